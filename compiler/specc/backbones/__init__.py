@@ -1,0 +1,29 @@
+"""The backbones that specc writes out: a table each, and one builder a family."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from specc.backbones import resnet
+
+if TYPE_CHECKING:
+    from specc.graph import Node, Scope
+
+TABLES = {table.name: table for table in resnet.TABLES}
+BUILDERS = {resnet.ResNet: resnet.build}  # type of the table -> builder
+
+
+def build(net: Scope, name: str, image: Node, top_level: int) -> dict[int, Node]:
+    """Add backbone ``name`` to ``top_level``; returns level -> node, from level 1."""
+    table = TABLES[name]
+    levels = BUILDERS[type(table)](net, table, image, top_level)
+    for level in range(max(levels) + 1, top_level + 1):
+        levels[level] = _extra_level(net.at(level), levels[level - 1])
+    return levels
+
+
+def _extra_level(net: Scope, x: Node) -> Node:
+    """One more halving, above what the family itself has."""
+    name = f"down{net.level}"
+    x = net.conv(f"{name}.0", x, min(512, net.channels(x)), kernel=3, stride=2)
+    return net.relu(f"{name}.2", net.batch_norm(f"{name}.1", x))

@@ -1,0 +1,96 @@
+"""ResNet 18 to 152: the tables, and the network as timm 1.0 builds it (strides in the
+3x3 convolution of a bottleneck, module names and all).
+
+"Deep Residual Learning for Image Recognition", He et al. 2015, arXiv:1512.03385
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from specc.graph import Node, Scope
+
+
+@dataclass(frozen=True)
+class ResNet:
+    """What tells one ResNet from another. Stage k of ``depths`` makes level k + 2."""
+
+    name: str  # in the job
+    timm: str  # in timm
+    weights: str  # name and tag of timm's ImageNet weights
+    block: str  # basic (two 3x3 convolutions), bottleneck (1x1, 3x3, 1x1)
+    depths: tuple[int, int, int, int]  # blocks a stage
+    widths: tuple[int, int, int, int] = (64, 128, 256, 512)  # of the 3x3 convolutions
+    stem: int = 64  # channels of level 1
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    @property
+    def expansion(self) -> int:
+        """Channels that a block returns, per channel of its 3x3 convolutions."""
+        return 4 if self.block == "bottleneck" else 1
+
+
+TABLES = (
+    ResNet("resnet18", "resnet18", "resnet18.a1_in1k", "basic", (2, 2, 2, 2)),
+    ResNet("resnet34", "resnet34", "resnet34.a1_in1k", "basic", (3, 4, 6, 3)),
+    ResNet("resnet50", "resnet50", "resnet50.a1_in1k", "bottleneck", (3, 4, 6, 3)),
+    ResNet("resnet101", "resnet101", "resnet101.a1h_in1k", "bottleneck", (3, 4, 23, 3)),
+    ResNet("resnet152", "resnet152", "resnet152.a1h_in1k", "bottleneck", (3, 8, 36, 3)),
+)
+
+
+def build(net: Scope, table: ResNet, image: Node, top_level: int) -> dict[int, Node]:
+    """Add levels 1 to ``min(top_level, 5)``; returns the node that ends each."""
+    stem = net.at(1)
+    x = stem.conv("conv1", image, table.stem, kernel=7, stride=2)
+    x = stem.batch_norm("bn1", x)
+    x = stem.relu("act1", x)
+    levels = {1: x}
+    if top_level >= 2:
+        x = net.at(2).max_pool("maxpool", x, kernel=3, stride=2)
+    for stage, (depth, width) in enumerate(zip(table.depths, table.widths), start=1):
+        level = stage + 1
+        if level > top_level:
+            break
+        for index in range(depth):
+            stride = 2 if stage > 1 and index == 0 else 1
+            name = f"layer{stage}.{index}"
+            x = _block(net.at(level), table, name, x, width, stride)
+        levels[level] = x
+    return levels
+
+
+def _block(
+    net: Scope, table: ResNet, name: str, x: Node, width: int, stride: int
+) -> Node:
+    branch = {"basic": _basic, "bottleneck": _bottleneck}[table.block]
+    channels = width * table.expansion
+    y, act = branch(net, name, x, width, channels, stride)
+    if stride > 1 or net.channels(x) != channels:
+        x = net.conv(f"{name}.downsample.0", x, channels, kernel=1, stride=stride)
+        x = net.batch_norm(f"{name}.downsample.1", x)
+    return net.relu(f"{name}.{act}", net.add(f"{name}.add", y, x))
+
+
+def _basic(
+    net: Scope, name: str, x: Node, width: int, channels: int, stride: int
+) -> tuple[Node, str]:
+    x = net.conv(f"{name}.conv1", x, width, kernel=3, stride=stride)
+    x = net.relu(f"{name}.act1", net.batch_norm(f"{name}.bn1", x))
+    x = net.conv(f"{name}.conv2", x, channels, kernel=3)
+    return net.batch_norm(f"{name}.bn2", x), "act2"
+
+
+def _bottleneck(
+    net: Scope, name: str, x: Node, width: int, channels: int, stride: int
+) -> tuple[Node, str]:
+    wide = net.at(net.level - 1) if stride > 1 else net  # conv2 is what halves the map
+    x = wide.conv(f"{name}.conv1", x, width, kernel=1)
+    x = wide.relu(f"{name}.act1", wide.batch_norm(f"{name}.bn1", x))
+    x = net.conv(f"{name}.conv2", x, width, kernel=3, stride=stride)
+    x = net.relu(f"{name}.act2", net.batch_norm(f"{name}.bn2", x))
+    x = net.conv(f"{name}.conv3", x, channels, kernel=1)
+    return net.batch_norm(f"{name}.bn3", x), "act3"

@@ -1,0 +1,92 @@
+"""The driver: a job's bytes through all passes, front to back."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+
+import networkx as nx
+
+from specc.check import check
+from specc.cost import Summary, summarize
+from specc.diagnostics import Diagnostic, JobError
+from specc.graph import build_graph
+from specc.job import Job
+from specc.load import load
+from specc.resolve import resolve
+
+_POOL_FROM = 4  # jobs; for fewer, a second process costs more than it saves
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What became of one job: ``files`` maps relative paths to formatted text."""
+
+    job: Job
+    files: dict[str, str]
+    warnings: tuple[Diagnostic, ...]
+    summary: Summary
+    model_class: str  # the top class of model.py; takes no arguments
+
+
+def analyse(data: bytes) -> tuple[Job, nx.DiGraph, list[Diagnostic]]:
+    """The passes that find what is wrong with a job, and nothing else. Raises JobError."""
+    source = load(data)
+    job = resolve(source)
+    graph = build_graph(job)
+    return job, graph, check(job, graph)
+
+
+def compile_job(data: bytes) -> Compiled:
+    """All passes but the last, which writes. Raises JobError with every finding."""
+    # The back end brings jinja2 and black; `specc check` must not wait for them.
+    from specc.format import format_files
+    from specc.plan import plan
+    from specc.render import render
+
+    job, graph, findings = analyse(data)
+    if any(finding.is_error for finding in findings):
+        raise JobError(findings)
+    page = plan(job, graph)
+    files = format_files(render(page))
+    summary = summarize(job, graph)
+    return Compiled(job, files, tuple(findings), summary, page.model_class)
+
+
+def compile_many(jobs: Sequence[bytes]) -> Iterator[Compiled | list[Diagnostic]]:
+    """Compile each job; yields, in order, what became of it or what is wrong with it."""
+    workers = min(_processors(), len(jobs) // (_POOL_FROM // 2))
+    if len(jobs) < _POOL_FROM or workers < 2:
+        yield from map(_attempt, jobs)
+        return
+    chunk = max(1, min(8, len(jobs) // (2 * workers)))
+    with ProcessPoolExecutor(workers, initializer=_ignore_interrupt) as pool:
+        yield from pool.map(_attempt, jobs, chunksize=chunk)
+
+
+def as_values(job: Job) -> dict:
+    """The resolved job as JSON would give it back: the form of the record."""
+    return json.loads(json.dumps(asdict(job)))
+
+
+def _attempt(data: bytes) -> Compiled | list[Diagnostic]:
+    try:
+        return compile_job(data)
+    except JobError as error:
+        return error.diagnostics
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _ignore_interrupt() -> None:
+    """Ctrl-C reaches every process of the group: only the first one answers."""
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,222 @@
+"""The command line: flags, help and exit codes; commands.py does the work.
+
+Exit codes: 0; 1 the job, the data or the flags are wrong, or an output is stale; 2 specc
+itself failed; 130 after Ctrl-C. The passes are imported by the command that needs them, so
+that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from specc import __version__
+from specc.diagnostics import JobError
+
+JOBS = click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="specc", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Turns a declarative computer-vision job into PyTorch code that you own.
+
+    \b
+    specc demo                 from nothing to a trained detector, in minutes
+    specc check job.json       what is wrong with a job
+    specc build job.json       write model.py, train.py and the rest
+    """
+    if os.environ.get("NO_COLOR"):
+        context.color = False
+
+
+@cli.command()
+@JOBS
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="For people, for tools, or as annotations of a GitHub workflow.",
+)
+def check(jobs: tuple[str, ...], form: str) -> int:
+    """Say what is wrong with jobs, and write nothing.
+
+    \b
+    specc check job.json
+    specc check --format github jobs/*.json
+    """
+    from specc import commands
+
+    return commands.check(jobs, form)
+
+
+@cli.command()
+@click.argument("job")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "mermaid", "json"]),
+    default="table",
+    show_default=True,
+    help="A table of the levels, a diagram for Markdown, or every node.",
+)
+def graph(job: str, form: str) -> int:
+    """Show a job's levels: shapes, parameters, cost.
+
+    \b
+    specc graph job.json
+    specc graph --format mermaid job.json
+    """
+    from specc import commands
+
+    return commands.graph(job, form)
+
+
+@cli.command()
+@JOBS
+@click.option(
+    "-o",
+    "output",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The output folder; for several jobs the folder that gets one for each.  "
+    "[default: the job's own folder if it is named as the job, else generated/NAME]",
+)
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if a build is due.")
+@click.option("--strict", is_flag=True, help="With --check: exit 1 for your edits too.")
+@click.option("--verify", is_flag=True, help="Compare model.py with the level graph.")
+@click.option("--force", is_flag=True, help="Overwrite files that you edited.")
+def build(
+    jobs: tuple[str, ...],
+    output: Path | None,
+    check: bool,
+    strict: bool,
+    verify: bool,
+    force: bool,
+) -> int:
+    """Write the code of jobs. Files that you edited are never overwritten unasked.
+
+    \b
+    specc build job.json
+    specc build -o detector job.json
+    specc build --check generated/*/job.json
+    """
+    if strict and not check:
+        raise click.UsageError("--strict belongs to --check")
+    if check and force:
+        raise click.UsageError("--check writes nothing: leave --force out")
+    from specc import commands
+
+    if check:
+        return commands.build_check(jobs, output, strict, verify)
+    return commands.build(jobs, output, verify, force)
+
+
+@cli.command()
+@click.argument("code", required=False)
+def explain(code: str | None) -> int:
+    """Explain an error or a warning; without a code, list them.
+
+    \b
+    specc explain
+    specc explain E203
+    """
+    from specc import commands
+
+    return commands.explain(code)
+
+
+@cli.command()
+def schema() -> int:
+    """Print the JSON Schema of a job, for editors and other tools.
+
+    \b
+    specc schema > job.schema.json
+    """
+    from specc import commands
+
+    return commands.schema()
+
+
+@cli.command()
+@click.option(
+    "-o",
+    "output",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    default=Path("specc-demo"),
+    show_default=True,
+    help="The folder to work in.",
+)
+@click.option(
+    "--iterations",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="How long to train.  [default: what the demo's job says]",
+)
+def demo(output: Path, iterations: int | None) -> int:
+    """Draw a small dataset, build a job for it and train it.
+
+    \b
+    specc demo
+    specc demo -o /tmp/demo --iterations 20
+    """
+    from specc.demo import DemoError, run
+
+    try:
+        run(output, iterations)
+    except DemoError as error:
+        raise click.ClickException(str(error)) from error
+    return 0
+
+
+def run_cli(arguments: list[str]) -> int:
+    """Run one command line, and answer every failure. Returns the exit code."""
+    try:
+        code = cli.main(arguments or ["--help"], "specc", standalone_mode=False)
+        return code or 0
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as error:  # a wrong flag: the user's, as a wrong job is
+        error.show()
+        return 1
+    except JobError as error:
+        from specc.commands import say_findings
+
+        say_findings(error.diagnostics)
+        return 1
+    except Exception as error:
+        if os.environ.get("SPECC_DEBUG") == "1":
+            raise
+        say_bug(error)
+        return 2
+
+
+def say_bug(error: Exception) -> None:
+    what = f"{type(error).__name__}: {error}".rstrip(": ")
+    click.echo(f"specc failed; this is a bug in specc: {what}", err=True)
+    click.echo("SPECC_DEBUG=1 shows where; please report it with the job", err=True)
+
+
+def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names are any Unicode
+    try:
+        code = run_cli(sys.argv[1:])
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        code = 2
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Values that are legal one by one and contradict each other: E301..E307."""
+
+from __future__ import annotations
+
+from specc.diagnostics import Diagnostic
+from specc.job import Job
+from specc.schema import head
+from specc.words import did_you_mean, listed
+
+
+def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
+    """All contradictions of a job; `given` tells what stands in the file."""
+    rules = (
+        _head_names,
+        _best,
+        _milestones,
+        _validation_set,
+        _validations,
+        _formats,
+    )
+    return [finding for rule in rules for finding in rule(job, given)]
+
+
+def _head_names(job: Job, given: dict) -> list[Diagnostic]:
+    findings, first = [], {}
+    for index, one in enumerate(job.heads):
+        if one.name in first:
+            message = f"heads {first[one.name]} and {index} are both named `{one.name}`"
+            path = ("model", "heads", index, "name")
+            help = f'give head {index} a name of its own: "name": "{one.name}_{index}"'
+            findings.append(Diagnostic("E301", message, path, help=help))
+        first.setdefault(one.name, index)
+    return findings
+
+
+def _best(job: Job, given: dict) -> list[Diagnostic]:
+    name, _, metric = job.trainer.best.partition("/")
+    path = ("trainer", "best")
+    heads = {one.name: one for one in job.heads}
+    if name not in heads:
+        known = list(heads)
+        message = f"`best` names the head `{name}`, which the job has not"
+        help = did_you_mean(name, known) or f"the heads are {listed(known)}"
+        return [Diagnostic("E302", message, path, help=help)]
+    metrics = head(heads[name].task)["x-metrics"]
+    if metric in metrics:
+        return []
+    message = f"`best` names the metric `{metric}`, which {heads[name].task} has not"
+    help = did_you_mean(metric, metrics) or f'write "{name}/{metrics[0]}"'
+    note = f"its metrics are {listed(metrics)}"
+    return [Diagnostic("E303", message, path, note=note, help=help)]
+
+
+def _milestones(job: Job, given: dict) -> list[Diagnostic]:
+    values = job.trainer.scheduler.milestones if job.trainer.scheduler else ()
+    for index in range(1, len(values)):
+        before, value = values[index - 1], values[index]
+        if value <= before:
+            message = f"milestone {value} follows {before}, and must be larger"
+            path = ("trainer", "scheduler", "milestones", index)
+            ordered = ", ".join(str(one) for one in sorted(set(values)))
+            help = f"write [{ordered}]"
+            return [Diagnostic("E304", message, path, help=help)]
+    return []
+
+
+def _validation_set(job: Job, given: dict) -> list[Diagnostic]:
+    fraction = given["data"].get("validation_fraction")
+    if job.data.validation is None or fraction is None:
+        return []
+    message = "both `validation` and `validation_fraction` are given"
+    note = "the fraction is split off the training set only where there is no other set"
+    path = ("data", "validation_fraction")
+    return [Diagnostic("E305", message, path, note=note, help="remove one of the two")]
+
+
+def _validations(job: Job, given: dict) -> list[Diagnostic]:
+    most, count = job.trainer.max_iterations, job.trainer.validations
+    if most is None or count <= most:
+        return []
+    message = f"{count} validations do not fit into {most} iterations"
+    help = f"set /trainer/validations to {most} or less"
+    return [Diagnostic("E306", message, ("trainer", "validations"), help=help)]
+
+
+def _formats(job: Job, given: dict) -> list[Diagnostic]:
+    findings = []
+    for index, one in enumerate(job.heads):
+        formats = head(one.task)["x-formats"]
+        if job.data.format not in formats:
+            message = (
+                f"head `{one.name}` learns {one.task}, "
+                f"the format `{job.data.format}` holds no annotations for it"
+            )
+            path = ("model", "heads", index, "task")
+            help = f"set /data/format to {listed(formats, 'or')}"
+            findings.append(Diagnostic("E307", message, path, help=help))
+    return findings

@@ -1,0 +1,301 @@
+"""The level graph: every operation of the model, with its shapes, as a directed graph.
+
+A node is a :class:`Node` (component, step, level). The component is the module of the
+model that it belongs to: ``image``, ``backbone``, ``neck``, ``head`` (a single head) or
+``heads.<name>``. A step that several levels share has a node a level. Attributes:
+
+========== =====================================================================
+operation  image, conv, batch_norm, group_norm, relu, max_pool, add, upsample,
+           global_pool, linear, flatten, concat, or missing (see ``Scope.read``)
+options    what the operation needs besides its inputs and weights, as a dict
+prefix     of its keys in the state dict, ``backbone.conv1``; None without weights
+parameters key -> shape
+buffers    key -> shape
+shape      of the output without the batch: (channels, height, width) of a map
+stride     of a map against the image, computed along the first input from the
+           operations, not from the level; None once the output is no map
+macs       multiply-accumulates for one image
+========== =====================================================================
+
+An edge has ``order`` (place among the inputs, from 0) and ``scale`` (levels that it
+climbs: -1 upsampled, 0, +1 halved). ``graph.graph`` holds:
+
+========== =====================================================================
+names      component -> what the job calls it: resnet18, fpn, name of the head
+image      the node of the image
+backbone   level -> the node that ends it
+neck       level -> its output; empty without a neck
+inputs     head's component -> level -> node that it reads
+outputs    head's component -> name of the output -> node
+========== =====================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import NamedTuple
+
+import networkx as nx
+
+from specc import backbones, heads, necks
+from specc.job import Job
+
+Shape = tuple[int, ...]
+
+NO_MAP = frozenset(
+    {"global_pool", "linear", "flatten", "concat"}
+)  # no height and width
+
+
+class Node(NamedTuple):
+    component: str
+    step: str
+    level: int
+
+    def __str__(self) -> str:
+        return f"{self.component}.{self.step}@{self.level}"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where the next operations are added: a component of the graph, and a level.
+
+    The methods take nodes and return the node of the new operation, so that the builder
+    of a network reads as the network's ``forward``.
+    """
+
+    graph: nx.DiGraph
+    component: str
+    level: int = 0
+
+    def at(self, level: int) -> Scope:
+        return replace(self, level=level)
+
+    def shape(self, x: Node) -> Shape:
+        return self.graph.nodes[x]["shape"]
+
+    def channels(self, x: Node) -> int:
+        return self.shape(x)[0]
+
+    def image(self, shape: Shape) -> Node:
+        return self._add("image", "image", (), shape)
+
+    def read(self, levels: dict[int, Node]) -> Node:
+        """The node of this level. Where nobody makes it, a `missing` node of the shape
+        it would have: the rest is built on it, and check.py says what is wrong."""
+        if self.level in levels:
+            return levels[self.level]
+        _, height, width = self.shape(self.graph.graph["image"])
+        cell = 2**self.level
+        size = (-(-height // cell), -(-width // cell))
+        channels = self.channels(levels[max(levels)])
+        return self._add("missing", "missing", (), (channels, *size))
+
+    def conv(
+        self,
+        step: str,
+        x: Node,
+        channels: int,
+        kernel: int,
+        stride: int = 1,
+        bias: bool = False,
+    ) -> Node:
+        """A convolution of odd kernel, padded: only its stride shrinks the map."""
+        weight = (channels, self.channels(x), kernel, kernel)
+        shape = (channels, *self._windows(x, kernel, stride))
+        options = {"kernel": kernel, "stride": stride, "padding": kernel // 2}
+        return self._add(
+            step,
+            "conv",
+            (x,),
+            shape,
+            options=options,
+            parameters={"weight": weight, **({"bias": (channels,)} if bias else {})},
+            macs=prod(weight) * prod(shape[1:]),
+            scale=stride.bit_length() - 1,
+        )
+
+    def batch_norm(self, step: str, x: Node) -> Node:
+        vector = (self.channels(x),)
+        return self._add(
+            step,
+            "batch_norm",
+            (x,),
+            self.shape(x),
+            parameters={"weight": vector, "bias": vector},
+            buffers={
+                "running_mean": vector,
+                "running_var": vector,
+                "num_batches_tracked": (),
+            },
+        )
+
+    def group_norm(self, step: str, x: Node, groups: int) -> Node:
+        vector = (self.channels(x),)
+        return self._add(
+            step,
+            "group_norm",
+            (x,),
+            self.shape(x),
+            options={"groups": groups},
+            parameters={"weight": vector, "bias": vector},
+        )
+
+    def relu(self, step: str, x: Node) -> Node:
+        return self._add(step, "relu", (x,), self.shape(x))
+
+    def max_pool(self, step: str, x: Node, kernel: int, stride: int) -> Node:
+        shape = (self.channels(x), *self._windows(x, kernel, stride))
+        options = {"kernel": kernel, "stride": stride, "padding": kernel // 2}
+        scale = stride.bit_length() - 1
+        return self._add(step, "max_pool", (x,), shape, options=options, scale=scale)
+
+    def add(self, step: str, *inputs: Node) -> Node:
+        return self._add(step, "add", inputs, self.shape(inputs[0]))
+
+    def upsample(self, step: str, x: Node) -> Node:
+        """Each cell becomes 2 x 2 equal ones."""
+        channels, height, width = self.shape(x)
+        shape = (channels, 2 * height, 2 * width)
+        return self._add(step, "upsample", (x,), shape, scale=-1)
+
+    def global_pool(self, step: str, x: Node) -> Node:
+        """The mean over the map: (channels,)."""
+        return self._add(step, "global_pool", (x,), (self.channels(x),))
+
+    def linear(self, step: str, x: Node, features: int) -> Node:
+        weight = (features, self.channels(x))
+        return self._add(
+            step,
+            "linear",
+            (x,),
+            (features,),
+            parameters={"weight": weight, "bias": (features,)},
+            macs=prod(weight),
+        )
+
+    def flatten(self, step: str, x: Node, split: Shape | None = None) -> Node:
+        """A map as a list of cells, row by row: (height * width, channels), or with
+        the channels split into the axes ``split``."""
+        channels, height, width = self.shape(x)
+        return self._add(
+            step, "flatten", (x,), (height * width, *(split or (channels,)))
+        )
+
+    def concat(self, step: str, inputs: list[Node]) -> Node:
+        """Lists of cells, one after the other."""
+        cells = sum(self.shape(x)[0] for x in inputs)
+        rest = self.shape(inputs[0])[1:]
+        return self._add(step, "concat", tuple(inputs), (cells, *rest))
+
+    def _windows(self, x: Node, kernel: int, stride: int) -> Shape:
+        border = 2 * (kernel // 2) - kernel
+        return tuple((side + border) // stride + 1 for side in self.shape(x)[1:])
+
+    def _add(
+        self,
+        step: str,
+        operation: str,
+        inputs: tuple[Node, ...],
+        shape: Shape,
+        *,
+        options: dict | None = None,
+        parameters: dict[str, Shape] | None = None,
+        buffers: dict[str, Shape] | None = None,
+        macs: int = 0,
+        scale: int = 0,
+    ) -> Node:
+        node = Node(self.component, step, self.level)
+        assert node not in self.graph, f"{node} is added twice"
+        prefix = f"{self.component}.{step}" if parameters else None
+        self.graph.add_node(
+            node,
+            operation=operation,
+            options=options or {},
+            prefix=prefix,
+            parameters={f"{prefix}.{k}": v for k, v in (parameters or {}).items()},
+            buffers={f"{prefix}.{k}": v for k, v in (buffers or {}).items()},
+            shape=shape,
+            stride=None if operation in NO_MAP else self._stride(inputs, scale),
+            macs=macs,
+        )
+        for order, x in enumerate(inputs):
+            self.graph.add_edge(x, node, order=order, scale=scale)
+        return node
+
+    def _stride(self, inputs: tuple[Node, ...], scale: int) -> int:
+        if not inputs:
+            return 2**self.level
+        stride = self.graph.nodes[inputs[0]]["stride"]
+        return stride << scale if scale >= 0 else stride >> -scale
+
+
+def build_graph(job: Job) -> nx.DiGraph:
+    """The graph of all that the job describes, unused levels included (see ``prune``).
+
+    A wrong job gives a graph too: bounds in the wrong order are put right, and a level
+    that nobody makes is a `missing` node. check.py explains both.
+    """
+    graph = nx.DiGraph()
+    image = Scope(graph, "image").image((job.data.channels, *job.data.resolution))
+    graph.graph |= {
+        "names": {},
+        "image": image,
+        "neck": {},
+        "inputs": {},
+        "outputs": {},
+    }
+
+    net = _component(graph, "backbone", job.backbone.name)
+    backbone = backbones.build(net, job.backbone.name, image, job.backbone.top_level)
+    graph.graph["backbone"] = backbone
+
+    if job.neck:
+        net = _component(graph, "neck", job.neck.kind)
+        graph.graph["neck"] = necks.BUILDERS[job.neck.kind](net, job.neck, backbone)
+
+    made = {**backbone, **graph.graph["neck"]}
+    for component, head in zip(head_components(job), job.heads):
+        net = _component(graph, component, head.name)
+        read = {level: net.at(level).read(made) for level in heads.levels_read(head)}
+        graph.graph["inputs"][component] = read
+        graph.graph["outputs"][component] = heads.BUILDERS[head.task](net, head, read)
+    return graph
+
+
+def head_components(job: Job) -> tuple[str, ...]:
+    """The module of each head: ``head``, or ``heads.<name>`` if there are several."""
+    if len(job.heads) == 1:
+        return ("head",)
+    return tuple(f"heads.{head.name}" for head in job.heads)
+
+
+def prune(graph: nx.DiGraph) -> nx.DiGraph:
+    """A copy with the image and what the outputs depend on alone: what is emitted."""
+    outputs = [x for named in graph.graph["outputs"].values() for x in named.values()]
+    live = {graph.graph["image"], *outputs}.union(
+        *(nx.ancestors(graph, x) for x in outputs)
+    )
+    pruned = graph.copy()  # a subgraph would iterate over a set: no fixed order
+    pruned.remove_nodes_from([x for x in graph if x not in live])
+    for component in ("backbone", "neck"):
+        levels = graph.graph[component]
+        pruned.graph[component] = {k: x for k, x in levels.items() if x in live}
+    return pruned
+
+
+def levels_of(graph: nx.DiGraph, component: str) -> tuple[int, ...]:
+    """The levels at which a component has any operation, in order."""
+    return tuple(sorted({x.level for x in graph if x.component == component}))
+
+
+def inputs_of(graph: nx.DiGraph, node: Node) -> list[Node]:
+    """The inputs of a node in their order."""
+    edges = graph.pred[node]
+    return sorted(edges, key=lambda x: edges[x]["order"])
+
+
+def _component(graph: nx.DiGraph, component: str, name: str) -> Scope:
+    graph.graph["names"][component] = name
+    return Scope(graph, component)

@@ -1,0 +1,24 @@
+"""The heads: what solves a task, one module a task.
+
+A builder adds the head's nodes and returns its outputs by name; ``levels`` maps a level
+to the node to read there, and a level that nobody makes to a `missing` node.
+"""
+
+from __future__ import annotations
+
+from specc.heads import multiclass_classification, object_detection
+from specc.job import Head
+
+BUILDERS = {  # task in the job -> builder
+    "multiclass_classification": multiclass_classification.build,
+    "object_detection": object_detection.build,
+}
+
+
+def levels_read(head: Head) -> range:
+    """The levels that a head asks for; bounds in the wrong order are put right here,
+    so that the rest of the graph can still be checked."""
+    if hasattr(head, "level"):
+        return range(head.level, head.level + 1)
+    bottom, top = sorted((head.bottom_level, head.top_level))
+    return range(bottom, top + 1)

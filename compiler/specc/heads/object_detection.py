@@ -1,0 +1,47 @@
+"""Boxes: two towers of convolutions whose weights all levels share, and per cell a
+score for each category and a distribution over each of four distances.
+
+"FCOS: Fully Convolutional One-Stage Object Detection", Tian et al. 2019,
+arXiv:1904.01355; "Generalized Focal Loss", Li et al. 2020, arXiv:2006.04388
+"""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from specc.graph import Node, Scope
+    from specc.job import ObjectDetection
+
+SIDES = 4  # left, top, right, bottom
+BINS = 16  # values of a distance
+
+
+def build(
+    net: Scope, head: ObjectDetection, levels: dict[int, Node]
+) -> dict[str, Node]:
+    """Outputs: logits (cells, categories), bins (cells, 4, 16); finest level first."""
+    logits, bins = [], []
+    for level, x in levels.items():
+        here = net.at(level)
+        y = _tower(here, "class_tower", x, head.layers)
+        y = here.conv("class_logits", y, len(head.categories), kernel=3, bias=True)
+        logits.append(here.flatten("class_cells", y))
+        y = _tower(here, "box_tower", x, head.layers)
+        y = here.conv("box_bins", y, SIDES * BINS, kernel=3, bias=True)
+        bins.append(here.flatten("box_cells", y, split=(SIDES, BINS)))
+    whole = net.at(max(levels))
+    return {
+        "logits": whole.concat("logits", logits),
+        "bins": whole.concat("bins", bins),
+    }
+
+
+def _tower(net: Scope, name: str, x: Node, layers: int) -> Node:
+    channels = net.channels(x)
+    for index in range(0, 3 * layers, 3):
+        x = net.conv(f"{name}.{index}", x, channels, kernel=3)
+        x = net.group_norm(f"{name}.{index + 1}", x, groups=gcd(32, channels))
+        x = net.relu(f"{name}.{index + 2}", x)
+    return x

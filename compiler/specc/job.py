@@ -1,0 +1,117 @@
+"""The resolved job: frozen values with every default filled in (see resolve.py).
+
+Names, types, ranges and descriptions live in the JSON Schema alone; these classes only
+give the later passes something typed to read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    horizontal_flip: bool
+    vertical_flip: bool
+    transpose: bool  # swap x and y: with both flips, the eight symmetries of a square
+    scale: float  # the fitted size times a factor in [1 - scale, 1 + scale]
+    color: float  # brightness, contrast, saturation times a factor in [1 - color, 1 + color]
+
+
+@dataclass(frozen=True)
+class Data:
+    train: str
+    validation: str | None  # None: `validation_fraction` of the training set, by seed
+    validation_fraction: float
+    resolution: tuple[int, int]  # height, width in pixels
+    format: str  # native, folders, coco
+    channels: int  # 1 (grey) or 3 (RGB)
+    augmentation: Augmentation | None
+
+
+@dataclass(frozen=True)
+class Backbone:
+    name: str
+    top_level: int
+    resize_input: bool
+
+
+@dataclass(frozen=True)
+class Neck:
+    kind: str  # fpn
+    bottom_level: int
+    top_level: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Head:
+    name: str
+    task: str
+    loss_weight: float
+    categories: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MulticlassClassification(Head):
+    level: int
+    label_smoothing: float
+
+
+@dataclass(frozen=True)
+class ObjectDetection(Head):
+    bottom_level: int
+    top_level: int
+    layers: int  # 3x3 convolutions in each tower
+    score_threshold: float
+    iou_threshold: float
+    max_detections: int
+
+
+@dataclass(frozen=True)
+class Initialization:
+    kind: str  # random, imagenet, checkpoint
+    weights: str | None  # imagenet: a local file (None: the hub); checkpoint: its path
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    kind: str  # sgd, adamw
+    learning_rate: float
+    weight_decay: float
+    momentum: float | None  # sgd only
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    kind: str  # multi_step, one_cycle
+    milestones: tuple[float, ...] = ()  # multi_step: fractions of progress
+    factor: float = 0.1
+    initial_factor: float = 0.04  # one_cycle: both factors times `learning_rate`
+    final_factor: float = 0.001
+    warmup: float = 0.3  # one_cycle: fraction of progress spent rising
+
+
+@dataclass(frozen=True)
+class Trainer:
+    initialization: Initialization
+    max_iterations: int | None  # None: only `max_hours` ends the run
+    max_hours: float | None
+    validations: int
+    batch_size: int
+    gradient_clipping: float | None
+    precision: str  # bf16 (autocast on CUDA only), fp32
+    channels_last: bool
+    optimizer: Optimizer
+    scheduler: Scheduler | None
+    best: str  # "<head>/<metric>" that chooses best.pt
+
+
+@dataclass(frozen=True)
+class Job:
+    name: str
+    data: Data
+    backbone: Backbone
+    neck: Neck | None
+    heads: tuple[Head, ...]
+    trainer: Trainer

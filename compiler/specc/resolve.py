@@ -1,0 +1,159 @@
+"""A loaded job to a `Job`: validated, and with every default filled in.
+
+Defaults come from the schema. Where the schema calls one derived, the rule is here: it
+takes the schema's number as a wish, and the rest of the job as what is possible.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specc.consistency import inconsistencies
+from specc.diagnostics import JobError
+from specc.job import (
+    Augmentation,
+    Backbone,
+    Data,
+    Head,
+    Initialization,
+    Job,
+    MulticlassClassification,
+    Neck,
+    ObjectDetection,
+    Optimizer,
+    Scheduler,
+    Trainer,
+)
+from specc.load import Source
+from specc.schema import fill, head, part
+from specc.validate import validate
+
+HEADS = {
+    "multiclass_classification": MulticlassClassification,
+    "object_detection": ObjectDetection,
+}
+
+
+def resolve(source: Source) -> Job:
+    """The job with every default. Raises JobError with all findings of the schema, or,
+    where there are none, with all that contradict each other (E301..E307)."""
+    findings = validate(source)
+    if findings:
+        raise JobError(findings)
+    job = _job(source.value)
+    findings = inconsistencies(job, source.value)
+    if findings:
+        findings.sort(key=lambda finding: source.locate(finding.path)[:2])
+        raise JobError(findings)
+    return job
+
+
+def _job(given: dict) -> Job:
+    filled = fill(given)
+    given_model, model = given["model"], filled["model"]
+    backbone = Backbone(**model["backbone"])
+    neck = _neck(given_model, model, backbone)
+    heads = tuple(
+        _head(one_given, one, backbone, neck)
+        for one_given, one in zip(given_model["heads"], model["heads"])
+    )
+    trainer = _trainer(given.get("trainer") or {}, filled["trainer"], heads)
+    return Job(given["name"], _data(filled["data"]), backbone, neck, heads, trainer)
+
+
+def _data(filled: dict) -> Data:
+    augmentation = filled["augmentation"]
+    changed = {
+        "resolution": tuple(filled["resolution"]),
+        "augmentation": Augmentation(**augmentation) if augmentation else None,
+    }
+    return Data(**{**filled, **changed})
+
+
+def _neck(given: dict, model: dict, backbone: Backbone) -> Neck | None:
+    """The neck as given, or derived from the levels that the heads ask for."""
+    levels = [_wish(*pair) for pair in zip(given["heads"], model["heads"])]
+    served = [
+        (bottom, top)
+        for bottom, top in levels
+        if bottom < top or (bottom == top and bottom > backbone.top_level)
+    ]
+    asked = given.get("neck")
+    if asked is None and not served:
+        return None
+    filled = fill(asked or {}, part("neck"))
+    if filled["kind"] == "none":
+        return None
+    wishes = served or [(filled["bottom_level"], filled["top_level"])]
+    bottom = min(min(low for low, _ in wishes), backbone.top_level)
+    top = max(high for _, high in wishes)
+    bottom, top = _settle(asked or {}, bottom, top)
+    return Neck(**{**filled, "bottom_level": bottom, "top_level": top})
+
+
+def _wish(given: dict, filled: dict) -> tuple[int, int]:
+    """Bottom and top level that a head asks for; (0, -1) where it reads only one."""
+    if "bottom_level" not in filled:
+        return 0, -1
+    return _settle(given, filled["bottom_level"], filled["top_level"])
+
+
+def _settle(given: dict, bottom: int, top: int) -> tuple[int, int]:
+    """Levels as given, and else these, moved so that the bottom is not above the top."""
+    given_bottom, given_top = given.get("bottom_level"), given.get("top_level")
+    if given_bottom is not None:
+        bottom, top = given_bottom, max(given_bottom, top)
+    if given_top is not None:
+        top = given_top
+        bottom = min(bottom, top) if given_bottom is None else bottom
+    return bottom, top
+
+
+def _head(given: dict, filled: dict, backbone: Backbone, neck: Neck | None) -> Head:
+    """The head with its levels clipped to those that exist, where they are not given."""
+    derived: dict[str, Any] = {
+        "name": filled["name"] or filled["task"],
+        "categories": tuple(filled["categories"]),
+    }
+    if "level" in filled and given.get("level") is None:
+        highest = max(backbone.top_level, neck.top_level if neck else 0)
+        derived["level"] = min(filled["level"], highest)
+    if "bottom_level" in filled:
+        low = neck.bottom_level if neck else 1
+        high = neck.top_level if neck else backbone.top_level
+        bottom = max(low, min(filled["bottom_level"], high))
+        top = max(low, min(filled["top_level"], high))
+        derived["bottom_level"], derived["top_level"] = _settle(given, bottom, top)
+    return HEADS[filled["task"]](**{**filled, **derived})
+
+
+def _trainer(given: dict, filled: dict, heads: tuple[Head, ...]) -> Trainer:
+    derived = _run_length(given, filled)
+    derived["best"] = filled["best"] or _primary_metric(heads[0])
+    initialization, optimizer = filled["initialization"], filled["optimizer"]
+    derived["initialization"] = Initialization(**{"weights": None, **initialization})
+    derived["optimizer"] = Optimizer(**{"momentum": None, **optimizer})
+    derived["scheduler"] = _scheduler(filled["scheduler"])
+    return Trainer(**{**filled, **derived})
+
+
+def _run_length(given: dict, filled: dict) -> dict[str, Any]:
+    iterations = filled["max_iterations"]
+    if given.get("max_iterations") is None and filled["max_hours"] is not None:
+        iterations = None
+    validations = filled["validations"]
+    if given.get("validations") is None and iterations is not None:
+        validations = min(validations, iterations)
+    return {"max_iterations": iterations, "validations": validations}
+
+
+def _scheduler(filled: dict) -> Scheduler | None:
+    if filled["kind"] == "none":
+        return None
+    if "milestones" in filled:
+        filled = {**filled, "milestones": tuple(filled["milestones"])}
+    return Scheduler(**filled)
+
+
+def _primary_metric(first: Head) -> str:
+    return f"{first.name}/{head(first.task)['x-metrics'][0]}"

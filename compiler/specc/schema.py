@@ -1,0 +1,111 @@
+"""The JSON Schema of a job: its files as one document, and its defaults.
+
+The schema is the only home of names, types, ranges, units, defaults and descriptions;
+the compiler reads all of them from here. Two annotations are our own: `x-unit` (of a
+number), and for heads `x-metrics` (the first is the primary one) with `x-formats` (the
+dataset formats that hold the task's annotations).
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from posixpath import dirname, join, normpath
+from typing import Any
+
+from specc.resources import names, read_text
+
+ROOT = "job.schema.json"
+
+
+@lru_cache(maxsize=None)
+def bundled() -> dict:
+    """The whole schema as one document: each file is an entry of `$defs`.
+
+    The same files always give the same document; do not write to it.
+    """
+    document = _file(ROOT)
+    parts = sorted(name for name in names("schema") if name != ROOT)
+    return {**document, "$defs": {_entry(name): _file(name) for name in parts}}
+
+
+def follow(schema: dict, value: Any = None) -> dict:
+    """A subschema with its `$ref` and the branch that `value` selects merged in."""
+    if "$ref" in schema:
+        outer = {key: part for key, part in schema.items() if key != "$ref"}
+        schema = {**follow(_lookup(schema["$ref"]), value), **outer}
+    value = value if isinstance(value, dict) else {}
+    for case in schema.get("allOf", ()):
+        if _selects(case["if"]["properties"], value):
+            schema = {**schema, **follow(case["then"], value)}
+    return schema
+
+
+def fill(value: Any, schema: dict | None = None) -> Any:
+    """A valid value with each absent or null option replaced by its default.
+
+    Where the schema says "derived", the default is the starting point of the rule in
+    resolve.py.
+    """
+    schema = bundled() if schema is None else schema
+    if value is None:
+        value = follow(schema).get("default")
+    schema = follow(schema, value)
+    if isinstance(value, dict):
+        options = schema["properties"].items()
+        return {name: fill(value.get(name), option) for name, option in options}
+    if isinstance(value, list):
+        return [fill(item, schema["items"]) for item in value]
+    if type(value) is int and "number" in schema.get("type", ()):
+        return float(value)  # 1 and 1.0 are the same job
+    return value
+
+
+def part(name: str) -> dict:
+    """The schema of a file other than the root: `neck`, `heads.object_detection`."""
+    return bundled()["$defs"][name]
+
+
+def head(task: str) -> dict:
+    """The schema of the heads that solve `task`."""
+    return part(f"heads.{task}")
+
+
+def _selects(conditions: dict, value: dict) -> bool:
+    return all(
+        value.get(key) in condition.get("enum", [condition.get("const")])
+        for key, condition in conditions.items()
+    )
+
+
+def _lookup(reference: str) -> dict:
+    part: dict = bundled()
+    for key in reference.removeprefix("#/").split("/"):
+        part = part[key]
+    return part
+
+
+def _file(name: str) -> dict:
+    document = _relocate(json.loads(read_text(f"schema/{name}")), name)
+    if name != ROOT:
+        del document["$schema"]  # a dialect belongs to a document, not to its parts
+    return document
+
+
+def _relocate(part: Any, file: str) -> Any:
+    """The same schema with its references pointing into the bundle."""
+    if isinstance(part, list):
+        return [_relocate(item, file) for item in part]
+    if not isinstance(part, dict):
+        return part
+    moved = {key: _relocate(item, file) for key, item in part.items()}
+    if isinstance(part.get("$ref"), str):
+        path, _, inside = part["$ref"].partition("#")
+        target = normpath(join(dirname(file), path)) if path else file
+        moved["$ref"] = f"#/$defs/{_entry(target)}{inside}"
+    return moved
+
+
+def _entry(file: str) -> str:
+    """heads/object_detection.json -> heads.object_detection, which needs no escapes."""
+    return file.removesuffix(".json").replace("/", ".")

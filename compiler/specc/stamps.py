@@ -1,0 +1,103 @@
+"""The fast path: a build that would change nothing is known from hashes alone.
+
+After a build, a stamp in the user's cache says what went in (the job's bytes, specc itself)
+and what stands in the output folder. While all of it still holds, the next build imports
+none of the passes. A cache that cannot be read or written only costs time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from specc import __version__
+from specc.diagnostics import Diagnostic
+from specc.resources import PACKAGE, template_folder
+
+# Other releases of these may give other text or other findings.
+_LIBRARIES = ("black", "jinja2", "jsonschema", "networkx")
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What the last build of a folder said."""
+
+    parameters: int
+    kept: tuple[str, ...]  # files with the user's edits
+    warnings: tuple[Diagnostic, ...]
+
+
+def find(folder: Path, data: bytes) -> Stamp | None:
+    """The stamp of the folder, if building these bytes again would change nothing."""
+    try:
+        stored = json.loads(_place(folder).read_bytes())
+        if stored["inputs"] != _inputs(data) or stored["files"] != _hashes(
+            folder, stored["files"]
+        ):
+            return None
+        warnings = [
+            Diagnostic(**dict(warning, path=tuple(warning["path"])))
+            for warning in stored["warnings"]
+        ]
+        return Stamp(stored["parameters"], tuple(stored["kept"]), tuple(warnings))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def leave(folder: Path, data: bytes, files: list[str], stamp: Stamp) -> None:
+    """Remember that `data` was built into `folder`, where these files now stand."""
+    with suppress(OSError):
+        hashes = _hashes(folder, files)
+        stored = {"inputs": _inputs(data), "files": hashes} | asdict(stamp)
+        place = _place(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=place.parent, delete=False, encoding="utf-8"
+        ) as file:
+            json.dump(stored, file)
+        os.replace(file.name, place)
+
+
+def _place(folder: Path) -> Path:
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    cache = Path(home) if os.path.isabs(home) else Path.home() / ".cache"
+    key = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()
+    return cache / "specc" / f"{key[:32]}.json"
+
+
+def _hashes(folder: Path, files) -> dict[str, str]:
+    """The SHA-256 of each file. Raises OSError if one is missing."""
+    return {
+        path: hashlib.sha256((folder / path).read_bytes()).hexdigest() for path in files
+    }
+
+
+def _inputs(data: bytes) -> str:
+    parts = [__version__, sys.version, hashlib.sha256(data).hexdigest()]
+    parts += [_trace(path) for path in _own_files()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _own_files() -> list[Path]:
+    """specc's sources, templates and schema, and one file of each library."""
+    templates = template_folder()
+    files = []
+    for home in (PACKAGE, templates, templates.parent / "schema"):
+        files += [path for path in sorted(home.rglob("*")) if path.suffix != ".pyc"]
+    specs = [find_spec(name) for name in _LIBRARIES]
+    return files + [Path(spec.origin) for spec in specs if spec and spec.origin]
+
+
+def _trace(path: Path) -> str:
+    """Size and time in place of the content: an edit of specc itself shows in them."""
+    status = path.stat()
+    if path.is_dir():
+        return f"{path}/"
+    return f"{path} {status.st_size} {status.st_mtime_ns}"

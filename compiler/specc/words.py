@@ -1,0 +1,53 @@
+"""Parts of messages: values, places and lists in words."""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from typing import Any
+
+from specc.diagnostics import Path
+
+
+def name_of(value: Any) -> str:
+    """The type of a JSON value in words, with its article."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    names = {int: "an integer", float: "a number", str: "a string", list: "a list"}
+    return names.get(type(value), "an object")
+
+
+def clip(text: str, most: int = 40) -> str:
+    """Text for a message: long text loses its end."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def quoted(value: Any) -> str:
+    """A value of the job as the job writes it; long texts and containers in brief."""
+    if isinstance(value, (dict, list)):
+        return name_of(value)
+    if isinstance(value, str):
+        return json.dumps(clip(value), ensure_ascii=False)
+    return json.dumps(value)
+
+
+def label(path: Path) -> str:
+    """A value in words: `top_level`, `resolution[0]`."""
+    indices = []
+    while path and isinstance(path[-1], int):
+        indices.append(f"[{path[-1]}]")
+        path = path[:-1]
+    return f"`{clip(str(path[-1]))}{''.join(reversed(indices))}`" if path else "the job"
+
+
+def did_you_mean(word: str, known: list[str], mark: str = "`") -> str:
+    """A hint where a known word is near `word`, else an empty text."""
+    close = get_close_matches(word.lower(), known, n=1) if len(word) <= 64 else []
+    return f"did you mean {mark}{close[0]}{mark}?" if close else ""
+
+
+def listed(words: list[str], last: str = "and") -> str:
+    """`a, b and c`."""
+    return f"{', '.join(words[:-1])} {last} {words[-1]}" if words[1:] else words[0]

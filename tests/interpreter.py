@@ -1,0 +1,74 @@
+"""Runs a level graph with torch: the reference that emitted models are compared with."""
+
+import networkx as nx
+import torch
+import torch.nn.functional as F
+
+from specc.graph import inputs_of
+
+EPSILON = 1e-5  # of the norms: torch's default
+
+
+def random_state(graph, device="cpu", dtype=torch.float32):
+    """A state dict of random weights for every key of the graph."""
+    generator = None if device == "meta" else torch.Generator(device).manual_seed(0)
+    state = {}
+    for _, node in graph.nodes.data():
+        for key, shape in (node["parameters"] | node["buffers"]).items():
+            if key.endswith("num_batches_tracked"):
+                state[key] = torch.zeros(shape, dtype=torch.long, device=device)
+                continue
+            value = torch.rand(shape, generator=generator, dtype=dtype, device=device)
+            if node["operation"] in ("conv", "linear"):
+                fan_in = max(1, value[0].numel())
+                value = (value - 0.4) / fan_in**0.5
+            state[key] = value + 0.5 if "running_var" in key else value
+    return state
+
+
+def run(graph, state, images):
+    """Node -> output for a batch of images, in evaluation mode."""
+    results = {graph.graph["image"]: images}
+    for node in nx.topological_sort(graph):
+        if node not in results:
+            inputs = [results[x] for x in inputs_of(graph, node)]
+            results[node] = evaluate(graph.nodes[node], inputs, state)
+    return results
+
+
+def evaluate(node, inputs, state):
+    prefix, options = node["prefix"], node["options"]
+    weights = {
+        key.removeprefix(f"{prefix}."): state[key]
+        for key in node["parameters"] | node["buffers"]
+    }
+    x = inputs[0]
+    match node["operation"]:
+        case "conv":
+            window = {"stride": options["stride"], "padding": options["padding"]}
+            return F.conv2d(x, weights["weight"], weights.get("bias"), **window)
+        case "batch_norm":
+            moments = weights["running_mean"], weights["running_var"]
+            affine = weights["weight"], weights["bias"]
+            return F.batch_norm(x, *moments, *affine, eps=EPSILON)
+        case "group_norm":
+            affine = weights["weight"], weights["bias"]
+            return F.group_norm(x, options["groups"], *affine, eps=EPSILON)
+        case "relu":
+            return F.relu(x)
+        case "max_pool":
+            window = options["kernel"], options["stride"], options["padding"]
+            return F.max_pool2d(x, *window)
+        case "add":
+            return sum(inputs[1:], start=x)
+        case "upsample":
+            return F.interpolate(x, scale_factor=2, mode="nearest")
+        case "global_pool":
+            return x.mean((2, 3))
+        case "linear":
+            return F.linear(x, weights["weight"], weights["bias"])
+        case "flatten":
+            return x.flatten(2).transpose(1, 2).reshape(len(x), *node["shape"])
+        case "concat":
+            return torch.cat(inputs, dim=1)
+    raise NotImplementedError(node["operation"])

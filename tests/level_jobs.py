@@ -1,0 +1,39 @@
+"""Short ways to write the jobs whose level graphs are tested."""
+
+from specc import job as jobs
+
+
+def make_job(
+    backbone="resnet18", top_level=5, neck=None, heads=None, resolution=(64, 96)
+):
+    """A resolved job; ``neck`` is (bottom_level, top_level) or None."""
+    return jobs.Job(
+        name="test",
+        data=jobs.Data("train", None, 0.1, resolution, "native", 3, None),
+        backbone=jobs.Backbone(backbone, top_level, True),
+        neck=jobs.Neck("fpn", *neck, 32) if neck else None,
+        heads=tuple(heads or [classifier(top_level)]),
+        trainer=None,  # no pass of the level graph reads it
+    )
+
+
+def classifier(level, name="kind"):
+    names = ("a", "b", "c")
+    return jobs.MulticlassClassification(
+        name, "multiclass_classification", 1.0, names, level, 0.0
+    )
+
+
+def detector(bottom, top, name="cells", layers=2, max_detections=5):
+    return jobs.ObjectDetection(
+        name=name,
+        task="object_detection",
+        loss_weight=1.0,
+        categories=("a", "b", "c"),
+        bottom_level=bottom,
+        top_level=top,
+        layers=layers,
+        score_threshold=0.1,
+        iou_threshold=0.5,
+        max_detections=max_detections,
+    )

@@ -1,0 +1,169 @@
+"""The demo's dataset: same bytes for a seed, tight boxes, the native layout."""
+
+import hashlib
+import subprocess
+import sys
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from specc import shapes
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shapes") / "data"
+    shapes.draw_dataset(folder, train=40, validation=10)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return [shapes.sample_scene(np.random.default_rng([7, i])) for i in range(40)]
+
+
+def digests(folder):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+
+
+def read(path):
+    return yaml.safe_load(path.read_text("utf-8"))
+
+
+def test_equal_seeds_give_equal_bytes(dataset, tmp_path):
+    shapes.draw_dataset(tmp_path / "again", train=40, validation=10)
+    assert digests(tmp_path / "again") == digests(dataset)
+
+
+def test_another_seed_gives_other_images(tmp_path):
+    for seed in (0, 1):
+        shapes.draw_dataset(tmp_path / str(seed), train=2, validation=1, seed=seed)
+    first, second = (digests(tmp_path / name) for name in ("0", "1"))
+    name = "train/images/shapes_00000.jpg"
+    assert first[name] != second[name]
+    assert first[name] != first["val/images/shapes_00000.jpg"]
+
+
+def test_a_larger_set_begins_with_the_smaller(dataset, tmp_path):
+    shapes.draw_dataset(tmp_path / "small", train=3, validation=1)
+    expected = digests(dataset)
+    for name, digest in digests(tmp_path / "small").items():
+        if name.endswith(".jpg"):
+            assert digest == expected[name]
+
+
+def test_boxes_are_tight_around_the_drawn_pixels(scenes):
+    """Removing a shape changes pixels up to its box, within a smooth edge of 1 px."""
+    for scene in scenes:
+        front = scene.shapes[-1:]  # nothing hides the front shape: all of it is seen
+        if not front:
+            continue
+        without = replace(scene, shapes=scene.shapes[:-1])
+        difference = np.abs(shapes.draw(scene).astype(int) - shapes.draw(without))
+        rows, columns = np.nonzero(difference.sum(axis=2))
+        drawn = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        box = shapes.boxes(scene)[-1]
+        assert box["category"] == front[0].category
+        assert np.abs(np.subtract(box["bbox"], drawn)).max() <= 2
+        inner = np.array(drawn) - box["bbox"]
+        assert (inner[:2] <= 0).all() and (inner[2:] >= 0).all()
+
+
+def test_boxes_follow_the_outline_of_an_unclipped_shape():
+    shape = shapes.Shape("square", (50.0, 40.0), 20.0, 0.0, (255, 0, 0))
+    background = shapes.Background("plain", ((0, 0, 0), (9, 9, 9)), 20.0, 0.0)
+    scene = shapes.Scene(80, 100, background, (shape,), 0)
+    assert shapes.boxes(scene)[0]["bbox"] == pytest.approx([30, 20, 70, 60], abs=1)
+
+
+def test_a_shape_in_front_clips_the_box_behind():
+    behind = shapes.Shape("circle", (40.0, 40.0), 20.0, 0.0, (255, 0, 0))
+    front = shapes.Shape("square", (75.0, 40.0), 40.0, np.pi / 4, (0, 255, 0))
+    background = shapes.Background("plain", ((0, 0, 0), (9, 9, 9)), 20.0, 0.0)
+    scene = shapes.Scene(80, 120, background, (behind, front), 0)
+    edge = 75 - 40 * np.cos(np.pi / 4)  # left side of the square
+    assert shapes.boxes(scene)[0]["bbox"] == pytest.approx([20, 20, edge, 60], abs=1)
+    hidden = replace(front, center=(40.0, 40.0))
+    assert len(shapes.boxes(replace(scene, shapes=(behind, hidden)))) == 1
+
+
+def test_boxes_lie_inside_the_image_and_some_touch_its_border(dataset):
+    touching = 0
+    for name, found in read(dataset / "train" / "boxes.yaml").items():
+        height, width = cv2.imread(str(dataset / "train" / "images" / name)).shape[:2]
+        for box in found:
+            xmin, ymin, xmax, ymax = box["bbox"]
+            assert 0 <= xmin < xmax <= width and 0 <= ymin < ymax <= height
+            touching += xmin == 0 or ymin == 0 or xmax == width or ymax == height
+    assert touching > 0
+
+
+def test_the_layout_is_native(dataset):
+    assert sorted(path.name for path in dataset.iterdir()) == [
+        "shapes.json",
+        "train",
+        "val",
+    ]
+    for split, count in (("train", 40), ("val", 10)):
+        folder = dataset / split
+        images = {path.name for path in (folder / "images").iterdir()}
+        assert len(images) == count
+        detection, classification = read(folder / "metadata.yaml")
+        assert detection["task"] == "object detection"
+        assert classification["task"] == "multiclass classification"
+        for entry in (detection, classification):
+            assert set(read(folder / entry["annotations"])) == images
+
+
+def test_every_category_occurs_and_some_images_are_empty(dataset):
+    folder = dataset / "train"
+    detection, classification = read(folder / "metadata.yaml")
+    boxes = read(folder / detection["annotations"])
+    seen = {box["category"] for found in boxes.values() for box in found}
+    assert seen == set(detection["categories"])
+    assert [] in boxes.values()
+    backgrounds = read(folder / classification["annotations"])
+    assert set(backgrounds.values()) == set(classification["categories"])
+
+
+def test_sizes_vary_and_are_not_square(scenes):
+    sizes = {(scene.height, scene.width) for scene in scenes}
+    assert len(sizes) > 30
+    assert sum(height != width for height, width in sizes) > 0.9 * len(sizes)
+    for scene in scenes:
+        assert shapes.draw(scene).shape == (scene.height, scene.width, 3)
+
+
+def test_an_earlier_dataset_is_kept(dataset):
+    before = digests(dataset)
+    shapes.draw_dataset(dataset, train=40, validation=10)
+    assert digests(dataset) == before
+
+
+def test_a_dataset_of_other_numbers_is_refused(dataset):
+    with pytest.raises(FileExistsError, match="drawn with other numbers"):
+        shapes.draw_dataset(dataset, train=41, validation=10)
+
+
+def test_a_folder_of_other_files_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="name an empty folder"):
+        shapes.draw_dataset(tmp_path, train=1, validation=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_missing_extra_is_named():
+    code = "import sys; sys.modules['cv2'] = None; import specc.shapes"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    assert result.returncode == 1
+    assert "cv2 is missing" in result.stderr
+    assert "pip install 'specc[train]'" in result.stderr
