@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
 import pytest
+from processes import python
 
-from specc import build, cli, resources, stamps, verify
+from specc import build, cli, stamps, verify
 from specc.diagnostics import Diagnostic, JobError
 from specc.stamps import Stamp
 
@@ -32,29 +30,16 @@ DETECTOR = CLASSIFIER | {
 WRONG = CLASSIFIER | {"trainer": {"batch_size": 0}}
 
 
-@pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch) -> Path:
-    """An empty current folder, and a cache of its own."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    here = tmp_path / "here"
-    here.mkdir()
-    monkeypatch.chdir(here)
-    return here
+pytestmark = pytest.mark.usefixtures("place")
 
 
 def encoded(job: dict) -> bytes:
     return json.dumps(job).encode()
 
 
-def python(code: str, **environment: str) -> str:
-    """Run code in a fresh process that can import specc; its stdout."""
-    paths = os.pathsep.join([str(resources.PACKAGE.parent), *sys.path])
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": paths} | environment,
-        capture_output=True,
-        text=True,
-    )
+def run_code(code: str, **changes: str) -> str:
+    """Stdout of a fresh process that can import specc."""
+    done = python("-c", code, **changes)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -69,7 +54,7 @@ def test_the_same_job_gives_the_same_bytes(place, job):
     Path("job.json").write_bytes(encoded(job))
     for seed in ("1", "2"):
         code = f"import specc.cli as c; c.run_cli(['build', '-o', 'out{seed}', 'job.json'])"
-        python(code, PYTHONHASHSEED=seed)
+        run_code(code, PYTHONHASHSEED=seed)
     assert tree(place / "out1") == tree(place / "out2")
 
 
@@ -117,7 +102,7 @@ def test_the_cost_of_a_job_falls_with_their_number(place):
         jobs = sorted(path.name for path in place.glob(f"{count}-*.json"))
         arguments = ["build", "-o", f"out{count}", *jobs]
         start = perf_counter()
-        python(f"import specc.cli as c; assert c.run_cli({arguments!r}) == 0")
+        run_code(f"import specc.cli as c; assert c.run_cli({arguments!r}) == 0")
         seconds[count] = perf_counter() - start
     assert len(list((place / "out200").iterdir())) == 200
     assert seconds[200] / 200 < 0.75 * seconds[1]
@@ -136,7 +121,7 @@ def imported(arguments: list[str]) -> set[str]:
     """The heavy modules that a command imports."""
     code = f"import sys, specc.cli; specc.cli.run_cli({arguments!r}); "
     code += f"print(*sorted({HEAVY!r} & sys.modules.keys()))"
-    return set(python(code).splitlines()[-1].split())
+    return set(run_code(code).splitlines()[-1].split())
 
 
 def test_an_unchanged_build_imports_nothing_heavy(place):
@@ -200,9 +185,9 @@ def test_a_stamp_says_again_what_the_build_said(place):
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"inputs": 1}', "\xff"])
-def test_a_broken_cache_is_as_none(place, damage):
+def test_a_broken_cache_is_as_none(place, cache, damage):
     built(place)
-    (stamp,) = Path(os.environ["XDG_CACHE_HOME"], "specc").iterdir()
+    (stamp,) = (cache / "specc").iterdir()
     stamp.write_text(damage, encoding="latin-1")
     assert cli.run_cli(["build", "job.json"]) == 0
     assert json.loads(stamp.read_text())["parameters"] > 0

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import environment, python
 
 from specc import cli, resources
 
@@ -21,15 +22,7 @@ JOB = {
 }
 
 
-@pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch) -> Path:
-    """An empty current folder, and a cache of its own."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("SPECC_DEBUG", raising=False)
-    here = tmp_path / "here"
-    here.mkdir()
-    monkeypatch.chdir(here)
-    return here
+pytestmark = pytest.mark.usefixtures("place")
 
 
 def put(path: str, **changes) -> str:
@@ -45,8 +38,10 @@ def wrong_job(path: str = "wrong.json") -> str:
 
 
 @pytest.fixture
-def run(capsys):
+def run(capsys, monkeypatch):
     """Run a command line: exit code, stdout, stderr."""
+
+    monkeypatch.delenv("SPECC_DEBUG", raising=False)
 
     def run(*arguments: str) -> tuple[int, str, str]:
         code = cli.run_cli(list(arguments))
@@ -319,18 +314,8 @@ def test_an_interrupt_exits_130(run, monkeypatch):
     assert run("check", put("job.json"))[0] == 130
 
 
-def specc(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    paths = os.pathsep.join([str(resources.PACKAGE.parent), *sys.path])
-    return subprocess.run(
-        [sys.executable, "-m", "specc.cli", *arguments],
-        env=os.environ | {"PYTHONPATH": paths} | environment,
-        capture_output=True,
-        text=True,
-    )
-
-
 def test_a_pipe_gets_no_colours():
-    done = specc("check", wrong_job())
+    done = python("-m", "specc.cli", "check", wrong_job())
     assert done.returncode == 1 and "\x1b" not in done.stdout + done.stderr
 
 
@@ -339,11 +324,9 @@ def test_a_terminal_gets_colours_unless_no_color(no_color):
     import pty
 
     main, terminal = pty.openpty()
-    paths = os.pathsep.join([str(resources.PACKAGE.parent), *sys.path])
-    environment = {"PYTHONPATH": paths, "NO_COLOR": no_color, "TERM": "xterm"}
     subprocess.run(
         [sys.executable, "-m", "specc.cli", "check", wrong_job()],
-        env=os.environ | environment,
+        env=environment(NO_COLOR=no_color, TERM="xterm"),
         stdout=terminal,
         stderr=terminal,
     )
@@ -354,18 +337,13 @@ def test_a_terminal_gets_colours_unless_no_color(no_color):
 
 def test_a_plain_terminal_encoding_is_no_failure():
     Path("zellen-ü.json").write_text("{}")
-    done = specc("check", "zellen-ü.json", PYTHONIOENCODING="ascii")
+    arguments = ["-m", "specc.cli", "check", "zellen-ü.json"]
+    done = python(*arguments, PYTHONIOENCODING="ascii")
     assert done.returncode == 1 and "error[" in done.stdout
 
 
 def test_help_imports_no_pass():
     code = "import sys, specc.cli; specc.cli.run_cli(['build', '--help']); "
     code += "print(*[m for m in sys.modules if m in {'networkx', 'jinja2', 'black'}])"
-    paths = os.pathsep.join([str(resources.PACKAGE.parent), *sys.path])
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-    )
+    done = python("-c", code)
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == ""

@@ -181,7 +181,7 @@ def run_cli(arguments: list[str]) -> int:
     try:
         code = cli.main(arguments or ["--help"], "specc", standalone_mode=False)
         return code or 0
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         return 130
     except click.ClickException as error:  # a wrong flag: the user's, as a wrong job is
         error.show()

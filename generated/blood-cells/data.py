@@ -362,8 +362,8 @@ def stack_objects(batch: tuple[Objects, ...]) -> dict[str, Tensor]:
 
 def prepare_worker(_: int):
     cv2.setNumThreads(1)  # the other cores belong to other workers
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # train.py ends its workers itself
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM):  # train.py ends its workers itself
+        signal.signal(number, signal.SIG_IGN)
 
 
 def training_batches(

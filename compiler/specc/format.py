@@ -1,0 +1,47 @@
+"""Emitted text through black. What cannot be parsed is specc's own fault."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import black
+
+MODE = black.Mode(target_versions={black.TargetVersion.PY310})
+
+
+class BadCode(Exception):
+    """A template made text that is no Python: says where, and shows it."""
+
+
+def format_files(files: dict[str, str]) -> dict[str, str]:
+    """Python files formatted, others with single blank lines."""
+    return {
+        path: format_code(path, text) if path.endswith(".py") else _tidy(text)
+        for path, text in files.items()
+    }
+
+
+def format_code(path: str, text: str) -> str:
+    """Raises BadCode with the lines around the fault."""
+    try:
+        ast.parse(text, path)
+        return black.format_str(_squeeze(text), mode=MODE)
+    except (SyntaxError, black.InvalidInput) as error:
+        line = getattr(error, "lineno", None) or 1
+        lines = text.splitlines()
+        first = max(0, line - 4)
+        shown = "\n".join(
+            f"{number:5} {code}"
+            for number, code in enumerate(lines[first : line + 3], first + 1)
+        )
+        raise BadCode(f"{path}:{line}: {error}\n{shown}") from error
+
+
+def _squeeze(text: str) -> str:
+    """Black keeps up to two blank lines, even where a section rule wants one above."""
+    return re.sub(r"\n{3,}(?=# ---- )", "\n\n", text)
+
+
+def _tidy(text: str) -> str:
+    return re.sub(r"\n{3,}", "\n\n", text).strip("\n") + "\n"

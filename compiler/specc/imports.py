@@ -1,0 +1,136 @@
+"""Computes the imports of an emitted module from the names that it uses.
+
+Templates never write imports, so none can be missing or left over: a name that a module
+neither defines nor inherits from Python is looked up here, or in the modules before it.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections import defaultdict
+
+# Name in the code -> (module, name there or None for the module itself).
+_STANDARD = {
+    **{
+        name: (name, None)
+        for name in (
+            "argparse", "atexit", "colorsys", "contextlib", "io", "itertools", "json", "math",
+            "multiprocessing", "os", "signal", "sys", "time",
+        )
+    },
+    "Counter": ("collections", "Counter"),
+    "Callable": ("collections.abc", "Callable"),
+    "Iterator": ("collections.abc", "Iterator"),
+    "Path": ("pathlib", "Path"),
+    "NamedTuple": ("typing", "NamedTuple"),
+}  # fmt: skip
+_OTHERS = {
+    "cv2": ("cv2", None),
+    "np": ("numpy", None),
+    "torch": ("torch", None),
+    "dist": ("torch.distributed", None),
+    "F": ("torch.nn.functional", None),
+    "yaml": ("yaml", None),
+    "COCO": ("faster_coco_eval", "COCO"),
+    "COCOeval_faster": ("faster_coco_eval", "COCOeval_faster"),
+    "Figure": ("matplotlib.figure", "Figure"),
+    "Image": ("PIL", "Image"),
+    "Tensor": ("torch", "Tensor"),
+    "nn": ("torch", "nn"),
+    "DistributedDataParallel": ("torch.nn.parallel", "DistributedDataParallel"),
+    "DataLoader": ("torch.utils.data", "DataLoader"),
+    "Dataset": ("torch.utils.data", "Dataset"),
+    "SummaryWriter": ("torch.utils.tensorboard", "SummaryWriter"),
+    "tqdm": ("tqdm", "tqdm"),
+}
+_FILE_NAMES = {"__file__", "__doc__", "__name__"}
+
+
+class UnknownName(Exception):
+    """A template uses a name that nothing defines: specc's own fault."""
+
+
+def with_imports(path: str, text: str, earlier: dict[str, str]) -> str:
+    """The module with its imports after its docstring; ``earlier`` are those emitted
+    before it, whose top-level names it may use. Raises UnknownName, SyntaxError."""
+    tree = ast.parse(text, path)
+    wanted = _used(tree) - _bound(tree) - set(dir(builtins)) - _FILE_NAMES
+    own = _exports(earlier)
+    groups = [_lines(wanted, _STANDARD), _lines(wanted, _OTHERS), _lines(wanted, own)]
+    unknown = wanted - _STANDARD.keys() - _OTHERS.keys() - own.keys()
+    if unknown:
+        raise UnknownName(f"{path}: nothing defines {', '.join(sorted(unknown))}")
+    block = "\n\n".join("\n".join(lines) for lines in groups if lines)
+    after = tree.body[0].end_lineno  # of the docstring
+    lines = text.splitlines()
+    return "\n".join([*lines[:after], "", block, "", *lines[after:]]) + "\n"
+
+
+def _used(tree: ast.Module) -> set[str]:
+    return {
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    """Names that the module binds anywhere; it never uses one name for two things."""
+    bound = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound.add(node.id)
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            bound.add(node.name)
+        elif isinstance(node, ast.arg):
+            bound.add(node.arg)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            bound.add(node.name)
+    return bound
+
+
+def _exports(modules: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """Top-level names of the modules; the first module that defines a name owns it."""
+    exports: dict[str, tuple[str, str]] = {}
+    for path, text in modules.items():
+        module = path.removesuffix(".py")
+        for statement in ast.parse(text).body:
+            for name in _defined(statement):
+                exports.setdefault(name, (module, name))
+    return exports
+
+
+def _defined(statement: ast.stmt) -> list[str]:
+    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+        return [statement.name]
+    if isinstance(statement, ast.Assign):
+        return sorted(
+            node.id
+            for target in statement.targets
+            for node in ast.walk(target)
+            if isinstance(node, ast.Name)
+        )
+    return []
+
+
+def _lines(wanted: set[str], known: dict[str, tuple[str, str | None]]) -> list[str]:
+    """Sorted import lines: modules first, then names by module."""
+    modules, names = [], defaultdict(list)
+    for used in wanted & known.keys():
+        module, name = known[used]
+        if name is None:
+            alias = "" if used == module else f" as {used}"
+            modules.append(f"import {module}{alias}")
+        else:
+            names[module].append(name)
+    from_lines = [
+        f"from {module} import {', '.join(_ordered(found))}"
+        for module, found in sorted(names.items())
+    ]
+    return sorted(modules) + from_lines
+
+
+def _ordered(names: list[str]) -> list[str]:
+    """Constants, then classes, then functions, as import sorters have it."""
+    return sorted(names, key=lambda name: (not name.isupper(), name[0].islower(), name))

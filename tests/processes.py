@@ -1,0 +1,25 @@
+"""Fresh Python processes that can import specc, installed or not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from specc.resources import PACKAGE
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's environment, its import path, and changes."""
+    paths = os.pathsep.join([str(PACKAGE.parent), *sys.path])
+    return os.environ | {"PYTHONPATH": paths} | changes
+
+
+def python(*arguments: str, **changes: str) -> subprocess.CompletedProcess:
+    """Run Python; `changes` are environment variables."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=environment(**changes),
+        capture_output=True,
+        text=True,
+    )
