@@ -71,6 +71,21 @@ def test_a_wrong_job_raises_every_finding():
     assert all(finding.is_error for finding in caught.value.diagnostics)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_findings_stand_in_the_order_of_the_file(turned):
+    """That of the rules is another one: E2 before W2."""
+    head = {"task": "object_detection", "categories": ["a"], "top_level": 7}
+    parts = {
+        "data": {"train": "data/train", "resolution": [250, 256]},
+        "model": {"neck": {"top_level": 5}, "heads": [head]},
+    }
+    expected = ["/data/resolution", "/model/heads/0/top_level"]
+    if turned:
+        parts, expected = dict(reversed(parts.items())), expected[::-1]
+    _, _, findings = build.analyse(encoded({"name": "finder"} | parts))
+    assert [finding.pointer for finding in findings] == expected
+
+
 def test_warnings_do_not_stop_a_build(monkeypatch):
     warning = Diagnostic("W201", "a level is not used")
     monkeypatch.setattr(build, "check", lambda job, graph: [warning])

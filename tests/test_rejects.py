@@ -11,12 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from specc.check import check
+from specc.build import analyse
 from specc.diagnostics import JobError
-from specc.graph import build_graph
 from specc.load import LARGEST_FILE, load, unread
 from specc.report import report
-from specc.resolve import resolve
 from specc.resources import PACKAGE, names, read_text
 
 REJECTS = Path(__file__).parent / "rejects"
@@ -31,10 +29,10 @@ LARGE = b'{"name": "' + b"x" * LARGEST_FILE + b'"}'
 
 def findings_of(data):
     try:
-        job = resolve(load(data))
+        _, _, findings = analyse(data)
     except JobError as error:
         return error.diagnostics
-    return check(job, build_graph(job))
+    return findings
 
 
 def words(data):

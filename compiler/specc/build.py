@@ -33,11 +33,16 @@ class Compiled:
 
 
 def analyse(data: bytes) -> tuple[Job, nx.DiGraph, list[Diagnostic]]:
-    """The passes that find what is wrong with a job, and nothing else. Raises JobError."""
+    """The passes that find what is wrong with a job, and nothing else.
+
+    Findings stand in the order of the file. Raises JobError.
+    """
     source = load(data)
     job = resolve(source)
     graph = build_graph(job)
-    return job, graph, check(job, graph)
+    findings = check(job, graph)
+    findings.sort(key=lambda finding: source.locate(finding.path)[:2])
+    return job, graph, findings
 
 
 def compile_job(data: bytes) -> Compiled:

@@ -222,7 +222,7 @@ def levels_are_used(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
 
 
 def detections_have_cells(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]:
-    """W202: a detector has a cell for each of the detections it may return."""
+    """W202: a detector has as many cells as it may return detections."""
     for index, (component, head) in enumerate(zip(head_components(job), job.heads)):
         if not isinstance(head, ObjectDetection):
             continue
@@ -235,7 +235,7 @@ def detections_have_cells(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]:
                 f" its levels have {cells} cells",
                 ("model", "heads", index, "max_detections"),
                 f"set /model/heads/{index}/max_detections to {cells} or fewer",
-                "each cell predicts one box",
+                "each cell predicts one box, which seldom has more than one category",
             )
 
 

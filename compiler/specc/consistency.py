@@ -1,4 +1,4 @@
-"""Values that are legal one by one and contradict each other: E301..E307."""
+"""Values that are legal one by one and contradict each other: E301..E308."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
     """All contradictions of a job; `given` tells what stands in the file."""
     rules = (
         _head_names,
+        _code_names,
         _best,
         _milestones,
         _validation_set,
@@ -30,6 +31,19 @@ def _head_names(job: Job, given: dict) -> list[Diagnostic]:
             help = f'give head {index} a name of its own: "name": "{one.name}_{index}"'
             findings.append(Diagnostic("E301", message, path, help=help))
         first.setdefault(one.name, index)
+    return findings
+
+
+def _code_names(job: Job, given: dict) -> list[Diagnostic]:
+    findings, first = [], {}
+    for index, one in enumerate(job.heads):
+        other = first.setdefault(one.name.replace("-", "_"), one.name)
+        if other != one.name:
+            message = f"heads `{other}` and `{one.name}` have the same name in code"
+            path = ("model", "heads", index, "name")
+            note = "identifiers have `_` where a name has `-`"
+            help = f'give head {index} a name of its own: "name": "{one.name}_{index}"'
+            findings.append(Diagnostic("E308", message, path, note=note, help=help))
     return findings
 
 

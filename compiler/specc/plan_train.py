@@ -44,10 +44,9 @@ _INITIALIZATIONS = {"imagenet": "imagenet", "checkpoint": "matching"}
 
 
 def _progress(timed: bool) -> str:
-    counted = "iteration / args.max_iterations"
     if timed:
-        return f"min(1.0, max({counted}, seconds / (3600 * MAX_HOURS)))"
-    return counted
+        return "progress_of(iteration, seconds, args.max_iterations)"
+    return "iteration / args.max_iterations"
 
 
 def _optimizer(optimizer: Optimizer) -> dict[str, Any]:

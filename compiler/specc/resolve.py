@@ -36,7 +36,7 @@ HEADS = {
 
 def resolve(source: Source) -> Job:
     """The job with every default. Raises JobError with all findings of the schema, or,
-    where there are none, with all that contradict each other (E301..E307)."""
+    where there are none, with all that contradict each other (E301..E308)."""
     findings = validate(source)
     if findings:
         raise JobError(findings)

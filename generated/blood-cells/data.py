@@ -4,11 +4,12 @@ A dataset is a folder with `images/`, `metadata.yaml` and the annotations it nam
 
     image.jpg: [{category: NAME, bbox: [left, top, right, bottom]}, ...]
 
-in pixels of the image. `[]` is an image without objects, `null` one to leave out.
+`null` leaves an image out, `[]` is one without objects.
 """
 
-import functools
+import atexit
 import itertools
+import multiprocessing
 import signal
 import sys
 from collections import Counter
@@ -31,6 +32,8 @@ BATCH_SIZE = 8  # images of one optimizer step, over all processes
 SCALE = 0.25  # training images grow or shrink by up to this share
 COLOR = 0.2  # their brightness, contrast and saturation vary by up to this share
 
+cv2.setNumThreads(0)  # its threads do not survive the fork that makes a worker
+
 # ---- Reading: whatever is wrong is named before training begins ----
 
 
@@ -38,16 +41,16 @@ class Objects(NamedTuple):
     """The objects of one image."""
 
     boxes: np.ndarray  # (G, 4) left, top, right, bottom in pixels
-    classes: np.ndarray  # (G,) indices into CATEGORIES
+    classes: np.ndarray  # (G,) indices into the categories
 
 
 class Sample(NamedTuple):
-    """One image of a dataset, not yet decoded, and its labels."""
+    """One image of a dataset, not yet decoded, and its labels by head."""
 
     path: Path
     height: int
     width: int
-    cells: Objects | None = None
+    labels: dict[str, Objects] = {}
 
 
 class ImageError(Exception):
@@ -63,18 +66,20 @@ def read_dataset(folder: Path) -> list[Sample]:
     """The labelled images of a dataset; ends with a list of what is wrong, if any."""
     annotations = read_annotations(folder, "object detection", CATEGORIES)
     samples, problems, counts = [], [], Counter()
-    for name, objects in sorted(annotations.items()):
-        if objects is None:
+    for name, given in sorted(annotations.items()):
+        if given is None:
             counts["images left out: null"] += 1
             continue
         try:
             path = below(folder / "images", name)
             height, width = image_size(path)
-            cells = parse_objects(objects, CATEGORIES, height, width, counts)
+            labels = {
+                "cells": parse_objects(given, CATEGORIES, height, width, counts),
+            }
         except ValueError as error:
             problems.append(f"{name}: {error}")
         else:
-            samples.append(Sample(path, height, width, cells))
+            samples.append(Sample(path, height, width, labels))
     report(folder, samples, problems, counts)
     return samples
 
@@ -86,27 +91,48 @@ def read_annotations(folder: Path, task: str, names: tuple[str, ...]) -> dict:
         path = path.with_suffix(".json")
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
-    entries = [e for e in entries if isinstance(e, dict) and e.get("task") == task]
+    entries = [e for e in entries if isinstance(e, dict) and same(e.get("task"), task)]
     if not entries:
         raise SystemExit(f"{path}: no entry with `task: {task}`")
-    # Several entries of one task differ in their names: take the nearest.
-    entry = max(entries, key=lambda e: len(set(names) & names_of(e, path)))
-    compare_names(path, names_of(entry, path), set(names))
+    # Entries of one task differ in their names: the one nearest to the job's is meant.
+    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e)))
+    compare_names(path, names_of(path, entry), set(names))
     try:
         path = below(folder, entry.get("annotations"))
     except ValueError as error:
         raise SystemExit(f"{path}: annotations: {error}") from None
     annotations = read_yaml(path)
     if not isinstance(annotations, dict):
-        raise SystemExit(f"{path}: must map images to annotations")
+        raise SystemExit(f"{path}: does not map images to annotations")
     return {str(name): value for name, value in annotations.items()}
 
 
-def names_of(entry: dict, path: Path) -> set[str]:
+def same(given: object, task: str) -> bool:
+    return str(given).replace("_", " ") == task
+
+
+def names_of(path: Path, entry: dict) -> set[str]:
     names = entry.get("categories")
     if not isinstance(names, list):
-        raise SystemExit(f"{path}: `categories` must be a list of names")
+        raise SystemExit(f"{path}: `categories` is not a list of names")
     return {str(name) for name in names}
+
+
+def read_yaml(path: Path):
+    try:
+        text = path.read_text(encoding="utf-8")
+        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise SystemExit(f"{path}: cannot be read: {error}") from None
+
+
+def below(folder: Path, name: object) -> Path:
+    """A path that the dataset names; it may not lead out of its folder."""
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise ValueError(f"not a file name: {name!r}")
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"leads out of {folder}")
+    return folder / name
 
 
 def compare_names(path: Path, dataset: set[str], job: set[str]):
@@ -116,24 +142,6 @@ def compare_names(path: Path, dataset: set[str], job: set[str]):
             f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
             f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
         )
-
-
-def read_yaml(path: Path):
-    try:
-        text = path.read_text(encoding="utf-8")
-        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise SystemExit(f"{path}: cannot be read: {error}") from None
-
-
-def below(folder: Path, name: object) -> Path:
-    """A path named by the dataset, which may not lead out of its folder."""
-    if not isinstance(name, str) or not name or "\0" in name:
-        raise ValueError(f"not a file name: {name!r}")
-    path = folder / name
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise ValueError(f"leads out of {folder}")
-    return path
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -150,19 +158,19 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def parse_objects(
-    objects: object, names: tuple[str, ...], height: int, width: int, counts: Counter
+    given: object, names: tuple[str, ...], height: int, width: int, counts: Counter
 ) -> Objects:
     """The objects of an image, clipped to it; ValueError says which one is wrong."""
-    if not isinstance(objects, list):
-        raise ValueError(f"not a list of objects: {objects!r:.100}")
+    if not isinstance(given, list):
+        raise ValueError(f"not a list of objects: {given!r:.100}")
     boxes, classes = [], []
-    for item in objects:
+    for item in given:
         try:
             category = names.index(str(item["category"]))
             box = np.float32(item["bbox"])
             left, top, right, bottom = box
         except (KeyError, TypeError, ValueError):
-            wanted = "a category of the job and a bbox of four numbers"
+            wanted = "a category of the job with a bbox of four numbers"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None
         if not (np.isfinite(box).all() and left <= right and top <= bottom):
             raise ValueError(f"not left, top, right, bottom: {item['bbox']}")
@@ -180,17 +188,17 @@ def parse_objects(
     return Objects(np.float32(boxes).reshape(-1, 4), np.int64(classes))
 
 
-def report(folder: Path, samples: list, problems: list[str], counts: Counter):
-    """Ends the program where a dataset has problems; says what was left out or mended."""
+def report(where: Path, samples: list, problems: list[str], counts: Counter):
+    """Ends the program if a dataset has problems; says what was mended or left out."""
     if problems:
         lines = "".join(f"\n  {problem}" for problem in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-        raise SystemExit(f"{folder}: {len(problems)} problems{lines}{more}")
+        raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
     if not samples:
-        raise SystemExit(f"{folder}: no labelled images")
+        raise SystemExit(f"{where}: no labelled images")
     for what, count in sorted(counts.items()):
         if count:
-            print(f"{folder}: {what}: {count}", file=sys.stderr)
+            print(f"{where}: {what}: {count}", file=sys.stderr)
 
 
 # ---- Images: the geometry of model.py, in OpenCV ----
@@ -204,7 +212,7 @@ class Transform(NamedTuple):
 
     def move(self, boxes: np.ndarray) -> np.ndarray:
         corners = boxes.reshape(-1, 2, 2) * self.scale + self.offset
-        return np.concatenate([corners.min(1), corners.max(1)], 1)
+        return np.concatenate([corners.min(1), corners.max(1)], 1).astype(np.float32)
 
 
 def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
@@ -213,17 +221,17 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
     A JPEG is decoded at 1/2, 1/4 or 1/8 where that is still large enough: most of the
     decoding is saved, and the reduction is a clean low-pass.
     """
-    reduction = min(sample.height // height, sample.width // width)
-    flag, resampling = cv2.IMREAD_COLOR, cv2.INTER_LINEAR
+    reduction = min(sample.height / height, sample.width / width)
+    flag = cv2.IMREAD_COLOR
     if reduction >= 2 and sample.path.suffix.lower() in (".jpg", ".jpeg"):
         flag = cv2.IMREAD_REDUCED_COLOR_2
         flag = cv2.IMREAD_REDUCED_COLOR_4 if reduction >= 4 else flag
         flag = cv2.IMREAD_REDUCED_COLOR_8 if reduction >= 8 else flag
-    elif sample.height > height or sample.width > width:
-        resampling = cv2.INTER_AREA
     image = cv2.imread(str(sample.path), flag)
     if image is None:
         raise ImageError(f"{sample.path}: cannot be decoded")
+    shrinks = image.shape[0] >= 2 * height or image.shape[1] >= 2 * width
+    resampling = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     image = cv2.resize(image, (width, height), interpolation=resampling)
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
@@ -231,29 +239,32 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
 def letterbox(sample: Sample) -> tuple[np.ndarray, Transform]:
     """The image fitted into the top left of a canvas (HEIGHT, WIDTH, 3)."""
     height, width = fit(sample.height, sample.width)
-    canvas = np.full((HEIGHT, WIDTH, 3), PAD, np.uint8)
-    canvas[:height, :width] = read_image(sample, height, width)
+    canvas = on_canvas(read_image(sample, height, width), 0, 0)
     scale = np.float32([width / sample.width, height / sample.height])
     return canvas, Transform(scale, np.zeros(2, np.float32))
 
 
+def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
+    """The part of an image at this offset that lies on the canvas, padded to fill it."""
+    image = image[max(0, -top) : HEIGHT - top, max(0, -left) : WIDTH - left]
+    top, left = max(0, top), max(0, left)
+    bottom, right = HEIGHT - top - image.shape[0], WIDTH - left - image.shape[1]
+    border = (top, bottom, left, right, cv2.BORDER_CONSTANT)
+    return cv2.copyMakeBorder(image, *border, value=PAD)
+
+
 def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Transform]:
     """The image scaled, placed, mirrored and recolored at random on such a canvas."""
+    height, width = fit(sample.height, sample.width)
     factor = rng.uniform(1 - SCALE, 1 + SCALE)
-    height, width = (
-        max(1, round(n * factor)) for n in fit(sample.height, sample.width)
-    )
-    image = recolor(read_image(sample, height, width), rng)
-
-    # Where the image is larger than the canvas this crops, where smaller it pads.
+    height, width = max(1, round(height * factor)), max(1, round(width * factor))
+    image = read_image(sample, height, width)
+    image = recolor(image, rng)
+    # Where the image is larger than the canvas this crops it, where smaller it pads.
     top, left = place(height, HEIGHT, rng), place(width, WIDTH, rng)
-    part = image[max(0, -top) : HEIGHT - top, max(0, -left) : WIDTH - left]
-    y, x = max(0, top), max(0, left)
-    canvas = np.full((HEIGHT, WIDTH, 3), PAD, np.uint8)
-    canvas[y : y + part.shape[0], x : x + part.shape[1]] = part
+    canvas = on_canvas(image, top, left)
     scale = np.float32([width / sample.width, height / sample.height])
     offset = np.float32([left, top])
-
     if rng.random() < 0.5:
         canvas = canvas[:, ::-1]
         scale, offset = scale * [-1, 1], [WIDTH, 0] + offset * [-1, 1]
@@ -261,7 +272,7 @@ def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Trans
 
 
 def place(length: int, canvas: int, rng: np.random.Generator) -> int:
-    """A random offset of `length` pixels on the canvas; negative where it is smaller."""
+    """A random offset of `length` pixels on the canvas; negative if they are more."""
     return int(rng.integers(min(0, canvas - length), max(0, canvas - length) + 1))
 
 
@@ -294,14 +305,15 @@ class TrainingSet(Dataset):
     def __init__(self, samples: list[Sample], seed: int):
         self.samples, self.seed = samples, seed
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, Objects]:
+    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, dict]:
         sample = self.samples[key[1]]
-        canvas, transform = augment(sample, np.random.default_rng((self.seed, *key)))
-        return canvas, moved(sample.cells, transform)
+        rng = np.random.default_rng((self.seed, *key))
+        canvas, transform = augment(sample, rng)
+        return canvas, {"cells": moved(sample.labels["cells"], transform)}
 
 
 class ValidationSet(Dataset):
-    """Letterboxed images, in order."""
+    """Letterboxed images (C, H, W), in order."""
 
     def __init__(self, samples: list[Sample]):
         self.samples = samples
@@ -326,44 +338,38 @@ class Batches:
         self.rank, self.world = rank, world
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        epoch, order = -1, None
         for first in itertools.count(self.start * BATCH_SIZE, BATCH_SIZE):
-            positions = range(first + self.rank, first + BATCH_SIZE, self.world)
-            yield [self.pair(position) for position in positions]
-
-    def pair(self, position: int) -> tuple[int, int]:
-        epoch, offset = divmod(position, self.length)
-        return epoch, int(self.order(epoch)[offset])
-
-    @functools.lru_cache(maxsize=2)
-    def order(self, epoch: int) -> np.ndarray:
-        return np.random.default_rng((self.seed, epoch)).permutation(self.length)
+            batch = []
+            for position in range(first + self.rank, first + BATCH_SIZE, self.world):
+                if epoch != position // self.length:
+                    epoch = position // self.length
+                    rng = np.random.default_rng((self.seed, epoch))
+                    order = rng.permutation(self.length).tolist()
+                batch.append((epoch, order[position % self.length]))
+            yield batch
 
 
-def collate(
-    batch: list[tuple[np.ndarray, Objects]],
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """Images (B, 3, H, W), uint8; boxes (B, G, 4) and classes (B, G), -1 where padded."""
-    images, cells = zip(*batch)
-    images = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-    return images, stack_objects(cells)
+def collate(batch: list[tuple[np.ndarray, dict]]) -> tuple[Tensor, dict]:
+    """Images (B, 3, H, W), uint8, and the targets of each head."""
+    images = torch.from_numpy(np.stack([canvas for canvas, _ in batch]))
+    labels = [labels for _, labels in batch]
+    return images.permute(0, 3, 1, 2), {
+        "cells": stack_objects([of["cells"] for of in labels]),
+    }
 
 
-def stack_objects(batch: tuple[Objects, ...]) -> dict[str, Tensor]:
+def stack_objects(batch: list[Objects]) -> dict[str, Tensor]:
+    """Boxes (B, G, 4) and classes (B, G), -1 where padded."""
     # At least one row, so that a batch without objects is no special case.
-    rows = max(1, *(len(objects.classes) for objects in batch))
-    boxes = torch.zeros(len(batch), rows, 4)
-    classes = torch.full((len(batch), rows), -1)
+    most = max(1, max(len(objects.classes) for objects in batch))
+    boxes = torch.zeros(len(batch), most, 4)
+    classes = torch.full((len(batch), most), -1)
     for i, objects in enumerate(batch):
         count = len(objects.classes)
         boxes[i, :count] = torch.from_numpy(objects.boxes)
         classes[i, :count] = torch.from_numpy(objects.classes)
     return {"boxes": boxes, "classes": classes}
-
-
-def prepare_worker(_: int):
-    cv2.setNumThreads(1)  # the other cores belong to other workers
-    for number in (signal.SIGINT, signal.SIGTERM):  # train.py ends its workers itself
-        signal.signal(number, signal.SIG_IGN)
 
 
 def training_batches(
@@ -386,3 +392,17 @@ def validation_batches(samples: list[Sample], workers: int) -> DataLoader:
         num_workers=workers,
         worker_init_fn=prepare_worker,
     )
+
+
+def prepare_worker(_: int):
+    """A signal to the whole group must not end workers before the last checkpoint."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+@atexit.register
+def end_workers():
+    """At its exit Python ends children by SIGTERM, which these ignore."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch would call it an accident
+    for worker in multiprocessing.active_children():
+        worker.kill()

@@ -2,39 +2,39 @@
 
 import colorsys
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
-from data import Sample, read_image
+from data import Objects, Sample, read_image
 from model import CATEGORIES
 
 TILE = 400  # side of a tile of the sheet, pixels
-DRAWN_SCORE = 0.3  # less certain predictions are left out of drawings
+DRAWN_SCORE = 0.3  # less certain objects are left out of drawings
 
 
 def draw(image: np.ndarray, words: dict) -> np.ndarray:
-    """A copy of an RGB image with what `words` (see `predict`) says of it."""
+    """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
     image = image.copy()
-    draw_objects(image, words["cells"])
+    draw_objects(image, words["cells"], CATEGORIES)
     return image
 
 
-def draw_objects(image: np.ndarray, objects: list[dict]):
+def draw_objects(image: np.ndarray, objects: list[dict], names: tuple[str, ...]):
     thickness = max(1, round(max(image.shape) / 320))
     for item in reversed(objects):  # the best last, on top
         if item.get("score", 1.0) >= DRAWN_SCORE:
             left, top, right, bottom = (round(side) for side in item["bbox"])
-            color = color_of(CATEGORIES.index(item["category"]))
+            color = color_of(names.index(item["category"]))
             cv2.rectangle(image, (left, top), (right, bottom), color, thickness)
             write(image, caption(item), (left, top), color)
 
 
 def caption(item: dict) -> str:
-    score = f" {item['score']:.2f}" if "score" in item else ""
-    return item["category"] + score
+    return item["category"] + (f" {item['score']:.2f}" if "score" in item else "")
 
 
 def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
@@ -70,12 +70,14 @@ def sheet(samples: list[Sample], found: list[dict]) -> np.ndarray:
 
 def labels_of(sample: Sample) -> dict:
     """A sample's labels in the words of predictions."""
-    boxes, classes = sample.cells
-    cells = [
-        {"category": CATEGORIES[category], "bbox": box}
-        for category, box in zip(classes.tolist(), boxes.tolist())
-    ]
-    return {"cells": cells}
+    return {
+        "cells": objects_of(sample.labels["cells"], CATEGORIES),
+    }
+
+
+def objects_of(objects: Objects, names: tuple[str, ...]) -> list[dict]:
+    pairs = zip(objects.classes.tolist(), objects.boxes.tolist())
+    return [{"category": names[category], "bbox": box} for category, box in pairs]
 
 
 def tile(image: np.ndarray) -> np.ndarray:
@@ -99,27 +101,22 @@ def save_image(path: Path, image: np.ndarray):
 def save_curves(metrics: Path, path: Path):
     """Plots metrics.jsonl: the loss and its terms, the learning rate, the metrics."""
     rows = [json.loads(line) for line in metrics.read_text().splitlines()]
-    training = [row for row in rows if row["split"] == "train"]
-    validation = [row for row in rows if row["split"] == "validation"]
     figure = Figure(figsize=(15, 4), layout="constrained")
-    losses, rates, metrics = figure.subplots(1, 3)
-    plot(losses, training, [k for k in training[0] if "loss" in k] if training else [])
-    plot(rates, training, ["learning_rate"])
-    plot(
-        metrics,
-        validation,
-        [k for k in validation[0] if "/" in k] if validation else [],
-    )
+    losses, rates, scores = figure.subplots(1, 3)
+    plot(losses, rows, "train", lambda name: "loss" in name)
+    plot(rates, rows, "train", lambda name: name == "learning_rate")
+    plot(scores, rows, "validation", lambda name: "/" in name)
     losses.set_yscale("log")
     figure.savefig(path, dpi=100)
 
 
-def plot(axes, rows: list[dict], names: list[str]):
-    for name in names:
-        axes.plot(
-            [row["iteration"] for row in rows], [row[name] for row in rows], label=name
-        )
+def plot(axes, rows: list[dict], split: str, wanted: Callable[[str], bool]):
+    rows = [row for row in rows if row["split"] == split]
+    iterations = [row["iteration"] for row in rows]
+    for name in filter(wanted, rows[0] if rows else ()):
+        axes.plot(iterations, [row[name] for row in rows], marker=".", label=name)
+    axes.set_title(split)
     axes.set_xlabel("iteration")
     axes.grid(alpha=0.3)
-    if names:
+    if rows:
         axes.legend(fontsize="small")

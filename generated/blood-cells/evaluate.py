@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import io
 import json
+import sys
 from pathlib import Path
 
 import torch
@@ -28,38 +29,54 @@ from model import CATEGORIES, Detector, decode, fit
 
 
 @torch.inference_mode()
-def predict(
+def predict_samples(
     model: nn.Module, samples: list[Sample], device: torch.device, workers: int = 0
 ) -> list[dict]:
-    """For each sample {"cells": [{category, bbox, score}, ...]}, in its own pixels."""
+    """What each head finds in each sample, in pixels of its image:
+
+    {"cells": [{category, bbox, score}, ...]}
+    """
     was_training = model.training
     model.eval()
     found = []
     for images in validation_batches(samples, workers):
-        results = decode(model(images.to(device)))
-        results = {name: values.cpu() for name, values in results.items()}
+        results = on_cpu(decode(model(images.to(device))))
         for row in range(len(images)):
-            found.append(in_words(results, row, samples[len(found)]))
+            sample = samples[len(found)]
+            seen = fit(sample.height, sample.width)
+            found.append(in_words(results, row, sample, seen))
     model.train(was_training)
     return found
 
 
-def in_words(results: dict[str, Tensor], row: int, sample: Sample) -> dict:
-    """One image's results, from pixels of the canvas back to pixels of the image."""
-    height, width = fit(sample.height, sample.width)
-    ratio = torch.tensor([sample.width / width, sample.height / height]).repeat(2)
+def on_cpu(results: dict) -> dict:
+    return {
+        head: {name: values.cpu() for name, values in of_head.items()}
+        for head, of_head in results.items()
+    }
+
+
+def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
+    """One image's results by head, in its own pixels; `seen` is the height and width
+    that it had on the canvas."""
+    ratio = torch.tensor([sample.width / seen[1], sample.height / seen[0]]).repeat(2)
     limits = torch.tensor([sample.width, sample.height]).repeat(2)
-    boxes = (results["boxes"][row] * ratio).clamp(min=0).minimum(limits)
+    return {
+        "cells": objects_in_words(results["cells"], row, CATEGORIES, ratio, limits),
+    }
+
+
+def objects_in_words(
+    results: dict, row: int, names: tuple[str, ...], ratio: Tensor, limits: Tensor
+) -> list[dict]:
     count = int(results["count"][row])
-    cells = [
-        {"category": CATEGORIES[category], "bbox": box, "score": score}
-        for category, box, score in zip(
-            results["classes"][row, :count].tolist(),
-            boxes[:count].tolist(),
-            results["scores"][row, :count].tolist(),
-        )
+    boxes = (results["boxes"][row, :count] * ratio).clamp(min=0).minimum(limits)
+    classes = results["classes"][row, :count].tolist()
+    scores = results["scores"][row, :count].tolist()
+    return [
+        {"category": names[category], "bbox": box, "score": score}
+        for category, box, score in zip(classes, boxes.tolist(), scores)
     ]
-    return {"cells": cells}
 
 
 # ---- Metrics ----
@@ -74,21 +91,34 @@ def evaluate(
     world: int = 1,
 ) -> dict[str, float]:
     """Metrics "<head>/<metric>", 0..1. Every process takes a share of the samples."""
-    found = predict(model, samples[rank::world], device, workers)
+    found = predict_samples(model, samples[rank::world], device, workers)
     if world > 1:
         shares = [None] * world
         dist.all_gather_object(shares, found)
         found = [shares[i % world][i // world] for i in range(len(samples))]
-    metrics = detection_metrics(
-        [sample.cells for sample in samples], [words["cells"] for words in found]
-    )
-    return {f"cells/{name}": value for name, value in metrics.items()}
+    return score(samples, found)
+
+
+def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+    """Metrics of predictions against the labels of their samples."""
+    metrics = {
+        "cells": detection_metrics(
+            [sample.labels["cells"] for sample in samples],
+            [words["cells"] for words in found],
+            CATEGORIES,
+        ),
+    }
+    return {
+        f"{head}/{name}": value
+        for head, of_head in metrics.items()
+        for name, value in of_head.items()
+    }
 
 
 def detection_metrics(
-    truth: list[Objects], found: list[list[dict]]
+    truth: list[Objects], found: list[list[dict]], names: tuple[str, ...]
 ) -> dict[str, float]:
-    """Average precision and recall as COCO defines them, at IoU 0.5..0.95."""
+    """Average precision and recall over IoU 0.5..0.95, as COCO defines them."""
     annotations, results = [], []
     for image, objects in enumerate(truth):
         for box, category in zip(objects.boxes.tolist(), objects.classes.tolist()):
@@ -96,25 +126,25 @@ def detection_metrics(
             annotations[-1] |= {"id": len(annotations), "iscrowd": 0}
     for image, objects in enumerate(found):
         for item in objects:
-            category = CATEGORIES.index(item["category"])
+            category = names.index(item["category"])
             results.append(coco_object(image, category, item["bbox"]))
             results[-1]["score"] = item["score"]
-    names = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar")
+    keys = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar")
     if not annotations or not results:
-        return dict.fromkeys(names, 0.0)
+        return dict.fromkeys(keys, 0.0)
     dataset = {
         "images": [{"id": image} for image in range(len(truth))],
         "annotations": annotations,
-        "categories": [{"id": i, "name": n} for i, n in enumerate(CATEGORIES)],
+        "categories": [{"id": i, "name": name} for i, name in enumerate(names)],
     }
     with contextlib.redirect_stdout(io.StringIO()):  # the library prints its tables
         dataset = COCO(dataset)
         scorer = COCOeval_faster(dataset, dataset.loadRes(results), "bbox")
         scorer.run()
-    # The library's order has average recall at 100 detections in place 8; -1 marks
-    # sizes that do not occur.
+    # In the library's order, place 8 is the recall at 100 detections; -1 marks sizes
+    # that do not occur.
     values = [max(float(scorer.stats[i]), 0.0) for i in (0, 1, 2, 3, 4, 5, 8)]
-    return dict(zip(names, values))
+    return dict(zip(keys, values))
 
 
 def coco_object(image: int, category: int, box: list[float]) -> dict:
@@ -147,22 +177,22 @@ def main(args: argparse.Namespace):
     device = torch.device(args.device)
     model = load_model(args.weights, device)
     samples = read_dataset(args.data / VALIDATION)
-    metrics = evaluate(model, samples, device, args.workers)
+    metrics = evaluate(model, samples, device)
     print(json.dumps(metrics, indent=2))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    cuda = torch.cuda.is_available()
+    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
+    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
     parser.add_argument(
         "--weights", type=Path, required=True, help="a best.pt or last.pt"
     )
     parser.add_argument(
         "--data", type=Path, default=Path(), help="root of the datasets"
     )
-    parser.add_argument("--device", default="cuda" if cuda else "cpu")
-    parser.add_argument("--workers", type=int, default=0, help="processes that read")
+    parser.add_argument("--device", choices=devices, default=devices[0])
     try:
         main(parser.parse_args())
     except ImageError as error:
-        raise SystemExit(str(error).splitlines()[-1]) from None
+        raise SystemExit(str(error)) from None

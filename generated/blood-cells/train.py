@@ -3,8 +3,8 @@
     python train.py --data ROOT                           one process
     torchrun --nproc_per_node 8 train.py --data ROOT      one process a GPU
 
-Writes to runs/blood-cells: last.pt (--resume goes on from it), best.pt (for predict.py),
-metrics.jsonl, TensorBoard logs, and at the end curves.png and predictions.png.
+Writes to runs/blood-cells: last.pt (--resume goes on from it), best.pt (for
+predict.py), metrics.jsonl, TensorBoard logs, curves.png and predictions.png.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -25,18 +26,19 @@ from tqdm import tqdm
 
 from data import BATCH_SIZE, ImageError, read_datasets, training_batches
 from draw import save_curves, save_image, sheet
-from evaluate import evaluate, predict
+from evaluate import evaluate, predict_samples
 from model import Detector, loss_terms
 
 MAX_ITERATIONS = 500
-VALIDATIONS = 5  # over the run, the last one at its end
-LEARNING_RATE, WEIGHT_DECAY = 1e-3, 0.05
-INITIAL_FACTOR, FINAL_FACTOR, WARMUP = 0.04, 0.001, 0.3
+VALIDATIONS = 5  # over the run, the last at its end
+LEARNING_RATE = 0.001
+WEIGHT_DECAY = 0.05
+INITIAL_FACTOR, FINAL_FACTOR, WARMUP = (0.04, 0.001, 0.3)
 CLIP_NORM = 10.0
 BEST = "cells/ap"  # the metric that chooses best.pt
 LOG_EVERY = 10  # iterations
-SAVE_EVERY = 180  # seconds, at the most, between two checkpoints
-JOB = Path(__file__).with_name("job.json").read_text()
+SAVE_EVERY = 180  # seconds between checkpoints, at most about
+JOB = Path(__file__).with_name("job.json").read_text(encoding="utf-8")
 
 # ---- Optimizer ----
 
@@ -89,7 +91,7 @@ def save(path: Path, state: dict):
     except (OSError, RuntimeError) as error:
         temporary.unlink(missing_ok=True)
         reason = str(error).splitlines()[0]
-        raise SystemExit(f"{path}: cannot be written: {reason}; kept the last good one")
+        raise SystemExit(f"{path}: cannot be written, the last one stays: {reason}")
 
 
 def load(path: Path) -> dict:
@@ -106,31 +108,30 @@ def load(path: Path) -> dict:
 
 
 class Log:
-    """metrics.jsonl and TensorBoard; rows after `start` are cut, a resumed run makes
-    them again."""
+    """metrics.jsonl, TensorBoard and pictures of a run that begins after `start`."""
 
     def __init__(self, folder: Path, start: int):
-        self.folder, path = folder, folder / "metrics.jsonl"
-        lines = path.read_text().splitlines(keepends=True) if start else []
+        self.folder, self.path = folder, folder / "metrics.jsonl"
+        # What a lost stretch of the run logged is logged again.
+        lines = self.path.read_text().splitlines(keepends=True) if start else []
         kept = [line for line in lines if json.loads(line)["iteration"] <= start]
-        path.write_text("".join(kept))
-        self.file = path.open("a")
-        self.board = SummaryWriter(folder / "tensorboard", purge_step=start)
+        self.path.write_text("".join(kept))
+        self.board = SummaryWriter(folder / "tensorboard", purge_step=start + 1)
 
     def row(self, iteration: int, split: str, values: dict[str, float]):
-        row = {"iteration": iteration, "split": split} | values
-        self.file.write(json.dumps(row) + "\n")
-        self.file.flush()
+        with self.path.open("a") as file:
+            row = {"iteration": iteration, "split": split} | values
+            file.write(json.dumps(row) + "\n")
         for name, value in values.items():
             self.board.add_scalar(f"{split}/{name}", value, iteration)
 
     def pictures(self, iteration: int, model: nn.Module, samples: list, device):
-        """predictions.png, labels beside predictions, and curves.png."""
+        """Labels beside predictions of at most 12 images, and the curves so far."""
         shown = samples[:: math.ceil(len(samples) / 12)]
-        image = sheet(shown, predict(model, shown, device))
+        image = sheet(shown, predict_samples(model, shown, device))
         self.board.add_image("predictions", image, iteration, dataformats="HWC")
         save_image(self.folder / "predictions.png", image)
-        save_curves(self.folder / "metrics.jsonl", self.folder / "curves.png")
+        save_curves(self.path, self.folder / "curves.png")
 
 
 # ---- Training ----
@@ -147,7 +148,7 @@ def main(args: argparse.Namespace):
 
     torch.manual_seed(args.seed)
     model = Detector().to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(parameter_groups(model), LEARNING_RATE)
+    optimizer = torch.optim.AdamW(parameter_groups(model), LEARNING_RATE, fused=True)
     iteration, elapsed, best = 0, 0.0, -math.inf
     if last.exists():
         state = load(last)
@@ -162,23 +163,27 @@ def main(args: argparse.Namespace):
 
     args.output.mkdir(parents=True, exist_ok=True)
     log = Log(args.output, iteration) if rank == 0 else None
-    bar = tqdm(total=args.max_iterations, initial=iteration, disable=rank > 0)
     signals = []  # SIGTERM and SIGINT end the run after the step under way
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, frame: signals.append(number))
+    bar = tqdm(total=args.max_iterations, initial=iteration, disable=rank > 0)
     began = saved = time.monotonic()
+    progress = iteration / args.max_iterations
 
-    while iteration < args.max_iterations and not signals:
-        rate = learning_rate(iteration / args.max_iterations)
+    while progress < 1 and not signals:
+        rate = learning_rate(progress)
         for group in optimizer.param_groups:
             group["lr"] = rate
         images, targets = next(batches)
         images = images.to(device, non_blocking=True)
-        targets = {name: x.to(device, non_blocking=True) for name, x in targets.items()}
+        targets = {
+            head: {name: x.to(device, non_blocking=True) for name, x in of_head.items()}
+            for head, of_head in targets.items()
+        }
 
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            predictions = replica(images)
-        terms = loss_terms(predictions, targets)
+            outputs = replica(images)
+        terms = loss_terms(outputs, targets)
         loss = sum(terms.values())
         optimizer.zero_grad()
         loss.backward()
@@ -187,8 +192,9 @@ def main(args: argparse.Namespace):
         iteration += 1
         bar.update()
 
-        due = (iteration * VALIDATIONS) % args.max_iterations < VALIDATIONS
-        if iteration % LOG_EVERY == 0 or due:
+        before, progress = progress, iteration / args.max_iterations
+        validate = int(progress * VALIDATIONS + 1e-9) > int(before * VALIDATIONS + 1e-9)
+        if iteration % LOG_EVERY == 0 or validate:
             values = {"learning_rate": rate, "loss": loss.item()}
             values |= {name: term.item() for name, term in terms.items()}
             if not math.isfinite(values["loss"]):
@@ -196,10 +202,10 @@ def main(args: argparse.Namespace):
             bar.set_postfix(loss=f"{values['loss']:.3f}", refresh=False)
             if rank == 0:
                 log.row(iteration, "train", values)
-        if due:
+        if validate:
             metrics = evaluate(model, validation, device, args.workers, rank, world)
             if rank == 0:
-                bar.write(f"{iteration}: {json.dumps(metrics)}")
+                bar.write(f"{iteration}: {BEST} {metrics[BEST]:.3f}")
                 log.row(iteration, "validation", metrics)
                 log.pictures(iteration, model, validation, device)
                 if metrics[BEST] > best:
@@ -207,7 +213,7 @@ def main(args: argparse.Namespace):
                     save(args.output / "best.pt", state)
             best = max(best, metrics[BEST])
         overdue = time.monotonic() - saved > SAVE_EVERY
-        if rank == 0 and (due or overdue or signals):
+        if rank == 0 and (validate or overdue or signals):
             saved = time.monotonic()
             state = {
                 "model": model.state_dict(),
@@ -226,12 +232,25 @@ def main(args: argparse.Namespace):
     if signals:
         sys.exit(128 + signals[0])
     if rank == 0:
-        print(f"best {BEST} {best:.3f}; weights and pictures in {args.output}")
+        print(f"{BEST} {best:.3f} at its best; weights and pictures: {args.output}")
+
+
+def at_least(lowest: int) -> Callable[[str], int]:
+    """A flag's type: whole numbers from `lowest` on."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(f"not a whole number from {lowest} on")
+        return int(text)
+
+    return parse
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    cuda, cores = torch.cuda.is_available(), os.cpu_count()
+    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
+    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
+    workers = min(8, os.cpu_count() // 2)
     parser.add_argument(
         "--data", type=Path, default=Path(), help="root of the datasets"
     )
@@ -239,11 +258,13 @@ if __name__ == "__main__":
     parser.add_argument(
         "--resume", action="store_true", help="go on from last.pt, if any"
     )
-    parser.add_argument("--device", default="cuda" if cuda else "cpu")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=min(8, cores // 2))
-    parser.add_argument("--max-iterations", type=int, default=MAX_ITERATIONS)
+    parser.add_argument("--device", choices=devices, default=devices[0])
+    parser.add_argument("--seed", type=at_least(0), default=0)
+    parser.add_argument("--workers", type=at_least(0), default=workers)
+    parser.add_argument("--max-iterations", type=at_least(1), default=MAX_ITERATIONS)
     try:
         main(parser.parse_args())
     except ImageError as error:  # from a worker, behind its traceback
         raise SystemExit(str(error).splitlines()[-1]) from None
+    except OSError as error:
+        raise SystemExit(f"cannot go on: {error}") from None

@@ -1,0 +1,270 @@
+"""Train the model of model.py.
+
+    python train.py --data ROOT                           one process
+    torchrun --nproc_per_node 8 train.py --data ROOT      one process a GPU
+
+Writes to runs/blood-cells: last.pt (--resume goes on from it), best.pt (for
+predict.py), metrics.jsonl, TensorBoard logs, curves.png and predictions.png.
+"""
+
+import argparse
+import json
+import math
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from data import BATCH_SIZE, ImageError, read_datasets, training_batches
+from draw import save_curves, save_image, sheet
+from evaluate import evaluate, predict_samples
+from model import Detector, loss_terms
+
+MAX_ITERATIONS = 500
+VALIDATIONS = 5  # over the run, the last at its end
+LEARNING_RATE = 0.001
+WEIGHT_DECAY = 0.05
+INITIAL_FACTOR, FINAL_FACTOR, WARMUP = (0.04, 0.001, 0.3)
+CLIP_NORM = 10.0
+BEST = "cells/ap"  # the metric that chooses best.pt
+LOG_EVERY = 10  # iterations
+SAVE_EVERY = 180  # seconds between checkpoints, at most about
+JOB = Path(__file__).with_name("job.json").read_text(encoding="utf-8")
+
+# ---- Optimizer ----
+
+
+def parameter_groups(model: nn.Module) -> list[dict]:
+    """Kernels and matrices decay; biases and norms do not."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    return [
+        {"params": decayed, "weight_decay": WEIGHT_DECAY},
+        {"params": others, "weight_decay": 0.0},
+    ]
+
+
+def learning_rate(progress: float) -> float:
+    """One cycle: up along a cosine for the share WARMUP of the run, then down."""
+    if progress < WARMUP:
+        end, distance = INITIAL_FACTOR, 1 - progress / WARMUP
+    else:
+        end, distance = FINAL_FACTOR, (progress - WARMUP) / (1 - WARMUP)
+    return LEARNING_RATE * (end + (1 - end) * (1 + math.cos(math.pi * distance)) / 2)
+
+
+# ---- Processes ----
+
+
+def setup(device: str) -> tuple[int, int, torch.device]:
+    """Rank, number of processes, device: 0 and 1 unless torchrun started the script."""
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    if device == "cuda":
+        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
+        torch.cuda.set_device(device)
+    if world > 1:
+        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    return rank, world, torch.device(device)
+
+
+# ---- Checkpoints and logs ----
+
+
+def save(path: Path, state: dict):
+    """Written beside the last good file, then renamed: `path` is never half a file."""
+    temporary = path.with_suffix(".tmp")
+    try:
+        with temporary.open("wb") as file:
+            torch.save({"format": 1, "job": JOB} | state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        reason = str(error).splitlines()[0]
+        raise SystemExit(f"{path}: cannot be written, the last one stays: {reason}")
+
+
+def load(path: Path) -> dict:
+    """A checkpoint of this job, for --resume."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        same = json.loads(state["job"]) == json.loads(JOB)
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise SystemExit(f"{path}: not a checkpoint: {reason}") from None
+    if not same:
+        raise SystemExit(f"{path}: of another job; choose another --output")
+    return state
+
+
+class Log:
+    """metrics.jsonl, TensorBoard and pictures of a run that begins after `start`."""
+
+    def __init__(self, folder: Path, start: int):
+        self.folder, self.path = folder, folder / "metrics.jsonl"
+        # What a lost stretch of the run logged is logged again.
+        lines = self.path.read_text().splitlines(keepends=True) if start else []
+        kept = [line for line in lines if json.loads(line)["iteration"] <= start]
+        self.path.write_text("".join(kept))
+        self.board = SummaryWriter(folder / "tensorboard", purge_step=start + 1)
+
+    def row(self, iteration: int, split: str, values: dict[str, float]):
+        with self.path.open("a") as file:
+            row = {"iteration": iteration, "split": split} | values
+            file.write(json.dumps(row) + "\n")
+        for name, value in values.items():
+            self.board.add_scalar(f"{split}/{name}", value, iteration)
+
+    def pictures(self, iteration: int, model: nn.Module, samples: list, device):
+        """Labels beside predictions of at most 12 images, and the curves so far."""
+        shown = samples[:: math.ceil(len(samples) / 12)]
+        image = sheet(shown, predict_samples(model, shown, device))
+        self.board.add_image("predictions", image, iteration, dataformats="HWC")
+        save_image(self.folder / "predictions.png", image)
+        save_curves(self.path, self.folder / "curves.png")
+
+
+# ---- Training ----
+
+
+def main(args: argparse.Namespace):
+    rank, world, device = setup(args.device)
+    if BATCH_SIZE % world:
+        raise SystemExit(f"{world} processes cannot share batches of {BATCH_SIZE}")
+    last = args.output / "last.pt"
+    if last.exists() and not args.resume:
+        raise SystemExit(f"{last} exists: add --resume or choose another --output")
+    training, validation = read_datasets(args.data)
+
+    torch.manual_seed(args.seed)
+    model = Detector().to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(parameter_groups(model), LEARNING_RATE, fused=True)
+    iteration, elapsed, best = 0, 0.0, -math.inf
+    if last.exists():
+        state = load(last)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["rng"])
+        iteration, elapsed = state["iteration"], state["elapsed_seconds"]
+        best = state["best"]
+    replica = DistributedDataParallel(model) if world > 1 else model
+    loader = training_batches(training, args.seed, iteration, rank, world, args.workers)
+    batches = iter(loader)
+
+    args.output.mkdir(parents=True, exist_ok=True)
+    log = Log(args.output, iteration) if rank == 0 else None
+    signals = []  # SIGTERM and SIGINT end the run after the step under way
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: signals.append(number))
+    bar = tqdm(total=args.max_iterations, initial=iteration, disable=rank > 0)
+    began = saved = time.monotonic()
+    progress = iteration / args.max_iterations
+
+    while progress < 1 and not signals:
+        rate = learning_rate(progress)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        images, targets = next(batches)
+        images = images.to(device, non_blocking=True)
+        targets = {
+            head: {name: x.to(device, non_blocking=True) for name, x in of_head.items()}
+            for head, of_head in targets.items()
+        }
+
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            outputs = replica(images)
+        terms = loss_terms(outputs, targets)
+        loss = sum(terms.values())
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+        optimizer.step()
+        iteration += 1
+        bar.update()
+
+        before, progress = progress, iteration / args.max_iterations
+        validate = int(progress * VALIDATIONS + 1e-9) > int(before * VALIDATIONS + 1e-9)
+        if iteration % LOG_EVERY == 0 or validate:
+            values = {"learning_rate": rate, "loss": loss.item()}
+            values |= {name: term.item() for name, term in terms.items()}
+            if not math.isfinite(values["loss"]):
+                raise SystemExit(f"the loss is not finite at {iteration}: {values}")
+            bar.set_postfix(loss=f"{values['loss']:.3f}", refresh=False)
+            if rank == 0:
+                log.row(iteration, "train", values)
+        if validate:
+            metrics = evaluate(model, validation, device, args.workers, rank, world)
+            if rank == 0:
+                bar.write(f"{iteration}: {BEST} {metrics[BEST]:.3f}")
+                log.row(iteration, "validation", metrics)
+                log.pictures(iteration, model, validation, device)
+                if metrics[BEST] > best:
+                    state = {"model": model.state_dict(), "metrics": metrics}
+                    save(args.output / "best.pt", state)
+            best = max(best, metrics[BEST])
+        overdue = time.monotonic() - saved > SAVE_EVERY
+        if rank == 0 and (validate or overdue or signals):
+            saved = time.monotonic()
+            state = {
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "scheduler": {"learning_rate": rate},
+                "rng": torch.get_rng_state(),
+                "iteration": iteration,
+                "elapsed_seconds": elapsed + saved - began,
+                "best": best,
+            }
+            save(last, state)
+
+    bar.close()
+    if world > 1:
+        dist.destroy_process_group()
+    if signals:
+        sys.exit(128 + signals[0])
+    if rank == 0:
+        print(f"{BEST} {best:.3f} at its best; weights and pictures: {args.output}")
+
+
+def at_least(lowest: int) -> Callable[[str], int]:
+    """A flag's type: whole numbers from `lowest` on."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or int(text) < lowest:
+            raise argparse.ArgumentTypeError(f"not a whole number from {lowest} on")
+        return int(text)
+
+    return parse
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
+    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
+    workers = min(8, os.cpu_count() // 2)
+    parser.add_argument(
+        "--data", type=Path, default=Path(), help="root of the datasets"
+    )
+    parser.add_argument("--output", type=Path, default=Path("runs/blood-cells"))
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from last.pt, if any"
+    )
+    parser.add_argument("--device", choices=devices, default=devices[0])
+    parser.add_argument("--seed", type=at_least(0), default=0)
+    parser.add_argument("--workers", type=at_least(0), default=workers)
+    parser.add_argument("--max-iterations", type=at_least(1), default=MAX_ITERATIONS)
+    try:
+        main(parser.parse_args())
+    except ImageError as error:  # from a worker, behind its traceback
+        raise SystemExit(str(error).splitlines()[-1]) from None
+    except OSError as error:
+        raise SystemExit(f"cannot go on: {error}") from None

@@ -1,0 +1,167 @@
+"""Metrics of trained weights on a labelled dataset.
+
+python evaluate.py --weights runs/photos/best.pt --data ROOT
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from data import VALIDATION, ImageError, Sample, read_dataset, validation_batches
+from model import CATEGORIES, Classifier, decode
+
+# ---- Predictions, in the words of the annotations ----
+
+
+@torch.inference_mode()
+def predict_samples(
+    model: nn.Module, samples: list[Sample], device: torch.device, workers: int = 0
+) -> list[dict]:
+    """What each head finds in each sample, in pixels of its image:
+
+    {"subject": {category, score, top5}}
+    """
+    was_training = model.training
+    model.eval()
+    found = []
+    for images in validation_batches(samples, workers):
+        results = on_cpu(decode(model(images.to(device))))
+        for row in range(len(images)):
+            found.append(in_words(results, row))
+    model.train(was_training)
+    return found
+
+
+def on_cpu(results: dict) -> dict:
+    return {
+        head: {name: values.cpu() for name, values in of_head.items()}
+        for head, of_head in results.items()
+    }
+
+
+def in_words(results: dict, row: int) -> dict:
+    """One image's results by head."""
+    return {
+        "subject": category_in_words(results["subject"], row, CATEGORIES),
+    }
+
+
+def category_in_words(results: dict, row: int, names: tuple[str, ...]) -> dict:
+    """The likeliest category, and the five likeliest with their probabilities."""
+    scores, order = results["probabilities"][row].topk(min(5, len(names)))
+    top = {names[i]: p for i, p in zip(order.tolist(), scores.tolist())}
+    category, score = next(iter(top.items()))
+    return {"category": category, "score": score, "top5": top}
+
+
+# ---- Metrics ----
+
+
+def evaluate(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+) -> dict[str, float]:
+    """Metrics "<head>/<metric>", 0..1. Every process takes a share of the samples."""
+    found = predict_samples(model, samples[rank::world], device, workers)
+    if world > 1:
+        shares = [None] * world
+        dist.all_gather_object(shares, found)
+        found = [shares[i % world][i // world] for i in range(len(samples))]
+    return score(samples, found)
+
+
+def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+    """Metrics of predictions against the labels of their samples."""
+    metrics = {
+        "subject": classification_metrics(
+            [sample.labels["subject"] for sample in samples],
+            [words["subject"] for words in found],
+            CATEGORIES,
+        ),
+    }
+    return {
+        f"{head}/{name}": value
+        for head, of_head in metrics.items()
+        for name, value in of_head.items()
+    }
+
+
+def classification_metrics(
+    truth: list[int], found: list[dict], names: tuple[str, ...]
+) -> dict[str, float]:
+    """Accuracies; precision, recall and F1 as means over the categories that occur."""
+    matrix = confusion_matrix(truth, found, names)
+    right, occurring = matrix.diagonal(), matrix.sum(1) > 0
+    recall = right / np.maximum(matrix.sum(1), 1)
+    precision = right / np.maximum(matrix.sum(0), 1)
+    f1 = 2 * right / np.maximum(matrix.sum(0) + matrix.sum(1), 1)
+    in_top5 = [
+        names[category] in words["top5"] for category, words in zip(truth, found)
+    ]
+    return {
+        "balanced_accuracy": float(recall[occurring].mean()),
+        "accuracy": float(right.sum() / matrix.sum()),
+        "precision": float(precision[occurring].mean()),
+        "recall": float(recall[occurring].mean()),
+        "f1": float(f1[occurring].mean()),
+        "top5_accuracy": float(np.mean(in_top5)),
+    }
+
+
+def confusion_matrix(
+    truth: list[int], found: list[dict], names: tuple[str, ...]
+) -> np.ndarray:
+    """Counts (categories, categories): rows are true categories, columns found ones."""
+    columns = [names.index(words["category"]) for words in found]
+    cells = np.array(truth) * len(names) + np.array(columns)
+    return np.bincount(cells, minlength=len(names) ** 2).reshape(len(names), -1)
+
+
+# ---- Command line ----
+
+
+def load_model(path: Path, device: torch.device) -> Classifier:
+    """The model with the weights of a last.pt or best.pt."""
+    model = Classifier()
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        model.load_state_dict(checkpoint["model"])
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise SystemExit(f"{path}: not weights of this model: {reason}") from None
+    return model.to(device).eval()
+
+
+def main(args: argparse.Namespace):
+    device = torch.device(args.device)
+    model = load_model(args.weights, device)
+    samples = read_dataset(args.data / VALIDATION)
+    metrics = evaluate(model, samples, device)
+    print(json.dumps(metrics, indent=2))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
+    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="a best.pt or last.pt"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path(), help="root of the datasets"
+    )
+    parser.add_argument("--device", choices=devices, default=devices[0])
+    try:
+        main(parser.parse_args())
+    except ImageError as error:
+        raise SystemExit(str(error)) from None

@@ -1,0 +1,438 @@
+"""The dataset: read, checked, letterboxed and augmented.
+
+A dataset is a folder with `images/`, `metadata.yaml` and the annotations it names:
+
+    image.jpg: [{category: NAME, bbox: [left, top, right, bottom]}, ...]
+    image.jpg: NAME
+
+`null` leaves an image out, `[]` is one without objects.
+"""
+
+import atexit
+import itertools
+import multiprocessing
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+import yaml
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from model import HEIGHT, PAD, SCENE_CATEGORIES, SHAPES_CATEGORIES, WIDTH, fit
+
+TRAIN, VALIDATION = "shapes/train", "shapes/val"  # below --data
+BATCH_SIZE = 16  # images of one optimizer step, over all processes
+SCALE = 0.25  # training images grow or shrink by up to this share
+COLOR = 0.2  # their brightness, contrast and saturation vary by up to this share
+
+cv2.setNumThreads(0)  # its threads do not survive the fork that makes a worker
+
+# ---- Reading: whatever is wrong is named before training begins ----
+
+
+class Objects(NamedTuple):
+    """The objects of one image."""
+
+    boxes: np.ndarray  # (G, 4) left, top, right, bottom in pixels
+    classes: np.ndarray  # (G,) indices into the categories
+
+
+class Sample(NamedTuple):
+    """One image of a dataset, not yet decoded, and its labels by head."""
+
+    path: Path
+    height: int
+    width: int
+    labels: dict[str, Objects | int] = {}
+
+
+class ImageError(Exception):
+    """An image cannot be decoded."""
+
+
+def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
+    """The samples to train on, and those to validate on."""
+    return read_dataset(root / TRAIN), read_dataset(root / VALIDATION)
+
+
+def read_dataset(folder: Path) -> list[Sample]:
+    """The labelled images of a dataset; ends with a list of what is wrong, if any."""
+    annotations = {
+        "shapes": read_annotations(folder, "object detection", SHAPES_CATEGORIES),
+        "scene": read_annotations(
+            folder, "multiclass classification", SCENE_CATEGORIES
+        ),
+    }
+    labelled = [set(images) for images in annotations.values()]
+    names = set.intersection(*labelled)
+    samples, problems, counts = [], [], Counter()
+    counts["images left out: no label for some head"] = len(
+        set.union(*labelled) - names
+    )
+    for name in sorted(names):
+        given = {head: images[name] for head, images in annotations.items()}
+        if None in given.values():
+            counts["images left out: null"] += 1
+            continue
+        try:
+            path = below(folder / "images", name)
+            height, width = image_size(path)
+            labels = {
+                "shapes": parse_objects(
+                    given["shapes"], SHAPES_CATEGORIES, height, width, counts
+                ),
+                "scene": parse_category(given["scene"], SCENE_CATEGORIES),
+            }
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+        else:
+            samples.append(Sample(path, height, width, labels))
+    report(folder, samples, problems, counts)
+    return samples
+
+
+def read_annotations(folder: Path, task: str, names: tuple[str, ...]) -> dict:
+    """Annotations by image, once the dataset's names are known to be the job's."""
+    path = folder / "metadata.yaml"
+    if not path.exists() and path.with_suffix(".json").exists():
+        path = path.with_suffix(".json")
+    entries = read_yaml(path)
+    entries = entries if isinstance(entries, list) else [entries]
+    entries = [e for e in entries if isinstance(e, dict) and same(e.get("task"), task)]
+    if not entries:
+        raise SystemExit(f"{path}: no entry with `task: {task}`")
+    # Entries of one task differ in their names: the one nearest to the job's is meant.
+    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e)))
+    compare_names(path, names_of(path, entry), set(names))
+    try:
+        path = below(folder, entry.get("annotations"))
+    except ValueError as error:
+        raise SystemExit(f"{path}: annotations: {error}") from None
+    annotations = read_yaml(path)
+    if not isinstance(annotations, dict):
+        raise SystemExit(f"{path}: does not map images to annotations")
+    return {str(name): value for name, value in annotations.items()}
+
+
+def same(given: object, task: str) -> bool:
+    return str(given).replace("_", " ") == task
+
+
+def names_of(path: Path, entry: dict) -> set[str]:
+    names = entry.get("categories")
+    if not isinstance(names, list):
+        raise SystemExit(f"{path}: `categories` is not a list of names")
+    return {str(name) for name in names}
+
+
+def read_yaml(path: Path):
+    try:
+        text = path.read_text(encoding="utf-8")
+        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise SystemExit(f"{path}: cannot be read: {error}") from None
+
+
+def below(folder: Path, name: object) -> Path:
+    """A path that the dataset names; it may not lead out of its folder."""
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise ValueError(f"not a file name: {name!r}")
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"leads out of {folder}")
+    return folder / name
+
+
+def compare_names(path: Path, dataset: set[str], job: set[str]):
+    if dataset != job:
+        raise SystemExit(
+            f"{path}: the categories differ from the job's\n"
+            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
+            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+        )
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image as it is shown, from its header alone."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
+    except FileNotFoundError:
+        raise ValueError(f"no such image: {path}") from None
+    except Exception as error:  # a broken file can raise nearly anything
+        raise ValueError(f"not an image: {error}") from None
+    return (width, height) if turned else (height, width)
+
+
+def parse_objects(
+    given: object, names: tuple[str, ...], height: int, width: int, counts: Counter
+) -> Objects:
+    """The objects of an image, clipped to it; ValueError says which one is wrong."""
+    if not isinstance(given, list):
+        raise ValueError(f"not a list of objects: {given!r:.100}")
+    boxes, classes = [], []
+    for item in given:
+        try:
+            category = names.index(str(item["category"]))
+            box = np.float32(item["bbox"])
+            left, top, right, bottom = box
+        except (KeyError, TypeError, ValueError):
+            wanted = "a category of the job with a bbox of four numbers"
+            raise ValueError(f"not {wanted}: {item!r:.200}") from None
+        if not (np.isfinite(box).all() and left <= right and top <= bottom):
+            raise ValueError(f"not left, top, right, bottom: {item['bbox']}")
+        if left >= width or top >= height or right <= 0 or bottom <= 0:
+            raise ValueError(
+                f"a box outside the {width}x{height} image: {item['bbox']}"
+            )
+        visible = np.clip(box, 0, np.float32([width, height, width, height]))
+        counts["boxes clipped to their image"] += bool((visible != box).any())
+        if (visible[2:] > visible[:2]).all():
+            boxes.append(visible)
+            classes.append(category)
+        else:
+            counts["boxes without area left out"] += 1
+    return Objects(np.float32(boxes).reshape(-1, 4), np.int64(classes))
+
+
+def parse_category(given: object, names: tuple[str, ...]) -> int:
+    """Index of an image's category; ValueError where the job has none of that name."""
+    if str(given) not in names:
+        raise ValueError(f"not a category of the job: {given!r:.100}")
+    return names.index(str(given))
+
+
+def report(where: Path, samples: list, problems: list[str], counts: Counter):
+    """Ends the program if a dataset has problems; says what was mended or left out."""
+    if problems:
+        lines = "".join(f"\n  {problem}" for problem in problems[:20])
+        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+        raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    if not samples:
+        raise SystemExit(f"{where}: no labelled images")
+    for what, count in sorted(counts.items()):
+        if count:
+            print(f"{where}: {what}: {count}", file=sys.stderr)
+
+
+# ---- Images: the geometry of model.py, in OpenCV ----
+
+
+class Transform(NamedTuple):
+    """From pixels of the image to pixels of the canvas: xy * scale + offset."""
+
+    scale: np.ndarray  # (2,) for x and y, negative where mirrored
+    offset: np.ndarray  # (2,)
+
+    def move(self, boxes: np.ndarray) -> np.ndarray:
+        corners = boxes.reshape(-1, 2, 2) * self.scale + self.offset
+        return np.concatenate([corners.min(1), corners.max(1)], 1).astype(np.float32)
+
+
+def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
+    """RGB image (height, width, 3), uint8, antialiased.
+
+    A JPEG is decoded at 1/2, 1/4 or 1/8 where that is still large enough: most of the
+    decoding is saved, and the reduction is a clean low-pass.
+    """
+    reduction = min(sample.height / height, sample.width / width)
+    flag = cv2.IMREAD_COLOR
+    if reduction >= 2 and sample.path.suffix.lower() in (".jpg", ".jpeg"):
+        flag = cv2.IMREAD_REDUCED_COLOR_2
+        flag = cv2.IMREAD_REDUCED_COLOR_4 if reduction >= 4 else flag
+        flag = cv2.IMREAD_REDUCED_COLOR_8 if reduction >= 8 else flag
+    image = cv2.imread(str(sample.path), flag)
+    if image is None:
+        raise ImageError(f"{sample.path}: cannot be decoded")
+    shrinks = image.shape[0] >= 2 * height or image.shape[1] >= 2 * width
+    resampling = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    image = cv2.resize(image, (width, height), interpolation=resampling)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def letterbox(sample: Sample) -> tuple[np.ndarray, Transform]:
+    """The image fitted into the top left of a canvas (HEIGHT, WIDTH, 3)."""
+    height, width = fit(sample.height, sample.width)
+    canvas = on_canvas(read_image(sample, height, width), 0, 0)
+    scale = np.float32([width / sample.width, height / sample.height])
+    return canvas, Transform(scale, np.zeros(2, np.float32))
+
+
+def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
+    """The part of an image at this offset that lies on the canvas, padded to fill it."""
+    image = image[max(0, -top) : HEIGHT - top, max(0, -left) : WIDTH - left]
+    top, left = max(0, top), max(0, left)
+    bottom, right = HEIGHT - top - image.shape[0], WIDTH - left - image.shape[1]
+    border = (top, bottom, left, right, cv2.BORDER_CONSTANT)
+    return cv2.copyMakeBorder(image, *border, value=PAD)
+
+
+def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Transform]:
+    """The image scaled, placed, mirrored and recolored at random on such a canvas."""
+    height, width = fit(sample.height, sample.width)
+    factor = rng.uniform(1 - SCALE, 1 + SCALE)
+    height, width = max(1, round(height * factor)), max(1, round(width * factor))
+    image = read_image(sample, height, width)
+    image = recolor(image, rng)
+    # Where the image is larger than the canvas this crops it, where smaller it pads.
+    top, left = place(height, HEIGHT, rng), place(width, WIDTH, rng)
+    canvas = on_canvas(image, top, left)
+    scale = np.float32([width / sample.width, height / sample.height])
+    offset = np.float32([left, top])
+    if rng.random() < 0.5:
+        canvas = canvas[:, ::-1]
+        scale, offset = scale * [-1, 1], [WIDTH, 0] + offset * [-1, 1]
+    return canvas, Transform(scale, offset)
+
+
+def place(length: int, canvas: int, rng: np.random.Generator) -> int:
+    """A random offset of `length` pixels on the canvas; negative if they are more."""
+    return int(rng.integers(min(0, canvas - length), max(0, canvas - length) + 1))
+
+
+def recolor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Brightness, contrast and saturation, each times a random factor around 1."""
+    brightness, contrast, saturation = rng.uniform(1 - COLOR, 1 + COLOR, 3)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    gain, middle = brightness * contrast, brightness * (1 - contrast) * grey.mean()
+    grey = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+    return cv2.addWeighted(
+        image, gain * saturation, grey, gain * (1 - saturation), middle
+    )
+
+
+def moved(objects: Objects, transform: Transform) -> Objects:
+    """Objects on the canvas, without those of which less than a quarter is left."""
+    boxes = transform.move(objects.boxes)
+    visible = np.clip(boxes, 0, np.float32([WIDTH, HEIGHT, WIDTH, HEIGHT]))
+    sides, whole = visible[:, 2:] - visible[:, :2], boxes[:, 2:] - boxes[:, :2]
+    kept = sides.prod(1) > 0.25 * whole.prod(1)
+    return Objects(visible[kept], objects.classes[kept])
+
+
+# ---- Batches ----
+
+
+class TrainingSet(Dataset):
+    """Augmented samples by (epoch, index): the same pair gives the same view."""
+
+    def __init__(self, samples: list[Sample], seed: int):
+        self.samples, self.seed = samples, seed
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, dict]:
+        sample = self.samples[key[1]]
+        rng = np.random.default_rng((self.seed, *key))
+        canvas, transform = augment(sample, rng)
+        return canvas, {
+            "shapes": moved(sample.labels["shapes"], transform),
+            "scene": sample.labels["scene"],
+        }
+
+
+class ValidationSet(Dataset):
+    """Letterboxed images (C, H, W), in order."""
+
+    def __init__(self, samples: list[Sample]):
+        self.samples = samples
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Tensor:
+        canvas, _ = letterbox(self.samples[index])
+        return torch.from_numpy(canvas).permute(2, 0, 1)
+
+
+class Batches:
+    """The (epoch, index) pairs of every batch from iteration `start` on, without end.
+
+    They depend on the seed and the iteration alone, so that a resumed run goes on as if
+    it had never stopped. With several processes each takes its share of a batch.
+    """
+
+    def __init__(self, length: int, seed: int, start: int, rank: int, world: int):
+        self.length, self.seed, self.start = length, seed, start
+        self.rank, self.world = rank, world
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        epoch, order = -1, None
+        for first in itertools.count(self.start * BATCH_SIZE, BATCH_SIZE):
+            batch = []
+            for position in range(first + self.rank, first + BATCH_SIZE, self.world):
+                if epoch != position // self.length:
+                    epoch = position // self.length
+                    rng = np.random.default_rng((self.seed, epoch))
+                    order = rng.permutation(self.length).tolist()
+                batch.append((epoch, order[position % self.length]))
+            yield batch
+
+
+def collate(batch: list[tuple[np.ndarray, dict]]) -> tuple[Tensor, dict]:
+    """Images (B, 3, H, W), uint8, and the targets of each head."""
+    images = torch.from_numpy(np.stack([canvas for canvas, _ in batch]))
+    labels = [labels for _, labels in batch]
+    return images.permute(0, 3, 1, 2), {
+        "shapes": stack_objects([of["shapes"] for of in labels]),
+        "scene": stack_categories([of["scene"] for of in labels]),
+    }
+
+
+def stack_objects(batch: list[Objects]) -> dict[str, Tensor]:
+    """Boxes (B, G, 4) and classes (B, G), -1 where padded."""
+    # At least one row, so that a batch without objects is no special case.
+    most = max(1, max(len(objects.classes) for objects in batch))
+    boxes = torch.zeros(len(batch), most, 4)
+    classes = torch.full((len(batch), most), -1)
+    for i, objects in enumerate(batch):
+        count = len(objects.classes)
+        boxes[i, :count] = torch.from_numpy(objects.boxes)
+        classes[i, :count] = torch.from_numpy(objects.classes)
+    return {"boxes": boxes, "classes": classes}
+
+
+def stack_categories(batch: list[int]) -> dict[str, Tensor]:
+    return {"category": torch.tensor(batch)}  # (B,)
+
+
+def training_batches(
+    samples: list[Sample], seed: int, start: int, rank: int, world: int, workers: int
+) -> DataLoader:
+    return DataLoader(
+        TrainingSet(samples, seed),
+        batch_sampler=Batches(len(samples), seed, start, rank, world),
+        collate_fn=collate,
+        num_workers=workers,
+        worker_init_fn=prepare_worker,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def validation_batches(samples: list[Sample], workers: int) -> DataLoader:
+    return DataLoader(
+        ValidationSet(samples),
+        BATCH_SIZE,
+        num_workers=workers,
+        worker_init_fn=prepare_worker,
+    )
+
+
+def prepare_worker(_: int):
+    """A signal to the whole group must not end workers before the last checkpoint."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+@atexit.register
+def end_workers():
+    """At its exit Python ends children by SIGTERM, which these ignore."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch would call it an accident
+    for worker in multiprocessing.active_children():
+        worker.kill()
