@@ -7,32 +7,31 @@ READY := .venv/.ready
 
 .PHONY: demo test soak goldens check clean
 
+# From nothing to a trained detector, in ./specc-demo.
 demo: $(READY)
-	$(BIN)/specc demo
+	$(BIN)/python -m specc.cli demo
 
+# All tests but those that take many minutes. `pytest -m "not slow"` is the quick part.
 test: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not soak"
 
-# Long runs: minutes to hours.
 soak: $(READY)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m soak
 
 # Builds every example again, over any edit: `generated/` is what specc emits.
 goldens: $(READY)
-	$(BIN)/specc build --force generated/*/job.json
+	$(BIN)/python -m specc.cli build --force generated/*/job.json
 
 check: $(READY)
 	$(BIN)/python -m pyflakes compiler tests benchmarks generated
-	$(BIN)/black --check --quiet compiler tests benchmarks
-	$(BIN)/specc build --check --strict generated/*/job.json
+	$(BIN)/python -m black --check --quiet compiler tests benchmarks
+	$(BIN)/python -m specc.cli build --check --strict generated/*/job.json
 
 clean:
 	rm -rf .venv
 
-# torch comes first and alone, so that no other requirement can choose another build of it.
+# An environment that lacks pip, for whatever reason, is begun again.
 $(READY): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt torch==2.13.0
-	$(BIN)/python -m pip install --quiet -c constraints.txt 'hatchling>=1.26' 'editables>=0.5'
-	$(BIN)/python -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[train,dev]'
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,timm,dev]'
 	touch $@

@@ -73,7 +73,7 @@ def test_a_wrong_job_raises_every_finding():
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_findings_stand_in_the_order_of_the_file(turned):
-    """That of the rules is another one: E2 before W2."""
+    """Whatever the order of the rules."""
     head = {"task": "object_detection", "categories": ["a"], "top_level": 7}
     parts = {
         "data": {"train": "data/train", "resolution": [250, 256]},

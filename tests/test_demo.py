@@ -4,6 +4,7 @@ import json
 from functools import partial
 from types import SimpleNamespace
 
+import cv2
 import pytest
 import yaml
 
@@ -32,7 +33,13 @@ pathlib.Path(output).mkdir(exist_ok=True)
 
 
 @pytest.fixture
-def scripts(monkeypatch):
+def few_shapes(monkeypatch):
+    few = partial(shapes.draw_dataset, train=8, validation=8)
+    monkeypatch.setattr(shapes, "draw_dataset", few)
+
+
+@pytest.fixture
+def scripts(few_shapes, monkeypatch):
     """Stands in for the emitted code: what the demo does with it is at stake here."""
     files = {"train.py": TRAIN.replace("AP50", "0.75"), "predict.py": PREDICT}
 
@@ -41,8 +48,6 @@ def scripts(monkeypatch):
         return SimpleNamespace(job=job, files=files)
 
     monkeypatch.setattr(demo, "compile_job", compile_job)
-    few = partial(shapes.draw_dataset, train=8, validation=8)
-    monkeypatch.setattr(shapes, "draw_dataset", few)
     return files
 
 
@@ -93,14 +98,44 @@ def test_a_metric_below_expectation_fails_unless_the_run_was_cut(scripts, tmp_pa
         demo.run(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("code", "message"),
-    [(3, "train.py ended with exit code 3"), (130, "the same command again goes on")],
-)
-def test_a_script_that_ends_early_ends_the_demo(scripts, tmp_path, code, message):
-    scripts["train.py"] = f"raise SystemExit({code})\n"
-    with pytest.raises(DemoError, match=message):
+def test_a_script_that_fails_ends_the_demo(scripts, tmp_path):
+    scripts["train.py"] = "raise SystemExit(3)\n"
+    with pytest.raises(DemoError, match="train.py ended with exit code 3") as caught:
         demo.run(tmp_path)
+    assert f"to train afresh: delete {tmp_path / 'runs'}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [
+        ("raise SystemExit(130)", 130),
+        ("raise SystemExit(143)", 143),
+        # While it still imports, it has no handlers of its own.
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", 143),
+    ],
+)
+def test_a_stop_ends_the_demo_with_the_same_code(
+    scripts, tmp_path, capsys, ending, code
+):
+    scripts["train.py"] = f"{ending}\n"
+    with pytest.raises(SystemExit) as caught:
+        demo.run(tmp_path)
+    assert caught.value.code == code
+    assert "the same command again goes on" in capsys.readouterr().err
+
+
+def test_a_stop_of_the_demo_reaches_the_script(scripts, tmp_path):
+    """Sent to the demo alone, as `kill` does it."""
+    scripts["train.py"] = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+time.sleep(0.5)
+os.kill(os.getppid(), signal.SIGTERM)
+time.sleep(60)
+"""
+    with pytest.raises(SystemExit) as caught:
+        demo.run(tmp_path)
+    assert caught.value.code == 143
 
 
 def test_a_folder_of_others_is_refused_untouched(scripts, tmp_path):
@@ -125,6 +160,22 @@ def test_a_run_without_validation_is_an_error(tmp_path):
     path.write_text(json.dumps({"split": "train", "shapes/ap50": 1.0}))
     with pytest.raises(DemoError, match="no validation with `shapes/ap50`"):
         demo.read_metric(path, "shapes/ap50")
+
+
+@pytest.mark.slow
+def test_the_demo_runs_the_code_that_is_emitted(few_shapes, tmp_path, capfd):
+    """Short of learning: two steps, a stop's worth of resuming, and all its pictures."""
+    demo.run(tmp_path, iterations=1)
+    demo.run(tmp_path, iterations=2)
+    runs = tmp_path / "runs" / "shapes"
+    rows = [json.loads(line) for line in (runs / "metrics.jsonl").open()]
+    assert [r["iteration"] for r in rows if r["split"] == "validation"] == [1, 2]
+    assert (runs / "best.pt").stat().st_size > 10_000_000
+    for picture in ("predictions.png", "curves.png", "drawn/shapes_00007.png"):
+        assert cv2.imread(str(runs / picture)) is not None, picture
+    assert json.loads((runs / "drawn" / "predictions.json").read_text())
+    shown = capfd.readouterr().out
+    assert "drawings in runs/shapes/drawn" in shown and "AP50 0." in shown
 
 
 def test_the_job_and_the_dataset_agree(scripts, tmp_path):

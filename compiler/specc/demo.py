@@ -38,7 +38,7 @@ NEEDED = {  # module: what pip calls it
 }
 EXPECTED_AP50 = 0.5  # held-out shapes after the job's own number of iterations
 DRAWN = 8  # held-out images that predict.py draws on
-STOPPED = (130, 143)  # exit codes of a clean stop by SIGINT and SIGTERM
+STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 class DemoError(click.ClickException):
@@ -48,8 +48,8 @@ class DemoError(click.ClickException):
 def run(folder: Path, iterations: int | None = None) -> None:
     """Draw, build, train, predict; `iterations` replaces the job's own number.
 
-    In the folder of an earlier demo it goes on where that one ended. Raises DemoError,
-    and JobError where the code's folder cannot be written.
+    In the folder of an earlier demo it goes on where that one ended. Raises DemoError;
+    JobError where the code's folder cannot be written; SystemExit once it was stopped.
     """
     folder = Path(folder)
     _require_packages()
@@ -136,20 +136,31 @@ def _run_script(folder: Path, script: str, *arguments: str | Path) -> None:
     words = [f"shapes/{script}", *map(str, arguments)]
     shown = shlex.join(["python", *words])
     print(f"\n$ {shown}", flush=True)
-    process = subprocess.Popen([sys.executable, *words], cwd=folder)
-    # Ctrl-C reaches the script too: it saves a checkpoint, and must be given the time.
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        code = process.wait()
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    if code in STOPPED:
-        raise DemoError("stopped; the same command again goes on from the checkpoint")
+    code = _wait_for([sys.executable, *words], folder)
+    for number in STOPS:
+        if code in (-number, 128 + number):
+            again = "stopped; the same command again goes on from the last checkpoint"
+            click.echo(again, err=True)
+            raise SystemExit(128 + number)
     if code != 0:
         raise DemoError(
-            f"{script} ended with exit code {code}, its message stands above; "
-            f"to run it alone: cd {shlex.quote(str(folder))} && {shown}"
+            f"{script} ended with exit code {code}, its message stands above\n"
+            f"to run it alone: cd {shlex.quote(str(folder))} && {shown}\n"
+            f"to train afresh: delete {folder / 'runs'}"
         )
+
+
+def _wait_for(command: list[str], folder: Path) -> int:
+    """Run a command to its end; returns its exit code, or less a signal's number."""
+    process = subprocess.Popen(command, cwd=folder)
+    # A stop is the script's: it saves a checkpoint first. Ctrl-C reaches it by itself.
+    handlers = (signal.SIG_IGN, lambda *_: process.terminate())
+    previous = [signal.signal(*pair) for pair in zip(STOPS, handlers)]
+    try:
+        return process.wait()
+    finally:
+        for number, handler in zip(STOPS, previous):
+            signal.signal(number, handler)
 
 
 def _closing_text(folder: Path, output: Path, ap50: float) -> str:

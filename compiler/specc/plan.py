@@ -7,38 +7,39 @@ of names that specc chose and numbers, never of such strings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
 import networkx as nx
 
 from specc.cost import Summary, summarize
+from specc.heads.object_detection import BINS
 from specc.job import Job
-from specc.plan_data import plan_data
+from specc.plan_data import data_constants, plan_data
 from specc.plan_heads import HeadPlan, plan_heads
-from specc.plan_model import BackbonePlan, NeckPlan, plan_backbone, plan_neck
+from specc.plan_model import BackbonePlan, NeckPlan, plan_backbone, plan_neck, star
+from specc.plan_source import Line, constant, literal, mapping
 from specc.plan_text import cost_line, level_table, markdown_rows, title_of
-from specc.plan_train import plan_train
+from specc.plan_train import plan_train, train_constants
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One job's page. ``values`` holds what `data`, `train` and the texts need."""
+    """One job's page. ``values`` holds what `data`, `train` and the texts need;
+    ``constants`` the settings at the head of each module, by path."""
 
     name: str
     model_class: str
-    several: bool  # heads, and so a dictionary of outputs
     backbone: BackbonePlan
     neck: NeckPlan | None
     heads: tuple[HeadPlan, ...]
+    constants: dict[str, tuple[Line, ...]]
     values: dict[str, Any]
 
     def context(self) -> dict[str, Any]:
         """The variables of the templates."""
-        own = {
-            f.name: getattr(self, f.name) for f in fields(self) if f.name != "values"
-        }
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        del own["values"], own["constants"]
         return own | self.values
 
 
@@ -48,14 +49,20 @@ def plan(job: Job, graph: nx.DiGraph) -> Plan:
     neck = plan_neck(job, summary)
     backbone = plan_backbone(job, summary)
     heads = plan_heads(job, summary, neck)
-    several = len(heads) > 1
+    constants = {
+        "model.py": _model_constants(job, summary, backbone, neck, heads),
+        "data.py": data_constants(job),
+        "train.py": train_constants(job),
+    }
     values = {
         **_texts(job, summary),
-        **_model_values(job, heads, summary, backbone, neck),
+        **_model_values(job, heads, backbone, neck),
+        **_head_values(heads),
         **plan_data(job, heads),
         **plan_train(job),
     }
-    return Plan(job.name, _model_class(heads), several, backbone, neck, heads, values)
+    model_class = heads[0].model_class if len(heads) == 1 else "Network"
+    return Plan(job.name, model_class, backbone, neck, heads, constants, values)
 
 
 def _texts(job: Job, summary: Summary) -> dict[str, Any]:
@@ -69,45 +76,115 @@ def _texts(job: Job, summary: Summary) -> dict[str, Any]:
     }
 
 
-def _model_values(
+def _model_constants(
     job: Job,
-    heads: tuple[HeadPlan, ...],
     summary: Summary,
     backbone: BackbonePlan,
     neck: NeckPlan | None,
+    heads: tuple[HeadPlan, ...],
+) -> tuple[Line, ...]:
+    what = "images" if job.backbone.resize_input else "training images"
+    pad = tuple(round(255 * value) for value in backbone.mean)
+    lines = [
+        *(_categories(head) for head in heads),
+        constant(
+            "HEIGHT, WIDTH", summary.resolution, f"{what} are letterboxed to this size"
+        ),
+        constant("MEAN, STD", (backbone.mean, backbone.std)),
+        constant("PAD", pad, "the mean as 8-bit color, around letterboxed images"),
+    ]
+    if not job.backbone.resize_input:
+        note = "of an image's height and width, else it is padded"
+        lines.append(constant("DIVISOR", summary.divisor, note))
+    if neck:
+        lines.append(constant("CHANNELS", neck.channels, "width of every neck level"))
+    for head in heads:
+        if head.detects:
+            note = f"level{'s' * (len(head.strides) > 1)} {head.levels}"
+            lines.append(constant(head.strides_constant, head.strides, note))
+    if any(head.detects for head in heads):
+        note = "a side of a box lies 0..15 strides from the center of its cell"
+        lines.append(constant("BINS", BINS, note))
+    return tuple(lines)
+
+
+def _categories(head: HeadPlan) -> Line:
+    if not head.categories_in_file:
+        return constant(head.constant, head.categories)
+    path = f"Path(__file__).with_name({literal(head.categories_file)})"
+    source = f'tuple(json.loads({path}.read_text(encoding="utf-8")))'
+    return Line(head.constant, source)
+
+
+def _model_values(
+    job: Job,
+    heads: tuple[HeadPlan, ...],
+    backbone: BackbonePlan,
+    neck: NeckPlan | None,
 ) -> dict[str, Any]:
-    detectors = tuple(head for head in heads if head.detects)
-    classifiers = tuple(head for head in heads if head.classifies)
-    tasks = tuple(dict.fromkeys(head.task for head in heads))
-    several, whole = len(heads) > 1, job.backbone.resize_input
-    mean, std = backbone.mean, backbone.std
+    several = len(heads) > 1
+    parts = [Line("backbone", f"{backbone.class_name}()")]
+    parts += [Line("neck", "FPN()")] if neck else []
+    parts += [] if several else [Line("head", heads[0].construction)]
     return {
-        "detectors": detectors,
-        "classifiers": classifiers,
-        "boxes": bool(detectors),
-        "classifies": bool(classifiers),
-        "head_sections": [f"heads/{task}.py.jinja" for task in tasks],
-        "loss_sections": [f"losses/{task}.py.jinja" for task in tasks],
-        "decode_sections": [f"decoders/{task}.py.jinja" for task in tasks],
-        "height": summary.resolution[0],
-        "width": summary.resolution[1],
-        "size_note": f"{'' if whole else 'training '}images are letterboxed to this size",
-        "resize_input": whole,
-        "divisor": summary.divisor,
         "channels": job.data.channels,
-        "mean": mean,
-        "std": std,
-        "pad": tuple(round(255 * value) for value in mean),
+        "resize_input": job.backbone.resize_input,
+        "model_sections": _model_sections(job, heads, backbone, neck),
+        "parts": parts,
+        "trunk": _trunk(backbone, neck),
+        "forward": _forward(heads, backbone, neck),
+        "constructions": mapping((head.name, head.construction) for head in heads),
+        "results_template": f"model/{_results(job, heads)}.py.jinja",
         "returns_type": "dict" if several else heads[0].output_type,
         "returns": "each head's output by its name" if several else heads[0].returns,
-        "forward_lines": _forward(backbone, neck, several),
+    }
+
+
+def _model_sections(
+    job: Job,
+    heads: tuple[HeadPlan, ...],
+    backbone: BackbonePlan,
+    neck: NeckPlan | None,
+) -> list[str]:
+    """Templates of model.py in the order of the data."""
+    tasks = list(dict.fromkeys(head.task for head in heads))
+    number = "one_head" if len(heads) == 1 else "several_heads"
+    whole = "resized" if job.backbone.resize_input else "whole"
+    detects = any(head.detects for head in heads)
+    return [
+        backbone.template,
+        *([neck.template] if neck else []),
+        *(f"heads/{task}.py.jinja" for task in tasks),
+        f"model/{number}.py.jinja",
+        *(["model/boxes.py.jinja"] if detects else []),
+        "losses/banner.py.jinja",
+        *(f"losses/{task}.py.jinja" for task in tasks),
+        f"losses/{number}.py.jinja",
+        "decoders/banner.py.jinja",
+        *(f"decoders/{task}.py.jinja" for task in tasks),
+        f"model/predict_{whole}.py.jinja",
+    ]
+
+
+def _results(job: Job, heads: tuple[HeadPlan, ...]) -> str:
+    if not any(head.detects for head in heads):
+        return "results"
+    return "results_resized" if job.backbone.resize_input else "results_whole"
+
+
+def _head_values(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    detectors = tuple(head for head in heads if head.detects)
+    return {
+        "detectors": detectors,
+        "classifiers": tuple(head for head in heads if head.classifies),
+        "boxes": bool(detectors),
+        "classifies": any(head.classifies for head in heads),
         "weighted": any(head.loss_weight != 1 for head in heads),
-        "loss_weights": {head.name: head.loss_weight for head in heads},
         "weighted_value": _weighted(heads),
-        "decoded": _mapping((head.name, head.decode) for head in heads),
-        "placed_labels": _placed(heads, bool(detectors)),
+        "loss_weights": {head.name: head.loss_weight for head in heads},
+        "losses": mapping((head.name, head.loss) for head in heads),
+        "decoded": mapping((head.name, head.decode) for head in heads),
         "in_own_pixels": "in their own pixels" if detectors else "of any size",
-        "times_ratio": " * ratio.to(images.device)" if whole else "",
     }
 
 
@@ -116,36 +193,29 @@ def _weighted(heads: tuple[HeadPlan, ...]) -> str:
         return "value"
     if len(heads) > 1:
         return "weights[head] * value"
-    return f"{heads[0].loss_weight!r} * value"
+    return f"{literal(heads[0].loss_weight)} * value"
 
 
-def _mapping(items: Iterable[tuple[str, str]]) -> str:
-    """A dictionary's source from names of heads (safe by the schema) and expressions."""
-    return "{" + ", ".join(f"{name!r}: {value}" for name, value in items) + "}"
-
-
-def _placed(heads: tuple[HeadPlan, ...], positions: bool) -> str:
-    if not positions:
-        return "sample.labels"
-    return _mapping((head.name, head.place) for head in heads)
-
-
-def _model_class(heads: tuple[HeadPlan, ...]) -> str:
-    return heads[0].model_class if len(heads) == 1 else "Network"
-
-
-def _forward(backbone: BackbonePlan, neck: NeckPlan | None, several: bool) -> list[str]:
-    """The model's graph: one line for one head, else a line for each component."""
-    if several:
-        lines = [f"{', '.join(backbone.returned)} = self.backbone(images)"]
-        if neck:
-            read = ", ".join(neck.inputs)
-            lines.append(f"{', '.join(neck.returned)} = self.neck({read})")
-        return lines
-    maps = f"{backbone.star}self.backbone(images)"
+def _trunk(backbone: BackbonePlan, neck: NeckPlan | None) -> list[Line]:
+    """Backbone and neck as a line each, for several heads."""
+    lines = [Line(", ".join(backbone.returned), "self.backbone(images)")]
     if neck:
-        maps = f"{neck.star}self.neck({maps})"
-    return [f"return self.head({maps})"]
+        source = f"self.neck({', '.join(neck.inputs)})"
+        lines.append(Line(", ".join(neck.returned), source))
+    return lines
+
+
+def _forward(
+    heads: tuple[HeadPlan, ...], backbone: BackbonePlan, neck: NeckPlan | None
+) -> str:
+    """What the model returns: for one head the whole graph in a line."""
+    if len(heads) > 1:
+        calls = ((h.name, f"self.heads[{literal(h.name)}]({h.inputs})") for h in heads)
+        return mapping(calls)
+    maps = f"{star(backbone.returned)}self.backbone(images)"
+    if neck:
+        maps = f"{star(neck.returned)}self.neck({maps})"
+    return f"self.head({maps})"
 
 
 def _requirements(job: Job) -> list[str]:

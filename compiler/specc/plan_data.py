@@ -2,110 +2,168 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from specc.job import Augmentation, Job
+from specc.job import Augmentation, Data, Job
 from specc.plan_heads import HeadPlan
+from specc.plan_source import Line, constant, literal, mapping
 
 NO_AUGMENTATION = Augmentation(False, False, False, 0.0, 0.0)
-PARSERS = {
-    "object_detection": "data/parse_objects.py.jinja",
-    "multiclass_classification": "data/parse_category.py.jinja",
-}
-WORDS = {"object_detection": "object", "multiclass_classification": "category"}
+KINDS = {"object_detection": "object", "multiclass_classification": "category"}
+PARSERS = {"object": "parse_objects", "category": "parse_category"}
+DRAWINGS = {"object": "objects", "category": "category"}
+LABELS = {"object": "Objects", "category": "int"}
 
 
-@dataclass(frozen=True)
-class Reader:
-    docstring: str  # templates
-    sections: tuple[str, ...]
+def data_constants(job: Job) -> tuple[Line, ...]:
+    data, augmentation = job.data, job.data.augmentation or NO_AUGMENTATION
+    if data.validation is not None:
+        sets = (data.train, data.validation)
+        lines = [constant("TRAIN, VALIDATION", sets, "below --data")]
+    else:
+        lines = [
+            constant("TRAIN", data.train, "below --data"),
+            constant("VALIDATION_SHARE", data.validation_fraction, "of it is held out"),
+        ]
+    note = "images of one optimizer step, over all processes"
+    lines.append(constant("BATCH_SIZE", job.trainer.batch_size, note))
+    if augmentation.scale:
+        note = "training images grow or shrink by up to this share"
+        lines.append(constant("SCALE", augmentation.scale, note))
+    if augmentation.color:
+        saturation = "brightness, contrast and saturation"
+        what = "brightness and contrast" if data.channels == 1 else saturation
+        note = f"their {what} vary by up to this share"
+        lines.append(constant("COLOR", augmentation.color, note))
+    return tuple(lines)
 
 
 def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
-    data = job.data
-    tasks = tuple(dict.fromkeys(head.task for head in heads))
-    kinds = [WORDS[task] for task in tasks]
-    boxes, grey = "object" in kinds, data.channels == 1
+    kinds = [KINDS[task] for task in dict.fromkeys(head.task for head in heads)]
+    boxes, grey = "object" in kinds, job.data.channels == 1
+    chosen = job.data.augmentation or NO_AUGMENTATION
+    reading = _reading(job.data, kinds, several=len(heads) > 1)
     return {
-        "reader": _reader(data.format, tasks),
+        "reader_docstring": f"data/{job.data.format}_docstring.jinja",
+        "data_sections": [
+            f"data/{part}.py.jinja"
+            for part in (*reading, *_imaging(chosen, boxes, grey), "batches")
+        ],
+        "validation": job.data.validation is not None,
         "annotation_examples": _examples(heads),
         "empty_note": ", `[]` is one without objects" if boxes else "",
-        "label_type": _label_type(kinds),
-        "train": data.train,
-        "validation": data.validation,
-        "validation_fraction": data.validation_fraction,
-        "batch_size": job.trainer.batch_size,
+        "label_type": " | ".join(LABELS[kind] for kind in kinds),
+        "annotations_by_head": _annotations(heads),
+        "parsed_labels": mapping((head.name, head.parse) for head in heads),
         "grey": grey,
         "image_kind": "Grey" if grey else "RGB",
         "read_flag": "IMREAD_GRAYSCALE" if grey else "IMREAD_COLOR",
         "reduced_flag": f"IMREAD_REDUCED_{'GRAYSCALE' if grey else 'COLOR'}",
+        "decoded_image": _decoded(grey),
         "add_axis": "[:, :, None]" if grey else "",
         "canvas_type": "tuple[np.ndarray, Transform]" if boxes else "np.ndarray",
         "canvas_names": "canvas, transform" if boxes else "canvas",
         "canvas_only": "canvas, _" if boxes else "canvas",
-        **_augmentation(data.augmentation, grey),
+        "placed_labels": _placed(heads, boxes),
+        **_augmentation(chosen, boxes),
         "word_sections": [f"evaluate/{kind}_words.py.jinja" for kind in kinds],
         "metric_sections": [f"evaluate/{kind}_metrics.py.jinja" for kind in kinds],
-        "draw_sections": [f"draw/{_DRAWINGS[kind]}.py.jinja" for kind in kinds],
+        "draw_sections": [f"draw/{DRAWINGS[kind]}.py.jinja" for kind in kinds],
         "label_sections": ["draw/object_labels.py.jinja"] if boxes else [],
-        "words_example": ", ".join(_words_example(head) for head in heads),
+        "words_example": ", ".join(head.words_example for head in heads),
         "predict_title": "What the model finds in images",
-        "pixels_note": " in pixels of each image" if boxes else "",
+        "pixels_note": ", in pixels of each image" if boxes else "",
     }
 
 
-_DRAWINGS = {"object": "objects", "category": "category"}
-
-
-def _reader(format: str, tasks: tuple[str, ...]) -> Reader:
-    sections = [f"data/{format}.py.jinja"]
-    if format != "folders":
-        sections.append("data/below.py.jinja")
-    sections.append("data/checks.py.jinja")
-    sections += [PARSERS[task] for task in tasks]
-    sections.append("data/report.py.jinja")
-    return Reader(f"data/{format}_docstring.jinja", tuple(sections))
+def _reading(data: Data, kinds: list[str], several: bool) -> list[str]:
+    reader = [data.format]
+    if data.format == "native":
+        reader = ["native_several" if several else "native_one", "annotations"]
+    return [
+        "banner_reading",
+        *(["objects"] if "object" in kinds else []),
+        "sample",
+        "split" if data.validation is None else "two_sets",
+        *reader,
+        *([] if data.format == "folders" else ["below"]),
+        "checks",
+        *(PARSERS[kind] for kind in kinds),
+        "report",
+    ]
 
 
 def _examples(heads: tuple[HeadPlan, ...]) -> list[str]:
     return list(dict.fromkeys(f"image.jpg: {head.annotation}" for head in heads))
 
 
-def _label_type(kinds: list[str]) -> str:
-    return " | ".join({"object": "Objects", "category": "int"}[kind] for kind in kinds)
+def _annotations(heads: tuple[HeadPlan, ...]) -> str:
+    return mapping(
+        (h.name, f"read_annotations(folder, {literal(h.native_task)}, {h.constant})")
+        for h in heads
+    )
 
 
-def _words_example(head: HeadPlan) -> str:
-    if head.detects:
-        return f'"{head.name}": [{{category, bbox, score}}, ...]'
-    return f'"{head.name}": {{category, score, top5}}'
+def _decoded(grey: bool) -> str:
+    return "image[:, :, None]" if grey else "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)"
 
 
-def _augmentation(given: Augmentation | None, grey: bool) -> dict[str, Any]:
-    chosen = given or NO_AUGMENTATION
-    mirrored = chosen.horizontal_flip or chosen.vertical_flip
-    notes = {
-        "scaled": chosen.scale > 0,
-        "placed": True,
-        "transposed": chosen.transpose,
-        "mirrored": mirrored,
-        "recolored": chosen.color > 0,
-    }
-    words = [word for word, wanted in notes.items() if wanted]
+def _placed(heads: tuple[HeadPlan, ...], positions: bool) -> str:
+    if not positions:
+        return "sample.labels"
+    return mapping((head.name, head.place) for head in heads)
+
+
+def _imaging(chosen: Augmentation, boxes: bool, grey: bool) -> list[str]:
+    transform = "transform_transposed" if chosen.transpose else "transform"
+    return [
+        "banner_images",
+        *([transform] if boxes else []),
+        "read_image",
+        "letterbox_boxes" if boxes else "letterbox",
+        "on_canvas",
+        *(["augment"] if chosen != NO_AUGMENTATION else []),
+        *(["recolor_grey" if grey else "recolor"] if chosen.color else []),
+        *(["moved"] if boxes else []),
+    ]
+
+
+def _augmentation(chosen: Augmentation, boxes: bool) -> dict[str, Any]:
+    mapped = ", transposed" if chosen.transpose else ""
     return {
         "augments": chosen != NO_AUGMENTATION,
-        "augment_note": (
-            " and ".join([", ".join(words[:-1]), words[-1]])
-            if len(words) > 1
-            else words[0]
-        ),
-        "scale": chosen.scale,
-        "color": chosen.color,
-        "color_note": (
-            "brightness and contrast" if grey else "brightness, contrast and saturation"
-        ),
-        "horizontal_flip": chosen.horizontal_flip,
-        "vertical_flip": chosen.vertical_flip,
-        "transpose": chosen.transpose,
+        "augment_note": _augment_note(chosen),
+        "augment_steps": _augment_steps(chosen, boxes),
+        "augmented": f"canvas, Transform(scale, offset{mapped})" if boxes else "canvas",
     }
+
+
+def _augment_steps(chosen: Augmentation, boxes: bool) -> list[str]:
+    """Fragments of `augment`, in the order of what they do to the image."""
+    turned = "_transposed" if chosen.transpose else ""
+    moves = "_boxes" if boxes else ""
+    steps = {
+        f"fit{turned}": True,
+        "scale": chosen.scale > 0,
+        f"read{turned}": True,
+        "recolor": chosen.color > 0,
+        "place": True,
+        f"map{turned}": boxes,
+        f"flip{moves}": chosen.horizontal_flip,
+        f"flip_vertical{moves}": chosen.vertical_flip,
+    }
+    return [f"data/augment/{step}.py.jinja" for step, wanted in steps.items() if wanted]
+
+
+def _augment_note(chosen: Augmentation) -> str:
+    words = {
+        "transposed": chosen.transpose,
+        "scaled": chosen.scale > 0,
+        "recolored": chosen.color > 0,
+        "placed": True,
+        "mirrored": chosen.horizontal_flip or chosen.vertical_flip,
+    }
+    chosen_words = [word for word, wanted in words.items() if wanted]
+    if len(chosen_words) == 1:
+        return chosen_words[0]
+    return f"{', '.join(chosen_words[:-1])} and {chosen_words[-1]}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from specc.cost import Summary
-from specc.job import Head, Job, MulticlassClassification, ObjectDetection
+from specc.job import Job, MulticlassClassification, ObjectDetection
 from specc.plan_model import NeckPlan, span
+from specc.plan_source import literal, mapping
 
 CATEGORIES_IN_CODE = 100  # more stand in a file of their own
 
@@ -39,6 +40,7 @@ class HeadPlan:
     words: str  # its results in the words of annotations
     label_words: str
     metrics_function: str
+    words_example: str
     annotation: str  # example in the native layout
     detects: bool = False
     classifies: bool = False
@@ -66,11 +68,11 @@ def plan_heads(
             "categories_file": (
                 f"{head.name}.categories.json" if several else "categories.json"
             ),
-            "given": f"given[{head.name!r}]" if keyed else "given",
+            "given": f"given[{literal(head.name)}]" if keyed else "given",
             "levels": span(tuple(level.level for level in read)),
             "inputs": ", ".join(_map(level) for level in read),
         }
-        outputs = f"outputs[{head.name!r}]" if several else "outputs"
+        outputs = f"outputs[{literal(head.name)}]" if several else "outputs"
         width = "CHANNELS" if read[0].neck else str(read[0].backbone)
         plans.append(_TASKS[head.task](head, common, prefix, outputs, width, read))
     return tuple(plans)
@@ -94,8 +96,8 @@ def _object_detection(
     read: list,
 ) -> HeadPlan:
     constant, strides = common["constant"], f"{prefix}STRIDES"
-    label = f"[{head.name!r}]"
-    thresholds = f"{head.score_threshold!r}, {head.iou_threshold!r}"
+    label = f"[{literal(head.name)}]"
+    thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
     return HeadPlan(
         **common,
         native_task="object detection",
@@ -111,6 +113,7 @@ def _object_detection(
         words=f"objects_in_words(results{label}, row, {constant}, ratio, limits)",
         label_words=f"objects_of(sample.labels{label}, {constant})",
         metrics_function="detection_metrics",
+        words_example=f'"{head.name}": [{{category, bbox, score}}, ...]',
         annotation="[{category: NAME, bbox: [left, top, right, bottom]}, ...]",
         detects=True,
         strides=tuple(level.stride for level in read),
@@ -126,8 +129,8 @@ def _multiclass_classification(
     width: str,
     read: list,
 ) -> HeadPlan:
-    constant, label = common["constant"], f"[{head.name!r}]"
-    smoothing = repr(head.label_smoothing)
+    constant, label = common["constant"], f"[{literal(head.name)}]"
+    smoothing = literal(head.label_smoothing)
     return HeadPlan(
         **common,
         native_task="multiclass classification",
@@ -141,8 +144,9 @@ def _multiclass_classification(
         place=f"sample.labels{label}",
         stack="stack_categories",
         words=f"category_in_words(results{label}, row, {constant})",
-        label_words=f"{{{'category'!r}: {constant}[sample.labels{label}]}}",
+        label_words=mapping([("category", f"{constant}[sample.labels{label}]")]),
         metrics_function="classification_metrics",
+        words_example=f'"{head.name}": {{category, score, top5}}',
         annotation="NAME",
         classifies=True,
     )

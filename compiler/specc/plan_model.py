@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from specc.backbones import TABLES
+from specc.backbones.resnet import ResNet
 from specc.cost import Summary
 from specc.job import Job
+from specc.plan_source import Line
 
 IMAGENET_CHANNELS = 3
-
-
-@dataclass(frozen=True)
-class Stage:
-    name: str  # layer1
-    level: int
-    below: int
-    pooled: bool  # reads the max-pooled stem
-    first: str  # constructor call of its first block
-    other: str  # of the blocks after it
-    repeated: int  # times `other` stands; 0: once, written out
-    shape: str  # of its output, as a comment
-
-
-@dataclass(frozen=True)
-class Down:
-    """A level made by a stride-2 convolution of the level below."""
-
-    level: int
-    below: int
-    inputs: int
-    outputs: int
-    first: bool
-    shape: str
+RESNET_TOP = 5  # levels above are made by stride-2 convolutions
 
 
 @dataclass(frozen=True)
@@ -40,49 +20,30 @@ class BackbonePlan:
     template: str
     block_template: str
     class_name: str  # ResNet18
-    bottom: int
-    top: int
-    stages: tuple[Stage, ...]
-    downs: tuple[Down, ...]
+    made: str  # levels as text: 1..5
+    layers: tuple[Line, ...]
+    steps: tuple[Line, ...]
     returned: tuple[str, ...]  # c3, c4, c5
     returns: str
     returns_type: str
-    star: str  # unpacks several maps into arguments
     mean: tuple[float, ...]
     std: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Lateral:
-    level: int
-    above: int
-    inputs: int
-    top: bool  # nothing is added to it
-
-
-@dataclass(frozen=True)
-class Smooth:
-    level: int
-    shape: str
 
 
 @dataclass(frozen=True)
 class NeckPlan:
     template: str
     channels: int
-    read: str  # levels as text: 3..5
+    read: str
     made: str
-    laterals: tuple[Lateral, ...]  # finest first
-    top_down: tuple[Lateral, ...]  # coarsest first
-    fuses: bool
-    smooths: tuple[Smooth, ...]
-    downs: tuple[Down, ...]
+    story: str  # how the levels come about, in words
+    layers: tuple[Line, ...]
+    steps: tuple[Line, ...]
     inputs: tuple[str, ...]
     parameters: str
     returned: tuple[str, ...]
     returns: str
     returns_type: str
-    star: str
 
 
 def span(levels: tuple[int, ...]) -> str:
@@ -94,92 +55,129 @@ def shape(channels: int | str, level: int) -> str:
     return f"(B, {channels}, H/{2**level}, W/{2**level})"
 
 
+def star(names: tuple[str, ...]) -> str:
+    """What unpacks several maps into arguments, and leaves a single one alone."""
+    return "*" if len(names) > 1 else ""
+
+
+# ---- Backbone ----
+
+
 def plan_backbone(job: Job, summary: Summary) -> BackbonePlan:
     table = TABLES[job.backbone.name]
-    levels = {x.level: x for x in summary.levels}
-    stages = tuple(
-        _stage(table, stage, levels[stage + 1].backbone)
-        for stage in range(1, 5)
-        if stage + 1 in summary.backbone_levels
-    )
-    downs = tuple(
-        _down(level, levels[level - 1].backbone, levels[level].backbone)
-        for level in summary.backbone_levels
-        if level > 5
-    )
+    channels = {x.level: x.backbone for x in summary.levels}
+    layers, steps = [], []
+    for level in summary.backbone_levels[1:]:
+        if level <= RESNET_TOP:
+            layer = Line(f"layer{level - 1}", _stage(table, level, channels[level]))
+        else:
+            layer = Line(f"down{level}", _down(channels[level - 1], channels[level]))
+        below = (
+            "F.max_pool2d(c1, 3, stride=2, padding=1)"
+            if level == 2
+            else f"c{level - 1}"
+        )
+        layers.append(layer)
+        source = f"self.{layer.name}({below})"
+        steps.append(Line(f"c{level}", source, shape=shape(channels[level], level)))
     returned = tuple(f"c{level}" for level in summary.backbone_returned)
     return BackbonePlan(
         template="backbones/resnet.py.jinja",
         block_template=f"backbones/{table.block}_block.py.jinja",
         class_name=table.name.replace("resnet", "ResNet"),
-        bottom=summary.backbone_levels[0],
-        top=summary.backbone_levels[-1],
-        stages=stages,
-        downs=downs,
+        made=span(summary.backbone_levels),
+        layers=tuple(layers),
+        steps=tuple(steps),
         returned=returned,
         returns=", ".join(returned),
         returns_type=_maps_type(returned),
-        star="*" if len(returned) > 1 else "",
         mean=_of_channels(table.mean, job.data.channels),
         std=_of_channels(table.std, job.data.channels),
     )
 
 
+def _stage(table: ResNet, level: int, outputs: int) -> str:
+    """A stage's blocks. All but the first stage begin by halving the map."""
+    stage = level - 1
+    depth, width = table.depths[stage - 1], table.widths[stage - 1]
+    inputs = table.stem if stage == 1 else table.widths[stage - 2] * table.expansion
+    block = "BasicBlock" if table.block == "basic" else "Bottleneck"
+    first = f"{block}({inputs}, {width}{', stride=2' if stage > 1 else ''})"
+    other = f"{block}({outputs}, {width})"
+    if depth > 2:
+        other = f"*({other} for _ in range({depth - 1}))"
+    return f"nn.Sequential({first}, {other})"
+
+
+def _down(inputs: int, outputs: int) -> str:
+    conv = f"nn.Conv2d({inputs}, {outputs}, 3, stride=2, padding=1, bias=False)"
+    return f"nn.Sequential({conv}, nn.BatchNorm2d({outputs}), nn.ReLU(inplace=True))"
+
+
+# ---- Neck ----
+
+
 def plan_neck(job: Job, summary: Summary) -> NeckPlan | None:
+    """The operations that the graph kept; None where it kept none."""
     if not summary.neck_levels:
         return None
-    state = {key: size for key, size in summary.state.items() if key.endswith("weight")}
-
-    def made(step: str) -> list[int]:
-        return [k for k in range(1, 12) if f"neck.{step}{k}.weight" in state]
-
-    lateral_levels, top = made("lateral"), made("lateral")[-1]
-    laterals = tuple(
-        Lateral(k, k + 1, state[f"neck.lateral{k}.weight"][1], k == top)
-        for k in lateral_levels
+    laterals, smooths, downs = (
+        [k for k in range(1, 12) if f"neck.{step}{k}.weight" in summary.state]
+        for step in ("lateral", "smooth", "down")
     )
-    channels = job.neck.channels
     returned = tuple(f"p{level}" for level in summary.neck_returned)
-    inputs = tuple(f"c{level}" for level in lateral_levels)
+    inputs = tuple(f"c{level}" for level in laterals)
     return NeckPlan(
         template=f"necks/{job.neck.kind}.py.jinja",
-        channels=channels,
-        read=span(tuple(lateral_levels)),
+        channels=job.neck.channels,
+        read=span(tuple(laterals)),
         made=span(summary.neck_returned),
-        laterals=laterals,
-        top_down=laterals[::-1],
-        fuses=len(laterals) > 1,
-        smooths=tuple(Smooth(k, shape("CHANNELS", k)) for k in made("smooth")),
-        downs=tuple(_down(k, channels, channels, k == top + 1) for k in made("down")),
+        story=_story(laterals, downs),
+        layers=tuple(_neck_layers(summary, laterals, smooths, downs)),
+        steps=tuple(_neck_steps(laterals, smooths, downs)),
         inputs=inputs,
         parameters=", ".join(f"{name}: Tensor" for name in inputs),
         returned=returned,
         returns=", ".join(returned),
         returns_type=_maps_type(returned),
-        star="*" if len(returned) > 1 else "",
     )
 
 
-def _stage(table, stage: int, outputs: int) -> Stage:
-    """Stage 1 keeps the stride of its input, the others halve the map."""
-    depth, width = table.depths[stage - 1], table.widths[stage - 1]
-    inputs = table.stem if stage == 1 else table.widths[stage - 2] * table.expansion
-    block = "BasicBlock" if table.block == "basic" else "Bottleneck"
-    stride = ", stride=2" if stage > 1 else ""
-    return Stage(
-        name=f"layer{stage}",
-        level=stage + 1,
-        below=stage,
-        pooled=stage == 1,
-        first=f"{block}({inputs}, {width}{stride})",
-        other=f"{block}({outputs}, {width})",
-        repeated=depth - 1 if depth > 2 else 0,
-        shape=shape(outputs, stage + 1),
-    )
+def _story(laterals: list[int], downs: list[int]) -> str:
+    parts = ["top down, each\n    level adds the one above it, upsampled"]
+    if len(laterals) == 1:
+        parts = ["here of a\n    single level of the backbone"]
+    if downs:
+        above = span(tuple(downs))
+        parts.append(f"strided convolutions make level{'s' * (len(downs) > 1)} {above}")
+    return "; ".join(parts)
 
 
-def _down(level: int, inputs: int, outputs: int, first: bool = False) -> Down:
-    return Down(level, level - 1, inputs, outputs, first, shape(outputs, level))
+def _neck_layers(
+    summary: Summary, laterals: list[int], smooths: list[int], downs: list[int]
+) -> Iterator[Line]:
+    for k in laterals:
+        inputs = summary.state[f"neck.lateral{k}.weight"][1]
+        yield Line(f"lateral{k}", f"nn.Conv2d({inputs}, CHANNELS, 1)")
+    for k in smooths:
+        yield Line(f"smooth{k}", "nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1)")
+    for k in downs:
+        source = "nn.Conv2d(CHANNELS, CHANNELS, 3, stride=2, padding=1)"
+        yield Line(f"down{k}", source)
+
+
+def _neck_steps(
+    laterals: list[int], smooths: list[int], downs: list[int]
+) -> Iterator[Line]:
+    top = laterals[-1]
+    for k in reversed(laterals):
+        above = "" if k == top else f" + F.interpolate(p{k + 1}, scale_factor=2.0)"
+        yield Line(f"p{k}", f"self.lateral{k}(c{k}){above}")
+    for k in smooths:
+        yield Line(f"p{k}", f"self.smooth{k}(p{k})", f"  # {shape('CHANNELS', k)}")
+    for k in downs:
+        below = f"p{k - 1}" if k == top + 1 else f"F.relu(p{k - 1})"
+        yield Line(f"p{k}", f"self.down{k}({below})", f"  # {shape('CHANNELS', k)}")
 
 
 def _maps_type(names: tuple[str, ...]) -> str:

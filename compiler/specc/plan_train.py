@@ -5,78 +5,107 @@ from __future__ import annotations
 from typing import Any
 
 from specc.backbones import TABLES
-from specc.job import Job, Optimizer, Scheduler
+from specc.job import Job, Optimizer, Scheduler, Trainer
+from specc.plan_source import Line, constant, literal
 
 HUB = "https://huggingface.co/timm/{}/resolve/main/pytorch_model.bin"
+INITIALIZATIONS = {"imagenet": "imagenet", "checkpoint": "matching"}
+
+
+def train_constants(job: Job) -> tuple[Line, ...]:
+    trainer, optimizer = job.trainer, job.trainer.optimizer
+    lines = _length(trainer)
+    lines.append(constant("LEARNING_RATE", optimizer.learning_rate))
+    if optimizer.weight_decay:
+        lines.append(constant("WEIGHT_DECAY", optimizer.weight_decay))
+    if optimizer.momentum:
+        lines.append(constant("MOMENTUM", optimizer.momentum))
+    lines += _schedule(trainer.scheduler)
+    if trainer.gradient_clipping is not None:
+        lines.append(constant("CLIP_NORM", trainer.gradient_clipping))
+    if trainer.initialization.kind != "random":
+        lines.append(_weights(job))
+    read = 'Path(__file__).with_name("job.json").read_text(encoding="utf-8")'
+    return (
+        *lines,
+        constant("BEST", trainer.best, "the metric that chooses best.pt"),
+        constant("LOG_EVERY", 10, "iterations"),
+        constant("SAVE_EVERY", 180, "seconds between checkpoints, at most about"),
+        Line("JOB", read),
+    )
 
 
 def plan_train(job: Job) -> dict[str, Any]:
     trainer, start = job.trainer, job.trainer.initialization
-    counted, timed = trainer.max_iterations is not None, trainer.max_hours is not None
+    timed, initializes = trainer.max_hours is not None, start.kind != "random"
     imagenet = start.kind == "imagenet"
-    url = HUB.format(TABLES[job.backbone.name].weights)
+    counted = "iteration / args.max_iterations"
+    call = "load_imagenet(model.backbone)" if imagenet else "load_matching(model)"
     return {
-        "counted": counted,
         "timed": timed,
-        "max_iterations": trainer.max_iterations,
-        "max_hours": trainer.max_hours,
-        "validations": trainer.validations,
         "clips": trainer.gradient_clipping is not None,
-        "gradient_clipping": trainer.gradient_clipping,
         "autocast": trainer.precision == "bf16",
         "channels_last": trainer.channels_last,
-        "best": trainer.best,
-        "progress": _progress(timed),
-        "initializes": start.kind != "random",
-        "initialization_template": f"train/{_INITIALIZATIONS.get(start.kind)}.py.jinja",
-        "initialize": (
-            "load_imagenet(model.backbone)" if imagenet else "load_matching(model)"
+        "progress": (
+            "progress_of(iteration, seconds, args.max_iterations)" if timed else counted
         ),
-        "imagenet_file": start.weights if imagenet else None,
-        "imagenet_url": url if imagenet and not start.weights else None,
-        "checkpoint_file": start.weights if start.kind == "checkpoint" else None,
-        **_optimizer(trainer.optimizer),
-        **_scheduler(trainer.scheduler),
+        "initializes": initializes,
+        "initialization_template": f"train/{INITIALIZATIONS.get(start.kind)}.py.jinja",
+        "initialize": call,
+        "load_weights": _load(local=start.weights is not None),
+        "optimizer": _optimizer(trainer.optimizer),
+        "optimizer_sections": _optimizer_sections(trainer),
     }
 
 
-_INITIALIZATIONS = {"imagenet": "imagenet", "checkpoint": "matching"}
+def _length(trainer: Trainer) -> list[Line]:
+    if trainer.max_iterations is None:
+        lines = [Line("MAX_ITERATIONS", "math.inf", "  # MAX_HOURS ends the run")]
+    else:
+        lines = [constant("MAX_ITERATIONS", trainer.max_iterations)]
+    if trainer.max_hours is not None:
+        note = "of all the runs that --resume puts together"
+        lines.append(constant("MAX_HOURS", trainer.max_hours, note))
+    note = "over the run, the last at its end"
+    return [*lines, constant("VALIDATIONS", trainer.validations, note)]
 
 
-def _progress(timed: bool) -> str:
-    if timed:
-        return "progress_of(iteration, seconds, args.max_iterations)"
-    return "iteration / args.max_iterations"
+def _schedule(scheduler: Scheduler | None) -> list[Line]:
+    if scheduler is None:
+        return []
+    if scheduler.kind == "multi_step":
+        values = (scheduler.milestones, scheduler.factor)
+        return [constant("MILESTONES, FACTOR", values)]
+    values = (scheduler.initial_factor, scheduler.final_factor, scheduler.warmup)
+    return [constant("INITIAL_FACTOR, FINAL_FACTOR, WARMUP", values)]
 
 
-def _optimizer(optimizer: Optimizer) -> dict[str, Any]:
-    decays = bool(optimizer.weight_decay)
-    weights = "parameter_groups(model)" if decays else "model.parameters()"
-    arguments = [weights, "LEARNING_RATE"]
+def _weights(job: Job) -> Line:
+    path = job.trainer.initialization.weights
+    if path is None:
+        return constant("WEIGHTS", HUB.format(TABLES[job.backbone.name].weights))
+    return Line("WEIGHTS", f"Path({literal(path)})")
+
+
+def _load(local: bool) -> str:
+    load = "torch.load" if local else "torch.hub.load_state_dict_from_url"
+    return f'{load}(WEIGHTS, map_location="cpu", weights_only=True)'
+
+
+def _optimizer(optimizer: Optimizer) -> str:
+    groups = (
+        "parameter_groups(model)" if optimizer.weight_decay else "model.parameters()"
+    )
+    arguments = [groups, "LEARNING_RATE"]
     if optimizer.momentum:
         arguments.append("MOMENTUM")
-    if not decays and optimizer.kind == "adamw":
+    if not optimizer.weight_decay and optimizer.kind == "adamw":
         arguments.append("weight_decay=0.0")
     kind = {"adamw": "AdamW", "sgd": "SGD"}[optimizer.kind]
-    return {
-        "learning_rate": optimizer.learning_rate,
-        "weight_decay": optimizer.weight_decay,
-        "decays": decays,
-        "momentum": optimizer.momentum,
-        "optimizer": f"torch.optim.{kind}({', '.join(arguments)}, fused=True)",
-    }
+    return f"torch.optim.{kind}({', '.join(arguments)}, fused=True)"
 
 
-def _scheduler(scheduler: Scheduler | None) -> dict[str, Any]:
-    kind = scheduler.kind if scheduler else None
-    return {
-        "constant_rate": scheduler is None,
-        "one_cycle": (
-            (scheduler.initial_factor, scheduler.final_factor, scheduler.warmup)
-            if kind == "one_cycle"
-            else None
-        ),
-        "multi_step": (
-            (scheduler.milestones, scheduler.factor) if kind == "multi_step" else None
-        ),
-    }
+def _optimizer_sections(trainer: Trainer) -> list[str]:
+    schedule = trainer.scheduler.kind if trainer.scheduler else "constant_rate"
+    parts = ["parameter_groups"] if trainer.optimizer.weight_decay else []
+    return [f"train/{part}.py.jinja" for part in (*parts, schedule)]

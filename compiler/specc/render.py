@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import Any
 
-from jinja2 import (
-    Environment,
-    FileSystemBytecodeCache,
-    FileSystemLoader,
-    StrictUndefined,
-)
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from specc.imports import with_imports
 from specc.plan import Plan
+from specc.plan_source import literal
 from specc.resources import template_folder
 
 CODE = ("model.py", "data.py", "evaluate.py", "draw.py", "train.py", "predict.py")
@@ -26,7 +21,9 @@ def render(plan: Plan) -> dict[str, str]:
     context = plan.context()
     code: dict[str, str] = {}
     for path in CODE:
-        text = environment().get_template(f"{path}.jinja").render(context)
+        constants = plan.constants.get(path, ())
+        template = environment().get_template(f"{path}.jinja")
+        text = template.render(context, constants=constants)
         code[path] = with_imports(path, text, code)
     texts = {
         path: environment().get_template(f"{path}.jinja").render(context)
@@ -57,20 +54,3 @@ def environment() -> Environment:
     )
     made.filters["py"] = literal
     return made
-
-
-def literal(value: Any) -> str:
-    """A value as Python source: repr, but 1e-5 for 1e-05, and any text in ASCII escapes
-    where it holds characters that do not print."""
-    if isinstance(value, (tuple, list)):
-        inner = ", ".join(literal(item) for item in value)
-        comma = "," if len(value) == 1 else ""
-        return f"({inner}{comma})"
-    if isinstance(value, dict):
-        pairs = (f"{literal(k)}: {literal(v)}" for k, v in value.items())
-        return f"{{{', '.join(pairs)}}}"
-    if isinstance(value, float):
-        return repr(value).replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
-    if value is None or isinstance(value, (str, bool, int)):
-        return repr(value)
-    raise TypeError(f"no literal for {type(value).__name__}")

@@ -73,9 +73,7 @@ def read_dataset(folder: Path) -> list[Sample]:
         try:
             path = below(folder / "images", name)
             height, width = image_size(path)
-            labels = {
-                "cells": parse_objects(given, CATEGORIES, height, width, counts),
-            }
+            labels = {"cells": parse_objects(given, CATEGORIES, height, width, counts)}
         except ValueError as error:
             problems.append(f"{name}: {error}")
         else:
@@ -254,7 +252,7 @@ def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
 
 
 def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Transform]:
-    """The image scaled, placed, mirrored and recolored at random on such a canvas."""
+    """The image scaled, recolored, placed and mirrored at random on such a canvas."""
     height, width = fit(sample.height, sample.width)
     factor = rng.uniform(1 - SCALE, 1 + SCALE)
     height, width = max(1, round(height * factor)), max(1, round(width * factor))

@@ -23,7 +23,6 @@ CATEGORIES = ("RBC", "WBC", "Platelets")
 HEIGHT, WIDTH = 256, 256  # images are letterboxed to this size
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PAD = (124, 116, 104)  # the mean as 8-bit color, around letterboxed images
-
 CHANNELS = 128  # width of every neck level
 STRIDES = (8, 16, 32, 64, 128)  # levels 3..7
 BINS = 16  # a side of a box lies 0..15 strides from the center of its cell
@@ -86,7 +85,8 @@ class ResNet18(nn.Module):
 
 
 class FPN(nn.Module):
-    """Feature pyramid, https://arxiv.org/abs/1612.03144."""
+    """Feature pyramid, https://arxiv.org/abs/1612.03144: top down, each
+    level adds the one above it, upsampled; strided convolutions make levels 6..7."""
 
     def __init__(self):
         super().__init__()
@@ -100,16 +100,14 @@ class FPN(nn.Module):
         self.down7 = nn.Conv2d(CHANNELS, CHANNELS, 3, stride=2, padding=1)
 
     def forward(self, c3: Tensor, c4: Tensor, c5: Tensor) -> tuple[Tensor, ...]:
-        # Top down: each level adds the one above it, upsampled.
         p5 = self.lateral5(c5)
         p4 = self.lateral4(c4) + F.interpolate(p5, scale_factor=2.0)
         p3 = self.lateral3(c3) + F.interpolate(p4, scale_factor=2.0)
         p3 = self.smooth3(p3)  # (B, CHANNELS, H/8, W/8)
         p4 = self.smooth4(p4)  # (B, CHANNELS, H/16, W/16)
         p5 = self.smooth5(p5)  # (B, CHANNELS, H/32, W/32)
-        # Levels above the backbone's.
-        p6 = self.down6(p5)
-        p7 = self.down7(F.relu(p6))
+        p6 = self.down6(p5)  # (B, CHANNELS, H/64, W/64)
+        p7 = self.down7(F.relu(p6))  # (B, CHANNELS, H/128, W/128)
         return p3, p4, p5, p6, p7
 
 
@@ -242,6 +240,7 @@ def overlap(a: Tensor, b: Tensor) -> Tensor:
 
 # ---- Loss ----
 
+
 CELLS_PER_OBJECT = 10  # at most; the best aligned ones learn it
 
 
@@ -337,6 +336,7 @@ def loss_terms(outputs: Predictions, targets: dict) -> dict[str, Tensor]:
 
 # ---- Inference ----
 
+
 CANDIDATES = 400  # best scores of an image that enter non-maximum suppression
 
 
@@ -401,8 +401,8 @@ def predict(model: Detector, images: Tensor) -> dict[str, dict[str, Tensor]]:
     images = F.interpolate(images.float(), scaled, mode="bilinear", antialias=True)
     canvas = model.mean.expand(len(images), -1, HEIGHT, WIDTH).clone()
     canvas[..., : scaled[0], : scaled[1]] = images.round()
-    ratio = torch.tensor([width / scaled[1], height / scaled[0]]).repeat(2)
     results = decode(model(canvas))
+    ratio = torch.tensor([width / scaled[1], height / scaled[0]]).repeat(2)
     limit = torch.tensor([width, height], device=images.device).repeat(2)
     boxes = results["cells"]["boxes"] * ratio.to(images.device)
     results["cells"]["boxes"] = boxes.clamp(min=0).minimum(limit)

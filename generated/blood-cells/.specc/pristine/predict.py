@@ -2,7 +2,7 @@
 
     python predict.py --weights runs/blood-cells/best.pt IMAGE...
 
-Writes predictions.json in pixels of each image, and a drawing of each image.
+Writes predictions.json, in pixels of each image, and a drawing of each image.
 """
 
 import argparse

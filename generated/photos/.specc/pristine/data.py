@@ -66,9 +66,7 @@ def read_dataset(folder: Path) -> list[Sample]:
         try:
             path = below(folder / "images", name)
             height, width = image_size(path)
-            labels = {
-                "subject": parse_category(given, CATEGORIES),
-            }
+            labels = {"subject": parse_category(given, CATEGORIES)}
         except ValueError as error:
             problems.append(f"{name}: {error}")
         else:
@@ -197,8 +195,7 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
 def letterbox(sample: Sample) -> np.ndarray:
     """The image fitted into the top left of a canvas (HEIGHT, WIDTH, 3)."""
     height, width = fit(sample.height, sample.width)
-    canvas = on_canvas(read_image(sample, height, width), 0, 0)
-    return canvas
+    return on_canvas(read_image(sample, height, width), 0, 0)
 
 
 def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
@@ -211,7 +208,7 @@ def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
 
 
 def augment(sample: Sample, rng: np.random.Generator) -> np.ndarray:
-    """The image scaled, placed, mirrored and recolored at random on such a canvas."""
+    """The image scaled, recolored, placed and mirrored at random on such a canvas."""
     height, width = fit(sample.height, sample.width)
     factor = rng.uniform(1 - SCALE, 1 + SCALE)
     height, width = max(1, round(height * factor)), max(1, round(width * factor))

@@ -64,7 +64,7 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
 
 
 def read_dataset(folder: Path) -> list[Sample]:
-    """The labelled images of a dataset; ends with a list of what is wrong, if any."""
+    """The images labelled for every head; ends with a list of what is wrong, if any."""
     annotations = {
         "shapes": read_annotations(folder, "object detection", SHAPES_CATEGORIES),
         "scene": read_annotations(
@@ -276,7 +276,7 @@ def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
 
 
 def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Transform]:
-    """The image scaled, placed, mirrored and recolored at random on such a canvas."""
+    """The image scaled, recolored, placed and mirrored at random on such a canvas."""
     height, width = fit(sample.height, sample.width)
     factor = rng.uniform(1 - SCALE, 1 + SCALE)
     height, width = max(1, round(height * factor)), max(1, round(width * factor))

@@ -26,7 +26,6 @@ HEIGHT, WIDTH = 128, 160  # training images are letterboxed to this size
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PAD = (124, 116, 104)  # the mean as 8-bit color, around letterboxed images
 DIVISOR = 32  # of an image's height and width, else it is padded
-
 CHANNELS = 96  # width of every neck level
 SHAPES_STRIDES = (8, 16, 32, 64)  # levels 3..6
 BINS = 16  # a side of a box lies 0..15 strides from the center of its cell
@@ -89,7 +88,8 @@ class ResNet18(nn.Module):
 
 
 class FPN(nn.Module):
-    """Feature pyramid, https://arxiv.org/abs/1612.03144."""
+    """Feature pyramid, https://arxiv.org/abs/1612.03144: top down, each
+    level adds the one above it, upsampled; strided convolutions make level 6."""
 
     def __init__(self):
         super().__init__()
@@ -102,15 +102,13 @@ class FPN(nn.Module):
         self.down6 = nn.Conv2d(CHANNELS, CHANNELS, 3, stride=2, padding=1)
 
     def forward(self, c3: Tensor, c4: Tensor, c5: Tensor) -> tuple[Tensor, ...]:
-        # Top down: each level adds the one above it, upsampled.
         p5 = self.lateral5(c5)
         p4 = self.lateral4(c4) + F.interpolate(p5, scale_factor=2.0)
         p3 = self.lateral3(c3) + F.interpolate(p4, scale_factor=2.0)
         p3 = self.smooth3(p3)  # (B, CHANNELS, H/8, W/8)
         p4 = self.smooth4(p4)  # (B, CHANNELS, H/16, W/16)
         p5 = self.smooth5(p5)  # (B, CHANNELS, H/32, W/32)
-        # Levels above the backbone's.
-        p6 = self.down6(p5)
+        p6 = self.down6(p5)  # (B, CHANNELS, H/64, W/64)
         return p3, p4, p5, p6
 
 
@@ -269,6 +267,7 @@ def overlap(a: Tensor, b: Tensor) -> Tensor:
 
 # ---- Loss ----
 
+
 CELLS_PER_OBJECT = 10  # at most; the best aligned ones learn it
 
 
@@ -366,11 +365,11 @@ def classification_loss(
 
 def loss_terms(outputs: dict, targets: dict) -> dict[str, Tensor]:
     """The terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
+    weights = {"shapes": 1.0, "scene": 0.5}
     heads = {
         "shapes": detection_loss(outputs["shapes"], targets["shapes"]),
         "scene": classification_loss(outputs["scene"], targets["scene"], 0.1),
     }
-    weights = {"shapes": 1.0, "scene": 0.5}
     return {
         f"{head}/loss/{term}": weights[head] * value
         for head, terms in heads.items()
@@ -379,6 +378,7 @@ def loss_terms(outputs: dict, targets: dict) -> dict[str, Tensor]:
 
 
 # ---- Inference ----
+
 
 CANDIDATES = 400  # best scores of an image that enter non-maximum suppression
 
@@ -453,6 +453,6 @@ def predict(model: Network, images: Tensor) -> dict[str, dict[str, Tensor]]:
     canvas[..., :height, :width] = images
     results = decode(model(canvas))
     limit = torch.tensor([width, height], device=images.device).repeat(2)
-    boxes = results["shapes"]["boxes"]
-    results["shapes"]["boxes"] = boxes.clamp(min=0).minimum(limit)
+    boxes = results["shapes"]["boxes"].clamp(min=0)
+    results["shapes"]["boxes"] = boxes.minimum(limit)
     return results

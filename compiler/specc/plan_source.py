@@ -1,0 +1,48 @@
+"""Leaf expressions and literals as Python source: what a template puts after a `=`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Line:
+    """One assignment: the template writes the name, `=` and the source."""
+
+    name: str
+    source: str
+    note: str = ""  # a comment after it, with its two spaces
+    shape: str = ""  # of what it makes
+
+
+def constant(name: str, value: Any, note: str = "") -> Line:
+    """A module's constant. A tuple under several names is written without brackets."""
+    source = literal(value)
+    if "," in name:
+        source = source[1:-1]
+    return Line(name, source, f"  # {note}" if note else "")
+
+
+def mapping(items: Iterable[tuple[str, str]]) -> str:
+    """A dictionary from literal keys to expressions."""
+    return "{" + ", ".join(f"{literal(key)}: {value}" for key, value in items) + "}"
+
+
+def literal(value: Any) -> str:
+    """A value as Python source: repr, but 1e-5 for 1e-05, and lists as tuples.
+
+    Raises TypeError for what has no literal, so that no object's repr is ever emitted.
+    """
+    if isinstance(value, (tuple, list)):
+        inner = ", ".join(literal(item) for item in value)
+        comma = "," if len(value) == 1 else ""
+        return f"({inner}{comma})"
+    if isinstance(value, dict):
+        return mapping((key, literal(item)) for key, item in value.items())
+    if isinstance(value, float):
+        return repr(value).replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    if value is None or isinstance(value, (str, bool, int)):
+        return repr(value)
+    raise TypeError(f"no literal for {type(value).__name__}")

@@ -1,0 +1,213 @@
+"""Each folder of generated/ is a test by existing: a job beside what specc makes of it."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import io
+import re
+import sys
+from pathlib import Path
+
+import black
+import pytest
+import torch
+from pyflakes.api import check as pyflakes
+from pyflakes.reporter import Reporter
+
+import specc
+from specc import cli, jobfiles, record
+from specc.build import Compiled, compile_job
+from specc.format import MODE
+from specc.output import output_of
+
+GENERATED = Path(__file__).parent.parent / "generated"
+FOLDERS = sorted(path for path in GENERATED.iterdir() if path.is_dir())
+MODULES = ("data", "draw", "evaluate", "model", "predict", "train")
+LEFT_BY_USE = {"__pycache__", "runs", "predictions"}
+DISTRIBUTIONS = {  # of modules whose distribution has another name
+    "cv2": "opencv-python-headless",
+    "faster_coco_eval": "faster-coco-eval",
+    "PIL": "pillow",
+    "yaml": "PyYAML",
+}
+MOVING = {
+    "absolute path": r"(?<![\w:./])/(home|root|work|usr|tmp|opt|Users|var)\b|\b[A-Z]:\\",
+    "date": r"\b20\d\d-\d\d-\d\d\b",
+    "time": r"\b\d\d:\d\d:\d\d\b",
+    "hash": r"\b[0-9a-f]{32,}\b",
+}
+
+each_folder = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+
+
+@functools.lru_cache
+def compiled(folder: Path) -> Compiled:
+    return compile_job((folder / "job.json").read_bytes())
+
+
+def modules(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text("utf-8") for path in sorted(folder.glob("*.py"))}
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """All files of a folder, without what running the emitted code leaves there."""
+    paths = ((path, path.relative_to(folder)) for path in folder.rglob("*"))
+    return {
+        name.as_posix(): path.read_bytes()
+        for path, name in paths
+        if path.is_file() and not LEFT_BY_USE & set(name.parts)
+    }
+
+
+def differences(expected: dict[str, bytes], found: dict[str, bytes]) -> list[str]:
+    return sorted(
+        path
+        for path in expected.keys() | found.keys()
+        if expected.get(path) != found.get(path)
+    )
+
+
+def test_there_are_examples():
+    assert {path.name for path in FOLDERS} >= {"blood-cells", "photos"}
+
+
+@each_folder
+def test_the_committed_files_are_what_a_fresh_compile_gives(folder):
+    file = jobfiles.open_job(str(folder / "job.json"), None, several=True)
+    assert file.folder == folder  # it is named as the job
+    output = output_of(file, compiled(folder))
+    expected = output.files | record.record_of(output.files, output.job)
+    assert differences(expected, tree(folder)) == []
+
+
+def test_a_missing_an_extra_and_an_edited_file_are_differences():
+    found = {"a.py": b"1", "b.py": b"2"}
+    assert differences({"a.py": b"1", "b.py": b"2"}, found) == []
+    assert differences({"a.py": b"0", "c.py": b"2"}, found) == ["a.py", "b.py", "c.py"]
+
+
+def test_a_strict_check_finds_nothing_to_build():
+    jobs = [str(folder / "job.json") for folder in FOLDERS]
+    assert cli.run_cli(["build", "--check", "--strict", *jobs]) == 0
+
+
+# ---- What is read: style ----
+
+
+@each_folder
+def test_the_code_is_clean(folder):
+    texts = modules(folder)
+    assert [name.removesuffix(".py") for name in texts] == list(MODULES)
+    said = io.StringIO()
+    for name, text in texts.items():
+        pyflakes(text, name, Reporter(said, said))
+        assert black.format_str(text, mode=MODE) == text, name
+    assert said.getvalue() == ""
+
+
+@each_folder
+def test_no_line_is_longer_than_88_columns(folder):
+    long = [
+        f"{name}:{number}"
+        for name, text in modules(folder).items()
+        for number, line in enumerate(text.splitlines(), 1)
+        if len(line) > 88
+    ]
+    assert long == []
+
+
+@each_folder
+def test_nothing_that_changes_between_machines_or_days_is_written(folder):
+    for name, text in modules(folder).items():
+        assert str(GENERATED.parent) not in text
+        assert specc.__version__ not in text, name
+        for what, pattern in MOVING.items():
+            assert not re.search(pattern, text), f"{name}: {what}"
+
+
+@each_folder
+def test_the_docstring_tells_the_graph(folder):
+    """What it says of the model, against the summary and the model itself."""
+    summary = compiled(folder).summary
+    docstring = ast.get_docstring(ast.parse(modules(folder)["model.py"]))
+    (parameters,) = re.findall(r"^([\d,]+) parameters;", docstring, re.M)
+    assert int(parameters.replace(",", "")) == summary.parameters
+    with torch.device("meta"):
+        model = getattr(load(folder, "model"), compiled(folder).model_class)()
+    assert sum(weight.numel() for weight in model.parameters()) == summary.parameters
+
+    rows = {line.split()[0]: line.split()[1:] for line in table(docstring)}
+    assert rows["level"] == [str(x.level) for x in summary.levels]
+    assert rows["stride"] == [str(x.stride) for x in summary.levels]
+    assert rows["size"] == [f"{x.height}x{x.width}" for x in summary.levels]
+    made = [str(x.backbone) for x in summary.levels if x.backbone]
+    assert rows["backbone"] == made
+    fused = [str(x.neck) for x in summary.levels if x.neck]
+    assert rows.get("neck", []) == fused
+    for head in compiled(folder).job.heads:
+        readers = [x for x in summary.levels if head.name in x.heads]
+        assert len(rows[head.name]) == len(readers) > 0
+
+
+def table(docstring: str) -> list[str]:
+    return [line for line in docstring.splitlines() if line.startswith("    ")]
+
+
+# ---- What is imported ----
+
+
+def imported(text: str) -> set[str]:
+    """The top-level modules that a module imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@each_folder
+def test_the_code_stands_without_specc(folder):
+    texts = modules(folder)
+    assert imported(texts["model.py"]) - {"torch"} <= sys.stdlib_module_names
+    outside = set()
+    for text in texts.values():
+        outside |= imported(text) - sys.stdlib_module_names - set(MODULES)
+    assert "specc" not in outside
+    # What is imported is what requirements.txt asks for; PyTorch's board is tensorboard.
+    wanted = {DISTRIBUTIONS.get(name, name) for name in outside} | {"tensorboard"}
+    lines = (folder / "requirements.txt").read_text().splitlines()
+    assert {re.split("[<>=]", line)[0] for line in lines} == wanted
+
+
+def load(folder: Path, name: str):
+    """An emitted module that imports no other emitted one, under a name of its own."""
+    place = folder / f"{name}.py"
+    unique = f"golden_{folder.name}_{name}".replace("-", "_")
+    spec = importlib.util.spec_from_file_location(unique, place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@each_folder
+def test_the_model_can_be_vendored_under_another_name(folder, tmp_path, monkeypatch):
+    package = tmp_path / f"product_{folder.name.replace('-', '_')}" / "vision"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").touch()
+    (package / "__init__.py").touch()
+    (package / "net.py").write_bytes((folder / "model.py").read_bytes())
+    for path in folder.glob("*categories.json"):
+        (package / path.name).write_bytes(path.read_bytes())
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module(f"{package.parent.name}.vision.net")
+    job = compiled(folder).job
+    with torch.device("meta"):
+        model = getattr(module, compiled(folder).model_class)().eval()
+        outputs = model(torch.zeros(1, job.data.channels, 64, 64, dtype=torch.uint8))
+    assert outputs is not None
+    assert "model" not in sys.modules
