@@ -15,8 +15,9 @@ from specc.build import analyse
 from specc.cost import summarize
 from specc.imports import UnknownName, with_imports
 from specc.plan import plan
+from specc.plan_source import constant, literal, mapping
 from specc.plan_text import level_table, markdown_rows, title_of
-from specc.render import environment, literal, render
+from specc.render import environment, render
 
 DETECTOR = {
     "name": "cells",
@@ -91,6 +92,13 @@ def test_python_reads_a_literal_as_its_value(value):
 def test_what_is_no_value_of_a_job_has_no_literal():
     with pytest.raises(TypeError, match="no literal for object"):
         literal((1, object()))
+
+
+def test_a_constant_is_one_assignment():
+    line = constant("A, B", (1, (2.0,)), "both")
+    assert (line.name, line.source, line.note) == ("A, B", "1, (2.0,)", "  # both")
+    assert constant("A", ("x",)).source == "('x',)"
+    assert mapping([("a'b", "f(x)"), ("c", "1")]) == "{\"a'b\": f(x), 'c': 1}"
 
 
 # ---- imports ----
@@ -207,7 +215,11 @@ def test_a_plan_is_plain_values(heads):
     values = dataclasses.asdict(plan(*analysed(*heads)))
     found = json.loads(json.dumps(values))
     assert [head["name"] for head in found["heads"]] == [h["name"] for h in heads]
-    assert found["values"]["divisor"] == values["values"]["divisor"]
+    assert found["backbone"]["class_name"] == "ResNet18"
+    names = [
+        line["name"] for of_file in found["constants"].values() for line in of_file
+    ]
+    assert {"HEIGHT, WIDTH", "TRAIN", "LEARNING_RATE"} <= set(names)
 
 
 def test_a_template_cannot_use_what_the_plan_lacks():

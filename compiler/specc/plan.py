@@ -22,6 +22,9 @@ from specc.plan_source import Line, constant, literal, mapping
 from specc.plan_text import cost_line, level_table, markdown_rows, title_of
 from specc.plan_train import plan_train, train_constants
 
+_JOB_FILE = 'Path(__file__).with_name("job.json")'
+JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -52,6 +55,7 @@ def plan(job: Job, graph: nx.DiGraph) -> Plan:
     constants = {
         "model.py": _model_constants(job, summary, backbone, neck, heads),
         "data.py": data_constants(job),
+        "evaluate.py": (JOB,),
         "train.py": train_constants(job),
     }
     values = {

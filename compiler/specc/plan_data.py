@@ -94,7 +94,19 @@ def _reading(data: Data, kinds: list[str], several: bool) -> list[str]:
 
 
 def _examples(heads: tuple[HeadPlan, ...]) -> list[str]:
-    return list(dict.fromkeys(f"image.jpg: {head.annotation}" for head in heads))
+    tasks = {head.native_task: head.annotation for head in heads}
+    several = len(tasks) > 1
+    lines = ["metadata.yaml"]
+    for number, (task, annotation) in enumerate(tasks.items(), 1):
+        file = f"annotations{number if several else ''}.yaml"
+        lead = "  - " if several else "    "
+        lines.append(f"{lead}task: {task}")
+        lines.append("    categories: [NAME, ...]")
+        lines.append(f"    annotations: {file}")
+    for number, annotation in enumerate(tasks.values(), 1):
+        lines.append(f"annotations{number if several else ''}.yaml")
+        lines.append(f"    image.jpg: {annotation}")
+    return lines
 
 
 def _annotations(heads: tuple[HeadPlan, ...]) -> str:

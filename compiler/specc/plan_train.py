@@ -25,13 +25,11 @@ def train_constants(job: Job) -> tuple[Line, ...]:
         lines.append(constant("CLIP_NORM", trainer.gradient_clipping))
     if trainer.initialization.kind != "random":
         lines.append(_weights(job))
-    read = 'Path(__file__).with_name("job.json").read_text(encoding="utf-8")'
     return (
         *lines,
         constant("BEST", trainer.best, "the metric that chooses best.pt"),
         constant("LOG_EVERY", 10, "iterations"),
         constant("SAVE_EVERY", 180, "seconds between checkpoints, at most about"),
-        Line("JOB", read),
     )
 
 

@@ -1,8 +1,13 @@
 """The dataset: read, checked, letterboxed and augmented.
 
-A dataset is a folder with `images/`, `metadata.yaml` and the annotations it names:
+A dataset is a folder with `images/`, and beside it:
 
-    image.jpg: [{category: NAME, bbox: [left, top, right, bottom]}, ...]
+    metadata.yaml
+        task: object detection
+        categories: [NAME, ...]
+        annotations: annotations.yaml
+    annotations.yaml
+        image.jpg: [{category: NAME, bbox: [left, top, right, bottom]}, ...]
 
 `null` leaves an image out, `[]` is one without objects.
 """
@@ -10,6 +15,7 @@ A dataset is a folder with `images/`, `metadata.yaml` and the annotations it nam
 import atexit
 import itertools
 import multiprocessing
+import os
 import signal
 import sys
 from collections import Counter
@@ -50,7 +56,7 @@ class Sample(NamedTuple):
     path: Path
     height: int
     width: int
-    labels: dict[str, Objects] = {}
+    labels: dict[str, Objects]
 
 
 class ImageError(Exception):
@@ -85,7 +91,7 @@ def read_dataset(folder: Path) -> list[Sample]:
 def read_annotations(folder: Path, task: str, names: tuple[str, ...]) -> dict:
     """Annotations by image, once the dataset's names are known to be the job's."""
     path = folder / "metadata.yaml"
-    if not path.exists() and path.with_suffix(".json").exists():
+    if not os.path.exists(path) and os.path.exists(path.with_suffix(".json")):
         path = path.with_suffix(".json")
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
@@ -149,7 +155,7 @@ def image_size(path: Path) -> tuple[int, int]:
             width, height = image.size
             turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
     except FileNotFoundError:
-        raise ValueError(f"no such image: {path}") from None
+        raise ValueError("no such image") from None
     except Exception as error:  # a broken file can raise nearly anything
         raise ValueError(f"not an image: {error}") from None
     return (width, height) if turned else (height, width)
@@ -165,9 +171,9 @@ def parse_objects(
     for item in given:
         try:
             category = names.index(str(item["category"]))
-            box = np.float32(item["bbox"])
-            left, top, right, bottom = box
-        except (KeyError, TypeError, ValueError):
+            left, top, right, bottom = (float(side) for side in item["bbox"])
+            box = np.array([left, top, right, bottom], np.float32)
+        except (KeyError, TypeError, ValueError, OverflowError):
             wanted = "a category of the job with a bbox of four numbers"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None
         if not (np.isfinite(box).all() and left <= right and top <= bottom):
@@ -176,14 +182,15 @@ def parse_objects(
             raise ValueError(
                 f"a box outside the {width}x{height} image: {item['bbox']}"
             )
-        visible = np.clip(box, 0, np.float32([width, height, width, height]))
+        visible = np.clip(box, 0, [width, height, width, height])
         counts["boxes clipped to their image"] += bool((visible != box).any())
         if (visible[2:] > visible[:2]).all():
             boxes.append(visible)
             classes.append(category)
         else:
             counts["boxes without area left out"] += 1
-    return Objects(np.float32(boxes).reshape(-1, 4), np.int64(classes))
+    boxes = np.array(boxes, np.float32).reshape(-1, 4)
+    return Objects(boxes, np.array(classes, np.int64))
 
 
 def report(where: Path, samples: list, problems: list[str], counts: Counter):
@@ -243,7 +250,7 @@ def letterbox(sample: Sample) -> tuple[np.ndarray, Transform]:
 
 
 def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
-    """The part of an image at this offset that lies on the canvas, padded to fill it."""
+    """What of an image at this offset lies on the canvas, padded to fill it."""
     image = image[max(0, -top) : HEIGHT - top, max(0, -left) : WIDTH - left]
     top, left = max(0, top), max(0, left)
     bottom, right = HEIGHT - top - image.shape[0], WIDTH - left - image.shape[1]
@@ -386,7 +393,7 @@ def training_batches(
 def validation_batches(samples: list[Sample], workers: int) -> DataLoader:
     return DataLoader(
         ValidationSet(samples),
-        BATCH_SIZE,
+        min(BATCH_SIZE, 32),  # decoding needs memory by the square of its candidates
         num_workers=workers,
         worker_init_fn=prepare_worker,
     )
@@ -401,6 +408,7 @@ def prepare_worker(_: int):
 @atexit.register
 def end_workers():
     """At its exit Python ends children by SIGTERM, which these ignore."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch would call it an accident
+    if hasattr(signal, "SIGCHLD"):  # PyTorch would call it an accident
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for worker in multiprocessing.active_children():
         worker.kill()

@@ -22,7 +22,7 @@ def open_images(paths: list[Path]) -> list[Sample]:
     samples, problems = [], []
     for path in paths:
         try:
-            samples.append(Sample(path, *image_size(path)))
+            samples.append(Sample(path, *image_size(path), labels={}))
         except ValueError as error:
             problems.append(f"{path}: {error}")
     if problems:
@@ -45,14 +45,14 @@ def main(args: argparse.Namespace):
     samples = open_images(args.images)
     found = predict_samples(model, samples, device)
     args.output.mkdir(parents=True, exist_ok=True)
-    report, drawings = {}, set()
+    report, taken = {}, {sample.path.resolve() for sample in samples}
     for sample, words in zip(samples, found):
         size = {"width": sample.width, "height": sample.height}
         report[str(sample.path)] = size | rounded(words)
         drawing = args.output / f"{sample.path.stem}.png"
-        while drawing in drawings:  # images of the same name from other folders
+        while drawing.resolve() in taken:  # by an image, or by one of the same name
             drawing = drawing.with_stem(drawing.stem + "_")
-        drawings.add(drawing)
+        taken.add(drawing.resolve())
         image = read_image(sample, sample.height, sample.width)
         save_image(drawing, draw(image, words))
     (args.output / "predictions.json").write_text(json.dumps(report, indent=1))
@@ -61,6 +61,7 @@ def main(args: argparse.Namespace):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    # A wrong flag ends with exit code 1, as all that the user can mend does.
     parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
     devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
     parser.add_argument(
@@ -71,7 +72,7 @@ if __name__ == "__main__":
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
     try:
         main(parser.parse_args())
-    except ImageError as error:
+    except (ImageError, OSError) as error:
         raise SystemExit(str(error)) from None
-    except OSError as error:
-        raise SystemExit(f"cannot write: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

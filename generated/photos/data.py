@@ -1,8 +1,13 @@
 """The dataset: read, checked, letterboxed and augmented.
 
-A dataset is a folder with `images/`, `metadata.yaml` and the annotations it names:
+A dataset is a folder with `images/`, and beside it:
 
-    image.jpg: NAME
+    metadata.yaml
+        task: multiclass classification
+        categories: [NAME, ...]
+        annotations: annotations.yaml
+    annotations.yaml
+        image.jpg: NAME
 
 `null` leaves an image out.
 """
@@ -10,6 +15,7 @@ A dataset is a folder with `images/`, `metadata.yaml` and the annotations it nam
 import atexit
 import itertools
 import multiprocessing
+import os
 import signal
 import sys
 from collections import Counter
@@ -43,7 +49,7 @@ class Sample(NamedTuple):
     path: Path
     height: int
     width: int
-    labels: dict[str, int] = {}
+    labels: dict[str, int]
 
 
 class ImageError(Exception):
@@ -78,7 +84,7 @@ def read_dataset(folder: Path) -> list[Sample]:
 def read_annotations(folder: Path, task: str, names: tuple[str, ...]) -> dict:
     """Annotations by image, once the dataset's names are known to be the job's."""
     path = folder / "metadata.yaml"
-    if not path.exists() and path.with_suffix(".json").exists():
+    if not os.path.exists(path) and os.path.exists(path.with_suffix(".json")):
         path = path.with_suffix(".json")
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
@@ -142,7 +148,7 @@ def image_size(path: Path) -> tuple[int, int]:
             width, height = image.size
             turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
     except FileNotFoundError:
-        raise ValueError(f"no such image: {path}") from None
+        raise ValueError("no such image") from None
     except Exception as error:  # a broken file can raise nearly anything
         raise ValueError(f"not an image: {error}") from None
     return (width, height) if turned else (height, width)
@@ -199,7 +205,7 @@ def letterbox(sample: Sample) -> np.ndarray:
 
 
 def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
-    """The part of an image at this offset that lies on the canvas, padded to fill it."""
+    """What of an image at this offset lies on the canvas, padded to fill it."""
     image = image[max(0, -top) : HEIGHT - top, max(0, -left) : WIDTH - left]
     top, left = max(0, top), max(0, left)
     bottom, right = HEIGHT - top - image.shape[0], WIDTH - left - image.shape[1]
@@ -321,7 +327,7 @@ def training_batches(
 def validation_batches(samples: list[Sample], workers: int) -> DataLoader:
     return DataLoader(
         ValidationSet(samples),
-        BATCH_SIZE,
+        min(BATCH_SIZE, 32),  # decoding needs memory by the square of its candidates
         num_workers=workers,
         worker_init_fn=prepare_worker,
     )
@@ -336,6 +342,7 @@ def prepare_worker(_: int):
 @atexit.register
 def end_workers():
     """At its exit Python ends children by SIGTERM, which these ignore."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch would call it an accident
+    if hasattr(signal, "SIGCHLD"):  # PyTorch would call it an accident
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for worker in multiprocessing.active_children():
         worker.kill()

@@ -155,8 +155,12 @@ def fit(height: int, width: int) -> tuple[int, int]:
 
 @torch.inference_mode()
 def predict(model: Classifier, images: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head finds in uint8 images (B, 3, h, w) of any size."""
+    """What each head finds in uint8 images (B, 3, h, w) of any size.
+
+    The model must be in eval mode. Keys and shapes are those of `decode`.
+    """
     height, width = images.shape[-2:]
+    images = images.to(model.mean.device)
     scaled = fit(height, width)
     images = F.interpolate(images.float(), scaled, mode="bilinear", antialias=True)
     canvas = model.mean.expand(len(images), -1, HEIGHT, WIDTH).clone()

@@ -1,6 +1,8 @@
 """Metrics of trained weights on a labelled dataset.
 
-python evaluate.py --weights runs/blood-cells/best.pt --data ROOT
+    python evaluate.py --weights runs/blood-cells/best.pt --data ROOT
+
+Prints them as JSON.
 """
 
 import argparse
@@ -24,6 +26,8 @@ from data import (
     validation_batches,
 )
 from model import CATEGORIES, Detector, decode, fit
+
+JOB = Path(__file__).with_name("job.json").read_text(encoding="utf-8")
 
 # ---- Predictions, in the words of the annotations ----
 
@@ -91,6 +95,9 @@ def evaluate(
     world: int = 1,
 ) -> dict[str, float]:
     """Metrics "<head>/<metric>", 0..1. Every process takes a share of the samples."""
+    if world > 1:  # the running statistics of rank 0 are the ones that are saved
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
     found = predict_samples(model, samples[rank::world], device, workers)
     if world > 1:
         shares = [None] * world
@@ -162,15 +169,28 @@ def coco_object(image: int, category: int, box: list[float]) -> dict:
 
 
 def load_model(path: Path, device: torch.device) -> Detector:
-    """The model with the weights of a last.pt or best.pt."""
+    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
     model = Detector()
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        model.load_state_dict(checkpoint["model"])
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise SystemExit(f"{path}: not weights of this model: {reason}") from None
+        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+    except OSError as error:
+        raise SystemExit(f"{path}: {error.strerror}") from None
+    except Exception:  # a foreign file can raise nearly anything
+        raise SystemExit(f"{path}: not a checkpoint of train.py") from None
+    if theirs != heads_of(JOB):
+        raise SystemExit(f"{path}: of another job: its heads or categories differ")
+    try:
+        model.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise SystemExit(f"{path}: not weights of this model.py: {error}") from None
     return model.to(device).eval()
+
+
+def heads_of(job: str) -> dict:
+    """Task and categories of a job's heads; they give the weights their meaning."""
+    heads = json.loads(job)["model"]["heads"]
+    return {head.get("name"): (head["task"], head["categories"]) for head in heads}
 
 
 def main(args: argparse.Namespace):
@@ -183,6 +203,7 @@ def main(args: argparse.Namespace):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    # A wrong flag ends with exit code 1, as all that the user can mend does.
     parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
     devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
     parser.add_argument(
@@ -194,5 +215,7 @@ if __name__ == "__main__":
     parser.add_argument("--device", choices=devices, default=devices[0])
     try:
         main(parser.parse_args())
-    except ImageError as error:
+    except (ImageError, OSError) as error:
         raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -216,10 +216,13 @@ def area(boxes: Tensor) -> Tensor:
     return (boxes[..., 2:] - boxes[..., :2]).prod(-1)
 
 
-def iou(a: Tensor, b: Tensor) -> Tensor:
-    """Intersection over union of broadcast pairs of boxes."""
-    intersection = overlap(a, b)
-    return intersection / (area(a) + area(b) - intersection).clamp(min=1e-6)
+def iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Intersection over union of broadcast pairs of boxes, and their unions' areas."""
+    left_top = torch.maximum(a[..., :2], b[..., :2])
+    right_bottom = torch.minimum(a[..., 2:], b[..., 2:])
+    intersection = (right_bottom - left_top).clamp(min=0).prod(-1)
+    union = (area(a) + area(b) - intersection).clamp(min=1e-6)
+    return intersection / union, union
 
 
 def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
@@ -228,14 +231,8 @@ def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
     left_top = torch.minimum(a[..., :2], b[..., :2])
     right_bottom = torch.maximum(a[..., 2:], b[..., 2:])
     hull = (right_bottom - left_top).prod(-1).clamp(min=1e-6)
-    union = area(a) + area(b) - overlap(a, b)
-    return iou(a, b) - (hull - union) / hull
-
-
-def overlap(a: Tensor, b: Tensor) -> Tensor:
-    left_top = torch.maximum(a[..., :2], b[..., :2])
-    right_bottom = torch.minimum(a[..., 2:], b[..., 2:])
-    return (right_bottom - left_top).clamp(min=0).prod(-1)
+    overlap, union = iou(a, b)
+    return overlap - (hull - union) / hull
 
 
 # ---- Loss ----
@@ -257,8 +254,8 @@ def assign(
     points, cells = predictions.points, len(predictions.points)
     real = (targets["classes"] >= 0)[:, :, None]  # (B, G, 1)
     classes = targets["classes"].clamp(min=0)[:, :, None].expand(-1, -1, cells)
-    scores = predictions.logits.sigmoid().transpose(1, 2).gather(1, classes)
-    quality = iou(targets["boxes"][:, :, None], boxes[:, None])  # (B, G, N)
+    scores = predictions.logits.transpose(1, 2).gather(1, classes).sigmoid()
+    quality, _ = iou(targets["boxes"][:, :, None], boxes[:, None])  # (B, G, N)
     quality = quality.clamp(min=0.1)  # what no box overlaps yet must be learned too
     alignment = scores.sqrt() * quality**6
     left_top, right_bottom = targets["boxes"][:, :, None].chunk(2, -1)
@@ -277,13 +274,14 @@ def assign(
         middle = targets["boxes"][image, number].view(2, 2).mean(0)
         distance = (points - middle).square().sum(1)
         free = torch.where(owner[image] < 0, distance, torch.inf)
-        owner[image, free.argmin()] = number
+        if free.isfinite().any():
+            owner[image, free.argmin()] = number
 
     # The best cell of an object should score what its box is worth, the others less.
     owned = owner[:, None] == objects  # (B, G, N)
     alignment = alignment * owned
     worth = (quality * owned).amax(2, keepdim=True)
-    scale = worth / alignment.amax(2, keepdim=True).clamp(min=1e-12)
+    scale = worth / alignment.amax(2, keepdim=True).clamp(min=1e-30)
     return owner, (alignment * scale).amax(1)
 
 
@@ -338,6 +336,7 @@ def loss_terms(outputs: Predictions, targets: dict) -> dict[str, Tensor]:
 
 
 CANDIDATES = 400  # best scores of an image that enter non-maximum suppression
+ROUNDS = 16  # of it; even, so that what is still undecided stays
 
 
 def decode_objects(
@@ -349,8 +348,9 @@ def decode_objects(
     "count" (B,): rows from there on are zero.
     """
     categories = predictions.logits.shape[2]
-    scores = predictions.logits.sigmoid().flatten(1)
-    scores, index = scores.topk(min(max(CANDIDATES, limit), scores.shape[1]))
+    logits = predictions.logits.flatten(1)
+    logits, index = logits.topk(min(max(CANDIDATES, limit), logits.shape[1]))
+    scores = logits.sigmoid()
     cell, classes = index // categories, index % categories
     boxes = boxes_of(predictions).gather(1, cell[..., None].expand(-1, -1, 4))
 
@@ -374,10 +374,11 @@ def suppress(boxes: Tensor, classes: Tensor, max_iou: float) -> Tensor:
     more link of such chains, which in practice have a few: no loop over the boxes, and
     static shapes.
     """
-    rivals = iou(boxes[:, :, None], boxes[:, None]) > max_iou
-    rivals = (rivals & (classes[:, :, None] == classes[:, None])).tril(-1)
+    overlap, _ = iou(boxes[:, :, None], boxes[:, None])
+    rivals = (overlap > max_iou) & (classes[:, :, None] == classes[:, None])
+    rivals = rivals.tril(-1)  # only the better ones
     keep = torch.ones_like(classes, dtype=torch.bool)
-    for _ in range(16):
+    for _ in range(ROUNDS):
         keep = ~(rivals & keep[:, None]).any(2)
     return keep
 
@@ -395,8 +396,12 @@ def fit(height: int, width: int) -> tuple[int, int]:
 
 @torch.inference_mode()
 def predict(model: Detector, images: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head finds in uint8 images (B, 3, h, w) in their own pixels."""
+    """What each head finds in uint8 images (B, 3, h, w) in their own pixels.
+
+    The model must be in eval mode. Keys and shapes are those of `decode`.
+    """
     height, width = images.shape[-2:]
+    images = images.to(model.mean.device)
     scaled = fit(height, width)
     images = F.interpolate(images.float(), scaled, mode="bilinear", antialias=True)
     canvas = model.mean.expand(len(images), -1, HEIGHT, WIDTH).clone()

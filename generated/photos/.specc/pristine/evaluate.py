@@ -1,6 +1,8 @@
 """Metrics of trained weights on a labelled dataset.
 
-python evaluate.py --weights runs/photos/best.pt --data ROOT
+    python evaluate.py --weights runs/photos/best.pt --data ROOT
+
+Prints them as JSON.
 """
 
 import argparse
@@ -15,6 +17,8 @@ from torch import nn
 
 from data import VALIDATION, ImageError, Sample, read_dataset, validation_batches
 from model import CATEGORIES, Classifier, decode
+
+JOB = Path(__file__).with_name("job.json").read_text(encoding="utf-8")
 
 # ---- Predictions, in the words of the annotations ----
 
@@ -72,6 +76,9 @@ def evaluate(
     world: int = 1,
 ) -> dict[str, float]:
     """Metrics "<head>/<metric>", 0..1. Every process takes a share of the samples."""
+    if world > 1:  # the running statistics of rank 0 are the ones that are saved
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
     found = predict_samples(model, samples[rank::world], device, workers)
     if world > 1:
         shares = [None] * world
@@ -100,46 +107,55 @@ def classification_metrics(
     truth: list[int], found: list[dict], names: tuple[str, ...]
 ) -> dict[str, float]:
     """Accuracies; precision, recall and F1 as means over the categories that occur."""
-    matrix = confusion_matrix(truth, found, names)
-    right, occurring = matrix.diagonal(), matrix.sum(1) > 0
-    recall = right / np.maximum(matrix.sum(1), 1)
-    precision = right / np.maximum(matrix.sum(0), 1)
-    f1 = 2 * right / np.maximum(matrix.sum(0) + matrix.sum(1), 1)
+    wanted = np.array(truth)
+    given = np.array([names.index(words["category"]) for words in found])
+    actual, guessed, right = (
+        np.bincount(categories, minlength=len(names))
+        for categories in (wanted, given, wanted[wanted == given])
+    )
+    occurring = actual > 0
+    recall = right[occurring] / actual[occurring]
+    precision = right[occurring] / np.maximum(guessed[occurring], 1)
+    f1 = 2 * right[occurring] / (actual + guessed)[occurring]
     in_top5 = [
         names[category] in words["top5"] for category, words in zip(truth, found)
     ]
     return {
-        "balanced_accuracy": float(recall[occurring].mean()),
-        "accuracy": float(right.sum() / matrix.sum()),
-        "precision": float(precision[occurring].mean()),
-        "recall": float(recall[occurring].mean()),
-        "f1": float(f1[occurring].mean()),
+        "balanced_accuracy": float(recall.mean()),
+        "accuracy": float((wanted == given).mean()),
+        "precision": float(precision.mean()),
+        "recall": float(recall.mean()),
+        "f1": float(f1.mean()),
         "top5_accuracy": float(np.mean(in_top5)),
     }
-
-
-def confusion_matrix(
-    truth: list[int], found: list[dict], names: tuple[str, ...]
-) -> np.ndarray:
-    """Counts (categories, categories): rows are true categories, columns found ones."""
-    columns = [names.index(words["category"]) for words in found]
-    cells = np.array(truth) * len(names) + np.array(columns)
-    return np.bincount(cells, minlength=len(names) ** 2).reshape(len(names), -1)
 
 
 # ---- Command line ----
 
 
 def load_model(path: Path, device: torch.device) -> Classifier:
-    """The model with the weights of a last.pt or best.pt."""
+    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
     model = Classifier()
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        model.load_state_dict(checkpoint["model"])
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise SystemExit(f"{path}: not weights of this model: {reason}") from None
+        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+    except OSError as error:
+        raise SystemExit(f"{path}: {error.strerror}") from None
+    except Exception:  # a foreign file can raise nearly anything
+        raise SystemExit(f"{path}: not a checkpoint of train.py") from None
+    if theirs != heads_of(JOB):
+        raise SystemExit(f"{path}: of another job: its heads or categories differ")
+    try:
+        model.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise SystemExit(f"{path}: not weights of this model.py: {error}") from None
     return model.to(device).eval()
+
+
+def heads_of(job: str) -> dict:
+    """Task and categories of a job's heads; they give the weights their meaning."""
+    heads = json.loads(job)["model"]["heads"]
+    return {head.get("name"): (head["task"], head["categories"]) for head in heads}
 
 
 def main(args: argparse.Namespace):
@@ -152,6 +168,7 @@ def main(args: argparse.Namespace):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    # A wrong flag ends with exit code 1, as all that the user can mend does.
     parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
     devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
     parser.add_argument(
@@ -163,5 +180,7 @@ if __name__ == "__main__":
     parser.add_argument("--device", choices=devices, default=devices[0])
     try:
         main(parser.parse_args())
-    except ImageError as error:
+    except (ImageError, OSError) as error:
         raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

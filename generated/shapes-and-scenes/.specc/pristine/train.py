@@ -14,7 +14,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -26,7 +25,7 @@ from tqdm import tqdm
 
 from data import BATCH_SIZE, ImageError, read_datasets, training_batches
 from draw import save_curves, save_image, sheet
-from evaluate import evaluate, predict_samples
+from evaluate import JOB, evaluate, predict_samples
 from model import Network, loss_terms
 
 MAX_ITERATIONS = 600
@@ -39,7 +38,6 @@ CLIP_NORM = 10.0
 BEST = "shapes/ap"  # the metric that chooses best.pt
 LOG_EVERY = 10  # iterations
 SAVE_EVERY = 180  # seconds between checkpoints, at most about
-JOB = Path(__file__).with_name("job.json").read_text(encoding="utf-8")
 
 # ---- Optimizer ----
 
@@ -74,6 +72,14 @@ def setup(device: str) -> tuple[int, int, torch.device]:
     return rank, world, torch.device(device)
 
 
+def any_process(asked: bool, device: torch.device, world: int) -> bool:
+    """Whether one was asked to stop: then all must, after the same step."""
+    flag = torch.tensor(float(asked), device=device)
+    if world > 1:
+        dist.all_reduce(flag, dist.ReduceOp.MAX)
+    return flag.item() > 0
+
+
 # ---- Checkpoints and logs ----
 
 
@@ -92,28 +98,45 @@ def save(path: Path, state: dict):
         raise SystemExit(f"{path}: cannot be written, the last one stays: {reason}")
 
 
-def load(path: Path) -> dict:
-    """A checkpoint of this job, for --resume."""
+def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict:
+    """Goes back to a checkpoint of this job, and returns what else it holds."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        same = json.loads(state["job"]) == json.loads(JOB)
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise SystemExit(f"{path}: not a checkpoint: {reason}") from None
-    if not same:
+        job = json.loads(state["job"])
+    except Exception:  # a foreign file can raise nearly anything
+        raise SystemExit(f"{path}: not a checkpoint of train.py") from None
+    if job != json.loads(JOB):
         raise SystemExit(f"{path}: of another job; choose another --output")
-    return state
+    try:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        return {
+            name: state[name]
+            for name in ("iteration", "elapsed_seconds", "best", "rng")
+        }
+    except (RuntimeError, ValueError, LookupError) as error:
+        raise SystemExit(f"{path}: not of this model.py: {error}") from None
+
+
+def check_finite(model: nn.Module, iteration: int, values: dict[str, float]):
+    """Ends the run before NaN can reach a checkpoint; the last good one stays."""
+    weights = torch.stack([p.isfinite().all() for p in model.parameters()]).all()
+    if not (math.isfinite(values["loss"]) and weights):
+        what = "loss" if weights else "weights"
+        raise SystemExit(f"the {what} became infinite or NaN by {iteration}: {values}")
 
 
 class Log:
-    """metrics.jsonl, TensorBoard and pictures of a run that begins after `start`."""
+    """metrics.jsonl, TensorBoard and pictures of a run that goes on after `start`."""
 
     def __init__(self, folder: Path, start: int):
         self.folder, self.path = folder, folder / "metrics.jsonl"
-        # What a lost stretch of the run logged is logged again.
-        lines = self.path.read_text().splitlines(keepends=True) if start else []
-        kept = [line for line in lines if json.loads(line)["iteration"] <= start]
-        self.path.write_text("".join(kept))
+        # What was logged after the checkpoint will be logged again.
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        kept = [line for line in lines if 0 <= iteration_of(line) <= start]
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_text("".join(f"{line}\n" for line in kept))
+        temporary.replace(self.path)
         self.board = SummaryWriter(folder / "tensorboard", purge_step=start + 1)
 
     def row(self, iteration: int, split: str, values: dict[str, float]):
@@ -130,6 +153,14 @@ class Log:
         self.board.add_image("predictions", image, iteration, dataformats="HWC")
         save_image(self.folder / "predictions.png", image)
         save_curves(self.path, self.folder / "curves.png")
+
+
+def iteration_of(line: str) -> int:
+    """-1 for a line that was cut short."""
+    try:
+        return json.loads(line)["iteration"]
+    except ValueError:
+        return -1
 
 
 # ---- Training ----
@@ -149,28 +180,31 @@ def main(args: argparse.Namespace):
     optimizer = torch.optim.SGD(
         parameter_groups(model), LEARNING_RATE, MOMENTUM, fused=True
     )
-    iteration, elapsed, best = 0, 0.0, -math.inf
-    if last.exists():
-        state = load(last)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["rng"])
-        iteration, elapsed = state["iteration"], state["elapsed_seconds"]
-        best = state["best"]
+    state = {"iteration": 0, "elapsed_seconds": 0.0, "best": -math.inf}
+    resumed = last.exists()
+    if resumed:
+        state = resume(last, model, optimizer)
     replica = DistributedDataParallel(model) if world > 1 else model
-    loader = training_batches(training, args.seed, iteration, rank, world, args.workers)
+    loader = training_batches(
+        training, args.seed, state["iteration"], rank, world, args.workers
+    )
     batches = iter(loader)
+    if resumed:  # after iter(), which draws from the generator
+        torch.set_rng_state(state["rng"])
+    iteration, best = state["iteration"], state["best"]
+    elapsed = state["elapsed_seconds"]
 
     args.output.mkdir(parents=True, exist_ok=True)
     log = Log(args.output, iteration) if rank == 0 else None
     signals = []  # SIGTERM and SIGINT end the run after the step under way
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, frame: signals.append(number))
+        signal.signal(number, lambda caught, frame: signals.append(caught))
     bar = tqdm(total=args.max_iterations, initial=iteration, disable=rank > 0)
     began = saved = time.monotonic()
+    stop = False
     progress = iteration / args.max_iterations
 
-    while progress < 1 and not signals:
+    while progress < 1 and not stop:
         rate = learning_rate(progress)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -194,14 +228,16 @@ def main(args: argparse.Namespace):
 
         before, progress = progress, iteration / args.max_iterations
         validate = int(progress * VALIDATIONS + 1e-9) > int(before * VALIDATIONS + 1e-9)
-        if iteration % LOG_EVERY == 0 or validate:
+        every = iteration % LOG_EVERY == 0
+        stop = (every or world == 1) and any_process(bool(signals), device, world)
+        overdue = time.monotonic() - saved > SAVE_EVERY
+        if every or validate or overdue or stop:
             values = {"learning_rate": rate, "loss": loss.item()}
             values |= {name: term.item() for name, term in terms.items()}
-            if not math.isfinite(values["loss"]):
-                raise SystemExit(f"the loss is not finite at {iteration}: {values}")
+            check_finite(model, iteration, values)
             bar.set_postfix(loss=f"{values['loss']:.3f}", refresh=False)
-            if rank == 0:
-                log.row(iteration, "train", values)
+        if rank == 0 and (every or validate):
+            log.row(iteration, "train", values)
         if validate:
             metrics = evaluate(model, validation, device, args.workers, rank, world)
             if rank == 0:
@@ -212,13 +248,12 @@ def main(args: argparse.Namespace):
                     state = {"model": model.state_dict(), "metrics": metrics}
                     save(args.output / "best.pt", state)
             best = max(best, metrics[BEST])
-        overdue = time.monotonic() - saved > SAVE_EVERY
-        if rank == 0 and (validate or overdue or signals):
+        if rank == 0 and (validate or overdue or stop):
             saved = time.monotonic()
             state = {
                 "model": model.state_dict(),
                 "optimizer": optimizer.state_dict(),
-                "scheduler": {"learning_rate": rate},
+                "scheduler": {"learning_rate": rate},  # a function of progress alone
                 "rng": torch.get_rng_state(),
                 "iteration": iteration,
                 "elapsed_seconds": elapsed + saved - began,
@@ -229,28 +264,18 @@ def main(args: argparse.Namespace):
     bar.close()
     if world > 1:
         dist.destroy_process_group()
-    if signals:
-        sys.exit(128 + signals[0])
+    if stop:
+        sys.exit(128 + (signals or [signal.SIGTERM])[0])
     if rank == 0:
         print(f"{BEST} {best:.3f} at its best; weights and pictures: {args.output}")
 
 
-def at_least(lowest: int) -> Callable[[str], int]:
-    """A flag's type: whole numbers from `lowest` on."""
-
-    def parse(text: str) -> int:
-        if not text.isdecimal() or int(text) < lowest:
-            raise argparse.ArgumentTypeError(f"not a whole number from {lowest} on")
-        return int(text)
-
-    return parse
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    # A wrong flag ends with exit code 1, as all that the user can mend does.
     parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
     devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
-    workers = min(8, os.cpu_count() // 2)
+    workers = min(8, (os.cpu_count() or 2) // 2)
     parser.add_argument(
         "--data", type=Path, default=Path(), help="root of the datasets"
     )
@@ -259,12 +284,18 @@ if __name__ == "__main__":
         "--resume", action="store_true", help="go on from last.pt, if any"
     )
     parser.add_argument("--device", choices=devices, default=devices[0])
-    parser.add_argument("--seed", type=at_least(0), default=0)
-    parser.add_argument("--workers", type=at_least(0), default=workers)
-    parser.add_argument("--max-iterations", type=at_least(1), default=MAX_ITERATIONS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=workers)
+    parser.add_argument("--max-iterations", type=int, default=MAX_ITERATIONS)
+    args = parser.parse_args()
+    if args.max_iterations < 1 or args.workers < 0 or not 0 <= args.seed < 2**32:
+        parser.error("--max-iterations starts at 1, --workers and --seed at 0")
     try:
-        main(parser.parse_args())
+        main(args)
     except ImageError as error:  # from a worker, behind its traceback
-        raise SystemExit(str(error).splitlines()[-1]) from None
+        line = str(error).splitlines()[-1]
+        raise SystemExit(line.removeprefix("data.ImageError: ")) from None
     except OSError as error:
         raise SystemExit(f"cannot go on: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
