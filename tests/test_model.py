@@ -103,14 +103,15 @@ def boxes_of(*rows: tuple) -> Tensor:
 def test_overlaps_by_hand(golden, a, b, iou, generalised):
     a, b = boxes_of(a), boxes_of(b)
     for one, other in ((a, b), (b, a)):
-        torch.testing.assert_close(golden.iou(one, other), torch.tensor([iou * 1.0]))
+        overlap, _ = golden.iou(one, other)
+        torch.testing.assert_close(overlap, torch.tensor([iou * 1.0]))
         found = golden.generalised_iou(one, other)
         torch.testing.assert_close(found, torch.tensor([generalised * 1.0]))
 
 
 def test_two_boxes_without_area_have_finite_overlaps_and_gradients(golden):
     a = torch.full((1, 4), 3.0, requires_grad=True)
-    value = golden.iou(a, a.detach()) + golden.generalised_iou(a, a.detach())
+    value = golden.iou(a, a.detach())[0] + golden.generalised_iou(a, a.detach())
     value.sum().backward()
     assert value.isfinite().all() and a.grad.isfinite().all()
 
@@ -132,7 +133,7 @@ def predictions_for(module: ModuleType, size: tuple[int, int], batch=1, seed=0):
 
 
 def targets_of(*images: list[tuple]) -> dict[str, Tensor]:
-    """Targets of (class, left, top, right, bottom) rows, padded as data.py pads them."""
+    """Targets of (class, left, top, right, bottom) rows, padded as by data.py."""
     most = max(1, *(len(rows) for rows in images))
     boxes = torch.zeros(len(images), most, 4)
     classes = torch.full((len(images), most), -1)
@@ -228,7 +229,7 @@ def nearest(predictions, point: tuple) -> int:
 
 
 def certain(predictions, seen: dict[tuple, tuple], score=0.9):
-    """Cells that see a box for certain, at these points, and others that see nothing."""
+    """Cells that are certain of a box, at these points; the others see nothing."""
     logits = torch.full_like(predictions.logits, -12.0)
     bins = torch.zeros_like(predictions.bins)
     for point, (category, left, top, right, bottom) in seen.items():
@@ -475,7 +476,9 @@ def test_nothing_found(detector):
 def test_probabilities_and_the_likeliest_category(classifier):
     logits = torch.tensor([[0.0, math.log(3)] + 8 * [-100.0]])
     found = classifier.decode(logits)["subject"]
-    torch.testing.assert_close(found["probabilities"][0, :2], torch.tensor([0.25, 0.75]))
+    torch.testing.assert_close(
+        found["probabilities"][0, :2], torch.tensor([0.25, 0.75])
+    )
     assert found["category"].tolist() == [1]
 
 
@@ -512,11 +515,21 @@ def canvases(detector, opencv, image: np.ndarray, folder: Path) -> tuple:
     seen = []
     model.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     detector.predict(model, torch.from_numpy(image).permute(2, 0, 1)[None])
-    canvas, _ = opencv.letterbox(opencv.Sample(path, *image.shape[:2]))
+    canvas, _ = opencv.letterbox(opencv.Sample(path, *image.shape[:2], {}))
     return seen[0][0].permute(1, 2, 0).numpy(), canvas.astype(np.float32)
 
 
-SIZES = [(96, 160), (192, 320), (120, 500), (700, 300), (60, 90), (31, 17), (200, 1)]
+SIZES = [
+    (96, 160),
+    (192, 320),
+    (120, 500),
+    (700, 300),
+    (60, 90),
+    (31, 17),
+    (200, 5),
+    (1, 200),
+    (200, 1),
+]
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -55,7 +55,9 @@ def source(name: str) -> str:
 def test_a_template_only_includes_loops_and_tests(name):
     text = source(name)
     assert set(re.findall(r"{%-?\s*(\w+)", text)) <= TAGS
-    assert not re.search(r"{[%{#]-|-[%}#]}", text), "space control hides the indentation"
+    assert not re.search(
+        r"{[%{#]-|-[%}#]}", text
+    ), "space control hides the indentation"
     tree = environment().parse(text)
     included = [node.template for node in tree.find_all(nodes.Include)]
     for node in tree.find_all(nodes.Node):
@@ -332,7 +334,7 @@ HOSTILE = (
 )
 HOSTILE_PATHS = {
     "train": 'it\'s "zq"/{{ 7*7 }}\\train',
-    "validation": '"""zq\'\'\'/#val',
+    "validation": "\"\"\"zq'''/#val",
 }
 
 

@@ -1,0 +1,568 @@
+"""The emitted scripts as users run them: new processes, on a few small images."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from processes import environment
+
+from specc import shapes
+from specc.build import compile_job
+
+pytestmark = pytest.mark.slow
+
+ITERATIONS, VALIDATIONS = 40, 4
+PATIENCE = 120  # seconds until a process counts as stuck
+FPN = {"kind": "fpn", "bottom_level": 3, "top_level": 5, "channels": 32}
+SHAPES = {
+    "name": "shapes",
+    "task": "object_detection",
+    "categories": list(shapes.CATEGORIES),
+    "layers": 1,
+}
+SCENE = {
+    "name": "scene",
+    "task": "multiclass_classification",
+    "categories": list(shapes.BACKGROUNDS),
+}
+# ---- A job, its data, its processes ----
+
+
+def make(folder: Path, *heads: dict, data=None, **trainer) -> Path:
+    """The compiled folder of a job that learns from the dataset of `world`."""
+    detects = any(head["task"] == "object_detection" for head in heads)
+    own = {"train": "shapes/train", "validation": "shapes/val", "resolution": [64, 96]}
+    job = {
+        "name": folder.name,
+        "data": own | (data or {}),
+        "model": {"heads": heads, "neck": FPN if detects else {"kind": "none"}},
+        "trainer": {
+            "max_iterations": ITERATIONS,
+            "validations": VALIDATIONS,
+            "batch_size": 4,
+            "gradient_clipping": 10,
+            "optimizer": {"kind": "adamw", "learning_rate": 0.001},
+        }
+        | trainer,
+    }
+    folder.mkdir(exist_ok=True)
+    text = json.dumps(job)
+    for name, code in compile_job(text.encode()).files.items():
+        (folder / name).write_text(code, "utf-8")
+    (folder / "job.json").write_text(text)
+    return folder
+
+
+def command(folder: Path, script: str, *arguments: object) -> list[str]:
+    return [sys.executable, str(folder / script), *map(str, arguments)]
+
+
+def one_core() -> dict[str, str]:
+    """Emitted scripts have to run without specc on the path."""
+    changes = {"OMP_NUM_THREADS": "1", "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    return environment(**changes)
+
+
+def run(folder: Path, script: str, *arguments: object, code=0):
+    """Run a script to its end in the folder above its own."""
+    done = subprocess.run(
+        command(folder, script, *arguments),
+        cwd=folder.parent,
+        env=one_core(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == code, done.stderr[-3000:]
+    return done
+
+
+def train(folder: Path, output: object, *arguments: object, code=0):
+    common = ("--data", folder.parent, "--output", output)
+    workers = () if "--workers" in arguments else ("--workers", 0)
+    return run(folder, "train.py", *common, *workers, *arguments, code=code)
+
+
+def refusal(done: subprocess.CompletedProcess) -> str:
+    """What a process said that ended with exit code 1: one message."""
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr and "Error:" not in done.stderr
+    said = done.stderr.strip()
+    assert said and len(said.splitlines()) <= 4, said
+    return said
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> Path:
+    """A folder with a dataset, in which jobs stand side by side."""
+    folder = tmp_path_factory.mktemp("world")
+    shapes.draw_dataset(folder / "shapes", train=16, validation=4)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def detector(world) -> Path:
+    return make(world / "detector", SHAPES)
+
+
+@pytest.fixture(scope="module")
+def whole(detector) -> Path:
+    """The output of a run that nothing interrupted."""
+    train(detector, "runs/whole")
+    return detector.parent / "runs" / "whole"
+
+
+def checkpoint(path: Path) -> dict:
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def rows(output: Path) -> list[dict]:
+    return [json.loads(line) for line in (output / "metrics.jsonl").open()]
+
+
+# ---- Training ----
+
+
+def test_training_learns_and_leaves_what_it_promises(whole):
+    losses = [row["loss"] for row in rows(whole) if row["split"] == "train"]
+    assert len(losses) == ITERATIONS // 10
+    assert losses[-1] < 0.8 * losses[0]
+    metrics = [row for row in rows(whole) if row["split"] == "validation"]
+    assert [row["iteration"] for row in metrics] == [10, 20, 30, 40]
+    assert all(0 <= row["shapes/ap"] <= row["shapes/ap50"] <= 1 for row in metrics)
+    for name in ("curves.png", "predictions.png"):
+        assert cv2.imread(str(whole / name)).std() > 10
+    assert list((whole / "tensorboard").iterdir())
+    assert not list(whole.glob("*.tmp"))
+
+
+def test_checkpoints_hold_what_the_design_says(whole, detector):
+    last, best = checkpoint(whole / "last.pt"), checkpoint(whole / "best.pt")
+    assert set(last) == {
+        *("format", "job", "model", "optimizer", "scheduler", "rng"),
+        *("iteration", "elapsed_seconds", "best"),
+    }
+    assert set(best) == {"format", "job", "model", "metrics"}
+    assert last["job"] == (detector / "job.json").read_text()
+    assert last["iteration"] == ITERATIONS and last["format"] == 1
+    found = [row["shapes/ap"] for row in rows(whole) if "shapes/ap" in row]
+    assert last["best"] == best["metrics"]["shapes/ap"] == max(found)
+    assert all(
+        key.split(".")[0] in ("backbone", "neck", "head") for key in last["model"]
+    )
+
+
+def start(folder: Path, output: Path, *arguments: object) -> subprocess.Popen:
+    """A training process, once it has written its first checkpoint."""
+    flags = ("--data", folder.parent, "--output", output, *arguments)
+    process = subprocess.Popen(
+        command(folder, "train.py", *flags),
+        cwd=folder.parent,
+        env=one_core(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + PATIENCE
+    while not (output / "last.pt").exists() and time.monotonic() < end:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    return process
+
+
+def assert_equal_runs(one: Path, other: Path):
+    first, second = checkpoint(one / "last.pt"), checkpoint(other / "last.pt")
+    for name, value in first["model"].items():
+        assert torch.equal(value, second["model"][name]), name
+    for number, moments in first["optimizer"]["state"].items():
+        for name, value in moments.items():
+            assert torch.equal(value, second["optimizer"]["state"][number][name])
+    assert torch.equal(first["rng"], second["rng"])
+    logs = [(output / "metrics.jsonl").read_text() for output in (one, other)]
+    assert logs[0] == logs[1]
+    best = [checkpoint(output / "best.pt")["metrics"] for output in (one, other)]
+    assert best[0] == best[1]
+
+
+@pytest.mark.parametrize(
+    "number, code, workers",
+    [(signal.SIGTERM, 143, 1), (signal.SIGINT, 130, 0), (signal.SIGKILL, -9, 0)],
+)
+def test_a_stopped_run_goes_on_bit_for_bit(whole, detector, number, code, workers):
+    output = whole.parent / f"stopped-{number}"
+    process = start(detector, output, "--workers", workers)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == code and "Traceback" not in said
+    iteration = checkpoint(output / "last.pt")["iteration"]
+    assert ITERATIONS // VALIDATIONS <= iteration < ITERATIONS
+    train(detector, output, "--resume", "--workers", workers)
+    assert_equal_runs(whole, output)
+
+
+def test_the_log_is_mended_where_it_was_cut(whole, detector):
+    """A kill may leave half a line, and rows that come after the checkpoint."""
+    output = whole.parent / "cut"
+    process = start(detector, output, "--workers", 0)
+    process.kill()
+    process.communicate()
+    with (output / "metrics.jsonl").open("a") as log:
+        log.write('{"iteration": 39, "split": "train", "loss": 1.0}\n{"iterat')
+    train(detector, output, "--resume", "--workers", 0)
+    assert_equal_runs(whole, output)
+
+
+def test_a_finished_run_resumes_to_nothing(whole, detector):
+    before = (whole / "metrics.jsonl").read_text()
+    train(detector, whole, "--resume")
+    assert (whole / "metrics.jsonl").read_text() == before
+    assert checkpoint(whole / "last.pt")["iteration"] == ITERATIONS
+
+
+def test_a_run_does_not_overwrite_another(whole, detector):
+    before = (whole / "last.pt").read_bytes()
+    said = refusal(train(detector, whole, code=1))
+    assert said.endswith("exists: add --resume or choose another --output")
+    assert (whole / "last.pt").read_bytes() == before
+
+
+def test_a_checkpoint_of_another_job_is_refused(whole, world):
+    other = make(world / "other", SHAPES, batch_size=2)
+    said = refusal(train(other, whole, "--resume", code=1))
+    assert "last.pt: of another job" in said
+
+
+# ---- Other heads and formats ----
+
+
+def test_two_heads_learn_together(world):
+    both = make(world / "both", SHAPES, SCENE | {"loss_weight": 0.5}, validations=1)
+    train(both, "runs/both", "--max-iterations", 4)
+    (row,) = [row for row in rows(world / "runs" / "both") if "scene/f1" in row]
+    assert 0 <= row["scene/balanced_accuracy"] <= 1 and "shapes/ap" in row
+    weights = checkpoint(world / "runs" / "both" / "best.pt")["model"]
+    heads = {key.split(".")[1] for key in weights if key.startswith("heads.")}
+    assert heads == {"shapes", "scene"}
+
+
+def test_a_classifier_learns_from_folders(world):
+    """And without a validation set: it is split off."""
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(shapes.BACKGROUNDS):
+        (world / "folders" / name).mkdir(parents=True)
+        for i in range(6):
+            image = rng.integers(0, 90, (70, 90, 3), np.uint8)
+            image[:, :, number] += 160
+            cv2.imwrite(str(world / "folders" / name / f"{i}.png"), image)
+    data = {"format": "folders", "train": "folders", "validation": None}
+    data["validation_fraction"] = 0.3
+    job = make(world / "from-folders", SCENE, data=data, validations=1)
+    train(job, "runs/folders", "--max-iterations", 20)
+    (row,) = [row for row in rows(world / "runs" / "folders") if "scene/f1" in row]
+    losses = [row["loss"] for row in rows(world / "runs" / "folders") if "loss" in row]
+    assert losses[-1] < losses[0] and row["scene/accuracy"] > 0.3
+
+
+def test_a_detector_learns_from_coco(world):
+    coco = {"images": [], "annotations": [], "categories": []}
+    for number, name in enumerate(shapes.CATEGORIES):
+        coco["categories"].append({"id": number + 1, "name": name})
+    rng = np.random.default_rng(0)
+    (world / "coco").mkdir()
+    for i in range(6):
+        scene = shapes.sample_scene(rng)
+        picture = cv2.cvtColor(shapes.draw(scene), cv2.COLOR_RGB2BGR)
+        cv2.imwrite(str(world / "coco" / f"{i}.jpg"), picture)
+        coco["images"].append({"id": i, "file_name": f"{i}.jpg"})
+        for item in shapes.boxes(scene):
+            left, top, right, bottom = item["bbox"]
+            category = shapes.CATEGORIES.index(item["category"]) + 1
+            annotation = {"image_id": i, "category_id": category}
+            annotation["bbox"] = [left, top, right - left, bottom - top]
+            coco["annotations"].append(annotation)
+    (world / "coco.json").write_text(json.dumps(coco))
+    data = {"format": "coco", "train": "coco.json", "validation": "coco.json"}
+    job = make(world / "from-coco", SHAPES, data=data, validations=1)
+    train(job, "runs/coco", "--max-iterations", 3)
+    (row,) = [row for row in rows(world / "runs" / "coco") if "shapes/ap" in row]
+    assert row["iteration"] == 3
+
+
+# ---- Evaluation and prediction ----
+
+
+def test_evaluation_prints_the_metrics_of_the_best(whole, detector):
+    flags = ("--weights", whole / "best.pt", "--data", detector.parent)
+    found = json.loads(run(detector, "evaluate.py", *flags).stdout)
+    expected = checkpoint(whole / "best.pt")["metrics"]
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+def images(world: Path) -> list[Path]:
+    """A wide image and a tall one, which the model sees much smaller."""
+    scene = shapes.draw(shapes.sample_scene(np.random.default_rng(1)))
+    found = []
+    for height, width in ((240, 700), (500, 210)):
+        found.append(world / f"{width}.png")
+        cv2.imwrite(str(found[-1]), cv2.resize(scene, (width, height)))
+    return found
+
+
+@pytest.mark.parametrize("resize", [True, False])
+def test_predictions_are_in_pixels_of_the_image(whole, world, resize):
+    """Weights that call every cell a circle show where boxes can lie."""
+    job = make(world / f"sure-{resize}".lower(), SHAPES)
+    text = json.loads((job / "job.json").read_text())
+    text["model"]["backbone"] = {"resize_input": resize}
+    for name, code in compile_job(json.dumps(text).encode()).files.items():
+        (job / name).write_text(code)
+    (job / "job.json").write_text(json.dumps(text))
+    state = checkpoint(whole / "best.pt") | {"job": json.dumps(text)}
+    state["model"]["head.class_logits.bias"][0] = 6.0
+    torch.save(state, job / "sure.pt")
+    output = world / f"drawn-{resize}"
+    paths = images(world)
+    run(job, "predict.py", "--weights", job / "sure.pt", "--output", output, *paths)
+    found = json.loads((output / "predictions.json").read_text())
+    assert list(found) == [str(path) for path in paths]
+    for path, (height, width) in zip(paths, ((240, 700), (500, 210))):
+        one = found[str(path)]
+        assert (one["height"], one["width"]) == (height, width)
+        boxes = np.array([item["bbox"] for item in one["shapes"]])
+        assert len(boxes) > 5
+        assert {item["category"] for item in one["shapes"]} <= set(shapes.CATEGORIES)
+        assert all(0.05 < item["score"] <= 1 for item in one["shapes"])
+        assert (boxes >= 0).all() and (boxes <= [width, height, width, height]).all()
+        assert (boxes[:, 2:] > boxes[:, :2]).all()
+        # They lie all over the image, not in a corner as large as the model's input.
+        middles = (boxes[:, :2] + boxes[:, 2:]) / 2 / [width, height]
+        assert (middles.max(0) > 0.75).all() and (middles.min(0) < 0.25).all()
+        drawing = cv2.imread(str(output / path.name))
+        assert drawing.shape == (height, width, 3)
+        assert (drawing != cv2.imread(str(path))).any()
+
+
+def test_images_and_weights_that_are_none_are_told(whole, detector, world):
+    (world / "text.png").write_text("no image")
+    good, weights = images(world)[0], ("--weights", whole / "best.pt")
+    wrong = (good, world / "text.png", world / "absent.png")
+    done = run(detector, "predict.py", *weights, *wrong, code=1)
+    said = refusal(done)
+    assert "text.png: not an image" in said and "absent.png: no such image" in said
+    for path in (world / "text.png", world / "absent.pt"):
+        done = run(detector, "predict.py", "--weights", path, good, code=1)
+        assert path.name in refusal(done)
+    other = make(world / "three", SHAPES | {"categories": ["a", "b", "c"]})
+    done = run(other, "predict.py", *weights, good, code=1)
+    assert "best.pt: " in refusal(done)
+
+
+# ---- Initialization ----
+
+
+def initialized(world: Path, name: str, weights: Path, kind: str, *heads) -> Path:
+    trainer = {"initialization": {"kind": kind, "weights": str(weights)}}
+    return make(world / name, *(heads or (SHAPES,)), validations=1, **trainer)
+
+
+def test_a_run_starts_from_another_s_weights(whole, world):
+    """The detector's backbone and neck fit; the other job's head has another shape."""
+    head = SHAPES | {"categories": ["circle", "square", "triangle", "star", "moon"]}
+    data = world / "moons"
+    shapes.draw_dataset(data, train=4, validation=1)
+    for part in ("train", "val"):
+        path = data / part / "metadata.yaml"
+        path.write_text(path.read_text().replace("star", "star, moon"))
+    job = initialized(world, "moon", whole / "best.pt", "checkpoint", head)
+    text = (job / "data.py").read_text()
+    (job / "data.py").write_text(text.replace("shapes/", "moons/"))
+    # With no learning the weights are seen as they were loaded.
+    train_text = (job / "train.py").read_text()
+    still = train_text.replace("LEARNING_RATE = 0.001", "LEARNING_RATE = 0.0")
+    (job / "train.py").write_text(still)
+    done = train(job, "runs/moon", "--max-iterations", 1)
+    before = checkpoint(whole / "best.pt")["model"]
+    after = checkpoint(world / "runs" / "moon" / "last.pt")["model"]
+    fits = [key for key in after if before[key].shape == after[key].shape]
+    assert len(after) - len(fits) == 2
+    assert f"loaded {len(fits)} of {len(after)} tensors" in done.stdout
+    assert "head.class_logits.bias, head.class_logits.weight" in done.stdout
+    assert all(
+        torch.equal(before[key], after[key])
+        for key in fits
+        if "running" not in key and "num_batches" not in key
+    )
+
+
+@pytest.fixture(scope="module")
+def timm_weights(whole) -> dict[str, torch.Tensor]:
+    """A state dict with the names of timm's ResNet-18, with its classifier."""
+    state = checkpoint(whole / "last.pt")["model"]
+    names = [key for key in state if key.startswith("backbone.")]
+    weights = {key.removeprefix("backbone."): state[key] for key in names}
+    torch.manual_seed(7)
+    for name, value in weights.items():
+        if value.ndim == 4:
+            weights[name] = torch.randn_like(value) / value[0].numel() ** 0.5
+    return weights | {"fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}
+
+
+def test_a_backbone_starts_from_imagenet_weights(world, timm_weights):
+    torch.save(timm_weights, world / "imagenet.bin")
+    job = initialized(world, "imagenet", world / "imagenet.bin", "imagenet")
+    text = (job / "train.py").read_text()
+    still = text.replace("LEARNING_RATE = 0.001", "LEARNING_RATE = 0.0")
+    assert still != text
+    (job / "train.py").write_text(still)
+    train(job, "runs/imagenet", "--max-iterations", 1)
+    after = checkpoint(world / "runs" / "imagenet" / "last.pt")["model"]
+    for name, value in timm_weights.items():
+        if value.ndim == 4:
+            assert torch.equal(after[f"backbone.{name}"], value), name
+
+
+class Evil:
+    """A pickle that would make a file."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def write_text(path, weights):
+    path.write_text("no weights")
+
+
+def write_another_architecture(path, weights):
+    wrong = {
+        k: v.repeat(2, *[1] * (v.ndim - 1)) if v.ndim else v for k, v in weights.items()
+    }
+    torch.save(wrong, path)
+
+
+def write_without_a_layer(path, weights):
+    torch.save({k: v for k, v in weights.items() if "layer3" not in k}, path)
+
+
+def write_a_tensor(path, weights):
+    torch.save(weights["conv1.weight"], path)
+
+
+def write_a_list(path, weights):
+    torch.save([1, 2, 3], path)
+
+
+def write_numbers(path, weights):
+    torch.save(dict.fromkeys(weights, 1.0), path)
+
+
+def write_code(path, weights):
+    torch.save(weights | {"conv1.weight": Evil(path.parent / "was-run")}, path)
+
+
+def write_a_bare_pickle(path, weights):
+    path.write_bytes(pickle.dumps(Evil(path.parent / "was-run")))
+
+
+def write_half(path, weights):
+    torch.save(weights, path)
+    path.write_bytes(path.read_bytes()[: 10**6])
+
+
+def write_nothing(path, weights):
+    assert not path.exists()
+
+
+NO_WEIGHTS = [
+    *(write_text, write_another_architecture, write_without_a_layer, write_a_tensor),
+    *(write_a_list, write_numbers, write_code, write_a_bare_pickle, write_half),
+    write_nothing,
+]
+
+
+@pytest.mark.parametrize("write", NO_WEIGHTS)
+@pytest.mark.parametrize("kind", ["imagenet", "checkpoint"])
+def test_what_is_no_weights_is_refused(world, timm_weights, tmp_path, write, kind):
+    """And no code in it is run. One process tries all that concerns the file alone."""
+    path = tmp_path / "weights.bin"
+    write(path, timm_weights)
+    job = initialized(world, f"refuses-{kind}", path, kind)
+    load = (
+        "load_imagenet(model.backbone)"
+        if kind == "imagenet"
+        else "load_matching(model)"
+    )
+    code = f"import train; model = train.Detector(); train.{load}"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=job,
+        env=one_core(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert "weights.bin: " in refusal(done)
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_a_run_ends_where_its_weights_are_none(world):
+    job = initialized(world, "begins-with-none", world / "absent.bin", "imagenet")
+    said = refusal(train(job, "runs/begins-with-none", code=1))
+    assert "absent.bin: " in said
+
+
+# ---- Data and flags that are wrong ----
+
+
+def test_missing_data_is_told(detector, tmp_path):
+    flags = ("--data", tmp_path, "--output", tmp_path / "run")
+    said = refusal(run(detector, "train.py", *flags, code=1))
+    assert "metadata.yaml: cannot be read" in said
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_that_breaks_in_the_run_is_named(world, tmp_path, workers):
+    data = tmp_path / "shapes"
+    shapes.draw_dataset(data, train=4, validation=1)
+    path = data / "train" / "images" / "shapes_00002.jpg"
+    image = cv2.imread(str(path))
+    cv2.imwrite(str(path.with_suffix(".tif")), image)
+    path.write_bytes(path.with_suffix(".tif").read_bytes()[:1000])
+    job = make(tmp_path / "job", SHAPES)
+    said = train(job, tmp_path / "run", "--workers", workers, code=1).stderr
+    last = said.strip().splitlines()[-1]
+    assert last == f"{path}: cannot be decoded"
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--max-iterations", 0),
+        ("--workers", -1),
+        ("--seed", -1),
+        ("--device", "tpu"),
+        ("--no-such-flag",),
+    ],
+)
+def test_wrong_flags_end_with_exit_code_one(detector, flags):
+    done = run(detector, "train.py", *flags, code=1)
+    assert "Traceback" not in done.stderr and done.stderr.startswith("usage: ")
+
+
+def test_output_that_cannot_be_written_is_told(detector, tmp_path):
+    (tmp_path / "file").write_text("")
+    said = train(detector, tmp_path / "file" / "run", code=1).stderr
+    assert "Traceback" not in said and "file" in said
