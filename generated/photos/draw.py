@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from data import Sample, read_image
 from model import CATEGORIES
 
-TILE = 400  # side of a tile of the sheet, pixels
+TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
 
 
 def draw(image: np.ndarray, words: dict) -> np.ndarray:
@@ -77,7 +77,7 @@ def labels_of(sample: Sample) -> dict:
 
 def tile(image: np.ndarray) -> np.ndarray:
     """The image fitted into a white square of TILE pixels."""
-    scale = TILE / max(image.shape)
+    scale = (TILE - GAP) / max(image.shape)
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     square = np.full((TILE, TILE, 3), 255, np.uint8)
     resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from data import Objects, Sample, read_image
 from model import CATEGORIES
 
-TILE = 400  # side of a tile of the sheet, pixels
+TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
 DRAWN_SCORE = 0.3  # less certain objects are left out of drawings
 
 
@@ -82,7 +82,7 @@ def objects_of(objects: Objects, names: tuple[str, ...]) -> list[dict]:
 
 def tile(image: np.ndarray) -> np.ndarray:
     """The image fitted into a white square of TILE pixels."""
-    scale = TILE / max(image.shape)
+    scale = (TILE - GAP) / max(image.shape)
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     square = np.full((TILE, TILE, 3), 255, np.uint8)
     resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
