@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from processes import environment
 
 from specc import shapes
@@ -38,14 +39,18 @@ SCENE = {
 # ---- A job, its data, its processes ----
 
 
-def make(folder: Path, *heads: dict, data=None, **trainer) -> Path:
+def make(folder: Path, *heads: dict, data=None, backbone=None, **trainer) -> Path:
     """The compiled folder of a job that learns from the dataset of `world`."""
     detects = any(head["task"] == "object_detection" for head in heads)
     own = {"train": "shapes/train", "validation": "shapes/val", "resolution": [64, 96]}
     job = {
         "name": folder.name,
         "data": own | (data or {}),
-        "model": {"heads": heads, "neck": FPN if detects else {"kind": "none"}},
+        "model": {
+            "backbone": backbone,
+            "neck": FPN if detects else {"kind": "none"},
+            "heads": heads,
+        },
         "trainer": {
             "max_iterations": ITERATIONS,
             "validations": VALIDATIONS,
@@ -317,17 +322,19 @@ def images(world: Path) -> list[Path]:
     return found
 
 
+def see_squares(weights: dict[str, torch.Tensor]):
+    """Every cell sees a circle; its box ends a stride away, on each side."""
+    weights["head.class_logits.bias"][0] = 6.0
+    weights["head.box_bins.weight"].zero_()
+    weights["head.box_bins.bias"].zero_().view(4, 16)[:, 1] = 40.0
+
+
 @pytest.mark.parametrize("resize", [True, False])
 def test_predictions_are_in_pixels_of_the_image(whole, world, resize):
-    """Weights that call every cell a circle show where boxes can lie."""
-    job = make(world / f"sure-{resize}".lower(), SHAPES)
-    text = json.loads((job / "job.json").read_text())
-    text["model"]["backbone"] = {"resize_input": resize}
-    for name, code in compile_job(json.dumps(text).encode()).files.items():
-        (job / name).write_text(code)
-    (job / "job.json").write_text(json.dumps(text))
-    state = checkpoint(whole / "best.pt") | {"job": json.dumps(text)}
-    state["model"]["head.class_logits.bias"][0] = 6.0
+    backbone = {"resize_input": resize}
+    job = make(world / f"sure-{resize}".lower(), SHAPES, backbone=backbone)
+    state = checkpoint(whole / "best.pt")
+    see_squares(state["model"])
     torch.save(state, job / "sure.pt")
     output = world / f"drawn-{resize}"
     paths = images(world)
@@ -337,15 +344,24 @@ def test_predictions_are_in_pixels_of_the_image(whole, world, resize):
     for path, (height, width) in zip(paths, ((240, 700), (500, 210))):
         one = found[str(path)]
         assert (one["height"], one["width"]) == (height, width)
-        boxes = np.array([item["bbox"] for item in one["shapes"]])
-        assert len(boxes) > 5
         assert {item["category"] for item in one["shapes"]} <= set(shapes.CATEGORIES)
         assert all(0.05 < item["score"] <= 1 for item in one["shapes"])
-        assert (boxes >= 0).all() and (boxes <= [width, height, width, height]).all()
-        assert (boxes[:, 2:] > boxes[:, :2]).all()
-        # They lie all over the image, not in a corner as large as the model's input.
-        middles = (boxes[:, :2] + boxes[:, 2:]) / 2 / [width, height]
-        assert (middles.max(0) > 0.75).all() and (middles.min(0) < 0.25).all()
+        boxes = np.array([item["bbox"] for item in one["shapes"]])
+        limits = np.array([width, height, width, height])
+        assert (boxes >= 0).all() and (boxes <= limits).all()
+        # Back on the model's canvas they are squares around the centers of cells.
+        scale = min(64 / height, 96 / width) if resize else 1
+        seen = [round(width * scale), round(height * scale)]
+        inside = boxes[((boxes > 0) & (boxes < limits)).all(1)] * np.tile(
+            np.divide(seen, [width, height]), 2
+        )
+        assert len(inside) >= 4
+        strides = (inside[:, 2:] - inside[:, :2]) / 2
+        stride = strides[:, 0].round()
+        assert set(stride) <= {8, 16, 32}
+        np.testing.assert_allclose(strides, stride[:, None].repeat(2, 1), atol=0.01)
+        cells = (inside[:, 2:] + inside[:, :2]) / 2 / stride[:, None]
+        np.testing.assert_allclose(cells % 1, 0.5, atol=0.01)
         drawing = cv2.imread(str(output / path.name))
         assert drawing.shape == (height, width, 3)
         assert (drawing != cv2.imread(str(path))).any()
@@ -491,29 +507,55 @@ NO_WEIGHTS = [
 ]
 
 
-@pytest.mark.parametrize("write", NO_WEIGHTS)
-@pytest.mark.parametrize("kind", ["imagenet", "checkpoint"])
-def test_what_is_no_weights_is_refused(world, timm_weights, tmp_path, write, kind):
-    """And no code in it is run. One process tries all that concerns the file alone."""
-    path = tmp_path / "weights.bin"
-    write(path, timm_weights)
-    job = initialized(world, f"refuses-{kind}", path, kind)
-    load = (
-        "load_imagenet(model.backbone)"
-        if kind == "imagenet"
-        else "load_matching(model)"
-    )
-    code = f"import train; model = train.Detector(); train.{load}"
+TRY_EACH = """
+import json, pathlib, sys, train
+said = {}
+for path in map(pathlib.Path, sys.argv[2:]):
+    train.WEIGHTS = path
+    try:
+        getattr(train, sys.argv[1])(train.Detector())
+    except SystemExit as error:
+        said[path.stem] = str(error)
+    except Exception as error:
+        said[path.stem] = f"Traceback: {error!r}"
+print(json.dumps(said))
+"""
+
+
+@pytest.fixture(scope="module", params=["imagenet", "checkpoint"])
+def said_of_no_weights(request, world, timm_weights) -> tuple[Path, dict[str, str]]:
+    """Where the files are, and what one process said when it loaded each."""
+    folder = world / f"no-{request.param}"
+    folder.mkdir()
+    for write in NO_WEIGHTS:
+        write(folder / f"{write.__name__}.bin", timm_weights)
+    job = initialized(world, f"refuses-{request.param}", Path("any"), request.param)
+    load, part = {
+        "imagenet": ("load_imagenet", ".backbone"),
+        "checkpoint": ("load_matching", ""),
+    }[request.param]
+    code = TRY_EACH.replace("train.Detector()", f"train.Detector(){part}")
+    paths = [str(folder / f"{write.__name__}.bin") for write in NO_WEIGHTS]
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", code, load, *paths],
         cwd=job,
         env=one_core(),
         capture_output=True,
         text=True,
         timeout=PATIENCE,
     )
-    assert "weights.bin: " in refusal(done)
-    assert not (tmp_path / "was-run").exists()
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("write", NO_WEIGHTS, ids=lambda write: write.__name__)
+def test_what_is_no_weights_is_refused(said_of_no_weights, write):
+    """With one message, and no code in the file is run."""
+    folder, said = said_of_no_weights
+    message = said[write.__name__]
+    assert message.startswith(f"{folder / write.__name__}.bin: ")
+    assert len(message.splitlines()) <= 3
+    assert not (folder / "was-run").exists()
 
 
 def test_a_run_ends_where_its_weights_are_none(world):
@@ -537,13 +579,11 @@ def test_an_image_that_breaks_in_the_run_is_named(world, tmp_path, workers):
     data = tmp_path / "shapes"
     shapes.draw_dataset(data, train=4, validation=1)
     path = data / "train" / "images" / "shapes_00002.jpg"
-    image = cv2.imread(str(path))
-    cv2.imwrite(str(path.with_suffix(".tif")), image)
-    path.write_bytes(path.with_suffix(".tif").read_bytes()[:1000])
+    Image.fromarray(cv2.imread(str(path))).save(path, "TIFF")
+    path.write_bytes(path.read_bytes()[:1000])  # the header is whole
     job = make(tmp_path / "job", SHAPES)
     said = train(job, tmp_path / "run", "--workers", workers, code=1).stderr
-    last = said.strip().splitlines()[-1]
-    assert last == f"{path}: cannot be decoded"
+    assert f"{path}: cannot be decoded" in said.splitlines()
     assert "Traceback" not in said
 
 
