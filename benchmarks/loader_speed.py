@@ -76,10 +76,8 @@ def letterbox(path: str, resolution: int) -> np.ndarray:
 
 
 def sample(data, path: Path):
-    """An image without objects: boxes cost nothing beside the pixels."""
-    height, width = data.image_size(path)
-    boxes, classes = np.zeros((0, 4), np.float32), np.zeros(0, np.int64)
-    return data.Sample(path, height, width, boxes, classes)
+    """An image without labels: they cost nothing beside the pixels."""
+    return data.Sample(path, *data.image_size(path), labels={})
 
 
 def draw_images(folder: Path) -> Path:

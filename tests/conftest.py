@@ -1,10 +1,27 @@
-"""What every test may rely on."""
+"""What every test may rely on, and fixtures that several files share.
+
+What takes seconds to import is imported by the fixtures that need it.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from emitted_jobs import (
+    DETECTION,
+    GENERATED,
+    detecting,
+    load,
+    load_data,
+    make,
+    make_reader,
+)
+
+pytest.register_assert_rewrite("runs")  # so that its asserts say what they compared
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
@@ -28,3 +45,76 @@ def place(tmp_path, monkeypatch) -> Path:
     """An empty current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+# ---- Emitted modules ----
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def detector(tmp_path_factory) -> ModuleType:
+    """A model.py whose one head, `cells`, detects the categories a, b and c."""
+    made = tmp_path_factory.mktemp("detector")
+    return load(make(made, [detecting("a", "b", "c", name="cells")]) / "model.py")
+
+
+@pytest.fixture(scope="module")
+def classifier() -> ModuleType:
+    return load(GENERATED / "photos" / "model.py")
+
+
+@pytest.fixture(scope="module", params=["blood-cells", "shapes-and-scenes"])
+def golden(request) -> ModuleType:
+    """A model.py with a detection head."""
+    return load(GENERATED / request.param / "model.py")
+
+
+@pytest.fixture(scope="session")
+def emitted(tmp_path_factory) -> Callable[..., ModuleType]:
+    """Compiles and imports data.py: emitted(heads, **data) -> module, once for each."""
+    made: dict[str, ModuleType] = {}
+
+    def get(*heads: dict, **data) -> ModuleType:
+        key = json.dumps([heads, data])
+        if key not in made:
+            folder = tmp_path_factory.mktemp("emitted")
+            made[key] = load_data(make_reader(folder, heads, data))
+        return made[key]
+
+    return get
+
+
+@pytest.fixture
+def detection(emitted) -> ModuleType:
+    return emitted(DETECTION, validation="val")
+
+
+# ---- Emitted runs ----
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory) -> Path:
+    """A folder with a dataset, in which jobs stand side by side."""
+    from specc import shapes
+
+    folder = tmp_path_factory.mktemp("world")
+    shapes.draw_dataset(folder / "shapes", train=16, validation=4)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whole(world) -> Path:
+    """The output of a run that nothing interrupted."""
+    import runs
+
+    runs.train(runs.make(world / "detector", runs.SHAPES), "runs/whole")
+    return world / "runs" / "whole"

@@ -1,88 +1,20 @@
-"""The emitted model.py: its boxes, assignment, losses and inference, run on the CPU."""
+"""The emitted model.py: its boxes, assignment and losses, run on the CPU."""
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import math
-import sys
-from pathlib import Path
 from types import ModuleType
 
-import cv2
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from emitted_jobs import GENERATED, MODEL_SIZE, detecting, load, make
+from predictions import boxes_of, certain, nearest, predictions_for
 from torch import Tensor, nn
 
-from specc import shapes
-from specc.build import compile_job
+pytestmark = pytest.mark.usefixtures("one_thread")
 
-GENERATED = Path(__file__).parent.parent / "generated"
-HEIGHT, WIDTH = 96, 160  # of the jobs made here
-FPN = {"kind": "fpn", "bottom_level": 3, "top_level": 6, "channels": 32}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def load(path: Path) -> ModuleType:
-    """A module of a file, under a name that is the file's own."""
-    name = f"emitted_{abs(hash(path))}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def make(folder: Path, heads: list[dict], resolution=(HEIGHT, WIDTH), **backbone):
-    """The folder of a job, compiled."""
-    detects = any(head["task"] == "object_detection" for head in heads)
-    model = {"backbone": {"name": "resnet18"} | backbone, "heads": heads}
-    job = {
-        "name": "tested",
-        "data": {"train": "train", "resolution": resolution},
-        "model": model | ({"neck": FPN} if detects else {}),
-    }
-    for name, text in compile_job(json.dumps(job).encode()).files.items():
-        (folder / name).write_text(text, "utf-8")
-    return folder
-
-
-def detecting(*categories: str, **options) -> dict:
-    return {"task": "object_detection", "categories": categories} | options
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    made = tmp_path_factory.mktemp("detector")
-    return make(made, [detecting("a", "b", "c", name="cells")])
-
-
-@pytest.fixture(scope="module")
-def detector(folder) -> ModuleType:
-    return load(folder / "model.py")
-
-
-@pytest.fixture(scope="module")
-def classifier() -> ModuleType:
-    return load(GENERATED / "photos" / "model.py")
-
-
-@pytest.fixture(scope="module", params=["blood-cells", "shapes-and-scenes"])
-def golden(request) -> ModuleType:
-    """A model.py with a detection head."""
-    return load(GENERATED / request.param / "model.py")
-
-
-def boxes_of(*rows: tuple) -> Tensor:
-    return torch.tensor(rows, dtype=torch.float32)
+HEIGHT, WIDTH = MODEL_SIZE
 
 
 # ---- Boxes ----
@@ -117,19 +49,6 @@ def test_two_boxes_without_area_have_finite_overlaps_and_gradients(golden):
 
 
 # ---- Assignment ----
-
-
-def predictions_for(module: ModuleType, size: tuple[int, int], batch=1, seed=0):
-    """What a fresh head says of random maps of an image of this height and width."""
-    torch.manual_seed(seed)
-    strides = (8, 16, 32, 64, 128)
-    head = module.DetectionHead(48, 1, 3, strides)
-    nn.init.normal_(head.class_logits.weight, std=0.3)
-    maps = [
-        torch.randn(batch, 48, math.ceil(size[0] / s), math.ceil(size[1] / s))
-        for s in strides
-    ]
-    return head(*maps)
 
 
 def targets_of(*images: list[tuple]) -> dict[str, Tensor]:
@@ -216,35 +135,6 @@ def test_an_object_takes_the_cells_that_see_it_best(detector):
     assert ((owned > left_top) & (owned < right_bottom)).all()
     best = {nearest(predictions, (50, 40)), nearest(predictions, (90, 60))}
     assert set(scores[0].topk(2).indices.tolist()) == best
-
-
-# ---- Predictions by hand ----
-
-
-def nearest(predictions, point: tuple) -> int:
-    """The cell of stride 8 whose center is nearest to a point."""
-    distance = (predictions.points - torch.tensor(point)).norm(dim=1)
-    distance[predictions.strides[:, 0] != 8] = torch.inf
-    return int(distance.argmin())
-
-
-def certain(predictions, seen: dict[tuple, tuple], score=0.9):
-    """Cells that are certain of a box, at these points; the others see nothing."""
-    logits = torch.full_like(predictions.logits, -12.0)
-    bins = torch.zeros_like(predictions.bins)
-    for point, (category, left, top, right, bottom) in seen.items():
-        cell = nearest(predictions, point)
-        x, y = predictions.points[cell].tolist()
-        distances = torch.tensor([x - left, y - top, right - x, bottom - y]) / 8
-        below = distances.floor().long()
-        for side, (low, rest) in enumerate(zip(below.tolist(), distances - below)):
-            # Two neighbouring bins whose mean is the distance.
-            bins[0, cell, side] = -30.0
-            bins[0, cell, side, low] = torch.log(1 - rest)
-            bins[0, cell, side, low + 1] = torch.log(rest + 1e-9)
-        logits[0, cell, category] = math.log(score / (1 - score))
-        score *= 0.9
-    return predictions._replace(logits=logits, bins=bins)
 
 
 # ---- Losses ----
@@ -368,249 +258,6 @@ def test_one_single_class(tmp_path, task):
         assert found["boxes"].shape == (2, 100, 4) and not found["classes"].any()
     else:
         assert found["probabilities"].tolist() == [[1.0], [1.0]]
-
-
-# ---- Suppression and decoding ----
-
-
-def greedy(boxes: np.ndarray, classes: np.ndarray, max_iou: float) -> list[bool]:
-    """Non-maximum suppression as the textbooks have it: one box after the other."""
-    keep = []
-    for i, (left, top, right, bottom) in enumerate(boxes):
-        stays = True
-        for j in range(i):
-            if keep[j] and classes[i] == classes[j]:
-                x = min(right, boxes[j][2]) - max(left, boxes[j][0])
-                y = min(bottom, boxes[j][3]) - max(top, boxes[j][1])
-                shared = max(0, x) * max(0, y)
-                other = (boxes[j][2] - boxes[j][0]) * (boxes[j][3] - boxes[j][1])
-                whole = (right - left) * (bottom - top) + other - shared
-                stays = stays and shared / max(whole, 1e-6) <= max_iou
-        keep.append(stays)
-    return keep
-
-
-@pytest.mark.parametrize("max_iou", [0.0, 0.3, 0.6, 0.9])
-@pytest.mark.parametrize("seed", range(4))
-def test_suppression_is_the_greedy_one(golden, seed, max_iou):
-    rng = np.random.default_rng(seed)
-    centers, sides = rng.uniform(0, 100, (2, 75, 2)), rng.uniform(5, 60, (2, 75, 2))
-    boxes = np.concatenate([centers - sides / 2, centers + sides / 2], 2)
-    boxes = np.concatenate([boxes, boxes + rng.uniform(-1, 1, boxes.shape)], 1)
-    classes = rng.integers(3, size=(2, 150))
-    found = golden.suppress(
-        torch.tensor(boxes, dtype=torch.float32), torch.tensor(classes), max_iou
-    )
-    for image in range(2):
-        expected = greedy(boxes[image].astype(np.float32), classes[image], max_iou)
-        assert found[image].tolist() == expected
-        assert any(expected) and not all(expected)
-
-
-def test_a_chain_of_suppressions_is_settled(golden):
-    """Each box overlaps the next alone: every second one stays."""
-    left = torch.arange(12.0) * 4
-    boxes = torch.stack([left, 0 * left, left + 10, 0 * left + 10], 1)[None]
-    keep = golden.suppress(boxes, torch.zeros(1, 12, dtype=torch.long), 0.3)
-    assert keep[0].tolist() == [True, False] * 6
-
-
-def test_decoding_is_aware_of_classes(detector):
-    predictions = predictions_for(detector, (HEIGHT, WIDTH))
-    box = (40, 24, 104, 72)
-    seen = {(60, 40): (1, *box), (76, 52): (1, *box), (84, 52): (2, *box)}
-    found = detector.decode_objects(certain(predictions, seen), 0.05, 0.6, 10)
-    assert found["count"].tolist() == [2]
-    assert found["classes"][0, :2].tolist() == [1, 2]
-    expected = torch.tensor([box, box], dtype=torch.float32)
-    torch.testing.assert_close(found["boxes"][0, :2], expected, atol=0.01, rtol=0)
-    scores = found["scores"][0]
-    torch.testing.assert_close(scores[:2], torch.tensor([0.9, 0.9**3]))
-    for rows in ("boxes", "scores", "classes"):
-        assert not found[rows][0, 2:].any(), rows
-
-
-def test_a_cell_may_see_two_classes(detector):
-    predictions = predictions_for(detector, (HEIGHT, WIDTH))
-    seen = certain(predictions, {(60, 40): (1, 40, 24, 104, 72)})
-    seen.logits[0, nearest(seen, (60, 40)), 0] = 0.0
-    found = detector.decode_objects(seen, 0.05, 0.6, 10)
-    assert found["classes"][0, : found["count"][0]].tolist() == [1, 0]
-
-
-def test_fewer_cells_than_detections(detector):
-    predictions = predictions_for(detector, (32, 32))
-    assert len(predictions.points) * 3 < 100
-    found = detector.decode_objects(predictions, 0.0, 1.0, 100)
-    assert found["boxes"].shape == (1, 100, 4)
-    assert found["scores"].shape == found["classes"].shape == (1, 100)
-    count = int(found["count"][0])
-    assert count == len(predictions.points) * 3
-    for rows in ("boxes", "scores", "classes"):
-        assert not found[rows][0, count:].any()
-
-
-def test_one_image_whose_top_level_is_a_single_cell(detector):
-    with torch.no_grad():
-        found = detector.Detector().eval()(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
-    assert len(found.points) == 64 + 16 + 4 + 1
-    assert found.logits.isfinite().all()
-
-
-def test_more_objects_than_detections(detector):
-    predictions = predictions_for(detector, (HEIGHT, WIDTH))
-    found = detector.decode_objects(predictions, 0.0, 1.0, 7)
-    assert found["count"].tolist() == [7]
-    best = predictions.logits.sigmoid().flatten().topk(7).values
-    torch.testing.assert_close(found["scores"][0], best)
-    assert (found["scores"][0].diff() <= 0).all()
-
-
-def test_nothing_found(detector):
-    predictions = predictions_for(detector, (HEIGHT, WIDTH))
-    found = detector.decode_objects(certain(predictions, {}), 0.05, 0.6, 10)
-    assert found["count"].tolist() == [0]
-    assert not any(found[rows].any() for rows in ("boxes", "scores", "classes"))
-
-
-def test_probabilities_and_the_likeliest_category(classifier):
-    logits = torch.tensor([[0.0, math.log(3)] + 8 * [-100.0]])
-    found = classifier.decode(logits)["subject"]
-    torch.testing.assert_close(
-        found["probabilities"][0, :2], torch.tensor([0.25, 0.75])
-    )
-    assert found["category"].tolist() == [1]
-
-
-# ---- Prediction: the torch path against data.py's ----
-
-
-@pytest.fixture(scope="module")
-def opencv(folder) -> ModuleType:
-    """The data.py beside the detector."""
-    names = ("model", "data")
-    before = {name: sys.modules.pop(name, None) for name in names}
-    sys.path.insert(0, str(folder))
-    try:
-        return importlib.import_module("data")
-    finally:
-        sys.path.remove(str(folder))
-        for name in names:
-            del sys.modules[name]
-            if before[name] is not None:
-                sys.modules[name] = before[name]
-
-
-def scene_of(height: int, width: int) -> np.ndarray:
-    """A picture of the demo, at another size."""
-    scene = shapes.sample_scene(np.random.default_rng(5))
-    return cv2.resize(shapes.draw(scene), (width, height), interpolation=cv2.INTER_AREA)
-
-
-def canvases(detector, opencv, image: np.ndarray, folder: Path) -> tuple:
-    """What the model sees of an image: through predict, and through data.py."""
-    path = folder / "image.png"
-    cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    model = detector.Detector().eval()
-    seen = []
-    model.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    detector.predict(model, torch.from_numpy(image).permute(2, 0, 1)[None])
-    canvas, _ = opencv.letterbox(opencv.Sample(path, *image.shape[:2], {}))
-    return seen[0][0].permute(1, 2, 0).numpy(), canvas.astype(np.float32)
-
-
-SIZES = [
-    (96, 160),
-    (192, 320),
-    (120, 500),
-    (700, 300),
-    (60, 90),
-    (31, 17),
-    (200, 5),
-    (1, 200),
-    (200, 1),
-]
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_torch_and_opencv_see_the_same(detector, opencv, tmp_path, size):
-    """Same geometry; pixels within 1.5 levels of 255 on average, 12 at the edges."""
-    in_torch, in_opencv = canvases(detector, opencv, scene_of(*size), tmp_path)
-    assert in_torch.shape == in_opencv.shape == (HEIGHT, WIDTH, 3)
-    height, width = detector.fit(*size)
-    assert max(height / HEIGHT, width / WIDTH) == 1
-    around = np.ones((HEIGHT, WIDTH), bool)
-    around[:height, :width] = False
-    np.testing.assert_array_equal(np.round(in_torch[around]), in_opencv[around])
-    apart = np.abs(in_torch - in_opencv)[:height, :width]
-    assert apart.mean() <= 1.5
-    assert np.percentile(apart, 99) <= 12
-
-
-@pytest.mark.parametrize("size", [(192, 320), (120, 500), (700, 300), (60, 90)])
-def test_torch_and_opencv_put_a_rectangle_in_the_same_place(
-    detector, opencv, tmp_path, size
-):
-    image = np.zeros((*size, 3), np.uint8)
-    rows = slice(size[0] // 4, size[0] // 2)
-    columns = slice(size[1] // 3, size[1] * 3 // 4)
-    image[rows, columns] = 255
-    ratios = np.divide(detector.fit(*size), size)
-    for canvas in canvases(detector, opencv, image, tmp_path):
-        light = canvas[:, :, 0] / 255
-        height, width = detector.fit(*size)
-        light = light[:height, :width]
-        # The mass of light in a row or column gives the edges to a part of a pixel.
-        tall, wide = light.sum(0).max(), light.sum(1).max()
-        np.testing.assert_allclose(tall, (rows.stop - rows.start) * ratios[0], atol=0.1)
-        length = columns.stop - columns.start
-        np.testing.assert_allclose(wide, length * ratios[1], atol=0.1)
-        middle = (light.sum(0) * (np.arange(width) + 0.5)).sum() / light.sum()
-        expected = (columns.start + columns.stop) / 2 * ratios[1]
-        np.testing.assert_allclose(middle, expected, atol=0.1)
-
-
-@pytest.mark.parametrize("size", [(192, 320), (120, 500), (700, 300), (60, 90)])
-def test_boxes_come_back_in_the_image_s_own_pixels(detector, size):
-    model = detector.Detector().eval()
-    seen = certain(
-        predictions_for(detector, (HEIGHT, WIDTH)), {(12, 20): (1, 4, 8, 20, 28)}
-    )
-    model.register_forward_hook(lambda *_: seen)
-    found = detector.predict(model, torch.zeros(1, 3, *size, dtype=torch.uint8))
-    height, width = detector.fit(*size)
-    box = torch.tensor([4.0, 8, 20, 28])
-    box *= torch.tensor([size[1] / width, size[0] / height]).repeat(2)
-    box = box.minimum(torch.tensor(size[::-1]).repeat(2))
-    torch.testing.assert_close(found["cells"]["boxes"][0, 0], box, atol=0.05, rtol=0)
-
-
-def test_boxes_end_at_the_border_of_the_image(detector):
-    model = detector.Detector().eval()
-    outside = certain(
-        predictions_for(detector, (HEIGHT, WIDTH)),
-        {(12, 12): (1, -20, -10, 200 - 100, 60), (150, 90): (1, 140, 80, 180, 120)},
-    )
-    model.register_forward_hook(lambda *_: outside)
-    found = detector.predict(model, torch.zeros(1, 3, 96, 160, dtype=torch.uint8))
-    expected = boxes_of((0, 0, 100, 60), (140, 80, 160, 96))
-    boxes = found["cells"]["boxes"][0, :2]
-    torch.testing.assert_close(boxes, expected, atol=0.01, rtol=0)
-
-
-def test_an_image_of_any_size_is_padded_where_it_is_not_resized():
-    both = load(GENERATED / "shapes-and-scenes" / "model.py")
-    model = both.Network().eval()
-    seen = []
-    model.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    image = torch.randint(256, (1, 3, 70, 100), dtype=torch.uint8)
-    found = both.predict(model, image)
-    assert seen[0].shape == (1, 3, 96, 128)
-    assert (seen[0][..., :70, :100] == image).all()
-    around = seen[0][..., 70:, :] / 255
-    torch.testing.assert_close(around, model.mean.expand_as(around) / 255)
-    boxes = found["shapes"]["boxes"]
-    assert (boxes >= 0).all() and (boxes <= torch.tensor([100, 70, 100, 70])).all()
 
 
 # ---- The model in evaluation ----

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import pickle
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,120 +13,35 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from processes import environment
+from runs import (
+    ITERATIONS,
+    PATIENCE,
+    SHAPES,
+    VALIDATIONS,
+    checkpoint,
+    command,
+    make,
+    one_core,
+    refusal,
+    run,
+    train,
+)
 
 from specc import shapes
-from specc.build import compile_job
 
 pytestmark = pytest.mark.slow
 
-ITERATIONS, VALIDATIONS = 40, 4
-PATIENCE = 120  # seconds until a process counts as stuck
-FPN = {"kind": "fpn", "bottom_level": 3, "top_level": 5, "channels": 32}
-SHAPES = {
-    "name": "shapes",
-    "task": "object_detection",
-    "categories": list(shapes.CATEGORIES),
-    "layers": 1,
-}
 SCENE = {
     "name": "scene",
     "task": "multiclass_classification",
     "categories": list(shapes.BACKGROUNDS),
 }
-# ---- A job, its data, its processes ----
-
-
-def make(folder: Path, *heads: dict, data=None, backbone=None, **trainer) -> Path:
-    """The compiled folder of a job that learns from the dataset of `world`."""
-    detects = any(head["task"] == "object_detection" for head in heads)
-    own = {"train": "shapes/train", "validation": "shapes/val", "resolution": [64, 96]}
-    job = {
-        "name": folder.name,
-        "data": own | (data or {}),
-        "model": {
-            "backbone": backbone,
-            "neck": FPN if detects else {"kind": "none"},
-            "heads": heads,
-        },
-        "trainer": {
-            "max_iterations": ITERATIONS,
-            "validations": VALIDATIONS,
-            "batch_size": 4,
-            "gradient_clipping": 10,
-            "optimizer": {"kind": "adamw", "learning_rate": 0.001},
-        }
-        | trainer,
-    }
-    folder.mkdir(exist_ok=True)
-    text = json.dumps(job)
-    for name, code in compile_job(text.encode()).files.items():
-        (folder / name).write_text(code, "utf-8")
-    (folder / "job.json").write_text(text)
-    return folder
-
-
-def command(folder: Path, script: str, *arguments: object) -> list[str]:
-    return [sys.executable, str(folder / script), *map(str, arguments)]
-
-
-def one_core() -> dict[str, str]:
-    """Emitted scripts have to run without specc on the path."""
-    changes = {"OMP_NUM_THREADS": "1", "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
-    return environment(**changes)
-
-
-def run(folder: Path, script: str, *arguments: object, code=0):
-    """Run a script to its end in the folder above its own."""
-    done = subprocess.run(
-        command(folder, script, *arguments),
-        cwd=folder.parent,
-        env=one_core(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == code, done.stderr[-3000:]
-    return done
-
-
-def train(folder: Path, output: object, *arguments: object, code=0):
-    common = ("--data", folder.parent, "--output", output)
-    workers = () if "--workers" in arguments else ("--workers", 0)
-    return run(folder, "train.py", *common, *workers, *arguments, code=code)
-
-
-def refusal(done: subprocess.CompletedProcess) -> str:
-    """What a process said that ended with exit code 1: one message."""
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr and "Error:" not in done.stderr
-    said = done.stderr.strip()
-    assert said and len(said.splitlines()) <= 4, said
-    return said
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory) -> Path:
-    """A folder with a dataset, in which jobs stand side by side."""
-    folder = tmp_path_factory.mktemp("world")
-    shapes.draw_dataset(folder / "shapes", train=16, validation=4)
-    return folder
 
 
 @pytest.fixture(scope="module")
 def detector(world) -> Path:
+    """The folder of the job that `whole` has learned."""
     return make(world / "detector", SHAPES)
-
-
-@pytest.fixture(scope="module")
-def whole(detector) -> Path:
-    """The output of a run that nothing interrupted."""
-    train(detector, "runs/whole")
-    return detector.parent / "runs" / "whole"
-
-
-def checkpoint(path: Path) -> dict:
-    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def rows(output: Path) -> list[dict]:
@@ -380,188 +293,6 @@ def test_images_and_weights_that_are_none_are_told(whole, detector, world):
     other = make(world / "three", SHAPES | {"categories": ["a", "b", "c"]})
     done = run(other, "predict.py", *weights, good, code=1)
     assert "best.pt: " in refusal(done)
-
-
-# ---- Initialization ----
-
-
-def initialized(world: Path, name: str, weights: Path, kind: str, *heads) -> Path:
-    trainer = {"initialization": {"kind": kind, "weights": str(weights)}}
-    return make(world / name, *(heads or (SHAPES,)), validations=1, **trainer)
-
-
-def test_a_run_starts_from_another_s_weights(whole, world):
-    """The detector's backbone and neck fit; the other job's head has another shape."""
-    head = SHAPES | {"categories": ["circle", "square", "triangle", "star", "moon"]}
-    data = world / "moons"
-    shapes.draw_dataset(data, train=4, validation=1)
-    for part in ("train", "val"):
-        path = data / part / "metadata.yaml"
-        path.write_text(path.read_text().replace("star", "star, moon"))
-    job = initialized(world, "moon", whole / "best.pt", "checkpoint", head)
-    text = (job / "data.py").read_text()
-    (job / "data.py").write_text(text.replace("shapes/", "moons/"))
-    # With no learning the weights are seen as they were loaded.
-    train_text = (job / "train.py").read_text()
-    still = train_text.replace("LEARNING_RATE = 0.001", "LEARNING_RATE = 0.0")
-    (job / "train.py").write_text(still)
-    done = train(job, "runs/moon", "--max-iterations", 1)
-    before = checkpoint(whole / "best.pt")["model"]
-    after = checkpoint(world / "runs" / "moon" / "last.pt")["model"]
-    fits = [key for key in after if before[key].shape == after[key].shape]
-    assert len(after) - len(fits) == 2
-    assert f"loaded {len(fits)} of {len(after)} tensors" in done.stdout
-    assert "head.class_logits.bias, head.class_logits.weight" in done.stdout
-    assert all(
-        torch.equal(before[key], after[key])
-        for key in fits
-        if "running" not in key and "num_batches" not in key
-    )
-
-
-@pytest.fixture(scope="module")
-def timm_weights(whole) -> dict[str, torch.Tensor]:
-    """A state dict with the names of timm's ResNet-18, with its classifier."""
-    state = checkpoint(whole / "last.pt")["model"]
-    names = [key for key in state if key.startswith("backbone.")]
-    weights = {key.removeprefix("backbone."): state[key] for key in names}
-    torch.manual_seed(7)
-    for name, value in weights.items():
-        if value.ndim == 4:
-            weights[name] = torch.randn_like(value) / value[0].numel() ** 0.5
-    return weights | {"fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}
-
-
-def test_a_backbone_starts_from_imagenet_weights(world, timm_weights):
-    torch.save(timm_weights, world / "imagenet.bin")
-    job = initialized(world, "imagenet", world / "imagenet.bin", "imagenet")
-    text = (job / "train.py").read_text()
-    still = text.replace("LEARNING_RATE = 0.001", "LEARNING_RATE = 0.0")
-    assert still != text
-    (job / "train.py").write_text(still)
-    train(job, "runs/imagenet", "--max-iterations", 1)
-    after = checkpoint(world / "runs" / "imagenet" / "last.pt")["model"]
-    for name, value in timm_weights.items():
-        if value.ndim == 4:
-            assert torch.equal(after[f"backbone.{name}"], value), name
-
-
-class Evil:
-    """A pickle that would make a file."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
-
-
-def write_text(path, weights):
-    path.write_text("no weights")
-
-
-def write_another_architecture(path, weights):
-    wrong = {
-        k: v.repeat(2, *[1] * (v.ndim - 1)) if v.ndim else v for k, v in weights.items()
-    }
-    torch.save(wrong, path)
-
-
-def write_without_a_layer(path, weights):
-    torch.save({k: v for k, v in weights.items() if "layer3" not in k}, path)
-
-
-def write_a_tensor(path, weights):
-    torch.save(weights["conv1.weight"], path)
-
-
-def write_a_list(path, weights):
-    torch.save([1, 2, 3], path)
-
-
-def write_numbers(path, weights):
-    torch.save(dict.fromkeys(weights, 1.0), path)
-
-
-def write_code(path, weights):
-    torch.save(weights | {"conv1.weight": Evil(path.parent / "was-run")}, path)
-
-
-def write_a_bare_pickle(path, weights):
-    path.write_bytes(pickle.dumps(Evil(path.parent / "was-run")))
-
-
-def write_half(path, weights):
-    torch.save(weights, path)
-    path.write_bytes(path.read_bytes()[: 10**6])
-
-
-def write_nothing(path, weights):
-    assert not path.exists()
-
-
-NO_WEIGHTS = [
-    *(write_text, write_another_architecture, write_without_a_layer, write_a_tensor),
-    *(write_a_list, write_numbers, write_code, write_a_bare_pickle, write_half),
-    write_nothing,
-]
-
-
-TRY_EACH = """
-import json, pathlib, sys, train
-said = {}
-for path in map(pathlib.Path, sys.argv[2:]):
-    train.WEIGHTS = path
-    try:
-        getattr(train, sys.argv[1])(train.Detector())
-    except SystemExit as error:
-        said[path.stem] = str(error)
-    except Exception as error:
-        said[path.stem] = f"Traceback: {error!r}"
-print(json.dumps(said))
-"""
-
-
-@pytest.fixture(scope="module", params=["imagenet", "checkpoint"])
-def said_of_no_weights(request, world, timm_weights) -> tuple[Path, dict[str, str]]:
-    """Where the files are, and what one process said when it loaded each."""
-    folder = world / f"no-{request.param}"
-    folder.mkdir()
-    for write in NO_WEIGHTS:
-        write(folder / f"{write.__name__}.bin", timm_weights)
-    job = initialized(world, f"refuses-{request.param}", Path("any"), request.param)
-    load, part = {
-        "imagenet": ("load_imagenet", ".backbone"),
-        "checkpoint": ("load_matching", ""),
-    }[request.param]
-    code = TRY_EACH.replace("train.Detector()", f"train.Detector(){part}")
-    paths = [str(folder / f"{write.__name__}.bin") for write in NO_WEIGHTS]
-    done = subprocess.run(
-        [sys.executable, "-c", code, load, *paths],
-        cwd=job,
-        env=one_core(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 0, done.stderr
-    return folder, json.loads(done.stdout)
-
-
-@pytest.mark.parametrize("write", NO_WEIGHTS, ids=lambda write: write.__name__)
-def test_what_is_no_weights_is_refused(said_of_no_weights, write):
-    """With one message, and no code in the file is run."""
-    folder, said = said_of_no_weights
-    message = said[write.__name__]
-    assert message.startswith(f"{folder / write.__name__}.bin: ")
-    assert len(message.splitlines()) <= 3
-    assert not (folder / "was-run").exists()
-
-
-def test_a_run_ends_where_its_weights_are_none(world):
-    job = initialized(world, "begins-with-none", world / "absent.bin", "imagenet")
-    said = refusal(train(job, "runs/begins-with-none", code=1))
-    assert "absent.bin: " in said
 
 
 # ---- Data and flags that are wrong ----

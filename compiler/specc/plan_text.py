@@ -39,17 +39,11 @@ def level_table(summary: Summary) -> list[str]:
     ]
 
 
-def markdown_rows(summary: Summary) -> list[list[str]]:
+def markdown_rows(summary: Summary) -> list[str]:
     """A row a level: level, stride, size, channels of backbone and neck, its readers."""
     return [
-        [
-            str(x.level),
-            str(x.stride),
-            _size(x),
-            _count(x.backbone),
-            _count(x.neck),
-            ", ".join(x.heads),
-        ]
+        f"| {x.level} | {x.stride} | {_size(x)} | {_count(x.backbone)} "
+        f"| {_count(x.neck)} | {', '.join(x.heads)} |"
         for x in summary.levels
     ]
 

@@ -43,7 +43,11 @@ def plan_train(job: Job) -> dict[str, Any]:
         "timed": timed,
         "clips": trainer.gradient_clipping is not None,
         "autocast": trainer.precision == "bf16",
-        "channels_last": trainer.channels_last,
+        "placement": (
+            "device, memory_format=torch.channels_last"
+            if trainer.channels_last
+            else "device"
+        ),
         "progress": (
             "progress_of(iteration, seconds, args.max_iterations)" if timed else counted
         ),

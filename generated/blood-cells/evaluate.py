@@ -36,9 +36,9 @@ JOB = Path(__file__).with_name("job.json").read_text(encoding="utf-8")
 def predict_samples(
     model: nn.Module, samples: list[Sample], device: torch.device, workers: int = 0
 ) -> list[dict]:
-    """What each head finds in each sample, in pixels of its image:
+    """What each head finds in each sample, in pixels of its image, by its name:
 
-    {"cells": [{category, bbox, score}, ...]}
+    "cells": [{category, bbox, score}, ...]
     """
     was_training = model.training
     model.eval()
@@ -184,7 +184,7 @@ def load_model(path: Path, device: torch.device) -> Detector:
         model.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise SystemExit(f"{path}: not weights of this model.py: {error}") from None
-    return model.to(device).eval()
+    return model.to(device, memory_format=torch.channels_last).eval()
 
 
 def heads_of(job: str) -> dict:

@@ -160,10 +160,11 @@ class DetectionHead(nn.Module):
 
 
 def tower(channels: int, layers: int) -> nn.Sequential:
+    groups = math.gcd(32, channels // 2)  # of two channels at least
     blocks = []
     for _ in range(layers):
         blocks.append(nn.Conv2d(channels, channels, 3, padding=1, bias=False))
-        blocks.append(nn.GroupNorm(math.gcd(32, channels), channels))
+        blocks.append(nn.GroupNorm(groups, channels))
         blocks.append(nn.ReLU(inplace=True))
     return nn.Sequential(*blocks)
 

@@ -42,6 +42,6 @@ def _tower(net: Scope, name: str, x: Node, layers: int) -> Node:
     channels = net.channels(x)
     for index in range(0, 3 * layers, 3):
         x = net.conv(f"{name}.{index}", x, channels, kernel=3)
-        x = net.group_norm(f"{name}.{index + 1}", x, groups=gcd(32, channels))
+        x = net.group_norm(f"{name}.{index + 1}", x, groups=gcd(32, channels // 2))
         x = net.relu(f"{name}.{index + 2}", x)
     return x

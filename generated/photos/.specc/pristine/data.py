@@ -147,10 +147,13 @@ def image_size(path: Path) -> tuple[int, int]:
         with Image.open(path) as image:
             width, height = image.size
             turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
+            kind = image.format
     except FileNotFoundError:
         raise ValueError("no such image") from None
     except Exception as error:  # a broken file can raise nearly anything
         raise ValueError(f"not an image: {error}") from None
+    if turned and kind == "TIFF":
+        raise ValueError("a rotated TIFF, which OpenCV does not decode")
     return (width, height) if turned else (height, width)
 
 

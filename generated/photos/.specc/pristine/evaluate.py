@@ -27,9 +27,9 @@ JOB = Path(__file__).with_name("job.json").read_text(encoding="utf-8")
 def predict_samples(
     model: nn.Module, samples: list[Sample], device: torch.device, workers: int = 0
 ) -> list[dict]:
-    """What each head finds in each sample, in pixels of its image:
+    """What each head finds in each sample, in pixels of its image, by its name:
 
-    {"subject": {category, score, top5}}
+    "subject": {category, score, top5}
     """
     was_training = model.training
     model.eval()
@@ -149,7 +149,7 @@ def load_model(path: Path, device: torch.device) -> Classifier:
         model.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise SystemExit(f"{path}: not weights of this model.py: {error}") from None
-    return model.to(device).eval()
+    return model.to(device, memory_format=torch.channels_last).eval()
 
 
 def heads_of(job: str) -> dict:

@@ -1,0 +1,83 @@
+"""Small jobs whose emitted code is tested, and ways to import what is emitted."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from specc.build import Compiled, compile_job
+
+GENERATED = Path(__file__).parent.parent / "generated"
+MODEL_SIZE = 96, 160  # height and width, where model.py is tested
+DATA_SIZE = 64, 96  # where data.py is tested
+FPN = {"kind": "fpn", "bottom_level": 3, "top_level": 6, "channels": 32}
+NAMES = ("a", "b", "no")
+DETECTION = {"name": "cells", "task": "object_detection", "categories": NAMES}
+CLASSES = {"name": "kind", "task": "multiclass_classification", "categories": NAMES}
+
+
+def write(compiled: Compiled, folder: Path) -> Path:
+    for name, text in compiled.files.items():
+        (folder / name).write_text(text, "utf-8")
+    return folder
+
+
+def build(job: dict, folder: Path) -> Path:
+    """The folder, with all files of a job."""
+    return write(compile_job(json.dumps(job).encode()), folder)
+
+
+def make(folder: Path, heads: list[dict], resolution=MODEL_SIZE) -> Path:
+    """The folder of a job with a neck that reaches level 6, where a head detects."""
+    detects = any(head["task"] == "object_detection" for head in heads)
+    model = {"backbone": {"name": "resnet18"}, "heads": heads}
+    job = {
+        "name": "tested",
+        "data": {"train": "train", "resolution": resolution},
+        "model": model | ({"neck": FPN} if detects else {}),
+    }
+    return build(job, folder)
+
+
+def make_reader(folder: Path, heads: tuple[dict, ...], data: dict) -> Path:
+    """The folder of a job with batches of four, and these options of its data."""
+    neck = {"kind": "fpn", "bottom_level": 3, "top_level": 5, "channels": 32}
+    detects = any(head["task"] == "object_detection" for head in heads)
+    job = {
+        "name": "tested",
+        "data": {"train": "train", "resolution": DATA_SIZE} | data,
+        "model": {"heads": heads, "neck": neck if detects else {"kind": "none"}},
+        "trainer": {"batch_size": 4},
+    }
+    return build(job, folder)
+
+
+def detecting(*categories: str, **options) -> dict:
+    return {"task": "object_detection", "categories": categories} | options
+
+
+def load(path: Path) -> ModuleType:
+    """A module of a file, under a name that is the file's own."""
+    name = f"emitted_{abs(hash(path))}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def load_data(folder: Path) -> ModuleType:
+    """The data.py of a folder, which imports the model.py beside it."""
+    own = ("model", "data")
+    before = {name: sys.modules.pop(name, None) for name in own}
+    sys.path.insert(0, str(folder))
+    try:
+        return importlib.import_module("data")
+    finally:
+        sys.path.remove(str(folder))
+        for name in own:
+            del sys.modules[name]
+            if before[name] is not None:
+                sys.modules[name] = before[name]

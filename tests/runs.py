@@ -1,0 +1,96 @@
+"""Emitted scripts in processes of their own, as users run them.
+
+A world is a folder with a dataset, `shapes`, in which the folders of jobs stand.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from emitted_jobs import build
+from processes import environment
+
+from specc import shapes
+
+ITERATIONS, VALIDATIONS = 40, 4
+PATIENCE = 120  # seconds until a process counts as stuck
+FPN = {"kind": "fpn", "bottom_level": 3, "top_level": 5, "channels": 32}
+SHAPES = {
+    "name": "shapes",
+    "task": "object_detection",
+    "categories": list(shapes.CATEGORIES),
+    "layers": 1,
+}
+
+
+def make(folder: Path, *heads: dict, data=None, backbone=None, **trainer) -> Path:
+    """The compiled folder of a job that learns from the dataset of `world`."""
+    detects = any(head["task"] == "object_detection" for head in heads)
+    own = {"train": "shapes/train", "validation": "shapes/val", "resolution": [64, 96]}
+    job = {
+        "name": folder.name,
+        "data": own | (data or {}),
+        "model": {
+            "backbone": backbone,
+            "neck": FPN if detects else {"kind": "none"},
+            "heads": heads,
+        },
+        "trainer": {
+            "max_iterations": ITERATIONS,
+            "validations": VALIDATIONS,
+            "batch_size": 4,
+            "gradient_clipping": 10,
+            "optimizer": {"kind": "adamw", "learning_rate": 0.001},
+        }
+        | trainer,
+    }
+    folder.mkdir(exist_ok=True)
+    (folder / "job.json").write_text(json.dumps(job))
+    return build(job, folder)
+
+
+def command(folder: Path, script: str, *arguments: object) -> list[str]:
+    return [sys.executable, str(folder / script), *map(str, arguments)]
+
+
+def one_core() -> dict[str, str]:
+    """Emitted scripts have to run without specc on the path."""
+    changes = {"OMP_NUM_THREADS": "1", "PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "1"}
+    return environment(**changes)
+
+
+def run(folder: Path, script: str, *arguments: object, code=0):
+    """Run a script to its end in the folder above its own."""
+    done = subprocess.run(
+        command(folder, script, *arguments),
+        cwd=folder.parent,
+        env=one_core(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == code, done.stderr[-3000:]
+    return done
+
+
+def train(folder: Path, output: object, *arguments: object, code=0):
+    common = ("--data", folder.parent, "--output", output)
+    workers = () if "--workers" in arguments else ("--workers", 0)
+    return run(folder, "train.py", *common, *workers, *arguments, code=code)
+
+
+def refusal(done: subprocess.CompletedProcess) -> str:
+    """What a process said that ended with exit code 1: one message."""
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr and "Error:" not in done.stderr
+    said = done.stderr.strip()
+    assert said and len(said.splitlines()) <= 4, said
+    return said
+
+
+def checkpoint(path: Path) -> dict:
+    return torch.load(path, map_location="cpu", weights_only=True)

@@ -1,0 +1,35 @@
+"""Small pictures, and datasets of them in specc's own format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import yaml
+from emitted_jobs import NAMES
+from PIL import Image
+
+
+def picture(height=30, width=40, seed=0) -> np.ndarray:
+    """Smooth colors: JPEG and resampling hardly change them."""
+    rng = np.random.default_rng(seed)
+    return cv2.resize(
+        rng.integers(40, 216, (3, 4, 3), np.uint8), (width, height), interpolation=1
+    )
+
+
+def native(folder: Path, labels: object, task="object detection", **metadata):
+    """A dataset with images 40x30 called 0.png and so on."""
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for i in range(4):
+        Image.fromarray(picture(seed=i)).save(folder / "images" / f"{i}.png")
+    entry = {"task": task, "categories": list(NAMES), "annotations": "labels.yaml"}
+    (folder / "metadata.yaml").write_text(yaml.safe_dump(entry | metadata))
+    text = labels if isinstance(labels, str) else yaml.safe_dump(labels)
+    (folder / "labels.yaml").write_text(text, "utf-8")
+    return folder
+
+
+def box(*bbox: object, category: object = "a") -> dict:
+    return {"category": category, "bbox": list(bbox)}

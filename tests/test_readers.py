@@ -1,0 +1,293 @@
+"""The emitted data.py: readers of every format, and what they say of wrong files."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import yaml
+from emitted_jobs import CLASSES, DETECTION, NAMES
+from PIL import Image
+from small_data import box, native, picture
+
+# ---- A native dataset ----
+
+
+def test_a_native_dataset_is_read(detection, tmp_path, capsys):
+    labels = {
+        "2.png": [box(1, 2, 30.5, 20), box(0, 0, 40, 30, category="no")],
+        "0.png": [],
+        "1.png": None,
+    }
+    samples = detection.read_dataset(native(tmp_path, labels))
+    assert [sample.path.name for sample in samples] == ["0.png", "2.png"]
+    assert all((sample.height, sample.width) == (30, 40) for sample in samples)
+    assert samples[0].labels["cells"].boxes.shape == (0, 4)
+    assert samples[1].labels["cells"].boxes.tolist() == [
+        [1, 2, 30.5, 20],
+        [0, 0, 40, 30],
+    ]
+    assert samples[1].labels["cells"].classes.tolist() == [0, 2]
+    assert "images left out: null: 1" in capsys.readouterr().err
+
+
+def test_boxes_are_clipped_and_counted(detection, tmp_path, capsys):
+    labels = {
+        "0.png": [box(-5, 2, 30, 45), box(1, 1, 5, 5)],
+        "1.png": [box(4, 4, 4, 9), box(2, 9, 8, 9)],
+    }
+    first, second = detection.read_dataset(native(tmp_path, labels))
+    assert first.labels["cells"].boxes.tolist() == [[0, 2, 30, 30], [1, 1, 5, 5]]
+    assert second.labels["cells"].boxes.shape == (0, 4)
+    said = capsys.readouterr().err
+    assert "boxes clipped to their image: 1" in said
+    assert "boxes without area left out: 2" in said
+
+
+WRONG_OBJECTS = {
+    "not a list": "a",
+    "a mapping": box(1, 2, 3, 4),
+    "a number": 3,
+    "no category": [{"bbox": [1, 2, 3, 4]}],
+    "no box": [{"category": "a"}],
+    "a bare name": ["a"],
+    "an unknown category": [box(1, 2, 3, 4, category="d")],
+    "three numbers": [box(1, 2, 3)],
+    "five numbers": [box(1, 2, 3, 4, 5)],
+    "a word": [box(1, 2, 3, "x")],
+    "nothing": [box(1, 2, 3, None)],
+    "not a number": [box(1, 2, 3, math.nan)],
+    "infinity": [box(1, 2, 3, math.inf)],
+    "a huge number": [box(1, 2, 3, 10**400)],
+    "lists": [box([1], [2], [3], [4])],
+    "right before left": [box(9, 2, 3, 4)],
+    "outside, to the right": [box(41, 2, 50, 4)],
+    "outside, above": [box(1, -9, 5, -2)],
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_OBJECTS)
+def test_wrong_objects_are_named_with_their_image(detection, tmp_path, wrong):
+    labels = {"0.png": [box(1, 2, 3, 4)], "1.png": WRONG_OBJECTS[wrong]}
+    with pytest.raises(SystemExit) as caught:
+        detection.read_dataset(native(tmp_path, labels))
+    first, second, *rest = str(caught.value).splitlines()
+    assert first == f"{tmp_path}: 1 problems" and not rest
+    assert second.startswith("  1.png: ") and len(second) < 400
+    if "outside" in wrong:
+        assert "outside the 40x30 image" in second
+
+
+def test_every_problem_is_told_at_once(detection, tmp_path):
+    folder = native(tmp_path, {})
+    (folder / "images" / "3.png").write_text("no image")
+    labels = {
+        "0.png": "a",
+        "3.png": [],
+        "absent.png": [],
+        "../x.png": [],
+        "/etc/passwd": [],
+        "2.png": [],
+    }
+    with pytest.raises(SystemExit) as caught:
+        detection.read_dataset(native_labels(folder, labels))
+    said = str(caught.value)
+    assert said.startswith(f"{tmp_path}: 5 problems\n")
+    for name, reason in {
+        "0.png": "not a list of objects: 'a'",
+        "3.png": "not an image",
+        "absent.png": "no such image",
+        "../x.png": "leads out of",
+        "/etc/passwd": "leads out of",
+    }.items():
+        assert f"\n  {name}: {reason}" in said
+
+
+def native_labels(folder: Path, labels: dict) -> Path:
+    (folder / "labels.yaml").write_text(yaml.safe_dump(labels))
+    return folder
+
+
+def test_no_more_than_twenty_problems_are_listed(detection, tmp_path):
+    labels = {f"absent{i}.png": [] for i in range(50)}
+    with pytest.raises(SystemExit) as caught:
+        detection.read_dataset(native(tmp_path, labels))
+    lines = str(caught.value).splitlines()
+    assert lines[0].endswith("50 problems") and lines[-1] == "  and 30 more"
+    assert len(lines) == 22
+
+
+@pytest.mark.parametrize(
+    "metadata, said",
+    [
+        ({"task": "regression"}, "no entry with `task: object detection`"),
+        ({"categories": ["a", "b", "c"]}, "differ from the job's"),
+        ({"categories": ["a", "b"]}, "only in the job: no"),
+        ({"categories": [*NAMES, "extra"]}, "only in the dataset: extra"),
+        ({"categories": "a"}, "`categories` is not a list of names"),
+        ({"annotations": "../labels.yaml"}, "leads out of"),
+        ({"annotations": "/etc/passwd"}, "leads out of"),
+        ({"annotations": None}, "not a file name"),
+        ({"annotations": "absent.yaml"}, "absent.yaml: cannot be read"),
+        ({"annotations": "images"}, "images: cannot be read"),
+    ],
+)
+def test_wrong_metadata_is_told(detection, tmp_path, metadata, said):
+    with pytest.raises(SystemExit) as caught:
+        detection.read_dataset(native(tmp_path, {"0.png": []}, **metadata))
+    assert said in str(caught.value) and str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["a: [", "- 1", "a", "", "\t- a", "? [b]\n: c", "'\\x'"]
+)
+def test_annotations_that_are_none_are_told(detection, tmp_path, text):
+    with pytest.raises(SystemExit, match="labels.yaml: "):
+        detection.read_dataset(native(tmp_path, text))
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", "", "\xff"])
+def test_metadata_that_is_none_is_told(detection, tmp_path, text):
+    native(tmp_path, {})
+    (tmp_path / "metadata.yaml").write_text(text, "latin-1")
+    with pytest.raises(SystemExit, match="metadata.yaml: "):
+        detection.read_dataset(tmp_path)
+
+
+def test_missing_metadata_and_an_empty_dataset_are_told(detection, tmp_path):
+    with pytest.raises(SystemExit, match="metadata.yaml: cannot be read"):
+        detection.read_dataset(tmp_path)
+    with pytest.raises(SystemExit, match="no labelled images"):
+        detection.read_dataset(native(tmp_path, {"0.png": None}))
+
+
+def test_metadata_may_be_json_and_hold_several_tasks(emitted, tmp_path):
+    both = emitted(DETECTION, CLASSES)
+    native(tmp_path, {"0.png": [box(1, 2, 3, 4)], "1.png": [], "2.png": None})
+    entries = [
+        {"task": "object detection", "categories": ["x"], "annotations": "none.yaml"},
+        yaml.safe_load((tmp_path / "metadata.yaml").read_text()),
+        {
+            "task": "multiclass_classification",
+            "categories": list(NAMES),
+            "annotations": "kinds.yaml",
+        },
+    ]
+    (tmp_path / "metadata.yaml").unlink()
+    (tmp_path / "metadata.json").write_text(json.dumps(entries))
+    (tmp_path / "kinds.yaml").write_text("0.png: b\n2.png: a\n3.png: a\n")
+    (sample,) = both.read_dataset(tmp_path)
+    assert sample.labels["kind"] == 1
+    assert sample.labels["cells"].boxes.tolist() == [[1, 2, 3, 4]]
+
+
+def test_categories_of_images_are_read(emitted, tmp_path):
+    data = emitted(CLASSES, validation="val")
+    task = "multiclass classification"
+    folder = native(tmp_path, "0.png: 'no'\n1.png: b\n2.png: null\n", task)
+    assert [sample.labels["kind"] for sample in data.read_dataset(folder)] == [2, 1]
+    with pytest.raises(SystemExit, match="1.png: not a category of the job: 'd'"):
+        data.read_dataset(native(tmp_path, {"1.png": "d"}, task))
+    with pytest.raises(SystemExit, match="1.png: not a category of the job"):
+        data.read_dataset(native(tmp_path, {"1.png": ["a"]}, task))
+
+
+# ---- Class folders ----
+
+
+def test_class_folders_are_read(emitted, tmp_path):
+    data = emitted(CLASSES, format="folders", validation="val")
+    for number, name in enumerate(NAMES):
+        (tmp_path / name).mkdir()
+        Image.fromarray(picture()).save(tmp_path / name / f"{number}.PNG")
+    (tmp_path / "a" / "notes.txt").write_text("no image")
+    samples = data.read_dataset(tmp_path)
+    assert [sample.path.name for sample in samples] == ["0.PNG", "1.PNG", "2.PNG"]
+    assert [sample.labels["kind"] for sample in samples] == [0, 1, 2]
+    (tmp_path / "b" / "broken.jpg").write_text("no image")
+    with pytest.raises(SystemExit, match="1 problems\n  b/broken.jpg: not an image"):
+        data.read_dataset(tmp_path)
+    (tmp_path / "extra").mkdir()
+    with pytest.raises(SystemExit, match="only in the dataset: extra"):
+        data.read_dataset(tmp_path)
+    with pytest.raises(SystemExit, match="absent: no such folder"):
+        data.read_dataset(tmp_path / "absent")
+
+
+# ---- A COCO file ----
+
+
+def coco(folder: Path, **changes) -> Path:
+    """A COCO file with two images, the second without objects."""
+    (folder / "images").mkdir(exist_ok=True)
+    for i in range(2):
+        Image.fromarray(picture(seed=i)).save(folder / "images" / f"{i}.png")
+    content = {
+        "images": [{"id": 7, "file_name": "0.png"}, {"id": 9, "file_name": "1.png"}],
+        "annotations": [
+            {"image_id": 7, "category_id": 5, "bbox": [1, 2, 10, 20]},
+            {"image_id": 7, "category_id": 3, "bbox": [30, 2, 20, 10]},
+            {"image_id": 7, "category_id": 3, "bbox": [0, 0, 9, 9], "iscrowd": 1},
+        ],
+        "categories": [
+            {"id": 3, "name": "a"},
+            {"id": 5, "name": "b"},
+            {"id": 8, "name": "no"},
+        ],
+    }
+    (folder / "train.json").write_text(json.dumps(content | changes))
+    return folder / "train.json"
+
+
+def test_a_coco_file_is_read(emitted, tmp_path, capsys):
+    data = emitted(DETECTION, format="coco", validation="val.json")
+    first, second = data.read_dataset(coco(tmp_path))
+    assert first.path == tmp_path / "images" / "0.png"
+    assert first.labels["cells"].boxes.tolist() == [[1, 2, 11, 22], [30, 2, 40, 12]]
+    assert first.labels["cells"].classes.tolist() == [1, 0]
+    assert second.labels["cells"].boxes.shape == (0, 4)
+    assert "boxes clipped to their image: 1" in capsys.readouterr().err
+    # A folder named as the file comes before `images`.
+    (tmp_path / "images").rename(tmp_path / "train")
+    assert data.read_dataset(tmp_path / "train.json")[1].path.parent.name == "train"
+
+
+OF_IMAGE_7 = {"image_id": 7, "category_id": 5}
+WRONG_COCO = {
+    "no images": {"images": None},
+    "no list": {"annotations": 3},
+    "an annotation that is a list": {"annotations": [[1, 2]]},
+    "an annotation without an image": {"annotations": [{"bbox": [1, 2, 3, 4]}]},
+    "an annotation of another image": {"annotations": [OF_IMAGE_7 | {"image_id": 1}]},
+    "an unknown category": {
+        "annotations": [OF_IMAGE_7 | {"category_id": 1, "bbox": [1, 2, 3, 4]}]
+    },
+    "no box": {"annotations": [OF_IMAGE_7]},
+    "three numbers": {"annotations": [OF_IMAGE_7 | {"bbox": [1, 2, 3]}]},
+    "words": {"annotations": [OF_IMAGE_7 | {"bbox": ["1", "2", "3", "4"]}]},
+    "outside": {"annotations": [OF_IMAGE_7 | {"bbox": [50, 2, 3, 4]}]},
+    "negative": {"annotations": [OF_IMAGE_7 | {"bbox": [20, 2, -3, 4]}]},
+    "categories": {"categories": [{"id": 5, "name": "b"}, {"id": 3, "name": "d"}]},
+    "a missing image": {"images": [{"id": 7, "file_name": "absent.png"}]},
+    "an image outside": {"images": [{"id": 7, "file_name": "../images/0.png"}]},
+    "an image without a name": {"images": [{"id": 7}]},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_COCO)
+def test_what_is_wrong_in_a_coco_file_is_told(emitted, tmp_path, wrong):
+    data = emitted(DETECTION, format="coco", validation="val.json")
+    with pytest.raises(SystemExit, match="train.json: "):
+        data.read_dataset(coco(tmp_path, **WRONG_COCO[wrong]))
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", "3", "{}"])
+def test_a_file_that_is_not_coco_is_told(emitted, tmp_path, text):
+    data = emitted(DETECTION, format="coco", validation="val.json")
+    path = tmp_path / "train.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(SystemExit, match="train.json: not a COCO file of boxes"):
+        data.read_dataset(path)

@@ -1,0 +1,50 @@
+"""The examples on the real images that their jobs name, where those are at hand.
+
+SPECC_TEST_DATA names the folder; `.ci/run` sets it where the data lies beside the
+checkout.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = os.environ.get("SPECC_TEST_DATA")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not DATA, reason="SPECC_TEST_DATA names no folder of images"),
+]
+
+
+def run(script: Path, *arguments: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, script, *arguments]
+    return subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, timeout=300
+    )
+
+
+@pytest.mark.parametrize("name", ["blood-cells", "photos"])
+def test_an_example_trains_and_evaluates_on_real_images(name, tmp_path):
+    code, output = ROOT / "generated" / name, tmp_path / "run"
+    flags = ("--data", DATA, "--workers", 0)
+    done = run(code / "train.py", *flags, "--output", output, "--max-iterations", 2)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(x) for x in (output / "metrics.jsonl").read_text().splitlines()]
+    losses = [row["loss"] for row in rows if row["split"] == "train"]
+    assert losses and all(map(math.isfinite, losses))
+    if name == "blood-cells":  # two boxes of this dataset have no area
+        assert "boxes without area left out: 2" in done.stderr
+    last = rows[-1]
+    assert last["split"] == "validation"
+    done = run(code / "evaluate.py", "--weights", output / "last.pt", "--data", DATA)
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads(done.stdout)
+    assert metrics == pytest.approx({key: last[key] for key in metrics}, abs=1e-6)

@@ -1,0 +1,130 @@
+"""The emitted model.py: how predictions become objects, or a category."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from emitted_jobs import MODEL_SIZE
+from predictions import certain, nearest, predictions_for
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+HEIGHT, WIDTH = MODEL_SIZE
+
+
+# ---- Suppression ----
+
+
+def greedy(boxes: np.ndarray, classes: np.ndarray, max_iou: float) -> list[bool]:
+    """Non-maximum suppression as the textbooks have it: one box after the other."""
+    keep = []
+    for i, (left, top, right, bottom) in enumerate(boxes):
+        stays = True
+        for j in range(i):
+            if keep[j] and classes[i] == classes[j]:
+                x = min(right, boxes[j][2]) - max(left, boxes[j][0])
+                y = min(bottom, boxes[j][3]) - max(top, boxes[j][1])
+                shared = max(0, x) * max(0, y)
+                other = (boxes[j][2] - boxes[j][0]) * (boxes[j][3] - boxes[j][1])
+                whole = (right - left) * (bottom - top) + other - shared
+                stays = stays and shared / max(whole, 1e-6) <= max_iou
+        keep.append(stays)
+    return keep
+
+
+@pytest.mark.parametrize("max_iou", [0.0, 0.3, 0.6, 0.9])
+@pytest.mark.parametrize("seed", range(4))
+def test_suppression_is_the_greedy_one(golden, seed, max_iou):
+    rng = np.random.default_rng(seed)
+    centers, sides = rng.uniform(0, 100, (2, 75, 2)), rng.uniform(5, 60, (2, 75, 2))
+    boxes = np.concatenate([centers - sides / 2, centers + sides / 2], 2)
+    boxes = np.concatenate([boxes, boxes + rng.uniform(-1, 1, boxes.shape)], 1)
+    classes = rng.integers(3, size=(2, 150))
+    found = golden.suppress(
+        torch.tensor(boxes, dtype=torch.float32), torch.tensor(classes), max_iou
+    )
+    for image in range(2):
+        expected = greedy(boxes[image].astype(np.float32), classes[image], max_iou)
+        assert found[image].tolist() == expected
+        assert any(expected) and not all(expected)
+
+
+def test_a_chain_of_suppressions_is_settled(golden):
+    """Each box overlaps the next alone: every second one stays."""
+    left = torch.arange(12.0) * 4
+    boxes = torch.stack([left, 0 * left, left + 10, 0 * left + 10], 1)[None]
+    keep = golden.suppress(boxes, torch.zeros(1, 12, dtype=torch.long), 0.3)
+    assert keep[0].tolist() == [True, False] * 6
+
+
+# ---- Decoding ----
+
+
+def test_decoding_is_aware_of_classes(detector):
+    predictions = predictions_for(detector, (HEIGHT, WIDTH))
+    box = (40, 24, 104, 72)
+    seen = {(60, 40): (1, *box), (76, 52): (1, *box), (84, 52): (2, *box)}
+    found = detector.decode_objects(certain(predictions, seen), 0.05, 0.6, 10)
+    assert found["count"].tolist() == [2]
+    assert found["classes"][0, :2].tolist() == [1, 2]
+    expected = torch.tensor([box, box], dtype=torch.float32)
+    torch.testing.assert_close(found["boxes"][0, :2], expected, atol=0.01, rtol=0)
+    scores = found["scores"][0]
+    torch.testing.assert_close(scores[:2], torch.tensor([0.9, 0.9**3]))
+    for rows in ("boxes", "scores", "classes"):
+        assert not found[rows][0, 2:].any(), rows
+
+
+def test_a_cell_may_see_two_classes(detector):
+    predictions = predictions_for(detector, (HEIGHT, WIDTH))
+    seen = certain(predictions, {(60, 40): (1, 40, 24, 104, 72)})
+    seen.logits[0, nearest(seen, (60, 40)), 0] = 0.0
+    found = detector.decode_objects(seen, 0.05, 0.6, 10)
+    assert found["classes"][0, : found["count"][0]].tolist() == [1, 0]
+
+
+def test_fewer_cells_than_detections(detector):
+    predictions = predictions_for(detector, (32, 32))
+    assert len(predictions.points) * 3 < 100
+    found = detector.decode_objects(predictions, 0.0, 1.0, 100)
+    assert found["boxes"].shape == (1, 100, 4)
+    assert found["scores"].shape == found["classes"].shape == (1, 100)
+    count = int(found["count"][0])
+    assert count == len(predictions.points) * 3
+    for rows in ("boxes", "scores", "classes"):
+        assert not found[rows][0, count:].any()
+
+
+def test_one_image_whose_top_level_is_a_single_cell(detector):
+    with torch.no_grad():
+        found = detector.Detector().eval()(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
+    assert len(found.points) == 64 + 16 + 4 + 1
+    assert found.logits.isfinite().all()
+
+
+def test_more_objects_than_detections(detector):
+    predictions = predictions_for(detector, (HEIGHT, WIDTH))
+    found = detector.decode_objects(predictions, 0.0, 1.0, 7)
+    assert found["count"].tolist() == [7]
+    best = predictions.logits.sigmoid().flatten().topk(7).values
+    torch.testing.assert_close(found["scores"][0], best)
+    assert (found["scores"][0].diff() <= 0).all()
+
+
+def test_nothing_found(detector):
+    predictions = predictions_for(detector, (HEIGHT, WIDTH))
+    found = detector.decode_objects(certain(predictions, {}), 0.05, 0.6, 10)
+    assert found["count"].tolist() == [0]
+    assert not any(found[rows].any() for rows in ("boxes", "scores", "classes"))
+
+
+def test_probabilities_and_the_likeliest_category(classifier):
+    logits = torch.tensor([[0.0, math.log(3)] + 8 * [-100.0]])
+    found = classifier.decode(logits)["subject"]
+    torch.testing.assert_close(
+        found["probabilities"][0, :2], torch.tensor([0.25, 0.75])
+    )
+    assert found["category"].tolist() == [1]
