@@ -49,6 +49,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("job", [CLASSIFIER, DETECTOR], ids=["classifier", "detector"])
 def test_the_same_job_gives_the_same_bytes(place, job):
     Path("job.json").write_bytes(encoded(job))
@@ -218,11 +219,13 @@ def test_a_cache_that_cannot_be_written_is_as_none(place, monkeypatch):
 # ---- verify ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("job", [CLASSIFIER, DETECTOR], ids=["classifier", "detector"])
 def test_the_emitted_model_is_the_graph_s(job):
     verify.verify(build.compile_job(encoded(job)))
 
 
+@pytest.mark.slow
 def test_a_model_that_differs_is_our_failure(place, monkeypatch, capsys):
     compiled = build.compile_job(encoded(CLASSIFIER))
     name = compiled.model_class

@@ -183,8 +183,8 @@ def test_the_level_table_is_aligned():
 def test_the_markdown_table_has_the_same_facts():
     job, graph = analysed(DETECTOR, CLASSIFIER)
     rows = markdown_rows(summarize(job, graph))
-    assert rows[2] == ["3", "8", "8x12", "128", "128", "cells"]
-    assert rows[4] == ["5", "32", "2x3", "512", "", "scene"]
+    assert rows[2] == "| 3 | 8 | 8x12 | 128 | 128 | cells |"
+    assert rows[4] == "| 5 | 32 | 2x3 | 512 |  | scene |"
 
 
 @pytest.mark.parametrize(

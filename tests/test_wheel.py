@@ -49,6 +49,7 @@ def python(tmp_path: Path) -> Path:
     return interpreter
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("editable", [False, True], ids=["wheel", "editable"])
 def test_an_installed_specc_builds_in_an_empty_folder(python, tmp_path, editable):
     install = [python, "-m", "pip", "install", "--quiet", "--no-deps"]
