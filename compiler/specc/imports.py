@@ -16,7 +16,7 @@ _STANDARD = {
         name: (name, None)
         for name in (
             "argparse", "atexit", "colorsys", "contextlib", "io", "itertools", "json", "math",
-            "multiprocessing", "os", "signal", "sys", "time",
+            "multiprocessing", "os", "signal", "sys", "threading", "time",
         )
     },
     "Counter": ("collections", "Counter"),

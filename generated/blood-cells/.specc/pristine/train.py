@@ -13,6 +13,7 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -94,10 +95,16 @@ def save(path: Path, state: dict):
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except (OSError, RuntimeError) as error:
+    except (
+        OSError,
+        RuntimeError,
+    ) as error:  # PyTorch reports a full disk as the latter
         temporary.unlink(missing_ok=True)
         reason = str(error).splitlines()[0]
-        raise SystemExit(f"{path}: cannot be written, the last one stays: {reason}")
+        raise SystemExit(
+            f"{path}: cannot be written, is the disk full? ({reason})\n"
+            "  The last good checkpoint stays; free some space and add --resume."
+        ) from None
 
 
 def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict:
@@ -290,12 +297,14 @@ if __name__ == "__main__":
     args = parser.parse_args()
     if args.max_iterations < 1 or args.workers < 0 or not 0 <= args.seed < 2**32:
         parser.error("--max-iterations starts at 1, --workers and --seed at 0")
+    # TensorBoard's thread hands its errors to ours, which reports them.
+    threading.excepthook = lambda failure: None
     try:
         main(args)
     except ImageError as error:  # from a worker, behind its traceback
         line = str(error).splitlines()[-1]
         raise SystemExit(line.removeprefix("data.ImageError: ")) from None
     except OSError as error:
-        raise SystemExit(f"cannot go on: {error}") from None
+        raise SystemExit(f"{args.output}: cannot go on: {error}") from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
