@@ -6,7 +6,15 @@ import torch.nn.functional as F
 
 from specc.graph import inputs_of
 
-EPSILON = 1e-5  # of the norms: torch's default
+EPSILON = 1e-5  # of group norms: torch's default
+ACTIVATIONS = {
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "silu": F.silu,
+    "hardswish": F.hardswish,
+    "sigmoid": torch.sigmoid,
+    "hardsigmoid": F.hardsigmoid,
+}
 
 
 def random_state(graph, device="cpu", dtype=torch.float32):
@@ -45,22 +53,29 @@ def evaluate(node, inputs, state):
     x = inputs[0]
     match node["operation"]:
         case "conv":
-            window = {"stride": options["stride"], "padding": options["padding"]}
-            return F.conv2d(x, weights["weight"], weights.get("bias"), **window)
+            return convolve(x, weights, options)
         case "batch_norm":
             moments = weights["running_mean"], weights["running_var"]
             affine = weights["weight"], weights["bias"]
-            return F.batch_norm(x, *moments, *affine, eps=EPSILON)
+            return F.batch_norm(x, *moments, *affine, eps=options["eps"])
         case "group_norm":
             affine = weights["weight"], weights["bias"]
             return F.group_norm(x, options["groups"], *affine, eps=EPSILON)
-        case "relu":
-            return F.relu(x)
+        case name if name in ACTIVATIONS:
+            return ACTIVATIONS[name](x)
         case "max_pool":
             window = options["kernel"], options["stride"], options["padding"]
             return F.max_pool2d(x, *window)
         case "add":
             return sum(inputs[1:], start=x)
+        case "fuse":
+            shares = weights["weights"].relu()
+            shares = shares / (shares.sum() + 1e-4)
+            return sum(share * y for share, y in zip(shares, inputs, strict=True))
+        case "multiply":
+            return x * inputs[1]
+        case "squeeze":
+            return x.mean((2, 3), keepdim=True)
         case "upsample":
             return F.interpolate(x, scale_factor=2, mode="nearest")
         case "global_pool":
@@ -72,3 +87,19 @@ def evaluate(node, inputs, state):
         case "concat":
             return torch.cat(inputs, dim=1)
     raise NotImplementedError(node["operation"])
+
+
+def convolve(x, weights, options):
+    padding = options["padding"]
+    if padding == "same":
+        # TensorFlow's rule, for any size: as much as gives ceil(side / stride) cells,
+        # the smaller half first.
+        kernel, stride = options["kernel"], options["stride"]
+        border = []
+        for side in (x.shape[3], x.shape[2]):
+            total = max(0, (-(-side // stride) - 1) * stride + kernel - side)
+            border += [total // 2, total - total // 2]
+        x, padding = F.pad(x, border), 0
+    window = {"stride": options["stride"], "padding": padding}
+    window["groups"] = options["groups"]
+    return F.conv2d(x, weights["weight"], weights.get("bias"), **window)

@@ -96,7 +96,8 @@ def meeting(first, second, operation="add"):
     inputs = []
     for step, (level, *shape) in {"a": first, "b": second}.items():
         node = Node("neck", step, level)
-        graph.add_node(node, operation="x", shape=tuple(shape), stride=2**level)
+        facts = {"operation": "x", "options": {}, "stride": 2**level}
+        graph.add_node(node, shape=tuple(shape), **facts)
         inputs.append(node)
     Scope(graph, "neck", first[0]).add("sum", *inputs)
     return [d.message for d in inputs_agree(make_job(neck=(3, 5)), graph)]

@@ -9,7 +9,13 @@ from math import prod
 
 import networkx as nx
 
-from specc.cost import FLOAT_BYTES, divisor, dropped_levels, legal_sizes
+from specc.cost import (
+    FLOAT_BYTES,
+    divisor,
+    dropped_levels,
+    legal_sizes,
+    upsampled_level,
+)
 from specc.diagnostics import Diagnostic, Path
 from specc.graph import Node, head_components, inputs_of, levels_of, prune
 from specc.job import Head, Job, Neck, ObjectDetection
@@ -54,7 +60,7 @@ def inputs_agree(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
     # Sizes that do not halve evenly disagree wherever they are doubled: E207 says that.
     sizes_too = height % by == 0 and width % by == 0
     for node in graph:
-        if graph.nodes[node]["operation"] not in ("add", "concat"):
+        if graph.nodes[node]["operation"] not in ("add", "fuse", "concat"):
             continue
         first, *others = inputs_of(graph, node)
         facts = _meeting_facts(graph, first, sizes_too)
@@ -173,8 +179,22 @@ def resolution_halves_evenly(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]
         f" {by.bit_length() - 1} times",
         ("data", "resolution"),
         f"set /data/resolution to {listed}",
-        f"level {by.bit_length() - 1} (stride {by}) is upsampled by two,"
-        " and must then have the size of the level below it",
+        _why_even(job, live),
+    )
+
+
+def _why_even(job: Job, live: nx.DiGraph) -> str:
+    by = divisor(live)
+    level = by.bit_length() - 1
+    if upsampled_level(live) == level:
+        return (
+            f"level {level} (stride {by}) is upsampled by two,"
+            " and must then have the size of the level below it"
+        )
+    return (
+        f"the weights of `{job.backbone.name}` expect TensorFlow's padding, which is"
+        f" the same for all images only if each halving down to level {level} is of an"
+        " even map"
     )
 
 

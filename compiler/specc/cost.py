@@ -111,9 +111,25 @@ def summarize(job: Job, graph: nx.DiGraph) -> Summary:
 
 def divisor(graph: nx.DiGraph) -> int:
     """What height and width of the image must be multiples of: the stride of the
-    highest level upsampled, since only an even map is restored by doubling its half."""
+    highest level that is upsampled, since only an even map is restored by doubling its
+    half, or that "same" padding makes, which is fixed only for even maps."""
+    return 2 ** max(upsampled_level(graph), same_padded_level(graph))
+
+
+def upsampled_level(graph: nx.DiGraph) -> int:
+    """The highest level that is upsampled; 0 where none is."""
     upsampled = [x.level for x, _, scale in graph.edges.data("scale") if scale < 0]
-    return 2 ** max(upsampled, default=0)
+    return max(upsampled, default=0)
+
+
+def same_padded_level(graph: nx.DiGraph) -> int:
+    """The highest level that a "same"-padded convolution makes by halving; or 0."""
+    padded = [
+        x.level
+        for x, options in graph.nodes.data("options")
+        if options.get("padding") == "same" and options["stride"] == 2
+    ]
+    return max(padded, default=0)
 
 
 def legal_sizes(size: int, divisor: int) -> tuple[int, ...]:

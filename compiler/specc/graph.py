@@ -5,8 +5,9 @@ model that it belongs to: ``image``, ``backbone``, ``neck``, ``head`` (a single 
 ``heads.<name>``. A step that several levels share has a node a level. Attributes:
 
 ========== =====================================================================
-operation  image, conv, batch_norm, group_norm, relu, max_pool, add, upsample,
-           global_pool, linear, flatten, concat, or missing (see ``Scope.read``)
+operation  image, conv, batch_norm, group_norm, one of ``ACTIVATIONS``, max_pool, add,
+           fuse, upsample, squeeze, multiply, global_pool, linear, flatten, concat, or
+           missing (see ``Scope.read``)
 options    what the operation needs besides its inputs and weights, as a dict
 prefix     of its keys in the state dict, ``backbone.conv1``; None without weights
 parameters key -> shape
@@ -43,9 +44,12 @@ from specc.job import Job
 
 Shape = tuple[int, ...]
 
-NO_MAP = frozenset(
-    {"global_pool", "linear", "flatten", "concat"}
-)  # no height and width
+ACTIVATIONS = frozenset(
+    {"relu", "relu6", "silu", "hardswish", "sigmoid", "hardsigmoid"}
+)
+NO_MAP = frozenset(  # no height and width, or a single cell for the whole image
+    {"squeeze", "global_pool", "linear", "flatten", "concat"}
+)
 
 
 class Node(NamedTuple):
@@ -100,29 +104,37 @@ class Scope:
         kernel: int,
         stride: int = 1,
         bias: bool = False,
+        groups: int = 1,
+        same: bool = False,
     ) -> Node:
-        """A convolution of odd kernel, padded: only its stride shrinks the map."""
-        weight = (channels, self.channels(x), kernel, kernel)
+        """A convolution of odd kernel, padded: only its stride shrinks the map.
+
+        With ``same``, as TensorFlow pads: of an even map that is halved, the odd row
+        and column of the border lie at the bottom and the right.
+        """
+        weight = (channels, self.channels(x) // groups, kernel, kernel)
         shape = (channels, *self._windows(x, kernel, stride))
-        options = {"kernel": kernel, "stride": stride, "padding": kernel // 2}
+        padding = "same" if same else kernel // 2
+        options = {"kernel": kernel, "stride": stride, "padding": padding}
         return self._add(
             step,
             "conv",
             (x,),
             shape,
-            options=options,
+            options=options | {"groups": groups},
             parameters={"weight": weight, **({"bias": (channels,)} if bias else {})},
             macs=prod(weight) * prod(shape[1:]),
             scale=stride.bit_length() - 1,
         )
 
-    def batch_norm(self, step: str, x: Node) -> Node:
+    def batch_norm(self, step: str, x: Node, eps: float = 1e-5) -> Node:
         vector = (self.channels(x),)
         return self._add(
             step,
             "batch_norm",
             (x,),
             self.shape(x),
+            options={"eps": eps},
             parameters={"weight": vector, "bias": vector},
             buffers={
                 "running_mean": vector,
@@ -142,8 +154,12 @@ class Scope:
             parameters={"weight": vector, "bias": vector},
         )
 
+    def activation(self, step: str, x: Node, operation: str) -> Node:
+        assert operation in ACTIVATIONS, operation
+        return self._add(step, operation, (x,), self.shape(x))
+
     def relu(self, step: str, x: Node) -> Node:
-        return self._add(step, "relu", (x,), self.shape(x))
+        return self.activation(step, x, "relu")
 
     def max_pool(self, step: str, x: Node, kernel: int, stride: int) -> Node:
         shape = (self.channels(x), *self._windows(x, kernel, stride))
@@ -153,6 +169,21 @@ class Scope:
 
     def add(self, step: str, *inputs: Node) -> Node:
         return self._add(step, "add", inputs, self.shape(inputs[0]))
+
+    def fuse(self, step: str, *inputs: Node) -> Node:
+        """A mean of maps whose weights are learned, one an input, and kept positive."""
+        parameters = {"weights": (len(inputs),)}
+        return self._add(
+            step, "fuse", inputs, self.shape(inputs[0]), parameters=parameters
+        )
+
+    def multiply(self, step: str, x: Node, gate: Node) -> Node:
+        """A map times one number a channel."""
+        return self._add(step, "multiply", (x, gate), self.shape(x))
+
+    def squeeze(self, step: str, x: Node) -> Node:
+        """The mean over the map, as a map of a single cell."""
+        return self._add(step, "squeeze", (x,), (self.channels(x), 1, 1))
 
     def upsample(self, step: str, x: Node) -> Node:
         """Each cell becomes 2 x 2 equal ones."""
@@ -224,10 +255,12 @@ class Scope:
             self.graph.add_edge(x, node, order=order, scale=scale)
         return node
 
-    def _stride(self, inputs: tuple[Node, ...], scale: int) -> int:
+    def _stride(self, inputs: tuple[Node, ...], scale: int) -> int | None:
         if not inputs:
             return 2**self.level
         stride = self.graph.nodes[inputs[0]]["stride"]
+        if stride is None:
+            return None
         return stride << scale if scale >= 0 else stride >> -scale
 
 

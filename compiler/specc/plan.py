@@ -15,9 +15,11 @@ import networkx as nx
 from specc.cost import Summary, summarize
 from specc.heads.object_detection import BINS
 from specc.job import Job
+from specc.plan_backbone import BackbonePlan, plan_backbone
 from specc.plan_data import data_constants, plan_data
 from specc.plan_heads import HeadPlan, plan_heads
-from specc.plan_model import BackbonePlan, NeckPlan, plan_backbone, plan_neck, star
+from specc.plan_maps import star
+from specc.plan_neck import NeckPlan, plan_neck
 from specc.plan_source import Line, constant, literal, mapping
 from specc.plan_text import cost_line, level_table, markdown_rows, title_of
 from specc.plan_train import plan_train, train_constants

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from specc.cost import Summary
 from specc.job import Job, MulticlassClassification, ObjectDetection
-from specc.plan_model import NeckPlan, span
+from specc.plan_maps import span
+from specc.plan_neck import NeckPlan
 from specc.plan_source import literal, mapping
 
 CATEGORIES_IN_CODE = 100  # more stand in a file of their own

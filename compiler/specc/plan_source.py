@@ -25,6 +25,13 @@ def constant(name: str, value: Any, note: str = "") -> Line:
     return Line(name, source, f"  # {note}" if note else "")
 
 
+def extra_level(level: int, inputs: int, outputs: int) -> Line:
+    """The layer that makes a level above what a backbone's family has."""
+    conv = f"nn.Conv2d({inputs}, {outputs}, 3, stride=2, padding=1, bias=False)"
+    rest = f"nn.BatchNorm2d({outputs}), nn.ReLU(inplace=True)"
+    return Line(f"down{level}", f"nn.Sequential({conv}, {rest})")
+
+
 def mapping(items: Iterable[tuple[str, str]]) -> str:
     """A dictionary from literal keys to expressions."""
     return "{" + ", ".join(f"{literal(key)}: {value}" for key, value in items) + "}"

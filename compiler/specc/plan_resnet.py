@@ -1,0 +1,50 @@
+"""ResNet's part of the plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specc.backbones.resnet import ResNet
+from specc.cost import Summary
+from specc.plan_maps import shape
+from specc.plan_source import Line, extra_level
+
+TOP = 5  # levels above are made by stride-2 convolutions
+
+
+def plan_resnet(table: ResNet, summary: Summary) -> dict[str, Any]:
+    channels = {x.level: x.backbone for x in summary.levels}
+    layers, steps = [], []
+    for level in summary.backbone_levels[1:]:
+        if level <= TOP:
+            layer = Line(f"layer{level - 1}", _stage(table, level, channels[level]))
+        else:
+            layer = extra_level(level, channels[level - 1], channels[level])
+        below = (
+            "F.max_pool2d(c1, 3, stride=2, padding=1)"
+            if level == 2
+            else f"c{level - 1}"
+        )
+        layers.append(layer)
+        source = f"self.{layer.name}({below})"
+        steps.append(Line(f"c{level}", source, shape=shape(channels[level], level)))
+    return {
+        "template": "backbones/resnet.py.jinja",
+        "class_name": table.name.replace("resnet", "ResNet"),
+        "layers": tuple(layers),
+        "steps": tuple(steps),
+        "family": {"block_template": f"backbones/{table.block}_block.py.jinja"},
+    }
+
+
+def _stage(table: ResNet, level: int, outputs: int) -> str:
+    """A stage's blocks. All but the first stage begin by halving the map."""
+    stage = level - 1
+    depth, width = table.depths[stage - 1], table.widths[stage - 1]
+    inputs = table.stem if stage == 1 else table.widths[stage - 2] * table.expansion
+    block = "BasicBlock" if table.block == "basic" else "Bottleneck"
+    first = f"{block}({inputs}, {width}{', stride=2' if stage > 1 else ''})"
+    other = f"{block}({outputs}, {width})"
+    if depth > 2:
+        other = f"*({other} for _ in range({depth - 1}))"
+    return f"nn.Sequential({first}, {other})"
