@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from specc.backbones import TABLES
+from specc.backbones.inverted import Inverted
 from specc.backbones.resnet import ResNet
 from specc.cost import Summary
 from specc.job import Job
+from specc.plan_inverted import plan_inverted
 from specc.plan_maps import maps_type, span
 from specc.plan_resnet import plan_resnet
 from specc.plan_source import Line
 
 IMAGENET_CHANNELS = 3
-FAMILIES = {ResNet: plan_resnet}  # type of the table -> what only its template says
+FAMILIES = {
+    ResNet: plan_resnet,
+    Inverted: plan_inverted,
+}  # type of the table -> what only its template says
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from specc.backbones import TABLES
 from specc.cost import Level, Summary
 from specc.job import Job
 
@@ -15,7 +16,7 @@ def title_of(job: Job) -> str:
     """Tasks and architecture in a line, such as: Object detection: ResNet-18 -> FPN."""
     tasks = list(dict.fromkeys(TASKS[head.task] for head in job.heads))
     what = " and ".join([", ".join(tasks[:-1]), tasks[-1]] if tasks[1:] else tasks)
-    parts = [job.backbone.name.replace("resnet", "ResNet-")]
+    parts = [TABLES[job.backbone.name].title]
     if job.neck:
         parts.append("FPN")
     if len(job.heads) > 1:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from specc.backbones import resnet
+from specc.backbones import efficientnet, inverted, mobilenet, resnet
 
 if TYPE_CHECKING:
     from specc.graph import Node, Scope
 
-TABLES = {table.name: table for table in resnet.TABLES}
-BUILDERS = {resnet.ResNet: resnet.build}  # type of the table -> builder
+TABLES = {
+    table.name: table
+    for family in (resnet, efficientnet, mobilenet)
+    for table in family.TABLES
+}
+BUILDERS = {  # type of the table -> builder
+    resnet.ResNet: resnet.build,
+    inverted.Inverted: inverted.build,
+}
 
 
 def build(net: Scope, name: str, image: Node, top_level: int) -> dict[int, Node]:
