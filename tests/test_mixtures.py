@@ -42,7 +42,12 @@ FORMATS = {
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
 FACTORS = {
-    "backbone": ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"],
+    "backbone": [
+        *("resnet18", "resnet34", "resnet50", "resnet101", "efficientnet_b0"),
+        *("efficientnet_b5", "efficientnetv2_s", "mobilenetv2", "mobilenetv2_035"),
+        *("mobilenetv3_small", "mobilenetv3_large"),
+    ],
+    "frozen_levels": [0, 1, 3],
     "top_level": [3, 4, 5, 6, 7],
     "neck": [None, (3, 3), (3, 5), (2, 4), (3, 7), (4, 6)],
     "heads": list(HEADS),
@@ -82,8 +87,13 @@ FACTORS = {
 
 def is_valid(choice: dict) -> bool:
     neck, top = choice["neck"], choice["top_level"]
-    return choice["heads"] in FORMATS[choice["format"]] and (
-        neck is None or neck[0] <= top
+    start = choice["initialization"]
+    has_weights = choice["backbone"] != "mobilenetv2_035" or "weights" in start
+    return (
+        choice["heads"] in FORMATS[choice["format"]]
+        and (neck is None or neck[0] <= top)
+        and (start["kind"] != "imagenet" or has_weights)
+        and (start["kind"] != "random" or not choice["frozen_levels"])
     )
 
 
@@ -110,6 +120,7 @@ def job_of(choice: dict) -> dict:
     trainer["max_iterations"], trainer["max_hours"] = choice["limits"]
     backbone = {"name": choice["backbone"], "top_level": top}
     backbone["resize_input"] = choice["resize_input"]
+    backbone["frozen_levels"] = choice["frozen_levels"]
     fpn = {"kind": "fpn", "bottom_level": levels[0], "top_level": levels[1]}
     return {
         "name": "many-jobs",

@@ -34,6 +34,7 @@ class Backbone:
     name: str
     top_level: int
     resize_input: bool
+    frozen_levels: int = 0  # from level 1 on; training leaves them alone
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def plan(job: Job, graph: nx.DiGraph) -> Plan:
         "model.py": _model_constants(job, summary, backbone, neck, heads),
         "data.py": data_constants(job),
         "evaluate.py": (JOB,),
-        "train.py": train_constants(job),
+        "train.py": train_constants(job, backbone),
     }
     values = {
         **_texts(job, summary),

@@ -8,6 +8,7 @@ from typing import Any
 from specc.backbones import TABLES
 from specc.backbones.inverted import Inverted
 from specc.backbones.resnet import ResNet
+from specc.backbones.table import Table
 from specc.cost import Summary
 from specc.job import Job
 from specc.plan_inverted import plan_inverted
@@ -34,6 +35,10 @@ class BackbonePlan:
     returns_type: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    frozen: str  # levels as text; empty where none are
+    frozen_modules: str  # self.conv1, self.bn1
+    left_out: tuple[str, ...]  # what weights of timm's may hold besides
+    first: str  # the tensor that meets the image's channels
     family: dict[str, Any]  # what the templates of the family ask for besides
 
 
@@ -47,8 +52,23 @@ def plan_backbone(job: Job, summary: Summary) -> BackbonePlan:
         returns_type=maps_type(returned),
         mean=_of_channels(table.mean, job.data.channels),
         std=_of_channels(table.std, job.data.channels),
-        **FAMILIES[type(table)](table, summary),
+        first=f"{table.first}.weight",
+        **_by_family(job, table, summary),
     )
+
+
+def _by_family(job: Job, table: Table, summary: Summary) -> dict[str, Any]:
+    """What the family says, and its modules by level put to use."""
+    said = FAMILIES[type(table)](table, summary)
+    modules: dict[int, list[str]] = said.pop("modules")
+    frozen = [k for k in modules if k <= job.backbone.frozen_levels]
+    names = [f"self.{module}" for k in frozen for module in modules[k]]
+    left_out = (*said.pop("unused"), *table.classifier)
+    return said | {
+        "frozen": span(tuple(frozen)) if frozen else "",
+        "frozen_modules": ", ".join(names),
+        "left_out": tuple(f"{name}." for name in left_out),
+    }
 
 
 def _of_channels(values: tuple[float, ...], channels: int) -> tuple[float, ...]:

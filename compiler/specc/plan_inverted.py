@@ -56,6 +56,8 @@ def plan_inverted(table: Inverted, summary: Summary) -> dict[str, Any]:
         "class_name": table.class_name,
         "layers": tuple(extra_level(k, channels[k - 1], channels[k]) for k in extra),
         "steps": tuple(_steps(emitted, extra, channels)),
+        "modules": _modules(emitted, extra),
+        "unused": [f"blocks.{n}" for n in range(len(emitted), len(table.stages))],
         "family": {
             "title": table.title,
             "paper": table.paper,
@@ -171,6 +173,14 @@ def _construction(block: Block, used: list[Block]) -> str:
     if "act" in names and not names["act"].endswith(FUNCTIONS[block.activation]):
         arguments.append(f"act={FUNCTIONS[block.activation]}")
     return f"{CLASSES[block.kind]}({', '.join(arguments)})"
+
+
+def _modules(emitted: list[tuple], extra: list[int]) -> dict[int, list[str]]:
+    """The modules that make each level."""
+    modules = {1: ["conv_stem", "bn1"]}
+    for level, number, _ in emitted:
+        modules.setdefault(level, []).append(f"blocks[{number}]")
+    return modules | {level: [f"down{level}"] for level in extra}
 
 
 def _steps(

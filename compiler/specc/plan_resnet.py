@@ -13,7 +13,7 @@ from specc.plan_source import Line, extra_level
 
 def plan_resnet(table: ResNet, summary: Summary) -> dict[str, Any]:
     channels = {x.level: x.backbone for x in summary.levels}
-    layers, steps = [], []
+    layers, steps, modules = [], [], {1: ["conv1", "bn1"]}
     for level in summary.backbone_levels[1:]:
         if level <= LEVELS:
             layer = Line(f"layer{level - 1}", _stage(table, level, channels[level]))
@@ -25,6 +25,7 @@ def plan_resnet(table: ResNet, summary: Summary) -> dict[str, Any]:
             else f"c{level - 1}"
         )
         layers.append(layer)
+        modules[level] = [layer.name]
         source = f"self.{layer.name}({below})"
         steps.append(Line(f"c{level}", source, shape=shape(channels[level], level)))
     return {
@@ -32,6 +33,8 @@ def plan_resnet(table: ResNet, summary: Summary) -> dict[str, Any]:
         "class_name": table.class_name,
         "layers": tuple(layers),
         "steps": tuple(steps),
+        "modules": modules,
+        "unused": [f"layer{k - 1}" for k in range(2, LEVELS + 1) if k not in modules],
         "family": {"block_template": f"backbones/{table.block}_block.py.jinja"},
     }
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from specc.backbones import TABLES
 from specc.job import Job, Optimizer, Scheduler, Trainer
+from specc.plan_backbone import BackbonePlan
 from specc.plan_source import Line, constant, literal
 
 HUB = "https://huggingface.co/timm/{}/resolve/main/pytorch_model.bin"
 INITIALIZATIONS = {"imagenet": "imagenet", "checkpoint": "matching"}
 
 
-def train_constants(job: Job) -> tuple[Line, ...]:
+def train_constants(job: Job, backbone: BackbonePlan) -> tuple[Line, ...]:
     trainer, optimizer = job.trainer, job.trainer.optimizer
     lines = _length(trainer)
     lines.append(constant("LEARNING_RATE", optimizer.learning_rate))
@@ -25,6 +26,8 @@ def train_constants(job: Job) -> tuple[Line, ...]:
         lines.append(constant("CLIP_NORM", trainer.gradient_clipping))
     if trainer.initialization.kind != "random":
         lines.append(_weights(job))
+    if trainer.initialization.kind == "imagenet":
+        lines.append(constant("LEFT_OUT", backbone.left_out))
     return (
         *lines,
         constant("BEST", trainer.best, "the metric that chooses best.pt"),
