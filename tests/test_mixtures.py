@@ -45,6 +45,12 @@ FACTORS = {
     "backbone": ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"],
     "top_level": [3, 4, 5, 6, 7],
     "neck": [None, (3, 3), (3, 5), (2, 4), (3, 7), (4, 6)],
+    "kind": [
+        {"kind": "fpn", "channels": 40},
+        {"kind": "fpn", "extra_levels_from": "backbone", "channels": 40},
+        {"kind": "bifpn", "layers": 1, "channels": 40},
+        {"kind": "bifpn"},
+    ],
     "heads": list(HEADS),
     "format": list(FORMATS),
     "augmentation": [
@@ -82,9 +88,9 @@ FACTORS = {
 
 def is_valid(choice: dict) -> bool:
     neck, top = choice["neck"], choice["top_level"]
-    return choice["heads"] in FORMATS[choice["format"]] and (
-        neck is None or neck[0] <= top
-    )
+    if neck and (neck[0] > top or choice["kind"]["kind"] == "bifpn" and neck == (3, 3)):
+        return False
+    return choice["heads"] in FORMATS[choice["format"]]
 
 
 def job_of(choice: dict) -> dict:
@@ -110,7 +116,7 @@ def job_of(choice: dict) -> dict:
     trainer["max_iterations"], trainer["max_hours"] = choice["limits"]
     backbone = {"name": choice["backbone"], "top_level": top}
     backbone["resize_input"] = choice["resize_input"]
-    fpn = {"kind": "fpn", "bottom_level": levels[0], "top_level": levels[1]}
+    ends = {"bottom_level": levels[0], "top_level": levels[1]}
     return {
         "name": "many-jobs",
         "data": {
@@ -121,7 +127,7 @@ def job_of(choice: dict) -> dict:
         },
         "model": {
             "backbone": backbone,
-            "neck": fpn | {"channels": 40} if neck else {"kind": "none"},
+            "neck": choice["kind"] | ends if neck else {"kind": "none"},
             "heads": heads,
         },
         "trainer": trainer,

@@ -35,6 +35,7 @@ ALLOWED = (
 CONTROL_SHARE, SHORT = 0.15, 20  # lines; shorter templates may be all control
 CONTROL_HEAVY = {  # template: the reason why its share may be higher
     "backbones/resnet.py.jinja": "two loops of a line each in a short page",
+    "model/one_head.py.jinja": "two loops of a line each in a short page",
     "model/several_heads.py.jinja": "two loops of a line each in a short page",
 }
 
