@@ -50,6 +50,12 @@ FACTORS = {
     "frozen_levels": [0, 1, 3],
     "top_level": [3, 4, 5, 6, 7],
     "neck": [None, (3, 3), (3, 5), (2, 4), (3, 7), (4, 6)],
+    "kind": [
+        {"kind": "fpn", "channels": 40},
+        {"kind": "fpn", "extra_levels_from": "backbone", "channels": 40},
+        {"kind": "bifpn", "layers": 1, "channels": 40},
+        {"kind": "bifpn"},
+    ],
     "heads": list(HEADS),
     "format": list(FORMATS),
     "augmentation": [
@@ -89,9 +95,10 @@ def is_valid(choice: dict) -> bool:
     neck, top = choice["neck"], choice["top_level"]
     start = choice["initialization"]
     has_weights = choice["backbone"] != "mobilenetv2_035" or "weights" in start
+    one_level = neck == (3, 3) and choice["kind"]["kind"] == "bifpn"
     return (
         choice["heads"] in FORMATS[choice["format"]]
-        and (neck is None or neck[0] <= top)
+        and (neck is None or neck[0] <= top and not one_level)
         and (start["kind"] != "imagenet" or has_weights)
         and (start["kind"] != "random" or not choice["frozen_levels"])
     )
@@ -121,7 +128,7 @@ def job_of(choice: dict) -> dict:
     backbone = {"name": choice["backbone"], "top_level": top}
     backbone["resize_input"] = choice["resize_input"]
     backbone["frozen_levels"] = choice["frozen_levels"]
-    fpn = {"kind": "fpn", "bottom_level": levels[0], "top_level": levels[1]}
+    ends = {"bottom_level": levels[0], "top_level": levels[1]}
     return {
         "name": "many-jobs",
         "data": {
@@ -132,7 +139,7 @@ def job_of(choice: dict) -> dict:
         },
         "model": {
             "backbone": backbone,
-            "neck": fpn | {"channels": 40} if neck else {"kind": "none"},
+            "neck": choice["kind"] | ends if neck else {"kind": "none"},
             "heads": heads,
         },
         "trainer": trainer,

@@ -9,6 +9,11 @@ from math import prod
 
 import networkx as nx
 
+from specc.check_neck import (
+    bifpn_has_two_levels,
+    extra_levels_are_made,
+    neck_starts_in_the_backbone,
+)
 from specc.cost import (
     FLOAT_BYTES,
     divisor,
@@ -123,23 +128,6 @@ def bounds_in_order(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
             )
 
 
-def neck_starts_in_the_backbone(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
-    """E205: the neck has at least one level of the backbone to start from."""
-    if not job.neck:
-        return
-    bottom, top = min(graph.graph["neck"]), max(graph.graph["backbone"])
-    if bottom > top:
-        yield Diagnostic(
-            "E205",
-            f"neck `{job.neck.kind}` starts at level {bottom},"
-            f" backbone `{job.backbone.name}` ends at level {top}",
-            ("model", "neck", "bottom_level"),
-            f"set /model/neck/bottom_level to {top},"
-            f" or /model/backbone/top_level to {bottom}",
-            "a neck fuses levels of the backbone, and adds only those above them",
-        )
-
-
 def shared_weights_fit(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
     """E206: levels that share a head's weights have the width that these expect."""
     shapes: dict[str, dict] = {}
@@ -224,11 +212,16 @@ def levels_are_used(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
     live = prune(graph)
     for component, gone in dropped_levels(graph, live).items():
         kept = levels_of(live, component)
+        if kept:  # a neck starts in the backbone, though it need not emit that level
+            start = min(kept[0], max(graph.graph["backbone"]))
+            gone = tuple(k for k in gone if not start <= k <= kept[-1])
+        if not gone:
+            continue
         edits = {}
         if kept and gone[-1] > kept[-1]:
             edits["top_level"] = kept[-1]
         if kept and gone[0] < kept[0]:
-            edits["bottom_level"] = kept[0]
+            edits["bottom_level"] = start
         owner = f"/model/{component}"
         steps = [f"{owner}/{field} to {level}" for field, level in edits.items()]
         yield Diagnostic(
@@ -280,8 +273,10 @@ STRUCTURE = (  # of all that the job describes
     heads_read_what_is_made,
     bounds_in_order,
     neck_starts_in_the_backbone,
+    bifpn_has_two_levels,
     shared_weights_fit,
     levels_are_used,
+    extra_levels_are_made,
 )
 EMITTED = (  # of what is left without the unused levels
     resolution_halves_evenly,

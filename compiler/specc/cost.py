@@ -22,7 +22,7 @@ class Level:
     backbone: int | None  # channels; None where the backbone does not make the level
     neck: int | None
     heads: tuple[str, ...]  # names of those that read it
-    receptive_field: int  # pixels; of the neck's output, where the neck returns it
+    receptive_field: int  # pixels; of the neck's output, else of the last map there
 
     @property
     def cells(self) -> int:
@@ -54,6 +54,7 @@ class Summary:
     backbone_levels: tuple[int, ...]
     backbone_returned: tuple[int, ...]
     neck_levels: tuple[int, ...]
+    neck_read: tuple[int, ...]  # levels of the backbone
     neck_returned: tuple[int, ...]
     components: tuple[Component, ...]
     divisor: int  # of the height and the width
@@ -92,6 +93,7 @@ def summarize(job: Job, graph: nx.DiGraph) -> Summary:
         backbone_levels=levels_of(live, "backbone"),
         backbone_returned=_returned(live, "backbone"),
         neck_levels=levels_of(live, "neck"),
+        neck_read=_read_by_neck(live),
         neck_returned=_returned(live, "neck"),
         components=tuple(
             _component(live, module) for module in names if levels_of(live, module)
@@ -179,7 +181,8 @@ def _map_levels(graph: nx.DiGraph) -> list[int]:
 
 
 def _level(graph: nx.DiGraph, live: nx.DiGraph, level: int) -> Level:
-    made = {**live.graph["backbone"], **live.graph["neck"]}
+    maps = (x for x in live if x.component in ("backbone", "neck") and x.level == level)
+    made = {level: list(maps)[-1], **live.graph["backbone"], **live.graph["neck"]}
     channels = {
         component: graph.nodes[graph.graph[component][level]]["shape"][0]
         for component in ("backbone", "neck")
@@ -200,6 +203,15 @@ def _level(graph: nx.DiGraph, live: nx.DiGraph, level: int) -> Level:
         ),
         receptive_field=receptive_field(live, made[level]),
     )
+
+
+def _read_by_neck(graph: nx.DiGraph) -> tuple[int, ...]:
+    read = {
+        x.level
+        for x, y in graph.edges
+        if (x.component, y.component) == ("backbone", "neck")
+    }
+    return tuple(sorted(read))
 
 
 def _returned(graph: nx.DiGraph, component: str) -> tuple[int, ...]:

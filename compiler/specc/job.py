@@ -39,10 +39,20 @@ class Backbone:
 
 @dataclass(frozen=True)
 class Neck:
-    kind: str  # fpn
+    kind: str
     bottom_level: int
     top_level: int
     channels: int
+
+
+@dataclass(frozen=True)
+class FPN(Neck):
+    extra_levels_from: str  # neck, backbone: what the first level above it is made of
+
+
+@dataclass(frozen=True)
+class BiFPN(Neck):
+    layers: int  # times that the levels flow down and up again
 
 
 @dataclass(frozen=True)

@@ -130,14 +130,14 @@ def _model_values(
 ) -> dict[str, Any]:
     several = len(heads) > 1
     parts = [Line("backbone", f"{backbone.class_name}()")]
-    parts += [Line("neck", "FPN()")] if neck else []
+    parts += [Line("neck", f"{neck.class_name}()")] if neck else []
     parts += [] if several else [Line("head", heads[0].construction)]
     return {
         "channels": job.data.channels,
         "resize_input": job.backbone.resize_input,
         "model_sections": _model_sections(job, heads, backbone, neck),
         "parts": parts,
-        "trunk": _trunk(backbone, neck),
+        "trunk": _trunk(heads, backbone, neck),
         "forward": _forward(heads, backbone, neck),
         "constructions": mapping((head.name, head.construction) for head in heads),
         "results_template": f"model/{_results(job, heads)}.py.jinja",
@@ -202,8 +202,22 @@ def _weighted(heads: tuple[HeadPlan, ...]) -> str:
     return f"{literal(heads[0].loss_weight)} * value"
 
 
-def _trunk(backbone: BackbonePlan, neck: NeckPlan | None) -> list[Line]:
-    """Backbone and neck as a line each, for several heads."""
+def _is_one_line(
+    heads: tuple[HeadPlan, ...], backbone: BackbonePlan, neck: NeckPlan | None
+) -> bool:
+    """Whether each part reads all that the part before it returns, and nothing else.
+
+    Not so with several heads, nor where a head reads the backbone beside the neck.
+    """
+    return len(heads) == 1 and (neck is None or neck.inputs == backbone.returned)
+
+
+def _trunk(
+    heads: tuple[HeadPlan, ...], backbone: BackbonePlan, neck: NeckPlan | None
+) -> list[Line]:
+    """Backbone and neck as a line each, where the graph is more than one line."""
+    if _is_one_line(heads, backbone, neck):
+        return []
     lines = [Line(", ".join(backbone.returned), "self.backbone(images)")]
     if neck:
         source = f"self.neck({', '.join(neck.inputs)})"
@@ -214,10 +228,12 @@ def _trunk(backbone: BackbonePlan, neck: NeckPlan | None) -> list[Line]:
 def _forward(
     heads: tuple[HeadPlan, ...], backbone: BackbonePlan, neck: NeckPlan | None
 ) -> str:
-    """What the model returns: for one head the whole graph in a line."""
+    """What the model returns: for one head, if possible, the whole graph in a line."""
     if len(heads) > 1:
         calls = ((h.name, f"self.heads[{literal(h.name)}]({h.inputs})") for h in heads)
         return mapping(calls)
+    if not _is_one_line(heads, backbone, neck):
+        return f"self.head({heads[0].inputs})"
     maps = f"{star(backbone.returned)}self.backbone(images)"
     if neck:
         maps = f"{star(neck.returned)}self.neck({maps})"

@@ -10,6 +10,7 @@ TASKS = {
     "object_detection": "object detection",
     "multiclass_classification": "multiclass classification",
 }
+NECKS = {"fpn": "FPN", "bifpn": "BiFPN"}
 
 
 def title_of(job: Job) -> str:
@@ -18,7 +19,7 @@ def title_of(job: Job) -> str:
     what = " and ".join([", ".join(tasks[:-1]), tasks[-1]] if tasks[1:] else tasks)
     parts = [TABLES[job.backbone.name].title]
     if job.neck:
-        parts.append("FPN")
+        parts.append(NECKS[job.neck.kind])
     if len(job.heads) > 1:
         parts.append(f"{len(job.heads)} heads")
     else:
