@@ -24,7 +24,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from data import BATCH_SIZE, ImageError, read_datasets, training_batches
+from data import BATCH_SIZE, ImageError, training_batches
+from dataset import read_datasets
 from draw import save_curves, save_image, sheet
 from evaluate import JOB, evaluate, predict_samples
 from model import Detector, loss_terms
