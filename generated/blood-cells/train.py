@@ -96,10 +96,7 @@ def save(path: Path, state: dict):
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except (
-        OSError,
-        RuntimeError,
-    ) as error:  # PyTorch reports a full disk as the latter
+    except (OSError, RuntimeError) as error:  # a full disk raises either
         temporary.unlink(missing_ok=True)
         reason = str(error).splitlines()[0]
         raise SystemExit(
