@@ -30,10 +30,12 @@ def main() -> int:
     )
     options = arguments.parse_args()
     cv2.setNumThreads(0)
-    data = load(FOLDER / "data.py")
+    dataset, data = load(FOLDER / "dataset.py"), load(FOLDER / "data.py")
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.images or draw_images(Path(scratch))
-        samples = [sample(data, path) for path in sorted(folder.glob("*.jpg"))[:IMAGES]]
+        samples = [
+            sample(dataset, path) for path in sorted(folder.glob("*.jpg"))[:IMAGES]
+        ]
         kept = [
             compare(data, samples, resolution, options.pairs) for resolution in BARS
         ]
@@ -75,9 +77,9 @@ def letterbox(path: str, resolution: int) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def sample(data, path: Path):
+def sample(dataset, path: Path):
     """An image without labels: they cost nothing beside the pixels."""
-    return data.Sample(path, *data.image_size(path), labels={})
+    return dataset.Sample(path, *dataset.image_size(path), labels={})
 
 
 def draw_images(folder: Path) -> Path:

@@ -14,6 +14,7 @@ import pytest
 from emitted_jobs import (
     DETECTION,
     GENERATED,
+    Emitted,
     detecting,
     load,
     load_data,
@@ -79,11 +80,11 @@ def golden(request) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def emitted(tmp_path_factory) -> Callable[..., ModuleType]:
-    """Compiles and imports data.py: emitted(heads, **data) -> module, once for each."""
-    made: dict[str, ModuleType] = {}
+def emitted(tmp_path_factory) -> Callable[..., Emitted]:
+    """Compiles and imports: emitted(*heads, **data) -> modules, once for each job."""
+    made: dict[str, Emitted] = {}
 
-    def get(*heads: dict, **data) -> ModuleType:
+    def get(*heads: dict, **data) -> Emitted:
         key = json.dumps([heads, data])
         if key not in made:
             folder = tmp_path_factory.mktemp("emitted")
@@ -94,8 +95,15 @@ def emitted(tmp_path_factory) -> Callable[..., ModuleType]:
 
 
 @pytest.fixture
-def detection(emitted) -> ModuleType:
-    return emitted(DETECTION, validation="val")
+def dataset(emitted) -> ModuleType:
+    """The dataset.py of a detector."""
+    return emitted(DETECTION, validation="val").dataset
+
+
+@pytest.fixture
+def data(emitted) -> ModuleType:
+    """The data.py beside it."""
+    return emitted(DETECTION, validation="val").data
 
 
 # ---- Emitted runs ----

@@ -7,12 +7,13 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 from specc.build import Compiled, compile_job
 
 GENERATED = Path(__file__).parent.parent / "generated"
 MODEL_SIZE = 96, 160  # height and width, where model.py is tested
-DATA_SIZE = 64, 96  # where data.py is tested
+DATA_SIZE = 64, 96  # where dataset.py and data.py are tested
 FPN = {"kind": "fpn", "bottom_level": 3, "top_level": 6, "channels": 32}
 NAMES = ("a", "b", "no")
 DETECTION = {"name": "cells", "task": "object_detection", "categories": NAMES}
@@ -68,13 +69,20 @@ def load(path: Path) -> ModuleType:
     return module
 
 
-def load_data(folder: Path) -> ModuleType:
-    """The data.py of a folder, which imports the model.py beside it."""
-    own = ("model", "data")
+class Emitted(NamedTuple):
+    """Two modules of one folder; the second imports the first."""
+
+    dataset: ModuleType
+    data: ModuleType
+
+
+def load_data(folder: Path) -> Emitted:
+    """The dataset.py and data.py of a folder, which import the model.py beside them."""
+    own = ("model", "dataset", "data")
     before = {name: sys.modules.pop(name, None) for name in own}
     sys.path.insert(0, str(folder))
     try:
-        return importlib.import_module("data")
+        return Emitted(*map(importlib.import_module, own[1:]))
     finally:
         sys.path.remove(str(folder))
         for name in own:

@@ -50,17 +50,19 @@ def save(path: Path, mode: str, **options) -> np.ndarray:
         ("ink.jpg", "CMYK", 12),
     ],
 )
-def test_any_kind_of_image_is_read_as_rgb(detection, tmp_path, name, mode, tolerance):
+def test_any_kind_of_image_is_read_as_rgb(
+    dataset, data, tmp_path, name, mode, tolerance
+):
     path = tmp_path / name
     shown = save(path, mode)
-    assert detection.image_size(path) == (30, 40)
-    found = detection.read_image(detection.Sample(path, 30, 40, {}), 30, 40)
+    assert dataset.image_size(path) == (30, 40)
+    found = data.read_image(data.Sample(path, 30, 40, {}), 30, 40)
     assert found.dtype == np.uint8 and found.shape == (30, 40, 3)
     assert np.abs(found - shown).mean() <= tolerance
 
 
 def test_grey_images_keep_their_channel(emitted, tmp_path):
-    grey = emitted(DETECTION, channels=1)
+    grey = emitted(DETECTION, channels=1).data
     shown = save(tmp_path / "image.png", "L")
     sample = grey.Sample(tmp_path / "image.png", 30, 40, {})
     found = grey.read_image(sample, 30, 40)
@@ -76,7 +78,7 @@ def test_grey_images_keep_their_channel(emitted, tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_recoloring_keeps_the_order_of_light_and_dark(emitted, channels):
     """A black pixel never ends lighter than a white one, or than a grey one."""
-    data = emitted(DETECTION, channels=channels, augmentation={"color": 0.9})
+    data = emitted(DETECTION, channels=channels, augmentation={"color": 0.9}).data
     ramp = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(channels, 2)
     for seed in range(30):
         found = data.recolor(ramp, np.random.default_rng(seed))
@@ -110,30 +112,30 @@ def save_turned(path: Path, orientation: int):
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
-def test_boxes_are_in_pixels_as_shown(detection, tmp_path, orientation, suffix):
+def test_boxes_are_in_pixels_as_shown(dataset, data, tmp_path, orientation, suffix):
     """Or the image is refused before training: OpenCV 5.0 reads no transposed TIFF."""
     path = tmp_path / f"image{suffix}"
     save_turned(path, orientation)
     if suffix == ".tif" and orientation > 4 and cv2.imread(str(path)) is None:
         with pytest.raises(ValueError, match="not an image|TIFF"):
-            detection.image_size(path)
+            dataset.image_size(path)
         return
-    assert detection.image_size(path) == (30, 40)
-    image = detection.read_image(detection.Sample(path, 30, 40, {}), 30, 40)
+    assert dataset.image_size(path) == (30, 40)
+    image = data.read_image(data.Sample(path, 30, 40, {}), 30, 40)
     assert extent(image) == pytest.approx(MARKER, abs=1.5)
 
 
-def test_the_reduced_decoding_is_turned_too(detection, tmp_path):
+def test_the_reduced_decoding_is_turned_too(dataset, data, tmp_path):
     """A JPEG that is decoded at an eighth: same picture, same place."""
     stored = cv2.resize(picture(), (800, 1200))
     stored[100:300, 200:600] = 255
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(stored).save(tmp_path / "image.jpg", exif=exif)
-    height, width = detection.image_size(tmp_path / "image.jpg")
+    height, width = dataset.image_size(tmp_path / "image.jpg")
     assert (height, width) == (800, 1200)
-    sample = detection.Sample(tmp_path / "image.jpg", height, width, {})
-    small = detection.read_image(sample, 64, 96)
+    sample = data.Sample(tmp_path / "image.jpg", height, width, {})
+    small = data.read_image(sample, 64, 96)
     turned = np.rot90(stored, -1)
     expected = cv2.resize(turned, (96, 64), interpolation=cv2.INTER_AREA)
     assert np.abs(small.astype(int) - expected).mean() < 3
@@ -157,32 +159,32 @@ def extent(image: np.ndarray) -> tuple[float, ...]:
 @pytest.mark.parametrize(
     "size", [(1, 1), (1, 500), (500, 1), (3, 2000), (2000, 3), (64, 96), (65, 97)]
 )
-def test_images_of_any_shape_fit_the_canvas(detection, tmp_path, size):
+def test_images_of_any_shape_fit_the_canvas(data, tmp_path, size):
     path = tmp_path / "image.png"
     Image.fromarray(np.full((*size, 3), 200, np.uint8)).save(path)
-    sample = detection.Sample(path, *size, {})
-    canvas, transform = detection.letterbox(sample)
+    sample = data.Sample(path, *size, {})
+    canvas, transform = data.letterbox(sample)
     assert canvas.shape == (HEIGHT, WIDTH, 3)
-    height, width = detection.fit(*size)
+    height, width = data.fit(*size)
     assert 1 <= height <= HEIGHT and 1 <= width <= WIDTH
     assert (canvas[:height, :width] == 200).all()
-    assert (canvas[height:] == detection.PAD).all()
-    assert (canvas[:, width:] == detection.PAD).all()
+    assert (canvas[height:] == data.PAD).all()
+    assert (canvas[:, width:] == data.PAD).all()
     whole = transform.move(np.float32([[0, 0, size[1], size[0]]]))
     np.testing.assert_allclose(whole, [[0, 0, width, height]], atol=1e-3)
     for seed in range(8):
-        canvas, transform = detection.augment(sample, np.random.default_rng(seed))
+        canvas, transform = data.augment(sample, np.random.default_rng(seed))
         assert canvas.shape == (HEIGHT, WIDTH, 3)
         assert np.isfinite(transform.move(np.float32([[0, 0, 1, 1]]))).all()
 
 
-def test_an_image_that_breaks_off_is_named(detection, tmp_path):
+def test_an_image_that_breaks_off_is_named(dataset, data, tmp_path):
     path = tmp_path / "image.tif"
     Image.fromarray(picture(300, 400)).save(path)
     path.write_bytes(path.read_bytes()[:1000])
-    assert detection.image_size(path) == (300, 400)  # its header is whole
-    with pytest.raises(detection.ImageError, match="image.tif: cannot be decoded"):
-        detection.letterbox(detection.Sample(path, 300, 400, {}))
+    assert dataset.image_size(path) == (300, 400)  # its header is whole
+    with pytest.raises(data.ImageError, match="image.tif: cannot be decoded"):
+        data.letterbox(data.Sample(path, 300, 400, {}))
 
 
 # ---- Augmentation ----
@@ -205,7 +207,7 @@ CHANGES = {
 @pytest.mark.parametrize("size", [(90, 120), (200, 130), (40, 300)])
 @pytest.mark.parametrize("changes", CHANGES)
 def test_augmented_boxes_stay_on_their_objects(emitted, tmp_path, changes, size):
-    data = emitted(DETECTION, augmentation=CHANGES[changes])
+    data = emitted(DETECTION, augmentation=CHANGES[changes]).data
     height, width = size
     box = np.float32([width // 3, height // 4, width * 3 // 4, height * 5 // 8])
     left, top, right, bottom = box.astype(int)
@@ -234,30 +236,30 @@ def test_augmented_boxes_stay_on_their_objects(emitted, tmp_path, changes, size)
     assert len(seen) == 2 ** sum(flips)
 
 
-def test_objects_that_are_nearly_out_of_sight_are_left_out(detection):
+def test_objects_that_are_nearly_out_of_sight_are_left_out(data):
     boxes = np.float32(
         [[-30, 0, 9, 10], [-30, 0, 11, 10], [0, 0, 10, 10], [96, 0, 99, 5]]
     )
-    still = detection.Transform(np.float32([1, 1]), np.float32([0, 0]))
-    found = detection.moved(detection.Objects(boxes, np.arange(4)), still)
+    still = data.Transform(np.float32([1, 1]), np.float32([0, 0]))
+    found = data.moved(data.Objects(boxes, np.arange(4)), still)
     assert found.classes.tolist() == [1, 2]
     assert found.boxes.tolist() == [[0, 0, 11, 10], [0, 0, 10, 10]]
 
 
-def test_a_view_depends_on_seed_epoch_and_index_alone(detection, tmp_path):
+def test_a_view_depends_on_seed_epoch_and_index_alone(data, tmp_path):
     cv2.imwrite(str(tmp_path / "image.png"), picture(90, 120))
-    objects = detection.Objects(np.float32([[5, 5, 60, 60]]), np.int64([0]))
-    sample = detection.Sample(tmp_path / "image.png", 90, 120, {"cells": objects})
-    views = detection.TrainingSet([sample, sample], seed=3)
+    objects = data.Objects(np.float32([[5, 5, 60, 60]]), np.int64([0]))
+    sample = data.Sample(tmp_path / "image.png", 90, 120, {"cells": objects})
+    views = data.TrainingSet([sample, sample], seed=3)
     first, again = views[4, 0], views[4, 0]
     assert (first[0] == again[0]).all()
     assert (first[1]["cells"].boxes == again[1]["cells"].boxes).all()
-    others = [views[5, 0], views[4, 1], detection.TrainingSet([sample], 9)[4, 0]]
+    others = [views[5, 0], views[4, 1], data.TrainingSet([sample], 9)[4, 0]]
     assert all((first[0] != other[0]).any() for other in others)
 
 
 def test_without_augmentation_training_letterboxes(emitted, tmp_path):
-    data = emitted(DETECTION, augmentation=False)
+    data = emitted(DETECTION, augmentation=False).data
     cv2.imwrite(str(tmp_path / "image.png"), picture(90, 120))
     objects = data.Objects(np.float32([[6, 9, 60, 90]]), np.int64([0]))
     sample = data.Sample(tmp_path / "image.png", 90, 120, {"cells": objects})

@@ -34,8 +34,8 @@ def test_a_run_starts_from_another_s_weights(whole, world):
         path = data / part / "metadata.yaml"
         path.write_text(path.read_text().replace("star", "star, moon"))
     job = initialized(world, "moon", whole / "best.pt", "checkpoint", head)
-    text = (job / "data.py").read_text()
-    (job / "data.py").write_text(text.replace("shapes/", "moons/"))
+    text = (job / "dataset.py").read_text()
+    (job / "dataset.py").write_text(text.replace("shapes/", "moons/"))
     # With no learning the weights are seen as they were loaded.
     train_text = (job / "train.py").read_text()
     still = train_text.replace("LEARNING_RATE = 0.001", "LEARNING_RATE = 0.0")

@@ -7,6 +7,7 @@ import itertools
 import json
 import random
 import re
+import tokenize
 from pathlib import Path
 
 import black
@@ -20,6 +21,7 @@ from specc.build import Compiled, analyse, compile_job
 from specc.cost import summarize
 from specc.format import MODE
 from specc.plan import plan
+from specc.plan_source import COLUMNS
 from specc.render import environment, render
 
 TEMPLATES = resources.names("templates")
@@ -173,8 +175,12 @@ def pairwise(candidates: int, limit: int, seed: int) -> list[dict]:
 
 
 def rendered(choice: dict) -> Compiled:
+    return rendered_job(job_of(choice))
+
+
+def rendered_job(given: dict) -> Compiled:
     """As compile_job, but without black, which takes most of its time."""
-    job, graph, findings = analyse(json.dumps(job_of(choice)).encode())
+    job, graph, findings = analyse(json.dumps(given).encode())
     assert not [finding for finding in findings if finding.is_error]
     page = plan(job, graph)
     files = render(page)
@@ -195,12 +201,24 @@ def check_code(compiled: Compiled, folder: Path, capsys) -> None:
     assert verify.compare(compiled.summary, found) == []
 
 
+def check_comments(compiled: Compiled) -> None:
+    """On the text before black, which breaks a statement that is too long with its
+    comment, however short it is without."""
+    for name, text in compiled.files.items():
+        if name.endswith(".py"):
+            lines = text.splitlines()
+            for token in tokenize.generate_tokens(io.StringIO(text).readline):
+                if token.type == tokenize.COMMENT:
+                    line = lines[token.start[0] - 1]
+                    assert len(line) <= COLUMNS, f"{name}: {line}"
+
+
 def check_format(compiled: Compiled) -> None:
     for name, text in compiled.files.items():
         if name.endswith(".py"):
             assert black.format_str(text, mode=MODE) == text, name
             for line in text.splitlines():
-                assert len(line) <= 88 or is_one_string(line), f"{name}: {line}"
+                assert len(line) <= COLUMNS or is_one_string(line), f"{name}: {line}"
 
 
 def is_one_string(line: str) -> bool:
@@ -216,7 +234,17 @@ QUICK = pairwise(candidates=60, limit=25, seed=0)
 
 @pytest.mark.parametrize("number", range(len(QUICK)))
 def test_any_mixture_of_options_gives_clean_code(number, tmp_path, capsys):
-    check_code(rendered(QUICK[number]), tmp_path, capsys)
+    compiled = rendered(QUICK[number])
+    check_comments(compiled)
+    check_code(compiled, tmp_path, capsys)
+
+
+def test_long_names_and_paths_leave_comments_whole():
+    job = job_of(QUICK[0])
+    job["data"] |= {"train": "t" * 60, "validation": "v" * 60}
+    for head in job["model"]["heads"]:
+        head["name"] = f"{head['name']}-{'x' * 50}"
+    check_comments(rendered_job(job))
 
 
 @pytest.mark.parametrize("number", range(3))
@@ -234,6 +262,7 @@ def test_the_mixtures_hold_every_value():
 @pytest.mark.parametrize("seed", range(1, 9))
 def test_many_mixtures_give_clean_code(seed, tmp_path, capsys):
     for choice in pairwise(candidates=60, limit=60, seed=seed):
+        check_comments(rendered(choice))
         compiled = compile_job(json.dumps(job_of(choice)).encode())
         check_code(compiled, tmp_path, capsys)
         check_format(compiled)

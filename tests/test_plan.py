@@ -96,6 +96,13 @@ def test_what_is_no_value_of_a_job_has_no_literal():
         literal((1, object()))
 
 
+def test_a_note_stands_above_what_is_too_long_for_it():
+    short = constant("TRAIN", "train", "below --data")
+    assert (short.note, short.above) == ("  # below --data", "")
+    long = constant("TRAIN", "t" * 70, "below --data")
+    assert (long.note, long.above) == ("", "# below --data\n")
+
+
 def test_a_constant_is_one_assignment():
     line = constant("A, B", (1, (2.0,)), "both")
     assert (line.name, line.source, line.note) == ("A, B", "1, (2.0,)", "  # both")

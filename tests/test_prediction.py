@@ -25,7 +25,7 @@ HEIGHT, WIDTH = MODEL_SIZE
 @pytest.fixture(scope="module")
 def opencv(detector) -> ModuleType:
     """The data.py beside the detector."""
-    return load_data(Path(detector.__file__).parent)
+    return load_data(Path(detector.__file__).parent).data
 
 
 def scene_of(height: int, width: int) -> np.ndarray:

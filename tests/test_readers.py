@@ -1,4 +1,4 @@
-"""The emitted data.py: readers of every format, and what they say of wrong files."""
+"""The emitted dataset.py: readers of every format, and what they say of wrong files."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from small_data import box, native, picture
 # ---- A native dataset ----
 
 
-def test_a_native_dataset_is_read(detection, tmp_path, capsys):
+def test_a_native_dataset_is_read(dataset, tmp_path, capsys):
     labels = {
         "2.png": [box(1, 2, 30.5, 20), box(0, 0, 40, 30, category="no")],
         "0.png": [],
         "1.png": None,
     }
-    samples = detection.read_dataset(native(tmp_path, labels))
+    samples = dataset.read_dataset(native(tmp_path, labels))
     assert [sample.path.name for sample in samples] == ["0.png", "2.png"]
     assert all((sample.height, sample.width) == (30, 40) for sample in samples)
     assert samples[0].labels["cells"].boxes.shape == (0, 4)
@@ -33,12 +33,12 @@ def test_a_native_dataset_is_read(detection, tmp_path, capsys):
     assert "images left out: null: 1" in capsys.readouterr().err
 
 
-def test_boxes_are_clipped_and_counted(detection, tmp_path, capsys):
+def test_boxes_are_clipped_and_counted(dataset, tmp_path, capsys):
     labels = {
         "0.png": [box(-5, 2, 30, 45), box(1, 1, 5, 5)],
         "1.png": [box(4, 4, 4, 9), box(2, 9, 8, 9)],
     }
-    first, second = detection.read_dataset(native(tmp_path, labels))
+    first, second = dataset.read_dataset(native(tmp_path, labels))
     assert first.labels["cells"].boxes.tolist() == [[0, 2, 30, 30], [1, 1, 5, 5]]
     assert second.labels["cells"].boxes.shape == (0, 4)
     said = capsys.readouterr().err
@@ -69,10 +69,10 @@ WRONG_OBJECTS = {
 
 
 @pytest.mark.parametrize("wrong", WRONG_OBJECTS)
-def test_wrong_objects_are_named_with_their_image(detection, tmp_path, wrong):
+def test_wrong_objects_are_named_with_their_image(dataset, tmp_path, wrong):
     labels = {"0.png": [box(1, 2, 3, 4)], "1.png": WRONG_OBJECTS[wrong]}
     with pytest.raises(SystemExit) as caught:
-        detection.read_dataset(native(tmp_path, labels))
+        dataset.read_dataset(native(tmp_path, labels))
     first, second, *rest = str(caught.value).splitlines()
     assert first == f"{tmp_path}: 1 problems" and not rest
     assert second.startswith("  1.png: ") and len(second) < 400
@@ -80,7 +80,7 @@ def test_wrong_objects_are_named_with_their_image(detection, tmp_path, wrong):
         assert "outside the 40x30 image" in second
 
 
-def test_every_problem_is_told_at_once(detection, tmp_path):
+def test_every_problem_is_told_at_once(dataset, tmp_path):
     folder = native(tmp_path, {})
     (folder / "images" / "3.png").write_text("no image")
     labels = {
@@ -92,7 +92,7 @@ def test_every_problem_is_told_at_once(detection, tmp_path):
         "2.png": [],
     }
     with pytest.raises(SystemExit) as caught:
-        detection.read_dataset(native_labels(folder, labels))
+        dataset.read_dataset(native_labels(folder, labels))
     said = str(caught.value)
     assert said.startswith(f"{tmp_path}: 5 problems\n")
     for name, reason in {
@@ -110,10 +110,10 @@ def native_labels(folder: Path, labels: dict) -> Path:
     return folder
 
 
-def test_no_more_than_twenty_problems_are_listed(detection, tmp_path):
+def test_no_more_than_twenty_problems_are_listed(dataset, tmp_path):
     labels = {f"absent{i}.png": [] for i in range(50)}
     with pytest.raises(SystemExit) as caught:
-        detection.read_dataset(native(tmp_path, labels))
+        dataset.read_dataset(native(tmp_path, labels))
     lines = str(caught.value).splitlines()
     assert lines[0].endswith("50 problems") and lines[-1] == "  and 30 more"
     assert len(lines) == 22
@@ -134,37 +134,37 @@ def test_no_more_than_twenty_problems_are_listed(detection, tmp_path):
         ({"annotations": "images"}, "images: cannot be read"),
     ],
 )
-def test_wrong_metadata_is_told(detection, tmp_path, metadata, said):
+def test_wrong_metadata_is_told(dataset, tmp_path, metadata, said):
     with pytest.raises(SystemExit) as caught:
-        detection.read_dataset(native(tmp_path, {"0.png": []}, **metadata))
+        dataset.read_dataset(native(tmp_path, {"0.png": []}, **metadata))
     assert said in str(caught.value) and str(tmp_path) in str(caught.value)
 
 
 @pytest.mark.parametrize(
     "text", ["a: [", "- 1", "a", "", "\t- a", "? [b]\n: c", "'\\x'"]
 )
-def test_annotations_that_are_none_are_told(detection, tmp_path, text):
+def test_annotations_that_are_none_are_told(dataset, tmp_path, text):
     with pytest.raises(SystemExit, match="labels.yaml: "):
-        detection.read_dataset(native(tmp_path, text))
+        dataset.read_dataset(native(tmp_path, text))
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", "", "\xff"])
-def test_metadata_that_is_none_is_told(detection, tmp_path, text):
+def test_metadata_that_is_none_is_told(dataset, tmp_path, text):
     native(tmp_path, {})
     (tmp_path / "metadata.yaml").write_text(text, "latin-1")
     with pytest.raises(SystemExit, match="metadata.yaml: "):
-        detection.read_dataset(tmp_path)
+        dataset.read_dataset(tmp_path)
 
 
-def test_missing_metadata_and_an_empty_dataset_are_told(detection, tmp_path):
+def test_missing_metadata_and_an_empty_dataset_are_told(dataset, tmp_path):
     with pytest.raises(SystemExit, match="metadata.yaml: cannot be read"):
-        detection.read_dataset(tmp_path)
+        dataset.read_dataset(tmp_path)
     with pytest.raises(SystemExit, match="no labelled images"):
-        detection.read_dataset(native(tmp_path, {"0.png": None}))
+        dataset.read_dataset(native(tmp_path, {"0.png": None}))
 
 
 def test_metadata_may_be_json_and_hold_several_tasks(emitted, tmp_path):
-    both = emitted(DETECTION, CLASSES)
+    both = emitted(DETECTION, CLASSES).dataset
     native(tmp_path, {"0.png": [box(1, 2, 3, 4)], "1.png": [], "2.png": None})
     entries = [
         {"task": "object detection", "categories": ["x"], "annotations": "none.yaml"},
@@ -184,36 +184,36 @@ def test_metadata_may_be_json_and_hold_several_tasks(emitted, tmp_path):
 
 
 def test_categories_of_images_are_read(emitted, tmp_path):
-    data = emitted(CLASSES, validation="val")
+    dataset = emitted(CLASSES, validation="val").dataset
     task = "multiclass classification"
     folder = native(tmp_path, "0.png: 'no'\n1.png: b\n2.png: null\n", task)
-    assert [sample.labels["kind"] for sample in data.read_dataset(folder)] == [2, 1]
+    assert [sample.labels["kind"] for sample in dataset.read_dataset(folder)] == [2, 1]
     with pytest.raises(SystemExit, match="1.png: not a category of the job: 'd'"):
-        data.read_dataset(native(tmp_path, {"1.png": "d"}, task))
+        dataset.read_dataset(native(tmp_path, {"1.png": "d"}, task))
     with pytest.raises(SystemExit, match="1.png: not a category of the job"):
-        data.read_dataset(native(tmp_path, {"1.png": ["a"]}, task))
+        dataset.read_dataset(native(tmp_path, {"1.png": ["a"]}, task))
 
 
 # ---- Class folders ----
 
 
 def test_class_folders_are_read(emitted, tmp_path):
-    data = emitted(CLASSES, format="folders", validation="val")
+    dataset = emitted(CLASSES, format="folders", validation="val").dataset
     for number, name in enumerate(NAMES):
         (tmp_path / name).mkdir()
         Image.fromarray(picture()).save(tmp_path / name / f"{number}.PNG")
     (tmp_path / "a" / "notes.txt").write_text("no image")
-    samples = data.read_dataset(tmp_path)
+    samples = dataset.read_dataset(tmp_path)
     assert [sample.path.name for sample in samples] == ["0.PNG", "1.PNG", "2.PNG"]
     assert [sample.labels["kind"] for sample in samples] == [0, 1, 2]
     (tmp_path / "b" / "broken.jpg").write_text("no image")
     with pytest.raises(SystemExit, match="1 problems\n  b/broken.jpg: not an image"):
-        data.read_dataset(tmp_path)
+        dataset.read_dataset(tmp_path)
     (tmp_path / "extra").mkdir()
     with pytest.raises(SystemExit, match="only in the dataset: extra"):
-        data.read_dataset(tmp_path)
+        dataset.read_dataset(tmp_path)
     with pytest.raises(SystemExit, match="absent: no such folder"):
-        data.read_dataset(tmp_path / "absent")
+        dataset.read_dataset(tmp_path / "absent")
 
 
 # ---- A COCO file ----
@@ -242,8 +242,8 @@ def coco(folder: Path, **changes) -> Path:
 
 
 def test_a_coco_file_is_read(emitted, tmp_path, capsys):
-    data = emitted(DETECTION, format="coco", validation="val.json")
-    first, second = data.read_dataset(coco(tmp_path))
+    dataset = emitted(DETECTION, format="coco", validation="val.json").dataset
+    first, second = dataset.read_dataset(coco(tmp_path))
     assert first.path == tmp_path / "images" / "0.png"
     assert first.labels["cells"].boxes.tolist() == [[1, 2, 11, 22], [30, 2, 40, 12]]
     assert first.labels["cells"].classes.tolist() == [1, 0]
@@ -251,7 +251,7 @@ def test_a_coco_file_is_read(emitted, tmp_path, capsys):
     assert "boxes clipped to their image: 1" in capsys.readouterr().err
     # A folder named as the file comes before `images`.
     (tmp_path / "images").rename(tmp_path / "train")
-    assert data.read_dataset(tmp_path / "train.json")[1].path.parent.name == "train"
+    assert dataset.read_dataset(tmp_path / "train.json")[1].path.parent.name == "train"
 
 
 OF_IMAGE_7 = {"image_id": 7, "category_id": 5}
@@ -278,17 +278,54 @@ WRONG_COCO = {
 
 @pytest.mark.parametrize("wrong", WRONG_COCO)
 def test_what_is_wrong_in_a_coco_file_is_told(emitted, tmp_path, wrong):
-    data = emitted(DETECTION, format="coco", validation="val.json")
+    dataset = emitted(DETECTION, format="coco", validation="val.json").dataset
     with pytest.raises(SystemExit, match="train.json: "):
-        data.read_dataset(coco(tmp_path, **WRONG_COCO[wrong]))
+        dataset.read_dataset(coco(tmp_path, **WRONG_COCO[wrong]))
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]", "3", "{}"])
 def test_a_file_that_is_not_coco_is_told(emitted, tmp_path, text):
-    data = emitted(DETECTION, format="coco", validation="val.json")
+    dataset = emitted(DETECTION, format="coco", validation="val.json").dataset
     path = tmp_path / "train.json"
     if text is not None:
         path.write_text(text)
     reason = "cannot be read" if text is None else "not a COCO file of boxes"
     with pytest.raises(SystemExit, match=f"train.json: {reason}"):
-        data.read_dataset(path)
+        dataset.read_dataset(path)
+
+
+# ---- The validation split ----
+
+
+def test_the_held_out_images_are_always_the_same(emitted, tmp_path):
+    dataset = emitted(DETECTION, validation_fraction=0.25).dataset
+    folder = tmp_path / "train"
+    (folder / "images").mkdir(parents=True)
+    for i in range(20):
+        Image.fromarray(picture()).save(folder / "images" / f"{i:02}.png")
+    labels = {f"{i:02}.png": [] for i in range(20)}
+    native(folder, labels)
+    training, validation = dataset.read_datasets(tmp_path)
+    assert len(training) == 15 and len(validation) == 5
+    names = [{sample.path.name for sample in part} for part in (training, validation)]
+    assert not names[0] & names[1] and names[0] | names[1] == set(labels)
+    again = dataset.read_datasets(tmp_path)
+    assert [x.path for x in again[1]] == [x.path for x in validation]
+    assert [x.path for x in training] == sorted(x.path for x in training)
+
+
+def test_one_image_cannot_be_split(emitted, tmp_path):
+    dataset = emitted(DETECTION, validation_fraction=0.25).dataset
+    native(tmp_path / "train", {"0.png": []})
+    with pytest.raises(SystemExit, match="too few images to hold some out"):
+        dataset.read_datasets(tmp_path)
+    native(tmp_path / "train", {"0.png": [], "1.png": []})
+    training, validation = dataset.read_datasets(tmp_path)
+    assert len(training) == len(validation) == 1
+
+
+def test_named_datasets_are_read_below_the_root(dataset, tmp_path):
+    native(tmp_path / "train", {"0.png": []})
+    native(tmp_path / "val", {"1.png": [], "2.png": []})
+    training, validation = dataset.read_datasets(tmp_path)
+    assert [len(training), len(validation)] == [1, 2]

@@ -17,6 +17,7 @@ from specc.heads.object_detection import BINS
 from specc.job import Job
 from specc.plan_backbone import BackbonePlan, plan_backbone
 from specc.plan_data import data_constants, plan_data
+from specc.plan_dataset import dataset_constants, plan_dataset
 from specc.plan_heads import HeadPlan, plan_heads
 from specc.plan_maps import star
 from specc.plan_neck import NeckPlan, plan_neck
@@ -30,7 +31,7 @@ JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
 
 @dataclass(frozen=True)
 class Plan:
-    """One job's page. ``values`` holds what `data`, `train` and the texts need;
+    """One job's page. ``values`` holds what the other modules and the texts need;
     ``constants`` the settings at the head of each module, by path."""
 
     name: str
@@ -56,6 +57,7 @@ def plan(job: Job, graph: nx.DiGraph) -> Plan:
     heads = plan_heads(job, summary, neck)
     constants = {
         "model.py": _model_constants(job, summary, backbone, neck, heads),
+        "dataset.py": dataset_constants(job),
         "data.py": data_constants(job),
         "evaluate.py": (JOB,),
         "train.py": train_constants(job, backbone),
@@ -64,6 +66,7 @@ def plan(job: Job, graph: nx.DiGraph) -> Plan:
         **_texts(job, summary),
         **_model_values(job, heads, backbone, neck),
         **_head_values(heads),
+        **plan_dataset(job, heads),
         **plan_data(job, heads),
         **plan_train(job),
     }

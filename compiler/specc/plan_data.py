@@ -1,60 +1,42 @@
-"""The dataset's part of the plan: reading, images, drawings, metrics."""
+"""The plan of data.py, and of what evaluate.py and draw.py say of its images."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from specc.job import Augmentation, Data, Job
+from specc.job import Augmentation, Job
+from specc.plan_dataset import kinds_of
 from specc.plan_heads import HeadPlan
-from specc.plan_source import Line, constant, literal, mapping
+from specc.plan_source import Line, constant, mapping
 
 NO_AUGMENTATION = Augmentation(False, False, False, 0.0, 0.0)
-KINDS = {"object_detection": "object", "multiclass_classification": "category"}
-PARSERS = {"object": "parse_objects", "category": "parse_category"}
 DRAWINGS = {"object": "objects", "category": "category"}
-LABELS = {"object": "Objects", "category": "int"}
 
 
 def data_constants(job: Job) -> tuple[Line, ...]:
-    data, augmentation = job.data, job.data.augmentation or NO_AUGMENTATION
-    if data.validation is not None:
-        sets = (data.train, data.validation)
-        lines = [constant("TRAIN, VALIDATION", sets, "below --data")]
-    else:
-        lines = [
-            constant("TRAIN", data.train, "below --data"),
-            constant("VALIDATION_SHARE", data.validation_fraction, "of it is held out"),
-        ]
+    augmentation = job.data.augmentation or NO_AUGMENTATION
     note = "images of one optimizer step, over all processes"
-    lines.append(constant("BATCH_SIZE", job.trainer.batch_size, note))
+    lines = [constant("BATCH_SIZE", job.trainer.batch_size, note)]
     if augmentation.scale:
         note = "training images grow or shrink by up to this share"
         lines.append(constant("SCALE", augmentation.scale, note))
     if augmentation.color:
         saturation = "brightness, contrast and saturation"
-        what = "brightness and contrast" if data.channels == 1 else saturation
+        what = "brightness and contrast" if job.data.channels == 1 else saturation
         note = f"their {what} vary by up to this share"
         lines.append(constant("COLOR", augmentation.color, note))
     return tuple(lines)
 
 
 def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
-    kinds = [KINDS[task] for task in dict.fromkeys(head.task for head in heads)]
+    kinds = kinds_of(heads)
     boxes, grey = "object" in kinds, job.data.channels == 1
     chosen = job.data.augmentation or NO_AUGMENTATION
-    reading = _reading(job.data, kinds, several=len(heads) > 1)
     return {
-        "reader_docstring": f"data/{job.data.format}_docstring.jinja",
         "data_sections": [
             f"data/{part}.py.jinja"
-            for part in (*reading, *_imaging(chosen, boxes, grey), "batches")
+            for part in (*_imaging(chosen, boxes, grey), "batches")
         ],
-        "validation": job.data.validation is not None,
-        "annotation_examples": _examples(heads),
-        "empty_note": ", `[]` is one without objects" if boxes else "",
-        "label_type": " | ".join(LABELS[kind] for kind in kinds),
-        "annotations_by_head": _annotations(heads),
-        "parsed_labels": mapping((head.name, head.parse) for head in heads),
         "grey": grey,
         "image_kind": "Grey" if grey else "RGB",
         "read_flag": "IMREAD_GRAYSCALE" if grey else "IMREAD_COLOR",
@@ -76,46 +58,6 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     }
 
 
-def _reading(data: Data, kinds: list[str], several: bool) -> list[str]:
-    reader = [data.format]
-    if data.format == "native":
-        reader = ["native_several" if several else "native_one", "annotations"]
-    return [
-        "banner_reading",
-        *(["objects"] if "object" in kinds else []),
-        "sample",
-        "split" if data.validation is None else "two_sets",
-        *reader,
-        *([] if data.format == "folders" else ["below"]),
-        "checks",
-        *(PARSERS[kind] for kind in kinds),
-        "report",
-    ]
-
-
-def _examples(heads: tuple[HeadPlan, ...]) -> list[str]:
-    tasks = {head.native_task: head.annotation for head in heads}
-    several = len(tasks) > 1
-    lines = ["metadata.yaml"]
-    for number, (task, annotation) in enumerate(tasks.items(), 1):
-        file = f"annotations{number if several else ''}.yaml"
-        lead = "  - " if several else "    "
-        lines.append(f"{lead}task: {task}")
-        lines.append("    categories: [NAME, ...]")
-        lines.append(f"    annotations: {file}")
-    for number, annotation in enumerate(tasks.values(), 1):
-        lines.append(f"annotations{number if several else ''}.yaml")
-        lines.append(f"    image.jpg: {annotation}")
-    return lines
-
-
-def _annotations(heads: tuple[HeadPlan, ...]) -> str:
-    return mapping(
-        (h.name, f"read_annotations(folder, {literal(h.native_task)}, {h.constant})")
-        for h in heads
-    )
-
-
 def _decoded(grey: bool) -> str:
     return "image[:, :, None]" if grey else "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)"
 
@@ -130,6 +72,7 @@ def _imaging(chosen: Augmentation, boxes: bool, grey: bool) -> list[str]:
     transform = "transform_transposed" if chosen.transpose else "transform"
     return [
         "banner_images",
+        "image_error",
         *([transform] if boxes else []),
         "read_image",
         "letterbox_boxes" if boxes else "letterbox",

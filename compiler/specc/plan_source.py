@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+COLUMNS = 88  # of a line of emitted code
+
 
 @dataclass(frozen=True)
 class Line:
@@ -14,6 +16,7 @@ class Line:
     name: str
     source: str
     note: str = ""  # a comment after it, with its two spaces
+    above: str = ""  # a comment before it, with its line end
     shape: str = ""  # of what it makes
 
 
@@ -22,7 +25,12 @@ def constant(name: str, value: Any, note: str = "") -> Line:
     source = literal(value)
     if "," in name:
         source = source[1:-1]
-    return Line(name, source, f"  # {note}" if note else "")
+    if not note:
+        return Line(name, source)
+    if len(f"{name} = {source}  # {note}") <= COLUMNS:
+        return Line(name, source, f"  # {note}")
+    # After a longer line a comment makes black break the value, even one that fits.
+    return Line(name, source, above=f"# {note}\n")
 
 
 def extra_level(level: int, inputs: int, outputs: int) -> Line:

@@ -12,7 +12,10 @@ from specc.plan import Plan
 from specc.plan_source import literal
 from specc.resources import template_folder
 
-CODE = ("model.py", "data.py", "evaluate.py", "draw.py", "train.py", "predict.py")
+CODE = (
+    *("model.py", "dataset.py", "data.py", "evaluate.py"),
+    *("draw.py", "train.py", "predict.py"),
+)
 TEXTS = ("README.md", "requirements.txt")
 
 

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
-from data import Objects, Sample, read_image
+from data import read_image
+from dataset import Objects, Sample
 from model import SCENE_CATEGORIES, SHAPES_CATEGORIES
 
 TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels

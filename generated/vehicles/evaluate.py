@@ -17,14 +17,8 @@ import torch.distributed as dist
 from faster_coco_eval import COCO, COCOeval_faster
 from torch import Tensor, nn
 
-from data import (
-    VALIDATION,
-    ImageError,
-    Objects,
-    Sample,
-    read_dataset,
-    validation_batches,
-)
+from data import ImageError, validation_batches
+from dataset import VALIDATION, Objects, Sample, read_dataset
 from model import CATEGORIES, Detector, decode, fit
 
 JOB = Path(__file__).with_name("job.json").read_text(encoding="utf-8")

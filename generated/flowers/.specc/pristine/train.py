@@ -24,7 +24,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from data import BATCH_SIZE, ImageError, read_datasets, training_batches
+from data import BATCH_SIZE, ImageError, training_batches
+from dataset import read_datasets
 from draw import save_curves, save_image, sheet
 from evaluate import JOB, evaluate, predict_samples
 from model import Classifier, loss_terms
@@ -128,10 +129,7 @@ def save(path: Path, state: dict):
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except (
-        OSError,
-        RuntimeError,
-    ) as error:  # PyTorch reports a full disk as the latter
+    except (OSError, RuntimeError) as error:  # a full disk raises either
         temporary.unlink(missing_ok=True)
         reason = str(error).splitlines()[0]
         raise SystemExit(

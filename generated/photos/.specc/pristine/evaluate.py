@@ -15,7 +15,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from data import VALIDATION, ImageError, Sample, read_dataset, validation_batches
+from data import ImageError, validation_batches
+from dataset import VALIDATION, Sample, read_dataset
 from model import CATEGORIES, Classifier, decode
 
 JOB = Path(__file__).with_name("job.json").read_text(encoding="utf-8")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 
-from data import ImageError, Sample, image_size, read_image
+from data import ImageError, read_image
+from dataset import Sample, image_size
 from draw import draw, save_image
 from evaluate import load_model, predict_samples
 

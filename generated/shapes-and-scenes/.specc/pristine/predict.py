@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from data import ImageError, Sample, image_size, read_image
+from data import ImageError, read_image
+from dataset import Sample, image_size
 from draw import draw, save_image
 from evaluate import in_words, load_model, on_cpu
 from model import predict

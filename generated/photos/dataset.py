@@ -1,0 +1,162 @@
+"""The dataset: its annotations, read and checked.
+
+A dataset is a folder with `images/`, and beside it:
+
+    metadata.yaml
+        task: multiclass classification
+        categories: [NAME, ...]
+        annotations: annotations.yaml
+    annotations.yaml
+        image.jpg: NAME
+
+`null` leaves an image out.
+"""
+
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+from PIL import Image
+
+from model import CATEGORIES
+
+TRAIN, VALIDATION = "cifar10/train", "cifar10/val"  # below --data
+
+
+class Sample(NamedTuple):
+    """One image of a dataset, not yet decoded, and its labels by head."""
+
+    path: Path
+    height: int
+    width: int
+    labels: dict[str, int]
+
+
+# ---- Reading: whatever is wrong is named before training begins ----
+
+
+def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
+    """The samples to train on, and those to validate on."""
+    return read_dataset(root / TRAIN), read_dataset(root / VALIDATION)
+
+
+def read_dataset(folder: Path) -> list[Sample]:
+    """The labelled images of a dataset; ends with a list of what is wrong, if any."""
+    annotations = read_annotations(folder, "multiclass classification", CATEGORIES)
+    samples, problems, counts = [], [], Counter()
+    for name, given in sorted(annotations.items()):
+        if given is None:
+            counts["images left out: null"] += 1
+            continue
+        try:
+            path = below(folder / "images", name)
+            height, width = image_size(path)
+            labels = {"subject": parse_category(given, CATEGORIES)}
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+        else:
+            samples.append(Sample(path, height, width, labels))
+    report(folder, samples, problems, counts)
+    return samples
+
+
+def report(where: Path, samples: list, problems: list[str], counts: Counter):
+    """Ends the program if a dataset has problems; says what was mended or left out."""
+    if problems:
+        lines = "".join(f"\n  {problem}" for problem in problems[:20])
+        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+        raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    if not samples:
+        raise SystemExit(f"{where}: no labelled images")
+    for what, count in sorted(counts.items()):
+        if count:
+            print(f"{where}: {what}: {count}", file=sys.stderr)
+
+
+def read_annotations(folder: Path, task: str, names: tuple[str, ...]) -> dict:
+    """Annotations by image, once the dataset's names are known to be the job's."""
+    path = folder / "metadata.yaml"
+    if not os.path.exists(path) and os.path.exists(path.with_suffix(".json")):
+        path = path.with_suffix(".json")
+    entries = read_yaml(path)
+    entries = entries if isinstance(entries, list) else [entries]
+    entries = [e for e in entries if isinstance(e, dict) and same(e.get("task"), task)]
+    if not entries:
+        raise SystemExit(f"{path}: no entry with `task: {task}`")
+    # Entries of one task differ in their names: the one nearest to the job's is meant.
+    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e)))
+    compare_names(path, names_of(path, entry), set(names))
+    try:
+        path = below(folder, entry.get("annotations"))
+    except ValueError as error:
+        raise SystemExit(f"{path}: annotations: {error}") from None
+    annotations = read_yaml(path)
+    if not isinstance(annotations, dict):
+        raise SystemExit(f"{path}: does not map images to annotations")
+    return {str(name): value for name, value in annotations.items()}
+
+
+def same(given: object, task: str) -> bool:
+    return str(given).replace("_", " ") == task
+
+
+def names_of(path: Path, entry: dict) -> set[str]:
+    names = entry.get("categories")
+    if not isinstance(names, list):
+        raise SystemExit(f"{path}: `categories` is not a list of names")
+    return {str(name) for name in names}
+
+
+def read_yaml(path: Path):
+    try:
+        text = path.read_text(encoding="utf-8")
+        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise SystemExit(f"{path}: cannot be read: {error}") from None
+
+
+def below(folder: Path, name: object) -> Path:
+    """A path that the dataset names; it may not lead out of its folder."""
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise ValueError(f"not a file name: {name!r}")
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"leads out of {folder}")
+    return folder / name
+
+
+def compare_names(path: Path, dataset: set[str], job: set[str]):
+    if dataset != job:
+        raise SystemExit(
+            f"{path}: the categories differ from the job's\n"
+            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
+            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+        )
+
+
+# ---- One image and its labels ----
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image as it is shown, from its header alone."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
+            kind = image.format
+    except FileNotFoundError:
+        raise ValueError("no such image") from None
+    except Exception as error:  # a broken file can raise nearly anything
+        raise ValueError(f"not an image: {error}") from None
+    if turned and kind == "TIFF":
+        raise ValueError("a rotated TIFF, which OpenCV does not decode")
+    return (width, height) if turned else (height, width)
+
+
+def parse_category(given: object, names: tuple[str, ...]) -> int:
+    """Index of an image's category; ValueError where the job has none of that name."""
+    if str(given) not in names:
+        raise ValueError(f"not a category of the job: {given!r:.100}")
+    return names.index(str(given))

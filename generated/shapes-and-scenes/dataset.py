@@ -1,0 +1,222 @@
+"""The dataset: its annotations, read and checked.
+
+A dataset is a folder with `images/`, and beside it:
+
+    metadata.yaml
+      - task: object detection
+        categories: [NAME, ...]
+        annotations: annotations1.yaml
+      - task: multiclass classification
+        categories: [NAME, ...]
+        annotations: annotations2.yaml
+    annotations1.yaml
+        image.jpg: [{category: NAME, bbox: [left, top, right, bottom]}, ...]
+    annotations2.yaml
+        image.jpg: NAME
+
+`null` leaves an image out, `[]` is one without objects.
+"""
+
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import yaml
+from PIL import Image
+
+from model import SCENE_CATEGORIES, SHAPES_CATEGORIES
+
+TRAIN, VALIDATION = "shapes/train", "shapes/val"  # below --data
+
+
+class Objects(NamedTuple):
+    """The objects of one image."""
+
+    boxes: np.ndarray  # (G, 4) left, top, right, bottom in pixels
+    classes: np.ndarray  # (G,) indices into the categories
+
+
+class Sample(NamedTuple):
+    """One image of a dataset, not yet decoded, and its labels by head."""
+
+    path: Path
+    height: int
+    width: int
+    labels: dict[str, Objects | int]
+
+
+# ---- Reading: whatever is wrong is named before training begins ----
+
+
+def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
+    """The samples to train on, and those to validate on."""
+    return read_dataset(root / TRAIN), read_dataset(root / VALIDATION)
+
+
+def read_dataset(folder: Path) -> list[Sample]:
+    """The images labelled for every head; ends with a list of what is wrong, if any."""
+    annotations = {
+        "shapes": read_annotations(folder, "object detection", SHAPES_CATEGORIES),
+        "scene": read_annotations(
+            folder, "multiclass classification", SCENE_CATEGORIES
+        ),
+    }
+    labelled = [set(images) for images in annotations.values()]
+    names = set.intersection(*labelled)
+    others = set.union(*labelled) - names
+    samples, problems, counts = [], [], Counter()
+    counts["images left out: no label for some head"] = len(others)
+    for name in sorted(names):
+        given = {head: images[name] for head, images in annotations.items()}
+        if None in given.values():
+            counts["images left out: null"] += 1
+            continue
+        try:
+            path = below(folder / "images", name)
+            height, width = image_size(path)
+            labels = {
+                "shapes": parse_objects(
+                    given["shapes"], SHAPES_CATEGORIES, height, width, counts
+                ),
+                "scene": parse_category(given["scene"], SCENE_CATEGORIES),
+            }
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+        else:
+            samples.append(Sample(path, height, width, labels))
+    report(folder, samples, problems, counts)
+    return samples
+
+
+def report(where: Path, samples: list, problems: list[str], counts: Counter):
+    """Ends the program if a dataset has problems; says what was mended or left out."""
+    if problems:
+        lines = "".join(f"\n  {problem}" for problem in problems[:20])
+        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+        raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    if not samples:
+        raise SystemExit(f"{where}: no labelled images")
+    for what, count in sorted(counts.items()):
+        if count:
+            print(f"{where}: {what}: {count}", file=sys.stderr)
+
+
+def read_annotations(folder: Path, task: str, names: tuple[str, ...]) -> dict:
+    """Annotations by image, once the dataset's names are known to be the job's."""
+    path = folder / "metadata.yaml"
+    if not os.path.exists(path) and os.path.exists(path.with_suffix(".json")):
+        path = path.with_suffix(".json")
+    entries = read_yaml(path)
+    entries = entries if isinstance(entries, list) else [entries]
+    entries = [e for e in entries if isinstance(e, dict) and same(e.get("task"), task)]
+    if not entries:
+        raise SystemExit(f"{path}: no entry with `task: {task}`")
+    # Entries of one task differ in their names: the one nearest to the job's is meant.
+    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e)))
+    compare_names(path, names_of(path, entry), set(names))
+    try:
+        path = below(folder, entry.get("annotations"))
+    except ValueError as error:
+        raise SystemExit(f"{path}: annotations: {error}") from None
+    annotations = read_yaml(path)
+    if not isinstance(annotations, dict):
+        raise SystemExit(f"{path}: does not map images to annotations")
+    return {str(name): value for name, value in annotations.items()}
+
+
+def same(given: object, task: str) -> bool:
+    return str(given).replace("_", " ") == task
+
+
+def names_of(path: Path, entry: dict) -> set[str]:
+    names = entry.get("categories")
+    if not isinstance(names, list):
+        raise SystemExit(f"{path}: `categories` is not a list of names")
+    return {str(name) for name in names}
+
+
+def read_yaml(path: Path):
+    try:
+        text = path.read_text(encoding="utf-8")
+        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise SystemExit(f"{path}: cannot be read: {error}") from None
+
+
+def below(folder: Path, name: object) -> Path:
+    """A path that the dataset names; it may not lead out of its folder."""
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise ValueError(f"not a file name: {name!r}")
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"leads out of {folder}")
+    return folder / name
+
+
+def compare_names(path: Path, dataset: set[str], job: set[str]):
+    if dataset != job:
+        raise SystemExit(
+            f"{path}: the categories differ from the job's\n"
+            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
+            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+        )
+
+
+# ---- One image and its labels ----
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image as it is shown, from its header alone."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
+            kind = image.format
+    except FileNotFoundError:
+        raise ValueError("no such image") from None
+    except Exception as error:  # a broken file can raise nearly anything
+        raise ValueError(f"not an image: {error}") from None
+    if turned and kind == "TIFF":
+        raise ValueError("a rotated TIFF, which OpenCV does not decode")
+    return (width, height) if turned else (height, width)
+
+
+def parse_objects(
+    given: object, names: tuple[str, ...], height: int, width: int, counts: Counter
+) -> Objects:
+    """The objects of an image, clipped to it; ValueError says which one is wrong."""
+    if not isinstance(given, list):
+        raise ValueError(f"not a list of objects: {given!r:.100}")
+    boxes, classes = [], []
+    for item in given:
+        try:
+            category = names.index(str(item["category"]))
+            left, top, right, bottom = (float(side) for side in item["bbox"])
+            box = np.array([left, top, right, bottom], np.float32)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            wanted = "a category of the job with a bbox of four numbers"
+            raise ValueError(f"not {wanted}: {item!r:.200}") from None
+        if not (np.isfinite(box).all() and left <= right and top <= bottom):
+            raise ValueError(f"not left, top, right, bottom: {item['bbox']}")
+        if left >= width or top >= height or right <= 0 or bottom <= 0:
+            raise ValueError(
+                f"a box outside the {width}x{height} image: {item['bbox']}"
+            )
+        visible = np.clip(box, 0, [width, height, width, height])
+        counts["boxes clipped to their image"] += bool((visible != box).any())
+        if (visible[2:] > visible[:2]).all():
+            boxes.append(visible)
+            classes.append(category)
+        else:
+            counts["boxes without area left out"] += 1
+    boxes = np.array(boxes, np.float32).reshape(-1, 4)
+    return Objects(boxes, np.array(classes, np.int64))
+
+
+def parse_category(given: object, names: tuple[str, ...]) -> int:
+    """Index of an image's category; ValueError where the job has none of that name."""
+    if str(given) not in names:
+        raise ValueError(f"not a category of the job: {given!r:.100}")
+    return names.index(str(given))
