@@ -126,6 +126,19 @@ def test_grey_filters_are_the_sum_over_the_colors(tmp_path, monkeypatch):
     assert all(torch.equal(grey[key], state[key]) for key in grey if key != first)
 
 
+def test_a_fourth_band_starts_as_timm_starts_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    colored = load(made(job_of("mobilenetv2_035"), tmp_path) / "model.py")
+    state = weights_of(colored.Classifier().backbone.state_dict())
+    torch.save(state, "weights.pth")
+    train = load_train(made(job_of("mobilenetv2_035", channels=4), tmp_path))
+    model = train.Classifier()
+    train.load_imagenet(model.backbone)
+    colors = state["conv_stem.weight"]
+    wanted = torch.cat([colors, colors[:, :1]], 1) * 0.75
+    assert torch.equal(model.backbone.conv_stem.weight, wanted)
+
+
 def test_levels_above_timm_s_need_no_weights(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plain = load(made(job_of("mobilenetv2_035"), tmp_path) / "model.py")

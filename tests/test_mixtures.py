@@ -82,7 +82,7 @@ FACTORS = {
         {"kind": "checkpoint", "weights": "best.pt"},
     ],
     "resize_input": [True, False],
-    "channels": [3, 1],
+    "channels": [3, 1, 4],
     "precision": ["bf16", "fp32"],
     "channels_last": [True, False],
     "gradient_clipping": [None, 10.0],

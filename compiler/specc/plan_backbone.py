@@ -17,6 +17,16 @@ from specc.plan_resnet import plan_resnet
 from specc.plan_source import Line
 
 IMAGENET_CHANNELS = 3
+_ADAPTED = {  # channels -> the first filters, as timm adapts them, and why
+    1: (
+        "state[first].sum(1, keepdim=True)",
+        "A grey image stands for three equal channels.",
+    ),
+    4: (
+        "state[first].repeat(1, 2, 1, 1)[:, :4] * (3 / 4)",
+        "As timm does: the fourth band starts with the filters of red.",
+    ),
+}
 FAMILIES = {
     ResNet: plan_resnet,
     Inverted: plan_inverted,
@@ -39,6 +49,8 @@ class BackbonePlan:
     frozen_modules: str  # self.conv1, self.bn1
     left_out: tuple[str, ...]  # what weights of timm's may hold besides
     first: str  # the tensor that meets the image's channels
+    adapted: str  # to those of the job; empty where it fits
+    adapted_note: str
     family: dict[str, Any]  # what the templates of the family ask for besides
 
 
@@ -53,6 +65,8 @@ def plan_backbone(job: Job, summary: Summary) -> BackbonePlan:
         mean=_of_channels(table.mean, job.data.channels),
         std=_of_channels(table.std, job.data.channels),
         first=f"{table.first}.weight",
+        adapted=_ADAPTED.get(job.data.channels, ("", ""))[0],
+        adapted_note=_ADAPTED.get(job.data.channels, ("", ""))[1],
         **_by_family(job, table, summary),
     )
 
@@ -72,7 +86,7 @@ def _by_family(job: Job, table: Table, summary: Summary) -> dict[str, Any]:
 
 
 def _of_channels(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    """Per channel of the image: for grey ones the mean over the colors."""
-    if channels == IMAGENET_CHANNELS:
-        return values
-    return (round(sum(values) / len(values), 3),) * channels
+    """Per channel of the image; one that is no color counts as their mean."""
+    mean = round(sum(values) / len(values), 3)
+    colors = values if channels >= IMAGENET_CHANNELS else ()
+    return colors + (mean,) * (channels - len(colors))
