@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from specc.backbones import TABLES
+from specc.backbones import table_of
 from specc.backbones.resnet import ResNet
 from specc.cost import Summary
 from specc.job import Job
 from specc.plan_maps import maps_type, span
 from specc.plan_resnet import plan_resnet
 from specc.plan_source import Line
+from specc.plan_timm import plan_timm
+from specc.timm_models import TimmModel
 
 IMAGENET_CHANNELS = 3
-FAMILIES = {ResNet: plan_resnet}  # type of the table -> what only its template says
+FAMILIES = {  # type of the table -> what only its template says
+    ResNet: plan_resnet,
+    TimmModel: plan_timm,
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,8 @@ class BackbonePlan:
 
 
 def plan_backbone(job: Job, summary: Summary) -> BackbonePlan:
-    table = TABLES[job.backbone.name]
+    image = (job.data.channels, *job.data.resolution)
+    table = table_of(job.backbone.name, image)
     returned = tuple(f"c{level}" for level in summary.backbone_returned)
     return BackbonePlan(
         made=span(summary.backbone_levels),
