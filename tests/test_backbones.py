@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -101,6 +101,24 @@ def level_of(name: str, key: str) -> int:
         for module, level in FIRST[name].items()
         if key.startswith(f"backbone.{module}.")
     )
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("timm") is None, reason="timm is not installed"
+)
+def test_a_model_of_timm_freezes_too(tmp_path):
+    from specc.timm_import import import_timm
+
+    import_timm()
+    job = job_of("timm/test_resnet", frozen_levels=3)
+    model = load(made(job, tmp_path) / "model.py").Classifier()
+    body = model.backbone.body
+    frozen = (body.conv1, body.bn1, body.layer1, body.layer2)
+    still = [x for module in frozen for x in module.parameters()]
+    assert still and not any(weight.requires_grad for weight in still)
+    assert not any(module.training for part in frozen for module in part.modules())
+    assert body.layer3.training and body.layer4.training
+    assert all(weight.requires_grad for weight in body.layer3.parameters())
 
 
 # ---- ImageNet weights ----

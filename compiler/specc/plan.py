@@ -22,8 +22,15 @@ from specc.plan_heads import HeadPlan, plan_heads
 from specc.plan_maps import star
 from specc.plan_neck import NeckPlan, plan_neck
 from specc.plan_source import Line, constant, literal, mapping
-from specc.plan_text import cost_line, level_table, markdown_rows, title_of
+from specc.plan_text import (
+    cost_line,
+    level_table,
+    markdown_rows,
+    needs_of,
+    title_of,
+)
 from specc.plan_train import plan_train, train_constants
+from specc.timm_models import is_timm
 
 _JOB_FILE = 'Path(__file__).with_name("job.json")'
 JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
@@ -80,6 +87,8 @@ def _texts(job: Job, summary: Summary) -> dict[str, Any]:
         "table": level_table(summary),
         "readme_rows": markdown_rows(summary),
         "cost": cost_line(summary),
+        "needs": needs_of(job),
+        "uses_timm": is_timm(job.backbone.name),
         "output": f"runs/{job.name}",
         "requirements": _requirements(job),
     }
@@ -250,4 +259,6 @@ def _requirements(job: Job) -> list[str]:
         wanted.append("PyYAML")
     if any(head.task == "object_detection" for head in job.heads):
         wanted.append("faster-coco-eval")
+    if is_timm(job.backbone.name):
+        wanted.append("timm>=1.0")
     return sorted(wanted, key=str.lower)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from specc.backbones import TABLES
+from specc.backbones import table_of
 from specc.backbones.inverted import Inverted
 from specc.backbones.resnet import ResNet
-from specc.backbones.table import Table
 from specc.cost import Summary
 from specc.job import Job
 from specc.plan_inverted import plan_inverted
 from specc.plan_maps import maps_type, span
 from specc.plan_resnet import plan_resnet
 from specc.plan_source import Line
+from specc.plan_timm import plan_timm
+from specc.timm_models import TimmModel
 
 IMAGENET_CHANNELS = 3
 _ADAPTED = {  # channels -> the first filters, as timm adapts them, and why
@@ -27,10 +28,11 @@ _ADAPTED = {  # channels -> the first filters, as timm adapts them, and why
         "As timm does: the fourth band starts with the filters of red.",
     ),
 }
-FAMILIES = {
+FAMILIES = {  # type of the table -> what only its template says
     ResNet: plan_resnet,
     Inverted: plan_inverted,
-}  # type of the table -> what only its template says
+    TimmModel: plan_timm,
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,10 @@ class BackbonePlan:
 
 
 def plan_backbone(job: Job, summary: Summary) -> BackbonePlan:
-    table = TABLES[job.backbone.name]
+    image = (job.data.channels, *job.data.resolution)
+    table = table_of(job.backbone.name, image)
+    said = FAMILIES[type(table)](table, summary)
+    adapted, adapted_note = _ADAPTED.get(job.data.channels, ("", ""))
     returned = tuple(f"c{level}" for level in summary.backbone_returned)
     return BackbonePlan(
         made=span(summary.backbone_levels),
@@ -64,24 +69,20 @@ def plan_backbone(job: Job, summary: Summary) -> BackbonePlan:
         returns_type=maps_type(returned),
         mean=_of_channels(table.mean, job.data.channels),
         std=_of_channels(table.std, job.data.channels),
-        first=f"{table.first}.weight",
-        adapted=_ADAPTED.get(job.data.channels, ("", ""))[0],
-        adapted_note=_ADAPTED.get(job.data.channels, ("", ""))[1],
-        **_by_family(job, table, summary),
+        adapted=adapted,
+        adapted_note=adapted_note,
+        **_frozen(job, said.pop("modules")),
+        **said,
     )
 
 
-def _by_family(job: Job, table: Table, summary: Summary) -> dict[str, Any]:
-    """What the family says, and its modules by level put to use."""
-    said = FAMILIES[type(table)](table, summary)
-    modules: dict[int, list[str]] = said.pop("modules")
-    frozen = [k for k in modules if k <= job.backbone.frozen_levels]
+def _frozen(job: Job, modules: dict[int, list[str]]) -> dict[str, str]:
+    """The modules that make the frozen levels, of those that make each level."""
+    frozen = tuple(k for k in sorted(modules) if k <= job.backbone.frozen_levels)
     names = [f"self.{module}" for k in frozen for module in modules[k]]
-    left_out = (*said.pop("unused"), *table.classifier)
-    return said | {
-        "frozen": span(tuple(frozen)) if frozen else "",
-        "frozen_modules": ", ".join(names),
-        "left_out": tuple(f"{name}." for name in left_out),
+    return {
+        "frozen": span(frozen) if frozen else "",
+        "frozen_modules": ", ".join(names) + "," * (len(names) == 1),
     }
 
 
