@@ -35,6 +35,15 @@ from specc.timm_models import is_timm
 _JOB_FILE = 'Path(__file__).with_name("job.json")'
 JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
 
+_BINS = "a side of a box lies 0..15 strides from the center of its cell"
+_CANDIDATES = "best scores of an image that enter non-maximum suppression"
+DETECTION = (
+    constant("BINS", BINS, _BINS),
+    constant("CELLS_PER_OBJECT", 10, "at most, the best aligned ones, learn it"),
+    constant("CANDIDATES", 400, _CANDIDATES),
+    constant("ROUNDS", 16, "of it; even, so that what is still undecided stays"),
+)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -121,8 +130,7 @@ def _model_constants(
             note = f"level{'s' * (len(head.strides) > 1)} {head.levels}"
             lines.append(constant(head.strides_constant, head.strides, note))
     if any(head.detects for head in heads):
-        note = "a side of a box lies 0..15 strides from the center of its cell"
-        lines.append(constant("BINS", BINS, note))
+        lines += DETECTION
     return tuple(lines)
 
 
