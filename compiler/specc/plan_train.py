@@ -6,7 +6,7 @@ from typing import Any
 
 from specc.backbones import TABLES
 from specc.job import Job, Optimizer, Scheduler, Trainer
-from specc.plan_source import Line, constant, literal
+from specc.plan_source import Line, constant, literal, mapping
 
 HUB = "https://huggingface.co/timm/{}/resolve/main/pytorch_model.bin"
 INITIALIZATIONS = {"imagenet": "imagenet", "checkpoint": "matching"}
@@ -38,25 +38,47 @@ def plan_train(job: Job) -> dict[str, Any]:
     timed, initializes = trainer.max_hours is not None, start.kind != "random"
     imagenet = start.kind == "imagenet"
     counted = "iteration / args.max_iterations"
+    clock = "progress_of(iteration, seconds, reserve, args.max_iterations)"
     call = "load_imagenet(model.backbone)" if imagenet else "load_matching(model)"
     return {
         "timed": timed,
         "clips": trainer.gradient_clipping is not None,
         "autocast": trainer.precision == "bf16",
+        "half": "torch.bfloat16",
+        "forward_pass": "replica",
         "placement": (
             "device, memory_format=torch.channels_last"
             if trainer.channels_last
             else "device"
         ),
-        "progress": (
-            "progress_of(iteration, seconds, args.max_iterations)" if timed else counted
-        ),
+        "progress": clock if timed else counted,
+        "goes_on": "progress < 1 and not stop",
+        "step_sections": [
+            f"train/{name}.py.jinja" for name in ("to_device", "failures")
+        ],
+        "step_template": "train/step.py.jinja",
+        "update_template": "train/update.py.jinja",
+        **_state(timed),
         "initializes": initializes,
         "initialization_template": f"train/{INITIALIZATIONS.get(start.kind)}.py.jinja",
         "initialize": call,
         "load_weights": _load(local=start.weights is not None),
         "optimizer": _optimizer(trainer.optimizer),
         "optimizer_sections": _optimizer_sections(trainer),
+    }
+
+
+def _state(timed: bool) -> dict[str, str]:
+    """What a run counts and what it trains, as its checkpoints hold them."""
+    start = {"iteration": "0", "elapsed_seconds": "0.0", "best": "-math.inf"}
+    names = ["iteration", "elapsed", "best"]
+    if timed:
+        start["reserve_seconds"] = "0.0"
+        names.append("reserve")
+    return {
+        "start": mapping(start.items()),
+        "counters": ", ".join(names),
+        "saved_parts": mapping((part, part) for part in ("model", "optimizer")),
     }
 
 

@@ -12,7 +12,10 @@ from specc.plan import Plan
 from specc.plan_source import literal
 from specc.resources import template_folder
 
-CODE = ("model.py", "data.py", "evaluate.py", "draw.py", "train.py", "predict.py")
+CODE = (
+    *("model.py", "data.py", "evaluate.py", "draw.py", "checkpoints.py", "train.py"),
+    "predict.py",
+)
 TEXTS = ("README.md", "requirements.txt")
 
 
@@ -29,7 +32,8 @@ def render(plan: Plan) -> dict[str, str]:
         path: environment().get_template(f"{path}.jinja").render(context)
         for path in TEXTS
     }
-    return code | texts | _category_files(plan)
+    resolved = json.dumps(plan.resolved, indent=2, ensure_ascii=False)
+    return code | texts | {"resolved.json": f"{resolved}\n"} | _category_files(plan)
 
 
 def _category_files(plan: Plan) -> dict[str, str]:

@@ -18,7 +18,7 @@ from torch import nn
 from data import VALIDATION, ImageError, Sample, read_dataset, validation_batches
 from model import CATEGORIES, Classifier, decode
 
-JOB = Path(__file__).with_name("job.json").read_text(encoding="utf-8")
+JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
 # ---- Predictions, in the words of the annotations ----
 

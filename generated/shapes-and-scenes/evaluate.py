@@ -28,7 +28,7 @@ from data import (
 )
 from model import SCENE_CATEGORIES, SHAPES_CATEGORIES, Network, decode, fit
 
-JOB = Path(__file__).with_name("job.json").read_text(encoding="utf-8")
+JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
 # ---- Predictions, in the words of the annotations ----
 
