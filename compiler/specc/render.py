@@ -30,7 +30,7 @@ def render(plan: Plan) -> dict[str, str]:
         code[path] = with_imports(path, text, code)
     texts = {
         path: environment().get_template(f"{path}.jinja").render(context)
-        for path in TEXTS
+        for path in (*TEXTS, *context["further_texts"])
     }
     resolved = json.dumps(plan.resolved, indent=2, ensure_ascii=False)
     return code | texts | {"resolved.json": f"{resolved}\n"} | _category_files(plan)
