@@ -26,6 +26,12 @@ SHAPES = {
     "layers": 1,
 }
 
+SCENE = {
+    "name": "scene",
+    "task": "multiclass_classification",
+    "categories": list(shapes.BACKGROUNDS),
+}
+
 
 def make(folder: Path, *heads: dict, data=None, backbone=None, **trainer) -> Path:
     """The compiled folder of a job that learns from the dataset of `world`."""
@@ -94,3 +100,21 @@ def refusal(done: subprocess.CompletedProcess) -> str:
 
 def checkpoint(path: Path) -> dict:
     return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def rows(output: Path) -> list[dict]:
+    return [json.loads(line) for line in (output / "metrics.jsonl").open()]
+
+
+def assert_equal_runs(one: Path, other: Path):
+    first, second = checkpoint(one / "last.pt"), checkpoint(other / "last.pt")
+    for name, value in first["model"].items():
+        assert torch.equal(value, second["model"][name]), name
+    for number, moments in first["optimizer"]["state"].items():
+        for name, value in moments.items():
+            assert torch.equal(value, second["optimizer"]["state"][number][name])
+    assert first["run"] == second["run"] and first["job"] == second["job"]
+    logs = [(output / "metrics.jsonl").read_text() for output in (one, other)]
+    assert logs[0] == logs[1]
+    best = [checkpoint(output / "best.pt")["metrics"] for output in (one, other)]
+    assert best[0] == best[1]

@@ -24,7 +24,16 @@ from specc.output import output_of
 
 GENERATED = Path(__file__).parent.parent / "generated"
 FOLDERS = sorted(path for path in GENERATED.iterdir() if path.is_dir())
-MODULES = ("data", "dataset", "draw", "evaluate", "model", "predict", "train")
+MODULES = (
+    "checkpoints",
+    "data",
+    "dataset",
+    "draw",
+    "evaluate",
+    "model",
+    "predict",
+    "train",
+)
 LEFT_BY_USE = {"__pycache__", "runs", "predictions"}
 DISTRIBUTIONS = {  # of modules whose distribution has another name
     "cv2": "opencv-python-headless",

@@ -19,6 +19,7 @@ from specc.job import (
 )
 from specc.load import load
 from specc.resolve import resolve
+from specc.resolved import as_job
 
 DETECTION = {"task": "object_detection", "categories": ["a", "b"]}
 CLASSIFICATION = {"task": "multiclass_classification", "categories": ["a", "b"]}
@@ -278,6 +279,25 @@ def test_any_value_in_any_place_is_resolved_or_refused(value):
             resolved(replaced(given, place, value))
         except JobError as error:
             assert error.diagnostics[0].code[:2] in ("E1", "E3")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        job(),
+        job(CLASSIFICATION, DETECTION),
+        job(CLASSIFICATION, trainer={"scheduler": {"kind": "none"}}),
+        job(trainer={"max_hours": 2, "optimizer": {"kind": "sgd"}}),
+        job(trainer={"scheduler": {"kind": "multi_step", "milestones": [0.5]}}),
+        job(trainer={"initialization": {"kind": "checkpoint", "weights": "a.pt"}}),
+        job(data={"train": "t", "validation": "v", "augmentation": False}),
+    ],
+)
+def test_a_resolved_job_is_a_job_that_leaves_nothing_to_defaults(value):
+    one = resolved(value)
+    assert resolved(as_job(one)) == one
+    assert as_job(resolved(as_job(one))) == as_job(one)
+    assert as_job(one)["trainer"]["batch_size"] == 16
 
 
 def places(value, path=()):

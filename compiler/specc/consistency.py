@@ -21,6 +21,9 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _formats,
         _imagenet,
         _frozen_levels,
+        _shares,
+        _patience,
+        _clock,
     )
     return [finding for rule in rules for finding in rule(job, given)]
 
@@ -149,3 +152,47 @@ def _frozen_levels(job: Job, given: dict) -> list[Diagnostic]:
         )
         findings.append(Diagnostic("E322", message, path, help=help))
     return findings
+
+
+def _shares(job: Job, given: dict) -> list[Diagnostic]:
+    """Every window of every process has the same number of images."""
+    trainer, slurm = job.trainer, job.trainer.slurm
+    windows = trainer.accumulation or 1
+    processes = slurm.nodes * slurm.gpus_per_node if slurm else 1
+    shares = windows * processes
+    if trainer.batch_size % shares == 0:
+        return []
+    parts = [f"{windows} windows"] if windows > 1 else []
+    parts += [f"{processes} processes"] if processes > 1 else []
+    message = f"{' of '.join(parts)} cannot share {trainer.batch_size} images evenly"
+    below = trainer.batch_size // shares * shares
+    sizes = [str(size) for size in (below, below + shares) if size]
+    help = f"set /trainer/batch_size to {' or '.join(sizes)}"
+    note = "`batch_size` counts the images of a step over all processes and windows"
+    path = ("trainer", "batch_size")
+    return [Diagnostic("E309", message, path, note=note, help=help)]
+
+
+def _patience(job: Job, given: dict) -> list[Diagnostic]:
+    """The first validation is a best; patience counts those after it."""
+    patience, count = job.trainer.early_stopping, job.trainer.validations
+    if patience is None or patience < count - 1:
+        return []
+    message = (
+        f"`early_stopping` waits for {patience} validations after the best, "
+        f"the run makes {count} in all"
+    )
+    help = f"set /trainer/validations to {patience + 2} or more"
+    if count > 2:
+        help += f", or /trainer/early_stopping to {count - 2} or less"
+    return [Diagnostic("E310", message, ("trainer", "early_stopping"), help=help)]
+
+
+def _clock(job: Job, given: dict) -> list[Diagnostic]:
+    if not job.trainer.deterministic or job.trainer.max_hours is None:
+        return []
+    message = "`deterministic` and `max_hours` are both set"
+    note = "a learning rate that follows the clock is never the same twice"
+    help = "set /trainer/deterministic to false, or /trainer/max_hours to null"
+    path = ("trainer", "deterministic")
+    return [Diagnostic("E311", message, path, note=note, help=help)]

@@ -15,8 +15,8 @@ _STANDARD = {
     **{
         name: (name, None)
         for name in (
-            "argparse", "atexit", "colorsys", "contextlib", "io", "itertools", "json", "math",
-            "multiprocessing", "os", "signal", "sys", "threading", "time",
+            "argparse", "atexit", "colorsys", "contextlib", "copy", "hashlib", "io", "itertools",
+            "json", "math", "multiprocessing", "os", "signal", "sys", "threading", "time",
         )
     },
     "Counter": ("collections", "Counter"),

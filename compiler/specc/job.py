@@ -104,18 +104,32 @@ class Scheduler:
 
 
 @dataclass(frozen=True)
+class Slurm:
+    nodes: int
+    gpus_per_node: int
+    hours: float  # of one Slurm job
+
+
+@dataclass(frozen=True)
 class Trainer:
     initialization: Initialization
     max_iterations: int | None  # None: only `max_hours` ends the run
     max_hours: float | None
     validations: int
-    batch_size: int
+    batch_size: int  # images of a step, over all processes and windows
+    accumulation: int | None  # windows of a process in a step
     gradient_clipping: float | None
-    precision: str  # bf16 (autocast on CUDA only), fp32
+    precision: str  # bf16, fp16 (both autocast on CUDA only), fp32
     channels_last: bool
+    compile: bool
+    deterministic: bool
+    ema: float | None  # decay of the average of weights
+    early_stopping: int | None  # validations without a new best
+    backbone_learning_rate_factor: float
     optimizer: Optimizer
     scheduler: Scheduler | None
     best: str  # "<head>/<metric>" that chooses best.pt
+    slurm: Slurm | None
 
 
 @dataclass(frozen=True)

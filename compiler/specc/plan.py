@@ -31,8 +31,9 @@ from specc.plan_text import (
 )
 from specc.plan_train import plan_train, train_constants
 from specc.timm_models import is_timm
+from specc.resolved import as_job
 
-_JOB_FILE = 'Path(__file__).with_name("job.json")'
+_JOB_FILE = 'Path(__file__).with_name("resolved.json")'
 JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
 
 _BINS = "a side of a box lies 0..15 strides from the center of its cell"
@@ -57,11 +58,12 @@ class Plan:
     heads: tuple[HeadPlan, ...]
     constants: dict[str, tuple[Line, ...]]
     values: dict[str, Any]
+    resolved: dict[str, Any]  # the job with every default, in the job language
 
     def context(self) -> dict[str, Any]:
         """The variables of the templates."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}
-        del own["values"], own["constants"]
+        del own["values"], own["constants"], own["resolved"]
         return own | self.values
 
 
@@ -87,7 +89,9 @@ def plan(job: Job, graph: nx.DiGraph) -> Plan:
         **plan_train(job),
     }
     model_class = heads[0].model_class if len(heads) == 1 else "Network"
-    return Plan(job.name, model_class, backbone, neck, heads, constants, values)
+    return Plan(
+        job.name, model_class, backbone, neck, heads, constants, values, as_job(job)
+    )
 
 
 def _texts(job: Job, summary: Summary) -> dict[str, Any]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import asdict
 from typing import Any
 
 from specc.backbones import TABLES
-from specc.job import Job, Optimizer, Scheduler, Trainer
+from specc.job import Job, Scheduler, Slurm, Trainer
 from specc.plan_backbone import BackbonePlan
-from specc.plan_source import Line, constant, literal
+from specc.plan_source import Line, constant, literal, mapping
 from specc.plan_timm import starts_from_timm, timm_start, timm_weights
 
 HUB = "https://huggingface.co/timm/{}/resolve/main/pytorch_model.bin"
+FURTHER_PARTS = {
+    "ema": Line("averaged", "copy.deepcopy(model)"),
+    "scaler": Line(
+        "scaler", 'torch.amp.GradScaler(device.type, enabled=device.type == "cuda")'
+    ),
+}
 INITIALIZATIONS = {"imagenet": "imagenet", "checkpoint": "matching"}
 
 
@@ -29,6 +37,7 @@ def train_constants(job: Job, backbone: BackbonePlan) -> tuple[Line, ...]:
         lines.append(timm_weights(job) if starts_from_timm(job) else _weights(job))
     if trainer.initialization.kind == "imagenet" and backbone.left_out:
         lines.append(constant("LEFT_OUT", backbone.left_out))
+    lines += _further(trainer)
     return (
         *lines,
         constant("BEST", trainer.best, "the metric that chooses best.pt"),
@@ -37,31 +46,115 @@ def train_constants(job: Job, backbone: BackbonePlan) -> tuple[Line, ...]:
     )
 
 
+def _further(trainer: Trainer) -> list[Line]:
+    """Settings that stand in train.py only where the job asks for them."""
+    factor = trainer.backbone_learning_rate_factor
+    wanted = (
+        ("BACKBONE_FACTOR", factor if factor != 1 else None, "times its learning rate"),
+        ("WINDOWS", trainer.accumulation, "of a process in a step"),
+        ("EMA_DECAY", trainer.ema, "of the averaged weights"),
+        ("PATIENCE", trainer.early_stopping, "validations without a better one"),
+    )
+    return [constant(name, value, note) for name, value, note in wanted if value]
+
+
 def plan_train(job: Job) -> dict[str, Any]:
     trainer, start = job.trainer, job.trainer.initialization
     timed, initializes = trainer.max_hours is not None, start.kind != "random"
     imagenet = start.kind == "imagenet"
     counted = "iteration / args.max_iterations"
+    clock = "progress_of(iteration, elapsed, reserve, args.max_iterations)"
     call = "load_imagenet(model.backbone)" if imagenet else "load_matching(model)"
     return {
         "timed": timed,
-        "clips": trainer.gradient_clipping is not None,
-        "autocast": trainer.precision == "bf16",
         "placement": (
             "device, memory_format=torch.channels_last"
             if trainer.channels_last
             else "device"
         ),
-        "progress": (
-            "progress_of(iteration, seconds, args.max_iterations)" if timed else counted
-        ),
+        "initial_progress": clock if timed else counted,
+        "progress_template": f"train/progress{'_timed' * timed}.py.jinja",
+        "bar_template": f"train/bar{'_timed' * timed}.py.jinja",
         "initializes": initializes,
         "initialization_template": f"train/{INITIALIZATIONS.get(start.kind)}.py.jinja",
         "initialize": call,
         "load_weights": _load(local=start.weights is not None),
-        "optimizer": _optimizer(trainer.optimizer),
+        "optimizer": _optimizer(trainer),
         "optimizer_sections": _optimizer_sections(trainer),
         **(timm_start(job) if starts_from_timm(job) else {}),
+        **_state(trainer),
+        **_step(trainer),
+        **_slurm(trainer.slurm),
+    }
+
+
+def _state(trainer: Trainer) -> dict[str, Any]:
+    """What a run counts and what it trains, as its checkpoints hold them."""
+    timed, stops_early = trainer.max_hours is not None, bool(trainer.early_stopping)
+    start = {"iteration": "0", "elapsed_seconds": "0.0", "best": "-math.inf"}
+    counters = [Line("best", "best")]
+    if stops_early:
+        counters.append(Line("stale_validations", "stale"))
+        start["stale_validations"] = "0"
+    if timed:
+        counters.append(Line("reserve_seconds", "reserve"))
+        start["reserve_seconds"] = "0.0"
+    parts = {"model": "model", "optimizer": "optimizer"}
+    parts |= {"ema": "averaged"} if trainer.ema else {}
+    parts |= {"scaler": "scaler"} if trainer.precision == "fp16" else {}
+    going = "progress < 1 and not stop"
+    return {
+        "start": mapping(start.items()),
+        "counters": ", ".join(("iteration", "elapsed", *(c.source for c in counters))),
+        "further_counters": counters,
+        "saved_parts": mapping(parts.items()),
+        "further_parts": [
+            FURTHER_PARTS[name] for name in parts if name in FURTHER_PARTS
+        ],
+        "stops_early": stops_early,
+        "goes_on": f"{going} and stale < PATIENCE" if stops_early else going,
+    }
+
+
+def _step(trainer: Trainer) -> dict[str, Any]:
+    """From a batch to new weights."""
+    windows, scales = bool(trainer.accumulation), trainer.precision == "fp16"
+    functions = {
+        "to_device": True,
+        "windows": windows,
+        "follow": bool(trainer.ema),
+        "failures": True,
+    }
+    wanted = [name for name, needed in functions.items() if needed]
+    return {
+        "step_sections": [f"train/{name}.py.jinja" for name in wanted],
+        "deterministic": trainer.deterministic,
+        "sharing_template": f"train/sharing{'_windows' * windows}.py.jinja",
+        "step_template": f"train/step{'_accumulated' * windows}.py.jinja",
+        "update_template": f"train/update{'_scaled' * scales}.py.jinja",
+        "autocast": trainer.precision != "fp32",
+        "half": "torch.float16" if scales else "torch.bfloat16",
+        "scaled_loss": "scaler.scale(loss)" if scales else "loss",
+        "replica_template": f"train/replica{'_compiled' * trainer.compile}.py.jinja",
+        "forward_pass": "compiled" if trainer.compile else "replica",
+        "clips": trainer.gradient_clipping is not None,
+        "group_rate": (
+            'rate * group["factor"]'
+            if trainer.backbone_learning_rate_factor != 1
+            else "rate"
+        ),
+        "averages": bool(trainer.ema),
+        "judged": "averaged" if trainer.ema else "model",
+    }
+
+
+def _slurm(slurm: Slurm | None) -> dict[str, Any]:
+    if slurm is None:
+        return {"further_texts": (), "slurm": {}}
+    minutes = math.ceil(60 * slurm.hours)
+    return {
+        "further_texts": ("slurm.sbatch",),
+        "slurm": asdict(slurm) | {"minutes": minutes},
     }
 
 
@@ -99,10 +192,9 @@ def _load(local: bool) -> str:
     return f'{load}(WEIGHTS, map_location="cpu", weights_only=True)'
 
 
-def _optimizer(optimizer: Optimizer) -> str:
-    groups = (
-        "parameter_groups(model)" if optimizer.weight_decay else "model.parameters()"
-    )
+def _optimizer(trainer: Trainer) -> str:
+    optimizer = trainer.optimizer
+    groups = "parameter_groups(model)" if _groups(trainer) else "model.parameters()"
     arguments = [groups, "LEARNING_RATE"]
     if optimizer.momentum:
         arguments.append("MOMENTUM")
@@ -112,7 +204,15 @@ def _optimizer(optimizer: Optimizer) -> str:
     return f"torch.optim.{kind}({', '.join(arguments)}, fused=True)"
 
 
+def _groups(trainer: Trainer) -> str | None:
+    """The template that groups parameters by what differs between them, if anything."""
+    decays = bool(trainer.optimizer.weight_decay)
+    if trainer.backbone_learning_rate_factor != 1:
+        return f"parameter_groups_backbone{'_decay' * decays}"
+    return "parameter_groups" if decays else None
+
+
 def _optimizer_sections(trainer: Trainer) -> list[str]:
     schedule = trainer.scheduler.kind if trainer.scheduler else "constant_rate"
-    parts = ["parameter_groups"] if trainer.optimizer.weight_decay else []
-    return [f"train/{part}.py.jinja" for part in (*parts, schedule)]
+    parts = (_groups(trainer), schedule)
+    return [f"train/{part}.py.jinja" for part in parts if part]

@@ -14,7 +14,7 @@ from specc.resources import template_folder
 
 CODE = (
     *("model.py", "dataset.py", "data.py", "evaluate.py"),
-    *("draw.py", "train.py", "predict.py"),
+    *("draw.py", "checkpoints.py", "train.py", "predict.py"),
 )
 TEXTS = ("README.md", "requirements.txt")
 
@@ -30,9 +30,10 @@ def render(plan: Plan) -> dict[str, str]:
         code[path] = with_imports(path, text, code)
     texts = {
         path: environment().get_template(f"{path}.jinja").render(context)
-        for path in TEXTS
+        for path in (*TEXTS, *context["further_texts"])
     }
-    return code | texts | _category_files(plan)
+    resolved = json.dumps(plan.resolved, indent=2, ensure_ascii=False)
+    return code | texts | {"resolved.json": f"{resolved}\n"} | _category_files(plan)
 
 
 def _category_files(plan: Plan) -> dict[str, str]:

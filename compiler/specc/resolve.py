@@ -24,6 +24,7 @@ from specc.job import (
     ObjectDetection,
     Optimizer,
     Scheduler,
+    Slurm,
     Trainer,
 )
 from specc.load import Source
@@ -39,7 +40,7 @@ NECKS = {"fpn": FPN, "bifpn": BiFPN}
 
 def resolve(source: Source) -> Job:
     """The job with every default. Raises JobError with all findings of the schema, or,
-    where there are none, with all that contradict each other (E301..E308)."""
+    where there are none, with all that contradict each other (E301..E311)."""
     findings = validate(source)
     if findings:
         raise JobError(findings)
@@ -151,6 +152,7 @@ def _trainer(given: dict, filled: dict, heads: tuple[Head, ...]) -> Trainer:
     derived["initialization"] = Initialization(**{"weights": None, **initialization})
     derived["optimizer"] = Optimizer(**{"momentum": None, **optimizer})
     derived["scheduler"] = _scheduler(filled["scheduler"])
+    derived["slurm"] = Slurm(**filled["slurm"]) if filled["slurm"] else None
     return Trainer(**{**filled, **derived})
 
 

@@ -8,7 +8,6 @@ predict.py), metrics.jsonl, TensorBoard logs, curves.png and predictions.png.
 """
 
 import argparse
-import json
 import math
 import os
 import signal
@@ -19,16 +18,16 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.tensorboard import SummaryWriter
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from checkpoints import Log, fingerprint, resume, save
 from data import BATCH_SIZE, ImageError, training_batches
 from dataset import read_datasets
-from draw import save_curves, save_image, sheet
-from evaluate import JOB, evaluate, predict_samples
-from model import Classifier, loss_terms
+from evaluate import evaluate
+from model import HEIGHT, WIDTH, Classifier, loss_terms
 
 MAX_ITERATIONS = 3000
 VALIDATIONS = 10  # over the run, the last at its end
@@ -104,109 +103,88 @@ def setup(device: str) -> tuple[int, int, torch.device]:
     if device == "cuda":
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
         torch.cuda.set_device(device)
-    if world > 1:
-        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    if world > 1:  # GPUs exchange gradients, CPUs what the processes agree on
+        gpu = device.startswith("cuda")
+        dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo")
     return rank, world, torch.device(device)
 
 
-def any_process(asked: bool, device: torch.device, world: int) -> bool:
-    """Whether one was asked to stop: then all must, after the same step."""
-    flag = torch.tensor(float(asked), device=device)
+def agree(world: int, *values: float) -> list[float]:
+    """The largest of each value over all processes, so that they decide alike."""
+    shared = torch.tensor(values, dtype=torch.float64)
     if world > 1:
-        dist.all_reduce(flag, dist.ReduceOp.MAX)
-    return flag.item() > 0
+        dist.all_reduce(shared, dist.ReduceOp.MAX)
+    return shared.tolist()
 
 
-# ---- Checkpoints and logs ----
+def mean_over_processes(terms: dict[str, Tensor], world: int) -> dict[str, float]:
+    means = torch.stack(list(terms.values())).double().cpu() / world
+    if world > 1:
+        dist.all_reduce(means)
+    return dict(zip(terms, means.tolist()))
 
 
-def save(path: Path, state: dict):
-    """Written beside the last good file, then renamed: `path` is never half a file."""
-    temporary = path.with_suffix(".tmp")
-    try:
-        with temporary.open("wb") as file:
-            torch.save({"format": 1, "job": JOB} | state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # a full disk raises either
-        temporary.unlink(missing_ok=True)
-        reason = str(error).splitlines()[0]
-        raise SystemExit(
-            f"{path}: cannot be written, is the disk full? ({reason})\n"
-            "  The last good checkpoint stays; free some space and add --resume."
-        ) from None
+# ---- Steps ----
 
 
-def resume(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> dict:
-    """Goes back to a checkpoint of this job, and returns what else it holds."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        job = json.loads(state["job"])
-    except Exception:  # a foreign file can raise nearly anything
-        raise SystemExit(f"{path}: not a checkpoint of train.py") from None
-    if job != json.loads(JOB):
-        raise SystemExit(f"{path}: of another job; choose another --output")
-    try:
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        return {
-            name: state[name]
-            for name in ("iteration", "elapsed_seconds", "best", "rng")
-        }
-    except (RuntimeError, ValueError, LookupError) as error:
-        raise SystemExit(f"{path}: not of this model.py: {error}") from None
+def to_device(batch: tuple[Tensor, dict], device: torch.device) -> tuple[Tensor, dict]:
+    images, targets = batch
+    return images.to(device, non_blocking=True), {
+        head: {name: x.to(device, non_blocking=True) for name, x in of_head.items()}
+        for head, of_head in targets.items()
+    }
 
 
-def check_finite(model: nn.Module, iteration: int, values: dict[str, float]):
-    """Ends the run before NaN can reach a checkpoint; the last good one stays."""
+def is_finite(model: nn.Module, values: dict[str, float]) -> bool:
+    """Asked before each checkpoint, so that none ever holds NaN."""
     weights = torch.stack([p.isfinite().all() for p in model.parameters()]).all()
-    if not (math.isfinite(values["loss"]) and weights):
-        what = "loss" if weights else "weights"
-        raise SystemExit(f"the {what} became infinite or NaN by {iteration}: {values}")
+    return math.isfinite(values["loss"]) and bool(weights)
 
 
-class Log:
-    """metrics.jsonl, TensorBoard and pictures of a run that goes on after `start`."""
+def save_bad_batch(path: Path, batches: DataLoader, first: int, recent: list) -> str:
+    """Finds the batch whose loss was not finite, and returns what to say of it.
 
-    def __init__(self, folder: Path, start: int):
-        self.folder, self.path = folder, folder / "metrics.jsonl"
-        # What was logged after the checkpoint will be logged again.
-        lines = self.path.read_text().splitlines() if self.path.exists() else []
-        kept = [line for line in lines if 0 <= iteration_of(line) <= start]
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text("".join(f"{line}\n" for line in kept))
-        temporary.replace(self.path)
-        self.board = SummaryWriter(folder / "tensorboard", purge_step=start + 1)
-
-    def row(self, iteration: int, split: str, values: dict[str, float]):
-        with self.path.open("a") as file:
-            row = {"iteration": iteration, "split": split} | values
-            file.write(json.dumps(row) + "\n")
-        for name, value in values.items():
-            self.board.add_scalar(f"{split}/{name}", value, iteration)
-
-    def pictures(self, iteration: int, model: nn.Module, samples: list, device):
-        """Labels beside predictions of at most 12 images, and the curves so far."""
-        shown = samples[:: math.ceil(len(samples) / 12)]
-        image = sheet(shown, predict_samples(model, shown, device))
-        self.board.add_image("predictions", image, iteration, dataformats="HWC")
-        save_image(self.folder / "predictions.png", image)
-        save_curves(self.path, self.folder / "curves.png")
+    `recent` holds the terms of the loss in the iterations after `first`, and `batches`
+    gives these iterations again: seed and iteration decide what is in a batch.
+    """
+    for iteration, (terms, batch) in enumerate(zip(recent, batches), first + 1):
+        terms = {name: term.item() for name, term in terms.items()}
+        if not math.isfinite(sum(terms.values())):
+            images, targets = batch
+            state = {"iteration": iteration, "terms": terms}
+            save(path, state | {"images": images, "targets": targets})
+            return (
+                f"the loss became infinite or NaN in iteration {iteration}: {terms}\n"
+                f"  {path} holds the images and targets, for torch.load\n"
+                "  last.pt is from before: try a lower learning rate, or clip gradients"
+            )
+    iteration = first + len(recent)
+    return f"weights, or another process, became infinite or NaN by {iteration}"
 
 
-def iteration_of(line: str) -> int:
-    """-1 for a line that was cut short."""
-    try:
-        return json.loads(line)["iteration"]
-    except ValueError:
-        return -1
+def known_failure(error: Exception, workers: int) -> str:
+    """What to do about an error that users can mend; any other is raised again."""
+    text = str(error)
+    no_memory = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError))
+    if no_memory or "can't allocate memory" in text:
+        return (
+            f"out of memory at {BATCH_SIZE} images of {HEIGHT}x{WIDTH} a step\n"
+            "  try a smaller batch_size or resolution, or accumulation, in the job"
+            f"\n  ({text.splitlines()[0] if text else 'MemoryError'})"
+        )
+    if "DataLoader worker" in text:
+        return (
+            f"a process that reads images died: {text.splitlines()[0]}\n"
+            f"  often memory ran out: try fewer --workers (now {workers}), and --resume"
+        )
+    raise error
 
 
 # ---- Training ----
 
 
 def main(args: argparse.Namespace):
+    began = time.monotonic()
     rank, world, device = setup(args.device)
     if BATCH_SIZE % world:
         raise SystemExit(f"{world} processes cannot share batches of {BATCH_SIZE}")
@@ -217,43 +195,42 @@ def main(args: argparse.Namespace):
 
     torch.manual_seed(args.seed)
     model = Classifier().to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(parameter_groups(model), LEARNING_RATE, fused=True)
-    state = {"iteration": 0, "elapsed_seconds": 0.0, "best": -math.inf}
-    resumed = last.exists()
-    if resumed:
-        state = resume(last, model, optimizer)
-    else:
+    if not last.exists():
         load_imagenet(model.backbone)
+    optimizer = torch.optim.AdamW(parameter_groups(model), LEARNING_RATE, fused=True)
+    parts = {"model": model, "optimizer": optimizer}
+    run = {  # what a run and its resumption have in common, beside the job
+        "seed": args.seed,
+        "max_iterations": args.max_iterations,
+        "processes": world,
+        "training images": fingerprint(training),
+        "validation images": fingerprint(validation),
+    }
+    state = {"iteration": 0, "elapsed_seconds": 0.0, "best": -math.inf}
+    if last.exists():
+        state = resume(last, run, parts, state, args.resume == "any")
+    iteration, elapsed, best = state.values()
     replica = DistributedDataParallel(model) if world > 1 else model
-    loader = training_batches(
-        training, args.seed, state["iteration"], rank, world, args.workers
+    batches = iter(
+        training_batches(training, args.seed, iteration, rank, world, args.workers)
     )
-    batches = iter(loader)
-    if resumed:  # after iter(), which draws from the generator
-        torch.set_rng_state(state["rng"])
-    iteration, best = state["iteration"], state["best"]
-    elapsed = state["elapsed_seconds"]
 
-    args.output.mkdir(parents=True, exist_ok=True)
     log = Log(args.output, iteration) if rank == 0 else None
     signals = []  # SIGTERM and SIGINT end the run after the step under way
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda caught, frame: signals.append(caught))
     bar = tqdm(total=args.max_iterations, initial=iteration, disable=rank > 0)
-    began = saved = time.monotonic()
-    stop = False
+    saved = time.monotonic()
+    stop, recent = False, []
     progress = iteration / args.max_iterations
 
     while progress < 1 and not stop:
         rate = learning_rate(progress)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        images, targets = next(batches)
-        images = images.to(device, non_blocking=True)
-        targets = {
-            head: {name: x.to(device, non_blocking=True) for name, x in of_head.items()}
-            for head, of_head in targets.items()
-        }
+        images, targets = to_device(next(batches), device)
+        # What a forward draws (dropout) depends on the iteration, as the data does.
+        torch.manual_seed(args.seed * 2**32 + iteration * world + rank)
 
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             outputs = replica(images)
@@ -265,15 +242,21 @@ def main(args: argparse.Namespace):
         iteration += 1
         bar.update()
 
-        before, progress = progress, iteration / args.max_iterations
-        validate = int(progress * VALIDATIONS + 1e-9) > int(before * VALIDATIONS + 1e-9)
+        recent.append({name: term.detach() for name, term in terms.items()})
         every = iteration % LOG_EVERY == 0
-        stop = (every or world == 1) and any_process(bool(signals), device, world)
-        overdue = time.monotonic() - saved > SAVE_EVERY
+        overdue = rank == 0 and time.monotonic() - saved > SAVE_EVERY
+        before, progress = progress, iteration / args.max_iterations
+        stop, overdue = agree(world, bool(signals), overdue)
+        validate = int(progress * VALIDATIONS + 1e-9) > int(before * VALIDATIONS + 1e-9)
         if every or validate or overdue or stop:
-            values = {"learning_rate": rate, "loss": loss.item()}
-            values |= {name: term.item() for name, term in terms.items()}
-            check_finite(model, iteration, values)
+            values = mean_over_processes(recent[-1], world)
+            values = {"learning_rate": rate, "loss": sum(values.values())} | values
+            if not is_finite(model, values):
+                first = iteration - len(recent)
+                batches = training_batches(training, args.seed, first, rank, world, 0)
+                path = args.output / f"bad-batch-{rank}.pt"
+                raise SystemExit(save_bad_batch(path, batches, first, recent))
+            recent.clear()
             bar.set_postfix(loss=f"{values['loss']:.3f}", refresh=False)
         if rank == 0 and (every or validate):
             log.row(iteration, "train", values)
@@ -289,11 +272,10 @@ def main(args: argparse.Namespace):
             best = max(best, metrics[BEST])
         if rank == 0 and (validate or overdue or stop):
             saved = time.monotonic()
-            state = {
-                "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(),
+            state = {name: part.state_dict() for name, part in parts.items()} | {
                 "scheduler": {"learning_rate": rate},  # a function of progress alone
-                "rng": torch.get_rng_state(),
+                "rng": torch.get_rng_state(),  # each iteration seeds it anew
+                "run": run,
                 "iteration": iteration,
                 "elapsed_seconds": elapsed + saved - began,
                 "best": best,
@@ -320,7 +302,14 @@ if __name__ == "__main__":
     )
     parser.add_argument("--output", type=Path, default=Path("runs/flowers"))
     parser.add_argument(
-        "--resume", action="store_true", help="go on from last.pt, if any"
+        "--resume",
+        nargs="?",
+        const="same",
+        choices=("same", "any"),
+        metavar="any",
+        help="go on from last.pt, if there is one; any: also if the job, the images, "
+        "the seed, the number of processes or of iterations changed: keeps weights, "
+        "iteration and time, and with the same job the optimizer's state",
     )
     parser.add_argument("--device", choices=devices, default=devices[0])
     parser.add_argument("--seed", type=int, default=0)
@@ -336,6 +325,8 @@ if __name__ == "__main__":
     except ImageError as error:  # from a worker, behind its traceback
         line = str(error).splitlines()[-1]
         raise SystemExit(line.removeprefix("data.ImageError: ")) from None
+    except (MemoryError, RuntimeError) as error:
+        raise SystemExit(known_failure(error, args.workers)) from None
     except OSError as error:
         raise SystemExit(f"{args.output}: cannot go on: {error}") from None
     except KeyboardInterrupt:

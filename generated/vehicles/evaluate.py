@@ -21,7 +21,7 @@ from data import ImageError, validation_batches
 from dataset import VALIDATION, Objects, Sample, read_dataset
 from model import CATEGORIES, Detector, decode, fit
 
-JOB = Path(__file__).with_name("job.json").read_text(encoding="utf-8")
+JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
 # ---- Predictions, in the words of the annotations ----
 

@@ -19,7 +19,7 @@ from data import ImageError, validation_batches
 from dataset import Sample, read_datasets
 from model import CATEGORIES, Classifier, decode
 
-JOB = Path(__file__).with_name("job.json").read_text(encoding="utf-8")
+JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
 # ---- Predictions, in the words of the annotations ----
 

@@ -22,7 +22,7 @@ from data import ImageError, validation_batches
 from dataset import VALIDATION, Objects, Sample, read_dataset
 from model import SCENE_CATEGORIES, SHAPES_CATEGORIES, Network, decode, fit
 
-JOB = Path(__file__).with_name("job.json").read_text(encoding="utf-8")
+JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
 # ---- Predictions, in the words of the annotations ----
 

@@ -16,6 +16,7 @@ import math
 from typing import NamedTuple
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -415,7 +416,7 @@ def detection_loss(
     image, cell = (owner >= 0).nonzero(as_tuple=True)
     number, weight = owner[image, cell], scores[image, cell]
     target_boxes = targets["boxes"][image, number]
-    total = scores.sum().clamp(min=1)
+    total = shared_total(scores.sum())
 
     wanted = torch.zeros_like(predictions.logits)
     wanted[image, cell, targets["classes"][image, number]] = weight
@@ -443,6 +444,15 @@ def bin_cross_entropy(bins: Tensor, distances: Tensor) -> Tensor:
     share = distances - below
     log_p = bins.log_softmax(-1).gather(2, torch.stack([below, below + 1], 2))
     return -((1 - share) * log_p[..., 0] + share * log_p[..., 1]).mean(1)
+
+
+def shared_total(total: Tensor) -> Tensor:
+    """What a loss is divided by; where the gradients of several processes are averaged,
+    their average is then the gradient of one process with all their images."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return total.clamp(min=1)
+    dist.all_reduce(total)
+    return total.clamp(min=1) / dist.get_world_size()
 
 
 def loss_terms(outputs: Predictions, targets: dict) -> dict[str, Tensor]:

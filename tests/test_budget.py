@@ -1,0 +1,65 @@
+"""Runs that end by the clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from runs import SCENE, checkpoint, make, rows, train
+
+pytestmark = pytest.mark.slow
+
+HOURS, NOISE = 0.004, 3.0  # noise: seconds that a busy machine may take
+VALIDATION = 2.0  # seconds, at least: without a reserve the run would end late
+
+
+@pytest.fixture(scope="module")
+def job(world) -> Path:
+    """Its validations are slow."""
+    folder = make(
+        world / "timed",
+        SCENE,
+        backbone={"top_level": 2},
+        max_iterations=None,
+        max_hours=HOURS,
+        validations=3,
+    )
+    text = (folder / "evaluate.py").read_text()
+    slow = f"    metrics = {{\n        **({{}} if __import__('time').sleep({VALIDATION}) else {{}}),\n"
+    assert text.count("    metrics = {\n") == 1
+    (folder / "evaluate.py").write_text(text.replace("    metrics = {\n", slow))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def timed(job) -> Path:
+    output = job.parent / "runs" / "timed"
+    train(job, output)
+    return output
+
+
+def test_a_timed_run_ends_in_time_and_at_the_end_of_its_decay(timed):
+    state = checkpoint(timed / "last.pt")
+    budget = 3600 * HOURS
+    assert budget - NOISE < state["elapsed_seconds"] < budget + NOISE / 2
+    assert state["reserve_seconds"] >= VALIDATION
+    validated = [row["iteration"] for row in rows(timed) if "scene/f1" in row]
+    assert len(validated) in (2, 3) and validated[-1] == state["iteration"]
+    rates = [row["learning_rate"] for row in rows(timed) if row["split"] == "train"]
+    assert rates[-1] < 0.03 * max(rates)
+
+
+def test_hours_count_over_resumes(timed, job):
+    iteration = checkpoint(timed / "last.pt")["iteration"]
+    train(job, timed, "--resume")
+    assert checkpoint(timed / "last.pt")["iteration"] == iteration
+
+
+def test_the_larger_fraction_is_the_progress(job):
+    """The schedule ends with the iterations where they are fewer than the time allows."""
+    output = job.parent / "runs" / "counted"
+    train(job, output, "--max-iterations", 6)
+    assert checkpoint(output / "last.pt")["iteration"] == 6
+    rates = [row["learning_rate"] for row in rows(output) if row["split"] == "train"]
+    assert len([row for row in rows(output) if "scene/f1" in row]) == 3
+    assert rates[-1] < rates[-2]

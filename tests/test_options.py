@@ -1,0 +1,213 @@
+"""Options of the loop: each does what it says, and resumes as the plain loop does."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from runs import SCENE, SHAPES, assert_equal_runs, checkpoint, make, rows, train
+
+pytestmark = pytest.mark.slow
+
+SGD = {"kind": "sgd", "learning_rate": 0.05, "momentum": 0, "weight_decay": 0}
+LENGTH = {"max_iterations": 4, "validations": 1, "optimizer": SGD}
+SMALL = {"top_level": 2}
+
+
+def edit(job: Path, file: str, old: str, new: str) -> None:
+    text = (job / file).read_text()
+    assert text.count(old) == 1, old
+    (job / file).write_text(text.replace(old, new))
+
+
+def weights(output: Path) -> dict[str, torch.Tensor]:
+    return checkpoint(output / "last.pt")["model"]
+
+
+def run(world: Path, name: str, *heads: dict, edits=(), **trainer) -> Path:
+    """The output of a run of a small job with these options."""
+    job = make(world / name, *(heads or (SCENE,)), backbone=SMALL, **LENGTH | trainer)
+    for change in edits:
+        edit(job, *change)
+    output = world / "runs" / name
+    train(job, output)
+    return output
+
+
+def largest_difference(one: Path, other: Path) -> float:
+    first, second = weights(one), weights(other)
+    floats = [key for key in first if first[key].is_floating_point()]
+    return max((first[key] - second[key]).abs().max().item() for key in floats)
+
+
+FREEZE = (  # norms use the statistics that they have, and keep them
+    "train.py",
+    "        images, targets = to_device(",
+    "        for module in model.modules():\n"
+    "            module.training &= not isinstance(module, nn.BatchNorm2d)\n"
+    "        images, targets = to_device(",
+)
+
+
+@pytest.fixture(scope="module")
+def plain(world) -> Path:
+    return run(world, "plain")
+
+
+def test_windows_add_up_to_the_batch(world):
+    whole = run(world, "whole-batch", edits=[FREEZE])
+    parts = run(world, "windows", edits=[FREEZE], accumulation=4)
+    assert 0 < largest_difference(whole, parts) < 1e-5
+    first, second = rows(whole)[0], rows(parts)[0]
+    assert first["loss"] == pytest.approx(second["loss"], abs=1e-5)
+
+
+def test_a_loss_per_object_differs_by_window(world):
+    """What the schema warns of: the normaliser is that of a window."""
+    neck = {"kind": "none"}
+    head = SHAPES | {"bottom_level": 2, "top_level": 2}
+    del neck
+    whole = run(world, "objects", head, edits=[FREEZE])
+    parts = run(world, "object-windows", head, edits=[FREEZE], accumulation=2)
+    assert 1e-6 < largest_difference(whole, parts) < 0.1
+
+
+def test_the_average_is_what_is_validated(world):
+    output = run(world, "averaged", ema=0.9)
+    last, best = checkpoint(output / "last.pt"), checkpoint(output / "best.pt")
+    kernel = "backbone.conv1.weight"
+    assert set(last["ema"]) == set(last["model"])
+    assert not torch.equal(last["ema"][kernel], last["model"][kernel])
+    for name, value in best["model"].items():
+        assert torch.equal(value, last["ema"][name])
+
+
+def test_the_average_is_the_stated_one(world):
+    """Of weights and norm statistics, over the iterations, shorter at first."""
+    output = run(world, "average-by-hand", ema=0.2, edits=[TRACE])
+    steps = torch.load(output / "steps.pt", weights_only=True)
+    names = ("backbone.conv1.weight", "backbone.bn1.running_var")
+    for name in names:
+        mean = steps[0][name]
+        for iteration, state in enumerate(steps[1:], 1):
+            share = 1 - min(0.2, iteration / (iteration + 10))
+            mean = mean + share * (state[name] - mean)
+        assert torch.allclose(mean, checkpoint(output / "last.pt")["ema"][name])
+
+
+TRACE = (
+    "train.py",
+    "        iteration += 1\n",
+    "        iteration += 1\n"
+    "        states = locals().get('states', [])\n"
+    "        states.append({k: v.clone() for k, v in model.state_dict().items()})\n"
+    "        torch.save([initial, *states], args.output / 'steps.pt')\n",
+)
+
+
+def test_a_run_without_a_new_best_ends_early(world):
+    """With a rate of nearly nothing the first validation stays the best."""
+    options = {"max_iterations": 12, "validations": 6, "early_stopping": 2}
+    options["optimizer"] = SGD | {"learning_rate": 1e-30}
+    job = make(world / "patient", SCENE, backbone=SMALL, **options)
+    output = world / "runs" / "patient"
+    said = train(job, output).stdout
+    assert "stopped early: no better scene/balanced_accuracy in 2 validations" in said
+    state = checkpoint(output / "last.pt")
+    assert (state["iteration"], state["stale_validations"]) == (6, 2)
+    train(job, output, "--resume")  # it stays ended
+    assert checkpoint(output / "last.pt")["iteration"] == 6
+    # Killed after the second validation, it remembers that one was in vain.
+    dies = (
+        "checkpoints.py",
+        "        temporary.replace(path)\n",
+        '        temporary.replace(path)\n        if state.get("iteration") == 4:\n'
+        "            os.kill(os.getpid(), 9)\n",
+    )
+    text = (job / "checkpoints.py").read_text()
+    edit(job, *dies)
+    again = world / "runs" / "patient-killed"
+    train(job, again, code=-signal.SIGKILL)
+    (job / "checkpoints.py").write_text(text)
+    assert checkpoint(again / "last.pt")["stale_validations"] == 1
+    train(job, again, "--resume")
+    assert_equal_runs(output, again)
+
+
+def test_fp16_on_a_cpu_is_fp32(world, plain):
+    output = run(world, "half", precision="fp16")
+    assert largest_difference(plain, output) == 0
+    assert checkpoint(output / "last.pt")["scaler"] == {}
+
+
+def test_the_scaler_skips_what_overflows_and_resumes(world):
+    """A CPU has a scaler too, if it is told so."""
+    enabled = ("train.py", 'GradScaler(device.type, enabled=device.type == "cuda")')
+    small = "GradScaler(device.type, init_scale=2.0**127, growth_interval=2)"
+    output = run(world, "scaled", precision="fp16", edits=[(*enabled, small)])
+    state = checkpoint(output / "last.pt")["scaler"]
+    assert state["scale"] < 2.0**127
+    assert all(value.isfinite().all() for value in weights(output).values())
+    job = world / "scaled"
+    longer = ("--max-iterations", 6)
+    train(job, world / "runs" / "scaled-whole", *longer)
+    edit(job, "checkpoints.py", "        temporary.replace(path)\n", STOP_AT_3)
+    again = world / "runs" / "scaled-again"
+    train(job, again, *longer, code=-signal.SIGKILL)
+    edit(job, "checkpoints.py", STOP_AT_3, "        temporary.replace(path)\n")
+    train(job, again, *longer, "--resume")
+    assert_equal_runs(world / "runs" / "scaled-whole", again)
+    first, second = (
+        checkpoint(path / "last.pt")["scaler"]
+        for path in (world / "runs" / "scaled-whole", again)
+    )
+    assert first == second
+
+
+STOP_AT_3 = (
+    '        if state.get("iteration") == 3:\n            os.kill(os.getpid(), 9)\n'
+    "        temporary.replace(path)\n"
+)
+
+
+def test_compiled_code_learns_the_same(world, plain):
+    output = run(world, "compiled", compile=True)
+    assert weights(output).keys() == weights(plain).keys()
+    assert largest_difference(plain, output) < 1e-4
+
+
+def test_the_backbone_learns_at_its_own_rate(world, plain):
+    """With a factor of nearly nothing it stands still, and the head learns."""
+    for decay in (0.0, 0.01):
+        name = f"slow-backbone-{decay}"
+        output = run(
+            world,
+            name,
+            backbone_learning_rate_factor=1e-30,
+            optimizer=SGD | {"weight_decay": decay},
+        )
+        torch.manual_seed(0)
+        state, learned = checkpoint(output / "last.pt"), weights(plain)
+        first = weights_at_start(world / name)
+        for key, value in state["model"].items():
+            if key.endswith("weight"):
+                still = torch.equal(value, first[key])
+                assert still == key.startswith("backbone."), key
+                assert not torch.equal(learned[key], first[key])
+
+
+def weights_at_start(job: Path) -> dict[str, torch.Tensor]:
+    from emitted_jobs import load
+
+    torch.manual_seed(0)
+    return load(job / "model.py").Classifier().state_dict()
+
+
+def test_a_deterministic_run_can_be_had_again(world):
+    first = run(world, "certain", deterministic=True)
+    train(world / "certain", world / "runs" / "certain-again")
+    assert_equal_runs(first, world / "runs" / "certain-again")
+    text = (world / "certain" / "train.py").read_text()
+    assert "torch.use_deterministic_algorithms(True)" in text

@@ -1,0 +1,226 @@
+"""Several processes on one machine: as one process, and as good at being stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from runs import (
+    PATIENCE,
+    SCENE,
+    SHAPES,
+    assert_equal_runs,
+    checkpoint,
+    make,
+    one_core,
+    rows,
+)
+from torchrun import start, torchrun
+
+from specc import shapes
+
+pytestmark = pytest.mark.slow
+
+LENGTH = {"max_iterations": 12, "validations": 2}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A dataset whose five images to validate on two processes cannot halve."""
+    folder = tmp_path_factory.mktemp("processes")
+    shapes.draw_dataset(folder / "shapes", train=7, validation=5)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def job(place) -> Path:
+    return make(place / "two", SCENE, backbone={"top_level": 2}, **LENGTH)
+
+
+def flags(job: Path, output: Path) -> tuple:
+    return ("--data", job.parent, "--output", output, "--workers", 0, "--resume")
+
+
+@pytest.fixture(scope="module")
+def unbroken(job) -> Path:
+    output = job.parent / "unbroken"
+    torchrun(job / "train.py", *flags(job, output))
+    return output
+
+
+# ---- Equal to one process ----
+
+COMPARE = """
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import json
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from data import collate, read_datasets, TrainingSet
+from evaluate import evaluate
+from model import Network, loss_terms
+
+dist.init_process_group("gloo")
+rank, world, device = dist.get_rank(), dist.get_world_size(), torch.device("cpu")
+training, validation = read_datasets(Path(sys.argv[1]))
+torch.manual_seed(0)
+model = Network()
+model.train()
+with torch.no_grad():  # so that the norms have statistics, which are then frozen
+    for _ in range(3):
+        model(collate([TrainingSet(training, 0)[0, i] for i in range(4)])[0])
+for module in model.modules():
+    if isinstance(module, nn.BatchNorm2d):
+        module.eval()
+
+batch = [TrainingSet(training, 0)[0, i] for i in (0, 1, 2, 3)]
+images, targets = collate(batch[rank::world])
+replica = DistributedDataParallel(model)
+terms = loss_terms(replica(images), targets)
+sum(terms.values()).backward()
+gradients = {name: p.grad.clone() for name, p in model.named_parameters()}
+metrics = evaluate(model, validation, device, 0, rank, world)
+if rank == 0:
+    file = {"gradients": gradients, "metrics": json.dumps(metrics)}
+    torch.save(file, sys.argv[2])
+dist.destroy_process_group()
+"""
+
+
+def test_two_processes_are_one(place):
+    """Metrics of five images, and gradients of four with unlike numbers of objects."""
+    folder = make(place / "both", SHAPES, SCENE)
+    script = folder / "compare.py"
+    script.write_text(COMPARE)
+    found = []
+    for processes in (1, 2):
+        path = folder / f"{processes}.pt"
+        said = torchrun(script, place, path, processes=processes)
+        assert path.exists(), said
+        found.append(torch.load(path, weights_only=True))
+    one, two = found
+    first, second = json.loads(one["metrics"]), json.loads(two["metrics"])
+    assert first == pytest.approx(second, abs=1e-6)
+    assert "scene/accuracy" in first and "shapes/ap" in first
+    for name, gradient in one["gradients"].items():
+        scale = gradient.abs().max() + 1e-6
+        assert torch.allclose(
+            gradient, two["gradients"][name], rtol=0, atol=1e-4 * scale
+        )
+
+
+def test_the_log_is_that_of_all_processes(unbroken, job):
+    assert checkpoint(unbroken / "last.pt")["run"]["processes"] == 2
+    (row,) = [row for row in rows(unbroken) if row["iteration"] == 10]
+    assert row["loss"] == row["scene/loss/class"] > 0
+    assert len([row for row in rows(unbroken) if "scene/f1" in row]) == 2
+
+
+# ---- Stops and restarts ----
+
+DIES = """        iteration += 1
+        if iteration == 8 and rank == 1 and not os.environ["TORCHELASTIC_RESTART_COUNT"] > "0":
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_process_is_started_again(unbroken, job):
+    """torchrun ends the others, and starts all from the last checkpoint."""
+    broken = job.with_name("broken")
+    shutil.copytree(job, broken)
+    text = (broken / "train.py").read_text()
+    assert text.count("        iteration += 1\n") == 1
+    (broken / "train.py").write_text(text.replace("        iteration += 1\n", DIES))
+    output = job.parent / "restarted"
+    said = torchrun(broken / "train.py", *flags(broken, output), restarts=1)
+    assert "exitcode: -9" in said
+    assert_equal_runs(unbroken, output)
+
+
+def wait_for(path: Path, process: subprocess.Popen) -> None:
+    end = time.monotonic() + PATIENCE
+    while not path.exists() and time.monotonic() < end:
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.02)
+
+
+def test_a_stopped_group_saves_and_goes_on(unbroken, job):
+    output = job.parent / "stopped"
+    process = start(job / "train.py", *flags(job, output))
+    wait_for(output / "last.pt", process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=PATIENCE)
+    assert 6 <= checkpoint(output / "last.pt")["iteration"] <= 12
+    torchrun(job / "train.py", *flags(job, output))
+    assert_equal_runs(unbroken, output)
+
+
+def test_another_number_of_processes_is_refused(unbroken, job):
+    from runs import refusal, train
+
+    said = refusal(train(job, unbroken, "--resume", code=1))
+    assert "processes: 2, now 1" in said
+
+
+# ---- Slurm ----
+
+
+def test_slurm_stops_and_requeues(place):
+    """With an srun that starts the command here, and an scontrol that writes down."""
+    slurm = {"nodes": 1, "gpus_per_node": 2, "hours": 1.5}
+    job = make(
+        place / "cluster", SCENE, backbone={"top_level": 2}, slurm=slurm, **LENGTH
+    )
+    text = (job / "slurm.sbatch").read_text()
+    assert "#SBATCH --time=90\n" in text and "#SBATCH --gpus-per-node=2\n" in text
+    tools = place / "tools"
+    tools.mkdir()
+    torchrun_module = "python -m torch.distributed.run"
+    for name, lines in {
+        "srun": 'exec "$@"',
+        "scontrol": '[ "$1" = hostnames ] || [ "$1" = show ] && echo localhost\n'
+        'echo "$@" >> scontrol.log',
+        "torchrun": f'exec {torchrun_module} "$@"',
+    }.items():
+        (tools / name).write_text(f"#!/bin/bash\n{lines}\n")
+        (tools / name).chmod(stat.S_IRWXU)
+    path = f"{tools}:{Path(os.sys.executable).parent}:{os.environ['PATH']}"
+    environment = one_core() | {
+        "PATH": path,
+        "SLURM_JOB_ID": "4711",
+        "SLURM_JOB_NODELIST": "localhost",
+        "SLURM_NNODES": "1",
+        "SLURM_GPUS_ON_NODE": "2",
+    }
+    last = job / "runs" / "cluster" / "last.pt"
+
+    def batch() -> subprocess.Popen:
+        command = ["bash", "slurm.sbatch", str(place)]
+        quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen(command, cwd=job, env=environment, **quiet)
+
+    process = batch()
+    wait_for(last, process)
+    process.send_signal(signal.SIGTERM)  # to the script alone, as B: has it
+    said, _ = process.communicate(timeout=PATIENCE)
+    noticed = (job / "scontrol.log").read_text()
+    if checkpoint(last)["iteration"] < 12:
+        assert noticed.endswith("requeue 4711\n"), said
+    process = batch()
+    said, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, said[-2000:]
+    assert checkpoint(last)["iteration"] == 12

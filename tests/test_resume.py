@@ -1,0 +1,235 @@
+"""A run that was killed, and goes on, ends as the run that was not: bit for bit."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from runs import (
+    PATIENCE,
+    SCENE,
+    SHAPES,
+    assert_equal_runs,
+    checkpoint,
+    command,
+    make,
+    one_core,
+    refusal,
+    rows,
+    train,
+)
+
+from specc import shapes
+
+pytestmark = pytest.mark.slow
+
+LENGTH = {"max_iterations": 24, "validations": 4}
+KILL = "__import__('os').kill(__import__('os').getpid(), 9)"
+
+
+@pytest.fixture(scope="module")
+def job(world) -> Path:
+    """A small classifier: a run takes a few seconds."""
+    return make(world / "quick", SCENE, backbone={"top_level": 2}, **LENGTH)
+
+
+@pytest.fixture(scope="module")
+def unbroken(job) -> Path:
+    output = job.parent / "runs" / "unbroken"
+    train(job, output)
+    return output
+
+
+def changed(job: Path, file: str, old: str, new: str) -> Path:
+    """A copy of an emitted folder, with one text in it replaced."""
+    folder = job.with_name(f"{job.name}-{file.removesuffix('.py')}-{abs(hash(new))}")
+    shutil.copytree(job, folder)
+    text = (folder / file).read_text()
+    assert text.count(old) == 1
+    (folder / file).write_text(text.replace(old, new))
+    return folder
+
+
+# ---- Kills ----
+
+HALF_A_FILE = f"""            file.flush()
+            if path.name == "{{name}}" and "{{key}}" in state:
+                file.truncate(1000)
+                {KILL}
+"""
+AT_12 = '        temporary.replace(path)\n        if state.get("iteration") == 12:\n'
+
+
+@pytest.mark.parametrize(
+    "file, old, new",
+    [
+        (
+            "checkpoints.py",
+            "            file.flush()\n",
+            HALF_A_FILE.format(name="last.pt", key="run"),
+        ),
+        (
+            "checkpoints.py",
+            "            file.flush()\n",
+            HALF_A_FILE.format(name="best.pt", key="metrics"),
+        ),
+        (
+            "checkpoints.py",
+            "        temporary.replace(path)\n",
+            f"{AT_12}            {KILL}\n",
+        ),
+        (
+            "evaluate.py",
+            "    metrics = {\n",
+            f"    if len(samples) == 4 and getattr(score, 'again', 0):\n        {KILL}\n"
+            "    score.again = 1\n    metrics = {\n",
+        ),
+    ],
+    ids=["writing last.pt", "writing best.pt", "after last.pt", "second validation"],
+)
+def test_a_kill_at_the_worst_moment_loses_nothing(unbroken, job, file, old, new):
+    broken = changed(job, file, old, new)
+    output = broken / "run"
+    train(broken, output, code=-signal.SIGKILL)
+    train(job, output, "--resume")
+    assert_equal_runs(unbroken, output)
+    assert not list(output.glob("*.tmp"))
+
+
+def kill_at_random(job: Path, output: Path, seconds: float, workers: int) -> int:
+    """Kills a run this long after its start; returns the iteration it goes on from."""
+    flags = ("--data", job.parent, "--output", output, "--resume", "--workers", workers)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(
+        command(job, "train.py", *flags), cwd=job.parent, env=one_core(), **quiet
+    )
+    end = time.monotonic() + PATIENCE
+    while not (output / "metrics.jsonl").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    time.sleep(seconds)
+    process.kill()
+    process.wait()
+    last = output / "last.pt"
+    return checkpoint(last)["iteration"] if last.exists() else 0
+
+
+def kill_and_compare(unbroken: Path, job: Path, points: int, seed: int) -> None:
+    """One run, killed at so many random instants, against the run that was not.
+
+    A kill comes up to two seconds after the run begins or goes on: in a step, in a
+    validation, or as it writes.
+    """
+    output, rng = job.parent / "runs" / f"killed-{seed}", random.Random(seed)
+    reached = []
+    for _ in range(points):
+        seconds = rng.uniform(0, 2)
+        reached.append(kill_at_random(job, output, seconds, rng.choice([0, 1])))
+    train(job, output, "--resume")
+    assert_equal_runs(unbroken, output)
+    print(f"killed {points} times; went on from iterations {reached}")
+
+
+def test_a_run_killed_at_random_ends_as_the_unbroken(unbroken, job):
+    kill_and_compare(unbroken, job, points=2, seed=0)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_twenty_kills_at_random_lose_nothing(unbroken, job, seed):
+    kill_and_compare(unbroken, job, points=4, seed=seed)
+
+
+def test_edits_that_draw_random_numbers_resume_too(job):
+    """No emitted model has dropout; a user may add it."""
+    old = "        return self.head("
+    noisy = changed(
+        job, "model.py", old, "        images = F.dropout(images, 0.3)\n" + old
+    )
+    for name, length in (("whole", 6), ("part", 6)):
+        output = noisy / name
+        if name == "part":
+            stopping = changed(noisy, "checkpoints.py", *DIES_AT_3)
+            train(stopping, output, "--max-iterations", length, code=-signal.SIGKILL)
+            assert checkpoint(output / "last.pt")["iteration"] == 3
+        train(noisy, output, "--max-iterations", length, "--resume")
+    assert_equal_runs(noisy / "whole", noisy / "part")
+
+
+DIES_AT_3 = (
+    "        temporary.replace(path)\n",
+    '        temporary.replace(path)\n        if state.get("iteration") == 3:\n'
+    f"            {KILL}\n",
+)
+
+
+# ---- Another run ----
+
+
+def test_other_flags_are_refused(unbroken, job):
+    before = (unbroken / "last.pt").read_bytes()
+    flags = ("--resume", "--seed", 1, "--max-iterations", 30)
+    said = refusal(train(job, unbroken, *flags, code=1))
+    assert "last.pt: of another run; see --resume any" in said
+    assert "seed: 0, now 1" in said and "max_iterations: 24, now 30" in said
+    assert (unbroken / "last.pt").read_bytes() == before
+
+
+def test_any_goes_on_with_more_iterations(unbroken, job):
+    output = unbroken.with_name("longer")
+    shutil.copytree(unbroken, output)
+    flags = ("--resume", "any", "--max-iterations", 30)
+    said = train(job, output, *flags).stderr
+    assert "last.pt: of another run; it keeps all but the best score" in said
+    assert "max_iterations: 24, now 30" in said
+    state = checkpoint(output / "last.pt")
+    assert state["iteration"] == 30 and state["run"]["max_iterations"] == 30
+    moments = state["optimizer"]["state"][0]
+    assert moments["step"] == 30  # Adam went on
+    assert [row["iteration"] for row in rows(output)][-1] == 30
+
+
+def test_any_takes_the_weights_to_another_job(unbroken, world):
+    """Its optimizer and its best score are its own; the iteration goes on."""
+    other = make(
+        world / "other-rate",
+        SCENE,
+        backbone={"top_level": 2},
+        **LENGTH | {"max_iterations": 26},
+        optimizer={"kind": "sgd", "learning_rate": 1e-9},
+    )
+    output = unbroken.with_name("other-rate")
+    shutil.copytree(unbroken, output)
+    said = train(other, output, "--resume", code=1).stderr
+    assert "job/trainer/optimizer/kind: 'adamw', now 'sgd'" in said
+    said = train(other, output, "--resume", "any").stderr
+    assert "of another run; it keeps weights, iteration and time" in said
+    before, after = checkpoint(unbroken / "last.pt"), checkpoint(output / "last.pt")
+    assert after["iteration"] == 26
+    kernel = before["model"]["backbone.conv1.weight"]
+    assert kernel.allclose(after["model"]["backbone.conv1.weight"], atol=1e-6)
+    assert "momentum_buffer" in after["optimizer"]["state"][0]
+
+
+def test_changed_images_are_refused(world, tmp_path):
+    data = tmp_path / "shapes"
+    shapes.draw_dataset(data, train=6, validation=2)
+    job = make(tmp_path / "job", SHAPES)
+    flags = ("--max-iterations", 4)
+    train(job, tmp_path / "run", *flags)
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    shutil.move(data, moved / "shapes")
+    again = ("--data", moved, "--resume", *flags)
+    train(job, tmp_path / "run", *again)  # moved is not changed
+    for path in (moved / "shapes" / "train").glob("*.yaml"):
+        path.write_text(path.read_text().replace("shapes_00002", "renamed"))
+    images = moved / "shapes" / "train" / "images"
+    (images / "shapes_00002.jpg").rename(images / "renamed.jpg")
+    said = refusal(train(job, tmp_path / "run", *again, code=1))
+    assert "training images: '6 (" in said and "now '6 (" in said
+    assert "validation images" not in said
