@@ -8,6 +8,7 @@ import json
 import random
 import re
 import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import black
@@ -186,13 +187,24 @@ def check_code(compiled: Compiled, folder: Path, capsys) -> None:
 def check_comments(compiled: Compiled) -> None:
     """On the text before black, which breaks a statement that is too long with its
     comment, however short it is without."""
+    for name, lines in lines_with(compiled, "#"):
+        assert all(len(line) <= COLUMNS for line in lines), f"{name}: {lines}"
+
+
+def check_docstrings(compiled: Compiled) -> None:
+    """Black leaves them as long as they are."""
+    for name, lines in lines_with(compiled, '"""'):
+        assert all(len(line) <= COLUMNS for line in lines), f"{name}: {lines}"
+
+
+def lines_with(compiled: Compiled, start: str) -> Iterator[tuple[str, list[str]]]:
+    """The lines of each token that begins so, and the name of its file."""
     for name, text in compiled.files.items():
         if name.endswith(".py"):
             lines = text.splitlines()
             for token in tokenize.generate_tokens(io.StringIO(text).readline):
-                if token.type == tokenize.COMMENT:
-                    line = lines[token.start[0] - 1]
-                    assert len(line) <= COLUMNS, f"{name}: {line}"
+                if token.string.startswith(start):
+                    yield name, lines[token.start[0] - 1 : token.end[0]]
 
 
 def check_format(compiled: Compiled) -> None:
@@ -226,6 +238,7 @@ def mixtures() -> tuple[list[Compiled], set[str]]:
 def test_any_mixture_of_options_gives_clean_code(mixtures, number, tmp_path, capsys):
     compiled = mixtures[0][number]
     check_comments(compiled)
+    check_docstrings(compiled)
     check_code(compiled, tmp_path, capsys)
 
 
