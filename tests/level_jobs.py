@@ -6,15 +6,23 @@ from specc import job as jobs
 def make_job(
     backbone="resnet18", top_level=5, neck=None, heads=None, resolution=(64, 96)
 ):
-    """A resolved job; ``neck`` is (bottom_level, top_level) or None."""
+    """A resolved job; ``neck`` is (bottom_level, top_level) of an FPN, a neck or None."""
     return jobs.Job(
         name="test",
         data=jobs.Data("train", None, 0.1, resolution, "native", 3, None),
         backbone=jobs.Backbone(backbone, top_level, True),
-        neck=jobs.Neck("fpn", *neck, 32) if neck else None,
+        neck=fpn(*neck) if isinstance(neck, tuple) else neck,
         heads=tuple(heads or [classifier(top_level)]),
         trainer=None,  # no pass of the level graph reads it
     )
+
+
+def fpn(bottom, top, extra_levels_from="neck"):
+    return jobs.FPN("fpn", bottom, top, 32, extra_levels_from)
+
+
+def bifpn(bottom, top, layers=3, channels=32):
+    return jobs.BiFPN("bifpn", bottom, top, channels, layers)
 
 
 def classifier(level, name="kind"):

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import networkx as nx
 import pytest
-from level_jobs import classifier, detector, make_job
+from level_jobs import bifpn, classifier, detector, fpn, make_job
 
 from specc.backbones import TABLES
 from specc.check import check, inputs_agree, stride_is_the_level
@@ -23,6 +23,10 @@ def only(job):
 def test_right_jobs_have_no_findings(name, neck):
     heads = [detector(*neck), classifier(5)]
     assert findings(make_job(name, 5, neck, heads, (128, 160))) == []
+    wide = (128, 256)
+    assert findings(make_job(name, 5, bifpn(*neck), heads, wide)) == []
+    if neck == (3, 7):
+        assert findings(make_job(name, 5, fpn(*neck, "backbone"), heads, wide)) == []
 
 
 @pytest.mark.parametrize("top_level", range(1, 8))
@@ -165,6 +169,62 @@ def test_a_neck_above_the_backbone():
     assert finding.message == (
         "neck `fpn` starts at level 5, backbone `resnet18` ends at level 4"
     )
+
+
+@pytest.mark.parametrize(
+    "level, path, edit",
+    [
+        (4, "bottom_level", "/model/neck/bottom_level to 3"),
+        (1, "top_level", "/model/neck/top_level to 2"),
+    ],
+)
+def test_a_bifpn_of_one_level(level, path, edit):
+    job = make_job("resnet18", level, bifpn(level, level), [classifier(level)])
+    finding = only(job)
+    assert finding.code == "E210"
+    assert finding.message == (
+        f"neck `bifpn` starts and ends at level {level},"
+        " a BiFPN fuses two levels at least"
+    )
+    assert finding.pointer == f"/model/neck/{path}"
+    assert finding.help == f'set {edit}, or /model/neck/kind to "fpn"'
+
+
+def test_a_bifpn_that_is_wrong_in_several_ways():
+    job = make_job("resnet18", 4, bifpn(6, 6), [classifier(6)])
+    assert [d.code for d in findings(job)] == ["E205", "E210"]
+    job = make_job("resnet18", 5, bifpn(5, 3), [classifier(5)])
+    assert [d.code for d in findings(job)] == ["E204"]
+
+
+def test_a_bifpn_doubles_its_highest_level():
+    heads = [detector(3, 7)]
+    finding = only(make_job("resnet18", 5, bifpn(3, 7), heads, (320, 256)))
+    assert finding.code == "E207"
+    assert "320x256 is not a multiple of 128: 320" in finding.message
+    assert finding.note.startswith("level 7 (stride 128) is upsampled by two")
+    assert finding.help == "set /data/resolution to [256, 256], or to [384, 256]"
+    assert findings(make_job("resnet18", 5, (3, 7), heads, (320, 256))) == []
+
+
+def test_what_is_said_of_levels_that_there_are_not():
+    heads = [detector(3, 5)]
+    finding = only(make_job("resnet18", 5, fpn(3, 5, "backbone"), heads))
+    assert finding.code == "W204"
+    assert finding.pointer == "/model/neck/extra_levels_from"
+    assert finding.help == (
+        "remove /model/neck/extra_levels_from, or set /model/neck/top_level to 6"
+    )
+    assert findings(make_job("resnet18", 5, fpn(3, 5), heads)) == []
+
+
+def test_a_neck_starts_in_the_backbone_even_if_that_level_is_not_needed():
+    heads = [detector(6, 7)]
+    right = make_job("resnet18", 5, fpn(5, 7, "backbone"), heads, (128, 128))
+    assert findings(right) == []
+    finding = only(make_job("resnet18", 5, fpn(3, 7, "backbone"), heads, (128, 128)))
+    assert finding.message == "no head needs levels 3 and 4 of neck `fpn`"
+    assert finding.help == "set /model/neck/bottom_level to 5"
 
 
 def test_shared_weights_over_different_widths():

@@ -3,7 +3,7 @@ from math import prod
 import pytest
 import torch
 from interpreter import random_state, run
-from level_jobs import classifier, detector, make_job
+from level_jobs import bifpn, classifier, detector, make_job
 
 from specc.cost import Component, legal_sizes, receptive_field, summarize
 from specc.graph import build_graph
@@ -48,6 +48,16 @@ def test_unused_levels_cost_nothing():
     assert found.divisor == 64
 
 
+def test_levels_that_only_feed_others_have_a_size():
+    found = summary("resnet18", 5, bifpn(3, 7, 2), [detector(3, 4)], (128, 256))
+    assert found.neck_levels == (3, 4, 5, 6, 7) and found.neck_returned == (3, 4)
+    assert found.neck_read == (3, 4, 5)
+    top = found.levels[-1]
+    assert (top.level, top.height, top.width, top.neck) == (7, 1, 2, 32)
+    assert top.heads == () and top.receptive_field > found.levels[4].receptive_field
+    assert found.divisor == 128 and found.dropped == {}
+
+
 def test_a_neck_that_no_head_reads_is_no_component():
     found = summary("resnet18", 5, (3, 5), [classifier(2)])
     assert [part.module for part in found.components] == ["backbone", "head"]
@@ -88,7 +98,7 @@ def test_receptive_fields_of_backbones(name, field):
     assert summary(name).levels[-1].receptive_field == field
 
 
-@pytest.mark.parametrize("neck", [None, (2, 3)])
+@pytest.mark.parametrize("neck", [None, (2, 3), bifpn(2, 3, 1)])
 def test_receptive_fields_are_what_an_output_depends_on(neck):
     height = 192
     heads = [detector(2, 3)] if neck else [classifier(3)]

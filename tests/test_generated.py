@@ -113,7 +113,7 @@ def test_no_line_is_longer_than_88_columns(folder):
         f"{name}:{number}"
         for name, text in modules(folder).items()
         for number, line in enumerate(text.splitlines(), 1)
-        if len(line) > 88
+        if len(line) > 88 and not line.startswith('WEIGHTS = "https://')
     ]
     assert long == []
 
@@ -208,6 +208,8 @@ def test_the_model_can_be_vendored_under_another_name(folder, tmp_path, monkeypa
     job = compiled(folder).job
     with torch.device("meta"):
         model = getattr(module, compiled(folder).model_class)().eval()
-        outputs = model(torch.zeros(1, job.data.channels, 64, 64, dtype=torch.uint8))
+        side = max(64, compiled(folder).summary.divisor)
+        shape = (1, job.data.channels, side, side)
+        outputs = model(torch.zeros(shape, dtype=torch.uint8))
     assert outputs is not None
     assert "model" not in sys.modules

@@ -7,7 +7,7 @@ from math import prod
 import pytest
 import torch
 from interpreter import random_state, run
-from level_jobs import classifier, detector, make_job
+from level_jobs import bifpn, classifier, detector, fpn, make_job
 from torch.utils.flop_counter import FlopCounterMode
 
 from specc.backbones import TABLES
@@ -19,6 +19,25 @@ BACKBONE_PARAMETERS = {  # timm's, without the classifier
     "resnet50": 23_508_032,
     "resnet101": 42_500_160,
     "resnet152": 58_143_808,
+    "efficientnet_b0": 3_595_388,
+    "efficientnet_b1": 6_101_024,
+    "efficientnet_b2": 7_202_562,
+    "efficientnet_b3": 10_103_336,
+    "efficientnet_b4": 16_742_216,
+    "efficientnet_b5": 27_288_112,
+    "efficientnet_b6": 39_403_992,
+    "efficientnet_b7": 62_143_440,
+    "efficientnetv2_s": 19_847_248,
+    "efficientnetv2_m": 52_200_436,
+    "efficientnetv2_l": 116_412_512,
+    "mobilenetv2": 1_811_712,
+    "mobilenetv2_035": 250_208,
+    "mobilenetv2_050": 480_320,
+    "mobilenetv2_110": 2_782_400,
+    "mobilenetv2_120": 4_056_064,
+    "mobilenetv2_140": 3_509_376,
+    "mobilenetv3_large": 2_971_952,
+    "mobilenetv3_small": 927_008,
 }
 JOBS = {
     **{f"{name}-fpn": make_job(name, 5, (3, 7), [detector(3, 7)]) for name in TABLES},
@@ -27,6 +46,12 @@ JOBS = {
     "fpn-2-5": make_job("resnet50", 5, (2, 5), [detector(2, 5)]),
     "fpn-3-5": make_job("resnet34", 5, (3, 5), [detector(3, 5, layers=0)]),
     "fpn-4-4": make_job("resnet18", 5, (4, 4), [detector(4, 4)]),
+    "fpn-backbone": make_job(
+        "resnet18", 5, fpn(3, 7, "backbone"), [detector(3, 7)], (128, 128)
+    ),
+    "bifpn": make_job("resnet50", 5, bifpn(3, 7), [detector(3, 7)], (128, 256)),
+    "bifpn-2-4": make_job("resnet18", 5, bifpn(2, 4, 2, 64), [detector(2, 4)]),
+    "bifpn-4-5": make_job("resnet18", 5, bifpn(4, 5, 1), [detector(4, 5)]),
     "deep": make_job("resnet18", 7, (3, 7), [detector(3, 7)], (128, 256)),
     "odd": make_job("resnet18", 7, None, [classifier(7)], (75, 133)),
     "heads": make_job(
@@ -80,9 +105,57 @@ def test_every_map_has_the_stride_of_its_level(job):
     strides = {x: s for x, s in graph.nodes.data("stride") if s is not None}
     assert strides == {x: 2**x.level for x in strides}
     for x, attributes in graph.nodes.data():
+        squeezed = ".se." in x.step and not x.step.endswith(".scale")
         assert (attributes["stride"] is None) == (
-            attributes["operation"] in ("global_pool", "linear", "flatten", "concat")
+            squeezed
+            or attributes["operation"] in ("global_pool", "linear", "flatten", "concat")
         )
+
+
+def test_a_bifpn_has_the_parameters_of_efficientdet():
+    """64 wide, 3 layers, five levels. The backbone's two levels are as wide as the neck,
+    so that nothing is resampled; then efficientdet-pytorch's BiFpn has 115,257 too.
+    """
+    job = make_job("resnet18", 2, bifpn(1, 5, 3, 64), [classifier(5)], (64, 64))
+    separable = 64 * 9 + 64 * 64 + 2 * 64  # depthwise, pointwise, norm; no bias
+    weights = 4 * 2 + (3 * 3 + 2)  # of four fusions top down, and of four bottom up
+    assert 3 * (8 * separable + weights) == 115_257
+    assert parameters_of(build_graph(job), "neck") == 115_257
+
+
+def test_a_bifpn_resamples_each_level_of_the_backbone_once():
+    """efficientdet-pytorch has 255,289 here. It brings level 4 to the common width once
+    more (16,512), and level 5 twice (32,896 each): for level 6, and bottom up."""
+    job = make_job("resnet18", 5, bifpn(3, 7, 3, 64), [detector(3, 7)], (128, 128))
+    resamples = [width * 64 + 2 * 64 for width in (128, 256, 512)]
+    assert resamples == [8_320, 16_512, 32_896]
+    neck = parameters_of(build_graph(job), "neck")
+    assert neck == 115_257 + sum(resamples) == 255_289 - 16_512 - 2 * 32_896
+
+
+def test_every_level_and_fusion_of_a_bifpn_is_in_the_graph():
+    graph = build_graph(make_job("resnet18", 5, bifpn(3, 6, 2), [detector(3, 6)]))
+    fusions = [x for x in graph if graph.nodes[x]["operation"] == "fuse"]
+    layer = [
+        ("mid5", 5),
+        ("mid4", 4),
+        ("out3", 3),
+        ("out4", 4),
+        ("out5", 5),
+        ("out6", 6),
+    ]
+    assert [(x.step, x.level) for x in fusions] == [
+        (f"layers.{index}.{name}", level) for index in (0, 1) for name, level in layer
+    ]
+    inputs = {x.step: [y.step for y in inputs_of(graph, x)] for x in fusions}
+    assert inputs["layers.0.mid5"] == ["resample5.1", "layers.0.mid5.up"]
+    assert inputs["layers.0.mid4"] == ["resample4.1", "layers.0.mid4.up"]
+    assert inputs["layers.0.out4"] == [
+        "resample4.1",
+        "layers.0.mid4.norm",
+        "layers.0.out4.down",
+    ]
+    assert inputs["layers.1.out6"] == ["layers.0.out6.norm", "layers.1.out6.down"]
 
 
 def test_keys_are_those_of_timm():
@@ -158,6 +231,18 @@ def test_prune_keeps_what_the_outputs_need():
     assert list(live) == [x for x in graph if x in live]
     images = torch.empty(1, 3, 128, 256, device="meta")
     assert run(live, random_state(live, "meta"), images).keys() == set(live)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_prune_drops_the_last_outputs_of_a_bifpn(layers):
+    job = make_job("resnet18", 5, bifpn(3, 7, layers), [detector(3, 4)], (128, 128))
+    live = prune(build_graph(job))
+    last = f"layers.{layers - 1}."
+    fusions = [x.step for x in live if live.nodes[x]["operation"] == "fuse"]
+    kept = ["mid6", "mid5", "mid4", "out3", "out4"]
+    assert [step for step in fusions if last in step] == [last + name for name in kept]
+    assert len(fusions) == len(kept) + 8 * (layers - 1)
+    assert levels_of(live, "neck") == (3, 4, 5, 6, 7)
 
 
 def test_a_level_that_nobody_makes_has_a_node_still():

@@ -9,6 +9,7 @@ import random
 import re
 import tokenize
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import black
@@ -45,9 +46,20 @@ FORMATS = {
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
 FACTORS = {
-    "backbone": ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"],
+    "backbone": [
+        *("resnet18", "resnet34", "resnet50", "resnet101", "efficientnet_b0"),
+        *("efficientnet_b5", "efficientnetv2_s", "mobilenetv2", "mobilenetv2_035"),
+        *("mobilenetv3_small", "mobilenetv3_large"),
+    ],
+    "frozen_levels": [0, 1, 3],
     "top_level": [3, 4, 5, 6, 7],
     "neck": [None, (3, 3), (3, 5), (2, 4), (3, 7), (4, 6)],
+    "kind": [
+        {"kind": "fpn", "channels": 40},
+        {"kind": "fpn", "extra_levels_from": "backbone", "channels": 40},
+        {"kind": "bifpn", "layers": 1, "channels": 40},
+        {"kind": "bifpn"},
+    ],
     "heads": list(HEADS),
     "format": list(FORMATS),
     "augmentation": [
@@ -72,7 +84,7 @@ FACTORS = {
         {"kind": "checkpoint", "weights": "best.pt"},
     ],
     "resize_input": [True, False],
-    "channels": [3, 1],
+    "channels": [3, 1, 4],
     "precision": ["bf16", "fp32"],
     "channels_last": [True, False],
     "gradient_clipping": [None, 10.0],
@@ -85,8 +97,14 @@ FACTORS = {
 
 def is_valid(choice: dict) -> bool:
     neck, top = choice["neck"], choice["top_level"]
-    return choice["heads"] in FORMATS[choice["format"]] and (
-        neck is None or neck[0] <= top
+    start = choice["initialization"]
+    has_weights = choice["backbone"] != "mobilenetv2_035" or "weights" in start
+    one_level = neck == (3, 3) and choice["kind"]["kind"] == "bifpn"
+    return (
+        choice["heads"] in FORMATS[choice["format"]]
+        and (neck is None or neck[0] <= top and not one_level)
+        and (start["kind"] != "imagenet" or has_weights)
+        and (start["kind"] != "random" or not choice["frozen_levels"])
     )
 
 
@@ -113,7 +131,8 @@ def job_of(choice: dict) -> dict:
     trainer["max_iterations"], trainer["max_hours"] = choice["limits"]
     backbone = {"name": choice["backbone"], "top_level": top}
     backbone["resize_input"] = choice["resize_input"]
-    fpn = {"kind": "fpn", "bottom_level": levels[0], "top_level": levels[1]}
+    backbone["frozen_levels"] = choice["frozen_levels"]
+    ends = {"bottom_level": levels[0], "top_level": levels[1]}
     return {
         "name": "many-jobs",
         "data": {
@@ -124,7 +143,7 @@ def job_of(choice: dict) -> dict:
         },
         "model": {
             "backbone": backbone,
-            "neck": fpn | {"channels": 40} if neck else {"kind": "none"},
+            "neck": choice["kind"] | ends if neck else {"kind": "none"},
             "heads": heads,
         },
         "trainer": trainer,
@@ -224,14 +243,35 @@ def is_one_string(line: str) -> bool:
 
 
 QUICK = pairwise(candidates=60, limit=25, seed=0)
+OF_TIMM = [  # two of each initialization, the models in turn
+    {**choice, "backbone": name, "initialization": start, "frozen_levels": frozen}
+    for choice, name, start, frozen in zip(
+        QUICK,
+        itertools.cycle(["timm/test_resnet", "timm/test_efficientnet"]),
+        [*FACTORS["initialization"], *reversed(FACTORS["initialization"])],
+        [0, 1, 2, 0, 2, 1, 0, 0],
+    )
+]
+needs_timm = pytest.mark.skipif(
+    find_spec("timm") is None, reason="timm is not installed: pip install timm"
+)
+
+
+def all_of(choices: list[dict]) -> tuple[list[Compiled], set[str]]:
+    """What becomes of the choices, and the templates that they use."""
+    environment.cache_clear()
+    made = [rendered(choice) for choice in choices]
+    return made, {name for _, name in environment().cache.keys()}
 
 
 @pytest.fixture(scope="module")
 def mixtures() -> tuple[list[Compiled], set[str]]:
-    """All of QUICK, and the templates that they used."""
-    environment.cache_clear()
-    made = [rendered(choice) for choice in QUICK]
-    return made, {name for _, name in environment().cache.keys()}
+    return all_of(QUICK)
+
+
+@pytest.fixture(scope="module")
+def of_timm() -> tuple[list[Compiled], set[str]]:
+    return all_of(OF_TIMM)
 
 
 @pytest.mark.parametrize("number", range(len(QUICK)))
@@ -271,5 +311,23 @@ def test_many_mixtures_give_clean_code(seed, tmp_path, capsys):
         check_format(compiled)
 
 
-def test_every_template_is_used_by_some_job(mixtures):
-    assert set(TEMPLATES) - mixtures[1] == set()
+@needs_timm
+@pytest.mark.parametrize("number", range(len(OF_TIMM)))
+def test_mixtures_with_a_model_of_timm_give_clean_code(
+    of_timm, number, tmp_path, capsys
+):
+    compiled = of_timm[0][number]
+    check_comments(compiled)
+    check_docstrings(compiled)
+    check_code(compiled, tmp_path, capsys)
+
+
+@needs_timm
+@pytest.mark.parametrize("number", range(2))
+def test_mixtures_with_a_model_of_timm_are_well_formatted(number):
+    check_format(compile_job(json.dumps(job_of(OF_TIMM[number])).encode()))
+
+
+@needs_timm
+def test_every_template_is_used_by_some_job(mixtures, of_timm):
+    assert set(TEMPLATES) - mixtures[1] - of_timm[1] == set()

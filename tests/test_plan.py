@@ -32,11 +32,11 @@ CLASSIFIER = {
 }
 
 
-def analysed(*heads: dict):
+def analysed(*heads: dict, **model):
     job = {
         "name": "test",
         "data": {"train": "train", "resolution": [64, 96]},
-        "model": {"heads": list(heads)},
+        "model": {"heads": list(heads), **model},
     }
     resolved, graph, findings = analyse(json.dumps(job).encode())
     assert not any(finding.is_error for finding in findings)
@@ -212,6 +212,11 @@ def test_the_markdown_table_has_the_same_facts():
 def test_the_title(heads, title):
     job, _ = analysed(*heads)
     assert title_of(job) == title
+
+
+def test_the_title_names_the_neck():
+    job, _ = analysed(DETECTOR, neck={"kind": "bifpn"})
+    assert title_of(job) == "Object detection: ResNet-18 -> BiFPN -> 2 categories"
 
 
 # ---- the plan ----

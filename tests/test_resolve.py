@@ -8,10 +8,11 @@ import pytest
 
 from specc.diagnostics import JobError
 from specc.job import (
+    FPN,
     Augmentation,
+    BiFPN,
     Initialization,
     MulticlassClassification,
-    Neck,
     ObjectDetection,
     Optimizer,
     Scheduler,
@@ -47,7 +48,7 @@ def test_the_smallest_job():
     assert one.data.resolution == (256, 256)
     assert one.data.augmentation == Augmentation(True, False, False, 0.25, 0.2)
     assert (one.backbone.name, one.backbone.top_level) == ("resnet18", 5)
-    assert one.neck == Neck("fpn", 3, 7, 128)
+    assert one.neck == FPN("fpn", 3, 7, 128, "neck")
     (head,) = one.heads
     assert head == ObjectDetection(
         name="object_detection",
@@ -140,10 +141,39 @@ def test_level_of_a_classifier(head, model, level):
     assert one.heads[0].level == level
 
 
+@pytest.mark.parametrize(
+    "head, neck, levels",
+    [
+        ({}, {}, (3, 7)),
+        ({"top_level": 5}, {}, (3, 5)),
+        ({"bottom_level": 6, "top_level": 6}, {}, (5, 6)),
+        ({}, {"top_level": 4}, (3, 4)),
+        # One end that is given leaves no second level: the other moves.
+        ({}, {"top_level": 3}, (2, 3)),
+        ({"top_level": 5}, {"bottom_level": 5}, (5, 6)),
+        # E210 and E205 tell of these.
+        ({}, {"top_level": 1}, (1, 1)),
+        ({}, {"bottom_level": 7}, (7, 7)),
+        ({}, {"bottom_level": 4, "top_level": 4}, (4, 4)),
+        ({}, {"bottom_level": 6, "top_level": 4}, (6, 4)),
+    ],
+)
+def test_levels_of_a_bifpn(head, neck, levels):
+    one = resolved(job({**DETECTION, **head}, neck={"kind": "bifpn", **neck}))
+    assert one.neck == BiFPN("bifpn", *levels, 64, 3)
+
+
+def test_options_of_one_neck_are_not_those_of_another():
+    for kind, option in (("bifpn", "extra_levels_from"), ("fpn", "layers")):
+        assert findings(job(neck={"kind": kind, option: None})) == [
+            ("E120", f"/model/neck/{option}")
+        ]
+
+
 def test_a_classifier_needs_no_neck():
     assert resolved(job(CLASSIFICATION)).neck is None
     both = resolved(job(CLASSIFICATION, {**DETECTION, "top_level": 6}))
-    assert both.neck == Neck("fpn", 3, 6, 128)
+    assert both.neck == FPN("fpn", 3, 6, 128, "neck")
     assert both.trainer.best == "multiclass_classification/balanced_accuracy"
 
 

@@ -1,7 +1,7 @@
 import json
 
 import networkx as nx
-from level_jobs import classifier, detector, make_job
+from level_jobs import bifpn, classifier, detector, make_job
 
 from specc.cost import summarize
 from specc.graph import build_graph
@@ -67,6 +67,18 @@ flowchart LR
     neck4 --> head1
     neck5 --> head0
 """
+
+
+def test_a_bifpn_has_arrows_both_ways():
+    job = make_job("resnet18", 4, bifpn(3, 5), [detector(3, 5)])
+    lines = mermaid(build_graph(job)).splitlines()
+    assert '    subgraph neck["bifpn"]' in lines
+    assert [line.strip() for line in lines if line.count("neck") == 2] == [
+        "neck4 -->|max pool| neck5",
+        "neck5 -->|upsample| neck4",
+        "neck4 -->|upsample| neck3",
+        "neck3 -->|max pool| neck4",
+    ]
 
 
 def test_labels_of_mermaid_are_escaped():

@@ -9,35 +9,33 @@ import sys
 import pytest
 import torch
 
+from specc.backbones import TABLES
 from specc.build import compile_job
+from specc.timm_import import import_timm
 
 if importlib.util.find_spec("timm") is None:
     pytest.skip("timm is not installed: pip install timm", allow_module_level=True)
 
-# torchvision's wheel may be of another build of torch; timm's models need none of its
-# operators, only that their names exist.
-if importlib.util.find_spec("torchvision") and not hasattr(
-    torch.ops.torchvision, "nms"
-):
-    LIBRARY = torch.library.Library("torchvision", "DEF")
-    for operator in ("nms", "qnms"):
-        LIBRARY.define(
-            f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-        )
+QUICK = ("resnet18", "efficientnet_b0", "mobilenetv2_035", "mobilenetv3_small")
+SIZES = ((64, 64), (64, 96))
+TOLERANCE = 1e-5  # of the largest value of a map
 
 
 def emitted_backbone(name: str, folder):
-    """The backbone of a job whose neck reads levels 2..5."""
-    head = {"task": "object_detection", "categories": ["a"]}
-    levels = {"bottom_level": 2, "top_level": 5}
+    """The backbone of a job whose heads read levels 1..5."""
+    heads = [
+        {
+            "name": f"level{level}",
+            "task": "multiclass_classification",
+            "categories": ["a", "b"],
+            "level": level,
+        }
+        for level in range(1, 6)
+    ]
     job = {
         "name": "tested",
         "data": {"train": "train"},
-        "model": {
-            "backbone": {"name": name},
-            "neck": {"kind": "fpn", **levels},
-            "heads": [head | levels],
-        },
+        "model": {"backbone": {"name": name}, "heads": heads},
     }
     path = folder / "emitted_model.py"
     path.write_text(compile_job(json.dumps(job).encode()).files["model.py"])
@@ -45,28 +43,55 @@ def emitted_backbone(name: str, folder):
     module = importlib.util.module_from_spec(spec)
     sys.modules["emitted_model"] = module
     spec.loader.exec_module(module)
-    return module.Detector().backbone
+    return module.Network().backbone
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50"])
-def test_features_equal_those_of_timm(name, tmp_path):
-    import timm
-
-    torch.manual_seed(0)
-    theirs = timm.create_model(name, features_only=True, out_indices=(1, 2, 3, 4))
-    for key, value in theirs.state_dict().items():
+def timm_backbone(name: str):
+    """timm's network of levels 1..5, its norms and running statistics random too."""
+    timm = import_timm()
+    table = TABLES[name]
+    ported = {"pad_type": "same", "bn_eps": 1e-3} if "035" in name else {}
+    model = timm.create_model(table.timm, features_only=True, **ported)
+    for key, value in model.state_dict().items():
         if "running_mean" in key:
             value.normal_(std=0.1)
         elif "running_var" in key or key.endswith("weight") and value.ndim == 1:
             value.uniform_(0.5, 1.5)
-    ours = emitted_backbone(name, tmp_path)
-    missing, unexpected = ours.load_state_dict(theirs.state_dict(), strict=False)
-    assert not missing
-    assert all(key.startswith("fc.") for key in unexpected)
-    for size in ((64, 64), (96, 160)):
+    return model
+
+
+def far(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    """The largest difference, as a share of the largest value."""
+    return ((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-12)).item()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow)
+        for name in TABLES
+    ],
+)
+def test_features_and_gradients_equal_those_of_timm(name, tmp_path):
+    torch.manual_seed(0)
+    theirs, ours = timm_backbone(name), emitted_backbone(name, tmp_path)
+    assert ours.state_dict().keys() == {
+        key for key in theirs.state_dict() if not key.startswith("fc.")
+    }
+    ours.load_state_dict(theirs.state_dict(), strict=False)
+    for size in SIZES:
         images = torch.randn(2, 3, *size)
-        for mode in (False, True):
-            ours.train(mode)
-            theirs.train(mode)
-            for a, b in zip(ours(images), theirs(images), strict=True):
-                assert (a - b).abs().max() <= 1e-5 * b.abs().max()
+        with torch.no_grad():
+            pairs = zip(ours.eval()(images), theirs.eval()(images), strict=True)
+            for a, b in pairs:
+                assert a.shape == b.shape and far(a, b) < TOLERANCE
+        for model in (ours.train(), theirs.train()):
+            model.zero_grad()
+            torch.manual_seed(1)
+            maps = model(images)
+            sum((x * torch.randn_like(x)).mean() for x in maps).backward()
+        gradients = dict(theirs.named_parameters())
+        for key, weight in ours.named_parameters():
+            assert far(weight.grad, gradients[key].grad) < TOLERANCE, key
+        for (key, a), b in zip(ours.named_buffers(), theirs.buffers()):
+            assert far(a.float(), b.float()) < TOLERANCE, key

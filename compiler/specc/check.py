@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import product
-from math import prod
 
 import networkx as nx
 
+from specc.check_neck import (
+    bifpn_has_two_levels,
+    extra_levels_are_made,
+    neck_starts_in_the_backbone,
+)
+from specc.check_timm import timm_rules
 from specc.cost import (
     FLOAT_BYTES,
     divisor,
     dropped_levels,
+    elements,
     legal_sizes,
+    same_padded_level,
     upsampled_level,
 )
 from specc.diagnostics import Diagnostic, Path
@@ -26,7 +33,8 @@ MEMORY_LIMIT = 16 * 2**30  # bytes of activations for one image
 
 def check(job: Job, graph: nx.DiGraph) -> list[Diagnostic]:
     """All that is wrong with the job's levels (E2xx), and what is odd (W2xx)."""
-    described = [d for rule in STRUCTURE for d in rule(job, graph)]
+    rules = (*STRUCTURE, *timm_rules(job))
+    described = [d for rule in rules for d in rule(job, graph)]
     live = prune(graph)
     return described + [d for rule in EMITTED for d in rule(job, live)]
 
@@ -81,7 +89,8 @@ def heads_read_what_is_made(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]
     """E203: every level that a head reads is made by the neck or the backbone."""
     for index, (component, head) in enumerate(zip(head_components(job), job.heads)):
         read = graph.graph["inputs"][component]
-        missing = [k for k, x in read.items() if _is_missing(graph, x)]
+        known = max(graph.graph["backbone"])  # what timm lacks below it is E223
+        missing = [k for k, x in read.items() if _is_missing(graph, x) and k > known]
         if not missing or _inverted(head):
             continue
         maker, made = _maker(graph, min(read))
@@ -121,23 +130,6 @@ def bounds_in_order(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
                 (*path, "bottom_level"),
                 f"set {where}/bottom_level to {top}, and {where}/top_level to {bottom}",
             )
-
-
-def neck_starts_in_the_backbone(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
-    """E205: the neck has at least one level of the backbone to start from."""
-    if not job.neck:
-        return
-    bottom, top = min(graph.graph["neck"]), max(graph.graph["backbone"])
-    if bottom > top:
-        yield Diagnostic(
-            "E205",
-            f"neck `{job.neck.kind}` starts at level {bottom},"
-            f" backbone `{job.backbone.name}` ends at level {top}",
-            ("model", "neck", "bottom_level"),
-            f"set /model/neck/bottom_level to {top},"
-            f" or /model/backbone/top_level to {bottom}",
-            "a neck fuses levels of the backbone, and adds only those above them",
-        )
 
 
 def shared_weights_fit(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
@@ -191,6 +183,11 @@ def _why_even(job: Job, live: nx.DiGraph) -> str:
             f"level {level} (stride {by}) is upsampled by two,"
             " and must then have the size of the level below it"
         )
+    if same_padded_level(live) < level:
+        return (
+            f"`{job.backbone.name}` meets images of any size, padded to a multiple of its"
+            " highest stride: only then are its maps known to have their size"
+        )
     return (
         f"the weights of `{job.backbone.name}` expect TensorFlow's padding, which is"
         f" the same for all images only if each halving down to level {level} is of an"
@@ -224,11 +221,16 @@ def levels_are_used(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
     live = prune(graph)
     for component, gone in dropped_levels(graph, live).items():
         kept = levels_of(live, component)
+        if kept:  # a neck starts in the backbone, though it need not emit that level
+            start = min(kept[0], max(graph.graph["backbone"]))
+            gone = tuple(k for k in gone if not start <= k <= kept[-1])
+        if not gone:
+            continue
         edits = {}
         if kept and gone[-1] > kept[-1]:
             edits["top_level"] = kept[-1]
         if kept and gone[0] < kept[0]:
-            edits["bottom_level"] = kept[0]
+            edits["bottom_level"] = start
         owner = f"/model/{component}"
         steps = [f"{owner}/{field} to {level}" for field, level in edits.items()]
         yield Diagnostic(
@@ -261,7 +263,7 @@ def detections_have_cells(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]:
 
 def one_image_fits_in_memory(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]:
     """W203: what one image leaves in memory stays within what devices have."""
-    needed = FLOAT_BYTES * sum(prod(live.nodes[x]["shape"]) for x in live)
+    needed = FLOAT_BYTES * sum(elements(live.nodes[x]) for x in live)
     if needed > MEMORY_LIMIT:
         height, width = job.data.resolution
         yield Diagnostic(
@@ -280,8 +282,10 @@ STRUCTURE = (  # of all that the job describes
     heads_read_what_is_made,
     bounds_in_order,
     neck_starts_in_the_backbone,
+    bifpn_has_two_levels,
     shared_weights_fit,
     levels_are_used,
+    extra_levels_are_made,
 )
 EMITTED = (  # of what is left without the unused levels
     resolution_halves_evenly,

@@ -1,7 +1,8 @@
-"""Values that are legal one by one and contradict each other: E301..E308."""
+"""Values that are legal one by one and contradict each other: E301..E322."""
 
 from __future__ import annotations
 
+from specc.backbones import TABLES
 from specc.diagnostics import Diagnostic
 from specc.job import Job
 from specc.schema import head
@@ -18,6 +19,8 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _validation_set,
         _validations,
         _formats,
+        _imagenet,
+        _frozen_levels,
     )
     return [finding for rule in rules for finding in rule(job, given)]
 
@@ -109,4 +112,40 @@ def _formats(job: Job, given: dict) -> list[Diagnostic]:
             path = ("model", "heads", index, "task")
             help = f"set /data/format to {listed(formats, 'or')}"
             findings.append(Diagnostic("E307", message, path, help=help))
+    return findings
+
+
+def _imagenet(job: Job, given: dict) -> list[Diagnostic]:
+    start, name = job.trainer.initialization, job.backbone.name
+    if start.kind != "imagenet" or start.weights or name not in TABLES:
+        return []  # check_timm.py asks timm about its models
+    if TABLES[name].weights:
+        return []
+    message = f"timm publishes no ImageNet weights for the backbone `{name}`"
+    path = ("trainer", "initialization", "kind")
+    help = "name a local file in /trainer/initialization/weights, or start at random"
+    return [Diagnostic("E320", message, path, help=help)]
+
+
+def _frozen_levels(job: Job, given: dict) -> list[Diagnostic]:
+    backbone, start = job.backbone, job.trainer.initialization.kind
+    path = ("model", "backbone", "frozen_levels")
+    findings = []
+    if backbone.frozen_levels > backbone.top_level:
+        message = (
+            f"`frozen_levels` is {backbone.frozen_levels},"
+            f" backbone `{backbone.name}` ends at level {backbone.top_level}"
+        )
+        help = f"set /model/backbone/frozen_levels to {backbone.top_level} or less"
+        findings.append(Diagnostic("E321", message, path, help=help))
+    if backbone.frozen_levels and start == "random":
+        message = (
+            f"backbone `{backbone.name}` is frozen up to level"
+            f" {backbone.frozen_levels}, and its weights are drawn at random"
+        )
+        help = (
+            "set /trainer/initialization to weights worth keeping, such as"
+            ' {"kind": "imagenet"}, or /model/backbone/frozen_levels to 0'
+        )
+        findings.append(Diagnostic("E322", message, path, help=help))
     return findings

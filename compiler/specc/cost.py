@@ -22,7 +22,8 @@ class Level:
     backbone: int | None  # channels; None where the backbone does not make the level
     neck: int | None
     heads: tuple[str, ...]  # names of those that read it
-    receptive_field: int  # pixels; of the neck's output, where the neck returns it
+    # Pixels; of the neck's output, else of the last map there. None behind what is opaque.
+    receptive_field: int | None
 
     @property
     def cells(self) -> int:
@@ -54,6 +55,7 @@ class Summary:
     backbone_levels: tuple[int, ...]
     backbone_returned: tuple[int, ...]
     neck_levels: tuple[int, ...]
+    neck_read: tuple[int, ...]  # levels of the backbone
     neck_returned: tuple[int, ...]
     components: tuple[Component, ...]
     divisor: int  # of the height and the width
@@ -92,6 +94,7 @@ def summarize(job: Job, graph: nx.DiGraph) -> Summary:
         backbone_levels=levels_of(live, "backbone"),
         backbone_returned=_returned(live, "backbone"),
         neck_levels=levels_of(live, "neck"),
+        neck_read=_read_by_neck(live),
         neck_returned=_returned(live, "neck"),
         components=tuple(
             _component(live, module) for module in names if levels_of(live, module)
@@ -112,8 +115,10 @@ def summarize(job: Job, graph: nx.DiGraph) -> Summary:
 def divisor(graph: nx.DiGraph) -> int:
     """What height and width of the image must be multiples of: the stride of the
     highest level that is upsampled, since only an even map is restored by doubling its
-    half, or that "same" padding makes, which is fixed only for even maps."""
-    return 2 ** max(upsampled_level(graph), same_padded_level(graph))
+    half, that "same" padding makes, which is fixed only for even maps, or that an opaque
+    model makes of images of any size."""
+    levels = upsampled_level(graph), same_padded_level(graph), opaque_level(graph)
+    return 2 ** max(levels)
 
 
 def upsampled_level(graph: nx.DiGraph) -> int:
@@ -132,6 +137,20 @@ def same_padded_level(graph: nx.DiGraph) -> int:
     return max(padded, default=0)
 
 
+def opaque_level(graph: nx.DiGraph) -> int:
+    """The highest level that an opaque model makes where it meets images of any size:
+    it is known to halve only even maps exactly. 0 where all have the resolution."""
+    if not graph.graph.get("whole"):
+        return 0
+    operations = graph.nodes.data("operation")
+    return max((x.level for x, name in operations if name == "opaque"), default=0)
+
+
+def elements(attributes: dict) -> int:
+    """Numbers that a node's operation makes, and an opaque one's in between."""
+    return attributes["options"].get("elements", prod(attributes["shape"]))
+
+
 def legal_sizes(size: int, divisor: int) -> tuple[int, ...]:
     """The nearest multiples of the divisor below and above a size, itself left out."""
     below = (size - 1) // divisor * divisor
@@ -139,15 +158,18 @@ def legal_sizes(size: int, divisor: int) -> tuple[int, ...]:
     return (below, above) if below else (above,)
 
 
-def receptive_field(graph: nx.DiGraph, node: Node) -> int:
+def receptive_field(graph: nx.DiGraph, node: Node) -> int | None:
     """Side in pixels of the square of the image that a cell of a map depends on.
 
-    The widest over all paths; borders and global pooling are ignored.
+    The widest over all paths; borders and global pooling are ignored. None where an
+    opaque operation lies on a path: its kernels are not seen.
     """
     needed = {node: 1}  # cells in a row of each map that the cell depends on
     for y in reversed(list(nx.topological_sort(graph))):
         if y not in needed:
             continue
+        if graph.nodes[y]["operation"] == "opaque":
+            return None
         cells = _cells_read(graph.nodes[y], needed[y])
         for x in graph.pred[y]:
             needed[x] = max(cells, needed.get(x, 0))
@@ -179,7 +201,8 @@ def _map_levels(graph: nx.DiGraph) -> list[int]:
 
 
 def _level(graph: nx.DiGraph, live: nx.DiGraph, level: int) -> Level:
-    made = {**live.graph["backbone"], **live.graph["neck"]}
+    maps = (x for x in live if x.component in ("backbone", "neck") and x.level == level)
+    made = {level: list(maps)[-1], **live.graph["backbone"], **live.graph["neck"]}
     channels = {
         component: graph.nodes[graph.graph[component][level]]["shape"][0]
         for component in ("backbone", "neck")
@@ -202,6 +225,15 @@ def _level(graph: nx.DiGraph, live: nx.DiGraph, level: int) -> Level:
     )
 
 
+def _read_by_neck(graph: nx.DiGraph) -> tuple[int, ...]:
+    read = {
+        x.level
+        for x, y in graph.edges
+        if (x.component, y.component) == ("backbone", "neck")
+    }
+    return tuple(sorted(read))
+
+
 def _returned(graph: nx.DiGraph, component: str) -> tuple[int, ...]:
     return tuple(
         level
@@ -218,7 +250,7 @@ def _component(graph: nx.DiGraph, module: str) -> Component:
         name=graph.graph["names"][module],
         parameters=sum(prod(shape) for shape in weights.values()),
         macs=sum(node["macs"] for node in nodes),
-        activation_bytes=FLOAT_BYTES * sum(prod(node["shape"]) for node in nodes),
+        activation_bytes=FLOAT_BYTES * sum(map(elements, nodes)),
     )
 
 

@@ -25,7 +25,7 @@ class Data:
     validation_fraction: float
     resolution: tuple[int, int]  # height, width in pixels
     format: str  # native, folders, coco
-    channels: int  # 1 (grey) or 3 (RGB)
+    channels: int  # 1 (grey), 3 (RGB) or 4 (RGB and another band)
     augmentation: Augmentation | None
 
 
@@ -34,14 +34,25 @@ class Backbone:
     name: str
     top_level: int
     resize_input: bool
+    frozen_levels: int = 0  # from level 1 on; training leaves them alone
 
 
 @dataclass(frozen=True)
 class Neck:
-    kind: str  # fpn
+    kind: str
     bottom_level: int
     top_level: int
     channels: int
+
+
+@dataclass(frozen=True)
+class FPN(Neck):
+    extra_levels_from: str  # neck, backbone: what the first level above it is made of
+
+
+@dataclass(frozen=True)
+class BiFPN(Neck):
+    layers: int  # times that the levels flow down and up again
 
 
 @dataclass(frozen=True)

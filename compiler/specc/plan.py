@@ -22,8 +22,15 @@ from specc.plan_heads import HeadPlan, plan_heads
 from specc.plan_maps import star
 from specc.plan_neck import NeckPlan, plan_neck
 from specc.plan_source import Line, constant, literal, mapping
-from specc.plan_text import cost_line, level_table, markdown_rows, title_of
+from specc.plan_text import (
+    cost_line,
+    level_table,
+    markdown_rows,
+    needs_of,
+    title_of,
+)
 from specc.plan_train import plan_train, train_constants
+from specc.timm_models import is_timm
 
 _JOB_FILE = 'Path(__file__).with_name("job.json")'
 JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
@@ -69,7 +76,7 @@ def plan(job: Job, graph: nx.DiGraph) -> Plan:
         "dataset.py": dataset_constants(job),
         "data.py": data_constants(job),
         "evaluate.py": (JOB,),
-        "train.py": train_constants(job),
+        "train.py": train_constants(job, backbone),
     }
     values = {
         **_texts(job, summary, heads),
@@ -89,6 +96,8 @@ def _texts(job: Job, summary: Summary, heads: tuple[HeadPlan, ...]) -> dict[str,
         "table": level_table(summary),
         "readme_rows": markdown_rows(summary),
         "cost": cost_line(summary),
+        "needs": needs_of(job),
+        "uses_timm": is_timm(job.backbone.name),
         "output": f"runs/{job.name}",
         "requirements": _requirements(job),
         "category_files": [h.categories_file for h in heads if h.categories_in_file],
@@ -143,7 +152,7 @@ def _model_values(
 ) -> dict[str, Any]:
     several, mode = len(heads) > 1, _mode(job, summary)
     parts = [Line("backbone", f"{backbone.class_name}()")]
-    parts += [Line("neck", "FPN()")] if neck else []
+    parts += [Line("neck", f"{neck.class_name}()")] if neck else []
     parts += [] if several else [Line("head", heads[0].construction)]
     return {
         "channels": job.data.channels,
@@ -151,7 +160,7 @@ def _model_values(
         "model_sections": _model_sections(mode, heads, backbone, neck),
         "model_input": "images" if mode == "unpadded" else "canvas",
         "parts": parts,
-        "trunk": _trunk(backbone, neck),
+        "trunk": _trunk(heads, backbone, neck),
         "forward": _forward(heads, backbone, neck),
         "constructions": mapping((head.name, head.construction) for head in heads),
         "results_template": f"model/{_results(job, heads)}.py.jinja",
@@ -223,8 +232,22 @@ def _weighted(heads: tuple[HeadPlan, ...]) -> str:
     return f"{literal(heads[0].loss_weight)} * value"
 
 
-def _trunk(backbone: BackbonePlan, neck: NeckPlan | None) -> list[Line]:
-    """Backbone and neck as a line each, for several heads."""
+def _is_one_line(
+    heads: tuple[HeadPlan, ...], backbone: BackbonePlan, neck: NeckPlan | None
+) -> bool:
+    """Whether each part reads all that the part before it returns, and nothing else.
+
+    Not so with several heads, nor where a head reads the backbone beside the neck.
+    """
+    return len(heads) == 1 and (neck is None or neck.inputs == backbone.returned)
+
+
+def _trunk(
+    heads: tuple[HeadPlan, ...], backbone: BackbonePlan, neck: NeckPlan | None
+) -> list[Line]:
+    """Backbone and neck as a line each, where the graph is more than one line."""
+    if _is_one_line(heads, backbone, neck):
+        return []
     lines = [Line(", ".join(backbone.returned), "self.backbone(images)")]
     if neck:
         source = f"self.neck({', '.join(neck.inputs)})"
@@ -235,10 +258,12 @@ def _trunk(backbone: BackbonePlan, neck: NeckPlan | None) -> list[Line]:
 def _forward(
     heads: tuple[HeadPlan, ...], backbone: BackbonePlan, neck: NeckPlan | None
 ) -> str:
-    """What the model returns: for one head the whole graph in a line."""
+    """What the model returns: for one head, if possible, the whole graph in a line."""
     if len(heads) > 1:
         calls = ((h.name, f"self.heads[{literal(h.name)}]({h.inputs})") for h in heads)
         return mapping(calls)
+    if not _is_one_line(heads, backbone, neck):
+        return f"self.head({heads[0].inputs})"
     maps = f"{star(backbone.returned)}self.backbone(images)"
     if neck:
         maps = f"{star(neck.returned)}self.neck({maps})"
@@ -252,4 +277,6 @@ def _requirements(job: Job) -> list[str]:
         wanted.append("PyYAML")
     if any(head.task == "object_detection" for head in job.heads):
         wanted.append("faster-coco-eval")
+    if is_timm(job.backbone.name):
+        wanted.append("timm>=1.0")
     return sorted(wanted, key=str.lower)

@@ -8,6 +8,11 @@ def span(levels: tuple[int, ...]) -> str:
     return f"{levels[0]}..{levels[-1]}" if len(levels) > 1 else str(levels[0])
 
 
+def named_span(levels: tuple[int, ...]) -> str:
+    """Levels in words of a sentence: levels 3..5, or level 5."""
+    return f"level{'s' * (len(levels) > 1)} {span(levels)}"
+
+
 def shape(channels: int | str, level: int) -> str:
     return f"(B, {channels}, H/{2**level}, W/{2**level})"
 

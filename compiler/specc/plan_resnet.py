@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from specc.backbones.resnet import ResNet
+from specc.backbones.table import LEVELS
 from specc.cost import Summary
 from specc.plan_maps import shape
 from specc.plan_source import Line, extra_level
 
-TOP = 5  # levels above are made by stride-2 convolutions
-
 
 def plan_resnet(table: ResNet, summary: Summary) -> dict[str, Any]:
     channels = {x.level: x.backbone for x in summary.levels}
-    layers, steps = [], []
+    layers, steps, modules = [], [], {1: ["conv1", "bn1"]}
     for level in summary.backbone_levels[1:]:
-        if level <= TOP:
+        if level <= LEVELS:
             layer = Line(f"layer{level - 1}", _stage(table, level, channels[level]))
         else:
             layer = extra_level(level, channels[level - 1], channels[level])
@@ -26,13 +25,18 @@ def plan_resnet(table: ResNet, summary: Summary) -> dict[str, Any]:
             else f"c{level - 1}"
         )
         layers.append(layer)
+        modules[level] = [layer.name]
         source = f"self.{layer.name}({below})"
         steps.append(Line(f"c{level}", source, shape=shape(channels[level], level)))
+    unused = [f"layer{k - 1}" for k in range(2, LEVELS + 1) if k not in modules]
     return {
         "template": "backbones/resnet.py.jinja",
-        "class_name": table.name.replace("resnet", "ResNet"),
+        "class_name": table.class_name,
         "layers": tuple(layers),
         "steps": tuple(steps),
+        "modules": modules,
+        "first": f"{table.first}.weight",
+        "left_out": tuple(f"{name}." for name in (*unused, *table.classifier)),
         "family": {"block_template": f"backbones/{table.block}_block.py.jinja"},
     }
 

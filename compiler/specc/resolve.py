@@ -11,8 +11,10 @@ from typing import Any
 from specc.consistency import inconsistencies
 from specc.diagnostics import JobError
 from specc.job import (
+    FPN,
     Augmentation,
     Backbone,
+    BiFPN,
     Data,
     Head,
     Initialization,
@@ -32,6 +34,7 @@ HEADS = {
     "multiclass_classification": MulticlassClassification,
     "object_detection": ObjectDetection,
 }
+NECKS = {"fpn": FPN, "bifpn": BiFPN}
 
 
 def resolve(source: Source) -> Job:
@@ -88,7 +91,21 @@ def _neck(given: dict, model: dict, backbone: Backbone) -> Neck | None:
     bottom = min(min(low for low, _ in wishes), backbone.top_level)
     top = max(high for _, high in wishes)
     bottom, top = _settle(asked or {}, bottom, top)
-    return Neck(**{**filled, "bottom_level": bottom, "top_level": top})
+    if filled["kind"] == "bifpn":
+        bottom, top = _make_two(asked, bottom, top)
+    levels = {"bottom_level": bottom, "top_level": top}
+    return NECKS[filled["kind"]](**{**filled, **levels})
+
+
+def _make_two(given: dict, bottom: int, top: int) -> tuple[int, int]:
+    """Where one level is left and only one end is given, the other moves away from it:
+    a BiFPN fuses two levels at least."""
+    level = part("common")["$defs"]["level"]
+    if bottom == top and given.get("top_level") is None:
+        return bottom, min(top + 1, level["maximum"])
+    if bottom == top and given.get("bottom_level") is None:
+        return max(bottom - 1, level["minimum"]), top
+    return bottom, top
 
 
 def _wish(given: dict, filled: dict) -> tuple[int, int]:

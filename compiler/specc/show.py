@@ -11,6 +11,8 @@ import networkx as nx
 from specc.cost import Summary
 from specc.graph import Node, levels_of, prune
 
+_RESIZED = {"upsample": "upsample", "max_pool": "max pool"}  # said of a neck's arrows
+
 
 def table(summary: Summary) -> str:
     """Levels, costs and legal sizes as plain text for a terminal, columns aligned."""
@@ -66,7 +68,7 @@ def _level_rows(summary: Summary) -> list[tuple[str, ...]]:
                 _or_blank(level.backbone),
                 _or_blank(level.neck),
                 *("x" if name in level.heads else "" for name in heads),
-                str(level.receptive_field),
+                "?" if level.receptive_field is None else str(level.receptive_field),
             )
         )
     return rows
@@ -127,10 +129,12 @@ def _or_blank(number: int | None) -> str:
 def _arrows(graph: nx.DiGraph) -> list[str]:
     """One arrow a pair of boxes, in the order of the graph."""
     arrows = {}
-    for x, y, scale in graph.edges.data("scale"):
+    for x, y in graph.edges:
         ends = (_box_id(graph, x), _box_id(graph, y))
         if ends[0] != ends[1]:
-            arrows[ends] = "-->|upsample|" if scale < 0 else "-->"
+            how = _RESIZED.get(graph.nodes[y]["operation"])
+            label = f"|{how}|" if how and y.component == "neck" else ""
+            arrows[ends] = f"-->{label}"
     return [f"{x} {arrow} {y}" for (x, y), arrow in arrows.items()]
 
 

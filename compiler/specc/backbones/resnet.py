@@ -9,23 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from specc.backbones.table import Table
+
 if TYPE_CHECKING:
     from specc.graph import Node, Scope
 
 
-@dataclass(frozen=True)
-class ResNet:
+@dataclass(frozen=True, kw_only=True)
+class ResNet(Table):
     """What tells one ResNet from another. Stage k of ``depths`` makes level k + 2."""
 
-    name: str  # in the job
-    timm: str  # in timm
-    weights: str  # name and tag of timm's ImageNet weights
     block: str  # basic (two 3x3 convolutions), bottleneck (1x1, 3x3, 1x1)
     depths: tuple[int, int, int, int]  # blocks a stage
     widths: tuple[int, int, int, int] = (64, 128, 256, 512)  # of the 3x3 convolutions
-    stem: int = 64  # channels of level 1
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    stem: int = 64
+    first: str = "conv1"
+    classifier: tuple[str, ...] = ("fc",)
 
     @property
     def expansion(self) -> int:
@@ -33,12 +32,24 @@ class ResNet:
         return 4 if self.block == "bottleneck" else 1
 
 
+def _resnet(layers: int, tag: str, block: str, depths: tuple[int, ...]) -> ResNet:
+    return ResNet(
+        name=f"resnet{layers}",
+        title=f"ResNet-{layers}",
+        class_name=f"ResNet{layers}",
+        timm=f"resnet{layers}",
+        weights=f"resnet{layers}.{tag}",
+        block=block,
+        depths=depths,
+    )
+
+
 TABLES = (
-    ResNet("resnet18", "resnet18", "resnet18.a1_in1k", "basic", (2, 2, 2, 2)),
-    ResNet("resnet34", "resnet34", "resnet34.a1_in1k", "basic", (3, 4, 6, 3)),
-    ResNet("resnet50", "resnet50", "resnet50.a1_in1k", "bottleneck", (3, 4, 6, 3)),
-    ResNet("resnet101", "resnet101", "resnet101.a1h_in1k", "bottleneck", (3, 4, 23, 3)),
-    ResNet("resnet152", "resnet152", "resnet152.a1h_in1k", "bottleneck", (3, 8, 36, 3)),
+    _resnet(18, "a1_in1k", "basic", (2, 2, 2, 2)),
+    _resnet(34, "a1_in1k", "basic", (3, 4, 6, 3)),
+    _resnet(50, "a1_in1k", "bottleneck", (3, 4, 6, 3)),
+    _resnet(101, "a1h_in1k", "bottleneck", (3, 4, 23, 3)),
+    _resnet(152, "a1h_in1k", "bottleneck", (3, 8, 36, 3)),
 )
 
 

@@ -1,5 +1,5 @@
 """The necks: what fuses the backbone's levels, one module a kind."""
 
-from specc.necks import fpn
+from specc.necks import bifpn, fpn
 
-BUILDERS = {"fpn": fpn.build}  # kind in the job -> builder
+BUILDERS = {"fpn": fpn.build, "bifpn": bifpn.build}  # kind in the job -> builder

@@ -1,7 +1,8 @@
 """Feature pyramid: coarse levels flow down into fine ones, and coarser ones are added.
 
 "Feature Pyramid Networks for Object Detection", Lin et al. 2016, arXiv:1612.03144; the
-levels above the backbone's are those of RetinaNet, arXiv:1708.02002.
+levels above the backbone's are those of RetinaNet, arXiv:1708.02002, which makes the
+first of them from the backbone's top level.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from specc.graph import Node, Scope
-    from specc.job import Neck
+    from specc.job import FPN
 
 
-def build(net: Scope, neck: Neck, backbone: dict[int, Node]) -> dict[int, Node]:
+def build(net: Scope, neck: FPN, backbone: dict[int, Node]) -> dict[int, Node]:
     """Add levels ``bottom_level`` to ``top_level``; returns level -> node."""
     bottom, top = sorted((neck.bottom_level, neck.top_level))
     last = max(bottom, min(top, max(backbone)))  # the highest with a lateral
@@ -26,6 +27,8 @@ def build(net: Scope, neck: Neck, backbone: dict[int, Node]) -> dict[int, Node]:
         x = levels[level - 1]
         if level > last + 1:
             x = net.at(level - 1).relu("relu", x)
+        elif neck.extra_levels_from == "backbone":
+            x = backbone.get(last, x)  # none where it starts above: see check.py
         here = net.at(level)
         levels[level] = here.conv(
             f"down{level}", x, neck.channels, kernel=3, stride=2, bias=True

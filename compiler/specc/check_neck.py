@@ -1,0 +1,59 @@
+"""The rules of the level graph that are about the neck (see check.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import networkx as nx
+
+from specc.diagnostics import Diagnostic
+from specc.job import FPN, BiFPN, Job
+
+
+def neck_starts_in_the_backbone(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
+    """E205: the neck has at least one level of the backbone to start from."""
+    if not job.neck:
+        return
+    bottom, top = min(graph.graph["neck"]), max(graph.graph["backbone"])
+    if bottom > top:
+        yield Diagnostic(
+            "E205",
+            f"neck `{job.neck.kind}` starts at level {bottom},"
+            f" backbone `{job.backbone.name}` ends at level {top}",
+            ("model", "neck", "bottom_level"),
+            f"set /model/neck/bottom_level to {top},"
+            f" or /model/backbone/top_level to {bottom}",
+            "a neck fuses levels of the backbone, and adds only those above them",
+        )
+
+
+def bifpn_has_two_levels(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
+    """E210: a BiFPN has at least two levels to fuse."""
+    if not isinstance(job.neck, BiFPN) or job.neck.bottom_level != job.neck.top_level:
+        return
+    level = job.neck.top_level
+    end, moved = ("top", level + 1) if level == 1 else ("bottom", level - 1)
+    yield Diagnostic(
+        "E210",
+        f"neck `bifpn` starts and ends at level {level},"
+        " a BiFPN fuses two levels at least",
+        ("model", "neck", f"{end}_level"),
+        f'set /model/neck/{end}_level to {moved}, or /model/neck/kind to "fpn"',
+    )
+
+
+def extra_levels_are_made(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
+    """W204: what is said about levels above the backbone's is about some level."""
+    neck, top = job.neck, job.backbone.top_level
+    if not isinstance(neck, FPN) or neck.extra_levels_from != "backbone":
+        return
+    if max(neck.bottom_level, neck.top_level) <= top:
+        yield Diagnostic(
+            "W204",
+            "neck `fpn` makes levels above the backbone's from the backbone,"
+            f" and has none: it ends at level {neck.top_level},"
+            f" backbone `{job.backbone.name}` at level {top}",
+            ("model", "neck", "extra_levels_from"),
+            "remove /model/neck/extra_levels_from,"
+            f" or set /model/neck/top_level to {top + 1}",
+        )

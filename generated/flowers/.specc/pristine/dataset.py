@@ -1,0 +1,111 @@
+"""The dataset: its annotations, read and checked.
+
+A dataset is a folder with one folder of images for each category.
+"""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from model import CATEGORIES
+
+TRAIN = "flowers"  # below --data
+VALIDATION_SHARE = 0.1  # of it is held out
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of images
+
+
+class Sample(NamedTuple):
+    """One image of a dataset, not yet decoded, and its labels by head."""
+
+    path: Path
+    height: int
+    width: int
+    labels: dict[str, int]
+
+
+# ---- Reading: whatever is wrong is named before training begins ----
+
+
+def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
+    """The samples to train on, and those to validate on: always the same ones."""
+    samples = read_dataset(root / TRAIN)
+    held_out = max(1, round(VALIDATION_SHARE * len(samples)))
+    if held_out == len(samples):
+        raise SystemExit(f"{root / TRAIN}: too few images to hold some out")
+    order = np.random.default_rng(0).permutation(len(samples)).tolist()
+    validation, training = sorted(order[:held_out]), sorted(order[held_out:])
+    return [samples[i] for i in training], [samples[i] for i in validation]
+
+
+def read_dataset(folder: Path) -> list[Sample]:
+    """The images of a dataset; ends with a list of what is wrong, if anything is."""
+    if not folder.is_dir():
+        raise SystemExit(f"{folder}: no such folder")
+    names = {path.name for path in folder.iterdir() if path.is_dir()}
+    compare_names(folder, names, set(CATEGORIES))
+    samples, problems = [], []
+    for path in sorted(folder.glob("*/*")):
+        if path.suffix.lower() not in SUFFIXES:
+            continue
+        given = path.parent.name
+        try:
+            height, width = image_size(path)
+            labels = {"flower": parse_category(given, CATEGORIES)}
+        except ValueError as error:
+            problems.append(f"{path.relative_to(folder)}: {error}")
+        else:
+            samples.append(Sample(path, height, width, labels))
+    report(folder, samples, problems, Counter())
+    return samples
+
+
+def report(where: Path, samples: list, problems: list[str], counts: Counter):
+    """Ends the program if a dataset has problems; says what was mended or left out."""
+    if problems:
+        lines = "".join(f"\n  {problem}" for problem in problems[:20])
+        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+        raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    if not samples:
+        raise SystemExit(f"{where}: no labelled images")
+    for what, count in sorted(counts.items()):
+        if count:
+            print(f"{where}: {what}: {count}", file=sys.stderr)
+
+
+def compare_names(path: Path, dataset: set[str], job: set[str]):
+    if dataset != job:
+        raise SystemExit(
+            f"{path}: the categories differ from the job's\n"
+            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
+            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+        )
+
+
+# ---- One image and its labels ----
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image as it is shown, from its header alone."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
+            kind = image.format
+    except FileNotFoundError:
+        raise ValueError("no such image") from None
+    except Exception as error:  # a broken file can raise nearly anything
+        raise ValueError(f"not an image: {error}") from None
+    if turned and kind == "TIFF":
+        raise ValueError("a rotated TIFF, which OpenCV does not decode")
+    return (width, height) if turned else (height, width)
+
+
+def parse_category(given: object, names: tuple[str, ...]) -> int:
+    """Index of an image's category; ValueError where the job has none of that name."""
+    if str(given) not in names:
+        raise ValueError(f"not a category of the job: {given!r:.100}")
+    return names.index(str(given))
