@@ -62,7 +62,7 @@ def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> 
     return {
         "vehicles": objects_in_words(
             results["vehicles"], row, CATEGORIES, ratio, limits
-        ),
+        )
     }
 
 

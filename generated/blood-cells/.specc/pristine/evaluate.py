@@ -59,9 +59,7 @@ def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> 
     that it had on the canvas."""
     ratio = torch.tensor([sample.width / seen[1], sample.height / seen[0]]).repeat(2)
     limits = torch.tensor([sample.width, sample.height]).repeat(2)
-    return {
-        "cells": objects_in_words(results["cells"], row, CATEGORIES, ratio, limits),
-    }
+    return {"cells": objects_in_words(results["cells"], row, CATEGORIES, ratio, limits)}
 
 
 def objects_in_words(

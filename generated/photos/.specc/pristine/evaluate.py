@@ -52,9 +52,7 @@ def on_cpu(results: dict) -> dict:
 
 def in_words(results: dict, row: int) -> dict:
     """One image's results by head."""
-    return {
-        "subject": category_in_words(results["subject"], row, CATEGORIES),
-    }
+    return {"subject": category_in_words(results["subject"], row, CATEGORIES)}
 
 
 def category_in_words(results: dict, row: int, names: tuple[str, ...]) -> dict:
