@@ -22,7 +22,7 @@ from emitted_jobs import (
     make_reader,
 )
 
-pytest.register_assert_rewrite("runs")  # so that its asserts say what they compared
+pytest.register_assert_rewrite("outputs", "runs")  # so that asserts say more
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
@@ -46,6 +46,25 @@ def place(tmp_path, monkeypatch) -> Path:
     """An empty current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+# ---- Output folders ----
+
+
+@pytest.fixture
+def source(tmp_path) -> Path:
+    """A job's file."""
+    from outputs import JOB
+
+    path = tmp_path / "cells.json"
+    path.write_bytes(JOB)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Where its output goes; not there yet."""
+    return tmp_path / "out" / "cells"
 
 
 # ---- Emitted modules ----

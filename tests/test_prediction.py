@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from emitted_jobs import GENERATED, MODEL_SIZE, load, load_data
+from emitted_jobs import GENERATED, MODEL_SIZE, build, load, load_data
 from predictions import boxes_of, certain, predictions_for
 
 from specc import shapes
@@ -141,3 +141,26 @@ def test_an_image_of_any_size_is_padded_where_it_is_not_resized():
     torch.testing.assert_close(around, model.mean.expand_as(around) / 255)
     boxes = found["shapes"]["boxes"]
     assert (boxes >= 0).all() and (boxes <= torch.tensor([100, 70, 100, 70])).all()
+
+
+def test_plain_strided_levels_take_an_image_of_any_size(tmp_path):
+    """Nothing is padded where no level is upsampled."""
+    head = {"task": "object_detection", "categories": ["a"], "name": "cells"}
+    job = {
+        "name": "whole",
+        "data": {"train": "train", "resolution": [64, 96]},
+        "model": {
+            "backbone": {"name": "resnet18", "resize_input": False},
+            "neck": {"kind": "none"},
+            "heads": [head | {"bottom_level": 5, "top_level": 5}],
+        },
+    }
+    module = load(build(job, tmp_path) / "model.py")
+    assert not hasattr(module, "DIVISOR")
+    model = module.Detector().eval()
+    seen = []
+    model.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    image = torch.randint(256, (1, 3, 70, 101), dtype=torch.uint8)
+    boxes = module.predict(model, image)["cells"]["boxes"]
+    assert torch.equal(seen[0], image)
+    assert (boxes >= 0).all() and (boxes <= torch.tensor([101, 70, 101, 70])).all()

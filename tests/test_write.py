@@ -1,58 +1,16 @@
-"""The output folder: all or nothing, and no edit of a user lost."""
+"""The output folder: what a build writes, removes and keeps, and its record of it."""
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-from pathlib import Path
 
 import pytest
+from outputs import JOB, output, refusal, tree
 
 from specc import record
 from specc.compare import compare
-from specc.diagnostics import JobError
 from specc.write import Output, write
-
-JOB = b'{"name": "cells"}\n'
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    path = tmp_path / "cells.json"
-    path.write_bytes(JOB)
-    return path
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "out" / "cells"
-
-
-def output(folder: Path, source: Path, job: dict | None = None, **texts: str) -> Output:
-    """An output of `model.py`, ... from `model="text"`, and of the job."""
-    files = {f"{name}.py": text.encode() for name, text in texts.items()}
-    return Output(folder, files | {"job.json": JOB}, job or {"name": "cells"}, source)
-
-
-def tree(folder: Path) -> dict[str, bytes | None]:
-    """Everything below a folder: bytes of files, None for folders."""
-    return {
-        path.relative_to(folder).as_posix(): (
-            None if path.is_dir() else path.read_bytes()
-        )
-        for path in sorted(folder.rglob("*"))
-    }
-
-
-def refusal(expected: str, action, *arguments, **flags):
-    """The single diagnostic, of this code, with which a call is refused."""
-    with pytest.raises(JobError) as caught:
-        action(*arguments, **flags)
-    (finding,) = caught.value.diagnostics
-    assert finding.code == expected
-    assert finding.help
-    return finding
 
 
 def test_a_first_build_writes_the_files_and_their_record(folder, source):
@@ -223,190 +181,8 @@ def test_a_newer_record_is_refused(folder, source):
     assert tree(folder) == before
 
 
-@pytest.mark.parametrize(
-    "place",
-    ["model.py/", ".specc/pristine/model.py/", "parts", ".specc"],
-)
-def test_files_and_folders_in_the_way(folder, source, place):
-    wanted = output(folder, source, model="a\n")
-    files = wanted.files | {"parts/x.py": b"x\n"}
-    folder.mkdir(parents=True)
-    (folder / ".specc").mkdir()
-    (folder / record.MANIFEST).write_text('{"format": 1, "files": {}, "job": {}}')
-    if place == ".specc":
-        (folder / record.MANIFEST).unlink()
-        (folder / ".specc").rmdir()
-    if place.endswith("/"):
-        (folder / place).mkdir(parents=True)
-    else:
-        (folder / place).write_text("a file")
-    before = tree(folder)
-    refusal("E404", write, Output(folder, files, wanted.job, source))
-    assert tree(folder) == before
-
-
-def test_an_output_folder_that_is_a_file(folder, source):
-    folder.parent.mkdir()
-    folder.write_text("mine")
-    refusal("E404", write, output(folder, source, model="a\n"))
-    assert folder.read_text() == "mine"
-
-
-@pytest.mark.parametrize("link", ["model.py", ".specc", ".specc/pristine"])
-def test_nothing_is_written_through_a_link(folder, source, link, tmp_path):
-    write(output(folder, source, model="a\n"))
-    target = tmp_path / "elsewhere"
-    (folder / link).rename(target)
-    (folder / link).symlink_to(target)
-    before = tree(target) if target.is_dir() else target.read_bytes()
-    refusal("E404", write, output(folder, source, model="b\n"))
-    assert (tree(target) if target.is_dir() else target.read_bytes()) == before
-
-
-def test_a_dangling_link_is_not_followed(folder, source, tmp_path):
-    write(output(folder, source, model="a\n"))
-    (folder / "train.py").symlink_to(tmp_path / "nowhere")
-    refusal("E404", write, output(folder, source, model="a\n", train="b\n"))
-    assert not (tmp_path / "nowhere").exists()
-
-
-@pytest.mark.parametrize(
-    "function, built, least",
-    [
-        ("replace", False, 9),
-        ("replace", True, 7),
-        ("fsync", True, 7),
-        ("unlink", True, 2),
-    ],
-)
-def test_a_failure_at_any_step_leaves_the_folder_as_it_was(
-    folder, source, monkeypatch, function, built, least
-):
-    if built:
-        write(output(folder, source, model="a\n", train="b\n", metrics="m\n"))
-    before = tree(folder.parent.parent)
-    real = getattr(os, function)
-    new = output(folder, source, model="a2\n", train="b2\n", draw="d\n")
-    for failing in range(100):
-        calls = iter(range(1000))
-
-        def fail(*arguments, **options):
-            if next(calls) == failing:
-                raise OSError(errno.ENOSPC, "No space left on device")
-            return real(*arguments, **options)
-
-        monkeypatch.setattr(os, function, fail)
-        try:
-            write(new)
-        except JobError as error:
-            (finding,) = error.diagnostics
-            assert finding.code == "E405" and "no space left" in finding.message
-            monkeypatch.setattr(os, function, real)
-            assert tree(folder.parent.parent) == before
-        else:
-            break
-    monkeypatch.setattr(os, function, real)
-    assert failing >= least
-    assert (folder / "model.py").read_text() == "a2\n"
-
-
-def test_an_interrupt_leaves_the_folder_as_it_was(folder, source, monkeypatch):
-    write(output(folder, source, model="a\n", train="b\n"))
-    before, real = tree(folder), os.replace
-
-    def interrupt(old, new):
-        monkeypatch.setattr(os, "replace", real)
-        real(old, new)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "replace", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        write(output(folder, source, model="a2\n", train="b2\n"))
-    assert tree(folder) == before
-
-
-def test_a_killed_build_is_taken_up_again(folder, source, monkeypatch):
-    """However far a first or a second build came, the next one completes it."""
-    for texts in ({"model": "a\n", "train": "b\n"}, {"model": "c\n", "train": "d\n"}):
-        for moves in range(8):
-            real, calls = os.replace, iter(range(100))
-
-            def kill(old, new):
-                if next(calls) == moves:
-                    raise SystemExit
-                real(old, new)
-
-            monkeypatch.setattr(os, "replace", kill)
-            monkeypatch.setattr("specc.write._restore", lambda *_: None)
-            try:
-                write(output(folder, source, **texts))
-            except SystemExit:
-                pass
-            monkeypatch.undo()
-        write(output(folder, source, **texts))
-        assert compare(output(folder, source, **texts)).is_current(strict=True)
-
-
 def test_the_mode_of_a_file_is_kept(folder, source):
     write(output(folder, source, train="b\n"))
     (folder / "train.py").chmod(0o755)
     write(output(folder, source, train="b2\n"))
     assert (folder / "train.py").stat().st_mode & 0o777 == 0o755
-
-
-# ---- compare ----
-
-
-def test_check_of_a_current_folder(folder, source):
-    write(output(folder, source, model="a\n"))
-    comparison = compare(output(folder, source, model="a\n"))
-    assert comparison.is_current(strict=True)
-    assert not comparison.stale and not comparison.edited
-
-
-def test_check_shows_what_is_stale_against_the_record(folder, source):
-    write(output(folder, source, model="a\nb\n", train="t\n", metrics="m\n"))
-    (folder / "model.py").write_text("mine\n")
-    before = tree(folder)
-    fresh = output(folder, source, model="a\nc\n", train="t\n", draw="d\n")
-    comparison = compare(fresh)
-    assert set(comparison.stale) == {"model.py", "metrics.py", "draw.py"}
-    assert "-b\n+c\n" in comparison.stale["model.py"]
-    assert "mine" not in comparison.stale["model.py"]
-    assert comparison.conflicts == ("model.py",)
-    assert not comparison.is_current()
-    assert tree(folder) == before
-
-
-def test_check_lists_edits_and_only_strict_minds(folder, source):
-    write(output(folder, source, model="a\n"))
-    (folder / "model.py").write_text("mine\n")
-    comparison = compare(output(folder, source, model="a\n"))
-    assert comparison.edited == ("model.py",)
-    assert comparison.is_current() and not comparison.is_current(strict=True)
-
-
-def test_check_minds_a_missing_file(folder, source):
-    write(output(folder, source, model="a\n"))
-    (folder / "model.py").unlink()
-    comparison = compare(output(folder, source, model="a\n"))
-    assert comparison.missing == ("model.py",) and not comparison.is_current()
-
-
-def test_check_minds_a_change_of_the_resolved_job_alone(folder, source):
-    write(output(folder, source, model="a\n"))
-    changed = output(folder, source, {"name": "cells", "option": 1}, model="a\n")
-    comparison = compare(changed)
-    assert '+    "option": 1' in comparison.stale[record.MANIFEST]
-    assert not comparison.is_current()
-
-
-def test_reformatting_a_job_in_its_own_folder_is_not_stale(folder):
-    folder.mkdir(parents=True)
-    source = folder / "job.json"
-    source.write_bytes(JOB)
-    write(output(folder, source, model="a\n"))
-    source.write_bytes(b'{\n  "name": "cells"\n}\n')
-    fresh = output(folder, source, model="a\n")
-    files = fresh.files | {"job.json": source.read_bytes()}
-    assert compare(Output(folder, files, fresh.job, source)).is_current(strict=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import lru_cache
 
 import black
 
@@ -26,7 +27,7 @@ def format_code(path: str, text: str) -> str:
     """Raises BadCode with the lines around the fault."""
     try:
         ast.parse(text, path)
-        return black.format_str(_squeeze(text), mode=MODE)
+        return _formatted(_squeeze(text))
     except (SyntaxError, black.InvalidInput) as error:
         line = getattr(error, "lineno", None) or 1
         lines = text.splitlines()
@@ -36,6 +37,12 @@ def format_code(path: str, text: str) -> str:
             for number, code in enumerate(lines[first : line + 3], first + 1)
         )
         raise BadCode(f"{path}:{line}: {error}\n{shown}") from error
+
+
+@lru_cache(maxsize=256)
+def _formatted(text: str) -> str:
+    """Jobs of one call have pages in common, and black takes most of a build."""
+    return black.format_str(text, mode=MODE)
 
 
 def _squeeze(text: str) -> str:

@@ -81,8 +81,8 @@ def plan(job: Job, graph: nx.DiGraph) -> Plan:
         "train.py": train_constants(job, backbone),
     }
     values = {
-        **_texts(job, summary),
-        **_model_values(job, heads, backbone, neck),
+        **_texts(job, summary, heads),
+        **_model_values(job, summary, heads, backbone, neck),
         **_head_values(heads),
         **plan_dataset(job, heads),
         **plan_data(job, heads),
@@ -94,7 +94,7 @@ def plan(job: Job, graph: nx.DiGraph) -> Plan:
     )
 
 
-def _texts(job: Job, summary: Summary) -> dict[str, Any]:
+def _texts(job: Job, summary: Summary, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     return {
         "title": title_of(job),
         "table": level_table(summary),
@@ -104,6 +104,7 @@ def _texts(job: Job, summary: Summary) -> dict[str, Any]:
         "uses_timm": is_timm(job.backbone.name),
         "output": f"runs/{job.name}",
         "requirements": _requirements(job),
+        "category_files": [h.categories_file for h in heads if h.categories_in_file],
     }
 
 
@@ -124,7 +125,7 @@ def _model_constants(
         constant("MEAN, STD", (backbone.mean, backbone.std)),
         constant("PAD", pad, "the mean as 8-bit color, around letterboxed images"),
     ]
-    if not job.backbone.resize_input:
+    if _mode(job, summary) == "whole":
         note = "of an image's height and width, else it is padded"
         lines.append(constant("DIVISOR", summary.divisor, note))
     if neck:
@@ -148,18 +149,20 @@ def _categories(head: HeadPlan) -> Line:
 
 def _model_values(
     job: Job,
+    summary: Summary,
     heads: tuple[HeadPlan, ...],
     backbone: BackbonePlan,
     neck: NeckPlan | None,
 ) -> dict[str, Any]:
-    several = len(heads) > 1
+    several, mode = len(heads) > 1, _mode(job, summary)
     parts = [Line("backbone", f"{backbone.class_name}()")]
     parts += [Line("neck", f"{neck.class_name}()")] if neck else []
     parts += [] if several else [Line("head", heads[0].construction)]
     return {
         "channels": job.data.channels,
         "resize_input": job.backbone.resize_input,
-        "model_sections": _model_sections(job, heads, backbone, neck),
+        "model_sections": _model_sections(mode, heads, backbone, neck),
+        "model_input": "images" if mode == "unpadded" else "canvas",
         "parts": parts,
         "trunk": _trunk(heads, backbone, neck),
         "forward": _forward(heads, backbone, neck),
@@ -170,8 +173,15 @@ def _model_values(
     }
 
 
+def _mode(job: Job, summary: Summary) -> str:
+    """How `predict` brings an image to a size that the model takes."""
+    if job.backbone.resize_input:
+        return "resized"
+    return "whole" if summary.divisor > 1 else "unpadded"
+
+
 def _model_sections(
-    job: Job,
+    mode: str,
     heads: tuple[HeadPlan, ...],
     backbone: BackbonePlan,
     neck: NeckPlan | None,
@@ -179,7 +189,6 @@ def _model_sections(
     """Templates of model.py in the order of the data."""
     tasks = list(dict.fromkeys(head.task for head in heads))
     number = "one_head" if len(heads) == 1 else "several_heads"
-    whole = "resized" if job.backbone.resize_input else "whole"
     detects = any(head.detects for head in heads)
     return [
         backbone.template,
@@ -192,7 +201,8 @@ def _model_sections(
         f"losses/{number}.py.jinja",
         "decoders/banner.py.jinja",
         *(f"decoders/{task}.py.jinja" for task in tasks),
-        f"model/predict_{whole}.py.jinja",
+        "model/decode.py.jinja",
+        f"model/predict_{mode}.py.jinja",
     ]
 
 

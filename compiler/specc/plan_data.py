@@ -59,6 +59,8 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "metric_sections": [f"evaluate/{kind}_metrics.py.jinja" for kind in kinds],
         "draw_sections": [f"draw/{DRAWINGS[kind]}.py.jinja" for kind in kinds],
         "label_sections": ["draw/object_labels.py.jinja"] if boxes else [],
+        "words_by_head": mapping((head.name, head.words) for head in heads),
+        "label_words_by_head": mapping((head.name, head.label_words) for head in heads),
         "words_examples": [head.words_example for head in heads],
         "predict_title": "What the model finds in images",
         "pixels_note": ", in pixels of each image" if boxes else "",

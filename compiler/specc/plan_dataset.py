@@ -10,6 +10,7 @@ from specc.plan_source import Line, constant, literal, mapping
 
 KINDS = {"object_detection": "object", "multiclass_classification": "category"}
 PARSERS = {"object": "parse_objects", "category": "parse_category"}
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 LABELS = {"object": "Objects", "category": "int"}
 
 
@@ -22,11 +23,14 @@ def dataset_constants(job: Job) -> tuple[Line, ...]:
     data = job.data
     if data.validation is not None:
         sets = (data.train, data.validation)
-        return (constant("TRAIN, VALIDATION", sets, "below --data"),)
-    return (
-        constant("TRAIN", data.train, "below --data"),
-        constant("VALIDATION_SHARE", data.validation_fraction, "of it is held out"),
-    )
+        lines = [constant("TRAIN, VALIDATION", sets, "below --data")]
+    else:
+        share = data.validation_fraction
+        lines = [constant("TRAIN", data.train, "below --data")]
+        lines += [constant("VALIDATION_SHARE", share, "of it is held out")]
+    if data.format == "folders":
+        lines.append(constant("SUFFIXES", SUFFIXES, "of images"))
+    return tuple(lines)
 
 
 def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:

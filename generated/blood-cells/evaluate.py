@@ -30,7 +30,7 @@ JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 def predict_samples(
     model: nn.Module, samples: list[Sample], device: torch.device, workers: int = 0
 ) -> list[dict]:
-    """What each head finds in each sample, in pixels of its image, by its name:
+    """What each head finds in each sample, in pixels of each image, by its name:
 
     "cells": [{category, bbox, score}, ...]
     """
@@ -59,9 +59,7 @@ def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> 
     that it had on the canvas."""
     ratio = torch.tensor([sample.width / seen[1], sample.height / seen[0]]).repeat(2)
     limits = torch.tensor([sample.width, sample.height]).repeat(2)
-    return {
-        "cells": objects_in_words(results["cells"], row, CATEGORIES, ratio, limits),
-    }
+    return {"cells": objects_in_words(results["cells"], row, CATEGORIES, ratio, limits)}
 
 
 def objects_in_words(

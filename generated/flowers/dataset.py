@@ -15,6 +15,7 @@ from model import CATEGORIES
 
 TRAIN = "flowers"  # below --data
 VALIDATION_SHARE = 0.1  # of it is held out
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of images
 
 
 class Sample(NamedTuple):
@@ -38,9 +39,6 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     order = np.random.default_rng(0).permutation(len(samples)).tolist()
     validation, training = sorted(order[:held_out]), sorted(order[held_out:])
     return [samples[i] for i in training], [samples[i] for i in validation]
-
-
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 
 def read_dataset(folder: Path) -> list[Sample]:

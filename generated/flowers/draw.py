@@ -71,9 +71,7 @@ def sheet(samples: list[Sample], found: list[dict]) -> np.ndarray:
 
 def labels_of(sample: Sample) -> dict:
     """A sample's labels in the words of predictions."""
-    return {
-        "flower": {"category": CATEGORIES[sample.labels["flower"]]},
-    }
+    return {"flower": {"category": CATEGORIES[sample.labels["flower"]]}}
 
 
 def tile(image: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 def predict_samples(
     model: nn.Module, samples: list[Sample], device: torch.device, workers: int = 0
 ) -> list[dict]:
-    """What each head finds in each sample, in pixels of its image, by its name:
+    """What each head finds in each sample, by its name:
 
     "flower": {category, score, top5}
     """
@@ -52,9 +52,7 @@ def on_cpu(results: dict) -> dict:
 
 def in_words(results: dict, row: int) -> dict:
     """One image's results by head."""
-    return {
-        "flower": category_in_words(results["flower"], row, CATEGORIES),
-    }
+    return {"flower": category_in_words(results["flower"], row, CATEGORIES)}
 
 
 def category_in_words(results: dict, row: int, names: tuple[str, ...]) -> dict:

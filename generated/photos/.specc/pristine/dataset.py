@@ -110,7 +110,7 @@ def names_of(path: Path, entry: dict) -> set[str]:
     return {str(name) for name in names}
 
 
-def read_yaml(path: Path):
+def read_yaml(path: Path) -> object:
     try:
         text = path.read_text(encoding="utf-8")
         return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))

@@ -31,7 +31,7 @@ JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 def predict_samples(
     model: nn.Module, samples: list[Sample], device: torch.device, workers: int = 0
 ) -> list[dict]:
-    """What each head finds in each sample, in pixels of its image, by its name:
+    """What each head finds in each sample, in pixels of each image, by its name:
 
     "shapes": [{category, bbox, score}, ...]
     "scene": {category, score, top5}

@@ -79,7 +79,7 @@ def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
 
 
 def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Transform]:
-    """The image scaled, recolored, placed and mirrored at random on such a canvas."""
+    """The image scaled, recolored, placed and mirrored at random."""
     height, width = fit(sample.height, sample.width)
     factor = rng.uniform(1 - SCALE, 1 + SCALE)
     height, width = max(1, round(height * factor)), max(1, round(width * factor))

@@ -30,7 +30,7 @@ JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 def predict_samples(
     model: nn.Module, samples: list[Sample], device: torch.device, workers: int = 0
 ) -> list[dict]:
-    """What each head finds in each sample, in pixels of its image, by its name:
+    """What each head finds in each sample, in pixels of each image, by its name:
 
     "vehicles": [{category, bbox, score}, ...]
     """
@@ -62,7 +62,7 @@ def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> 
     return {
         "vehicles": objects_in_words(
             results["vehicles"], row, CATEGORIES, ratio, limits
-        ),
+        )
     }
 
 
