@@ -70,7 +70,14 @@ FACTORS = {
     ],
     "resize_input": [True, False],
     "channels": [3, 1],
-    "precision": ["bf16", "fp32"],
+    "precision": ["bf16", "fp32", "fp16"],
+    "loop": [
+        {},
+        {"accumulation": 2},
+        {"ema": 0.99, "backbone_learning_rate_factor": 0.1},
+        {"accumulation": 4, "compile": True, "early_stopping": 2},
+        {"deterministic": True, "ema": 0.9, "slurm": {}},
+    ],
     "channels_last": [True, False],
     "gradient_clipping": [None, 10.0],
     "limits": [(100, None), (100, 0.5), (None, 0.5)],
@@ -82,6 +89,8 @@ FACTORS = {
 
 def is_valid(choice: dict) -> bool:
     neck, top = choice["neck"], choice["top_level"]
+    if choice["loop"].get("deterministic") and choice["limits"][1]:
+        return False  # E311
     return choice["heads"] in FORMATS[choice["format"]] and (
         neck is None or neck[0] <= top
     )
@@ -105,7 +114,7 @@ def job_of(choice: dict) -> dict:
             head |= {"task": "multiclass_classification", "level": levels[1]}
         heads.append(head)
     kinds = ("optimizer", "scheduler", "initialization", "precision")
-    trainer = {key: choice[key] for key in (*kinds, "channels_last")}
+    trainer = {key: choice[key] for key in (*kinds, "channels_last")} | choice["loop"]
     trainer["gradient_clipping"] = choice["gradient_clipping"]
     trainer["max_iterations"], trainer["max_hours"] = choice["limits"]
     backbone = {"name": choice["backbone"], "top_level": top}
