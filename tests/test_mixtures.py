@@ -85,7 +85,14 @@ FACTORS = {
     ],
     "resize_input": [True, False],
     "channels": [3, 1, 4],
-    "precision": ["bf16", "fp32"],
+    "precision": ["bf16", "fp32", "fp16"],
+    "loop": [
+        {},
+        {"accumulation": 2},
+        {"ema": 0.99, "backbone_learning_rate_factor": 0.1},
+        {"accumulation": 4, "compile": True, "early_stopping": 2},
+        {"deterministic": True, "ema": 0.9, "slurm": {}},
+    ],
     "channels_last": [True, False],
     "gradient_clipping": [None, 10.0],
     "limits": [(100, None), (100, 0.5), (None, 0.5)],
@@ -105,6 +112,7 @@ def is_valid(choice: dict) -> bool:
         and (neck is None or neck[0] <= top and not one_level)
         and (start["kind"] != "imagenet" or has_weights)
         and (start["kind"] != "random" or not choice["frozen_levels"])
+        and not (choice["loop"].get("deterministic") and choice["limits"][1])
     )
 
 
@@ -126,7 +134,7 @@ def job_of(choice: dict) -> dict:
             head |= {"task": "multiclass_classification", "level": levels[1]}
         heads.append(head)
     kinds = ("optimizer", "scheduler", "initialization", "precision")
-    trainer = {key: choice[key] for key in (*kinds, "channels_last")}
+    trainer = {key: choice[key] for key in (*kinds, "channels_last")} | choice["loop"]
     trainer["gradient_clipping"] = choice["gradient_clipping"]
     trainer["max_iterations"], trainer["max_hours"] = choice["limits"]
     backbone = {"name": choice["backbone"], "top_level": top}

@@ -26,9 +26,10 @@ def weights(output: Path) -> dict[str, torch.Tensor]:
     return checkpoint(output / "last.pt")["model"]
 
 
-def run(world: Path, name: str, *heads: dict, edits=(), **trainer) -> Path:
+def run(world: Path, name: str, head=SCENE, edits=(), **trainer) -> Path:
     """The output of a run of a small job with these options."""
-    job = make(world / name, *(heads or (SCENE,)), backbone=SMALL, **LENGTH | trainer)
+    backbone = SMALL if head is SCENE else None
+    job = make(world / name, head, backbone=backbone, **LENGTH | trainer)
     for change in edits:
         edit(job, *change)
     output = world / "runs" / name
@@ -66,12 +67,11 @@ def test_windows_add_up_to_the_batch(world):
 
 def test_a_loss_per_object_differs_by_window(world):
     """What the schema warns of: the normaliser is that of a window."""
-    neck = {"kind": "none"}
-    head = SHAPES | {"bottom_level": 2, "top_level": 2}
-    del neck
-    whole = run(world, "objects", head, edits=[FREEZE])
-    parts = run(world, "object-windows", head, edits=[FREEZE], accumulation=2)
-    assert 1e-6 < largest_difference(whole, parts) < 0.1
+    whole = run(world, "objects", SHAPES, edits=[FREEZE])
+    parts = run(world, "object-windows", SHAPES, edits=[FREEZE], accumulation=2)
+    first, second = rows(whole)[0]["loss"], rows(parts)[0]["loss"]
+    print(f"loss {first:.4f} of the batch, {second:.4f} of its windows")
+    assert 0 < abs(first - second) < 0.2 * first
 
 
 def test_the_average_is_what_is_validated(world):
@@ -88,6 +88,7 @@ def test_the_average_is_the_stated_one(world):
     """Of weights and norm statistics, over the iterations, shorter at first."""
     output = run(world, "average-by-hand", ema=0.2, edits=[TRACE])
     steps = torch.load(output / "steps.pt", weights_only=True)
+    steps.insert(0, weights_at_start(world / "average-by-hand"))
     names = ("backbone.conv1.weight", "backbone.bn1.running_var")
     for name in names:
         mean = steps[0][name]
@@ -103,7 +104,7 @@ TRACE = (
     "        iteration += 1\n"
     "        states = locals().get('states', [])\n"
     "        states.append({k: v.clone() for k, v in model.state_dict().items()})\n"
-    "        torch.save([initial, *states], args.output / 'steps.pt')\n",
+    "        torch.save(states, args.output / 'steps.pt')\n",
 )
 
 
@@ -142,14 +143,15 @@ def test_fp16_on_a_cpu_is_fp32(world, plain):
     assert checkpoint(output / "last.pt")["scaler"] == {}
 
 
-def test_the_scaler_skips_what_overflows_and_resumes(world):
+def test_the_state_of_the_scaler_is_resumed(world, plain):
     """A CPU has a scaler too, if it is told so."""
     enabled = ("train.py", 'GradScaler(device.type, enabled=device.type == "cuda")')
-    small = "GradScaler(device.type, init_scale=2.0**127, growth_interval=2)"
-    output = run(world, "scaled", precision="fp16", edits=[(*enabled, small)])
+    small = "GradScaler(device.type, init_scale=16.0, growth_interval=2)"
+    options = {"precision": "fp16", "validations": 2}
+    output = run(world, "scaled", **options, edits=[(*enabled, small)])
     state = checkpoint(output / "last.pt")["scaler"]
-    assert state["scale"] < 2.0**127
-    assert all(value.isfinite().all() for value in weights(output).values())
+    assert state["scale"] == 64.0  # it has grown twice
+    assert largest_difference(plain, output) < 1e-6
     job = world / "scaled"
     longer = ("--max-iterations", 6)
     train(job, world / "runs" / "scaled-whole", *longer)
@@ -181,19 +183,18 @@ def test_compiled_code_learns_the_same(world, plain):
 def test_the_backbone_learns_at_its_own_rate(world, plain):
     """With a factor of nearly nothing it stands still, and the head learns."""
     for decay in (0.0, 0.01):
-        name = f"slow-backbone-{decay}"
+        name = f"slow-backbone{'-decay' * (decay > 0)}"
         output = run(
             world,
             name,
             backbone_learning_rate_factor=1e-30,
             optimizer=SGD | {"weight_decay": decay},
         )
-        torch.manual_seed(0)
         state, learned = checkpoint(output / "last.pt"), weights(plain)
         first = weights_at_start(world / name)
         for key, value in state["model"].items():
             if key.endswith("weight"):
-                still = torch.equal(value, first[key])
+                still = value.allclose(first[key], rtol=0, atol=1e-20)
                 assert still == key.startswith("backbone."), key
                 assert not torch.equal(learned[key], first[key])
 

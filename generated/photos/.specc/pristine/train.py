@@ -219,6 +219,7 @@ def main(args: argparse.Namespace):
                 first = iteration - len(recent)
                 batches = training_batches(training, args.seed, first, rank, world, 0)
                 path = args.output / f"bad-batch-{rank}.pt"
+                bar.close()
                 raise SystemExit(save_bad_batch(path, batches, first, recent))
             recent.clear()
             bar.set_postfix(loss=f"{values['loss']:.3f}", refresh=False)
@@ -290,7 +291,7 @@ if __name__ == "__main__":
         line = str(error).splitlines()[-1]
         raise SystemExit(line.removeprefix("data.ImageError: ")) from None
     except (MemoryError, RuntimeError) as error:
-        raise SystemExit(known_failure(error, args.workers)) from None
+        raise SystemExit(f"\n{known_failure(error, args.workers)}") from None
     except OSError as error:
         raise SystemExit(f"{args.output}: cannot go on: {error}") from None
     except KeyboardInterrupt:
