@@ -11,6 +11,7 @@ import tokenize
 import pytest
 from emitted_jobs import write
 from jinja2 import nodes
+from proof import strings_in_code
 
 from specc import probe, resources
 from specc.build import Compiled, compile_job
@@ -156,32 +157,9 @@ def hostile() -> Compiled:
     return compile_job(json.dumps(hostile_job(HOSTILE)).encode())
 
 
-def docstrings(tree: ast.Module) -> list[ast.Constant]:
-    owners = (ast.Module, ast.ClassDef, ast.FunctionDef)
-    return [
-        node.body[0].value
-        for node in ast.walk(tree)
-        if isinstance(node, owners) and ast.get_docstring(node) is not None
-    ]
-
-
 def test_strings_of_the_job_are_string_constants_alone(hostile):
     given = {*HOSTILE, *HOSTILE_PATHS.values(), "zq\"'\\{{ 1 }}.pt"}
-    found = set()
-    for name, text in hostile.files.items():
-        if not name.endswith(".py"):
-            assert MARK not in text, name
-            continue
-        tree = ast.parse(text)
-        hidden = docstrings(tree)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and MARK in str(node.value):
-                assert node not in hidden and node.value in given, (name, node.value)
-                found.add(node.value)
-        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-        outside = [t.string for t in tokens if t.type != tokenize.STRING]
-        assert not [string for string in outside if MARK in string], name
-    assert found == given
+    assert strings_in_code(hostile.files, MARK) == given
 
 
 def test_strings_of_the_job_come_out_as_they_went_in(hostile, tmp_path):
