@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -103,6 +103,24 @@ def level_of(name: str, key: str) -> int:
     )
 
 
+@pytest.mark.skipif(
+    importlib.util.find_spec("timm") is None, reason="timm is not installed"
+)
+def test_a_model_of_timm_freezes_too(tmp_path):
+    from specc.timm_import import import_timm
+
+    import_timm()
+    job = job_of("timm/test_resnet", frozen_levels=3)
+    model = load(made(job, tmp_path) / "model.py").Classifier()
+    body = model.backbone.body
+    frozen = (body.conv1, body.bn1, body.layer1, body.layer2)
+    still = [x for module in frozen for x in module.parameters()]
+    assert still and not any(weight.requires_grad for weight in still)
+    assert not any(module.training for part in frozen for module in part.modules())
+    assert body.layer3.training and body.layer4.training
+    assert all(weight.requires_grad for weight in body.layer3.parameters())
+
+
 # ---- ImageNet weights ----
 
 
@@ -124,6 +142,19 @@ def test_grey_filters_are_the_sum_over_the_colors(tmp_path, monkeypatch):
     grey, first = model.backbone.state_dict(), "conv_stem.weight"
     assert torch.equal(grey[first], state[first].sum(1, keepdim=True))
     assert all(torch.equal(grey[key], state[key]) for key in grey if key != first)
+
+
+def test_a_fourth_band_starts_as_timm_starts_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    colored = load(made(job_of("mobilenetv2_035"), tmp_path) / "model.py")
+    state = weights_of(colored.Classifier().backbone.state_dict())
+    torch.save(state, "weights.pth")
+    train = load_train(made(job_of("mobilenetv2_035", channels=4), tmp_path))
+    model = train.Classifier()
+    train.load_imagenet(model.backbone)
+    colors = state["conv_stem.weight"]
+    wanted = torch.cat([colors, colors[:, :1]], 1) * 0.75
+    assert torch.equal(model.backbone.conv_stem.weight, wanted)
 
 
 def test_levels_above_timm_s_need_no_weights(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import json
 import random
 import re
 import tokenize
+from importlib.util import find_spec
 from pathlib import Path
 
 import black
@@ -82,7 +83,7 @@ FACTORS = {
         {"kind": "checkpoint", "weights": "best.pt"},
     ],
     "resize_input": [True, False],
-    "channels": [3, 1],
+    "channels": [3, 1, 4],
     "precision": ["bf16", "fp32"],
     "channels_last": [True, False],
     "gradient_clipping": [None, 10.0],
@@ -230,6 +231,18 @@ def is_one_string(line: str) -> bool:
 
 
 QUICK = pairwise(candidates=60, limit=25, seed=0)
+OF_TIMM = [  # two of each initialization, the models in turn
+    {**choice, "backbone": name, "initialization": start, "frozen_levels": frozen}
+    for choice, name, start, frozen in zip(
+        QUICK,
+        itertools.cycle(["timm/test_resnet", "timm/test_efficientnet"]),
+        [*FACTORS["initialization"], *reversed(FACTORS["initialization"])],
+        [0, 1, 2, 0, 2, 1, 0, 0],
+    )
+]
+needs_timm = pytest.mark.skipif(
+    find_spec("timm") is None, reason="timm is not installed: pip install timm"
+)
 
 
 @pytest.mark.parametrize("number", range(len(QUICK)))
@@ -268,9 +281,22 @@ def test_many_mixtures_give_clean_code(seed, tmp_path, capsys):
         check_format(compiled)
 
 
+@needs_timm
+@pytest.mark.parametrize("number", range(len(OF_TIMM)))
+def test_mixtures_with_a_model_of_timm_give_clean_code(number, tmp_path, capsys):
+    check_code(rendered(OF_TIMM[number]), tmp_path, capsys)
+
+
+@needs_timm
+@pytest.mark.parametrize("number", range(2))
+def test_mixtures_with_a_model_of_timm_are_well_formatted(number):
+    check_format(compile_job(json.dumps(job_of(OF_TIMM[number])).encode()))
+
+
+@needs_timm
 def test_every_template_is_used_by_some_job():
     environment.cache_clear()
-    for choice in QUICK:
+    for choice in QUICK + OF_TIMM:
         rendered(choice)
     used = {name for _, name in environment().cache.keys()}
     assert set(TEMPLATES) - used == set()

@@ -103,7 +103,7 @@ def detector640(tmp_path_factory) -> ModuleType:
 def test_every_object_is_learned_by_a_cell(detector640, scene, seed):
     predictions = predictions_for(detector640, (640, 640), seed=seed)
     targets = targets_of(SCENES[scene])
-    boxes = detector640.boxes_of(predictions)
+    boxes = predictions.boxes()
     owner, scores = detector640.assign(predictions, boxes, targets)
     count = len(SCENES[scene])
     assert owner.shape == scores.shape == predictions.logits.shape[:2]
@@ -117,7 +117,7 @@ def test_every_object_is_learned_by_a_cell(detector640, scene, seed):
 def test_padded_objects_own_nothing(detector):
     predictions = predictions_for(detector, (HEIGHT, WIDTH), batch=2)
     targets = targets_of([(0, 10, 10, 50, 50)], crowd(5, (HEIGHT, WIDTH)))
-    boxes = detector.boxes_of(predictions)
+    boxes = predictions.boxes()
     owner, _ = detector.assign(predictions, boxes, targets)
     assert set(owner[0].tolist()) == {-1, 0}
     assert set(owner[1].tolist()) == {-1, 0, 1, 2, 3, 4}
@@ -128,7 +128,7 @@ def test_an_object_takes_the_cells_that_see_it_best(detector):
     predictions = predictions_for(detector, (HEIGHT, WIDTH))
     target = (1, 40, 24, 104, 72)
     predictions = certain(predictions, {(50, 40): target, (90, 60): target})
-    boxes = detector.boxes_of(predictions)
+    boxes = predictions.boxes()
     owner, scores = detector.assign(predictions, boxes, targets_of([target]))
     owned = predictions.points[owner[0] == 0]
     left_top, right_bottom = boxes_of(target[1:])[0].view(2, 2)

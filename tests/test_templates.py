@@ -40,6 +40,7 @@ CONTROL_HEAVY = {  # template: the reason why its share may be higher
     "backbones/separable_block.py.jinja": "a short class, with a shortcut or without",
     "backbones/separable_block_squeezed.py.jinja": "the same, with one layer more",
     "model/one_head.py.jinja": "two loops of a line each in a short page",
+    "backbones/timm.py.jinja": "two loops and two flags of a line or two each",
     "model/several_heads.py.jinja": "two loops of a line each in a short page",
 }
 

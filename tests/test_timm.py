@@ -11,20 +11,10 @@ import torch
 
 from specc.backbones import TABLES
 from specc.build import compile_job
+from specc.timm_import import import_timm
 
 if importlib.util.find_spec("timm") is None:
     pytest.skip("timm is not installed: pip install timm", allow_module_level=True)
-
-# torchvision's wheel may be of another build of torch; timm's models need none of its
-# operators, only that their names exist.
-if importlib.util.find_spec("torchvision") and not hasattr(
-    torch.ops.torchvision, "nms"
-):
-    LIBRARY = torch.library.Library("torchvision", "DEF")
-    for operator in ("nms", "qnms"):
-        LIBRARY.define(
-            f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-        )
 
 QUICK = ("resnet18", "efficientnet_b0", "mobilenetv2_035", "mobilenetv3_small")
 SIZES = ((64, 64), (64, 96))
@@ -58,8 +48,7 @@ def emitted_backbone(name: str, folder):
 
 def timm_backbone(name: str):
     """timm's network of levels 1..5, its norms and running statistics random too."""
-    import timm
-
+    timm = import_timm()
     table = TABLES[name]
     ported = {"pad_type": "same", "bn_eps": 1e-3} if "035" in name else {}
     model = timm.create_model(table.timm, features_only=True, **ported)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import product
-from math import prod
 
 import networkx as nx
 
@@ -14,11 +13,14 @@ from specc.check_neck import (
     extra_levels_are_made,
     neck_starts_in_the_backbone,
 )
+from specc.check_timm import timm_rules
 from specc.cost import (
     FLOAT_BYTES,
     divisor,
     dropped_levels,
+    elements,
     legal_sizes,
+    same_padded_level,
     upsampled_level,
 )
 from specc.diagnostics import Diagnostic, Path
@@ -31,7 +33,8 @@ MEMORY_LIMIT = 16 * 2**30  # bytes of activations for one image
 
 def check(job: Job, graph: nx.DiGraph) -> list[Diagnostic]:
     """All that is wrong with the job's levels (E2xx), and what is odd (W2xx)."""
-    described = [d for rule in STRUCTURE for d in rule(job, graph)]
+    rules = (*STRUCTURE, *timm_rules(job))
+    described = [d for rule in rules for d in rule(job, graph)]
     live = prune(graph)
     return described + [d for rule in EMITTED for d in rule(job, live)]
 
@@ -86,7 +89,8 @@ def heads_read_what_is_made(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]
     """E203: every level that a head reads is made by the neck or the backbone."""
     for index, (component, head) in enumerate(zip(head_components(job), job.heads)):
         read = graph.graph["inputs"][component]
-        missing = [k for k, x in read.items() if _is_missing(graph, x)]
+        known = max(graph.graph["backbone"])  # what timm lacks below it is E223
+        missing = [k for k, x in read.items() if _is_missing(graph, x) and k > known]
         if not missing or _inverted(head):
             continue
         maker, made = _maker(graph, min(read))
@@ -179,6 +183,11 @@ def _why_even(job: Job, live: nx.DiGraph) -> str:
             f"level {level} (stride {by}) is upsampled by two,"
             " and must then have the size of the level below it"
         )
+    if same_padded_level(live) < level:
+        return (
+            f"`{job.backbone.name}` meets images of any size, padded to a multiple of its"
+            " highest stride: only then are its maps known to have their size"
+        )
     return (
         f"the weights of `{job.backbone.name}` expect TensorFlow's padding, which is"
         f" the same for all images only if each halving down to level {level} is of an"
@@ -254,7 +263,7 @@ def detections_have_cells(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]:
 
 def one_image_fits_in_memory(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]:
     """W203: what one image leaves in memory stays within what devices have."""
-    needed = FLOAT_BYTES * sum(prod(live.nodes[x]["shape"]) for x in live)
+    needed = FLOAT_BYTES * sum(elements(live.nodes[x]) for x in live)
     if needed > MEMORY_LIMIT:
         height, width = job.data.resolution
         yield Diagnostic(

@@ -22,7 +22,8 @@ class Level:
     backbone: int | None  # channels; None where the backbone does not make the level
     neck: int | None
     heads: tuple[str, ...]  # names of those that read it
-    receptive_field: int  # pixels; of the neck's output, else of the last map there
+    # Pixels; of the neck's output, else of the last map there. None behind what is opaque.
+    receptive_field: int | None
 
     @property
     def cells(self) -> int:
@@ -114,8 +115,10 @@ def summarize(job: Job, graph: nx.DiGraph) -> Summary:
 def divisor(graph: nx.DiGraph) -> int:
     """What height and width of the image must be multiples of: the stride of the
     highest level that is upsampled, since only an even map is restored by doubling its
-    half, or that "same" padding makes, which is fixed only for even maps."""
-    return 2 ** max(upsampled_level(graph), same_padded_level(graph))
+    half, that "same" padding makes, which is fixed only for even maps, or that an opaque
+    model makes of images of any size."""
+    levels = upsampled_level(graph), same_padded_level(graph), opaque_level(graph)
+    return 2 ** max(levels)
 
 
 def upsampled_level(graph: nx.DiGraph) -> int:
@@ -134,6 +137,20 @@ def same_padded_level(graph: nx.DiGraph) -> int:
     return max(padded, default=0)
 
 
+def opaque_level(graph: nx.DiGraph) -> int:
+    """The highest level that an opaque model makes where it meets images of any size:
+    it is known to halve only even maps exactly. 0 where all have the resolution."""
+    if not graph.graph.get("whole"):
+        return 0
+    operations = graph.nodes.data("operation")
+    return max((x.level for x, name in operations if name == "opaque"), default=0)
+
+
+def elements(attributes: dict) -> int:
+    """Numbers that a node's operation makes, and an opaque one's in between."""
+    return attributes["options"].get("elements", prod(attributes["shape"]))
+
+
 def legal_sizes(size: int, divisor: int) -> tuple[int, ...]:
     """The nearest multiples of the divisor below and above a size, itself left out."""
     below = (size - 1) // divisor * divisor
@@ -141,15 +158,18 @@ def legal_sizes(size: int, divisor: int) -> tuple[int, ...]:
     return (below, above) if below else (above,)
 
 
-def receptive_field(graph: nx.DiGraph, node: Node) -> int:
+def receptive_field(graph: nx.DiGraph, node: Node) -> int | None:
     """Side in pixels of the square of the image that a cell of a map depends on.
 
-    The widest over all paths; borders and global pooling are ignored.
+    The widest over all paths; borders and global pooling are ignored. None where an
+    opaque operation lies on a path: its kernels are not seen.
     """
     needed = {node: 1}  # cells in a row of each map that the cell depends on
     for y in reversed(list(nx.topological_sort(graph))):
         if y not in needed:
             continue
+        if graph.nodes[y]["operation"] == "opaque":
+            return None
         cells = _cells_read(graph.nodes[y], needed[y])
         for x in graph.pred[y]:
             needed[x] = max(cells, needed.get(x, 0))
@@ -230,7 +250,7 @@ def _component(graph: nx.DiGraph, module: str) -> Component:
         name=graph.graph["names"][module],
         parameters=sum(prod(shape) for shape in weights.values()),
         macs=sum(node["macs"] for node in nodes),
-        activation_bytes=FLOAT_BYTES * sum(prod(node["shape"]) for node in nodes),
+        activation_bytes=FLOAT_BYTES * sum(map(elements, nodes)),
     )
 
 

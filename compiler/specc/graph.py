@@ -6,8 +6,9 @@ model that it belongs to: ``image``, ``backbone``, ``neck``, ``head`` (a single 
 
 ========== =====================================================================
 operation  image, conv, batch_norm, group_norm, one of ``ACTIVATIONS``, max_pool, add,
-           fuse, upsample, squeeze, multiply, global_pool, linear, flatten, concat, or
-           missing (see ``Scope.read``)
+           fuse, upsample, squeeze, multiply, global_pool, linear, flatten, concat,
+           opaque (all that a library's model does to make a level), or missing (see
+           ``Scope.read``)
 options    what the operation needs besides its inputs and weights, as a dict
 prefix     of its keys in the state dict, ``backbone.conv1``; None without weights
 parameters key -> shape
@@ -24,6 +25,7 @@ climbs: -1 upsampled, 0, +1 halved). ``graph.graph`` holds:
 ========== =====================================================================
 names      component -> what the job calls it: resnet18, fpn, name of the head
 image      the node of the image
+whole      whether images are processed at their own size, not scaled to the resolution
 backbone   level -> the node that ends it
 neck       level -> its output; empty without a neck
 inputs     head's component -> level -> node that it reads
@@ -220,6 +222,31 @@ class Scope:
         rest = self.shape(inputs[0])[1:]
         return self._add(step, "concat", tuple(inputs), (cells, *rest))
 
+    def opaque(
+        self,
+        step: str,
+        x: Node,
+        shape: Shape,
+        *,
+        parameters: dict[str, Shape],
+        buffers: dict[str, Shape],
+        macs: int,
+        elements: int,
+    ) -> Node:
+        """What a library's model does between two levels, as one operation whose maps
+        in between, ``elements`` numbers with its output, are not seen."""
+        return self._add(
+            step,
+            "opaque",
+            (x,),
+            shape,
+            options={"elements": elements},
+            parameters=parameters,
+            buffers=buffers,
+            macs=macs,
+            scale=self.level - x.level,
+        )
+
     def _windows(self, x: Node, kernel: int, stride: int) -> Shape:
         border = 2 * (kernel // 2) - kernel
         return tuple((side + border) // stride + 1 for side in self.shape(x)[1:])
@@ -239,7 +266,7 @@ class Scope:
     ) -> Node:
         node = Node(self.component, step, self.level)
         assert node not in self.graph, f"{node} is added twice"
-        prefix = f"{self.component}.{step}" if parameters else None
+        prefix = f"{self.component}.{step}" if parameters or buffers else None
         self.graph.add_node(
             node,
             operation=operation,
@@ -275,6 +302,7 @@ def build_graph(job: Job) -> nx.DiGraph:
     graph.graph |= {
         "names": {},
         "image": image,
+        "whole": not job.backbone.resize_input,
         "neck": {},
         "inputs": {},
         "outputs": {},

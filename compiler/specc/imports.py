@@ -36,6 +36,8 @@ _OTHERS = {
     "COCOeval_faster": ("faster_coco_eval", "COCOeval_faster"),
     "Figure": ("matplotlib.figure", "Figure"),
     "Image": ("PIL", "Image"),
+    "load_file": ("safetensors.torch", "load_file"),
+    "timm": ("timm", None),
     "Tensor": ("torch", "Tensor"),
     "nn": ("torch", "nn"),
     "DistributedDataParallel": ("torch.nn.parallel", "DistributedDataParallel"),

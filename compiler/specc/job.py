@@ -25,7 +25,7 @@ class Data:
     validation_fraction: float
     resolution: tuple[int, int]  # height, width in pixels
     format: str  # native, folders, coco
-    channels: int  # 1 (grey) or 3 (RGB)
+    channels: int  # 1 (grey), 3 (RGB) or 4 (RGB and another band)
     augmentation: Augmentation | None
 
 

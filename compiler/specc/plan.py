@@ -22,11 +22,27 @@ from specc.plan_heads import HeadPlan, plan_heads
 from specc.plan_maps import star
 from specc.plan_neck import NeckPlan, plan_neck
 from specc.plan_source import Line, constant, literal, mapping
-from specc.plan_text import cost_line, level_table, markdown_rows, title_of
+from specc.plan_text import (
+    cost_line,
+    level_table,
+    markdown_rows,
+    needs_of,
+    title_of,
+)
 from specc.plan_train import plan_train, train_constants
+from specc.timm_models import is_timm
 
 _JOB_FILE = 'Path(__file__).with_name("job.json")'
 JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
+
+_BINS = "a side of a box lies 0..15 strides from the center of its cell"
+_CANDIDATES = "best scores of an image that enter non-maximum suppression"
+DETECTION = (
+    constant("BINS", BINS, _BINS),
+    constant("CELLS_PER_OBJECT", 10, "at most, the best aligned ones, learn it"),
+    constant("CANDIDATES", 400, _CANDIDATES),
+    constant("ROUNDS", 16, "of it; even, so that what is still undecided stays"),
+)
 
 
 @dataclass(frozen=True)
@@ -80,6 +96,8 @@ def _texts(job: Job, summary: Summary) -> dict[str, Any]:
         "table": level_table(summary),
         "readme_rows": markdown_rows(summary),
         "cost": cost_line(summary),
+        "needs": needs_of(job),
+        "uses_timm": is_timm(job.backbone.name),
         "output": f"runs/{job.name}",
         "requirements": _requirements(job),
     }
@@ -112,8 +130,7 @@ def _model_constants(
             note = f"level{'s' * (len(head.strides) > 1)} {head.levels}"
             lines.append(constant(head.strides_constant, head.strides, note))
     if any(head.detects for head in heads):
-        note = "a side of a box lies 0..15 strides from the center of its cell"
-        lines.append(constant("BINS", BINS, note))
+        lines += DETECTION
     return tuple(lines)
 
 
@@ -250,4 +267,6 @@ def _requirements(job: Job) -> list[str]:
         wanted.append("PyYAML")
     if any(head.task == "object_detection" for head in job.heads):
         wanted.append("faster-coco-eval")
+    if is_timm(job.backbone.name):
+        wanted.append("timm>=1.0")
     return sorted(wanted, key=str.lower)

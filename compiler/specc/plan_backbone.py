@@ -5,22 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from specc.backbones import TABLES
+from specc.backbones import table_of
 from specc.backbones.inverted import Inverted
 from specc.backbones.resnet import ResNet
-from specc.backbones.table import Table
 from specc.cost import Summary
 from specc.job import Job
 from specc.plan_inverted import plan_inverted
 from specc.plan_maps import maps_type, span
 from specc.plan_resnet import plan_resnet
 from specc.plan_source import Line
+from specc.plan_timm import plan_timm
+from specc.timm_models import TimmModel
 
 IMAGENET_CHANNELS = 3
-FAMILIES = {
+_ADAPTED = {  # channels -> the first filters, as timm adapts them, and why
+    1: (
+        "state[first].sum(1, keepdim=True)",
+        "A grey image stands for three equal channels.",
+    ),
+    4: (
+        "state[first].repeat(1, 2, 1, 1)[:, :4] * (3 / 4)",
+        "As timm does: the fourth band starts with the filters of red.",
+    ),
+}
+FAMILIES = {  # type of the table -> what only its template says
     ResNet: plan_resnet,
     Inverted: plan_inverted,
-}  # type of the table -> what only its template says
+    TimmModel: plan_timm,
+}
 
 
 @dataclass(frozen=True)
@@ -39,11 +51,16 @@ class BackbonePlan:
     frozen_modules: str  # self.conv1, self.bn1
     left_out: tuple[str, ...]  # what weights of timm's may hold besides
     first: str  # the tensor that meets the image's channels
+    adapted: str  # to those of the job; empty where it fits
+    adapted_note: str
     family: dict[str, Any]  # what the templates of the family ask for besides
 
 
 def plan_backbone(job: Job, summary: Summary) -> BackbonePlan:
-    table = TABLES[job.backbone.name]
+    image = (job.data.channels, *job.data.resolution)
+    table = table_of(job.backbone.name, image)
+    said = FAMILIES[type(table)](table, summary)
+    adapted, adapted_note = _ADAPTED.get(job.data.channels, ("", ""))
     returned = tuple(f"c{level}" for level in summary.backbone_returned)
     return BackbonePlan(
         made=span(summary.backbone_levels),
@@ -52,27 +69,25 @@ def plan_backbone(job: Job, summary: Summary) -> BackbonePlan:
         returns_type=maps_type(returned),
         mean=_of_channels(table.mean, job.data.channels),
         std=_of_channels(table.std, job.data.channels),
-        first=f"{table.first}.weight",
-        **_by_family(job, table, summary),
+        adapted=adapted,
+        adapted_note=adapted_note,
+        **_frozen(job, said.pop("modules")),
+        **said,
     )
 
 
-def _by_family(job: Job, table: Table, summary: Summary) -> dict[str, Any]:
-    """What the family says, and its modules by level put to use."""
-    said = FAMILIES[type(table)](table, summary)
-    modules: dict[int, list[str]] = said.pop("modules")
-    frozen = [k for k in modules if k <= job.backbone.frozen_levels]
+def _frozen(job: Job, modules: dict[int, list[str]]) -> dict[str, str]:
+    """The modules that make the frozen levels, of those that make each level."""
+    frozen = tuple(k for k in sorted(modules) if k <= job.backbone.frozen_levels)
     names = [f"self.{module}" for k in frozen for module in modules[k]]
-    left_out = (*said.pop("unused"), *table.classifier)
-    return said | {
-        "frozen": span(tuple(frozen)) if frozen else "",
-        "frozen_modules": ", ".join(names),
-        "left_out": tuple(f"{name}." for name in left_out),
+    return {
+        "frozen": span(frozen) if frozen else "",
+        "frozen_modules": ", ".join(names) + "," * (len(names) == 1),
     }
 
 
 def _of_channels(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    """Per channel of the image: for grey ones the mean over the colors."""
-    if channels == IMAGENET_CHANNELS:
-        return values
-    return (round(sum(values) / len(values), 3),) * channels
+    """Per channel of the image; one that is no color counts as their mean."""
+    mean = round(sum(values) / len(values), 3)
+    colors = values if channels >= IMAGENET_CHANNELS else ()
+    return colors + (mean,) * (channels - len(colors))

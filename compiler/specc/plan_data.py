@@ -10,6 +10,13 @@ from specc.plan_heads import HeadPlan
 from specc.plan_source import Line, constant, mapping
 
 NO_AUGMENTATION = Augmentation(False, False, False, 0.0, 0.0)
+READ = {1: "read_image", 3: "read_image", 4: "read_bands"}  # by channels
+RECOLOR = {1: "recolor_grey", 3: "recolor", 4: "recolor_bands"}
+DRAWABLE = {
+    1: "cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)",
+    3: "image.copy()",
+    4: "cv2.cvtColor(image, cv2.COLOR_RGBA2RGB)",
+}
 DRAWINGS = {"object": "objects", "category": "category"}
 
 
@@ -35,9 +42,9 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     return {
         "data_sections": [
             f"data/{part}.py.jinja"
-            for part in (*_imaging(chosen, boxes, grey), "batches")
+            for part in (*_imaging(chosen, boxes, job.data.channels), "batches")
         ],
-        "grey": grey,
+        "drawable_image": DRAWABLE[job.data.channels],
         "image_kind": "Grey" if grey else "RGB",
         "read_flag": "IMREAD_GRAYSCALE" if grey else "IMREAD_COLOR",
         "reduced_flag": f"IMREAD_REDUCED_{'GRAYSCALE' if grey else 'COLOR'}",
@@ -68,17 +75,17 @@ def _placed(heads: tuple[HeadPlan, ...], positions: bool) -> str:
     return mapping((head.name, head.place) for head in heads)
 
 
-def _imaging(chosen: Augmentation, boxes: bool, grey: bool) -> list[str]:
+def _imaging(chosen: Augmentation, boxes: bool, channels: int) -> list[str]:
     transform = "transform_transposed" if chosen.transpose else "transform"
     return [
         "banner_images",
         "image_error",
         *([transform] if boxes else []),
-        "read_image",
+        READ[channels],
         "letterbox_boxes" if boxes else "letterbox",
         "on_canvas",
         *(["augment"] if chosen != NO_AUGMENTATION else []),
-        *(["recolor_grey" if grey else "recolor"] if chosen.color else []),
+        *([RECOLOR[channels]] if chosen.color else []),
         *(["moved"] if boxes else []),
     ]
 

@@ -60,7 +60,7 @@ def _sections(data: Data, kinds: list[str], several: bool) -> list[str]:
         *([] if data.format == "folders" else ["below"]),
         "compare_names",
         "banner_image",
-        "image_size",
+        "image_size_bands" if data.channels == 4 else "image_size",
         *(PARSERS[kind] for kind in kinds),
     ]
 

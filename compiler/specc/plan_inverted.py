@@ -50,6 +50,7 @@ def plan_inverted(table: Inverted, summary: Summary) -> dict[str, Any]:
     used = [block for _, _, blocks in emitted for block in blocks]
     kinds = {kind: _kind(table, kind, used) for kind in dict.fromkeys(_kinds(used))}
     extra = [level for level in summary.backbone_levels if level > LEVELS]
+    unused = [f"blocks.{n}" for n in range(len(emitted), len(table.stages))]
     stem = "x" if emitted and emitted[0][0] == 1 else "c1"
     return {
         "template": "backbones/inverted.py.jinja",
@@ -57,7 +58,8 @@ def plan_inverted(table: Inverted, summary: Summary) -> dict[str, Any]:
         "layers": tuple(extra_level(k, channels[k - 1], channels[k]) for k in extra),
         "steps": tuple(_steps(emitted, extra, channels)),
         "modules": _modules(emitted, extra),
-        "unused": [f"blocks.{n}" for n in range(len(emitted), len(table.stages))],
+        "first": f"{table.first}.weight",
+        "left_out": tuple(f"{name}." for name in (*unused, *table.classifier)),
         "family": {
             "title": table.title,
             "paper": table.paper,

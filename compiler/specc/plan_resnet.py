@@ -28,13 +28,15 @@ def plan_resnet(table: ResNet, summary: Summary) -> dict[str, Any]:
         modules[level] = [layer.name]
         source = f"self.{layer.name}({below})"
         steps.append(Line(f"c{level}", source, shape=shape(channels[level], level)))
+    unused = [f"layer{k - 1}" for k in range(2, LEVELS + 1) if k not in modules]
     return {
         "template": "backbones/resnet.py.jinja",
         "class_name": table.class_name,
         "layers": tuple(layers),
         "steps": tuple(steps),
         "modules": modules,
-        "unused": [f"layer{k - 1}" for k in range(2, LEVELS + 1) if k not in modules],
+        "first": f"{table.first}.weight",
+        "left_out": tuple(f"{name}." for name in (*unused, *table.classifier)),
         "family": {"block_template": f"backbones/{table.block}_block.py.jinja"},
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from specc.backbones import TABLES
 from specc.cost import Level, Summary
 from specc.job import Job
+from specc.timm_models import PREFIX, is_timm
 
 TASKS = {
     "object_detection": "object detection",
@@ -17,7 +18,7 @@ def title_of(job: Job) -> str:
     """Tasks and architecture in a line, such as: Object detection: ResNet-18 -> FPN."""
     tasks = list(dict.fromkeys(TASKS[head.task] for head in job.heads))
     what = " and ".join([", ".join(tasks[:-1]), tasks[-1]] if tasks[1:] else tasks)
-    parts = [TABLES[job.backbone.name].title]
+    parts = [_backbone_title(job.backbone.name)]
     if job.neck:
         parts.append(NECKS[job.neck.kind])
     if len(job.heads) > 1:
@@ -26,6 +27,11 @@ def title_of(job: Job) -> str:
         count = len(job.heads[0].categories)
         parts.append(f"{count} {'category' if count == 1 else 'categories'}")
     return f"{what[0].upper()}{what[1:]}: {' -> '.join(parts)}"
+
+
+def needs_of(job: Job) -> str:
+    """What model.py imports besides the standard library, in words."""
+    return "PyTorch and timm" if is_timm(job.backbone.name) else "PyTorch alone"
 
 
 def level_table(summary: Summary) -> list[str]:
@@ -57,6 +63,12 @@ def cost_line(summary: Summary) -> str:
     if summary.divisor > 1:
         line += f".\nHeight and width are multiples of {summary.divisor}"
     return line + "."
+
+
+def _backbone_title(name: str) -> str:
+    if is_timm(name):
+        return f"{name.removeprefix(PREFIX)} of timm"
+    return TABLES[name].title
 
 
 def _rows(summary: Summary) -> list[list[str]]:

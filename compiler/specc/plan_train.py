@@ -8,6 +8,7 @@ from specc.backbones import TABLES
 from specc.job import Job, Optimizer, Scheduler, Trainer
 from specc.plan_backbone import BackbonePlan
 from specc.plan_source import Line, constant, literal
+from specc.plan_timm import starts_from_timm, timm_start, timm_weights
 
 HUB = "https://huggingface.co/timm/{}/resolve/main/pytorch_model.bin"
 INITIALIZATIONS = {"imagenet": "imagenet", "checkpoint": "matching"}
@@ -25,8 +26,8 @@ def train_constants(job: Job, backbone: BackbonePlan) -> tuple[Line, ...]:
     if trainer.gradient_clipping is not None:
         lines.append(constant("CLIP_NORM", trainer.gradient_clipping))
     if trainer.initialization.kind != "random":
-        lines.append(_weights(job))
-    if trainer.initialization.kind == "imagenet":
+        lines.append(timm_weights(job) if starts_from_timm(job) else _weights(job))
+    if trainer.initialization.kind == "imagenet" and backbone.left_out:
         lines.append(constant("LEFT_OUT", backbone.left_out))
     return (
         *lines,
@@ -60,6 +61,7 @@ def plan_train(job: Job) -> dict[str, Any]:
         "load_weights": _load(local=start.weights is not None),
         "optimizer": _optimizer(trainer.optimizer),
         "optimizer_sections": _optimizer_sections(trainer),
+        **(timm_start(job) if starts_from_timm(job) else {}),
     }
 
 

@@ -1,7 +1,8 @@
 """Runs in a process of its own (see verify.py): what is the model that was emitted?
 
-`python probe.py MODEL_PY CLASS HEIGHT WIDTH CHANNELS` prints one line of JSON. It imports
-nothing of specc, as the emitted code does not.
+`python probe.py MODEL_PY CLASS HEIGHT WIDTH CHANNELS [timm]` prints one line of JSON. It
+imports nothing of specc, as the emitted code does not; `timm` says that the model needs
+timm, which timm_import.py, beside this file, then imports.
 """
 
 import importlib.util
@@ -33,7 +34,11 @@ def shapes(value):
     return [shapes(item) for item in value]
 
 
-def main(path, name, height, width, channels):
+def main(path, name, height, width, channels, *libraries):
+    if libraries:
+        from timm_import import import_timm
+
+        import_timm()
     with torch.device("meta"):
         model = load_class(path, name)().eval()
         images = torch.zeros(1, channels, height, width, dtype=torch.uint8)
@@ -48,4 +53,4 @@ def main(path, name, height, width, channels):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3], *map(int, sys.argv[3:]))
+    main(*sys.argv[1:3], *map(int, sys.argv[3:6]), *sys.argv[6:])

@@ -1,9 +1,10 @@
 """The JSON Schema of a job: its files as one document, and its defaults.
 
 The schema is the only home of names, types, ranges, units, defaults and descriptions;
-the compiler reads all of them from here. Two annotations are our own: `x-unit` (of a
-number), and for heads `x-metrics` (the first is the primary one) with `x-formats` (the
-dataset formats that hold the task's annotations).
+the compiler reads all of them from here. Some annotations are our own: `x-unit` (of a
+number), `x-other` (what a choice admits besides the values that it lists), and for heads
+`x-metrics` (the first is the primary one) with `x-formats` (the dataset formats that hold
+the task's annotations).
 """
 
 from __future__ import annotations

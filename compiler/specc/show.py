@@ -68,7 +68,7 @@ def _level_rows(summary: Summary) -> list[tuple[str, ...]]:
                 _or_blank(level.backbone),
                 _or_blank(level.neck),
                 *("x" if name in level.heads else "" for name in heads),
-                str(level.receptive_field),
+                "?" if level.receptive_field is None else str(level.receptive_field),
             )
         )
     return rows

@@ -22,7 +22,7 @@ from specc.diagnostics import Diagnostic
 from specc.resources import PACKAGE, template_folder
 
 # Other releases of these may give other text or other findings.
-_LIBRARIES = ("black", "jinja2", "jsonschema", "networkx")
+_LIBRARIES = ("black", "jinja2", "jsonschema", "networkx", "timm", "torch")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from specc.schema import bundled, follow
 from specc.words import clip, did_you_mean, label, listed, name_of, quoted
 
 MOST_FINDINGS = 50
+MOST_CHOICES = 8  # that a message lists; a note lists more
 _TYPES = {
     "array": "a list",
     "boolean": "true or false",
@@ -206,11 +207,24 @@ def _choice(path: Path, error: ValidationError) -> Diagnostic:
         message = f"the job's version is {_found(value)}, specc reads {choices[-1]}"
         help = f"write {choices[-1]}, or install a newer specc"
         return Diagnostic("E129", message, path, help=help)
-    message = f"{label(path)} must be {listed(choices, 'or')}, found {quoted(value)}"
+    others = [quoted(error.schema["x-other"])] if "x-other" in error.schema else []
+    words, note = listed(choices + others, "or"), ""
+    if len(choices) > MOST_CHOICES:
+        words, note = f"one of {len(choices)} names", f"they are {listed(choices)}"
+        words += f" or {others[0]}" if others else ""
+    message = f"{label(path)} must be {words}, found {quoted(value)}"
     names = [one for one in error.validator_value if isinstance(one, str)]
     close = did_you_mean(value, names, mark='"') if isinstance(value, str) else ""
-    help = close or f"write {choices[0]}"
-    return Diagnostic("E124", message, path, help=help)
+    help = close or _other(error) or f"write {choices[0]}"
+    return Diagnostic("E124", message, path, help=help, note=note)
+
+
+def _other(error: ValidationError) -> str:
+    """The edit where a choice admits more than it lists, and the value could be meant."""
+    other, value = error.schema.get("x-other"), error.instance
+    if not other or not isinstance(value, str) or not re.fullmatch(r"[\w.]+", value):
+        return ""
+    return f"write {quoted(other.replace('<name>', value))} if you mean that one"
 
 
 def _text(path: Path, error: ValidationError) -> Diagnostic:
@@ -230,6 +244,8 @@ def _legal_text(error: ValidationError) -> str:
     if pattern.startswith("^[a-z]"):
         name = re.sub("[^a-z0-9_]+", "-", value[:64].lower()).strip("-0123456789_")
         return f'write "{name}"' if re.search(pattern, name) else "write such a name"
+    if error.validator == "pattern" and "examples" in error.schema:
+        return f"write a name such as {quoted(error.schema['examples'][0])}"
     edits = {"minLength": "write at least one character", "maxLength": "shorten it"}
     return edits.get(error.validator, "write it without control characters")
 

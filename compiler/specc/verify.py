@@ -14,6 +14,7 @@ from pathlib import Path
 from specc.build import Compiled
 from specc.cost import Summary
 from specc.diagnostics import fail
+from specc.timm_models import is_timm
 
 _PROBE = Path(__file__).with_name("probe.py")
 _NO_TORCH = 3  # the probe's exit code without torch
@@ -50,7 +51,9 @@ def compare(summary: Summary, found: dict) -> list[str]:
 
 def _probe(compiled: Compiled) -> dict:
     height, width = compiled.job.data.resolution
-    shape = [str(value) for value in (height, width, compiled.job.data.channels)]
+    arguments = [str(value) for value in (height, width, compiled.job.data.channels)]
+    if is_timm(compiled.job.backbone.name):
+        arguments.append("timm")
     with tempfile.TemporaryDirectory() as folder:
         for path, text in compiled.files.items():
             place = Path(folder, path)
@@ -58,7 +61,14 @@ def _probe(compiled: Compiled) -> dict:
             place.write_text(text, encoding="utf-8")
         model = str(Path(folder, "model.py"))
         done = subprocess.run(
-            [sys.executable, "-B", str(_PROBE), model, compiled.model_class, *shape],
+            [
+                sys.executable,
+                "-B",
+                str(_PROBE),
+                model,
+                compiled.model_class,
+                *arguments,
+            ],
             capture_output=True,
             text=True,
         )

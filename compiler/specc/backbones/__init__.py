@@ -1,10 +1,11 @@
-"""The backbones that specc writes out: a table each, and one builder a family."""
+"""The backbones that specc writes out, a table each, and timm's; one builder a family."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from specc.backbones import efficientnet, inverted, mobilenet, resnet
+from specc import timm_models
+from specc.backbones import efficientnet, inverted, mobilenet, opaque, resnet
 
 if TYPE_CHECKING:
     from specc.graph import Node, Scope
@@ -17,12 +18,21 @@ TABLES = {
 BUILDERS = {  # type of the table -> builder
     resnet.ResNet: resnet.build,
     inverted.Inverted: inverted.build,
+    timm_models.TimmModel: opaque.build,
 }
+
+
+def table_of(name: str, image: tuple[int, ...]) -> Any:
+    """What tells the backbone from others of its family, for an image of this shape.
+    Raises JobError for a model of timm that cannot be used."""
+    if timm_models.is_timm(name):
+        return timm_models.ask(name, image)
+    return TABLES[name]
 
 
 def build(net: Scope, name: str, image: Node, top_level: int) -> dict[int, Node]:
     """Add backbone ``name`` to ``top_level``; returns level -> node, from level 1."""
-    table = TABLES[name]
+    table = table_of(name, net.shape(image))
     levels = BUILDERS[type(table)](net, table, image, top_level)
     for level in range(max(levels) + 1, top_level + 1):
         levels[level] = _extra_level(net.at(level), levels[level - 1])

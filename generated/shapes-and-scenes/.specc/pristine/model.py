@@ -29,6 +29,9 @@ DIVISOR = 32  # of an image's height and width, else it is padded
 CHANNELS = 96  # width of every neck level
 SHAPES_STRIDES = (8, 16, 32, 64)  # levels 3..6
 BINS = 16  # a side of a box lies 0..15 strides from the center of its cell
+CELLS_PER_OBJECT = 10  # at most, the best aligned ones, learn it
+CANDIDATES = 400  # best scores of an image that enter non-maximum suppression
+ROUNDS = 16  # of it; even, so that what is still undecided stays
 
 # ---- Backbone: levels 1..5 ----
 
@@ -123,6 +126,13 @@ class Predictions(NamedTuple):
     points: Tensor  # (N, 2), centers of the cells in pixels
     strides: Tensor  # (N, 1)
 
+    def boxes(self) -> Tensor:
+        """The mean of the bins as a box for every cell, (B, N, 4) in pixels."""
+        steps = torch.arange(BINS, device=self.bins.device, dtype=torch.float32)
+        distances = self.bins.softmax(-1) @ steps * self.strides
+        left_top, right_bottom = distances.chunk(2, -1)
+        return torch.cat([self.points - left_top, self.points + right_bottom], -1)
+
 
 class DetectionHead(nn.Module):
     """Anchor-free head, its weights shared by all levels.
@@ -147,16 +157,10 @@ class DetectionHead(nn.Module):
     def forward(self, *levels: Tensor) -> Predictions:
         logits = [self.class_logits(self.class_tower(level)) for level in levels]
         bins = [self.box_bins(self.box_tower(level)) for level in levels]
-        points, strides = [], []
-        for level, stride in zip(levels, self.strides):
-            points.append(centers(level, stride))
-            strides.append(torch.full_like(points[-1][:, :1], stride))
-        return Predictions(
-            rows(logits),
-            rows(bins).unflatten(2, (4, BINS)),
-            torch.cat(points),
-            torch.cat(strides),
-        )
+        points = [centers(x, stride) for x, stride in zip(levels, self.strides)]
+        strides = [torch.full_like(x[:, :1], s) for x, s in zip(points, self.strides)]
+        bins = rows(bins).unflatten(2, (4, BINS))
+        return Predictions(rows(logits), bins, torch.cat(points), torch.cat(strides))
 
 
 def tower(channels: int, layers: int) -> nn.Sequential:
@@ -231,25 +235,13 @@ class Network(nn.Module):
 # ---- Boxes: (..., 4) as left, top, right, bottom ----
 
 
-def boxes_of(predictions: Predictions) -> Tensor:
-    """The box of every cell, (B, N, 4) in pixels."""
-    steps = torch.arange(BINS, device=predictions.bins.device, dtype=torch.float32)
-    distances = predictions.bins.softmax(-1) @ steps * predictions.strides
-    left_top, right_bottom = distances.chunk(2, -1)
-    points = predictions.points
-    return torch.cat([points - left_top, points + right_bottom], -1)
-
-
-def area(boxes: Tensor) -> Tensor:
-    return (boxes[..., 2:] - boxes[..., :2]).prod(-1)
-
-
 def iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Intersection over union of broadcast pairs of boxes, and their unions' areas."""
     left_top = torch.maximum(a[..., :2], b[..., :2])
     right_bottom = torch.minimum(a[..., 2:], b[..., 2:])
     intersection = (right_bottom - left_top).clamp(min=0).prod(-1)
-    union = (area(a) + area(b) - intersection).clamp(min=1e-6)
+    area_a, area_b = ((box[..., 2:] - box[..., :2]).prod(-1) for box in (a, b))
+    union = (area_a + area_b - intersection).clamp(min=1e-6)
     return intersection / union, union
 
 
@@ -264,9 +256,6 @@ def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
 
 
 # ---- Loss ----
-
-
-CELLS_PER_OBJECT = 10  # at most; the best aligned ones learn it
 
 
 @torch.no_grad()
@@ -317,7 +306,7 @@ def detection_loss(
     predictions: Predictions, targets: dict[str, Tensor]
 ) -> dict[str, Tensor]:
     """Terms "class", "box" and "bins", per object and so of any batch or image size."""
-    boxes = boxes_of(predictions)
+    boxes = predictions.boxes()
     owner, scores = assign(predictions, boxes.detach(), targets)
     image, cell = (owner >= 0).nonzero(as_tuple=True)
     number, weight = owner[image, cell], scores[image, cell]
@@ -348,10 +337,8 @@ def bin_cross_entropy(bins: Tensor, distances: Tensor) -> Tensor:
     distances = distances.clamp(0, BINS - 1.01)
     below = distances.long()
     share = distances - below
-    log_p = bins.log_softmax(-1)
-    lower = log_p.gather(2, below[..., None])[..., 0]
-    upper = log_p.gather(2, below[..., None] + 1)[..., 0]
-    return -((1 - share) * lower + share * upper).mean(1)
+    log_p = bins.log_softmax(-1).gather(2, torch.stack([below, below + 1], 2))
+    return -((1 - share) * log_p[..., 0] + share * log_p[..., 1]).mean(1)
 
 
 def classification_loss(
@@ -379,10 +366,6 @@ def loss_terms(outputs: dict, targets: dict) -> dict[str, Tensor]:
 # ---- Inference ----
 
 
-CANDIDATES = 400  # best scores of an image that enter non-maximum suppression
-ROUNDS = 16  # of it; even, so that what is still undecided stays
-
-
 def decode_objects(
     predictions: Predictions, min_score: float, max_iou: float, limit: int
 ) -> dict[str, Tensor]:
@@ -396,7 +379,7 @@ def decode_objects(
     logits, index = logits.topk(min(max(CANDIDATES, limit), logits.shape[1]))
     scores = logits.sigmoid()
     cell, classes = index // categories, index % categories
-    boxes = boxes_of(predictions).gather(1, cell[..., None].expand(-1, -1, 4))
+    boxes = predictions.boxes().gather(1, cell[..., None].expand(-1, -1, 4))
 
     keep = suppress(boxes, classes, max_iou) & (scores > min_score)
     scores, order = (scores * keep).topk(min(limit, scores.shape[1]))

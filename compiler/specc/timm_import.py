@@ -1,0 +1,39 @@
+"""Imports timm, also beside a torchvision that does not fit the installed PyTorch.
+
+timm imports torchvision. Its wheel needs the CUDA build of PyTorch; beside a CPU build
+the import ends with "operator torchvision::nms does not exist". timm's models call none
+of its operators: it is enough that their names exist. Imports nothing of specc, so that
+probe.py can use it from a process of its own.
+"""
+
+import importlib
+import sys
+from types import ModuleType
+
+_OPERATORS = ("nms", "qnms")
+_kept = []  # PyTorch forgets operators along with the library that defined them
+
+
+def import_timm() -> ModuleType:
+    """Raises what the import of torch or timm raises, ImportError above all."""
+    importlib.import_module("torch")
+    try:
+        importlib.import_module("torchvision")
+    except ImportError:
+        pass  # then timm says what it lacks
+    except RuntimeError:
+        _name_operators()
+    return importlib.import_module("timm")
+
+
+def _name_operators() -> None:
+    import torch
+
+    library = torch.library.Library("torchvision", "DEF")
+    for name in _OPERATORS:
+        library.define(
+            f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+        )
+    _kept.append(library)
+    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+        del sys.modules[name]  # half imported
