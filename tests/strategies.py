@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from specc.schema import bundled, follow
 
-MARK = "zq"
+MARK = "ZQ"  # in capitals, which no name of a job or head may hold
 NAME_LETTERS = string.ascii_lowercase + string.digits + "_-"
 HOSTILE = (
     *('"; import os #', "'; import os #", '"""', "'''", "{{ 7*7 }}", "{% if x %}"),

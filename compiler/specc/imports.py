@@ -23,6 +23,7 @@ _STANDARD = {
     "Callable": ("collections.abc", "Callable"),
     "Iterator": ("collections.abc", "Iterator"),
     "Path": ("pathlib", "Path"),
+    "PureWindowsPath": ("pathlib", "PureWindowsPath"),
     "NamedTuple": ("typing", "NamedTuple"),
 }  # fmt: skip
 _OTHERS = {

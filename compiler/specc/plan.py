@@ -261,8 +261,10 @@ def _forward(
 
 
 def _requirements(job: Job) -> list[str]:
-    wanted = ["matplotlib", "numpy", "opencv-python-headless", "pillow"]
-    wanted += ["tensorboard", "torch>=2.4", "tqdm"]
+    # An older OpenCV fills up a JPEG that is cut short, and an older PyTorch does not
+    # keep what `weights_only` promises (CVE-2025-32434).
+    wanted = ["matplotlib", "numpy", "opencv-python-headless>=4.11", "pillow"]
+    wanted += ["tensorboard", "torch>=2.6", "tqdm"]
     if job.data.format == "native":
         wanted.append("PyYAML")
     if any(head.task == "object_detection" for head in job.heads):

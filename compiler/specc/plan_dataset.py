@@ -18,14 +18,20 @@ def kinds_of(heads: tuple[HeadPlan, ...]) -> list[str]:
     return [KINDS[task] for task in dict.fromkeys(head.task for head in heads)]
 
 
+PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
+VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
+
+
 def dataset_constants(job: Job) -> tuple[Line, ...]:
     data = job.data
+    limits = (PIXELS, VALUES) if data.format == "native" else (PIXELS,)
     if data.validation is not None:
         sets = (data.train, data.validation)
-        return (constant("TRAIN, VALIDATION", sets, "below --data"),)
+        return (constant("TRAIN, VALIDATION", sets, "below --data"), *limits)
     return (
         constant("TRAIN", data.train, "below --data"),
         constant("VALIDATION_SHARE", data.validation_fraction, "of it is held out"),
+        *limits,
     )
 
 
