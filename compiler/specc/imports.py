@@ -23,6 +23,7 @@ _STANDARD = {
     "Callable": ("collections.abc", "Callable"),
     "Iterator": ("collections.abc", "Iterator"),
     "Path": ("pathlib", "Path"),
+    "PureWindowsPath": ("pathlib", "PureWindowsPath"),
     "NamedTuple": ("typing", "NamedTuple"),
 }  # fmt: skip
 _OTHERS = {
@@ -111,7 +112,7 @@ def _defined(statement: ast.stmt) -> list[str]:
             node.id
             for target in statement.targets
             for node in ast.walk(target)
-            if isinstance(node, ast.Name)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
         )
     return []
 

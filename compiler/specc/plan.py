@@ -7,6 +7,7 @@ of names that specc chose and numbers, never of such strings.
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -36,6 +37,7 @@ from specc.resolved import as_job
 _JOB_FILE = 'Path(__file__).with_name("resolved.json")'
 JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
 
+TITLE_COLUMNS = 84  # of a docstring's first line, beside its quotes
 _BINS = "a side of a box lies 0..15 strides from the center of its cell"
 _CANDIDATES = "best scores of an image that enter non-maximum suppression"
 DETECTION = (
@@ -96,7 +98,7 @@ def plan(job: Job, graph: nx.DiGraph) -> Plan:
 
 def _texts(job: Job, summary: Summary, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     return {
-        "title": title_of(job),
+        "title": textwrap.fill(title_of(job), TITLE_COLUMNS),
         "table": level_table(summary),
         "readme_rows": markdown_rows(summary),
         "cost": cost_line(summary),
@@ -275,8 +277,10 @@ def _forward(
 
 
 def _requirements(job: Job) -> list[str]:
-    wanted = ["matplotlib", "numpy", "opencv-python-headless", "pillow"]
-    wanted += ["tensorboard", "torch>=2.4", "tqdm"]
+    # An older OpenCV fills up a JPEG that is cut short, and an older PyTorch does not
+    # keep what `weights_only` promises (CVE-2025-32434).
+    wanted = ["matplotlib", "numpy", "opencv-python-headless>=4.11", "pillow"]
+    wanted += ["tensorboard", "torch>=2.6", "tqdm"]
     if job.data.format == "native":
         wanted.append("PyYAML")
     if any(head.task == "object_detection" for head in job.heads):

@@ -19,8 +19,13 @@ def kinds_of(heads: tuple[HeadPlan, ...]) -> list[str]:
     return [KINDS[task] for task in dict.fromkeys(head.task for head in heads)]
 
 
+PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
+VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
+
+
 def dataset_constants(job: Job) -> tuple[Line, ...]:
     data = job.data
+    limits = (PIXELS, VALUES) if data.format == "native" else (PIXELS,)
     if data.validation is not None:
         sets = (data.train, data.validation)
         lines = [constant("TRAIN, VALIDATION", sets, "below --data")]
@@ -30,7 +35,7 @@ def dataset_constants(job: Job) -> tuple[Line, ...]:
         lines += [constant("VALIDATION_SHARE", share, "of it is held out")]
     if data.format == "folders":
         lines.append(constant("SUFFIXES", SUFFIXES, "of images"))
-    return tuple(lines)
+    return (*lines, *limits)
 
 
 def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:

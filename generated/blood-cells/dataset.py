@@ -12,10 +12,11 @@ A dataset is a folder with `images/`, and beside it:
 `null` leaves an image out, `[]` is one without objects.
 """
 
+import itertools
 import os
 import sys
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ from PIL import Image
 from model import CATEGORIES
 
 TRAIN, VALIDATION = "bccd/train", "bccd/val"  # below --data
+MOST_PIXELS = 200_000_000  # of an image; a bomb has more
+MOST_VALUES = 50_000_000  # of a file of annotations, likewise
 
 
 class Objects(NamedTuple):
@@ -120,17 +123,43 @@ def names_of(path: Path, entry: dict) -> set[str]:
 
 def read_yaml(path: Path) -> object:
     try:
-        text = path.read_text(encoding="utf-8")
-        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return yaml.load(path.read_text(encoding="utf-8"), SafeLoader)
     except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise SystemExit(f"{path}: cannot be read: {error}") from None
 
 
+class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """Without bombs: by aliases of aliases a few lines stand for billions of values."""
+
+    def construct_document(self, node: yaml.Node):
+        values = count_values(node, {})
+        if values > MOST_VALUES:
+            raise ValueError(f"holds {values:,} values, the limit is {MOST_VALUES:,}")
+        return super().construct_document(node)
+
+
+def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
+    """The values in a node with every alias written out."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if node not in known:
+        known[node] = MOST_VALUES  # if it holds itself
+        parts = node.value
+        if isinstance(node, yaml.MappingNode):
+            parts = itertools.chain.from_iterable(parts)
+        known[node] = 1 + sum(count_values(part, known) for part in parts)
+    return known[node]
+
+
 def below(folder: Path, name: object) -> Path:
-    """A path that the dataset names; it may not lead out of its folder."""
+    """A path that the dataset names; it may not lead out of its folder, on any system.
+
+    Links are followed: whoever could place one could place the file itself.
+    """
     if not isinstance(name, str) or not name or "\0" in name:
-        raise ValueError(f"not a file name: {name!r}")
-    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"not a file name: {name!r:.100}")
+    path = PureWindowsPath(name)  # knows both separators, and drives
+    if path.anchor or ".." in path.parts:
         raise ValueError(f"leads out of {folder}")
     return folder / name
 
@@ -146,12 +175,16 @@ def compare_names(path: Path, dataset: set[str], job: set[str]):
 
 # ---- One image and its labels ----
 
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
+
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image as it is shown, from its header alone."""
+    """Height and width of an image as it is shown, by its header."""
     try:
         with Image.open(path) as image:
             width, height = image.size
+            if width * height > MOST_PIXELS:  # before Pillow decodes a PNG for its EXIF
+                raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
             turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
             kind = image.format
     except FileNotFoundError:

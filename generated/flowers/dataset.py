@@ -16,6 +16,7 @@ from model import CATEGORIES
 TRAIN = "flowers"  # below --data
 VALIDATION_SHARE = 0.1  # of it is held out
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of images
+MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 
 
 class Sample(NamedTuple):
@@ -87,12 +88,16 @@ def compare_names(path: Path, dataset: set[str], job: set[str]):
 
 # ---- One image and its labels ----
 
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
+
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image as it is shown, from its header alone."""
+    """Height and width of an image as it is shown, by its header."""
     try:
         with Image.open(path) as image:
             width, height = image.size
+            if width * height > MOST_PIXELS:  # before Pillow decodes a PNG for its EXIF
+                raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
             turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
             kind = image.format
     except FileNotFoundError:

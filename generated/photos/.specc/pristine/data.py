@@ -40,7 +40,11 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
         flag = cv2.IMREAD_REDUCED_COLOR_2
         flag = cv2.IMREAD_REDUCED_COLOR_4 if reduction >= 4 else flag
         flag = cv2.IMREAD_REDUCED_COLOR_8 if reduction >= 8 else flag
-    image = cv2.imread(str(sample.path), flag)
+    try:
+        # From memory, as imread fills up a JPEG that is cut short with grey.
+        image = cv2.imdecode(np.fromfile(sample.path, np.uint8), flag)
+    except (OSError, cv2.error):
+        image = None
     if image is None:
         raise ImageError(f"{sample.path}: cannot be decoded")
     shrinks = image.shape[0] >= 2 * height or image.shape[1] >= 2 * width

@@ -7,7 +7,7 @@ name or in `images`.
 import json
 import sys
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from PIL import Image
 from model import CATEGORIES
 
 TRAIN, VALIDATION = "traffic/train.json", "traffic/val.json"  # below --data
+MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 
 
 class Objects(NamedTuple):
@@ -104,10 +105,14 @@ def report(where: Path, samples: list, problems: list[str], counts: Counter):
 
 
 def below(folder: Path, name: object) -> Path:
-    """A path that the dataset names; it may not lead out of its folder."""
+    """A path that the dataset names; it may not lead out of its folder, on any system.
+
+    Links are followed: whoever could place one could place the file itself.
+    """
     if not isinstance(name, str) or not name or "\0" in name:
-        raise ValueError(f"not a file name: {name!r}")
-    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"not a file name: {name!r:.100}")
+    path = PureWindowsPath(name)  # knows both separators, and drives
+    if path.anchor or ".." in path.parts:
         raise ValueError(f"leads out of {folder}")
     return folder / name
 
@@ -123,12 +128,16 @@ def compare_names(path: Path, dataset: set[str], job: set[str]):
 
 # ---- One image and its labels ----
 
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
+
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image as it is shown, from its header alone."""
+    """Height and width of an image as it is shown, by its header."""
     try:
         with Image.open(path) as image:
             width, height = image.size
+            if width * height > MOST_PIXELS:  # before Pillow decodes a PNG for its EXIF
+                raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
             turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
             kind = image.format
     except FileNotFoundError:
