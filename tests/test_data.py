@@ -51,10 +51,12 @@ def test_a_batch_pads_its_objects(data):
     canvas = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     two = data.Objects(np.float32([[0, 0, 1, 2], [3, 4, 5, 6]]), np.int64([2, 0]))
     none = data.Objects(np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
-    images, targets = data.collate([(canvas, {"cells": x}) for x in (two, none)])
+    batch = [(canvas, {"cells": x}, []) for x in (two, none)]
+    images, targets, broken = data.collate(batch)
+    assert broken == []
     assert images.shape == (2, 3, HEIGHT, WIDTH) and images.dtype == torch.uint8
     assert targets["cells"]["classes"].tolist() == [[2, 0], [-1, -1]]
     assert targets["cells"]["boxes"][0].tolist() == [[0, 0, 1, 2], [3, 4, 5, 6]]
     assert not targets["cells"]["boxes"][1].any()
-    _, targets = data.collate([(canvas, {"cells": none})])
+    _, targets, _ = data.collate([(canvas, {"cells": none}, [])])
     assert targets["cells"]["classes"].tolist() == [[-1]]

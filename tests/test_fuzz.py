@@ -166,7 +166,7 @@ def test_a_build_writes_into_its_folder_alone(place, monkeypatch):
 def test_twenty_thousand_jobs(number):
     counts = run_jobs(JOBS, number)
     print(dict(counts))
-    assert counts["jobs"] >= JOBS and counts["refused"] < 0.7 * counts["jobs"]
+    assert counts["jobs"] >= JOBS and counts["refused"] < 0.9 * counts["jobs"]
 
 
 @pytest.mark.soak

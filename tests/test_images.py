@@ -263,7 +263,7 @@ def test_without_augmentation_training_letterboxes(emitted, tmp_path):
     cv2.imwrite(str(tmp_path / "image.png"), picture(90, 120))
     objects = data.Objects(np.float32([[6, 9, 60, 90]]), np.int64([0]))
     sample = data.Sample(tmp_path / "image.png", 90, 120, {"cells": objects})
-    canvas, labels = data.TrainingSet([sample], 0)[0, 0]
+    canvas, labels, _ = data.TrainingSet([sample], 0)[0, 0]
     assert (canvas == data.letterbox(sample)[0]).all()
     height, width = data.fit(90, 120)
     scale = np.tile([width / 120, height / 90], 2)

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from runs import (
     ITERATIONS,
     PATIENCE,
@@ -289,17 +288,61 @@ def test_missing_data_is_told(detector, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory) -> Path:
+    """A world in which one of eight training images is cut short, its header whole."""
+    folder = tmp_path_factory.mktemp("damaged")
+    shapes.draw_dataset(folder / "shapes", train=8, validation=2)
+    path = folder / "shapes" / "train" / "images" / "shapes_00002.jpg"
+    path.write_bytes(path.read_bytes()[:-500])
+    return folder
+
+
+def test_a_broken_image_is_replaced_named_and_counted(damaged):
+    """The same in every run: with workers, and over a stop."""
+    job = make(damaged / "job", SHAPES)
+    path = damaged / "shapes" / "train" / "images" / "shapes_00002.jpg"
+    told = f"{path}: cannot be decoded; another image takes its place (1 so far)"
+    whole = train(job, damaged / "whole").stderr
+    assert whole.count(told) == 1 and "Traceback" not in whole
+    assert told in train(job, damaged / "workers", "--workers", 1).stderr
+    assert_equal_runs(damaged / "whole", damaged / "workers")
+    process = start(job, damaged / "stopped", "--workers", 0)
+    process.kill()
+    process.communicate()
+    assert told in train(job, damaged / "stopped", "--resume").stderr
+    assert_equal_runs(damaged / "whole", damaged / "stopped")
+
+
 @pytest.mark.parametrize("workers", [0, 1])
-def test_an_image_that_breaks_in_the_run_is_named(world, tmp_path, workers):
-    data = tmp_path / "shapes"
-    shapes.draw_dataset(data, train=4, validation=1)
-    path = data / "train" / "images" / "shapes_00002.jpg"
-    Image.fromarray(cv2.imread(str(path))).save(path, "TIFF")
-    path.write_bytes(path.read_bytes()[:1000])  # the header is whole
+def test_too_many_broken_images_end_the_run(damaged, tmp_path, workers):
+    shapes.draw_dataset(tmp_path / "shapes", train=14, validation=1)
+    images = sorted((tmp_path / "shapes" / "train" / "images").iterdir())
+    for path in images[:12]:
+        path.write_bytes(path.read_bytes()[:-500])
     job = make(tmp_path / "job", SHAPES)
     said = train(job, tmp_path / "run", "--workers", workers, code=1).stderr
-    assert f"{path}: cannot be decoded" in said.splitlines()
-    assert "Traceback" not in said
+    assert " of 14 training images cannot be decoded, among them\n" in said
+    assert said.count(f"\n  {images[0].parent}") == 10 and "Traceback" not in said
+
+
+def test_a_broken_image_ends_what_would_be_falsified_without_it(whole, world):
+    """Validation, evaluation and prediction: the image is named, and nothing written."""
+    job = make(world / "to-break", SHAPES, data={"validation": "broken/val"})
+    shapes.draw_dataset(world / "broken", train=1, validation=3)
+    path = world / "broken" / "val" / "images" / "shapes_00001.jpg"
+    path.write_bytes(path.read_bytes()[:-500])
+    told = f"{path}: cannot be decoded"
+    weights = ("--weights", whole / "best.pt")
+    done = run(job, "evaluate.py", *weights, "--data", world, code=1)
+    assert refusal(done) == told and not done.stdout
+    flags = (*weights, "--output", world / "nothing")
+    assert refusal(run(job, "predict.py", *flags, path, code=1)) == told
+    assert not (world / "nothing").exists()
+    for workers in (0, 1):
+        flags = (f"runs/broken-{workers}", "--workers", workers)
+        said = train(job, *flags, "--max-iterations", 4, code=1).stderr
+        assert told in said and "Traceback" not in said
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ def data_constants(job: Job) -> tuple[Line, ...]:
         what = "brightness and contrast" if job.data.channels == 1 else saturation
         note = f"their {what} vary by up to this share"
         lines.append(constant("COLOR", augmentation.color, note))
+    note = "training images; a run ends above both limits"
+    lines.append(constant("MOST_BROKEN, BROKEN_SHARE", (10, 0.01), note))
     return tuple(lines)
 
 
@@ -96,6 +98,9 @@ def _augmentation(chosen: Augmentation, boxes: bool) -> dict[str, Any]:
     mapped = ", transposed" if chosen.transpose else ""
     return {
         "augments": chosen != NO_AUGMENTATION,
+        "training_view": (
+            "letterbox(sample)" if chosen == NO_AUGMENTATION else "augment(sample, rng)"
+        ),
         "augment_note": _augment_note(chosen),
         "augment_steps": _augment_steps(chosen, boxes),
         "augmented": f"canvas, Transform(scale, offset{mapped})" if boxes else "canvas",

@@ -4,6 +4,7 @@ import atexit
 import itertools
 import multiprocessing
 import signal
+import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
 
 from dataset import Objects, Sample
 from model import HEIGHT, PAD, WIDTH, fit
@@ -19,6 +21,7 @@ from model import HEIGHT, PAD, WIDTH, fit
 BATCH_SIZE = 8  # images of one optimizer step, over all processes
 SCALE = 0.25  # training images grow or shrink by up to this share
 COLOR = 0.2  # their brightness, contrast and saturation vary by up to this share
+MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
 
 cv2.setNumThreads(0)  # its threads do not survive the fork that makes a worker
 
@@ -129,14 +132,31 @@ def moved(objects: Objects, transform: Transform) -> Objects:
 
 
 class TrainingSet(Dataset):
-    """Augmented samples by (epoch, index): the same pair gives the same view."""
+    """Augmented samples by (epoch, index): the same pair gives the same view.
+
+    In place of an image that cannot be decoded stands another one, which the pair
+    chooses too. Why it had to is told beside the view.
+    """
 
     def __init__(self, samples: list[Sample], seed: int):
         self.samples, self.seed = samples, seed
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, dict]:
-        sample = self.samples[key[1]]
+    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, dict, list[str]]:
         rng = np.random.default_rng((self.seed, *key))
+        broken = []
+        for index in self.candidates(key[1], rng):
+            try:
+                return *self.view(self.samples[index], rng), broken
+            except ImageError as error:
+                broken.append(str(error))
+        raise ImageError(broken[-1])
+
+    def candidates(self, index: int, rng: np.random.Generator) -> Iterator[int]:
+        """The sample itself, then others, until more are broken than may be."""
+        yield index
+        yield from rng.permutation(len(self.samples))[: MOST_BROKEN + 1].tolist()
+
+    def view(self, sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, dict]:
         canvas, transform = augment(sample, rng)
         return canvas, {"cells": moved(sample.labels["cells"], transform)}
 
@@ -179,13 +199,16 @@ class Batches:
             yield batch
 
 
-def collate(batch: list[tuple[np.ndarray, dict]]) -> tuple[Tensor, dict]:
-    """Images (B, 3, H, W), uint8, and the targets of each head."""
-    images = torch.from_numpy(np.stack([canvas for canvas, _ in batch]))
-    labels = [labels for _, labels in batch]
-    return images.permute(0, 3, 1, 2), {
+def collate(
+    batch: list[tuple[np.ndarray, dict, list[str]]],
+) -> tuple[Tensor, dict, list[str]]:
+    """Images (B, 3, H, W), uint8, the targets of each head, what was broken."""
+    canvases, labels, broken = zip(*batch)
+    images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
+    targets = {
         "cells": stack_objects([of["cells"] for of in labels]),
     }
+    return images, targets, sum(broken, [])
 
 
 def stack_objects(batch: list[Objects]) -> dict[str, Tensor]:
@@ -203,8 +226,9 @@ def stack_objects(batch: list[Objects]) -> dict[str, Tensor]:
 
 def training_batches(
     samples: list[Sample], seed: int, start: int, rank: int, world: int, workers: int
-) -> DataLoader:
-    return DataLoader(
+) -> Iterator[tuple[Tensor, dict]]:
+    """Images and targets, from iteration `start` on."""
+    loader = DataLoader(
         TrainingSet(samples, seed),
         batch_sampler=Batches(len(samples), seed, start, rank, world),
         collate_fn=collate,
@@ -212,6 +236,22 @@ def training_batches(
         worker_init_fn=prepare_worker,
         pin_memory=torch.cuda.is_available(),
     )
+    return tell_broken(iter(loader), len(samples))
+
+
+def tell_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]:
+    """The batches, while few images are broken; each is named once."""
+    known = set()
+    for images, targets, broken in batches:
+        for problem in sorted(set(broken) - known):
+            known.add(problem)
+            said = f"{problem}; another image takes its place ({len(known)} so far)"
+            tqdm.write(said, file=sys.stderr)
+        if len(known) > max(MOST_BROKEN, BROKEN_SHARE * length):
+            listed = "\n  ".join(sorted(known)[:10])
+            what = f"{len(known)} of {length} training images cannot be decoded"
+            raise SystemExit(f"{what}, among them\n  {listed}")
+        yield images, targets
 
 
 def validation_batches(samples: list[Sample], workers: int) -> DataLoader:
