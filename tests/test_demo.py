@@ -68,8 +68,8 @@ def test_a_second_run_goes_on_in_the_folder(scripts, tmp_path):
     demo.run(tmp_path, iterations=5)
     assert (tmp_path / "data" / "train" / "boxes.yaml").stat().st_mtime_ns == drawn
     assert (tmp_path / "runs" / "shapes" / "calls.txt").read_text().splitlines() == [
-        "--output runs/shapes --resume --max-iterations 3",
-        "--output runs/shapes --resume --max-iterations 5",
+        "--output runs/shapes --resume any --max-iterations 3",
+        "--output runs/shapes --resume any --max-iterations 5",
     ]
 
 

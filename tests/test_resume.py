@@ -101,47 +101,61 @@ def test_a_kill_at_the_worst_moment_loses_nothing(unbroken, job, file, old, new)
     assert not list(output.glob("*.tmp"))
 
 
-def kill_at_random(job: Path, output: Path, seconds: float, workers: int) -> int:
-    """Kills a run this long after its start; returns the iteration it goes on from."""
+def start(job: Path, output: Path, workers: int) -> subprocess.Popen:
+    """A run that has begun, which it shows by writing its log anew."""
+    log = output / "metrics.jsonl"
+    before = log.stat().st_ino if log.exists() else 0
     flags = ("--data", job.parent, "--output", output, "--resume", "--workers", workers)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(
         command(job, "train.py", *flags), cwd=job.parent, env=one_core(), **quiet
     )
     end = time.monotonic() + PATIENCE
-    while not (output / "metrics.jsonl").exists() and time.monotonic() < end:
+    while process.poll() is None and time.monotonic() < end:
+        if log.exists() and log.stat().st_ino != before:
+            break
         time.sleep(0.01)
-    time.sleep(seconds)
-    process.kill()
-    process.wait()
-    last = output / "last.pt"
-    return checkpoint(last)["iteration"] if last.exists() else 0
+    return process
 
 
-def kill_and_compare(unbroken: Path, job: Path, points: int, seed: int) -> None:
-    """One run, killed at so many random instants, against the run that was not.
+@pytest.fixture(scope="module")
+def half_time(job) -> float:
+    """Half the seconds from the first step of a run to its end."""
+    process = start(job, job.parent / "runs" / "timed-whole", 0)
+    began = time.monotonic()
+    assert process.wait(PATIENCE) == 0
+    return (time.monotonic() - began) / 2
 
-    A kill comes up to two seconds after the run begins or goes on: in a step, in a
-    validation, or as it writes.
-    """
-    output, rng = job.parent / "runs" / f"killed-{seed}", random.Random(seed)
+
+def kill_and_compare(unbroken: Path, job: Path, times: list[float], seed: int) -> None:
+    """Kills a run this long after its first step, and again as it goes on; in the end
+    it must be the run that was not killed."""
+    output = job.parent / "runs" / f"killed-{seed}"
     reached = []
-    for _ in range(points):
-        seconds = rng.uniform(0, 2)
-        reached.append(kill_at_random(job, output, seconds, rng.choice([0, 1])))
+    for number, seconds in enumerate(times):
+        process = start(job, output, number % 2)
+        time.sleep(seconds)
+        process.kill()
+        process.wait()
+        last = output / "last.pt"
+        reached.append(checkpoint(last)["iteration"] if last.exists() else 0)
     train(job, output, "--resume")
     assert_equal_runs(unbroken, output)
-    print(f"killed {points} times; went on from iterations {reached}")
+    shown = ", ".join(f"{seconds:.2f}" for seconds in times)
+    print(f"killed after {shown} s; went on from iterations {reached}")
 
 
-def test_a_run_killed_at_random_ends_as_the_unbroken(unbroken, job):
-    kill_and_compare(unbroken, job, points=2, seed=0)
+def test_a_run_killed_at_random_ends_as_the_unbroken(unbroken, job, half_time):
+    times = [random.Random(0).uniform(0, half_time) for _ in range(2)]
+    kill_and_compare(unbroken, job, times, seed=0)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(1, 6))
-def test_twenty_kills_at_random_lose_nothing(unbroken, job, seed):
-    kill_and_compare(unbroken, job, points=4, seed=seed)
+@pytest.mark.parametrize("seed", range(1, 11))
+def test_twenty_kills_at_random_lose_nothing(unbroken, job, half_time, seed):
+    rng = random.Random(seed)
+    times = [rng.uniform(0, half_time) for _ in range(2)]
+    kill_and_compare(unbroken, job, times, seed)
 
 
 def test_edits_that_draw_random_numbers_resume_too(job):

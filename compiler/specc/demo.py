@@ -64,8 +64,10 @@ def run(folder: Path, iterations: int | None = None) -> None:
     compiled = _build(folder)
     output = Path("runs") / compiled.job.name
     # --resume starts afresh where there is nothing to resume.
-    flags = [] if iterations is None else ["--max-iterations", str(iterations)]
-    _run_script(folder, "train.py", "--output", output, "--resume", *flags)
+    flags = ["--resume"]
+    if iterations is not None:  # perhaps not as many as the last time
+        flags += ["any", "--max-iterations", str(iterations)]
+    _run_script(folder, "train.py", "--output", output, *flags)
     images = sorted((folder / "data" / "val" / "images").iterdir())[:DRAWN]
     _run_script(
         folder,
