@@ -12,8 +12,9 @@ demo: $(READY)
 	$(BIN)/python -m specc.cli demo
 
 # All tests but those that take many minutes. `pytest -m "not slow"` is the quick part.
+# A process a core, each with one thread; a file's tests stay together, with their fixtures.
 test: $(READY)
-	$(BIN)/python -m pytest -m "not soak"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not soak" -n auto --dist loadfile
 
 soak: $(READY)
 	$(BIN)/python -m pytest -m soak

@@ -107,23 +107,6 @@ def test_many_jobs_give_what_each_gives_alone(count):
         assert outcomes[0] == build.compile_job(encoded(jobs[0]))
 
 
-@pytest.mark.slow
-def test_the_cost_of_a_job_falls_with_their_number(place):
-    """Cold processes, wall time: 200 jobs in one call against one job."""
-    seconds = {}
-    for count in (1, 200):
-        for i in range(count):
-            job = DETECTOR | {"name": f"finder{i}"}
-            (place / f"{count}-{i}.json").write_bytes(encoded(job))
-        jobs = sorted(path.name for path in place.glob(f"{count}-*.json"))
-        arguments = ["build", "-o", f"out{count}", *jobs]
-        start = perf_counter()
-        run_code(f"import specc.cli as c; assert c.run_cli({arguments!r}) == 0")
-        seconds[count] = perf_counter() - start
-    assert len(list((place / "out200").iterdir())) == 200
-    assert seconds[200] / 200 < 0.75 * seconds[1]
-
-
 # ---- the fast path ----
 
 

@@ -91,7 +91,7 @@ def test_out_of_main_memory_says_so_too(job):
 
 def test_a_dead_worker_is_told(job):
     """As the kernel ends one that uses too much memory."""
-    line = "        sample = self.samples[key[1]]\n"
+    line = "        rng = np.random.default_rng((self.seed, *key))\n"
     kill = "        if key[0] > 0:\n            __import__('os').kill(__import__('os').getpid(), 9)\n"
     broken = with_fault(job, "data.py", line, kill + line)
     said = train(broken, broken / "run", "--workers", 1, code=1).stderr

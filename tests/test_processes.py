@@ -70,7 +70,8 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from data import collate, read_datasets, TrainingSet
+from data import collate, TrainingSet
+from dataset import read_datasets
 from evaluate import evaluate
 from model import Network, loss_terms
 
@@ -88,7 +89,7 @@ for module in model.modules():
         module.eval()
 
 batch = [TrainingSet(training, 0)[0, i] for i in (0, 1, 2, 3)]
-images, targets = collate(batch[rank::world])
+images, targets, _ = collate(batch[rank::world])
 replica = DistributedDataParallel(model)
 terms = loss_terms(replica(images), targets)
 sum(terms.values()).backward()

@@ -17,6 +17,10 @@ DRAWABLE = {
     3: "image.copy()",
     4: "cv2.cvtColor(image, cv2.COLOR_RGBA2RGB)",
 }
+TRAINING_SET = {  # with augmentation or without
+    True: "Augmented samples by (epoch, index): the same pair gives the same view.",
+    False: "Letterboxed samples by (epoch, index).",
+}
 DRAWINGS = {"object": "objects", "category": "category"}
 
 
@@ -46,6 +50,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
             f"data/{part}.py.jinja"
             for part in (*_imaging(chosen, boxes, job.data.channels), "batches")
         ],
+        "training_set": TRAINING_SET[chosen != NO_AUGMENTATION],
         "drawable_image": DRAWABLE[job.data.channels],
         "image_kind": "Grey" if grey else "RGB",
         "read_flag": "IMREAD_GRAYSCALE" if grey else "IMREAD_COLOR",
@@ -97,7 +102,6 @@ def _imaging(chosen: Augmentation, boxes: bool, channels: int) -> list[str]:
 def _augmentation(chosen: Augmentation, boxes: bool) -> dict[str, Any]:
     mapped = ", transposed" if chosen.transpose else ""
     return {
-        "augments": chosen != NO_AUGMENTATION,
         "training_view": (
             "letterbox(sample)" if chosen == NO_AUGMENTATION else "augment(sample, rng)"
         ),
