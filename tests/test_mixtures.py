@@ -38,10 +38,12 @@ HEADS = {
     "detector, classifier": ["cells", "kind"],
     "two classifiers": ["kind", "other-kind"],
     "two detectors": ["cells", "other-cells"],
+    "embedder": ["face"],
+    "embedder, detector": ["face", "cells"],
 }
 FORMATS = {
     "native": set(HEADS),
-    "folders": {"classifier", "two classifiers"},
+    "folders": {"classifier", "two classifiers", "embedder"},
     "coco": {"detector", "two detectors"},
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
@@ -127,7 +129,10 @@ def job_of(choice: dict) -> dict:
             head["categories"] = [f"{name} {i}" for i in range(choice["categories"])]
         else:  # one set of names for all heads
             head["categories"] = [f"kind {i}" for i in range(choice["categories"])]
-        if "cells" in name:
+        if name == "face":
+            head |= {"task": "metric_learning", "level": levels[1]}
+            head |= {"identities": head.pop("categories")}
+        elif "cells" in name:
             head |= {"task": "object_detection"}
             head |= {"bottom_level": levels[0], "top_level": levels[1]}
         else:

@@ -115,16 +115,16 @@ def test_the_layout_is_native(dataset):
         folder = dataset / split
         images = {path.name for path in (folder / "images").iterdir()}
         assert len(images) == count
-        detection, classification = read(folder / "metadata.yaml")
+        detection, classification, *rest = read(folder / "metadata.yaml")
         assert detection["task"] == "object detection"
         assert classification["task"] == "multiclass classification"
-        for entry in (detection, classification):
+        for entry in (detection, classification, *rest):
             assert set(read(folder / entry["annotations"])) == images
 
 
 def test_every_category_occurs_and_some_images_are_empty(dataset):
     folder = dataset / "train"
-    detection, classification = read(folder / "metadata.yaml")
+    detection, classification, *_ = read(folder / "metadata.yaml")
     boxes = read(folder / detection["annotations"])
     seen = {box["category"] for found in boxes.values() for box in found}
     assert seen == set(detection["categories"])

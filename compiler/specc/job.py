@@ -81,6 +81,16 @@ class ObjectDetection(Head):
 
 
 @dataclass(frozen=True)
+class MetricLearning(Head):
+    identities: tuple[str, ...]
+    level: int
+    embedding_size: int
+    subcenters: int  # of each identity
+    margin: float  # radians
+    scale: float  # of the cosines
+
+
+@dataclass(frozen=True)
 class Initialization:
     kind: str  # random, imagenet, checkpoint
     weights: str | None  # imagenet: a local file (None: the hub); checkpoint: its path

@@ -64,7 +64,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "canvas_type": "tuple[np.ndarray, Transform]" if moves else "np.ndarray",
         "canvas_names": "canvas, transform" if moves else "canvas",
         "canvas_only": "canvas, _" if moves else "canvas",
-        "placed_labels": _placed(heads, moves),
+        "placed_labels": _placed(heads),
         **_augmentation(chosen, moves),
         "places": places,
         "word_sections": templates(task.in_words for task in tasks),
@@ -116,8 +116,10 @@ def _decoded(grey: bool) -> str:
     return "image[:, :, None]" if grey else "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)"
 
 
-def _placed(heads: tuple[HeadPlan, ...], positions: bool) -> str:
-    if not positions:
+def _placed(heads: tuple[HeadPlan, ...]) -> str:
+    """The targets of a view by head: the labels themselves, if no head changes them."""
+    labels = (f"sample.labels[{literal(head.name)}]" for head in heads)
+    if all(head.code.place == label for head, label in zip(heads, labels)):
         return "sample.labels"
     return mapping((head.name, head.code.place) for head in heads)
 

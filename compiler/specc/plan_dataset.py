@@ -14,6 +14,11 @@ SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
 VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
 
+OPEN_NOTE = """
+
+    A set to train on must have the identities of the job, any other may have others.
+    """
+
 
 def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]:
     data = job.data
@@ -34,7 +39,12 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
 def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     tasks = tasks_of(job)
     notes = once([task.empty_note] for task in tasks if task.empty_note)
+    opened = any(task.open_names for task in tasks)
     return {
+        "reader_parameters": f"folder: Path{', training: bool = False' * opened}",
+        "reader_note": OPEN_NOTE * opened,
+        "training_arguments": f"root / TRAIN{', training=True' * opened}",
+        "folder_holds": " and ".join(once([task.counted[0]] for task in tasks)),
         "reader_docstring": f"dataset/{job.data.format}_docstring.jinja",
         "dataset_sections": _sections(job.data, tasks, several=len(heads) > 1),
         "validation": job.data.validation is not None,

@@ -19,6 +19,7 @@ from specc.job import (
     Head,
     Initialization,
     Job,
+    MetricLearning,
     MulticlassClassification,
     Neck,
     ObjectDetection,
@@ -32,6 +33,7 @@ from specc.schema import fill, head, part
 from specc.validate import validate
 
 HEADS = {
+    "metric_learning": MetricLearning,
     "multiclass_classification": MulticlassClassification,
     "object_detection": ObjectDetection,
 }

@@ -24,8 +24,10 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
+from specc import shapes_whole
+
 CATEGORIES = ("circle", "square", "triangle", "star")
-BACKGROUNDS = ("plain", "stripes", "checks")
+BACKGROUNDS = shapes_whole.BACKGROUNDS
 RECORD = "shapes.json"  # in the dataset's folder: how it was drawn
 
 SIZES = (160, 320)  # pixels: shortest and longest side of an image
@@ -213,16 +215,17 @@ METADATA = [
         "categories": list(BACKGROUNDS),
         "annotations": "backgrounds.yaml",
     },
+    *shapes_whole.METADATA,
 ]
 
 
 def draw_dataset(
     folder: Path, train: int = 200, validation: int = 50, seed: int = 0
 ) -> None:
-    """Write a dataset in the native layout: `train/` and `val/`, two tasks each.
+    """Write a dataset in the native layout: `train/` and `val/`, several tasks each.
 
-    The tasks are object detection (the shapes) and multiclass classification (the
-    background). Image i of a split depends on the seed and on i alone. A dataset drawn
+    The tasks are object detection (the shapes), multiclass classification (the
+    background), and those of shapes_whole.py. Image i of a split depends on the seed and on i alone. A dataset drawn
     earlier with the same numbers is kept.
 
     Raises FileExistsError where the folder holds anything else.

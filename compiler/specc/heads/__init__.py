@@ -6,10 +6,11 @@ to the node to read there, and a level that nobody makes to a `missing` node.
 
 from __future__ import annotations
 
-from specc.heads import multiclass_classification, object_detection
+from specc.heads import metric_learning, multiclass_classification, object_detection
 from specc.job import Head
 
 BUILDERS = {  # task in the job -> builder
+    "metric_learning": metric_learning.build,
     "multiclass_classification": multiclass_classification.build,
     "object_detection": object_detection.build,
 }

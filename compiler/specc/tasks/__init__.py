@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from specc.job import Head, Job
-from specc.tasks import multiclass_classification, object_detection
+from specc.tasks import metric_learning, multiclass_classification, object_detection
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
+    "metric_learning": metric_learning.TASK,
     "multiclass_classification": multiclass_classification.TASK,
     "object_detection": object_detection.TASK,
 }

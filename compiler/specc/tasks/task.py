@@ -105,6 +105,7 @@ class Task:
         "dataset/yaml",
     )
     parsers: tuple[str, ...] = ()
+    open_names: bool = False  # sets that it does not train on may have other names
     empty_note: str = ""  # what an empty annotation means
     meaning: tuple[str, ...] = ()  # fields of the head that give weights their meaning
 
