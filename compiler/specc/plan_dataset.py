@@ -7,9 +7,8 @@ from typing import Any
 from specc.job import Data, Job
 from specc.plan_heads import HeadPlan
 from specc.plan_source import Line, constant, mapping
+from specc.tasks.maps import SUFFIXES_LINE
 from specc.tasks import TASKS, Task, once, tasks_of, templates
-
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
 VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
@@ -27,23 +26,35 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         lines += [constant("VALIDATION_SHARE", share, "of it is held out")]
     lines += once(head.code.dataset_constants for head in heads)
     if data.format == "folders":
-        lines.append(constant("SUFFIXES", SUFFIXES, "of images"))
+        lines.append(SUFFIXES_LINE)
     return (*lines, *limits)
 
 
 def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     tasks = tasks_of(job)
-    notes = once([task.empty_note] for task in tasks if task.empty_note)
     return {
         "reader_docstring": f"dataset/{job.data.format}_docstring.jinja",
         "dataset_sections": _sections(job.data, tasks, several=len(heads) > 1),
+        "nullable": not all(task.in_folder for task in tasks),
+        "several": len(heads) > 1,
         "validation": job.data.validation is not None,
         "annotation_examples": _examples(heads),
-        "empty_note": "".join(f", {note}" for note in notes),
+        "notes": _notes(tasks),
         "label_type": " | ".join(once([task.label] for task in tasks)),
         "annotations_by_head": mapping((head.name, head.annotations) for head in heads),
         "parsed_labels": mapping((head.name, head.code.parse) for head in heads),
     }
+
+
+def _notes(tasks: list[Task]) -> list[str]:
+    """What the examples do not show, in sentences."""
+    notes = once([task.empty_note] for task in tasks if task.empty_note)
+    lines = []
+    if not all(task.in_folder for task in tasks):
+        lines.append(", ".join(["`null` leaves an image out", *notes]) + ".")
+    if any(task.in_folder for task in tasks):
+        lines.append("A map has the stem of its image; it may be smaller.")
+    return lines
 
 
 def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
@@ -62,7 +73,7 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
             ["dataset/report"],
             once(task.native_readers for task in tasks) if native else [],
             [] if data.format == "folders" else ["dataset/below"],
-            ["dataset/compare_names"],
+            ["dataset/compare_names"] if any(task.names for task in tasks) else [],
             ["dataset/banner_image"],
             [
                 (
@@ -81,13 +92,20 @@ def _examples(heads: tuple[HeadPlan, ...]) -> list[str]:
     several = len(tasks) > 1
     lines = ["metadata.yaml"]
     for number, (task, head) in enumerate(tasks.items(), 1):
-        file = f"annotations{number if several else ''}.yaml"
-        lead = "  - " if several else "    "
+        lead, kind = "  - " if several else "    ", TASKS[head.task]
         lines.append(f"{lead}task: {task}")
-        if TASKS[head.task].names:
-            lines.append(f"    {TASKS[head.task].names}: [NAME, ...]")
-        lines.append(f"    annotations: {file}")
+        if kind.names:
+            lines.append(f"    {kind.names}: [NAME, ...]")
+        lines += [f"    {line}" for line in kind.metadata]
+        lines.append(f"    annotations: {_file(kind, number if several else '')}")
     for number, head in enumerate(tasks.values(), 1):
-        lines.append(f"annotations{number if several else ''}.yaml")
-        lines.append(f"    image.jpg: {head.code.annotation}")
+        kind = TASKS[head.task]
+        lines.append(_file(kind, number if several else ""))
+        image = "image.png" if kind.in_folder else "image.jpg"
+        lines.append(f"    {image}: {head.code.annotation}")
     return lines
+
+
+def _file(task: Task, number: int | str) -> str:
+    """What holds the annotations in the example."""
+    return f"maps{number}/" if task.in_folder else f"annotations{number}.yaml"

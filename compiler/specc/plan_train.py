@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from specc import schema
 from specc.backbones import TABLES
 from specc.job import Job, Scheduler, Slurm, Trainer
 from specc.plan_backbone import BackbonePlan
@@ -82,16 +83,19 @@ def plan_train(job: Job) -> dict[str, Any]:
         "optimizer": _optimizer(trainer),
         "optimizer_sections": _optimizer_sections(trainer),
         **(timm_start(job) if starts_from_timm(job) else {}),
-        **_state(trainer),
+        **_state(job),
         **_step(trainer),
         **_slurm(trainer.slurm),
     }
 
 
-def _state(trainer: Trainer) -> dict[str, Any]:
+def _state(job: Job) -> dict[str, Any]:
     """What a run counts and what it trains, as its checkpoints hold them."""
+    trainer = job.trainer
     timed, stops_early = trainer.max_hours is not None, bool(trainer.early_stopping)
-    start = {"iteration": "0", "elapsed_seconds": "0.0", "best": "-math.inf"}
+    lower = is_error(job)
+    worst = "math.inf" if lower else "-math.inf"
+    start = {"iteration": "0", "elapsed_seconds": "0.0", "best": worst}
     counters = [Line("best", "best")]
     if stops_early:
         counters.append(Line("stale_validations", "stale"))
@@ -104,6 +108,8 @@ def _state(trainer: Trainer) -> dict[str, Any]:
     parts |= {"scaler": "scaler"} if trainer.precision == "fp16" else {}
     going = "progress < 1 and not stop"
     return {
+        "better": "<" if lower else ">",
+        "best_of": "min" if lower else "max",
         "start": mapping(start.items()),
         "counters": ", ".join(("iteration", "elapsed", *(c.source for c in counters))),
         "further_counters": counters,
@@ -114,6 +120,13 @@ def _state(trainer: Trainer) -> dict[str, Any]:
         "stops_early": stops_early,
         "goes_on": f"{going} and stale < PATIENCE" if stops_early else going,
     }
+
+
+def is_error(job: Job) -> bool:
+    """Whether the metric that chooses best.pt is the better the lower it is."""
+    name, _, metric = job.trainer.best.partition("/")
+    (task,) = (head.task for head in job.heads if head.name == name)
+    return metric in schema.head(task).get("x-lower-is-better", ())
 
 
 def _step(trainer: Trainer) -> dict[str, Any]:

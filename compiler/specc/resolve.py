@@ -16,6 +16,7 @@ from specc.job import (
     Backbone,
     BiFPN,
     Data,
+    DepthEstimation,
     Head,
     Initialization,
     Job,
@@ -24,6 +25,7 @@ from specc.job import (
     ObjectDetection,
     Optimizer,
     Scheduler,
+    SemanticSegmentation,
     Slurm,
     Trainer,
 )
@@ -32,8 +34,10 @@ from specc.schema import fill, head, part
 from specc.validate import validate
 
 HEADS = {
+    "depth_estimation": DepthEstimation,
     "multiclass_classification": MulticlassClassification,
     "object_detection": ObjectDetection,
+    "semantic_segmentation": SemanticSegmentation,
 }
 NECKS = {"fpn": FPN, "bifpn": BiFPN}
 

@@ -24,6 +24,8 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
+from specc import shapes_maps  # which needs the same
+
 CATEGORIES = ("circle", "square", "triangle", "star")
 BACKGROUNDS = ("plain", "stripes", "checks")
 RECORD = "shapes.json"  # in the dataset's folder: how it was drawn
@@ -213,16 +215,16 @@ METADATA = [
         "categories": list(BACKGROUNDS),
         "annotations": "backgrounds.yaml",
     },
+    *shapes_maps.METADATA,
 ]
 
 
 def draw_dataset(
     folder: Path, train: int = 200, validation: int = 50, seed: int = 0
 ) -> None:
-    """Write a dataset in the native layout: `train/` and `val/`, two tasks each.
+    """Write a dataset in the native layout: `train/` and `val/`, with all of `METADATA`.
 
-    The tasks are object detection (the shapes) and multiclass classification (the
-    background). Image i of a split depends on the seed and on i alone. A dataset drawn
+    Image i of a split depends on the seed and on i alone. A dataset drawn
     earlier with the same numbers is kept.
 
     Raises FileExistsError where the folder holds anything else.
@@ -273,6 +275,21 @@ def _draw_split(folder: Path, count: int, entropy: tuple[int, int]) -> None:
     _write_yaml(folder / "boxes.yaml", found, leaves_in_line)
     kinds = {name: scene.background.kind for name, scene in scenes.items()}
     _write_yaml(folder / "backgrounds.yaml", kinds, False)
+    _write_maps(folder, scenes)
+
+
+def _write_maps(folder: Path, scenes: dict[str, Scene]) -> None:
+    for name, scene in scenes.items():
+        height, width = scene.height, scene.width
+        covered = [coverage(shape, height, width) for shape in scene.shapes]
+        categories = shapes_maps.category_map(scene, covered)
+        _write_map(folder / "categories" / name, cv2.cvtColor(categories, cv2.COLOR_RGB2BGR))
+        _write_map(folder / "depths" / name, shapes_maps.depth_map(scene, covered))
+
+
+def _write_map(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.with_suffix(".png").write_bytes(cv2.imencode(".png", image)[1].tobytes())
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:

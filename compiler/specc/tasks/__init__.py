@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from specc.job import Job
-from specc.tasks import multiclass_classification, object_detection
+from specc.tasks import (
+    depth_estimation,
+    multiclass_classification,
+    object_detection,
+    semantic_segmentation,
+)
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
+    "depth_estimation": depth_estimation.TASK,
     "multiclass_classification": multiclass_classification.TASK,
     "object_detection": object_detection.TASK,
+    "semantic_segmentation": semantic_segmentation.TASK,
 }
 
 __all__ = [
