@@ -7,8 +7,8 @@ from typing import Any
 from specc.job import Data, Job
 from specc.plan_heads import HeadPlan
 from specc.plan_source import Line, constant, mapping
+from specc.tasks import Task, once, tasks_of, templates
 from specc.tasks.maps import SUFFIXES_LINE
-from specc.tasks import TASKS, Task, once, tasks_of, templates
 
 PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
 VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
@@ -38,7 +38,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "nullable": not all(task.in_folder for task in tasks),
         "several": len(heads) > 1,
         "validation": job.data.validation is not None,
-        "annotation_examples": _examples(heads),
+        "annotation_examples": _examples(job, heads),
         "notes": _notes(tasks),
         "label_type": " | ".join(once([task.label] for task in tasks)),
         "annotations_by_head": mapping((head.name, head.annotations) for head in heads),
@@ -87,21 +87,17 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
     )
 
 
-def _examples(heads: tuple[HeadPlan, ...]) -> list[str]:
-    tasks = {TASKS[head.task].title: head for head in heads}
+def _examples(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
+    tasks = {task.title: (task, head) for task, head in zip(tasks_of(job), heads)}
     several = len(tasks) > 1
     lines = ["metadata.yaml"]
-    for number, (task, head) in enumerate(tasks.items(), 1):
-        lead, kind = "  - " if several else "    ", TASKS[head.task]
-        lines.append(f"{lead}task: {task}")
-        if kind.names:
-            lines.append(f"    {kind.names}: [NAME, ...]")
-        lines += [f"    {line}" for line in kind.metadata]
-        lines.append(f"    annotations: {_file(kind, number if several else '')}")
-    for number, head in enumerate(tasks.values(), 1):
-        kind = TASKS[head.task]
-        lines.append(_file(kind, number if several else ""))
-        image = "image.png" if kind.in_folder else "image.jpg"
+    for number, (title, (task, _)) in enumerate(tasks.items(), 1):
+        lines.append(f"{'  - ' if several else '    '}task: {title}")
+        lines += [f"    {line}" for line in task.metadata]
+        lines.append(f"    annotations: {_file(task, number if several else '')}")
+    for number, (task, head) in enumerate(tasks.values(), 1):
+        lines.append(_file(task, number if several else ""))
+        image = "image.png" if task.in_folder else "image.jpg"
         lines.append(f"    {image}: {head.code.annotation}")
     return lines
 

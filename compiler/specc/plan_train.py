@@ -6,12 +6,12 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from specc import schema
 from specc.backbones import TABLES
 from specc.job import Job, Scheduler, Slurm, Trainer
 from specc.plan_backbone import BackbonePlan
 from specc.plan_source import Line, constant, literal, mapping
 from specc.plan_timm import starts_from_timm, timm_start, timm_weights
+from specc.schema import head
 
 HUB = "https://huggingface.co/timm/{}/resolve/main/pytorch_model.bin"
 FURTHER_PARTS = {
@@ -39,12 +39,20 @@ def train_constants(job: Job, backbone: BackbonePlan) -> tuple[Line, ...]:
     if trainer.initialization.kind == "imagenet" and backbone.left_out:
         lines.append(constant("LEFT_OUT", backbone.left_out))
     lines += _further(trainer)
+    chosen = "metric whose lowest value" if lower_is_better(job) else "metric that"
     return (
         *lines,
-        constant("BEST", trainer.best, "the metric that chooses best.pt"),
+        constant("BEST", trainer.best, f"the {chosen} chooses best.pt"),
         constant("LOG_EVERY", 10, "iterations"),
         constant("SAVE_EVERY", 180, "seconds between checkpoints, at most about"),
     )
+
+
+def lower_is_better(job: Job) -> bool:
+    """Whether the metric that chooses best.pt is an error or a distance."""
+    name, _, metric = job.trainer.best.partition("/")
+    task = next(one.task for one in job.heads if one.name == name)
+    return metric in head(task).get("x-lower-is-better", ())
 
 
 def _further(trainer: Trainer) -> list[Line]:
@@ -84,17 +92,22 @@ def plan_train(job: Job) -> dict[str, Any]:
         "optimizer_sections": _optimizer_sections(trainer),
         **(timm_start(job) if starts_from_timm(job) else {}),
         **_state(job),
+        **_best(job),
         **_step(trainer),
         **_slurm(trainer.slurm),
     }
 
 
+def _best(job: Job) -> dict[str, str]:
+    """How a metric is compared with the best so far."""
+    lower = lower_is_better(job)
+    return {"better": "<" if lower else ">", "best_of": "min" if lower else "max"}
+
+
 def _state(job: Job) -> dict[str, Any]:
     """What a run counts and what it trains, as its checkpoints hold them."""
-    trainer = job.trainer
+    trainer, worst = job.trainer, "math.inf" if lower_is_better(job) else "-math.inf"
     timed, stops_early = trainer.max_hours is not None, bool(trainer.early_stopping)
-    lower = is_error(job)
-    worst = "math.inf" if lower else "-math.inf"
     start = {"iteration": "0", "elapsed_seconds": "0.0", "best": worst}
     counters = [Line("best", "best")]
     if stops_early:
@@ -108,8 +121,6 @@ def _state(job: Job) -> dict[str, Any]:
     parts |= {"scaler": "scaler"} if trainer.precision == "fp16" else {}
     going = "progress < 1 and not stop"
     return {
-        "better": "<" if lower else ">",
-        "best_of": "min" if lower else "max",
         "start": mapping(start.items()),
         "counters": ", ".join(("iteration", "elapsed", *(c.source for c in counters))),
         "further_counters": counters,
@@ -120,13 +131,6 @@ def _state(job: Job) -> dict[str, Any]:
         "stops_early": stops_early,
         "goes_on": f"{going} and stale < PATIENCE" if stops_early else going,
     }
-
-
-def is_error(job: Job) -> bool:
-    """Whether the metric that chooses best.pt is the better the lower it is."""
-    name, _, metric = job.trainer.best.partition("/")
-    (task,) = (head.task for head in job.heads if head.name == name)
-    return metric in schema.head(task).get("x-lower-is-better", ())
 
 
 def _step(trainer: Trainer) -> dict[str, Any]:

@@ -25,7 +25,9 @@ def enlarged(code: HeadCode, maps: str) -> str:
     """An expression of model.py: maps of `decode` at the size of the images."""
     seen = "scaled" if code.job.backbone.resize_input else "(height, width)"
     stride = f"{code.prefix}STRIDE"
-    return f"enlarge({code.results}[{literal(maps)}], {stride}, {seen}, (height, width))"
+    return (
+        f"enlarge({code.results}[{literal(maps)}], {stride}, {seen}, (height, width))"
+    )
 
 
 def saved_path(code: HeadCode) -> str:

@@ -42,7 +42,11 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
         words_example=f'"{head.name}": (height, width), indices of categories',
         annotation="each pixel in the color of its category, black where unknown",
         constants=(stride_constant(code),),
-        dataset_constants=(constant(colors, head.colors, note), MODES_LINE, SUFFIXES_LINE),
+        dataset_constants=(
+            constant(colors, head.colors, note),
+            MODES_LINE,
+            SUFFIXES_LINE,
+        ),
     )
 
 
@@ -61,7 +65,10 @@ TASK = Task(
     own_pixels=OWN_PIXELS,
     own_note='in place of logits, "categories" are indices (B, h, w)',
     label="Path",
-    metadata=("colors: {NAME: [red, green, blue], ...}",),
+    metadata=(
+        "categories: [NAME, ...]",
+        "colors: {NAME: [red, green, blue], ...}",
+    ),
     in_folder=True,
     readers={"native": ()},
     native_readers=("dataset/class_maps", "dataset/described", *READERS),
