@@ -78,14 +78,18 @@ class Emitted(NamedTuple):
 
 def load_data(folder: Path) -> Emitted:
     """The dataset.py and data.py of a folder, which import the model.py beside them."""
-    own = ("model", "dataset", "data")
-    before = {name: sys.modules.pop(name, None) for name in own}
+    return Emitted(*load_modules(folder, "model", "dataset", "data")[1:])
+
+
+def load_modules(folder: Path, *names: str) -> list[ModuleType]:
+    """Modules of a folder that import each other, in an order in which they can."""
+    before = {name: sys.modules.pop(name, None) for name in names}
     sys.path.insert(0, str(folder))
     try:
-        return Emitted(*map(importlib.import_module, own[1:]))
+        return [*map(importlib.import_module, names)]
     finally:
         sys.path.remove(str(folder))
-        for name in own:
-            del sys.modules[name]
+        for name in names:
+            sys.modules.pop(name, None)
             if before[name] is not None:
                 sys.modules[name] = before[name]

@@ -68,7 +68,9 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **_augmentation(chosen, moves),
         "places": places,
         "transposes": chosen.transpose,
-        "decoded_kinds": "image or a map" if any(t.in_folder for t in tasks) else "image",
+        "decoded_kinds": (
+            "image or a map" if any(t.in_folder for t in tasks) else "image"
+        ),
         "word_sections": templates(task.in_words for task in tasks),
         "metric_sections": templates(task.metrics for task in tasks),
         "draw_sections": templates(

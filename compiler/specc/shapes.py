@@ -283,7 +283,9 @@ def _write_maps(folder: Path, scenes: dict[str, Scene]) -> None:
         height, width = scene.height, scene.width
         covered = [coverage(shape, height, width) for shape in scene.shapes]
         categories = shapes_maps.category_map(scene, covered)
-        _write_map(folder / "categories" / name, cv2.cvtColor(categories, cv2.COLOR_RGB2BGR))
+        _write_map(
+            folder / "categories" / name, cv2.cvtColor(categories, cv2.COLOR_RGB2BGR)
+        )
         _write_map(folder / "depths" / name, shapes_maps.depth_map(scene, covered))
 
 

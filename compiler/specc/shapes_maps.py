@@ -40,7 +40,7 @@ def category_map(scene: Scene, covered: np.ndarray) -> np.ndarray:
     image = np.full((scene.height, scene.width, 3), COLORS["background"], np.uint8)
     for shape, inside in zip(scene.shapes, covered):
         image[inside > 0] = 0
-        image[inside == 1] = COLORS[shape.category]
+        image[inside > 0.999] = COLORS[shape.category]
     return image
 
 
@@ -58,5 +58,5 @@ def depth_map(scene: Scene, covered: np.ndarray) -> np.ndarray:
         depth = min(farthest, nearest * REACH / shape.radius)
         share = (farthest - depth) / (farthest - nearest)
         image[inside > 0] = 0
-        image[inside == 1] = 1 + round(65534 * share)
+        image[inside > 0.999] = 1 + round(65534 * share)
     return image
