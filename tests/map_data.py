@@ -36,13 +36,13 @@ class Modules(NamedTuple):
     draw: ModuleType
 
 
-def make(folder: Path, *heads: dict, **data) -> Modules:
+def make(folder: Path, *heads: dict, backbone=None, **data) -> Modules:
     """The modules of a job that reads levels 3..5 of a neck of 16 channels."""
     neck = {"kind": "fpn", "bottom_level": 3, "top_level": 5, "channels": 16}
     job = {
         "name": "tested",
         "data": {"train": "train", "validation": "val", "resolution": DATA_SIZE} | data,
-        "model": {"heads": heads, "neck": neck},
+        "model": {"backbone": backbone, "heads": heads, "neck": neck},
         "trainer": {"batch_size": 4},
     }
     return Modules(*load_modules(build(job, folder), *Modules._fields))

@@ -38,6 +38,9 @@ HEADS = {
     "detector, classifier": ["cells", "kind"],
     "two classifiers": ["kind", "other-kind"],
     "two detectors": ["cells", "other-cells"],
+    "segmenter": ["region"],
+    "depth": ["depth"],
+    "maps of both kinds, detector": ["region", "depth", "cells"],
 }
 FORMATS = {
     "native": set(HEADS),
@@ -130,6 +133,9 @@ def job_of(choice: dict) -> dict:
         if "cells" in name:
             head |= {"task": "object_detection"}
             head |= {"bottom_level": levels[0], "top_level": levels[1]}
+        elif name in ("region", "depth"):
+            head |= map_options(name, len(head.pop("categories")))
+            head |= {"bottom_level": levels[0], "top_level": levels[1]}
         else:
             head |= {"task": "multiclass_classification", "level": levels[1]}
         heads.append(head)
@@ -156,6 +162,14 @@ def job_of(choice: dict) -> dict:
         },
         "trainer": trainer,
     }
+
+
+def map_options(name: str, count: int) -> dict:
+    if name == "depth":
+        return {"task": "depth_estimation", "range": [0, count]}
+    names, colors = zip(*((f"region {i}", [9, 200, i]) for i in range(count)))
+    head = {"task": "semantic_segmentation", "channels": 8}
+    return head | {"categories": names, "colors": colors}
 
 
 def pairs_of(choice: dict[str, int]) -> set[tuple]:
