@@ -6,7 +6,7 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
 from specc.build import Compiled, compile_job
@@ -78,15 +78,16 @@ class Emitted(NamedTuple):
 
 def load_data(folder: Path) -> Emitted:
     """The dataset.py and data.py of a folder, which import the model.py beside them."""
-    return Emitted(*load_modules(folder, "model", "dataset", "data")[1:])
+    modules = load_all(folder, "model", "dataset", "data")
+    return Emitted(modules.dataset, modules.data)
 
 
-def load_modules(folder: Path, *names: str) -> list[ModuleType]:
-    """Modules of a folder that import each other, in an order in which they can."""
+def load_all(folder: Path, *names: str) -> SimpleNamespace:
+    """Modules of a folder by name, each of which imports those before it."""
     before = {name: sys.modules.pop(name, None) for name in names}
     sys.path.insert(0, str(folder))
     try:
-        return [*map(importlib.import_module, names)]
+        return SimpleNamespace(**{n: importlib.import_module(n) for n in names})
     finally:
         sys.path.remove(str(folder))
         for name in names:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
-from typing import NamedTuple
+from types import SimpleNamespace
 
 import numpy as np
 import yaml
-from emitted_jobs import DATA_SIZE, build, load_modules
+from emitted_jobs import DATA_SIZE, build, load_all
 from PIL import Image
 from small_data import picture
 
@@ -28,15 +27,10 @@ ROOM = {
 }
 
 
-class Modules(NamedTuple):
-    model: ModuleType
-    dataset: ModuleType
-    data: ModuleType
-    evaluate: ModuleType
-    draw: ModuleType
+MODULES = ("model", "dataset", "data", "evaluate", "draw")
 
 
-def make(folder: Path, *heads: dict, backbone=None, **data) -> Modules:
+def make(folder: Path, *heads: dict, backbone=None, **data) -> SimpleNamespace:
     """The modules of a job that reads levels 3..5 of a neck of 16 channels."""
     neck = {"kind": "fpn", "bottom_level": 3, "top_level": 5, "channels": 16}
     job = {
@@ -45,7 +39,7 @@ def make(folder: Path, *heads: dict, backbone=None, **data) -> Modules:
         "model": {"backbone": backbone, "heads": heads, "neck": neck},
         "trainer": {"batch_size": 4},
     }
-    return Modules(*load_modules(build(job, folder), *Modules._fields))
+    return load_all(build(job, folder), *MODULES)
 
 
 def street(folder: Path, count=3, **metadata) -> Path:

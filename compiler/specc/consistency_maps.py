@@ -1,11 +1,11 @@
-"""Values of a head that contradict each other where its labels are maps: E331..E333."""
+"""Values of a head that contradict each other where its labels are maps: E331, E332."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from specc.diagnostics import Diagnostic
-from specc.job import DepthEstimation, Job
+from specc.job import Job
 
 BLACK = (0, 0, 0)
 
@@ -18,8 +18,6 @@ def map_findings(job: Job, given: dict) -> list[Diagnostic]:
         if hasattr(head, "colors"):
             findings += _colors_of_categories(head, path)
             findings += _colors_told_apart(head, path)
-        if isinstance(head, DepthEstimation):
-            findings += _range_in_order(head, path)
     return findings
 
 
@@ -61,21 +59,3 @@ def _colors_told_apart(head, path: tuple) -> Iterator[Diagnostic]:
                 "write another color, the one that the dataset's maps have",
                 "the color alone tells the category of a pixel",
             )
-
-
-def _range_in_order(head: DepthEstimation, path: tuple) -> Iterator[Diagnostic]:
-    """E333: the range starts at the nearest depth."""
-    nearest, farthest = head.range
-    if nearest < farthest:
-        return
-    write = f"[{farthest:g}, {nearest:g}]"
-    if nearest == farthest:
-        write = "the nearest and the farthest depth of the dataset"
-    yield Diagnostic(
-        "E333",
-        f"the range of head `{head.name}` starts at {nearest:g}"
-        f" and ends at {farthest:g}",
-        (*path, "range"),
-        f"write {write}",
-        "a range is the nearest depth, then the farthest",
-    )

@@ -1,11 +1,12 @@
 """Maps of a scene of shapes: the category and the depth of every pixel, as images.
 
 ``covered`` is the fraction of every pixel inside each shape of the scene, in its order:
-(shapes, height, width), 0..1.
+an array (height, width) for each, 0..1.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -35,7 +36,19 @@ METADATA = [
 ]
 
 
-def category_map(scene: Scene, covered: np.ndarray) -> np.ndarray:
+def write(folder: Path, stem: str, scene: Scene, covered: list[np.ndarray]) -> None:
+    """The files of a scene's maps."""
+    categories = cv2.cvtColor(category_map(scene, covered), cv2.COLOR_RGB2BGR)
+    for name, image in (
+        ("categories", categories),
+        ("depths", depth_map(scene, covered)),
+    ):
+        path = folder / name / f"{stem}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+
+
+def category_map(scene: Scene, covered: list[np.ndarray]) -> np.ndarray:
     """The color of what each pixel shows: (height, width, 3) uint8, red first."""
     image = np.full((scene.height, scene.width, 3), COLORS["background"], np.uint8)
     for shape, inside in zip(scene.shapes, covered):
@@ -44,7 +57,7 @@ def category_map(scene: Scene, covered: np.ndarray) -> np.ndarray:
     return image
 
 
-def depth_map(scene: Scene, covered: np.ndarray) -> np.ndarray:
+def depth_map(scene: Scene, covered: list[np.ndarray]) -> np.ndarray:
     """The depth of each pixel at half the size, (height / 2, width / 2) uint16: 0 is
     unknown (edges), 1 the farthest (the background), 65535 the nearest.
 

@@ -125,7 +125,8 @@ class TrainingSet(Dataset):
             except ImageError as error:
                 broken.append(str(error))
             else:
-                return canvas, sample.labels, broken
+                labels = sample.labels
+                return canvas, labels, broken
         raise ImageError(broken[-1])
 
     def candidates(self, index: int, rng: np.random.Generator) -> Iterator[int]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from specc.heads import (
     depth_estimation,
     multiclass_classification,
+    multilabel_classification,
     object_detection,
+    regression,
     semantic_segmentation,
 )
 from specc.job import Head
@@ -17,8 +19,10 @@ from specc.job import Head
 BUILDERS = {  # task in the job -> builder
     "depth_estimation": depth_estimation.build,
     "multiclass_classification": multiclass_classification.build,
+    "multilabel_classification": multilabel_classification.build,
     "object_detection": object_detection.build,
     "semantic_segmentation": semantic_segmentation.build,
+    "regression": regression.build,
 }
 
 

@@ -151,11 +151,8 @@ class TrainingSet(Dataset):
             except ImageError as error:
                 broken.append(str(error))
             else:
-                return (
-                    canvas,
-                    {"cells": moved(sample.labels["cells"], transform)},
-                    broken,
-                )
+                labels = {"cells": moved(sample.labels["cells"], transform)}
+                return canvas, labels, broken
         raise ImageError(broken[-1])
 
     def candidates(self, index: int, rng: np.random.Generator) -> Iterator[int]:

@@ -31,7 +31,7 @@ def draw_depth(
     colors = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)
     colors = cv2.cvtColor(colors, cv2.COLOR_BGR2RGB)
     colors[depth < 0] = 0
-    return cv2.addWeighted(image, 0.25, colors, 0.75, 0)
+    return cv2.addWeighted(image, 0.4, colors, 0.6, 0)
 
 
 def save_depth(depth: np.ndarray, nearest: float, farthest: float, path: Path) -> str:
@@ -93,7 +93,7 @@ def save_curves(metrics: Path, path: Path):
     losses, rates, scores = figure.subplots(1, 3)
     plot(losses, rows, "train", lambda name: "loss" in name)
     plot(rates, rows, "train", lambda name: name == "learning_rate")
-    plot(scores, rows, "validation", lambda name: "/" in name)
+    plot(scores, rows, "validation", lambda name: name.count("/") == 1)
     losses.set_yscale("log")
     figure.savefig(path, dpi=100)
 

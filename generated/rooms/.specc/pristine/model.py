@@ -22,7 +22,7 @@ HEIGHT, WIDTH = 192, 256  # training images are letterboxed to this size
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PAD = (124, 116, 104)  # the mean as 8-bit color, around letterboxed images
 DIVISOR = 32  # of an image's height and width, else it is padded
-NEAREST, FARTHEST = 0.3, 4.0  # depths that are told apart
+NEAREST, FARTHEST = 0.3, 4.0  # the range of depths
 STRIDE = 4  # pixels from one cell of its maps to the next, on level 2
 
 # ---- Backbone: levels 1..5 ----
@@ -166,7 +166,7 @@ def enlarge(
 def depth_loss(
     depth: Tensor, targets: dict[str, Tensor], least: float
 ) -> dict[str, Tensor]:
-    """Scale-invariant error of log depth, https://arxiv.org/abs/1406.2283: what is wrong
+    """Scale-invariant error of log depth, https://arxiv.org/abs/1406.2283: what is off
     by one factor all over an image counts half. `targets` holds "depth" (B, H, W), -1
     where unknown; depths below `least` count as that."""
     truth = targets["depth"]
@@ -227,8 +227,8 @@ def padded(model: DepthEstimator, images: Tensor) -> Tensor:
 def predict(model: DepthEstimator, images: Tensor) -> dict[str, dict[str, Tensor]]:
     """What each head finds in uint8 images (B, 3, h, w) in their own pixels.
 
-    The model must be in eval mode. Keys and shapes are those of `decode`;
-    "depth" is (B, h, w).
+    The model must be in eval mode. Keys and shapes are those of `decode`,
+    but "depth" is (B, h, w).
     """
     height, width = images.shape[-2:]
     images = images.to(model.mean.device)

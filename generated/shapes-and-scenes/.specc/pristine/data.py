@@ -151,14 +151,11 @@ class TrainingSet(Dataset):
             except ImageError as error:
                 broken.append(str(error))
             else:
-                return (
-                    canvas,
-                    {
-                        "shapes": moved(sample.labels["shapes"], transform),
-                        "scene": sample.labels["scene"],
-                    },
-                    broken,
-                )
+                labels = {
+                    "shapes": moved(sample.labels["shapes"], transform),
+                    "scene": sample.labels["scene"],
+                }
+                return canvas, labels, broken
         raise ImageError(broken[-1])
 
     def candidates(self, index: int, rng: np.random.Generator) -> Iterator[int]:

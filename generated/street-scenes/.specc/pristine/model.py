@@ -281,8 +281,8 @@ def loss_terms(outputs: Tensor, targets: dict) -> dict[str, Tensor]:
 
 
 def decode_categories(logits: Tensor) -> dict[str, Tensor]:
-    """Logits (B, categories, h, w): only at the size of the image (`enlarge`) is the best
-    category chosen, so that borders run between the cells too."""
+    """Logits (B, categories, h, w): only at the size of the image (`enlarge`) is the
+    best category chosen, so that borders run between the cells too."""
     return {"logits": logits.float()}
 
 
@@ -301,8 +301,8 @@ def fit(height: int, width: int) -> tuple[int, int]:
 def predict(model: Segmenter, images: Tensor) -> dict[str, dict[str, Tensor]]:
     """What each head finds in uint8 images (B, 3, h, w) in their own pixels.
 
-    The model must be in eval mode. Keys and shapes are those of `decode`;
-    in place of logits, "categories" are indices (B, h, w).
+    The model must be in eval mode. Keys and shapes are those of `decode`,
+    but "categories", indices (B, h, w), stand for the logits.
     """
     height, width = images.shape[-2:]
     images = images.to(model.mean.device)

@@ -151,11 +151,8 @@ class TrainingSet(Dataset):
             except ImageError as error:
                 broken.append(str(error))
             else:
-                return (
-                    canvas,
-                    {"vehicles": moved(sample.labels["vehicles"], transform)},
-                    broken,
-                )
+                labels = {"vehicles": moved(sample.labels["vehicles"], transform)}
+                return canvas, labels, broken
         raise ImageError(broken[-1])
 
     def candidates(self, index: int, rng: np.random.Generator) -> Iterator[int]:
