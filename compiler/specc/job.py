@@ -65,8 +65,22 @@ class Head:
 @dataclass(frozen=True)
 class MulticlassClassification(Head):
     categories: tuple[str, ...]
+    ordered: bool  # ranks, from low to high
     level: int
     label_smoothing: float
+
+
+@dataclass(frozen=True)
+class MultilabelClassification(Head):
+    labels: tuple[str, ...]
+    level: int
+    score_threshold: float
+
+
+@dataclass(frozen=True)
+class Regression(Head):
+    range: tuple[float, float]  # lowest, highest
+    level: int
 
 
 @dataclass(frozen=True)
@@ -78,6 +92,23 @@ class ObjectDetection(Head):
     score_threshold: float
     iou_threshold: float
     max_detections: int
+
+
+@dataclass(frozen=True)
+class SemanticSegmentation(Head):
+    categories: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]  # of the categories, in their order
+    bottom_level: int
+    top_level: int
+    channels: int  # of the decoder
+
+
+@dataclass(frozen=True)
+class DepthEstimation(Head):
+    range: tuple[float, float]  # nearest, farthest
+    bottom_level: int
+    top_level: int
+    channels: int  # of the decoder
 
 
 @dataclass(frozen=True)

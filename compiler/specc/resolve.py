@@ -16,15 +16,19 @@ from specc.job import (
     Backbone,
     BiFPN,
     Data,
+    DepthEstimation,
     Head,
     Initialization,
     Job,
     MetricLearning,
     MulticlassClassification,
+    MultilabelClassification,
     Neck,
     ObjectDetection,
     Optimizer,
+    Regression,
     Scheduler,
+    SemanticSegmentation,
     Slurm,
     Trainer,
 )
@@ -34,8 +38,12 @@ from specc.validate import validate
 
 HEADS = {
     "metric_learning": MetricLearning,
+    "depth_estimation": DepthEstimation,
     "multiclass_classification": MulticlassClassification,
+    "multilabel_classification": MultilabelClassification,
     "object_detection": ObjectDetection,
+    "semantic_segmentation": SemanticSegmentation,
+    "regression": Regression,
 }
 NECKS = {"fpn": FPN, "bifpn": BiFPN}
 
@@ -135,6 +143,8 @@ def _head(given: dict, filled: dict, backbone: Backbone, neck: Neck | None) -> H
         key: _frozen(value) for key, value in filled.items() if isinstance(value, list)
     }
     derived["name"] = filled["name"] or filled["task"]
+    if filled.get("ordered") and given.get("label_smoothing") is None:
+        derived["label_smoothing"] = 0.0
     if "level" in filled and given.get("level") is None:
         highest = max(backbone.top_level, neck.top_level if neck else 0)
         derived["level"] = min(filled["level"], highest)

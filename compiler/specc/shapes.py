@@ -24,10 +24,11 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-from specc import shapes_whole
+from specc import shapes_maps, shapes_whole  # which needs the same
 
 CATEGORIES = ("circle", "square", "triangle", "star")
 BACKGROUNDS = shapes_whole.BACKGROUNDS
+COUNTS = ("none", "one", "two", "three", "four", "five", "six")  # shapes in an image
 RECORD = "shapes.json"  # in the dataset's folder: how it was drawn
 
 SIZES = (160, 320)  # pixels: shortest and longest side of an image
@@ -202,6 +203,16 @@ def boxes(scene: Scene) -> list[dict]:
     return found
 
 
+def labels(scene: Scene) -> dict[str, object]:
+    """What one label says of the whole image, by its file of annotations."""
+    seen = [shape["category"] for shape in boxes(scene)]
+    return {
+        "tags.yaml": [name for name in CATEGORIES if name in seen],
+        "counts.yaml": COUNTS[len(seen)],
+        "fractions.yaml": round(float((owners(scene) >= 0).mean()), 4),
+    }
+
+
 # -- Dataset ---------------------------------------------------------------------------
 
 METADATA = [
@@ -215,6 +226,19 @@ METADATA = [
         "categories": list(BACKGROUNDS),
         "annotations": "backgrounds.yaml",
     },
+    {
+        "task": "multilabel classification",
+        "labels": list(CATEGORIES),
+        "annotations": "tags.yaml",
+    },
+    {
+        "task": "multiclass classification",
+        "ordered": True,
+        "categories": list(COUNTS),
+        "annotations": "counts.yaml",
+    },
+    {"task": "regression", "range": [0.0, 1.0], "annotations": "fractions.yaml"},
+    *shapes_maps.METADATA,
     *shapes_whole.METADATA,
 ]
 
@@ -225,7 +249,9 @@ def draw_dataset(
     """Write a dataset in the native layout: `train/` and `val/`, several tasks each.
 
     The tasks are object detection (the shapes), multiclass classification (the
-    background), and those of shapes_whole.py. Image i of a split depends on the seed and on i alone. A dataset drawn
+    background; how many shapes, ordered), multilabel classification (which shapes),
+    regression (the fraction of the image that shapes cover), semantic segmentation,
+    depth estimation, and those of shapes_whole.py. Image i of a split depends on the seed and on i alone. A dataset drawn
     earlier with the same numbers is kept.
 
     Raises FileExistsError where the folder holds anything else.
@@ -276,6 +302,13 @@ def _draw_split(folder: Path, count: int, entropy: tuple[int, int]) -> None:
     _write_yaml(folder / "boxes.yaml", found, leaves_in_line)
     kinds = {name: scene.background.kind for name, scene in scenes.items()}
     _write_yaml(folder / "backgrounds.yaml", kinds, False)
+    told = {name: labels(scene) for name, scene in scenes.items()}
+    for file in next(iter(told.values()), ()):
+        whole = {name: of[file] for name, of in told.items()}
+        _write_yaml(folder / file, whole, leaves_in_line)
+    for name, scene in scenes.items():
+        covered = [coverage(s, scene.height, scene.width) for s in scene.shapes]
+        shapes_maps.write(folder, Path(name).stem, scene, covered)
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:

@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from specc.job import Head, Job
-from specc.tasks import metric_learning, multiclass_classification, object_detection
+from specc.tasks import (
+    depth_estimation,
+    metric_learning,
+    multiclass_classification,
+    multilabel_classification,
+    object_detection,
+    regression,
+    semantic_segmentation,
+)
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
+    "depth_estimation": depth_estimation.TASK,
     "metric_learning": metric_learning.TASK,
     "multiclass_classification": multiclass_classification.TASK,
+    "multilabel_classification": multilabel_classification.TASK,
     "object_detection": object_detection.TASK,
+    "semantic_segmentation": semantic_segmentation.TASK,
+    "regression": regression.TASK,
 }
 
 __all__ = [
