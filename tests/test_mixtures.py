@@ -39,6 +39,8 @@ HEADS = {
     "two classifiers": ["kind", "other-kind"],
     "two detectors": ["cells", "other-cells"],
     "embedder": ["face"],
+    "autoencoder": ["picture"],
+    "autoencoder, classifier": ["kind", "picture"],
     "embedder, detector": ["face", "cells"],
     "segmenter": ["region"],
     "depth": ["depth"],
@@ -143,6 +145,7 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
         "region": {"task": "semantic_segmentation", "categories": names, "channels": 8}
         | {"colors": [[9, 200, i] for i in range(len(names))]}
         | several,
+        "picture": {"task": "autoencoding", "code_size": 8, "channels": 32} | one,
         "face": {"task": "metric_learning", "identities": names} | one,
         "depth": {"task": "depth_estimation", "range": [0, 10]} | several,
     }

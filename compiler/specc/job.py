@@ -112,6 +112,13 @@ class DepthEstimation(Head):
 
 
 @dataclass(frozen=True)
+class Autoencoding(Head):
+    level: int
+    code_size: int  # numbers a cell
+    channels: int  # of the decoder where it begins
+
+
+@dataclass(frozen=True)
 class MetricLearning(Head):
     identities: tuple[str, ...]
     level: int

@@ -270,7 +270,8 @@ def _requirements(job: Job) -> list[str]:
     # keep what `weights_only` promises (CVE-2025-32434).
     wanted = ["matplotlib", "numpy", "opencv-python-headless>=4.11", "pillow"]
     wanted += ["tensorboard", "torch>=2.6", "tqdm"]
-    if job.data.format == "native":
+    labelled = not all(task.unlabelled for task in tasks_of(job))
+    if job.data.format == "native" and labelled:
         wanted.append("PyYAML")
     wanted += once(task.requirements for task in tasks_of(job))
     if is_timm(job.backbone.name):

@@ -17,6 +17,11 @@ DRAWABLE = {
     3: "image.copy()",
     4: "cv2.cvtColor(image, cv2.COLOR_RGBA2RGB)",
 }
+SAVED = {  # a picture as OpenCV writes it
+    1: "picture",
+    3: "cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)",
+    4: "cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA)",
+}
 TRAINING_SET = {  # with augmentation or without
     True: "Augmented samples by (epoch, index): the same pair gives the same view.",
     False: "Letterboxed samples by (epoch, index).",
@@ -86,6 +91,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "metrics_by_head": mapping((head.name, head.code.metrics) for head in heads),
         "meaning": _meaning(tasks),
         "words_examples": [head.code.words_example for head in heads],
+        "saved_picture": SAVED[job.data.channels],
         "saved_by_head": _saved(heads),
         "saved_note": "maps as files that it names, " if _saved(heads) else "",
         "predict_title": "What the model finds in images",

@@ -21,7 +21,10 @@ OPEN_NOTE = """
 
 def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]:
     data = job.data
-    limits = (PIXELS, VALUES) if data.format == "native" else (PIXELS,)
+    reads_yaml = data.format == "native" and not all(
+        task.unlabelled for task in tasks_of(job)
+    )
+    limits = (PIXELS, VALUES) if reads_yaml else (PIXELS,)
     if data.validation is not None:
         sets = (data.train, data.validation)
         lines = [constant("TRAIN, VALIDATION", sets, "below --data")]
@@ -43,9 +46,9 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "reader_note": OPEN_NOTE * opened,
         "training_arguments": f"root / TRAIN{', training=True' * opened}",
         "folder_holds": " and ".join(once([task.counted[0]] for task in tasks)),
-        "reader_docstring": f"dataset/{job.data.format}_docstring.jinja",
+        "reader_docstring": f"dataset/{_docstring(job, tasks)}_docstring.jinja",
         "dataset_sections": _sections(job.data, tasks, several=len(heads) > 1),
-        "nullable": not all(task.in_folder for task in tasks),
+        "nullable": any(_is_listed(task) for task in tasks),
         "several": len(heads) > 1,
         "validation": job.data.validation is not None,
         "annotation_examples": _examples(job, heads),
@@ -56,11 +59,20 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     }
 
 
+def _docstring(job: Job, tasks: list[Task]) -> str:
+    return "images" if all(t.unlabelled for t in tasks) else job.data.format
+
+
+def _is_listed(task: Task) -> bool:
+    """Whether a file lists its annotations."""
+    return not (task.in_folder or task.unlabelled)
+
+
 def _notes(tasks: list[Task]) -> list[str]:
     """What the examples do not show, in sentences."""
     notes = once([task.empty_note] for task in tasks if task.empty_note)
     lines = []
-    if not all(task.in_folder for task in tasks):
+    if any(_is_listed(task) for task in tasks):
         lines.append(", ".join(["`null` leaves an image out", *notes]) + ".")
     if any(task.in_folder for task in tasks):
         lines.append("A map has the stem of its image; it may be smaller.")
@@ -98,7 +110,13 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
 
 
 def _examples(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
-    tasks = {task.title: (task, head) for task, head in zip(tasks_of(job), heads)}
+    tasks = {
+        task.title: (task, head)
+        for task, head in zip(tasks_of(job), heads)
+        if not task.unlabelled
+    }
+    if not tasks:
+        return []
     several = len(tasks) > 1
     lines = ["metadata.yaml"]
     for number, (title, (task, _)) in enumerate(tasks.items(), 1):

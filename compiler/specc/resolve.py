@@ -13,6 +13,7 @@ from specc.diagnostics import JobError
 from specc.job import (
     FPN,
     Augmentation,
+    Autoencoding,
     Backbone,
     BiFPN,
     Data,
@@ -37,6 +38,7 @@ from specc.schema import fill, head, part
 from specc.validate import validate
 
 HEADS = {
+    "autoencoding": Autoencoding,
     "metric_learning": MetricLearning,
     "depth_estimation": DepthEstimation,
     "multiclass_classification": MulticlassClassification,

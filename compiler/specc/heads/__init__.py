@@ -7,6 +7,7 @@ to the node to read there, and a level that nobody makes to a `missing` node.
 from __future__ import annotations
 
 from specc.heads import (
+    autoencoding,
     depth_estimation,
     metric_learning,
     multiclass_classification,
@@ -18,6 +19,7 @@ from specc.heads import (
 from specc.job import Head
 
 BUILDERS = {  # task in the job -> builder
+    "autoencoding": autoencoding.build,
     "depth_estimation": depth_estimation.build,
     "metric_learning": metric_learning.build,
     "multiclass_classification": multiclass_classification.build,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from specc.job import Head, Job
 from specc.tasks import (
+    autoencoding,
     depth_estimation,
     metric_learning,
     multiclass_classification,
@@ -17,6 +18,7 @@ from specc.tasks import (
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
+    "autoencoding": autoencoding.TASK,
     "depth_estimation": depth_estimation.TASK,
     "metric_learning": metric_learning.TASK,
     "multiclass_classification": multiclass_classification.TASK,

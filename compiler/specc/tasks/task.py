@@ -100,6 +100,7 @@ class Task:
     label: str = ""  # the type of an image's label
     label_types: tuple[str, ...] = ()
     metadata: tuple[str, ...] = ()  # lines of an example, beside the task
+    unlabelled: bool = False  # it needs images alone
     in_folder: bool = False  # its annotations are files, an image each
     readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by format
     native_readers: tuple[str, ...] = (
