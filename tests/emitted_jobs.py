@@ -78,14 +78,16 @@ class Emitted(NamedTuple):
 
 def load_data(folder: Path) -> Emitted:
     """The dataset.py and data.py of a folder, which import the model.py beside them."""
-    own = ("model", "dataset", "data")
+    own = ("model", "cache", "dataset", "data")
     before = {name: sys.modules.pop(name, None) for name in own}
     sys.path.insert(0, str(folder))
     try:
-        return Emitted(*map(importlib.import_module, own[1:]))
+        return Emitted(
+            importlib.import_module("dataset"), importlib.import_module("data")
+        )
     finally:
         sys.path.remove(str(folder))
         for name in own:
-            del sys.modules[name]
+            sys.modules.pop(name, None)
             if before[name] is not None:
                 sys.modules[name] = before[name]

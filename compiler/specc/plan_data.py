@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from specc.job import Augmentation, Job
+from specc.job import Augmentation, Data, Job
+from specc.plan_cache import cache_constants, plan_cache
 from specc.plan_dataset import kinds_of
 from specc.plan_heads import HeadPlan
 from specc.plan_source import Line, constant, mapping
@@ -36,6 +37,7 @@ def data_constants(job: Job) -> tuple[Line, ...]:
         what = "brightness and contrast" if job.data.channels == 1 else saturation
         note = f"their {what} vary by up to this share"
         lines.append(constant("COLOR", augmentation.color, note))
+    lines += cache_constants(job.data)
     note = "training images; a run ends above both limits"
     lines.append(constant("MOST_BROKEN, BROKEN_SHARE", (10, 0.01), note))
     return tuple(lines)
@@ -48,7 +50,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     return {
         "data_sections": [
             f"data/{part}.py.jinja"
-            for part in (*_imaging(chosen, boxes, job.data.channels), "batches")
+            for part in (*_imaging(job.data, chosen, boxes), "batches")
         ],
         "training_set": TRAINING_SET[chosen != NO_AUGMENTATION],
         "drawable_image": DRAWABLE[job.data.channels],
@@ -62,6 +64,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "canvas_only": "canvas, _" if boxes else "canvas",
         "placed_labels": _placed(heads, boxes),
         **_augmentation(chosen, boxes),
+        **plan_cache(job.data),
         "word_sections": [f"evaluate/{kind}_words.py.jinja" for kind in kinds],
         "metric_sections": [f"evaluate/{kind}_metrics.py.jinja" for kind in kinds],
         "draw_sections": [f"draw/{DRAWINGS[kind]}.py.jinja" for kind in kinds],
@@ -84,18 +87,21 @@ def _placed(heads: tuple[HeadPlan, ...], positions: bool) -> str:
     return mapping((head.name, head.place) for head in heads)
 
 
-def _imaging(chosen: Augmentation, boxes: bool, channels: int) -> list[str]:
+def _imaging(data: Data, chosen: Augmentation, boxes: bool) -> list[str]:
+    caches = data.cache is not None
     transform = "transform_transposed" if chosen.transpose else "transform"
     return [
         "banner_images",
         "image_error",
         *([transform] if boxes else []),
-        READ[channels],
+        READ[data.channels],
+        *(["cache/image"] if caches else []),
         "letterbox_boxes" if boxes else "letterbox",
         "on_canvas",
         *(["augment"] if chosen != NO_AUGMENTATION else []),
-        *([RECOLOR[channels]] if chosen.color else []),
+        *([RECOLOR[data.channels]] if chosen.color else []),
         *(["moved"] if boxes else []),
+        *(["cache/sets"] if caches else []),
     ]
 
 
