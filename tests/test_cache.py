@@ -219,19 +219,21 @@ def test_another_job_has_pixels_of_its_own(with_cache, emitted, tmp_path, option
 def test_another_decoder_has_pixels_of_its_own(tmp_path):
     """The code belongs to its user, who may read images in another way."""
     job = {"validation": "val", "cache": str(tmp_path / "cache"), "augmentation": False}
-    names = []
+    modules = []
     for line in ("", "    image = 255 - image\n"):
-        folder = tmp_path / f"job{len(names)}"
+        folder = tmp_path / f"job{len(modules)}"
         folder.mkdir()
         make_reader(folder, (DETECTION,), job)
         text = (folder / "data.py").read_text()
         place = "    image = resized(image, height, width)\n"
         assert text.count(place) == 1
         (folder / "data.py").write_text(text.replace(place, line + place))
-        data = load_data(folder).data
-        given = draw(data, tmp_path / "images") if not names else given
-        names.append(data.cached(given, given, tell=False)[0][0].slot.file)
-    assert names[0] != names[1]
+        modules.append(load_data(folder).data)
+    given = draw(modules[0], tmp_path / "images")
+    first, second = (data.cached(given, given, tell=False)[0] for data in modules)
+    assert first[0].slot.file != second[0].slot.file
+    views = seen(modules[0], first), seen(modules[1], second)
+    assert np.abs(views[0][0].astype(int) - views[1][0]).max() > 50
 
 
 def test_a_file_that_was_cut_short_is_filled_again(with_cache, tmp_path):
