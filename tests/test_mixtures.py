@@ -53,6 +53,9 @@ FORMATS = {
     "native": set(HEADS),
     "folders": {"classifier", "two classifiers", "embedder"},
     "coco": {"detector", "two detectors"},
+    "voc": {"detector", "two detectors"},
+    "yolo": {"detector", "two detectors"},
+    "csv": {"classifier", "two classifiers", "number, rank", "number"},
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
 FACTORS = {
@@ -93,6 +96,7 @@ FACTORS = {
         {"kind": "imagenet", "weights": "weights.bin"},
         {"kind": "checkpoint", "weights": "best.pt"},
     ],
+    "cache": [None, "decoded images"],
     "resize_input": [True, False],
     "channels": [3, 1, 4],
     "precision": ["bf16", "fp32", "fp16"],
@@ -170,7 +174,8 @@ def job_of(choice: dict) -> dict:
         "data": {
             "train": "data/train",
             "resolution": [128, 256],
-            **{key: choice[key] for key in ("format", "augmentation", "channels")},
+            **{key: choice[key] for key in ("format", "augmentation", "cache")},
+            "channels": choice["channels"],
             "validation": choice["validation"],
         },
         "model": {

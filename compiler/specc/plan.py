@@ -17,7 +17,7 @@ from specc.cost import Summary, summarize
 from specc.job import Job
 from specc.plan_backbone import BackbonePlan, plan_backbone
 from specc.plan_data import data_constants, draw_constants, plan_data
-from specc.plan_dataset import dataset_constants, plan_dataset
+from specc.plan_dataset import dataset_constants, plan_dataset, reads_yaml
 from specc.plan_heads import HeadPlan, plan_heads
 from specc.plan_maps import star
 from specc.plan_neck import NeckPlan, plan_neck
@@ -270,9 +270,10 @@ def _requirements(job: Job) -> list[str]:
     # keep what `weights_only` promises (CVE-2025-32434).
     wanted = ["matplotlib", "numpy", "opencv-python-headless>=4.11", "pillow"]
     wanted += ["tensorboard", "torch>=2.6", "tqdm"]
-    labelled = not all(task.unlabelled for task in tasks_of(job))
-    if job.data.format == "native" and labelled:
+    if reads_yaml(job):
         wanted.append("PyYAML")
+    if job.data.format == "voc":
+        wanted.append("defusedxml")
     wanted += once(task.requirements for task in tasks_of(job))
     if is_timm(job.backbone.name):
         wanted.append("timm>=1.0")

@@ -10,6 +10,10 @@ from specc.plan_source import Line, constant, mapping
 from specc.tasks import Task, once, tasks_of, templates
 from specc.tasks.maps import SUFFIXES_LINE
 
+YAML = ("native", "yolo")  # formats with files that a bomb could hide in
+UNNAMED = ("voc", "csv")  # formats that do not list the names of their categories
+VOC_SIDES = ("xmin", "ymin", "xmax", "ymax")
+
 PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
 VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
 
@@ -21,10 +25,7 @@ OPEN_NOTE = """
 
 def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]:
     data = job.data
-    reads_yaml = data.format == "native" and not all(
-        task.unlabelled for task in tasks_of(job)
-    )
-    limits = (PIXELS, VALUES) if reads_yaml else (PIXELS,)
+    limits = (PIXELS, VALUES) if reads_yaml(job) else (PIXELS,)
     if data.validation is not None:
         sets = (data.train, data.validation)
         lines = [constant("TRAIN, VALIDATION", sets, "below --data")]
@@ -33,8 +34,12 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         lines = [constant("TRAIN", data.train, "below --data")]
         lines += [constant("VALIDATION_SHARE", share, "of it is held out")]
     lines += once(head.code.dataset_constants for head in heads)
-    if data.format == "folders":
+    if data.format in ("folders", "voc", "yolo"):
         lines.append(SUFFIXES_LINE)
+    if data.format == "voc":
+        lines.append(constant("VOC_SIDES", VOC_SIDES))
+    if data.format == "csv":
+        lines.append(constant("COLUMNS", ("image", *(head.name for head in heads))))
     return (*lines, *limits)
 
 
@@ -44,7 +49,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     return {
         "reader_parameters": f"folder: Path{', training: bool = False' * opened}",
         "reader_note": OPEN_NOTE * opened,
-        "training_arguments": f"root / TRAIN{', training=True' * opened}",
+        "training_arguments": _training_arguments(job, opened),
         "folder_holds": " and ".join(once([task.counted[0]] for task in tasks)),
         "reader_docstring": f"dataset/{_docstring(job, tasks)}_docstring.jinja",
         "dataset_sections": _sections(job.data, tasks, several=len(heads) > 1),
@@ -53,10 +58,25 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "validation": job.data.validation is not None,
         "annotation_examples": _examples(job, heads),
         "notes": _notes(tasks),
+        "csv_columns": _columns(job, heads),
         "label_type": " | ".join(once([task.label] for task in tasks)),
         "annotations_by_head": mapping((head.name, head.annotations) for head in heads),
         "parsed_labels": mapping((head.name, head.code.parse) for head in heads),
     }
+
+
+def reads_yaml(job: Job) -> bool:
+    labelled = not all(task.unlabelled for task in tasks_of(job))
+    return job.data.format in YAML and labelled
+
+
+def _training_arguments(job: Job, opened: bool) -> str:
+    split = ', "train"' if job.data.format == "yolo" else ""
+    return f"root / TRAIN{split}{', training=True' * opened}"
+
+
+def _compares_names(data: Data, tasks: list[Task]) -> bool:
+    return data.format not in UNNAMED and any(task.names for task in tasks)
 
 
 def _docstring(job: Job, tasks: list[Task]) -> str:
@@ -94,8 +114,9 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
             ["dataset/image_folder"] if data.format == "coco" else [],
             ["dataset/report"],
             once(task.native_readers for task in tasks) if native else [],
+            ["dataset/yaml"] if data.format == "yolo" else [],
             [] if data.format == "folders" else ["dataset/below"],
-            ["dataset/compare_names"] if any(task.names for task in tasks) else [],
+            ["dataset/compare_names"] if _compares_names(data, tasks) else [],
             ["dataset/banner_image"],
             [
                 (
@@ -107,6 +128,13 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
             *(task.parsers for task in tasks),
         ]
     )
+
+
+def _columns(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
+    """What stands in the columns of a CSV file; its head's name is that of a column."""
+    lines = ["image: path from the file's folder"]
+    lines += [f"{head.name}: {head.code.annotation}" for head in heads]
+    return lines
 
 
 def _examples(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:

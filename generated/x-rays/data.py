@@ -94,7 +94,7 @@ def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Trans
     scale = np.float32([width / sample.width, height / sample.height])
     offset = np.float32([left, top])
     if rng.random() < 0.5:
-        canvas = canvas[:, ::-1]
+        canvas = cv2.flip(canvas, 1)[:, :, None]
         scale, offset = scale * [-1, 1], [WIDTH, 0] + offset * [-1, 1]
     return canvas, Transform(scale, offset)
 
@@ -107,7 +107,7 @@ def place(length: int, canvas: int, rng: np.random.Generator) -> int:
 def recolor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Brightness and contrast, each times a random factor around 1."""
     brightness, contrast = rng.uniform(1 - COLOR, 1 + COLOR, 2)
-    middle = brightness * (1 - contrast) * image.mean()
+    middle = brightness * (1 - contrast) * cv2.mean(image)[0]
     image = cv2.addWeighted(image, brightness * contrast, image, 0, middle)
     return image[:, :, None]
 
