@@ -40,6 +40,8 @@ HEADS = {
     "two detectors": ["cells", "other-cells"],
     "embedder": ["face"],
     "autoencoder": ["picture"],
+    "views": ["views"],
+    "labelled views, detector": ["labelled-views", "cells"],
     "autoencoder, classifier": ["kind", "picture"],
     "embedder, detector": ["face", "cells"],
     "segmenter": ["region"],
@@ -121,8 +123,12 @@ def is_valid(choice: dict) -> bool:
     start = choice["initialization"]
     has_weights = choice["backbone"] != "mobilenetv2_035" or "weights" in start
     one_level = neck == (3, 3) and choice["kind"]["kind"] == "bifpn"
+    off = {"scale": 0, "color": 0}
+    changes = off if choice["augmentation"] is False else choice["augmentation"]
+    same_views = changes.get("scale", 0.25) == changes.get("color", 0.2) == 0
     return (
-        choice["heads"] in FORMATS[choice["format"]]
+        not ("views" in choice["heads"] and same_views)
+        and choice["heads"] in FORMATS[choice["format"]]
         and (neck is None or neck[0] <= top and not one_level)
         and (start["kind"] != "imagenet" or has_weights)
         and (start["kind"] != "random" or not choice["frozen_levels"])
@@ -150,9 +156,12 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
         | {"colors": [[9, 200, i] for i in range(len(names))]}
         | several,
         "picture": {"task": "autoencoding", "code_size": 8, "channels": 32} | one,
+        "views": {"task": "view_invariance_learning", "projection_size": 16} | one,
         "face": {"task": "metric_learning", "identities": names} | one,
         "depth": {"task": "depth_estimation", "range": [0, 10]} | several,
     }
+    if name == "labelled-views":
+        options[kind] |= {"categories": names}
     return {"name": name, "loss_weight": choice["loss_weight"]} | options[kind]
 
 

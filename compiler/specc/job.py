@@ -130,6 +130,13 @@ class MetricLearning(Head):
 
 
 @dataclass(frozen=True)
+class ViewInvarianceLearning(Head):
+    categories: tuple[str, ...] | None  # for a metric alone
+    level: int
+    projection_size: int
+
+
+@dataclass(frozen=True)
 class Initialization:
     kind: str  # random, imagenet, checkpoint
     weights: str | None  # imagenet: a local file (None: the hub); checkpoint: its path

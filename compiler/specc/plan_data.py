@@ -62,7 +62,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
             ]
         ),
         "stack_sections": templates(task.stacking for task in tasks),
-        "training_set": TRAINING_SET[chosen != NO_AUGMENTATION],
+        "training_set": _training_set(chosen, any(task.views for task in tasks)),
         "drawable_image": DRAWABLE[job.data.channels],
         "image_kind": "Grey" if grey else "RGB",
         "read_flag": "IMREAD_GRAYSCALE" if grey else "IMREAD_COLOR",
@@ -76,6 +76,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **_augmentation(chosen, moves),
         **plan_cache(job.data),
         "places": places,
+        **_views(heads),
         "transposes": chosen.transpose,
         "decoded_kinds": (
             "image or a map" if any(t.in_folder for t in tasks) else "image"
@@ -117,6 +118,36 @@ def _evidence(heads: tuple[HeadPlan, ...]) -> dict[str, str]:
         ),
         "kept_parameter": f", {kept}",
         "found_words": f"kept(sample, {words})",
+    }
+
+
+def _training_set(chosen: Augmentation, views: bool) -> str:
+    if views:
+        return "Augmented samples by (epoch, index, view): a key always gives one view."
+    return TRAINING_SET[chosen != NO_AUGMENTATION]
+
+
+def _views(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    """How the loader brings two views of an image, where a head compares them."""
+    viewed = [(head.name, head.code.viewed) for head in heads if head.code.viewed]
+    several = bool(viewed)
+    kind = "_of_views" if several else ""
+    return {
+        "views": several,
+        "viewed_by_head": mapping(viewed),
+        "keys": "(epoch, index, view)" if several else "(epoch, index) pairs",
+        "key_type": f"tuple[int, int{', int' * several}]",
+        "key_template": f"data/key{kind}.py.jinja",
+        "candidates_rng": (
+            "np.random.default_rng((self.seed, *key[:2]))" if several else "rng"
+        ),
+        "validation_set": f"data/validation_set{kind}.py.jinja",
+        "validation_parameters": (
+            f"samples: list[Sample], workers: int{', views: bool = False' * several}"
+        ),
+        "validation_arguments": f"samples{', views' * several}",
+        "view_parameter": ", views: bool = False" * several,
+        "view_argument": ", views" * several,
     }
 
 

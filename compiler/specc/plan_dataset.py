@@ -139,7 +139,7 @@ def _columns(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
 
 def _examples(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
     tasks = {
-        task.title: (task, head)
+        task.annotated_as or task.title: (task, head)
         for task, head in zip(tasks_of(job), heads)
         if not task.unlabelled
     }

@@ -32,9 +32,10 @@ from specc.job import (
     SemanticSegmentation,
     Slurm,
     Trainer,
+    ViewInvarianceLearning,
 )
 from specc.load import Source
-from specc.schema import fill, head, part
+from specc.schema import fill, metrics_of, part
 from specc.validate import validate
 
 HEADS = {
@@ -46,6 +47,7 @@ HEADS = {
     "object_detection": ObjectDetection,
     "semantic_segmentation": SemanticSegmentation,
     "regression": Regression,
+    "view_invariance_learning": ViewInvarianceLearning,
 }
 NECKS = {"fpn": FPN, "bifpn": BiFPN}
 
@@ -194,4 +196,4 @@ def _scheduler(filled: dict) -> Scheduler | None:
 
 
 def _primary_metric(first: Head) -> str:
-    return f"{first.name}/{head(first.task)['x-metrics'][0]}"
+    return f"{first.name}/{metrics_of(first)[0]}"

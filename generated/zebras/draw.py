@@ -23,12 +23,15 @@ def draw(image: np.ndarray, words: dict) -> np.ndarray:
 
 
 def draw_identity(image: np.ndarray, words: dict) -> np.ndarray:
-    """The identity, or the embedding as a bar code along the lower edge: images of one
-    identity have nearly the same one."""
     if "identity" in words:
         return on_edge(image, words["identity"], (255, 255, 255))
-    code = np.float32(words["embedding"])
-    shades = (127.5 + 127.5 * code / np.abs(code).max()).astype(np.uint8)
+    return draw_bars(image, words["embedding"])
+
+
+def draw_bars(image: np.ndarray, vector: list[float]) -> np.ndarray:
+    """A vector as a bar code along the lower edge: like ones look alike."""
+    code = np.float32(vector)
+    shades = (127.5 + 127.5 * code / np.abs(code).max().clip(1e-12)).astype(np.uint8)
     size = (image.shape[1], max(1, image.shape[0] // 10))
     bars = cv2.resize(shades[None], size, interpolation=cv2.INTER_AREA)
     image[-size[1] :] = cv2.cvtColor(bars, cv2.COLOR_GRAY2RGB)

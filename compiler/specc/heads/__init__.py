@@ -15,6 +15,7 @@ from specc.heads import (
     object_detection,
     regression,
     semantic_segmentation,
+    view_invariance_learning,
 )
 from specc.job import Head
 
@@ -27,6 +28,7 @@ BUILDERS = {  # task in the job -> builder
     "object_detection": object_detection.build,
     "semantic_segmentation": semantic_segmentation.build,
     "regression": regression.build,
+    "view_invariance_learning": view_invariance_learning.build,
 }
 
 

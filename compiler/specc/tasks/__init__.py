@@ -14,6 +14,7 @@ from specc.tasks import (
     object_detection,
     regression,
     semantic_segmentation,
+    view_invariance_learning,
 )
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
@@ -26,6 +27,7 @@ TASKS: dict[str, Task] = {  # name in the job -> record
     "object_detection": object_detection.TASK,
     "semantic_segmentation": semantic_segmentation.TASK,
     "regression": regression.TASK,
+    "view_invariance_learning": view_invariance_learning.TASK,
 }
 
 __all__ = [

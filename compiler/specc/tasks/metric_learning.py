@@ -59,5 +59,5 @@ TASK = Task(
     in_words=("evaluate/identity_words",),
     metrics=("evaluate/identity_metrics",),
     drawings=("draw/identity",),
-    drawing_tools=("draw/on_edge", "draw/write"),
+    drawing_tools=("draw/bars", "draw/on_edge", "draw/write"),
 )

@@ -59,6 +59,7 @@ class HeadExpressions:
     place: str = ""  # of sample, transform, canvas, rng: its target; "": the label
     evidence: str = ""  # of sample, words: what its metric needs; "": the words
     annotations: str = ""  # of folder: its annotations by image; "": read_annotations
+    viewed: str = ""  # of words, view: the words of an image and of a view of it
     saved: str = ""  # of words, drawing, taken: the name of a file that it writes
     constants: tuple[Line, ...] = ()  # of model.py
     dataset_constants: tuple[Line, ...] = ()
@@ -99,6 +100,7 @@ class Task:
     # Sections of dataset.py
     label: str = ""  # the type of an image's label
     label_types: tuple[str, ...] = ()
+    annotated_as: str = ""  # the task of its annotations; "": the title
     metadata: tuple[str, ...] = ()  # lines of an example, beside the task
     unlabelled: bool = False  # it needs images alone
     in_folder: bool = False  # its annotations are files, an image each
@@ -115,6 +117,7 @@ class Task:
     meaning: tuple[str, ...] = ()  # fields of the head that give weights their meaning
 
     # Sections of data.py
+    views: bool = False  # it learns from two views of an image, which follow each other
     moves: bool = False  # its labels have places in the image
     placing: tuple[str, ...] = ()
     stacking: tuple[str, ...] = ()
