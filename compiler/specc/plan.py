@@ -17,6 +17,7 @@ from specc.cost import Summary, summarize
 from specc.heads.object_detection import BINS
 from specc.job import Job
 from specc.plan_backbone import BackbonePlan, plan_backbone
+from specc.plan_contract import ContractPlan, plan_contract
 from specc.plan_data import data_constants, plan_data
 from specc.plan_dataset import dataset_constants, plan_dataset
 from specc.plan_heads import HeadPlan, plan_heads
@@ -61,6 +62,7 @@ class Plan:
     constants: dict[str, tuple[Line, ...]]
     values: dict[str, Any]
     resolved: dict[str, Any]  # the job with every default, in the job language
+    contract: ContractPlan | None = None  # of test_contract.py, if it is wanted
 
     def context(self) -> dict[str, Any]:
         """The variables of the templates."""
@@ -69,8 +71,8 @@ class Plan:
         return own | self.values
 
 
-def plan(job: Job, graph: nx.DiGraph) -> Plan:
-    """The page of a job whose graph passed all checks."""
+def plan(job: Job, graph: nx.DiGraph, tests: bool = False) -> Plan:
+    """The page of a job whose graph passed all checks; with `tests`, a contract too."""
     summary = summarize(job, graph)
     neck = plan_neck(job, summary)
     backbone = plan_backbone(job, summary)
@@ -90,9 +92,21 @@ def plan(job: Job, graph: nx.DiGraph) -> Plan:
         **plan_data(job, heads),
         **plan_train(job),
     }
+    if tests:
+        values["requirements"] = sorted(
+            [*values["requirements"], "pytest"], key=str.lower
+        )
     model_class = heads[0].model_class if len(heads) == 1 else "Network"
     return Plan(
-        job.name, model_class, backbone, neck, heads, constants, values, as_job(job)
+        job.name,
+        model_class,
+        backbone,
+        neck,
+        heads,
+        constants,
+        values,
+        as_job(job),
+        plan_contract(job, graph, heads) if tests else None,
     )
 
 
