@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from specc.diagnostics import Diagnostic, JobError
 from specc.plan import plan
 from specc.record import CONTRACT
 from specc.render import render
+from specc.tasks import TASKS
 
 SECONDS = 60  # of processor time for a whole contract
 PATIENCE = 600  # seconds until it counts as stuck
@@ -256,6 +258,22 @@ def test_other_faults_break_it(edit, test, tmp_path):
 
 
 # ---- What is emitted ----
+
+LACKING: set[str] = set()  # tasks that have no contract yet, and E410
+
+
+def test_every_task_has_a_contract():
+    assert {name for name, task in TASKS.items() if not task.contract} == LACKING
+
+
+def test_a_task_without_a_contract_is_refused(job, monkeypatch, capsys):
+    name = SCENE["task"]
+    monkeypatch.setitem(TASKS, name, replace(TASKS[name], contract=None))
+    assert build("--tests", job) == 1
+    said = capsys.readouterr().err
+    assert "error[E410]: head `scene` learns multiclass_classification" in said
+    assert not Path("generated").exists()
+    assert build("--no-tests", job) == 0
 
 
 def smallest(job: dict) -> tuple:

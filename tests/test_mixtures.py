@@ -25,6 +25,7 @@ from specc.format import MODE
 from specc.plan import plan
 from specc.plan_source import COLUMNS
 from specc.render import environment, render
+from specc.tasks import tasks_of
 
 TEMPLATES = resources.names("templates")
 
@@ -192,7 +193,7 @@ def rendered_job(given: dict) -> Compiled:
     """As compile_job, but without black, which takes most of its time."""
     job, graph, findings = analyse(json.dumps(given).encode())
     assert not [finding for finding in findings if finding.is_error]
-    page = plan(job, graph, tests=True)
+    page = plan(job, graph, all(task.contract for task in tasks_of(job)))
     files = render(page)
     return Compiled(job, files, (), summarize(job, graph), page.model_class)
 

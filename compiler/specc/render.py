@@ -38,7 +38,7 @@ def render(plan: Plan) -> dict[str, str]:
         for path in (*TEXTS, *context["further_texts"])
     }
     resolved = json.dumps(plan.resolved, indent=2, ensure_ascii=False)
-    files = code | texts | {"resolved.json": f"{resolved}\n"} | _category_files(plan)
+    files = code | texts | {"resolved.json": f"{resolved}\n"} | _name_files(plan)
     return files | ({"state_dict.json": _state(plan.contract)} if plan.contract else {})
 
 
@@ -48,12 +48,11 @@ def _state(contract: ContractPlan) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _category_files(plan: Plan) -> dict[str, str]:
+def _name_files(plan: Plan) -> dict[str, str]:
     return {
-        head.categories_file: json.dumps(head.categories, indent=0, ensure_ascii=False)
-        + "\n"
+        head.names_file: json.dumps(head.names, indent=0, ensure_ascii=False) + "\n"
         for head in plan.heads
-        if head.categories_in_file
+        if head.names_in_file
     }
 
 

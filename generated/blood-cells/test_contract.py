@@ -92,9 +92,8 @@ def make_dataset(net: ModuleType, folder: Path):
     for number in range(IMAGES):
         image = f"{number}.png"
         height, width = make_image(folder / "images" / image, number)
-        for head, label in {
-            "cells": some_objects(number, net.CATEGORIES, height, width)
-        }.items():
+        given = {"cells": some_objects(number, net.CATEGORIES, height, width)}
+        for head, label in given.items():
             labels[head][image] = label
     metadata = [
         {

@@ -21,12 +21,14 @@ DRAWN_SCORE = 0.3  # less certain objects are left out of drawings
 def draw(image: np.ndarray, words: dict) -> np.ndarray:
     """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
     image = image.copy()
-    draw_objects(image, words["shapes"], SHAPES_CATEGORIES)
+    image = draw_objects(image, words["shapes"], SHAPES_CATEGORIES)
     image = draw_category(image, words["scene"], SCENE_CATEGORIES)
     return image
 
 
-def draw_objects(image: np.ndarray, objects: list[dict], names: tuple[str, ...]):
+def draw_objects(
+    image: np.ndarray, objects: list[dict], names: tuple[str, ...]
+) -> np.ndarray:
     thickness = max(1, round(max(image.shape) / 320))
     for item in reversed(objects):  # the best last, on top
         if item.get("score", 1.0) >= DRAWN_SCORE:
@@ -34,16 +36,11 @@ def draw_objects(image: np.ndarray, objects: list[dict], names: tuple[str, ...])
             color = color_of(names.index(item["category"]))
             cv2.rectangle(image, (left, top), (right, bottom), color, thickness)
             write(image, caption(item), (left, top), color)
+    return image
 
 
 def draw_category(image: np.ndarray, item: dict, names: tuple[str, ...]) -> np.ndarray:
-    """The category on the lower edge; small images are enlarged to hold it."""
-    factor = max(1, math.ceil(200 / max(image.shape)))
-    size = (image.shape[1] * factor, image.shape[0] * factor)
-    image = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
-    color = color_of(names.index(item["category"]))
-    write(image, caption(item), (0, image.shape[0]), color)
-    return image
+    return on_edge(image, caption(item), color_of(names.index(item["category"])))
 
 
 def caption(item: dict) -> str:
@@ -64,6 +61,15 @@ def color_of(index: int) -> tuple[int, int, int]:
     """Neighbouring indices get colors far apart (steps of the golden ratio)."""
     red, green, blue = colorsys.hsv_to_rgb(index * 0.618 % 1, 0.65, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def on_edge(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
+    """Text on the lower edge; small images are enlarged to hold it."""
+    factor = max(1, math.ceil(200 / max(image.shape)))
+    size = (image.shape[1] * factor, image.shape[0] * factor)
+    image = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
+    write(image, text, (0, image.shape[0]), color)
+    return image
 
 
 # ---- The sheet: labels beside predictions ----

@@ -95,10 +95,11 @@ def make_dataset(net: ModuleType, folder: Path):
     for number in range(IMAGES):
         image = f"{number}.png"
         height, width = make_image(folder / "images" / image, number)
-        for head, label in {
+        given = {
             "shapes": some_objects(number, net.SHAPES_CATEGORIES, height, width),
             "scene": some_category(number, net.SCENE_CATEGORIES),
-        }.items():
+        }
+        for head, label in given.items():
             labels[head][image] = label
     metadata = [
         {

@@ -1,0 +1,47 @@
+"""The tasks: what each brings to the emitted code, one module a task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from specc.job import Head, Job
+from specc.tasks import multiclass_classification, object_detection
+from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
+
+TASKS: dict[str, Task] = {  # name in the job -> record
+    "multiclass_classification": multiclass_classification.TASK,
+    "object_detection": object_detection.TASK,
+}
+
+__all__ = [
+    "TASKS",
+    "HeadCode",
+    "HeadExpressions",
+    "Task",
+    "names_of",
+    "once",
+    "task_of",
+    "tasks_of",
+    "templates",
+]
+
+
+def task_of(head: Head) -> Task:
+    """The record of a head, as its options have it."""
+    task = TASKS[head.task]
+    return task.variant(head) if task.variant else task
+
+
+def tasks_of(job: Job) -> list[Task]:
+    """The record of each head."""
+    return [task_of(head) for head in job.heads]
+
+
+def once(groups: Iterable[Iterable]) -> list:
+    """The members of all groups in order, each once."""
+    return list(dict.fromkeys(item for group in groups for item in group))
+
+
+def templates(groups: Iterable[Iterable[str]]) -> list[str]:
+    """The paths of sections, each once."""
+    return [f"{section}.py.jinja" for section in once(groups)]
