@@ -1,4 +1,4 @@
-"""What this folder promises, as tests: no GPU, no dataset, no network, a minute at most.
+"""What this folder promises, as tests: a minute, without GPU, dataset or network.
 
     pip install -r requirements.txt
     pytest test_contract.py
