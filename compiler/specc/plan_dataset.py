@@ -13,6 +13,15 @@ from specc.tasks.maps import SUFFIXES_LINE
 PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
 VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
 
+LONE_MAPS = {  # with several heads or one
+    True: "A map without an image is there too: it is named among the problems.",
+    False: "Either without the other is there too: it is named among the problems.",
+}
+PAIRED_MAPS = {
+    True: "{k: files[stem] for k, stem in images.items() if stem in files}",
+    False: '{k: files.get(v, maps / f"{v}.png") for k, v in images.items()}',
+}
+
 
 def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]:
     data = job.data
@@ -36,11 +45,13 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "reader_docstring": f"dataset/{job.data.format}_docstring.jinja",
         "dataset_sections": _sections(job.data, tasks, several=len(heads) > 1),
         "nullable": not all(task.in_folder for task in tasks),
-        "several": len(heads) > 1,
+        "lone_maps": LONE_MAPS[len(heads) > 1],
+        "paired_maps": PAIRED_MAPS[len(heads) > 1],
         "validation": job.data.validation is not None,
         "annotation_examples": _examples(job, heads),
         "notes": _notes(tasks),
         "label_type": " | ".join(once([task.label] for task in tasks)),
+        "one_head_annotations": heads[0].annotations,
         "annotations_by_head": mapping((head.name, head.annotations) for head in heads),
         "parsed_labels": mapping((head.name, head.code.parse) for head in heads),
     }

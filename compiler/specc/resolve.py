@@ -40,8 +40,8 @@ HEADS = {
     "multiclass_classification": MulticlassClassification,
     "multilabel_classification": MultilabelClassification,
     "object_detection": ObjectDetection,
-    "semantic_segmentation": SemanticSegmentation,
     "regression": Regression,
+    "semantic_segmentation": SemanticSegmentation,
 }
 NECKS = {"fpn": FPN, "bifpn": BiFPN}
 

@@ -21,8 +21,8 @@ BUILDERS = {  # task in the job -> builder
     "multiclass_classification": multiclass_classification.build,
     "multilabel_classification": multilabel_classification.build,
     "object_detection": object_detection.build,
-    "semantic_segmentation": semantic_segmentation.build,
     "regression": regression.build,
+    "semantic_segmentation": semantic_segmentation.build,
 }
 
 

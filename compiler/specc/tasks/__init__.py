@@ -20,8 +20,8 @@ TASKS: dict[str, Task] = {  # name in the job -> record
     "multiclass_classification": multiclass_classification.TASK,
     "multilabel_classification": multilabel_classification.TASK,
     "object_detection": object_detection.TASK,
-    "semantic_segmentation": semantic_segmentation.TASK,
     "regression": regression.TASK,
+    "semantic_segmentation": semantic_segmentation.TASK,
 }
 
 __all__ = [
