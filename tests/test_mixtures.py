@@ -49,6 +49,9 @@ FORMATS = {
     "native": set(HEADS),
     "folders": {"classifier", "two classifiers"},
     "coco": {"detector", "two detectors"},
+    "voc": {"detector", "two detectors"},
+    "yolo": {"detector", "two detectors"},
+    "csv": {"classifier", "two classifiers", "number, rank", "number"},
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
 FACTORS = {
