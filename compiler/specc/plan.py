@@ -99,6 +99,7 @@ def _texts(job: Job, summary: Summary, heads: tuple[HeadPlan, ...]) -> dict[str,
         "uses_timm": is_timm(job.backbone.name),
         "output": f"runs/{job.name}",
         "requirements": _requirements(job),
+        "color_files": [name for h in heads for name, _ in h.code.files],
         "name_files": [h.names_file for h in heads if h.names_in_file],
     }
 

@@ -62,6 +62,7 @@ class HeadExpressions:
     saved: str = ""  # of words, drawing, taken: the name of a file that it writes
     constants: tuple[Line, ...] = ()  # of model.py
     dataset_constants: tuple[Line, ...] = ()
+    files: tuple[tuple[str, Any], ...] = ()  # JSON that these read: name, value
 
 
 @dataclass(frozen=True)
