@@ -92,6 +92,7 @@ FACTORS = {
         {"kind": "imagenet", "weights": "weights.bin"},
         {"kind": "checkpoint", "weights": "best.pt"},
     ],
+    "cache": [None, "decoded images"],
     "resize_input": [True, False],
     "channels": [3, 1, 4],
     "precision": ["bf16", "fp32", "fp16"],
@@ -167,7 +168,8 @@ def job_of(choice: dict) -> dict:
         "data": {
             "train": "data/train",
             "resolution": [128, 256],
-            **{key: choice[key] for key in ("format", "augmentation", "channels")},
+            **{key: choice[key] for key in ("format", "augmentation", "cache")},
+            "channels": choice["channels"],
             "validation": choice["validation"],
         },
         "model": {
