@@ -14,7 +14,7 @@ import torch
 from emitted_jobs import build
 from processes import environment
 
-from specc import shapes
+from specc import shapes, shapes_maps
 
 ITERATIONS, VALIDATIONS = 40, 4
 PATIENCE = 120  # seconds until a process counts as stuck
@@ -32,17 +32,31 @@ SCENE = {
     "categories": list(shapes.BACKGROUNDS),
 }
 
+REGIONS = {
+    "name": "regions",
+    "task": "semantic_segmentation",
+    "categories": list(shapes_maps.COLORS),
+    "colors": list(shapes_maps.COLORS.values()),
+    "channels": 32,
+}
+DEPTHS = {
+    "name": "depths",
+    "task": "depth_estimation",
+    "range": shapes_maps.DEPTH,
+    "channels": 32,
+}
+
 
 def make(folder: Path, *heads: dict, data=None, backbone=None, **trainer) -> Path:
     """The compiled folder of a job that learns from the dataset of `world`."""
-    detects = any(head["task"] == "object_detection" for head in heads)
+    levels = any(head["task"] != "multiclass_classification" for head in heads)
     own = {"train": "shapes/train", "validation": "shapes/val", "resolution": [64, 96]}
     job = {
         "name": folder.name,
         "data": own | (data or {}),
         "model": {
             "backbone": backbone,
-            "neck": FPN if detects else {"kind": "none"},
+            "neck": FPN if levels else {"kind": "none"},
             "heads": heads,
         },
         "trainer": {

@@ -39,6 +39,9 @@ HEADS = {
     "detector, classifier": ["cells", "kind"],
     "two classifiers": ["kind", "other-kind"],
     "two detectors": ["cells", "other-cells"],
+    "segmenter": ["region"],
+    "depth": ["depth"],
+    "maps of both kinds, detector": ["region", "depth", "cells"],
     "labels": ["tags"],
     "number, rank": ["price", "rank"],
     "number": ["price"],
@@ -140,6 +143,10 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
         | one,
         "tags": {"task": "multilabel_classification", "labels": names} | one,
         "price": {"task": "regression", "range": [-2.5, 1e6]} | one,
+        "region": {"task": "semantic_segmentation", "categories": names, "channels": 8}
+        | {"colors": [[9, 200, i] for i in range(len(names))]}
+        | several,
+        "depth": {"task": "depth_estimation", "range": [0, 10]} | several,
     }
     return {"name": name, "loss_weight": choice["loss_weight"]} | options[kind]
 

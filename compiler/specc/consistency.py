@@ -1,8 +1,9 @@
-"""Values that are legal one by one and contradict each other: E301..E322."""
+"""Values that are legal one by one and contradict each other: E301..E332."""
 
 from __future__ import annotations
 
 from specc.backbones import TABLES
+from specc.consistency_maps import map_findings
 from specc.diagnostics import Diagnostic
 from specc.job import Head, Job
 from specc.schema import head
@@ -25,6 +26,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _shares,
         _patience,
         _clock,
+        map_findings,
     )
     return [finding for rule in rules for finding in rule(job, given)]
 

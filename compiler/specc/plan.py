@@ -113,6 +113,7 @@ def _texts(job: Job, summary: Summary, heads: tuple[HeadPlan, ...]) -> dict[str,
         "uses_timm": is_timm(job.backbone.name),
         "output": f"runs/{job.name}",
         "requirements": _requirements(job),
+        "color_files": [name for h in heads for name, _ in h.code.files],
         "name_files": [h.names_file for h in heads if h.names_in_file],
     }
 
@@ -161,6 +162,7 @@ def _model_values(
         "resize_input": job.backbone.resize_input,
         "model_sections": _model_sections(job, mode, backbone, neck),
         "model_input": "images" if mode == "unpadded" else "canvas",
+        "whole_input": "images" if mode == "unpadded" else "padded(model, images)",
         "parts": parts,
         "trunk": _trunk(heads, backbone, neck),
         "forward": _forward(heads, backbone, neck),
@@ -221,8 +223,15 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "loss_weights": {head.name: head.loss_weight for head in heads},
         "losses": mapping((head.name, head.code.loss) for head in heads),
         "decoded": mapping((head.name, head.code.decode) for head in heads),
+        "own_note": _own_note(job),
         "in_own_pixels": "in their own pixels" if placed else "of any size",
     }
+
+
+def _own_note(job: Job) -> str:
+    """How the results of `predict` differ from those of `decode`."""
+    notes = once([task.own_note] for task in tasks_of(job))
+    return "".join(f",\n    {note}" for note in notes if note)
 
 
 def _weighted(heads: tuple[HeadPlan, ...]) -> str:

@@ -16,6 +16,7 @@ from specc.job import (
     Backbone,
     BiFPN,
     Data,
+    DepthEstimation,
     Head,
     Initialization,
     Job,
@@ -26,6 +27,7 @@ from specc.job import (
     Optimizer,
     Regression,
     Scheduler,
+    SemanticSegmentation,
     Slurm,
     Trainer,
 )
@@ -34,10 +36,12 @@ from specc.schema import fill, head, part
 from specc.validate import validate
 
 HEADS = {
+    "depth_estimation": DepthEstimation,
     "multiclass_classification": MulticlassClassification,
     "multilabel_classification": MultilabelClassification,
     "object_detection": ObjectDetection,
     "regression": Regression,
+    "semantic_segmentation": SemanticSegmentation,
 }
 NECKS = {"fpn": FPN, "bifpn": BiFPN}
 

@@ -24,6 +24,8 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
+from specc import shapes_maps  # which needs the same
+
 CATEGORIES = ("circle", "square", "triangle", "star")
 BACKGROUNDS = ("plain", "stripes", "checks")
 COUNTS = ("none", "one", "two", "three", "four", "five", "six")  # shapes in an image
@@ -236,6 +238,7 @@ METADATA = [
         "annotations": "counts.yaml",
     },
     {"task": "regression", "range": [0.0, 1.0], "annotations": "fractions.yaml"},
+    *shapes_maps.METADATA,
 ]
 
 
@@ -245,8 +248,9 @@ def draw_dataset(
     """Write a dataset in the native layout: `train/` and `val/`, several tasks each.
 
     The tasks are object detection (the shapes), multiclass classification (the
-    background; how many shapes, ordered), multilabel classification (which shapes) and
-    regression (the fraction of the image that shapes cover). Image i of a split depends on the seed and on i alone. A dataset drawn
+    background; how many shapes, ordered), multilabel classification (which shapes),
+    regression (the fraction of the image that shapes cover), semantic segmentation and
+    depth estimation. Image i of a split depends on the seed and on i alone. A dataset drawn
     earlier with the same numbers is kept.
 
     Raises FileExistsError where the folder holds anything else.
@@ -301,6 +305,9 @@ def _draw_split(folder: Path, count: int, entropy: tuple[int, int]) -> None:
     for file in next(iter(told.values()), ()):
         whole = {name: of[file] for name, of in told.items()}
         _write_yaml(folder / file, whole, leaves_in_line)
+    for name, scene in scenes.items():
+        covered = [coverage(s, scene.height, scene.width) for s in scene.shapes]
+        shapes_maps.write(folder, Path(name).stem, scene, covered)
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:
