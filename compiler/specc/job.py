@@ -60,17 +60,18 @@ class Head:
     name: str
     task: str
     loss_weight: float
-    categories: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class MulticlassClassification(Head):
+    categories: tuple[str, ...]
     level: int
     label_smoothing: float
 
 
 @dataclass(frozen=True)
 class ObjectDetection(Head):
+    categories: tuple[str, ...]
     bottom_level: int
     top_level: int
     layers: int  # 3x3 convolutions in each tower

@@ -14,10 +14,9 @@ from typing import Any
 import networkx as nx
 
 from specc.cost import Summary, summarize
-from specc.heads.object_detection import BINS
 from specc.job import Job
 from specc.plan_backbone import BackbonePlan, plan_backbone
-from specc.plan_data import data_constants, plan_data
+from specc.plan_data import data_constants, draw_constants, plan_data
 from specc.plan_dataset import dataset_constants, plan_dataset
 from specc.plan_heads import HeadPlan, plan_heads
 from specc.plan_maps import star
@@ -33,19 +32,12 @@ from specc.plan_text import (
 from specc.plan_train import plan_train, train_constants
 from specc.timm_models import is_timm
 from specc.resolved import as_job
+from specc.tasks import TASKS, once, tasks_of, templates
 
 _JOB_FILE = 'Path(__file__).with_name("resolved.json")'
 JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
 
 TITLE_COLUMNS = 84  # of a docstring's first line, beside its quotes
-_BINS = "a side of a box lies 0..15 strides from the center of its cell"
-_CANDIDATES = "best scores of an image that enter non-maximum suppression"
-DETECTION = (
-    constant("BINS", BINS, _BINS),
-    constant("CELLS_PER_OBJECT", 10, "at most, the best aligned ones, learn it"),
-    constant("CANDIDATES", 400, _CANDIDATES),
-    constant("ROUNDS", 16, "of it; even, so that what is still undecided stays"),
-)
 
 
 @dataclass(frozen=True)
@@ -77,9 +69,10 @@ def plan(job: Job, graph: nx.DiGraph) -> Plan:
     heads = plan_heads(job, summary, neck)
     constants = {
         "model.py": _model_constants(job, summary, backbone, neck, heads),
-        "dataset.py": dataset_constants(job),
+        "dataset.py": dataset_constants(job, heads),
         "data.py": data_constants(job),
         "evaluate.py": (JOB,),
+        "draw.py": draw_constants(job),
         "train.py": train_constants(job, backbone),
     }
     values = {
@@ -90,7 +83,7 @@ def plan(job: Job, graph: nx.DiGraph) -> Plan:
         **plan_data(job, heads),
         **plan_train(job),
     }
-    model_class = heads[0].model_class if len(heads) == 1 else "Network"
+    model_class = TASKS[heads[0].task].model_class if len(heads) == 1 else "Network"
     return Plan(
         job.name, model_class, backbone, neck, heads, constants, values, as_job(job)
     )
@@ -106,7 +99,7 @@ def _texts(job: Job, summary: Summary, heads: tuple[HeadPlan, ...]) -> dict[str,
         "uses_timm": is_timm(job.backbone.name),
         "output": f"runs/{job.name}",
         "requirements": _requirements(job),
-        "category_files": [h.categories_file for h in heads if h.categories_in_file],
+        "name_files": [h.names_file for h in heads if h.names_in_file],
     }
 
 
@@ -120,7 +113,7 @@ def _model_constants(
     what = "images" if job.backbone.resize_input else "training images"
     pad = tuple(round(255 * value) for value in backbone.mean)
     lines = [
-        *(_categories(head) for head in heads),
+        *(head.constants[0] for head in heads if head.names),
         constant(
             "HEIGHT, WIDTH", summary.resolution, f"{what} are letterboxed to this size"
         ),
@@ -133,20 +126,9 @@ def _model_constants(
     if neck:
         lines.append(constant("CHANNELS", neck.channels, "width of every neck level"))
     for head in heads:
-        if head.detects:
-            note = f"level{'s' * (len(head.strides) > 1)} {head.levels}"
-            lines.append(constant(head.strides_constant, head.strides, note))
-    if any(head.detects for head in heads):
-        lines += DETECTION
+        lines += head.constants[1 if head.names else 0 :]
+    lines += once(task.constants for task in tasks_of(job))
     return tuple(lines)
-
-
-def _categories(head: HeadPlan) -> Line:
-    if not head.categories_in_file:
-        return constant(head.constant, head.categories)
-    path = f"Path(__file__).with_name({literal(head.categories_file)})"
-    source = f'tuple(json.loads({path}.read_text(encoding="utf-8")))'
-    return Line(head.constant, source)
 
 
 def _model_values(
@@ -159,19 +141,23 @@ def _model_values(
     several, mode = len(heads) > 1, _mode(job, summary)
     parts = [Line("backbone", f"{backbone.class_name}()")]
     parts += [Line("neck", f"{neck.class_name}()")] if neck else []
-    parts += [] if several else [Line("head", heads[0].construction)]
+    parts += [] if several else [Line("head", heads[0].code.construction)]
     return {
         "channels": job.data.channels,
         "resize_input": job.backbone.resize_input,
-        "model_sections": _model_sections(mode, heads, backbone, neck),
+        "model_sections": _model_sections(job, mode, backbone, neck),
         "model_input": "images" if mode == "unpadded" else "canvas",
         "parts": parts,
         "trunk": _trunk(heads, backbone, neck),
         "forward": _forward(heads, backbone, neck),
-        "constructions": mapping((head.name, head.construction) for head in heads),
+        "constructions": mapping((head.name, head.code.construction) for head in heads),
         "results_template": f"model/{_results(job, heads)}.py.jinja",
-        "returns_type": "dict" if several else heads[0].output_type,
-        "returns": "each head's output by its name" if several else heads[0].returns,
+        "returns_type": "dict" if several else TASKS[heads[0].task].output_type,
+        "returns": (
+            "each head's output by its name"
+            if several
+            else TASKS[heads[0].task].returns
+        ),
     }
 
 
@@ -183,50 +169,45 @@ def _mode(job: Job, summary: Summary) -> str:
 
 
 def _model_sections(
-    mode: str,
-    heads: tuple[HeadPlan, ...],
-    backbone: BackbonePlan,
-    neck: NeckPlan | None,
+    job: Job, mode: str, backbone: BackbonePlan, neck: NeckPlan | None
 ) -> list[str]:
     """Templates of model.py in the order of the data."""
-    tasks = list(dict.fromkeys(head.task for head in heads))
-    number = "one_head" if len(heads) == 1 else "several_heads"
-    detects = any(head.detects for head in heads)
+    tasks = tasks_of(job)
+    number = "one_head" if len(job.heads) == 1 else "several_heads"
     return [
         backbone.template,
         *([neck.template] if neck else []),
-        *(f"heads/{task}.py.jinja" for task in tasks),
+        *templates(task.classes for task in tasks),
         f"model/{number}.py.jinja",
-        *(["model/boxes.py.jinja"] if detects else []),
+        *templates(task.operations for task in tasks),
         "losses/banner.py.jinja",
-        *(f"losses/{task}.py.jinja" for task in tasks),
+        *templates(task.losses for task in tasks),
         f"losses/{number}.py.jinja",
         "decoders/banner.py.jinja",
-        *(f"decoders/{task}.py.jinja" for task in tasks),
+        *templates(task.decoders for task in tasks),
         "model/decode.py.jinja",
         f"model/predict_{mode}.py.jinja",
     ]
 
 
 def _results(job: Job, heads: tuple[HeadPlan, ...]) -> str:
-    if not any(head.detects for head in heads):
+    if not any(head.own_pixels for head in heads):
         return "results"
     return "results_resized" if job.backbone.resize_input else "results_whole"
 
 
 def _head_values(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
-    detectors = tuple(head for head in heads if head.detects)
+    placed = tuple(head for head in heads if head.own_pixels)
     return {
-        "detectors": detectors,
-        "classifiers": tuple(head for head in heads if head.classifies),
-        "boxes": bool(detectors),
-        "classifies": any(head.classifies for head in heads),
+        "placed_heads": placed,
+        "coordinates": any(TASKS[head.task].coordinates for head in heads),
+        "cells_wanted": any(TASKS[head.task].cells_wanted for head in heads),
         "weighted": any(head.loss_weight != 1 for head in heads),
         "weighted_value": _weighted(heads),
         "loss_weights": {head.name: head.loss_weight for head in heads},
-        "losses": mapping((head.name, head.loss) for head in heads),
-        "decoded": mapping((head.name, head.decode) for head in heads),
-        "in_own_pixels": "in their own pixels" if detectors else "of any size",
+        "losses": mapping((head.name, head.code.loss) for head in heads),
+        "decoded": mapping((head.name, head.code.decode) for head in heads),
+        "in_own_pixels": "in their own pixels" if placed else "of any size",
     }
 
 
@@ -283,8 +264,7 @@ def _requirements(job: Job) -> list[str]:
     wanted += ["tensorboard", "torch>=2.6", "tqdm"]
     if job.data.format == "native":
         wanted.append("PyYAML")
-    if any(head.task == "object_detection" for head in job.heads):
-        wanted.append("faster-coco-eval")
+    wanted += once(task.requirements for task in tasks_of(job))
     if is_timm(job.backbone.name):
         wanted.append("timm>=1.0")
     return sorted(wanted, key=str.lower)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from specc.job import Augmentation, Job
-from specc.plan_dataset import kinds_of
 from specc.plan_heads import HeadPlan
-from specc.plan_source import Line, constant, mapping
+from specc.plan_source import Line, constant, literal, mapping
+from specc.tasks import Task, once, tasks_of, templates
 
 NO_AUGMENTATION = Augmentation(False, False, False, 0.0, 0.0)
 READ = {1: "read_image", 3: "read_image", 4: "read_bands"}  # by channels
@@ -21,7 +21,6 @@ TRAINING_SET = {  # with augmentation or without
     True: "Augmented samples by (epoch, index): the same pair gives the same view.",
     False: "Letterboxed samples by (epoch, index).",
 }
-DRAWINGS = {"object": "objects", "category": "category"}
 
 
 def data_constants(job: Job) -> tuple[Line, ...]:
@@ -42,14 +41,19 @@ def data_constants(job: Job) -> tuple[Line, ...]:
 
 
 def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
-    kinds = kinds_of(heads)
-    boxes, grey = "object" in kinds, job.data.channels == 1
+    tasks, grey = tasks_of(job), job.data.channels == 1
+    moves = any(task.moves for task in tasks)
+    places = any(head.own_pixels for head in heads)
     chosen = job.data.augmentation or NO_AUGMENTATION
     return {
-        "data_sections": [
-            f"data/{part}.py.jinja"
-            for part in (*_imaging(chosen, boxes, job.data.channels), "batches")
-        ],
+        "data_sections": templates(
+            [
+                [f"data/{part}" for part in _imaging(chosen, moves, job.data.channels)],
+                *(task.placing for task in tasks),
+                ["data/batches"],
+            ]
+        ),
+        "stack_sections": templates(task.stacking for task in tasks),
         "training_set": TRAINING_SET[chosen != NO_AUGMENTATION],
         "drawable_image": DRAWABLE[job.data.channels],
         "image_kind": "Grey" if grey else "RGB",
@@ -57,21 +61,55 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "reduced_flag": f"IMREAD_REDUCED_{'GRAYSCALE' if grey else 'COLOR'}",
         "decoded_image": _decoded(grey),
         "add_axis": "[:, :, None]" if grey else "",
-        "canvas_type": "tuple[np.ndarray, Transform]" if boxes else "np.ndarray",
-        "canvas_names": "canvas, transform" if boxes else "canvas",
-        "canvas_only": "canvas, _" if boxes else "canvas",
-        "placed_labels": _placed(heads, boxes),
-        **_augmentation(chosen, boxes),
-        "word_sections": [f"evaluate/{kind}_words.py.jinja" for kind in kinds],
-        "metric_sections": [f"evaluate/{kind}_metrics.py.jinja" for kind in kinds],
-        "draw_sections": [f"draw/{DRAWINGS[kind]}.py.jinja" for kind in kinds],
-        "label_sections": ["draw/object_labels.py.jinja"] if boxes else [],
-        "words_by_head": mapping((head.name, head.words) for head in heads),
-        "label_words_by_head": mapping((head.name, head.label_words) for head in heads),
-        "words_examples": [head.words_example for head in heads],
+        "canvas_type": "tuple[np.ndarray, Transform]" if moves else "np.ndarray",
+        "canvas_names": "canvas, transform" if moves else "canvas",
+        "canvas_only": "canvas, _" if moves else "canvas",
+        "placed_labels": _placed(heads, moves),
+        **_augmentation(chosen, moves),
+        "places": places,
+        "word_sections": templates(task.in_words for task in tasks),
+        "metric_sections": templates(task.metrics for task in tasks),
+        "draw_sections": templates(
+            [
+                *(task.drawings for task in tasks),
+                *(task.drawing_tools for task in tasks),
+            ]
+        ),
+        "label_sections": templates(task.label_words for task in tasks),
+        "words_by_head": mapping((head.name, head.code.words) for head in heads),
+        "label_words_by_head": mapping((h.name, h.code.label_words) for h in heads),
+        "evidence_by_head": _evidence(heads),
+        "metrics_by_head": mapping((head.name, head.code.metrics) for head in heads),
+        "meaning": _meaning(tasks),
+        "words_examples": [head.code.words_example for head in heads],
         "predict_title": "What the model finds in images",
-        "pixels_note": ", in pixels of each image" if boxes else "",
+        "pixels_note": ", in pixels of each image" if places else "",
     }
+
+
+def _evidence(heads: tuple[HeadPlan, ...]) -> str:
+    """What the metrics of each head need of an image; empty if all need the words."""
+    if not any(head.code.evidence for head in heads):
+        return ""
+    return mapping(
+        (head.name, head.code.evidence or f"words[{literal(head.name)}]")
+        for head in heads
+    )
+
+
+def _meaning(tasks: list[Task]) -> str:
+    """The fields of a head that weights cannot be used without, of a loaded `head`."""
+    fields = once(task.meaning for task in tasks)
+    shared = all(set(task.meaning) == set(fields) for task in tasks)
+    read = "head[{}]" if shared else "head.get({})"
+    values = ['head["task"]', *(read.format(literal(field)) for field in fields)]
+    return values[0] if len(values) == 1 else f"({', '.join(values)})"
+
+
+def draw_constants(job: Job) -> tuple[Line, ...]:
+    note = "side of a tile of the sheet, white between tiles, pixels"
+    first = constant("TILE, GAP", (400, 8), note)
+    return (first, *once(task.draw_constants for task in tasks_of(job)))
 
 
 def _decoded(grey: bool) -> str:
@@ -81,47 +119,47 @@ def _decoded(grey: bool) -> str:
 def _placed(heads: tuple[HeadPlan, ...], positions: bool) -> str:
     if not positions:
         return "sample.labels"
-    return mapping((head.name, head.place) for head in heads)
+    return mapping((head.name, head.code.place) for head in heads)
 
 
-def _imaging(chosen: Augmentation, boxes: bool, channels: int) -> list[str]:
+def _imaging(chosen: Augmentation, moves: bool, channels: int) -> list[str]:
     transform = "transform_transposed" if chosen.transpose else "transform"
     return [
         "banner_images",
         "image_error",
-        *([transform] if boxes else []),
+        *([transform] if moves else []),
         READ[channels],
-        "letterbox_boxes" if boxes else "letterbox",
+        "letterbox_boxes" if moves else "letterbox",
         "on_canvas",
         *(["augment"] if chosen != NO_AUGMENTATION else []),
         *([RECOLOR[channels]] if chosen.color else []),
-        *(["moved"] if boxes else []),
+        *(["moved"] if moves else []),
     ]
 
 
-def _augmentation(chosen: Augmentation, boxes: bool) -> dict[str, Any]:
+def _augmentation(chosen: Augmentation, moves: bool) -> dict[str, Any]:
     mapped = ", transposed" if chosen.transpose else ""
     return {
         "training_view": (
             "letterbox(sample)" if chosen == NO_AUGMENTATION else "augment(sample, rng)"
         ),
         "augment_note": _augment_note(chosen),
-        "augment_steps": _augment_steps(chosen, boxes),
-        "augmented": f"canvas, Transform(scale, offset{mapped})" if boxes else "canvas",
+        "augment_steps": _augment_steps(chosen, moves),
+        "augmented": f"canvas, Transform(scale, offset{mapped})" if moves else "canvas",
     }
 
 
-def _augment_steps(chosen: Augmentation, boxes: bool) -> list[str]:
+def _augment_steps(chosen: Augmentation, moves: bool) -> list[str]:
     """Fragments of `augment`, in the order of what they do to the image."""
     turned = "_transposed" if chosen.transpose else ""
-    moves = "_boxes" if boxes else ""
+    moves = "_boxes" if moves else ""
     steps = {
         f"fit{turned}": True,
         "scale": chosen.scale > 0,
         f"read{turned}": True,
         "recolor": chosen.color > 0,
         "place": True,
-        f"map{turned}": boxes,
+        f"map{turned}": moves,
         f"flip{moves}": chosen.horizontal_flip,
         f"flip_vertical{moves}": chosen.vertical_flip,
     }

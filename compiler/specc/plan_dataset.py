@@ -6,24 +6,16 @@ from typing import Any
 
 from specc.job import Data, Job
 from specc.plan_heads import HeadPlan
-from specc.plan_source import Line, constant, literal, mapping
+from specc.plan_source import Line, constant, mapping
+from specc.tasks import TASKS, Task, once, tasks_of, templates
 
-KINDS = {"object_detection": "object", "multiclass_classification": "category"}
-PARSERS = {"object": "parse_objects", "category": "parse_category"}
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-LABELS = {"object": "Objects", "category": "int"}
-
-
-def kinds_of(heads: tuple[HeadPlan, ...]) -> list[str]:
-    """The kinds of labels, in the order of the heads."""
-    return [KINDS[task] for task in dict.fromkeys(head.task for head in heads)]
-
 
 PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
 VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
 
 
-def dataset_constants(job: Job) -> tuple[Line, ...]:
+def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]:
     data = job.data
     limits = (PIXELS, VALUES) if data.format == "native" else (PIXELS,)
     if data.validation is not None:
@@ -33,65 +25,69 @@ def dataset_constants(job: Job) -> tuple[Line, ...]:
         share = data.validation_fraction
         lines = [constant("TRAIN", data.train, "below --data")]
         lines += [constant("VALIDATION_SHARE", share, "of it is held out")]
+    lines += once(head.code.dataset_constants for head in heads)
     if data.format == "folders":
         lines.append(constant("SUFFIXES", SUFFIXES, "of images"))
     return (*lines, *limits)
 
 
 def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
-    kinds = kinds_of(heads)
-    sections = _sections(job.data, kinds, several=len(heads) > 1)
+    tasks = tasks_of(job)
+    notes = once([task.empty_note] for task in tasks if task.empty_note)
     return {
         "reader_docstring": f"dataset/{job.data.format}_docstring.jinja",
-        "dataset_sections": [f"dataset/{name}.py.jinja" for name in sections],
+        "dataset_sections": _sections(job.data, tasks, several=len(heads) > 1),
         "validation": job.data.validation is not None,
         "annotation_examples": _examples(heads),
-        "empty_note": ", `[]` is one without objects" if "object" in kinds else "",
-        "label_type": " | ".join(LABELS[kind] for kind in kinds),
-        "annotations_by_head": _annotations(heads),
-        "parsed_labels": mapping((head.name, head.parse) for head in heads),
+        "empty_note": "".join(f", {note}" for note in notes),
+        "label_type": " | ".join(once([task.label] for task in tasks)),
+        "annotations_by_head": mapping((head.name, head.annotations) for head in heads),
+        "parsed_labels": mapping((head.name, head.code.parse) for head in heads),
     }
 
 
-def _sections(data: Data, kinds: list[str], several: bool) -> list[str]:
-    """From the whole set to one label."""
+def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
+    """Templates, from the whole set to one label."""
     reader, native = data.format, data.format == "native"
     if native:
         reader = "native_several" if several else "native_one"
-    return [
-        *(["objects"] if "object" in kinds else []),
-        "sample",
-        "banner_reading",
-        "split" if data.validation is None else "two_sets",
-        reader,
-        "report",
-        *(["annotations"] if native else []),
-        *([] if data.format == "folders" else ["below"]),
-        "compare_names",
-        "banner_image",
-        "image_size_bands" if data.channels == 4 else "image_size",
-        *(PARSERS[kind] for kind in kinds),
-    ]
+    return templates(
+        [
+            *(task.label_types for task in tasks),
+            ["dataset/sample", "dataset/banner_reading"],
+            ["dataset/split" if data.validation is None else "dataset/two_sets"],
+            [f"dataset/{reader}"],
+            *(task.readers[data.format] for task in tasks),
+            ["dataset/image_folder"] if data.format == "coco" else [],
+            ["dataset/report"],
+            once(task.native_readers for task in tasks) if native else [],
+            [] if data.format == "folders" else ["dataset/below"],
+            ["dataset/compare_names"],
+            ["dataset/banner_image"],
+            [
+                (
+                    "dataset/image_size_bands"
+                    if data.channels == 4
+                    else "dataset/image_size"
+                )
+            ],
+            *(task.parsers for task in tasks),
+        ]
+    )
 
 
 def _examples(heads: tuple[HeadPlan, ...]) -> list[str]:
-    tasks = {head.native_task: head.annotation for head in heads}
+    tasks = {TASKS[head.task].title: head for head in heads}
     several = len(tasks) > 1
     lines = ["metadata.yaml"]
-    for number, task in enumerate(tasks, 1):
+    for number, (task, head) in enumerate(tasks.items(), 1):
         file = f"annotations{number if several else ''}.yaml"
         lead = "  - " if several else "    "
         lines.append(f"{lead}task: {task}")
-        lines.append("    categories: [NAME, ...]")
+        if TASKS[head.task].names:
+            lines.append(f"    {TASKS[head.task].names}: [NAME, ...]")
         lines.append(f"    annotations: {file}")
-    for number, annotation in enumerate(tasks.values(), 1):
+    for number, head in enumerate(tasks.values(), 1):
         lines.append(f"annotations{number if several else ''}.yaml")
-        lines.append(f"    image.jpg: {annotation}")
+        lines.append(f"    image.jpg: {head.code.annotation}")
     return lines
-
-
-def _annotations(heads: tuple[HeadPlan, ...]) -> str:
-    return mapping(
-        (h.name, f"read_annotations(folder, {literal(h.native_task)}, {h.constant})")
-        for h in heads
-    )

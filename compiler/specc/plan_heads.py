@@ -1,82 +1,104 @@
-"""The heads' part of the plan: one function a task."""
+"""The heads' part of the plan: what the emitted modules say of each."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from specc.cost import Summary
-from specc.job import Job, MulticlassClassification, ObjectDetection
-from specc.plan_maps import span
+from specc.job import Head, Job
 from specc.plan_neck import NeckPlan
-from specc.plan_source import literal, mapping
+from specc.plan_source import Line, constant, literal
+from specc.tasks import TASKS, HeadCode, HeadExpressions, Task, names_of
 
-CATEGORIES_IN_CODE = 100  # more stand in a file of their own
+NAMES_IN_CODE = 100  # more stand in a file of their own
 
 
 @dataclass(frozen=True)
 class HeadPlan:
-    """Where a field is an expression or a type, it is text of the emitted code."""
+    """One head; `code` holds its expressions."""
 
     name: str
     task: str
-    native_task: str  # in a dataset's metadata.yaml
+    code: HeadExpressions
     loss_weight: float
-    categories: tuple[str, ...]
-    constant: str  # name of the tuple of categories
-    categories_in_file: bool
-    categories_file: str
-    given: str  # its annotation of an image
-    levels: str  # 3..7
-    model_class: str  # if it is the only head
-    output_type: str
-    returns: str  # what comes out, in words
-    construction: str
+    names: tuple[str, ...]
+    constant: str  # that holds them
+    names_in_file: bool
+    names_file: str
+    constants: tuple[Line, ...]  # of model.py, its names first
     inputs: str  # names of the maps it reads
-    loss: str
     loss_prefix: str  # of its terms' names
-    decode: str
-    parse: str  # its labels in a dataset, of `given`
-    place: str  # its labels on a canvas
-    stack: str  # function that makes a batch of them
-    words: str  # its results in the words of annotations
-    label_words: str
-    metrics_function: str
-    words_example: str
-    annotation: str  # example in the native layout
-    detects: bool = False
-    classifies: bool = False
-    strides: tuple[int, ...] = ()
-    strides_constant: str = ""
+    annotations: str  # of its images, by name
+    own_pixels: str  # template: its results in pixels of the image
+    stack: str  # function that makes a batch of its targets
+
+    @property
+    def draw(self) -> str:
+        return self.code.draw
+
+    @property
+    def loss(self) -> str:
+        return self.code.loss
 
 
 def plan_heads(
     job: Job, summary: Summary, neck: NeckPlan | None
 ) -> tuple[HeadPlan, ...]:
+    return tuple(_plan(job, head, summary) for head in job.heads)
+
+
+def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
+    several, task = len(job.heads) > 1, TASKS[head.task]
+    read = [level for level in summary.levels if head.name in level.heads]
+    code = _code(job, head, task, read)
+    expressions = task.plan(head, code)
+    if not expressions.place:
+        expressions = replace(expressions, place=code.labels)
+    names = names_of(head, task)
+    file = f"{task.names}.json"
+    in_file = len(names) > NAMES_IN_CODE
+    file = f"{head.name}.{file}" if several else file
+    own = [_names(code.constant, names, file if in_file else None)] if names else []
+    return HeadPlan(
+        name=head.name,
+        task=head.task,
+        code=expressions,
+        loss_weight=head.loss_weight,
+        names=names,
+        constant=code.constant,
+        names_in_file=in_file,
+        names_file=file,
+        constants=(*own, *expressions.constants),
+        inputs=", ".join(_map(level) for level in read),
+        loss_prefix=f"{head.name}/loss/",
+        annotations=expressions.annotations or _annotations(task, code),
+        own_pixels=task.own_pixels.get(
+            "resized" if job.backbone.resize_input else "whole", ""
+        ),
+        stack=task.stack,
+    )
+
+
+def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
+    """The names of a head in the emitted modules."""
     several = len(job.heads) > 1
     keyed = several and job.data.format == "native"
-    plans = []
-    for head in job.heads:
-        prefix = f"{code_name(head.name).upper()}_" if several else ""
-        read = [level for level in summary.levels if head.name in level.heads]
-        common = {
-            "name": head.name,
-            "loss_prefix": f"{head.name}/loss/",
-            "task": head.task,
-            "loss_weight": head.loss_weight,
-            "categories": head.categories,
-            "constant": f"{prefix}CATEGORIES",
-            "categories_in_file": len(head.categories) > CATEGORIES_IN_CODE,
-            "categories_file": (
-                f"{head.name}.categories.json" if several else "categories.json"
-            ),
-            "given": f"given[{literal(head.name)}]" if keyed else "given",
-            "levels": span(tuple(level.level for level in read)),
-            "inputs": ", ".join(_map(level) for level in read),
-        }
-        outputs = f"outputs[{literal(head.name)}]" if several else "outputs"
-        width = "CHANNELS" if read[0].neck else str(read[0].backbone)
-        plans.append(_TASKS[head.task](head, common, prefix, outputs, width, read))
-    return tuple(plans)
+    prefix = f"{code_name(head.name).upper()}_" if several else ""
+    key = f"[{literal(head.name)}]"
+    return HeadCode(
+        job=job,
+        name=head.name,
+        prefix=prefix,
+        constant=f"{prefix}{task.names.upper()}",
+        given=f"given{key}" if keyed else "given",
+        outputs=f"outputs{key}" if several else "outputs",
+        targets=f"targets{key}",
+        results=f"results{key}",
+        labels=f"sample.labels{key}",
+        words=f"words{key}",
+        width="CHANNELS" if read[0].neck else str(read[0].backbone),
+        levels=tuple(level.level for level in read),
+    )
 
 
 def code_name(name: str) -> str:
@@ -88,72 +110,13 @@ def _map(level) -> str:
     return f"{'p' if level.neck else 'c'}{level.level}"
 
 
-def _object_detection(
-    head: ObjectDetection,
-    common: dict,
-    prefix: str,
-    outputs: str,
-    width: str,
-    read: list,
-) -> HeadPlan:
-    constant, strides = common["constant"], f"{prefix}STRIDES"
-    label = f"[{literal(head.name)}]"
-    thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
-    return HeadPlan(
-        **common,
-        native_task="object detection",
-        model_class="Detector",
-        output_type="Predictions",
-        returns="`Predictions`",
-        construction=f"DetectionHead({width}, {head.layers}, len({constant}), {strides})",
-        loss=f"detection_loss({outputs}, targets{label})",
-        decode=f"decode_objects({outputs}, {thresholds}, {head.max_detections})",
-        parse=f"parse_objects({common['given']}, {constant}, height, width, counts)",
-        place=f"moved(sample.labels{label}, transform)",
-        stack="stack_objects",
-        words=f"objects_in_words(results{label}, row, {constant}, ratio, limits)",
-        label_words=f"objects_of(sample.labels{label}, {constant})",
-        metrics_function="detection_metrics",
-        words_example=f'"{head.name}": [{{category, bbox, score}}, ...]',
-        annotation="[{category: NAME, bbox: [left, top, right, bottom]}, ...]",
-        detects=True,
-        strides=tuple(level.stride for level in read),
-        strides_constant=strides,
-    )
+def _annotations(task: Task, code: HeadCode) -> str:
+    names = f"{literal(task.names)}, {code.constant}"
+    return f"read_annotations(folder, {literal(task.title)}, {names})"
 
 
-def _multiclass_classification(
-    head: MulticlassClassification,
-    common: dict,
-    prefix: str,
-    outputs: str,
-    width: str,
-    read: list,
-) -> HeadPlan:
-    constant, label = common["constant"], f"[{literal(head.name)}]"
-    smoothing = literal(head.label_smoothing)
-    return HeadPlan(
-        **common,
-        native_task="multiclass classification",
-        model_class="Classifier",
-        output_type="Tensor",
-        returns="logits (B, categories)",
-        construction=f"ClassificationHead({width}, len({constant}))",
-        loss=f"classification_loss({outputs}, targets{label}, {smoothing})",
-        decode=f"decode_category({outputs})",
-        parse=f"parse_category({common['given']}, {constant})",
-        place=f"sample.labels{label}",
-        stack="stack_categories",
-        words=f"category_in_words(results{label}, row, {constant})",
-        label_words=mapping([("category", f"{constant}[sample.labels{label}]")]),
-        metrics_function="classification_metrics",
-        words_example=f'"{head.name}": {{category, score, top5}}',
-        annotation="NAME",
-        classifies=True,
-    )
-
-
-_TASKS = {
-    "object_detection": _object_detection,
-    "multiclass_classification": _multiclass_classification,
-}
+def _names(name: str, names: tuple[str, ...], file: str | None) -> Line:
+    if file is None:
+        return constant(name, names)
+    path = f"Path(__file__).with_name({literal(file)})"
+    return Line(name, f'tuple(json.loads({path}.read_text(encoding="utf-8")))')

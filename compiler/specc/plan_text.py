@@ -5,18 +5,15 @@ from __future__ import annotations
 from specc.backbones import TABLES
 from specc.cost import Level, Summary
 from specc.job import Job
+from specc.tasks import TASKS, names_of, tasks_of
 from specc.timm_models import PREFIX, is_timm
 
-TASKS = {
-    "object_detection": "object detection",
-    "multiclass_classification": "multiclass classification",
-}
 NECKS = {"fpn": "FPN", "bifpn": "BiFPN"}
 
 
 def title_of(job: Job) -> str:
     """Tasks and architecture in a line, such as: Object detection: ResNet-18 -> FPN."""
-    tasks = list(dict.fromkeys(TASKS[head.task] for head in job.heads))
+    tasks = [task.title for task in tasks_of(job)]
     what = " and ".join([", ".join(tasks[:-1]), tasks[-1]] if tasks[1:] else tasks)
     parts = [_backbone_title(job.backbone.name)]
     if job.neck:
@@ -24,8 +21,10 @@ def title_of(job: Job) -> str:
     if len(job.heads) > 1:
         parts.append(f"{len(job.heads)} heads")
     else:
-        count = len(job.heads[0].categories)
-        parts.append(f"{count} {'category' if count == 1 else 'categories'}")
+        head = job.heads[0]
+        task = TASKS[head.task]
+        if count := len(names_of(head, task)):
+            parts.append(f"{count} {task.counted[count > 1]}")
     return f"{what[0].upper()}{what[1:]}: {' -> '.join(parts)}"
 
 

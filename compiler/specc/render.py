@@ -33,15 +33,14 @@ def render(plan: Plan) -> dict[str, str]:
         for path in (*TEXTS, *context["further_texts"])
     }
     resolved = json.dumps(plan.resolved, indent=2, ensure_ascii=False)
-    return code | texts | {"resolved.json": f"{resolved}\n"} | _category_files(plan)
+    return code | texts | {"resolved.json": f"{resolved}\n"} | _name_files(plan)
 
 
-def _category_files(plan: Plan) -> dict[str, str]:
+def _name_files(plan: Plan) -> dict[str, str]:
     return {
-        head.categories_file: json.dumps(head.categories, indent=0, ensure_ascii=False)
-        + "\n"
+        head.names_file: json.dumps(head.names, indent=0, ensure_ascii=False) + "\n"
         for head in plan.heads
-        if head.categories_in_file
+        if head.names_in_file
     }
 
 

@@ -130,9 +130,9 @@ def _settle(given: dict, bottom: int, top: int) -> tuple[int, int]:
 def _head(given: dict, filled: dict, backbone: Backbone, neck: Neck | None) -> Head:
     """The head with its levels clipped to those that exist, where they are not given."""
     derived: dict[str, Any] = {
-        "name": filled["name"] or filled["task"],
-        "categories": tuple(filled["categories"]),
+        key: _frozen(value) for key, value in filled.items() if isinstance(value, list)
     }
+    derived["name"] = filled["name"] or filled["task"]
     if "level" in filled and given.get("level") is None:
         highest = max(backbone.top_level, neck.top_level if neck else 0)
         derived["level"] = min(filled["level"], highest)
@@ -143,6 +143,11 @@ def _head(given: dict, filled: dict, backbone: Backbone, neck: Neck | None) -> H
         top = max(low, min(filled["top_level"], high))
         derived["bottom_level"], derived["top_level"] = _settle(given, bottom, top)
     return HEADS[filled["task"]](**{**filled, **derived})
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples, all the way down."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _trainer(given: dict, filled: dict, heads: tuple[Head, ...]) -> Trainer:

@@ -56,7 +56,7 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
 
 def read_dataset(folder: Path) -> list[Sample]:
     """The labelled images of a dataset; ends with a list of what is wrong, if any."""
-    annotations = read_annotations(folder, "object detection", CATEGORIES)
+    annotations = read_annotations(folder, "object detection", "categories", CATEGORIES)
     samples, problems, counts = [], [], Counter()
     for name, given in sorted(annotations.items()):
         if given is None:
@@ -87,19 +87,10 @@ def report(where: Path, samples: list, problems: list[str], counts: Counter):
             print(f"{where}: {what}: {count}", file=sys.stderr)
 
 
-def read_annotations(folder: Path, task: str, names: tuple[str, ...]) -> dict:
-    """Annotations by image, once the dataset's names are known to be the job's."""
-    path = folder / "metadata.yaml"
-    if not os.path.exists(path) and os.path.exists(path.with_suffix(".json")):
-        path = path.with_suffix(".json")
-    entries = read_yaml(path)
-    entries = entries if isinstance(entries, list) else [entries]
-    entries = [e for e in entries if isinstance(e, dict) and same(e.get("task"), task)]
-    if not entries:
-        raise SystemExit(f"{path}: no entry with `task: {task}`")
-    # Entries of one task differ in their names: the one nearest to the job's is meant.
-    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e)))
-    compare_names(path, names_of(path, entry), set(names))
+def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) -> dict:
+    """Annotations by image, once the dataset's names, under `key` in its metadata, are
+    known to be the job's."""
+    path, entry = described(folder, task, key, names)
     try:
         path = below(folder, entry.get("annotations"))
     except ValueError as error:
@@ -110,14 +101,32 @@ def read_annotations(folder: Path, task: str, names: tuple[str, ...]) -> dict:
     return {str(name): value for name, value in annotations.items()}
 
 
+def described(
+    folder: Path, task: str, key: str, names: tuple[str, ...]
+) -> tuple[Path, dict]:
+    """The file of metadata, and its entry for a task with these names."""
+    path = folder / "metadata.yaml"
+    if not os.path.exists(path) and os.path.exists(path.with_suffix(".json")):
+        path = path.with_suffix(".json")
+    entries = read_yaml(path)
+    entries = entries if isinstance(entries, list) else [entries]
+    entries = [e for e in entries if isinstance(e, dict) and same(e.get("task"), task)]
+    if not entries:
+        raise SystemExit(f"{path}: no entry with `task: {task}`")
+    # Entries of one task differ in their names: the one nearest to the job's is meant.
+    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))
+    compare_names(path, key, names_of(path, entry, key), set(names))
+    return path, entry
+
+
 def same(given: object, task: str) -> bool:
     return str(given).replace("_", " ") == task
 
 
-def names_of(path: Path, entry: dict) -> set[str]:
-    names = entry.get("categories")
+def names_of(path: Path, entry: dict, key: str) -> set[str]:
+    names = entry.get(key)
     if not isinstance(names, list):
-        raise SystemExit(f"{path}: `categories` is not a list of names")
+        raise SystemExit(f"{path}: `{key}` is not a list of names")
     return {str(name) for name in names}
 
 
@@ -164,10 +173,10 @@ def below(folder: Path, name: object) -> Path:
     return folder / name
 
 
-def compare_names(path: Path, dataset: set[str], job: set[str]):
+def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
     if dataset != job:
         raise SystemExit(
-            f"{path}: the categories differ from the job's\n"
+            f"{path}: the {key} differ from the job's\n"
             f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
             f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
         )

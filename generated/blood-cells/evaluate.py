@@ -105,7 +105,7 @@ def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
             [sample.labels["cells"] for sample in samples],
             [words["cells"] for words in found],
             CATEGORIES,
-        ),
+        )
     }
     return {
         f"{head}/{name}": value
@@ -171,7 +171,7 @@ def load_model(path: Path, device: torch.device) -> Detector:
     except Exception:  # a foreign file can raise nearly anything
         raise SystemExit(f"{path}: not a checkpoint of train.py") from None
     if theirs != heads_of(JOB):
-        raise SystemExit(f"{path}: of another job: its heads or categories differ")
+        raise SystemExit(f"{path}: of another job: its heads or their names differ")
     try:
         model.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
@@ -180,7 +180,7 @@ def load_model(path: Path, device: torch.device) -> Detector:
 
 
 def heads_of(job: str) -> dict:
-    """Task and categories of a job's heads; they give the weights their meaning."""
+    """What gives the weights of a job's heads their meaning."""
     heads = json.loads(job)["model"]["heads"]
     return {head.get("name"): (head["task"], head["categories"]) for head in heads}
 

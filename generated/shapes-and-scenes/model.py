@@ -309,6 +309,17 @@ def detection_loss(
     """Terms "class", "box" and "bins", per object and so of any batch or image size."""
     boxes = predictions.boxes()
     owner, scores = assign(predictions, boxes.detach(), targets)
+    return object_terms(predictions, boxes, owner, scores, targets)
+
+
+def object_terms(
+    predictions: Predictions,
+    boxes: Tensor,
+    owner: Tensor,
+    scores: Tensor,
+    targets: dict[str, Tensor],
+) -> dict[str, Tensor]:
+    """The terms for the cells' `boxes`, given what `assign` returned."""
     image, cell = (owner >= 0).nonzero(as_tuple=True)
     number, weight = owner[image, cell], scores[image, cell]
     target_boxes = targets["boxes"][image, number]

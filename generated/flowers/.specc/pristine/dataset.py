@@ -47,7 +47,7 @@ def read_dataset(folder: Path) -> list[Sample]:
     if not folder.is_dir():
         raise SystemExit(f"{folder}: no such folder")
     names = {path.name for path in folder.iterdir() if path.is_dir()}
-    compare_names(folder, names, set(CATEGORIES))
+    compare_names(folder, "categories", names, set(CATEGORIES))
     samples, problems = [], []
     for path in sorted(folder.glob("*/*")):
         if path.suffix.lower() not in SUFFIXES:
@@ -77,10 +77,10 @@ def report(where: Path, samples: list, problems: list[str], counts: Counter):
             print(f"{where}: {what}: {count}", file=sys.stderr)
 
 
-def compare_names(path: Path, dataset: set[str], job: set[str]):
+def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
     if dataset != job:
         raise SystemExit(
-            f"{path}: the categories differ from the job's\n"
+            f"{path}: the {key} differ from the job's\n"
             f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
             f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
         )

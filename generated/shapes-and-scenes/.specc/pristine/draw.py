@@ -21,12 +21,14 @@ DRAWN_SCORE = 0.3  # less certain objects are left out of drawings
 def draw(image: np.ndarray, words: dict) -> np.ndarray:
     """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
     image = image.copy()
-    draw_objects(image, words["shapes"], SHAPES_CATEGORIES)
+    image = draw_objects(image, words["shapes"], SHAPES_CATEGORIES)
     image = draw_category(image, words["scene"], SCENE_CATEGORIES)
     return image
 
 
-def draw_objects(image: np.ndarray, objects: list[dict], names: tuple[str, ...]):
+def draw_objects(
+    image: np.ndarray, objects: list[dict], names: tuple[str, ...]
+) -> np.ndarray:
     thickness = max(1, round(max(image.shape) / 320))
     for item in reversed(objects):  # the best last, on top
         if item.get("score", 1.0) >= DRAWN_SCORE:
@@ -34,6 +36,7 @@ def draw_objects(image: np.ndarray, objects: list[dict], names: tuple[str, ...])
             color = color_of(names.index(item["category"]))
             cv2.rectangle(image, (left, top), (right, bottom), color, thickness)
             write(image, caption(item), (left, top), color)
+    return image
 
 
 def draw_category(image: np.ndarray, item: dict, names: tuple[str, ...]) -> np.ndarray:

@@ -218,7 +218,7 @@ def load_model(path: Path, device: torch.device) -> Network:
     except Exception:  # a foreign file can raise nearly anything
         raise SystemExit(f"{path}: not a checkpoint of train.py") from None
     if theirs != heads_of(JOB):
-        raise SystemExit(f"{path}: of another job: its heads or categories differ")
+        raise SystemExit(f"{path}: of another job: its heads or their names differ")
     try:
         model.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
@@ -227,7 +227,7 @@ def load_model(path: Path, device: torch.device) -> Network:
 
 
 def heads_of(job: str) -> dict:
-    """Task and categories of a job's heads; they give the weights their meaning."""
+    """What gives the weights of a job's heads their meaning."""
     heads = json.loads(job)["model"]["heads"]
     return {head.get("name"): (head["task"], head["categories"]) for head in heads}
 

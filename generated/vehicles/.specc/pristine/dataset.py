@@ -57,7 +57,7 @@ def read_dataset(path: Path) -> list[Sample]:
     except Exception as error:  # whatever is not as the lines above expect
         reason = f"{type(error).__name__}: {error}"
         raise SystemExit(f"{path}: not a COCO file of boxes: {reason}") from None
-    compare_names(path, set(names.values()), set(CATEGORIES))
+    compare_names(path, "categories", set(names.values()), set(CATEGORIES))
 
     samples, problems, counts = [], [], Counter()
     folder = image_folder(path)
@@ -117,10 +117,10 @@ def below(folder: Path, name: object) -> Path:
     return folder / name
 
 
-def compare_names(path: Path, dataset: set[str], job: set[str]):
+def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
     if dataset != job:
         raise SystemExit(
-            f"{path}: the categories differ from the job's\n"
+            f"{path}: the {key} differ from the job's\n"
             f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
             f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
         )

@@ -20,11 +20,13 @@ DRAWN_SCORE = 0.3  # less certain objects are left out of drawings
 def draw(image: np.ndarray, words: dict) -> np.ndarray:
     """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
     image = image.copy()
-    draw_objects(image, words["vehicles"], CATEGORIES)
+    image = draw_objects(image, words["vehicles"], CATEGORIES)
     return image
 
 
-def draw_objects(image: np.ndarray, objects: list[dict], names: tuple[str, ...]):
+def draw_objects(
+    image: np.ndarray, objects: list[dict], names: tuple[str, ...]
+) -> np.ndarray:
     thickness = max(1, round(max(image.shape) / 320))
     for item in reversed(objects):  # the best last, on top
         if item.get("score", 1.0) >= DRAWN_SCORE:
@@ -32,6 +34,7 @@ def draw_objects(image: np.ndarray, objects: list[dict], names: tuple[str, ...])
             color = color_of(names.index(item["category"]))
             cv2.rectangle(image, (left, top), (right, bottom), color, thickness)
             write(image, caption(item), (left, top), color)
+    return image
 
 
 def caption(item: dict) -> str:

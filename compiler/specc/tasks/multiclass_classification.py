@@ -1,0 +1,49 @@
+"""Plan of `multiclass_classification`: one category an image."""
+
+from __future__ import annotations
+
+from specc.job import MulticlassClassification
+from specc.plan_source import literal, mapping
+from specc.tasks.task import HeadCode, HeadExpressions, Task
+
+
+def plan(head: MulticlassClassification, code: HeadCode) -> HeadExpressions:
+    names, smoothing = code.constant, literal(head.label_smoothing)
+    return HeadExpressions(
+        construction=f"ClassificationHead({code.width}, len({names}))",
+        loss=f"classification_loss({code.outputs}, {code.targets}, {smoothing})",
+        decode=f"decode_category({code.outputs})",
+        parse=f"parse_category({code.given}, {names})",
+        words=f"category_in_words({code.results}, row, {names})",
+        label_words=mapping([("category", f"{names}[{code.labels}]")]),
+        draw=f"draw_category(image, {code.words}, {names})",
+        metrics=(
+            f"classification_metrics({code.all_labels()}, {code.all_found()}, {names})"
+        ),
+        words_example=f'"{head.name}": {{category, score, top5}}',
+        annotation="NAME",
+    )
+
+
+TASK = Task(
+    title="multiclass classification",
+    model_class="Classifier",
+    output_type="Tensor",
+    returns="logits (B, categories)",
+    plan=plan,
+    names="categories",
+    counted=("category", "categories"),
+    classes=("heads/multiclass_classification",),
+    losses=("losses/multiclass_classification",),
+    decoders=("decoders/multiclass_classification",),
+    label="int",
+    readers={"native": (), "folders": ()},
+    parsers=("dataset/parse_category",),
+    meaning=("categories",),
+    stacking=("data/stack_categories",),
+    stack="stack_categories",
+    in_words=("evaluate/category_words",),
+    metrics=("evaluate/category_metrics",),
+    drawings=("draw/category",),
+    drawing_tools=("draw/caption", "draw/write", "draw/color_of"),
+)

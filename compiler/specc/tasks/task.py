@@ -1,0 +1,124 @@
+"""What a task brings to the plan: a record a task, and the expressions of each head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from specc.job import Head, Job
+from specc.plan_source import Line
+
+
+@dataclass(frozen=True)
+class HeadCode:
+    """What the code of one head is made of: names that the emitted modules give it."""
+
+    job: Job
+    name: str  # of the head
+    prefix: str  # of its constants: empty where it is alone
+    constant: str  # the tuple of its names
+    given: str  # its annotation of an image, in dataset.py
+    outputs: str  # of the model, in model.py
+    targets: str
+    results: str  # of decode, in evaluate.py
+    labels: str  # of a sample
+    words: str  # of a prediction
+    width: str  # channels of the maps that it reads
+    levels: tuple[int, ...]  # that it reads
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return tuple(2**level for level in self.levels)
+
+    def all_labels(self) -> str:
+        """The labels of all samples, one by one."""
+        return f"[{self.labels} for sample in samples]"
+
+    def all_found(self) -> str:
+        """What was found in all samples, one by one."""
+        return f"[{self.words} for words in found]"
+
+
+@dataclass(frozen=True)
+class HeadExpressions:
+    """One head's expressions in the emitted code, each with the names that it may use."""
+
+    construction: str  # in the model's __init__
+    loss: str  # of outputs and targets: its terms by name
+    decode: str  # of outputs: tensors by name
+    parse: str  # of given, height, width, counts: its label
+    words: str  # of results, row, sample, seen, ratio, limits: in words of annotations
+    label_words: str  # of sample: the same, of its label
+    draw: str  # of image, words: the image
+    metrics: str  # of samples, found: values by name
+    words_example: str  # for a docstring
+    annotation: str  # an example in the native layout
+    place: str = ""  # of sample, transform, canvas, rng: its target; "": the label
+    evidence: str = ""  # of sample, words: what its metric needs; "": the words
+    annotations: str = ""  # of folder: its annotations by image; "": read_annotations
+    saved: str = ""  # of words, path: the words with what predict.py saves elsewhere
+    constants: tuple[Line, ...] = ()  # of model.py
+    dataset_constants: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all heads of a task share.
+
+    Sections are templates, named without their folder's `.py.jinja`; one that several
+    tasks of a job name appears once.
+    """
+
+    title: str  # in words, as in a dataset's metadata.yaml
+    model_class: str  # these three if a head of the task is the only one
+    output_type: str
+    returns: str  # what comes out, in words
+    plan: Callable[[Any, HeadCode], HeadExpressions]
+
+    names: str  # the head's field that names what it finds, such as categories; or ""
+    counted: tuple[str, str]  # one, several of them, in words
+
+    # Sections of model.py
+    classes: tuple[str, ...]
+    losses: tuple[str, ...]
+    decoders: tuple[str, ...]
+    operations: tuple[str, ...] = ()  # on boxes or maps, between model and loss
+    constants: tuple[Line, ...] = ()
+    cells_wanted: bool = False  # decode_objects tells which cell found each object
+    own_pixels: Mapping[str, str] = field(default_factory=dict)  # resized, whole
+
+    # Sections of dataset.py
+    label: str = ""  # the type of an image's label
+    label_types: tuple[str, ...] = ()
+    readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by format
+    native_readers: tuple[str, ...] = (
+        "dataset/annotations",
+        "dataset/described",
+        "dataset/yaml",
+    )
+    parsers: tuple[str, ...] = ()
+    empty_note: str = ""  # what an empty annotation means
+    meaning: tuple[str, ...] = ()  # fields of the head that give weights their meaning
+
+    # Sections of data.py
+    moves: bool = False  # its labels have places in the image
+    placing: tuple[str, ...] = ()
+    stacking: tuple[str, ...] = ()
+    stack: str = ""  # the function that makes a batch of targets
+
+    # Sections of evaluate.py and draw.py
+    coordinates: bool = False  # its results are points in the image
+    in_words: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    drawings: tuple[str, ...] = ()
+    drawing_tools: tuple[str, ...] = ()
+    label_words: tuple[str, ...] = ()
+    draw_constants: tuple[Line, ...] = ()
+
+    requirements: tuple[str, ...] = ()
+
+
+def names_of(head: Head, task: Task) -> tuple[str, ...]:
+    """The names of what a head finds, in the order of its outputs."""
+    return getattr(head, task.names) if task.names else ()
