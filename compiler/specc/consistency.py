@@ -1,7 +1,9 @@
-"""Values that are legal one by one and contradict each other: E301..E322."""
+"""Values that are legal one by one and contradict each other: E301..E322; E341.. in
+consistency_keypoints.py."""
 
 from __future__ import annotations
 
+from specc import consistency_keypoints
 from specc.backbones import TABLES
 from specc.diagnostics import Diagnostic
 from specc.job import Job
@@ -24,6 +26,9 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _shares,
         _patience,
         _clock,
+        consistency_keypoints.flip_pairs,
+        consistency_keypoints.sigmas,
+        consistency_keypoints.mirroring,
     )
     return [finding for rule in rules for finding in rule(job, given)]
 

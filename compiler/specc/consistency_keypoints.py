@@ -34,7 +34,9 @@ def flip_pairs(job: Job, given: dict) -> list[Diagnostic]:
 
 
 def _unknown(head: KeypointDetection, name: str, path: Path) -> Diagnostic:
-    message = f"a flip pair names `{clip(name)}`, head `{head.name}` has no such keypoint"
+    message = (
+        f"a flip pair names `{clip(name)}`, head `{head.name}` has no such keypoint"
+    )
     close = did_you_mean(name, list(head.keypoints))
     help = close or "name two of the head's `keypoints`, or remove the pair"
     return Diagnostic("E341", message, path, help=help)
@@ -64,7 +66,9 @@ def sigmas(job: Job, given: dict) -> list[Diagnostic]:
 def mirroring(job: Job, given: dict) -> list[Diagnostic]:
     """Where images are mirrored, a head says which keypoints change places."""
     augmentation = job.data.augmentation
-    chosen = [name for name in MIRRORING if augmentation and getattr(augmentation, name)]
+    chosen = [
+        name for name in MIRRORING if augmentation and getattr(augmentation, name)
+    ]
     silent = [head for _, head in keypoint_heads(job) if head.flip_pairs is None]
     return [
         Diagnostic(

@@ -16,7 +16,12 @@ import networkx as nx
 from specc.cost import Summary, summarize
 from specc.job import Job
 from specc.plan_backbone import BackbonePlan, plan_backbone
-from specc.plan_data import data_constants, draw_constants, plan_data
+from specc.plan_data import (
+    data_constants,
+    draw_constants,
+    evaluate_constants,
+    plan_data,
+)
 from specc.plan_dataset import dataset_constants, plan_dataset
 from specc.plan_heads import HeadPlan, plan_heads
 from specc.plan_maps import star
@@ -33,9 +38,6 @@ from specc.plan_train import plan_train, train_constants
 from specc.timm_models import is_timm
 from specc.resolved import as_job
 from specc.tasks import TASKS, once, tasks_of, templates
-
-_JOB_FILE = 'Path(__file__).with_name("resolved.json")'
-JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
 
 TITLE_COLUMNS = 84  # of a docstring's first line, beside its quotes
 
@@ -71,7 +73,7 @@ def plan(job: Job, graph: nx.DiGraph) -> Plan:
         "model.py": _model_constants(job, summary, backbone, neck, heads),
         "dataset.py": dataset_constants(job, heads),
         "data.py": data_constants(job),
-        "evaluate.py": (JOB,),
+        "evaluate.py": evaluate_constants(job, heads),
         "draw.py": draw_constants(job),
         "train.py": train_constants(job, backbone),
     }

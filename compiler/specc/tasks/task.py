@@ -60,6 +60,7 @@ class HeadExpressions:
     saved: str = ""  # of words, path: the words with what predict.py saves elsewhere
     constants: tuple[Line, ...] = ()  # of model.py
     dataset_constants: tuple[Line, ...] = ()
+    evaluate_constants: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class Task:
 
     # Sections of data.py
     moves: bool = False  # its labels have places in the image
+    transforms: tuple[str, ...] = ()  # methods that move them: boxes, points
     placing: tuple[str, ...] = ()
     stacking: tuple[str, ...] = ()
     stack: str = ""  # the function that makes a batch of targets
@@ -111,6 +113,7 @@ class Task:
     coordinates: bool = False  # its results are points in the image
     in_words: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+    evaluate_constants: tuple[Line, ...] = ()
     drawings: tuple[str, ...] = ()
     drawing_tools: tuple[str, ...] = ()
     label_words: tuple[str, ...] = ()
