@@ -29,6 +29,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         consistency_keypoints.flip_pairs,
         consistency_keypoints.sigmas,
         consistency_keypoints.mirroring,
+        consistency_keypoints.coco,
     )
     return [finding for rule in rules for finding in rule(job, given)]
 

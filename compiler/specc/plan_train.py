@@ -11,6 +11,7 @@ from specc.job import Job, Scheduler, Slurm, Trainer
 from specc.plan_backbone import BackbonePlan
 from specc.plan_source import Line, constant, literal, mapping
 from specc.plan_timm import starts_from_timm, timm_start, timm_weights
+from specc.schema import head
 
 HUB = "https://huggingface.co/timm/{}/resolve/main/pytorch_model.bin"
 FURTHER_PARTS = {
@@ -38,12 +39,20 @@ def train_constants(job: Job, backbone: BackbonePlan) -> tuple[Line, ...]:
     if trainer.initialization.kind == "imagenet" and backbone.left_out:
         lines.append(constant("LEFT_OUT", backbone.left_out))
     lines += _further(trainer)
+    chosen = "metric whose lowest value" if lower_is_better(job) else "metric that"
     return (
         *lines,
-        constant("BEST", trainer.best, "the metric that chooses best.pt"),
+        constant("BEST", trainer.best, f"the {chosen} chooses best.pt"),
         constant("LOG_EVERY", 10, "iterations"),
         constant("SAVE_EVERY", 180, "seconds between checkpoints, at most about"),
     )
+
+
+def lower_is_better(job: Job) -> bool:
+    """Whether the metric that chooses best.pt is an error or a distance."""
+    name, _, metric = job.trainer.best.partition("/")
+    task = next(one.task for one in job.heads if one.name == name)
+    return metric in head(task).get("x-lower-is-better", ())
 
 
 def _further(trainer: Trainer) -> list[Line]:
@@ -82,16 +91,24 @@ def plan_train(job: Job) -> dict[str, Any]:
         "optimizer": _optimizer(trainer),
         "optimizer_sections": _optimizer_sections(trainer),
         **(timm_start(job) if starts_from_timm(job) else {}),
-        **_state(trainer),
+        **_state(job),
+        **_best(job),
         **_step(trainer),
         **_slurm(trainer.slurm),
     }
 
 
-def _state(trainer: Trainer) -> dict[str, Any]:
+def _best(job: Job) -> dict[str, str]:
+    """How a metric is compared with the best so far."""
+    lower = lower_is_better(job)
+    return {"better": "<" if lower else ">", "best_of": "min" if lower else "max"}
+
+
+def _state(job: Job) -> dict[str, Any]:
     """What a run counts and what it trains, as its checkpoints hold them."""
+    trainer, worst = job.trainer, "math.inf" if lower_is_better(job) else "-math.inf"
     timed, stops_early = trainer.max_hours is not None, bool(trainer.early_stopping)
-    start = {"iteration": "0", "elapsed_seconds": "0.0", "best": "-math.inf"}
+    start = {"iteration": "0", "elapsed_seconds": "0.0", "best": worst}
     counters = [Line("best", "best")]
     if stops_early:
         counters.append(Line("stale_validations", "stale"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from specc.job import KeypointDetection
 from specc.plan_source import Line, constant, literal
 from specc.tasks.object_detection import CONSTANTS, DETECTOR, DRAWN, strides_constant
@@ -9,14 +11,21 @@ from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 SIGMA = 0.05  # of every keypoint, unless the job says otherwise
 SIMILARITIES = Line("SIMILARITIES", "np.linspace(0.5, 0.95, 10)", "  # that count")
+COCO_NAMES = (
+    '{item["id"]: [str(name) for name in item.get("keypoints", ())]'
+    ' for item in content["categories"]}'
+)
 
 
 def plan(head: KeypointDetection, code: HeadCode) -> HeadExpressions:
     names, prefix = code.constant, code.prefix
     weights = f"{literal(head.keypoint_weight)}, {literal(head.presence_weight)}"
     thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
-    mirrors = code.job.data.augmentation and code.job.data.augmentation.mirrors
-    pairs = f", {names}, {prefix}FLIP_PAIRS" if mirrors else ""
+    data, paired = code.job.data, head.flip_pairs is not None
+    mirrors = data.augmentation is not None and data.augmentation.mirrors
+    compares = paired and data.format == "native"
+    pairs = f", {names}, {prefix}FLIP_PAIRS"
+    mirrored = pairs if mirrors else ""
     return HeadExpressions(
         construction=(
             f"KeypointHead({code.width}, {head.layers}, len({names}), {prefix}STRIDES)"
@@ -24,7 +33,7 @@ def plan(head: KeypointDetection, code: HeadCode) -> HeadExpressions:
         loss=f"keypoint_loss({code.outputs}, {code.targets}, {weights})",
         decode=f"decode_keypoints({code.outputs}, {thresholds}, {head.max_detections})",
         parse=f"parse_poses({code.given}, {names}, height, width, counts)",
-        place=f"moved_poses({code.labels}, transform{pairs})",
+        place=f"moved_poses({code.labels}, transform{mirrored})",
         words=f"poses_in_words({code.results}, row, {names}, ratio, limits)",
         label_words=f"poses_of({code.labels}, {names})",
         draw=f"draw_poses(image, {code.words}, {names})",
@@ -32,9 +41,9 @@ def plan(head: KeypointDetection, code: HeadCode) -> HeadExpressions:
         metrics=f"keypoint_metrics({code.all_found()})",
         words_example=f'"{head.name}": [{{score, keypoints, presence}}, ...]',
         annotation="[{NAME: [x, y], NAME: null, ...}, ...]",
-        annotations=f"read_poses(folder{pairs})" if mirrors else "",
+        annotations=f"read_poses(folder{pairs})" if compares else "",
         constants=(strides_constant(code),),
-        dataset_constants=(_flip_pairs(head, prefix),) if mirrors else (),
+        dataset_constants=(_flip_pairs(head, prefix),) if mirrors or compares else (),
         evaluate_constants=(_sigmas(head, prefix),),
     )
 
@@ -49,12 +58,22 @@ def _sigmas(head: KeypointDetection, prefix: str) -> Line:
     return constant(f"{prefix}SIGMAS", head.sigmas or SIGMA, note)
 
 
+def variant(head: KeypointDetection) -> Task:
+    """Where the head has flip pairs, a dataset's are compared with them."""
+    if head.flip_pairs is None:
+        return TASK
+    return replace(
+        TASK, native_readers=("dataset/read_poses", *TASK.native_readers[1:])
+    )
+
+
 TASK = Task(
     title="keypoint detection",
     model_class="KeypointDetector",
     output_type="KeypointPredictions",
     returns="`KeypointPredictions`",
     plan=plan,
+    variant=variant,
     names="keypoints",
     counted=("keypoint", "keypoints"),
     classes=(*DETECTOR, "heads/keypoint_detection", "heads/points"),
@@ -79,7 +98,11 @@ TASK = Task(
     },
     label="Poses",
     label_types=("dataset/poses",),
-    readers={"native": ("dataset/read_poses",), "coco": ("dataset/from_coco_poses",)},
+    metadata=("keypoints: [NAME, ...]",),
+    readers={"native": (), "coco": ("dataset/from_coco_poses",)},
+    coco_what="keypoints",
+    coco_names=COCO_NAMES,
+    coco_found="set().union(*names.values())",
     parsers=("dataset/parse_poses",),
     empty_note="`[]` is one without instances",
     meaning=("keypoints",),
