@@ -38,11 +38,13 @@ HEADS = {
     "detector, classifier": ["cells", "kind"],
     "two classifiers": ["kind", "other-kind"],
     "two detectors": ["cells", "other-cells"],
+    "keypoints": ["points"],
+    "keypoints, detector": ["points", "cells"],
 }
 FORMATS = {
     "native": set(HEADS),
     "folders": {"classifier", "two classifiers"},
-    "coco": {"detector", "two detectors"},
+    "coco": {"detector", "two detectors", "keypoints"},
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
 FACTORS = {
@@ -130,6 +132,10 @@ def job_of(choice: dict) -> dict:
         if "cells" in name:
             head |= {"task": "object_detection"}
             head |= {"bottom_level": levels[0], "top_level": levels[1]}
+        elif "points" in name:
+            head["keypoints"] = head.pop("categories")
+            head |= {"task": "keypoint_detection"} | points_of(choice)
+            head |= {"bottom_level": levels[0], "top_level": levels[1]}
         else:
             head |= {"task": "multiclass_classification", "level": levels[1]}
         heads.append(head)
@@ -156,6 +162,17 @@ def job_of(choice: dict) -> dict:
         },
         "trainer": trainer,
     }
+
+
+def points_of(choice: dict) -> dict:
+    """Without flip pairs where that keeps images from being mirrored."""
+    count, mirrors = choice["categories"], choice["augmentation"]
+    names = [f"points {i}" for i in range(count)]
+    if choice["format"] == "coco":
+        names = [f"kind {i}" for i in range(count)]
+    sigmas = [0.1] * count if choice["loss_weight"] == 1 else None
+    pairs = None if not mirrors else [names[:2]] if count > 1 else []
+    return {"flip_pairs": pairs, "sigmas": sigmas}
 
 
 def pairs_of(choice: dict[str, int]) -> set[tuple]:

@@ -33,9 +33,9 @@ from specc.schema import fill, head, part
 from specc.validate import validate
 
 HEADS = {
-    "keypoint_detection": KeypointDetection,
     "multiclass_classification": MulticlassClassification,
     "object_detection": ObjectDetection,
+    "keypoint_detection": KeypointDetection,
 }
 NECKS = {"fpn": FPN, "bifpn": BiFPN}
 

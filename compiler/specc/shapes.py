@@ -24,6 +24,8 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
+from specc import shapes_points
+
 CATEGORIES = ("circle", "square", "triangle", "star")
 BACKGROUNDS = ("plain", "stripes", "checks")
 RECORD = "shapes.json"  # in the dataset's folder: how it was drawn
@@ -200,6 +202,11 @@ def boxes(scene: Scene) -> list[dict]:
     return found
 
 
+def keypoints(scene: Scene) -> list[dict]:
+    """The keypoints of each shape (see shapes_points.py)."""
+    return shapes_points.keypoints(scene, [outline(shape) for shape in scene.shapes])
+
+
 # -- Dataset ---------------------------------------------------------------------------
 
 METADATA = [
@@ -213,16 +220,22 @@ METADATA = [
         "categories": list(BACKGROUNDS),
         "annotations": "backgrounds.yaml",
     },
+    {
+        "task": "keypoint detection",
+        "keypoints": list(shapes_points.KEYPOINTS),
+        "flip_pairs": [list(pair) for pair in shapes_points.FLIP_PAIRS],
+        "annotations": "keypoints.yaml",
+    },
 ]
 
 
 def draw_dataset(
     folder: Path, train: int = 200, validation: int = 50, seed: int = 0
 ) -> None:
-    """Write a dataset in the native layout: `train/` and `val/`, two tasks each.
+    """Write a dataset in the native layout: `train/` and `val/`, several tasks each.
 
-    The tasks are object detection (the shapes) and multiclass classification (the
-    background). Image i of a split depends on the seed and on i alone. A dataset drawn
+    They are object detection (the shapes), multiclass classification (the background)
+    and keypoint detection (how far each shape reaches). Image i of a split depends on the seed and on i alone. A dataset drawn
     earlier with the same numbers is kept.
 
     Raises FileExistsError where the folder holds anything else.
@@ -273,6 +286,8 @@ def _draw_split(folder: Path, count: int, entropy: tuple[int, int]) -> None:
     _write_yaml(folder / "boxes.yaml", found, leaves_in_line)
     kinds = {name: scene.background.kind for name, scene in scenes.items()}
     _write_yaml(folder / "backgrounds.yaml", kinds, False)
+    places = {name: keypoints(scene) for name, scene in scenes.items()}
+    _write_yaml(folder / "keypoints.yaml", places, leaves_in_line)
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:

@@ -56,7 +56,7 @@ def read_dataset(path: Path) -> list[Sample]:
         raise SystemExit(f"{path}: cannot be read: {error}") from None
     except Exception as error:  # whatever is not as the lines above expect
         reason = f"{type(error).__name__}: {error}"
-        raise SystemExit(f"{path}: not a COCO file of boxes: {reason}") from None
+        raise SystemExit(f"{path}: not such a COCO file: {reason}") from None
     compare_names(path, "categories", set(names.values()), set(CATEGORIES))
 
     samples, problems, counts = [], [], Counter()

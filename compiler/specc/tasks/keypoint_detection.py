@@ -10,7 +10,9 @@ from specc.tasks.object_detection import CONSTANTS, DETECTOR, DRAWN, strides_con
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 SIGMA = 0.05  # of every keypoint, unless the job says otherwise
-SIMILARITIES = Line("SIMILARITIES", "np.linspace(0.5, 0.95, 10)", "  # that count")
+SIMILARITIES = Line(
+    "SIMILARITIES", "np.linspace(0.5, 0.95, 10)", "  # thresholds, as COCO has them"
+)
 COCO_NAMES = (
     '{item["id"]: [str(name) for name in item.get("keypoints", ())]'
     ' for item in content["categories"]}'
