@@ -16,7 +16,7 @@ from emitted_jobs import build
 from processes import environment
 
 from specc import shapes
-from specc.shapes_points import FLIP_PAIRS, KEYPOINTS
+from specc.shapes_points import FLIP_PAIRS, KEYPOINTS, QUADRILATERALS
 
 ITERATIONS, VALIDATIONS = 40, 4
 PATIENCE = 120  # seconds until a process counts as stuck
@@ -39,6 +39,12 @@ POSES = {
     "task": "keypoint_detection",
     "keypoints": list(KEYPOINTS),
     "flip_pairs": [list(pair) for pair in FLIP_PAIRS],
+    "layers": 1,
+}
+QUADS = {
+    "name": "corners",
+    "task": "quadrilateral_detection",
+    "categories": list(QUADRILATERALS),
     "layers": 1,
 }
 

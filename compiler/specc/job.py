@@ -101,6 +101,18 @@ class KeypointDetection(Head):
 
 
 @dataclass(frozen=True)
+class QuadrilateralDetection(Head):
+    categories: tuple[str, ...]
+    bottom_level: int
+    top_level: int
+    layers: int  # 3x3 convolutions in each tower
+    corner_weight: float
+    score_threshold: float
+    iou_threshold: float
+    max_detections: int
+
+
+@dataclass(frozen=True)
 class Initialization:
     kind: str  # random, imagenet, checkpoint
     weights: str | None  # imagenet: a local file (None: the hub); checkpoint: its path

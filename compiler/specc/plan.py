@@ -203,6 +203,7 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     return {
         "placed_heads": placed,
         "coordinates": any(task.coordinates for task in tasks_of(job)),
+        "bounded": any(task.coordinates and task.bounded for task in tasks_of(job)),
         "cells_wanted": any(task.cells_wanted for task in tasks_of(job)),
         "weighted": any(head.loss_weight != 1 for head in heads),
         "weighted_value": _weighted(heads),

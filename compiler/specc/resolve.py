@@ -24,6 +24,7 @@ from specc.job import (
     Neck,
     ObjectDetection,
     Optimizer,
+    QuadrilateralDetection,
     Scheduler,
     Slurm,
     Trainer,
@@ -36,6 +37,7 @@ HEADS = {
     "multiclass_classification": MulticlassClassification,
     "object_detection": ObjectDetection,
     "keypoint_detection": KeypointDetection,
+    "quadrilateral_detection": QuadrilateralDetection,
 }
 NECKS = {"fpn": FPN, "bifpn": BiFPN}
 

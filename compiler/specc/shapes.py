@@ -207,6 +207,13 @@ def keypoints(scene: Scene) -> list[dict]:
     return shapes_points.keypoints(scene, [outline(shape) for shape in scene.shapes])
 
 
+def quadrilaterals(scene: Scene) -> list[dict]:
+    """The corners of each square that is seen (see shapes_points.py)."""
+    seen = set(np.unique(owners(scene)).tolist())
+    outlines = [outline(shape) for shape in scene.shapes]
+    return shapes_points.quadrilaterals(scene, outlines, seen)
+
+
 # -- Dataset ---------------------------------------------------------------------------
 
 METADATA = [
@@ -226,6 +233,11 @@ METADATA = [
         "flip_pairs": [list(pair) for pair in shapes_points.FLIP_PAIRS],
         "annotations": "keypoints.yaml",
     },
+    {
+        "task": "quadrilateral detection",
+        "categories": list(shapes_points.QUADRILATERALS),
+        "annotations": "quadrilaterals.yaml",
+    },
 ]
 
 
@@ -234,8 +246,8 @@ def draw_dataset(
 ) -> None:
     """Write a dataset in the native layout: `train/` and `val/`, several tasks each.
 
-    They are object detection (the shapes), multiclass classification (the background)
-    and keypoint detection (how far each shape reaches). Image i of a split depends on the seed and on i alone. A dataset drawn
+    They are object detection (the shapes), multiclass classification (the background),
+    keypoint detection (how far each shape reaches) and quadrilateral detection (squares). Image i of a split depends on the seed and on i alone. A dataset drawn
     earlier with the same numbers is kept.
 
     Raises FileExistsError where the folder holds anything else.
@@ -288,6 +300,8 @@ def _draw_split(folder: Path, count: int, entropy: tuple[int, int]) -> None:
     _write_yaml(folder / "backgrounds.yaml", kinds, False)
     places = {name: keypoints(scene) for name, scene in scenes.items()}
     _write_yaml(folder / "keypoints.yaml", places, leaves_in_line)
+    corners = {name: quadrilaterals(scene) for name, scene in scenes.items()}
+    _write_yaml(folder / "quadrilaterals.yaml", corners, leaves_in_line)
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:

@@ -1,7 +1,7 @@
 """The dataset: its annotations, read and checked.
 
-A dataset is a COCO JSON file of boxes. Its images stand beside it, in a folder of its
-name or in `images`.
+A dataset is a COCO JSON file of boxes. Its images stand beside it, in a
+folder of its name or in `images`.
 """
 
 import json

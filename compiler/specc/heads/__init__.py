@@ -10,6 +10,7 @@ from specc.heads import (
     keypoint_detection,
     multiclass_classification,
     object_detection,
+    quadrilateral_detection,
 )
 from specc.job import Head
 
@@ -17,6 +18,7 @@ BUILDERS = {  # task in the job -> builder
     "keypoint_detection": keypoint_detection.build,
     "multiclass_classification": multiclass_classification.build,
     "object_detection": object_detection.build,
+    "quadrilateral_detection": quadrilateral_detection.build,
 }
 
 

@@ -9,6 +9,7 @@ from specc.tasks import (
     keypoint_detection,
     multiclass_classification,
     object_detection,
+    quadrilateral_detection,
 )
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
@@ -16,6 +17,7 @@ TASKS: dict[str, Task] = {  # name in the job -> record
     "keypoint_detection": keypoint_detection.TASK,
     "multiclass_classification": multiclass_classification.TASK,
     "object_detection": object_detection.TASK,
+    "quadrilateral_detection": quadrilateral_detection.TASK,
 }
 
 __all__ = [

@@ -123,6 +123,7 @@ class Task:
 
     # Sections of evaluate.py and draw.py
     coordinates: bool = False  # its results are points in the image
+    bounded: bool = True  # and none lies outside
     in_words: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     evaluate_constants: tuple[Line, ...] = ()
