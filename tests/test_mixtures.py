@@ -40,6 +40,11 @@ HEADS = {
     "two detectors": ["cells", "other-cells"],
     "keypoints": ["points"],
     "keypoints, detector": ["points", "cells"],
+    "quadrilaterals": ["quads"],
+    "quadrilaterals, keypoints": ["quads", "other-points"],
+    "labels": ["tags"],
+    "number, rank": ["price", "rank"],
+    "number": ["price"],
 }
 FORMATS = {
     "native": set(HEADS),
@@ -118,27 +123,41 @@ def is_valid(choice: dict) -> bool:
     )
 
 
+def points_of(names: list[str], choice: dict) -> dict:
+    """Without flip pairs where no image is mirrored anyway."""
+    sigmas = [0.1] * len(names) if choice["loss_weight"] == 1 else None
+    pairs = [names[:2]] if len(names) > 1 else []
+    pairs = pairs if choice["augmentation"] else None
+    return {"keypoints": names, "flip_pairs": pairs, "sigmas": sigmas}
+
+
+def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
+    """The head of a name in HEADS; the last word of the name tells its task."""
+    kind = name.rpartition("-")[2]
+    # In other formats than the native one all heads share one set of names.
+    shared = name if choice["format"] == "native" else "kind"
+    names = [f"{shared} {i}" for i in range(choice["categories"])]
+    several = {"bottom_level": levels[0], "top_level": levels[1]}
+    one = {"level": levels[1]}
+    options = {
+        "cells": {"task": "object_detection", "categories": names} | several,
+        "kind": {"task": "multiclass_classification", "categories": names} | one,
+        "rank": {"task": "multiclass_classification", "categories": names}
+        | {"ordered": True}
+        | one,
+        "tags": {"task": "multilabel_classification", "labels": names} | one,
+        "price": {"task": "regression", "range": [-2.5, 1e6]} | one,
+        "points": {"task": "keypoint_detection"} | points_of(names, choice) | several,
+        "quads": {"task": "quadrilateral_detection", "categories": names} | several,
+    }
+    return {"name": name, "loss_weight": choice["loss_weight"]} | options[kind]
+
+
 def job_of(choice: dict) -> dict:
     """The job of one value for every factor."""
     neck, top = choice["neck"], choice["top_level"]
     levels = neck or (top, top)
-    heads = []
-    for name in HEADS[choice["heads"]]:
-        head = {"name": name, "loss_weight": choice["loss_weight"]}
-        if choice["format"] == "native" or name == "kind":
-            head["categories"] = [f"{name} {i}" for i in range(choice["categories"])]
-        else:  # one set of names for all heads
-            head["categories"] = [f"kind {i}" for i in range(choice["categories"])]
-        if "cells" in name:
-            head |= {"task": "object_detection"}
-            head |= {"bottom_level": levels[0], "top_level": levels[1]}
-        elif "points" in name:
-            head["keypoints"] = head.pop("categories")
-            head |= {"task": "keypoint_detection"} | points_of(choice)
-            head |= {"bottom_level": levels[0], "top_level": levels[1]}
-        else:
-            head |= {"task": "multiclass_classification", "level": levels[1]}
-        heads.append(head)
+    heads = [head_named(name, levels, choice) for name in HEADS[choice["heads"]]]
     kinds = ("optimizer", "scheduler", "initialization", "precision")
     trainer = {key: choice[key] for key in (*kinds, "channels_last")} | choice["loop"]
     trainer["gradient_clipping"] = choice["gradient_clipping"]
@@ -162,17 +181,6 @@ def job_of(choice: dict) -> dict:
         },
         "trainer": trainer,
     }
-
-
-def points_of(choice: dict) -> dict:
-    """Without flip pairs where that keeps images from being mirrored."""
-    count, mirrors = choice["categories"], choice["augmentation"]
-    names = [f"points {i}" for i in range(count)]
-    if choice["format"] == "coco":
-        names = [f"kind {i}" for i in range(count)]
-    sigmas = [0.1] * count if choice["loss_weight"] == 1 else None
-    pairs = None if not mirrors else [names[:2]] if count > 1 else []
-    return {"flip_pairs": pairs, "sigmas": sigmas}
 
 
 def pairs_of(choice: dict[str, int]) -> set[tuple]:

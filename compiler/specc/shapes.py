@@ -28,6 +28,7 @@ from specc import shapes_points
 
 CATEGORIES = ("circle", "square", "triangle", "star")
 BACKGROUNDS = ("plain", "stripes", "checks")
+COUNTS = ("none", "one", "two", "three", "four", "five", "six")  # shapes in an image
 RECORD = "shapes.json"  # in the dataset's folder: how it was drawn
 
 SIZES = (160, 320)  # pixels: shortest and longest side of an image
@@ -214,6 +215,18 @@ def quadrilaterals(scene: Scene) -> list[dict]:
     return shapes_points.quadrilaterals(scene, outlines, seen)
 
 
+def labels(scene: Scene) -> dict[str, object]:
+    """What one label says of the whole image, by its file of annotations."""
+    seen = [shape["category"] for shape in boxes(scene)]
+    return {
+        "tags.yaml": [name for name in CATEGORIES if name in seen],
+        "counts.yaml": COUNTS[len(seen)],
+        "keypoints.yaml": keypoints(scene),
+        "quadrilaterals.yaml": quadrilaterals(scene),
+        "fractions.yaml": round(float((owners(scene) >= 0).mean()), 4),
+    }
+
+
 # -- Dataset ---------------------------------------------------------------------------
 
 METADATA = [
@@ -228,16 +241,18 @@ METADATA = [
         "annotations": "backgrounds.yaml",
     },
     {
-        "task": "keypoint detection",
-        "keypoints": list(shapes_points.KEYPOINTS),
-        "flip_pairs": [list(pair) for pair in shapes_points.FLIP_PAIRS],
-        "annotations": "keypoints.yaml",
+        "task": "multilabel classification",
+        "labels": list(CATEGORIES),
+        "annotations": "tags.yaml",
     },
     {
-        "task": "quadrilateral detection",
-        "categories": list(shapes_points.QUADRILATERALS),
-        "annotations": "quadrilaterals.yaml",
+        "task": "multiclass classification",
+        "ordered": True,
+        "categories": list(COUNTS),
+        "annotations": "counts.yaml",
     },
+    {"task": "regression", "range": [0.0, 1.0], "annotations": "fractions.yaml"},
+    *shapes_points.METADATA,
 ]
 
 
@@ -246,9 +261,13 @@ def draw_dataset(
 ) -> None:
     """Write a dataset in the native layout: `train/` and `val/`, several tasks each.
 
-    They are object detection (the shapes), multiclass classification (the background),
-    keypoint detection (how far each shape reaches) and quadrilateral detection (squares). Image i of a split depends on the seed and on i alone. A dataset drawn
-    earlier with the same numbers is kept.
+    They are object detection (the shapes), multiclass classification (the background;
+    how many shapes, ordered), multilabel classification (which shapes), regression (the
+    fraction of the image that shapes cover), keypoint detection (how far each shape
+    reaches) and quadrilateral detection (squares).
+
+    Image i of a split depends on the seed and on i alone. A dataset drawn earlier with
+    the same numbers is kept.
 
     Raises FileExistsError where the folder holds anything else.
     """
@@ -298,10 +317,10 @@ def _draw_split(folder: Path, count: int, entropy: tuple[int, int]) -> None:
     _write_yaml(folder / "boxes.yaml", found, leaves_in_line)
     kinds = {name: scene.background.kind for name, scene in scenes.items()}
     _write_yaml(folder / "backgrounds.yaml", kinds, False)
-    places = {name: keypoints(scene) for name, scene in scenes.items()}
-    _write_yaml(folder / "keypoints.yaml", places, leaves_in_line)
-    corners = {name: quadrilaterals(scene) for name, scene in scenes.items()}
-    _write_yaml(folder / "quadrilaterals.yaml", corners, leaves_in_line)
+    told = {name: labels(scene) for name, scene in scenes.items()}
+    for file in next(iter(told.values()), ()):
+        whole = {name: of[file] for name, of in told.items()}
+        _write_yaml(folder / file, whole, leaves_in_line)
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:

@@ -13,6 +13,19 @@ if TYPE_CHECKING:
 KEYPOINTS = ("center", "top", "right", "bottom", "left")
 FLIP_PAIRS = (("right", "left"),)
 QUADRILATERALS = ("square",)
+METADATA = [
+    {
+        "task": "keypoint detection",
+        "keypoints": list(KEYPOINTS),
+        "flip_pairs": [list(pair) for pair in FLIP_PAIRS],
+        "annotations": "keypoints.yaml",
+    },
+    {
+        "task": "quadrilateral detection",
+        "categories": list(QUADRILATERALS),
+        "annotations": "quadrilaterals.yaml",
+    },
+]
 
 
 def keypoints(scene: Scene, outlines: list[np.ndarray]) -> list[dict]:

@@ -9,16 +9,20 @@ from __future__ import annotations
 from specc.heads import (
     keypoint_detection,
     multiclass_classification,
+    multilabel_classification,
     object_detection,
     quadrilateral_detection,
+    regression,
 )
 from specc.job import Head
 
 BUILDERS = {  # task in the job -> builder
     "keypoint_detection": keypoint_detection.build,
     "multiclass_classification": multiclass_classification.build,
+    "multilabel_classification": multilabel_classification.build,
     "object_detection": object_detection.build,
     "quadrilateral_detection": quadrilateral_detection.build,
+    "regression": regression.build,
 }
 
 

@@ -8,16 +8,20 @@ from specc.job import Head, Job
 from specc.tasks import (
     keypoint_detection,
     multiclass_classification,
+    multilabel_classification,
     object_detection,
     quadrilateral_detection,
+    regression,
 )
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
     "keypoint_detection": keypoint_detection.TASK,
     "multiclass_classification": multiclass_classification.TASK,
+    "multilabel_classification": multilabel_classification.TASK,
     "object_detection": object_detection.TASK,
     "quadrilateral_detection": quadrilateral_detection.TASK,
+    "regression": regression.TASK,
 }
 
 __all__ = [

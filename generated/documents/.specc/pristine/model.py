@@ -400,8 +400,8 @@ def decode_quadrilaterals(
     """The quadrilaterals of each image, the best first.
 
     Returns "quadrilaterals" (B, limit, 4, 2) in pixels, the "boxes" (B, limit, 4) in
-    which they were found, "scores" and "classes" (B, limit), and "count" (B,): rows from
-    there on are zero.
+    which they were found, "scores" and "classes" (B, limit), and "count" (B,): rows
+    from there on are zero.
     """
     found = decode_objects(predictions.objects, min_score, max_iou, limit)
     cells = found.pop("cells")[..., None, None]
