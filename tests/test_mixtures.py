@@ -275,7 +275,7 @@ def is_one_string(line: str) -> bool:
 # ---- The mixtures ----
 
 
-QUICK = pairwise(candidates=60, limit=25, seed=0)
+QUICK = pairwise(candidates=60, limit=28, seed=0)
 OF_TIMM = [  # two of each initialization, the models in turn
     {**choice, "backbone": name, "initialization": start, "frozen_levels": frozen}
     for choice, name, start, frozen in zip(

@@ -16,6 +16,7 @@ import torch
 from runs import (
     PATIENCE,
     POSES,
+    QUADS,
     SCENE,
     SHAPES,
     assert_equal_runs,
@@ -109,7 +110,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("heads", [(SHAPES, SCENE), (POSES, SHAPES)])
+@pytest.mark.parametrize("heads", [(SHAPES, SCENE), (POSES, QUADS)])
 def test_two_processes_are_one(place, heads):
     """Metrics of five images, and gradients of four with unlike numbers of objects."""
     names = [head["name"] for head in heads]

@@ -204,8 +204,8 @@ def corner_errors(
 
 
 def quadrilateral_metrics(found: list[QuadrilateralEvidence]) -> dict[str, float]:
-    """Average precision over polygon IoU 0.5..0.95, the mean over categories that occur,
-    and how far corners are off, as a share of the size of what they belong to."""
+    """Average precision over polygon IoU 0.5..0.95, the mean over categories that
+    occur, and how far corners are off, as a share of the size of their object."""
     by_category = {}
     for evidence in found:
         for category, matches in evidence.matches.items():
