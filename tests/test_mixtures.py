@@ -50,6 +50,9 @@ FORMATS = {
     "native": set(HEADS),
     "folders": {"classifier", "two classifiers"},
     "coco": {"detector", "two detectors", "keypoints"},
+    "voc": {"detector", "two detectors"},
+    "yolo": {"detector", "two detectors"},
+    "csv": {"classifier", "two classifiers", "number, rank", "number"},
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
 FACTORS = {
@@ -90,6 +93,7 @@ FACTORS = {
         {"kind": "imagenet", "weights": "weights.bin"},
         {"kind": "checkpoint", "weights": "best.pt"},
     ],
+    "cache": [None, "decoded images"],
     "resize_input": [True, False],
     "channels": [3, 1, 4],
     "precision": ["bf16", "fp32", "fp16"],
@@ -171,7 +175,8 @@ def job_of(choice: dict) -> dict:
         "data": {
             "train": "data/train",
             "resolution": [128, 256],
-            **{key: choice[key] for key in ("format", "augmentation", "channels")},
+            **{key: choice[key] for key in ("format", "augmentation", "cache")},
+            "channels": choice["channels"],
             "validation": choice["validation"],
         },
         "model": {

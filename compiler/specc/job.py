@@ -29,9 +29,10 @@ class Data:
     validation: str | None  # None: `validation_fraction` of the training set, by seed
     validation_fraction: float
     resolution: tuple[int, int]  # height, width in pixels
-    format: str  # native, folders, coco
+    format: str  # native, folders, coco, voc, yolo, csv
     channels: int  # 1 (grey), 3 (RGB) or 4 (RGB and another band)
     augmentation: Augmentation | None
+    cache: str | None  # the folder of decoded images
 
 
 @dataclass(frozen=True)

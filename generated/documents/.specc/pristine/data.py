@@ -109,10 +109,10 @@ def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Trans
     scale = np.float32([width / size[1], height / size[0]])
     offset = np.float32([left, top])
     if rng.random() < 0.5:
-        canvas = canvas[:, ::-1]
+        canvas = cv2.flip(canvas, 1)[:, :, None]
         scale, offset = scale * [-1, 1], [WIDTH, 0] + offset * [-1, 1]
     if rng.random() < 0.5:
-        canvas = canvas[::-1]
+        canvas = cv2.flip(canvas, 0)[:, :, None]
         scale, offset = scale * [1, -1], [0, HEIGHT] + offset * [1, -1]
     return canvas, Transform(scale, offset, transposed)
 
@@ -125,7 +125,7 @@ def place(length: int, canvas: int, rng: np.random.Generator) -> int:
 def recolor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Brightness and contrast, each times a random factor around 1."""
     brightness, contrast = rng.uniform(1 - COLOR, 1 + COLOR, 2)
-    middle = brightness * (1 - contrast) * image.mean()
+    middle = brightness * (1 - contrast) * cv2.mean(image)[0]
     image = cv2.addWeighted(image, brightness * contrast, image, 0, middle)
     return image[:, :, None]
 
