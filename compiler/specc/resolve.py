@@ -39,13 +39,13 @@ from specc.validate import validate
 
 HEADS = {
     "depth_estimation": DepthEstimation,
+    "keypoint_detection": KeypointDetection,
     "multiclass_classification": MulticlassClassification,
     "multilabel_classification": MultilabelClassification,
     "object_detection": ObjectDetection,
+    "quadrilateral_detection": QuadrilateralDetection,
     "regression": Regression,
     "semantic_segmentation": SemanticSegmentation,
-    "keypoint_detection": KeypointDetection,
-    "quadrilateral_detection": QuadrilateralDetection,
 }
 NECKS = {"fpn": FPN, "bifpn": BiFPN}
 
