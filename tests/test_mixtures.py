@@ -25,6 +25,7 @@ from specc.format import MODE
 from specc.plan import plan
 from specc.plan_source import COLUMNS
 from specc.render import environment, render
+from specc.tasks import tasks_of
 
 TEMPLATES = resources.names("templates")
 
@@ -47,6 +48,10 @@ HEADS = {
     "segmenter": ["region"],
     "depth": ["depth"],
     "maps of both kinds, detector": ["region", "depth", "cells"],
+    "keypoints": ["points"],
+    "keypoints, detector": ["points", "cells"],
+    "quadrilaterals": ["quads"],
+    "quadrilaterals, keypoints": ["quads", "other-points"],
     "labels": ["tags"],
     "number, rank": ["price", "rank"],
     "number": ["price"],
@@ -54,7 +59,7 @@ HEADS = {
 FORMATS = {
     "native": set(HEADS),
     "folders": {"classifier", "two classifiers", "embedder"},
-    "coco": {"detector", "two detectors"},
+    "coco": {"detector", "two detectors", "keypoints"},
     "voc": {"detector", "two detectors"},
     "yolo": {"detector", "two detectors"},
     "csv": {"classifier", "two classifiers", "number, rank", "number"},
@@ -136,6 +141,14 @@ def is_valid(choice: dict) -> bool:
     )
 
 
+def points_of(names: list[str], choice: dict) -> dict:
+    """Without flip pairs where no image is mirrored anyway."""
+    sigmas = [0.1] * len(names) if choice["loss_weight"] == 1 else None
+    pairs = [names[:2]] if len(names) > 1 else []
+    pairs = pairs if choice["augmentation"] else None
+    return {"keypoints": names, "flip_pairs": pairs, "sigmas": sigmas}
+
+
 def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
     """The head of a name in HEADS; the last word of the name tells its task."""
     kind = name.rpartition("-")[2]
@@ -159,6 +172,8 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
         "views": {"task": "view_invariance_learning", "projection_size": 16} | one,
         "face": {"task": "metric_learning", "identities": names} | one,
         "depth": {"task": "depth_estimation", "range": [0, 10]} | several,
+        "points": {"task": "keypoint_detection"} | points_of(names, choice) | several,
+        "quads": {"task": "quadrilateral_detection", "categories": names} | several,
     }
     if name == "labelled-views":
         options[kind] |= {"categories": names}
@@ -230,7 +245,7 @@ def rendered_job(given: dict) -> Compiled:
     """As compile_job, but without black, which takes most of its time."""
     job, graph, findings = analyse(json.dumps(given).encode())
     assert not [finding for finding in findings if finding.is_error]
-    page = plan(job, graph)
+    page = plan(job, graph, all(task.contract for task in tasks_of(job)))
     files = render(page)
     return Compiled(job, files, (), summarize(job, graph), page.model_class)
 
@@ -288,7 +303,7 @@ def is_one_string(line: str) -> bool:
 # ---- The mixtures ----
 
 
-QUICK = pairwise(candidates=60, limit=32, seed=0)
+QUICK = pairwise(candidates=60, limit=34, seed=0)
 OF_TIMM = [  # two of each initialization, the models in turn
     {**choice, "backbone": name, "initialization": start, "frozen_levels": frozen}
     for choice, name, start, frozen in zip(
@@ -338,7 +353,7 @@ def test_long_names_and_paths_leave_comments_whole():
 
 @pytest.mark.parametrize("number", range(3))
 def test_any_mixture_of_options_is_well_formatted(number):
-    check_format(compile_job(json.dumps(job_of(QUICK[number])).encode()))
+    check_format(compile_job(json.dumps(job_of(QUICK[number])).encode(), tests=True))
 
 
 def test_the_mixtures_hold_every_value():
@@ -352,7 +367,7 @@ def test_the_mixtures_hold_every_value():
 def test_many_mixtures_give_clean_code(seed, tmp_path, capsys):
     for choice in pairwise(candidates=60, limit=60, seed=seed):
         check_comments(rendered(choice))
-        compiled = compile_job(json.dumps(job_of(choice)).encode())
+        compiled = compile_job(json.dumps(job_of(choice)).encode(), tests=True)
         check_code(compiled, tmp_path, capsys)
         check_format(compiled)
 

@@ -23,6 +23,8 @@ SAVED = {  # a picture as OpenCV writes it
     3: "cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)",
     4: "cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA)",
 }
+_JOB_FILE = 'Path(__file__).with_name("resolved.json")'
+JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
 TRAINING_SET = {  # with augmentation or without
     True: "Augmented samples by (epoch, index): the same pair gives the same view.",
     False: "Letterboxed samples by (epoch, index).",
@@ -61,6 +63,8 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
                 ["data/batches"],
             ]
         ),
+        "transform_methods": _transform_methods(tasks, chosen),
+        "mirrors": chosen.mirrors,
         "stack_sections": templates(task.stacking for task in tasks),
         "training_set": _training_set(chosen, any(task.views for task in tasks)),
         "drawable_image": DRAWABLE[job.data.channels],
@@ -98,10 +102,18 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "words_examples": [head.code.words_example for head in heads],
         "saved_picture": SAVED[job.data.channels],
         "saved_by_head": _saved(heads),
-        "saved_note": "maps as files that it names, " if _saved(heads) else "",
         "predict_title": "What the model finds in images",
         "pixels_note": ", in pixels of each image" if places else "",
     }
+
+
+def _transform_methods(tasks: list[Task], chosen: Augmentation) -> list[str]:
+    """What labels ask of a Transform."""
+    methods = once(task.transforms for task in tasks)
+    if chosen.mirrors and "points" in methods:  # names of points may depend on it
+        methods.append("mirrors")
+    turned = "_transposed" if chosen.transpose else ""
+    return [f"data/transform/{method}{turned}.py.jinja" for method in methods]
 
 
 def _evidence(heads: tuple[HeadPlan, ...]) -> dict[str, str]:
@@ -164,6 +176,11 @@ def _meaning(tasks: list[Task]) -> str:
     read = "head[{}]" if shared else "head.get({})"
     values = ['head["task"]', *(read.format(literal(field)) for field in fields)]
     return values[0] if len(values) == 1 else f"({', '.join(values)})"
+
+
+def evaluate_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]:
+    shared = once(task.evaluate_constants for task in tasks_of(job))
+    return (JOB, *shared, *once(head.code.evaluate_constants for head in heads))
 
 
 def draw_constants(job: Job) -> tuple[Line, ...]:

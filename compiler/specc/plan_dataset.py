@@ -21,6 +21,14 @@ OPEN_NOTE = """
 
     A set to train on must have the identities of the job, any other may have others.
     """
+LONE_MAPS = {  # with several heads or one
+    True: "A map without an image is there too: it is named among the problems.",
+    False: "Either without the other is there too: it is named among the problems.",
+}
+PAIRED_MAPS = {
+    True: "{k: files[stem] for k, stem in images.items() if stem in files}",
+    False: '{k: files.get(v, maps / f"{v}.png") for k, v in images.items()}',
+}
 
 
 def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]:
@@ -54,12 +62,18 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "reader_docstring": f"dataset/{_docstring(job, tasks)}_docstring.jinja",
         "dataset_sections": _sections(job.data, tasks, several=len(heads) > 1),
         "nullable": any(_is_listed(task) for task in tasks),
-        "several": len(heads) > 1,
+        "lone_maps": LONE_MAPS[len(heads) > 1],
+        "paired_maps": PAIRED_MAPS[len(heads) > 1],
+        "coco_what": tasks[0].coco_what,
+        "coco_key": tasks[0].names,
+        "coco_names": tasks[0].coco_names,
+        "coco_found": tasks[0].coco_found,
         "validation": job.data.validation is not None,
         "annotation_examples": _examples(job, heads),
         "notes": _notes(tasks),
         "csv_columns": _columns(job, heads),
         "label_type": " | ".join(once([task.label] for task in tasks)),
+        "one_head_annotations": heads[0].annotations,
         "annotations_by_head": mapping((head.name, head.annotations) for head in heads),
         "parsed_labels": mapping((head.name, head.code.parse) for head in heads),
     }
@@ -75,10 +89,6 @@ def _training_arguments(job: Job, opened: bool) -> str:
     return f"root / TRAIN{split}{', training=True' * opened}"
 
 
-def _compares_names(data: Data, tasks: list[Task]) -> bool:
-    return data.format not in UNNAMED and any(task.names for task in tasks)
-
-
 def _docstring(job: Job, tasks: list[Task]) -> str:
     return "images" if all(t.unlabelled for t in tasks) else job.data.format
 
@@ -86,6 +96,11 @@ def _docstring(job: Job, tasks: list[Task]) -> str:
 def _is_listed(task: Task) -> bool:
     """Whether a file lists its annotations."""
     return not (task.in_folder or task.unlabelled)
+
+
+def _lists_names(data: Data, tasks: list[Task]) -> bool:
+    """Whether the dataset has names that are compared with the job's."""
+    return data.format not in UNNAMED and any(task.names for task in tasks)
 
 
 def _notes(tasks: list[Task]) -> list[str]:
@@ -116,7 +131,7 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
             once(task.native_readers for task in tasks) if native else [],
             ["dataset/yaml"] if data.format == "yolo" else [],
             [] if data.format == "folders" else ["dataset/below"],
-            ["dataset/compare_names"] if _compares_names(data, tasks) else [],
+            ["dataset/compare_names"] if _lists_names(data, tasks) else [],
             ["dataset/banner_image"],
             [
                 (

@@ -8,6 +8,6 @@ METADATA = [
     {
         "task": "metric learning",
         "identities": list(BACKGROUNDS),
-        "annotations": "backgrounds.yaml",
+        "annotations": "identities.yaml",
     },
 ]

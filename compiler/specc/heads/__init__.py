@@ -9,10 +9,12 @@ from __future__ import annotations
 from specc.heads import (
     autoencoding,
     depth_estimation,
+    keypoint_detection,
     metric_learning,
     multiclass_classification,
     multilabel_classification,
     object_detection,
+    quadrilateral_detection,
     regression,
     semantic_segmentation,
     view_invariance_learning,
@@ -22,12 +24,14 @@ from specc.job import Head
 BUILDERS = {  # task in the job -> builder
     "autoencoding": autoencoding.build,
     "depth_estimation": depth_estimation.build,
+    "keypoint_detection": keypoint_detection.build,
     "metric_learning": metric_learning.build,
     "multiclass_classification": multiclass_classification.build,
     "multilabel_classification": multilabel_classification.build,
     "object_detection": object_detection.build,
-    "semantic_segmentation": semantic_segmentation.build,
+    "quadrilateral_detection": quadrilateral_detection.build,
     "regression": regression.build,
+    "semantic_segmentation": semantic_segmentation.build,
     "view_invariance_learning": view_invariance_learning.build,
 }
 

@@ -8,10 +8,12 @@ from specc.job import Head, Job
 from specc.tasks import (
     autoencoding,
     depth_estimation,
+    keypoint_detection,
     metric_learning,
     multiclass_classification,
     multilabel_classification,
     object_detection,
+    quadrilateral_detection,
     regression,
     semantic_segmentation,
     view_invariance_learning,
@@ -21,12 +23,14 @@ from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 TASKS: dict[str, Task] = {  # name in the job -> record
     "autoencoding": autoencoding.TASK,
     "depth_estimation": depth_estimation.TASK,
+    "keypoint_detection": keypoint_detection.TASK,
     "metric_learning": metric_learning.TASK,
     "multiclass_classification": multiclass_classification.TASK,
     "multilabel_classification": multilabel_classification.TASK,
     "object_detection": object_detection.TASK,
-    "semantic_segmentation": semantic_segmentation.TASK,
+    "quadrilateral_detection": quadrilateral_detection.TASK,
     "regression": regression.TASK,
+    "semantic_segmentation": semantic_segmentation.TASK,
     "view_invariance_learning": view_invariance_learning.TASK,
 }
 

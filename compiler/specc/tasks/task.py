@@ -8,6 +8,7 @@ from typing import Any
 
 from specc.job import Head, Job
 from specc.plan_source import Line
+from specc.tasks.contract import HeadContract
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class HeadExpressions:
     saved: str = ""  # of words, drawing, taken: the name of a file that it writes
     constants: tuple[Line, ...] = ()  # of model.py
     dataset_constants: tuple[Line, ...] = ()
+    files: tuple[tuple[str, Any], ...] = ()  # JSON that these read: name, value
+    evaluate_constants: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,11 @@ class Task:
     unlabelled: bool = False  # it needs images alone
     in_folder: bool = False  # its annotations are files, an image each
     readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by format
+    coco_what: str = "boxes"  # annotations of a COCO file, in words
+    coco_names: str = (
+        '{item["id"]: str(item["name"]) for item in content["categories"]}'
+    )
+    coco_found: str = "set(names.values())"  # the names in the file
     native_readers: tuple[str, ...] = (
         "dataset/annotations",
         "dataset/described",
@@ -119,20 +127,26 @@ class Task:
     # Sections of data.py
     views: bool = False  # it learns from two views of an image, which follow each other
     moves: bool = False  # its labels have places in the image
+    transforms: tuple[str, ...] = ()  # methods that move them: boxes, points
     placing: tuple[str, ...] = ()
     stacking: tuple[str, ...] = ()
     stack: str = ""  # the function that makes a batch of targets
 
     # Sections of evaluate.py and draw.py
     coordinates: bool = False  # its results are points in the image
+    bounded: bool = True  # and none lies outside
     in_words: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+    evaluate_constants: tuple[Line, ...] = ()
     drawings: tuple[str, ...] = ()
     drawing_tools: tuple[str, ...] = ()
     label_words: tuple[str, ...] = ()
     draw_constants: tuple[Line, ...] = ()
 
     requirements: tuple[str, ...] = ()
+
+    # Of a head, and of the expression of its names in test_contract.py
+    contract: Callable[[Any, str], HeadContract] | None = None
 
 
 def names_of(head: Head, task: Task) -> tuple[str, ...]:
