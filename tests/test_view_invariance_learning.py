@@ -193,7 +193,8 @@ def test_the_best_weights_are_chosen_by_what_can_be_measured():
 @pytest.fixture(scope="module")
 def job(world) -> Path:
     head = VIEWS | {"categories": list(shapes.BACKGROUNDS)}
-    return make_run(world / "views", head, data=STRONG, backbone={"top_level": 3})
+    fast = {"kind": "adamw", "learning_rate": 0.003}
+    return make_run(world / "views", head, data=STRONG, batch_size=16, optimizer=fast)
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +225,7 @@ def test_a_new_process_finds_the_same(output, job, world, tmp_path):
     run(job, "predict.py", *flags, "--output", tmp_path / "out", tmp_path / "a.png")
     report = json.loads((tmp_path / "out" / "predictions.json").read_text())
     (words,) = [one["views"] for one in report.values()]
-    assert list(words) == ["representation"] and len(words["representation"]) == 128
+    assert list(words) == ["representation"] and len(words["representation"]) == 32
 
 
 @pytest.mark.slow
