@@ -391,6 +391,15 @@ def test_it_is_taken_away_where_that_is_asked_for(job):
     assert build("--check", "--tests", job) == 1
 
 
+def test_a_damaged_manifest_does_not_forget_it(job):
+    build("--tests", job)
+    Path("generated/scenes/.specc/manifest.json").write_text("<<<<<<< ours\n")
+    head = SCENE | {"categories": ["a", "b"]}
+    Path(job).write_text(json.dumps(JOB | {"model": {"heads": [head]}}))
+    assert build("--force", job) == 0 and emitted() == BOTH
+    assert build("--check", "--strict", job) == 0
+
+
 def test_an_edited_contract_is_kept(job, capsys):
     build("--tests", job)
     path = Path(f"generated/scenes/{CONTRACT}")

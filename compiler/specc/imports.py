@@ -15,9 +15,10 @@ _STANDARD = {
     **{
         name: (name, None)
         for name in (
-            "argparse", "ast", "atexit", "colorsys", "contextlib", "copy", "hashlib",
-            "io", "itertools", "json", "math", "multiprocessing", "os",
-            "shutil", "signal", "subprocess", "sys", "threading", "time",
+            "argparse", "ast", "atexit", "colorsys", "contextlib", "copy", "csv",
+            "functools", "hashlib", "html", "inspect", "io", "itertools", "json", "math",
+            "multiprocessing", "os", "shutil", "signal", "subprocess", "sys", "threading",
+            "time",
         )
     },
     "Counter": ("collections", "Counter"),
@@ -27,6 +28,7 @@ _STANDARD = {
     "PureWindowsPath": ("pathlib", "PureWindowsPath"),
     "importlib": ("importlib.util", None),
     "ModuleType": ("types", "ModuleType"),
+    "BinaryIO": ("typing", "BinaryIO"),
     "NamedTuple": ("typing", "NamedTuple"),
 }  # fmt: skip
 _OTHERS = {
@@ -39,6 +41,7 @@ _OTHERS = {
     "yaml": ("yaml", None),
     "COCO": ("faster_coco_eval", "COCO"),
     "COCOeval_faster": ("faster_coco_eval", "COCOeval_faster"),
+    "ElementTree": ("defusedxml", "ElementTree"),
     "Figure": ("matplotlib.figure", "Figure"),
     "Image": ("PIL", "Image"),
     "load_file": ("safetensors.torch", "load_file"),

@@ -24,6 +24,12 @@ HELD_OUT = 0.6  # of the images, where validation has no set of its own: again o
 LEAST, AS_IN_THE_JOB = "the least that all levels allow", "as the job has them"
 OF_A_SET = "a set; two processes cannot halve them"
 OF_ALL = "which 3/5 are held out; two processes cannot halve these"
+FILES = {  # by format: what a set is named by, if not by its folder
+    "coco": ".json",
+    "csv": ".csv",
+    "voc": "/ImageSets/Main/all.txt",
+    "yolo": "/data.yaml",
+}
 PIXELS = {  # by channels: shape of an image file's pixels
     1: "(height, width)",
     3: "(height, width, 3)",
@@ -36,7 +42,7 @@ class ContractPlan:
     size: str  # of the copy's images
     size_note: str
     batch: int  # of them in a step
-    small: dict[str, dict[str, Any]]  # constants of the copy, by file
+    small: dict[str, dict[str, str]]  # constants of the copy as source, by module
     images: int  # of each set
     images_note: str
     sets: tuple[str, ...]  # that the job names
@@ -101,31 +107,40 @@ def _smallest(job: Job, graph: nx.DiGraph) -> Summary:
 
 
 def _sets(job: Job) -> tuple[str, ...]:
-    suffix = ".json" if job.data.format == "coco" else ""
     names = ("train",) if job.data.validation is None else ("train", "validation")
-    return tuple(name + suffix for name in names)
+    return tuple(name + FILES.get(job.data.format, "") for name in names)
 
 
 def _small(
     job: Job, summary: Summary, sets: tuple[str, ...]
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, str]]:
     trainer = job.trainer
-    dataset = {"TRAIN, VALIDATION": sets}
+    dataset: dict[str, Any] = {"TRAIN, VALIDATION": sets}
     if len(sets) == 1:
         dataset = {"TRAIN": sets[0], "VALIDATION_SHARE": HELD_OUT}
     # A run that follows the clock is never the same twice.
     clock = {} if trainer.max_hours is None else {"MAX_HOURS": 1_000_000}
-    return {
+    constants = {
         "model.py": {"HEIGHT, WIDTH": summary.resolution},
         "dataset.py": dataset,
         "data.py": {"BATCH_SIZE": BATCH * (trainer.accumulation or 1)},
         "train.py": {"VALIDATIONS": 3} | clock,
     }
+    small = {
+        module: {name: literal(value) for name, value in values.items()}
+        for module, values in constants.items()
+    }
+    if job.data.cache is not None:  # perhaps not below the current folder
+        small["data.py"]["CACHE"] = 'Path("cache")'
+    return small
 
 
 def _shares(job: Job, heads: tuple[HeadPlan, ...], split: bool) -> dict[str, Any]:
     """What depends on the tasks; `split`: one set is for training and validation."""
-    names = [f"net.{head.constant}" for head in heads]
+    # A head without names has limits, or nothing to tell.
+    names = [
+        f"net.{head.constants[0].name}" if head.constants else "" for head in heads
+    ]
     shares = [_share(*pair) for pair in zip(job.heads, names)]
     images = max(share.images for share in shares)
     sized = any("height" in share.label for share in shares)

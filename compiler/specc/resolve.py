@@ -20,9 +20,11 @@ from specc.job import (
     Initialization,
     Job,
     MulticlassClassification,
+    MultilabelClassification,
     Neck,
     ObjectDetection,
     Optimizer,
+    Regression,
     Scheduler,
     Slurm,
     Trainer,
@@ -33,7 +35,9 @@ from specc.validate import validate
 
 HEADS = {
     "multiclass_classification": MulticlassClassification,
+    "multilabel_classification": MultilabelClassification,
     "object_detection": ObjectDetection,
+    "regression": Regression,
 }
 NECKS = {"fpn": FPN, "bifpn": BiFPN}
 
@@ -133,6 +137,8 @@ def _head(given: dict, filled: dict, backbone: Backbone, neck: Neck | None) -> H
         key: _frozen(value) for key, value in filled.items() if isinstance(value, list)
     }
     derived["name"] = filled["name"] or filled["task"]
+    if filled.get("ordered") and given.get("label_smoothing") is None:
+        derived["label_smoothing"] = 0.0
     if "level" in filled and given.get("level") is None:
         highest = max(backbone.top_level, neck.top_level if neck else 0)
         derived["level"] = min(filled["level"], highest)

@@ -6,12 +6,19 @@ to the node to read there, and a level that nobody makes to a `missing` node.
 
 from __future__ import annotations
 
-from specc.heads import multiclass_classification, object_detection
+from specc.heads import (
+    multiclass_classification,
+    multilabel_classification,
+    object_detection,
+    regression,
+)
 from specc.job import Head
 
 BUILDERS = {  # task in the job -> builder
     "multiclass_classification": multiclass_classification.build,
+    "multilabel_classification": multilabel_classification.build,
     "object_detection": object_detection.build,
+    "regression": regression.build,
 }
 
 

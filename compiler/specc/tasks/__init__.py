@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from specc.job import Head, Job
-from specc.tasks import multiclass_classification, object_detection
+from specc.tasks import (
+    multiclass_classification,
+    multilabel_classification,
+    object_detection,
+    regression,
+)
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
     "multiclass_classification": multiclass_classification.TASK,
+    "multilabel_classification": multilabel_classification.TASK,
     "object_detection": object_detection.TASK,
+    "regression": regression.TASK,
 }
 
 __all__ = [
