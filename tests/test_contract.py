@@ -278,7 +278,12 @@ def test_other_faults_break_it(edit, test, tmp_path):
 
 # ---- What is emitted ----
 
-LACKING: set[str] = set()  # tasks that have no contract yet, and E410
+LACKING = {  # tasks that have no contract yet, and E410
+    "depth_estimation",
+    "keypoint_detection",
+    "quadrilateral_detection",
+    "semantic_segmentation",
+}
 
 
 def test_every_task_has_a_contract():

@@ -15,10 +15,9 @@ _STANDARD = {
     **{
         name: (name, None)
         for name in (
-            "argparse", "ast", "atexit", "colorsys", "contextlib", "copy", "csv",
-            "functools", "hashlib", "html", "inspect", "io", "itertools", "json", "math",
-            "multiprocessing", "os", "shutil", "signal", "subprocess", "sys", "threading",
-            "time",
+            "argparse", "ast", "atexit", "colorsys", "contextlib", "copy", "csv", "functools",
+            "hashlib", "html", "inspect", "io", "itertools", "json", "math", "multiprocessing", "os",
+            "shutil", "signal", "subprocess", "sys", "threading", "time",
         )
     },
     "Counter": ("collections", "Counter"),
@@ -26,9 +25,9 @@ _STANDARD = {
     "Iterator": ("collections.abc", "Iterator"),
     "Path": ("pathlib", "Path"),
     "PureWindowsPath": ("pathlib", "PureWindowsPath"),
+    "BinaryIO": ("typing", "BinaryIO"),
     "importlib": ("importlib.util", None),
     "ModuleType": ("types", "ModuleType"),
-    "BinaryIO": ("typing", "BinaryIO"),
     "NamedTuple": ("typing", "NamedTuple"),
 }  # fmt: skip
 _OTHERS = {

@@ -17,7 +17,12 @@ from specc.cost import Summary, summarize
 from specc.job import Job
 from specc.plan_backbone import BackbonePlan, plan_backbone
 from specc.plan_contract import ContractPlan, plan_contract
-from specc.plan_data import data_constants, draw_constants, plan_data
+from specc.plan_data import (
+    data_constants,
+    draw_constants,
+    evaluate_constants,
+    plan_data,
+)
 from specc.plan_dataset import dataset_constants, plan_dataset
 from specc.plan_heads import HeadPlan, plan_heads
 from specc.plan_maps import star
@@ -34,9 +39,6 @@ from specc.plan_train import plan_train, train_constants
 from specc.timm_models import is_timm
 from specc.resolved import as_job
 from specc.tasks import once, task_of, tasks_of, templates
-
-_JOB_FILE = 'Path(__file__).with_name("resolved.json")'
-JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
 
 TITLE_COLUMNS = 84  # of a docstring's first line, beside its quotes
 
@@ -73,7 +75,7 @@ def plan(job: Job, graph: nx.DiGraph, tests: bool = False) -> Plan:
         "model.py": _model_constants(job, summary, backbone, neck, heads),
         "dataset.py": dataset_constants(job, heads),
         "data.py": data_constants(job),
-        "evaluate.py": (JOB,),
+        "evaluate.py": evaluate_constants(job, heads),
         "draw.py": draw_constants(job),
         "train.py": train_constants(job, backbone),
     }
@@ -113,6 +115,7 @@ def _texts(job: Job, summary: Summary, heads: tuple[HeadPlan, ...]) -> dict[str,
         "uses_timm": is_timm(job.backbone.name),
         "output": f"runs/{job.name}",
         "requirements": _requirements(job),
+        "color_files": [name for h in heads for name, _ in h.code.files],
         "name_files": [h.names_file for h in heads if h.names_in_file],
     }
 
@@ -161,6 +164,7 @@ def _model_values(
         "resize_input": job.backbone.resize_input,
         "model_sections": _model_sections(job, mode, backbone, neck),
         "model_input": "images" if mode == "unpadded" else "canvas",
+        "whole_input": "images" if mode == "unpadded" else "padded(model, images)",
         "parts": parts,
         "trunk": _trunk(heads, backbone, neck),
         "forward": _forward(heads, backbone, neck),
@@ -215,14 +219,22 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     return {
         "placed_heads": placed,
         "coordinates": any(task.coordinates for task in tasks_of(job)),
+        "bounded": any(task.coordinates and task.bounded for task in tasks_of(job)),
         "cells_wanted": any(task.cells_wanted for task in tasks_of(job)),
         "weighted": any(head.loss_weight != 1 for head in heads),
         "weighted_value": _weighted(heads),
         "loss_weights": {head.name: head.loss_weight for head in heads},
         "losses": mapping((head.name, head.code.loss) for head in heads),
         "decoded": mapping((head.name, head.code.decode) for head in heads),
+        "own_note": _own_note(job),
         "in_own_pixels": "in their own pixels" if placed else "of any size",
     }
+
+
+def _own_note(job: Job) -> str:
+    """How the results of `predict` differ from those of `decode`."""
+    notes = once([task.own_note] for task in tasks_of(job))
+    return "".join(f",\n    {note}" for note in notes if note)
 
 
 def _weighted(heads: tuple[HeadPlan, ...]) -> str:

@@ -24,11 +24,11 @@ HELD_OUT = 0.6  # of the images, where validation has no set of its own: again o
 LEAST, AS_IN_THE_JOB = "the least that all levels allow", "as the job has them"
 OF_A_SET = "a set; two processes cannot halve them"
 OF_ALL = "which 3/5 are held out; two processes cannot halve these"
-FILES = {  # by format: what a set is named by, if not by its folder
+SUFFIXES = {  # of what names a set, by format
     "coco": ".json",
     "csv": ".csv",
     "voc": "/ImageSets/Main/all.txt",
-    "yolo": "/data.yaml",
+    "yolo": ".yaml",
 }
 PIXELS = {  # by channels: shape of an image file's pixels
     1: "(height, width)",
@@ -107,8 +107,9 @@ def _smallest(job: Job, graph: nx.DiGraph) -> Summary:
 
 
 def _sets(job: Job) -> tuple[str, ...]:
+    suffix = SUFFIXES.get(job.data.format, "")
     names = ("train",) if job.data.validation is None else ("train", "validation")
-    return tuple(name + FILES.get(job.data.format, "") for name in names)
+    return tuple(name + suffix for name in names)
 
 
 def _small(
@@ -130,17 +131,14 @@ def _small(
         module: {name: literal(value) for name, value in values.items()}
         for module, values in constants.items()
     }
-    if job.data.cache is not None:  # perhaps not below the current folder
+    if job.data.cache is not None:  # the job's may lie anywhere
         small["data.py"]["CACHE"] = 'Path("cache")'
     return small
 
 
 def _shares(job: Job, heads: tuple[HeadPlan, ...], split: bool) -> dict[str, Any]:
     """What depends on the tasks; `split`: one set is for training and validation."""
-    # A head without names has limits, or nothing to tell.
-    names = [
-        f"net.{head.constants[0].name}" if head.constants else "" for head in heads
-    ]
+    names = [f"net.{head.constant}" for head in heads]
     shares = [_share(*pair) for pair in zip(job.heads, names)]
     images = max(share.images for share in shares)
     sized = any("height" in share.label for share in shares)

@@ -51,7 +51,13 @@ def _state(contract: ContractPlan) -> str:
 
 
 def _name_files(plan: Plan) -> dict[str, str]:
-    return {
+    """Names and colors that are too many to stand in the code."""
+    others = dict(pair for head in plan.heads for pair in head.code.files)
+    lines = {
+        name: "[\n" + ",\n".join(map(json.dumps, value)) + "\n]\n"
+        for name, value in others.items()
+    }
+    return lines | {
         head.names_file: json.dumps(head.names, indent=0, ensure_ascii=False) + "\n"
         for head in plan.heads
         if head.names_in_file

@@ -31,6 +31,10 @@ def plan(head: MulticlassClassification, code: HeadCode) -> HeadExpressions:
     )
 
 
+def variant(head: MulticlassClassification) -> Task:
+    return ORDINAL if head.ordered else TASK
+
+
 def contract(head: MulticlassClassification, names: str) -> HeadContract:
     count = len(head.categories)
     # With more categories than images a model may well be always wrong.
@@ -42,10 +46,6 @@ def contract(head: MulticlassClassification, names: str) -> HeadContract:
         images=MANY if tells else FEW,
         tells=tells,
     )
-
-
-def variant(head: MulticlassClassification) -> Task:
-    return ORDINAL if head.ordered else TASK
 
 
 TASK = Task(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from specc.job import MultilabelClassification
 from specc.plan_source import literal
-from specc.tasks.contract import HeadContract
+from specc.tasks.contract import MANY, HeadContract
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 
@@ -29,6 +29,8 @@ def contract(head: MultilabelClassification, names: str) -> HeadContract:
         label=f"some_labels(number, {names})",
         found={"probabilities": (len(head.labels),)},
         sections=("contract/some_labels",),
+        images=MANY,
+        tells=len(head.labels) > 1,
     )
 
 

@@ -28,14 +28,19 @@ def plan(head: Regression, code: HeadCode) -> HeadExpressions:
     )
 
 
-def contract(head: Regression, limits: str) -> HeadContract:
-    file = literal(f"{head.name}.yaml")
-    entry = f'"range": [*{limits}], "annotations": {file}'
+def contract(head: Regression, names: str) -> HeadContract:
+    limits = literal(head.range)
     return HeadContract(
         label=f"some_number(number, {limits})",
         found={"value": ()},
         sections=("contract/some_number",),
-        metadata=f'{{"task": "regression", {entry}}}',
+        metadata=mapping(
+            [
+                ("task", literal("regression")),
+                ("range", f"[*{limits}]"),
+                ("annotations", literal(f"{head.name}.yaml")),
+            ]
+        ),
     )
 
 
