@@ -8,6 +8,7 @@ from typing import Any
 
 from specc.job import Head, Job
 from specc.plan_source import Line
+from specc.tasks.contract import HeadContract
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,9 @@ class Task:
     draw_constants: tuple[Line, ...] = ()
 
     requirements: tuple[str, ...] = ()
+
+    # Of a head, and of the expression of its names in test_contract.py
+    contract: Callable[[Any, str], HeadContract] | None = None
 
 
 def names_of(head: Head, task: Task) -> tuple[str, ...]:
