@@ -42,6 +42,10 @@ HEADS = {
     "segmenter": ["region"],
     "depth": ["depth"],
     "maps of both kinds, detector": ["region", "depth", "cells"],
+    "keypoints": ["points"],
+    "keypoints, detector": ["points", "cells"],
+    "quadrilaterals": ["quads"],
+    "quadrilaterals, keypoints": ["quads", "other-points"],
     "labels": ["tags"],
     "number, rank": ["price", "rank"],
     "number": ["price"],
@@ -49,7 +53,7 @@ HEADS = {
 FORMATS = {
     "native": set(HEADS),
     "folders": {"classifier", "two classifiers"},
-    "coco": {"detector", "two detectors"},
+    "coco": {"detector", "two detectors", "keypoints"},
     "voc": {"detector", "two detectors"},
     "yolo": {"detector", "two detectors"},
     "csv": {"classifier", "two classifiers", "number, rank", "number"},
@@ -127,6 +131,14 @@ def is_valid(choice: dict) -> bool:
     )
 
 
+def points_of(names: list[str], choice: dict) -> dict:
+    """Without flip pairs where no image is mirrored anyway."""
+    sigmas = [0.1] * len(names) if choice["loss_weight"] == 1 else None
+    pairs = [names[:2]] if len(names) > 1 else []
+    pairs = pairs if choice["augmentation"] else None
+    return {"keypoints": names, "flip_pairs": pairs, "sigmas": sigmas}
+
+
 def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
     """The head of a name in HEADS; the last word of the name tells its task."""
     kind = name.rpartition("-")[2]
@@ -147,6 +159,8 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
         | {"colors": [[9, 200, i] for i in range(len(names))]}
         | several,
         "depth": {"task": "depth_estimation", "range": [0, 10]} | several,
+        "points": {"task": "keypoint_detection"} | points_of(names, choice) | several,
+        "quads": {"task": "quadrilateral_detection", "categories": names} | several,
     }
     return {"name": name, "loss_weight": choice["loss_weight"]} | options[kind]
 
@@ -274,7 +288,7 @@ def is_one_string(line: str) -> bool:
 # ---- The mixtures ----
 
 
-QUICK = pairwise(candidates=60, limit=25, seed=0)
+QUICK = pairwise(candidates=60, limit=28, seed=0)
 OF_TIMM = [  # two of each initialization, the models in turn
     {**choice, "backbone": name, "initialization": start, "frozen_levels": frozen}
     for choice, name, start, frozen in zip(

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from specc.heads import (
     depth_estimation,
+    keypoint_detection,
     multiclass_classification,
     multilabel_classification,
     object_detection,
+    quadrilateral_detection,
     regression,
     semantic_segmentation,
 )
@@ -18,9 +20,11 @@ from specc.job import Head
 
 BUILDERS = {  # task in the job -> builder
     "depth_estimation": depth_estimation.build,
+    "keypoint_detection": keypoint_detection.build,
     "multiclass_classification": multiclass_classification.build,
     "multilabel_classification": multilabel_classification.build,
     "object_detection": object_detection.build,
+    "quadrilateral_detection": quadrilateral_detection.build,
     "regression": regression.build,
     "semantic_segmentation": semantic_segmentation.build,
 }

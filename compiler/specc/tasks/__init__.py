@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from specc.job import Head, Job
 from specc.tasks import (
     depth_estimation,
+    keypoint_detection,
     multiclass_classification,
     multilabel_classification,
     object_detection,
+    quadrilateral_detection,
     regression,
     semantic_segmentation,
 )
@@ -17,9 +19,11 @@ from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
     "depth_estimation": depth_estimation.TASK,
+    "keypoint_detection": keypoint_detection.TASK,
     "multiclass_classification": multiclass_classification.TASK,
     "multilabel_classification": multilabel_classification.TASK,
     "object_detection": object_detection.TASK,
+    "quadrilateral_detection": quadrilateral_detection.TASK,
     "regression": regression.TASK,
     "semantic_segmentation": semantic_segmentation.TASK,
 }
