@@ -78,14 +78,13 @@ def plan_contract(
         batch=BATCH * (job.trainer.accumulation or 1),
         small=_small(job, summary, sets),
         sets=sets,
-        format=f"contract/{job.data.format}.py.jinja",
         pixels=PIXELS[job.data.channels],
         apart=any(head.names_in_file for head in heads),
         **_shares(job, heads, split=len(sets) == 1),
         parameters=summary.parameters,
         shape=(BATCH, job.data.channels, height, width),
         predicted=(BATCH, job.data.channels, *PREDICTED),
-        outputs=_outputs(job, summary),
+        outputs=_outputs(job, summary, heads),
         state=tuple(summary.state.items()),
         left_out=train["initialize"] if train["initializes"] else "",
         environment={"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""} | compiles,
@@ -143,6 +142,7 @@ def _shares(job: Job, heads: tuple[HeadPlan, ...], split: bool) -> dict[str, Any
     images = max(share.images for share in shares)
     sized = any("height" in share.label for share in shares)
     return {
+        "format": f"{_format(job, shares[0])}.py.jinja",
         "images": 3 * images if split and images > FEW else images,
         "images_note": OF_ALL if split else OF_A_SET,
         "label_sections": templates(share.sections for share in shares),
@@ -154,6 +154,10 @@ def _shares(job: Job, heads: tuple[HeadPlan, ...], split: bool) -> dict[str, Any
         "tells": any(share.tells for share in shares),
         "found": {h.name: dict(share.found) for h, share in zip(heads, shares)},
     }
+
+
+def _format(job: Job, first: HeadContract) -> str:
+    return first.coco if job.data.format == "coco" else f"contract/{job.data.format}"
 
 
 def _share(head: Head, names: str) -> HeadContract:
@@ -179,12 +183,15 @@ def _metadata(job: Job, names: list[str], shares: list[HeadContract]) -> str:
     return f"[{', '.join(entries)}]"
 
 
-def _outputs(job: Job, summary: Summary) -> tuple[Line, ...]:
+def _outputs(
+    job: Job, summary: Summary, heads: tuple[HeadPlan, ...]
+) -> tuple[Line, ...]:
     lines = []
-    for head in job.heads:
+    for head, own in zip(job.heads, heads):
+        attributes = _share(head, own.constant).outputs
         output = f"outputs[{literal(head.name)}]" if len(job.heads) > 1 else "outputs"
         whole = task_of(head).output_type == "Tensor"
         for name, shape in summary.outputs[head.name].items():
-            source = output if whole else f"{output}.{name}"
+            source = output if whole else f"{output}.{attributes.get(name, name)}"
             lines.append(Line(source, literal((BATCH, *shape))))
     return tuple(lines)
