@@ -4,11 +4,13 @@ import hashlib
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import yaml
+from PIL import Image, ImageSequence
 
 from specc import shapes
 
@@ -105,6 +107,10 @@ def test_boxes_lie_inside_the_image_and_some_touch_its_border(dataset):
     assert touching > 0
 
 
+def by_task(folder: Path) -> dict[str, dict]:
+    return {entry["task"]: entry for entry in read(folder / "metadata.yaml")}
+
+
 def test_the_layout_is_native(dataset):
     assert sorted(path.name for path in dataset.iterdir()) == [
         "shapes.json",
@@ -115,16 +121,19 @@ def test_the_layout_is_native(dataset):
         folder = dataset / split
         images = {path.name for path in (folder / "images").iterdir()}
         assert len(images) == count
-        detection, classification = read(folder / "metadata.yaml")
-        assert detection["task"] == "object detection"
-        assert classification["task"] == "multiclass classification"
-        for entry in (detection, classification):
-            assert set(read(folder / entry["annotations"])) == images
+        entries = by_task(folder)
+        for task in ("object detection", "multiclass classification"):
+            assert set(read(folder / entries[task]["annotations"])) == images
+        masks = folder / entries["instance segmentation"]["annotations"]
+        stems = [path.stem for path in masks.iterdir()]
+        assert sorted(stems) == sorted(Path(name).stem for name in images)
 
 
 def test_every_category_occurs_and_some_images_are_empty(dataset):
     folder = dataset / "train"
-    detection, classification = read(folder / "metadata.yaml")
+    entries = by_task(folder)
+    detection = entries["object detection"]
+    classification = entries["multiclass classification"]
     boxes = read(folder / detection["annotations"])
     seen = {box["category"] for found in boxes.values() for box in found}
     assert seen == set(detection["categories"])
@@ -167,3 +176,19 @@ def test_a_missing_extra_is_named():
     assert result.returncode == 1
     assert "cv2 is missing" in result.stderr
     assert "pip install 'specc[train]'" in result.stderr
+
+
+def test_the_masks_are_what_the_boxes_are_around(dataset):
+    folder = dataset / "train"
+    entry = by_task(folder)["instance segmentation"]
+    names = {tuple(color): name for name, color in entry["colors"].items()}
+    for name, boxes in read(folder / "boxes.yaml").items():
+        with Image.open((folder / "masks" / name).with_suffix(".tif")) as file:
+            pages = [np.asarray(page) for page in ImageSequence.Iterator(file)]
+        seen = [page for page in pages if page.any()]
+        assert len(seen) == len(boxes) and len(pages) == max(1, len(boxes))
+        for page, box in zip(seen, boxes):
+            rows, columns = page.any(2).nonzero()
+            assert names[tuple(page[rows[0], columns[0]])] == box["category"]
+            extent = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+            assert extent == box["bbox"]

@@ -81,6 +81,19 @@ class ObjectDetection(Head):
 
 
 @dataclass(frozen=True)
+class InstanceSegmentation(Head):
+    categories: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]  # of the categories in masks
+    bottom_level: int
+    top_level: int
+    layers: int  # 3x3 convolutions in each tower
+    mask_weight: float
+    score_threshold: float
+    iou_threshold: float
+    max_detections: int
+
+
+@dataclass(frozen=True)
 class Initialization:
     kind: str  # random, imagenet, checkpoint
     weights: str | None  # imagenet: a local file (None: the hub); checkpoint: its path

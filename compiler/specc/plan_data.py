@@ -35,6 +35,7 @@ def data_constants(job: Job) -> tuple[Line, ...]:
         what = "brightness and contrast" if job.data.channels == 1 else saturation
         note = f"their {what} vary by up to this share"
         lines.append(constant("COLOR", augmentation.color, note))
+    lines += once(task.data_constants for task in tasks_of(job))
     note = "training images; a run ends above both limits"
     lines.append(constant("MOST_BROKEN, BROKEN_SHARE", (10, 0.01), note))
     return tuple(lines)
@@ -54,6 +55,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
             ]
         ),
         "stack_sections": templates(task.stacking for task in tasks),
+        "transposes": chosen.transpose,
         "training_set": TRAINING_SET[chosen != NO_AUGMENTATION],
         "drawable_image": DRAWABLE[job.data.channels],
         "image_kind": "Grey" if grey else "RGB",
@@ -133,7 +135,6 @@ def _imaging(chosen: Augmentation, moves: bool, channels: int) -> list[str]:
         "on_canvas",
         *(["augment"] if chosen != NO_AUGMENTATION else []),
         *([RECOLOR[channels]] if chosen.color else []),
-        *(["moved"] if moves else []),
     ]
 
 

@@ -26,7 +26,8 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         lines = [constant("TRAIN", data.train, "below --data")]
         lines += [constant("VALIDATION_SHARE", share, "of it is held out")]
     lines += once(head.code.dataset_constants for head in heads)
-    if data.format == "folders":
+    in_folder = any(task.in_folder for task in tasks_of(job))
+    if data.format == "folders" or (data.format == "native" and in_folder):
         lines.append(constant("SUFFIXES", SUFFIXES, "of images"))
     return (*lines, *limits)
 
@@ -72,6 +73,7 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
                 )
             ],
             *(task.parsers for task in tasks),
+            *(task.format_parsers.get(data.format, ()) for task in tasks),
         ]
     )
 

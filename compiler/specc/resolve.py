@@ -18,6 +18,7 @@ from specc.job import (
     Data,
     Head,
     Initialization,
+    InstanceSegmentation,
     Job,
     MulticlassClassification,
     Neck,
@@ -32,6 +33,7 @@ from specc.schema import fill, head, part
 from specc.validate import validate
 
 HEADS = {
+    "instance_segmentation": InstanceSegmentation,
     "multiclass_classification": MulticlassClassification,
     "object_detection": ObjectDetection,
 }
@@ -142,7 +144,15 @@ def _head(given: dict, filled: dict, backbone: Backbone, neck: Neck | None) -> H
         bottom = max(low, min(filled["bottom_level"], high))
         top = max(low, min(filled["top_level"], high))
         derived["bottom_level"], derived["top_level"] = _settle(given, bottom, top)
+    if filled.get("colors", ()) is None:
+        derived["colors"] = tuple(map(_color, range(len(filled["categories"]))))
     return HEADS[filled["task"]](**{**filled, **derived})
+
+
+def _color(index: int) -> tuple[int, int, int]:
+    """Of the first 2^24 - 1 indices no two have the same color, and none is black."""
+    mixed = (index + 1) * 0x9E3779 % 2**24  # an odd factor: no two share a remainder
+    return mixed >> 16, mixed >> 8 & 255, mixed & 255
 
 
 def _frozen(value: Any) -> Any:

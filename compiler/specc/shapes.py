@@ -17,6 +17,8 @@ try:
     import cv2
     import numpy as np
     import yaml
+
+    from specc import shapes_masks
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"{error.name} is missing; install what the demo needs: "
@@ -213,16 +215,17 @@ METADATA = [
         "categories": list(BACKGROUNDS),
         "annotations": "backgrounds.yaml",
     },
+    *shapes_masks.METADATA,
 ]
 
 
 def draw_dataset(
     folder: Path, train: int = 200, validation: int = 50, seed: int = 0
 ) -> None:
-    """Write a dataset in the native layout: `train/` and `val/`, two tasks each.
+    """Write a dataset in the native layout: `train/` and `val/`, for several tasks.
 
-    The tasks are object detection (the shapes) and multiclass classification (the
-    background). Image i of a split depends on the seed and on i alone. A dataset drawn
+    These are object detection and instance segmentation (the shapes) and multiclass
+    classification (the background). Image i of a split depends on the seed and on i alone. A dataset drawn
     earlier with the same numbers is kept.
 
     Raises FileExistsError where the folder holds anything else.
@@ -273,6 +276,10 @@ def _draw_split(folder: Path, count: int, entropy: tuple[int, int]) -> None:
     _write_yaml(folder / "boxes.yaml", found, leaves_in_line)
     kinds = {name: scene.background.kind for name, scene in scenes.items()}
     _write_yaml(folder / "backgrounds.yaml", kinds, False)
+    (folder / "masks").mkdir()
+    for name, scene in scenes.items():
+        pages = shapes_masks.pages(scene, owners(scene))
+        shapes_masks.write_pages((folder / "masks" / name).with_suffix(".tif"), pages)
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:

@@ -6,10 +6,15 @@ to the node to read there, and a level that nobody makes to a `missing` node.
 
 from __future__ import annotations
 
-from specc.heads import multiclass_classification, object_detection
+from specc.heads import (
+    instance_segmentation,
+    multiclass_classification,
+    object_detection,
+)
 from specc.job import Head
 
 BUILDERS = {  # task in the job -> builder
+    "instance_segmentation": instance_segmentation.build,
     "multiclass_classification": multiclass_classification.build,
     "object_detection": object_detection.build,
 }

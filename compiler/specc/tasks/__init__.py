@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from specc.job import Job
-from specc.tasks import multiclass_classification, object_detection
+from specc.tasks import (
+    instance_segmentation,
+    multiclass_classification,
+    object_detection,
+)
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
+    "instance_segmentation": instance_segmentation.TASK,
     "multiclass_classification": multiclass_classification.TASK,
     "object_detection": object_detection.TASK,
 }

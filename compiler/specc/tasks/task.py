@@ -59,6 +59,7 @@ class HeadExpressions:
     annotations: str = ""  # of folder: its annotations by image; "": read_annotations
     saved: str = ""  # of words, path: the words with what predict.py saves elsewhere
     constants: tuple[Line, ...] = ()  # of model.py
+    mask_stride: str = ""  # of model.py: the stride of the masks that it decodes
     dataset_constants: tuple[Line, ...] = ()
 
 
@@ -91,6 +92,7 @@ class Task:
     # Sections of dataset.py
     label: str = ""  # the type of an image's label
     label_types: tuple[str, ...] = ()
+    in_folder: bool = False  # its native annotations are files, an image each
     readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by format
     native_readers: tuple[str, ...] = (
         "dataset/annotations",
@@ -98,6 +100,7 @@ class Task:
         "dataset/yaml",
     )
     parsers: tuple[str, ...] = ()
+    format_parsers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     empty_note: str = ""  # what an empty annotation means
     meaning: tuple[str, ...] = ()  # fields of the head that give weights their meaning
 
@@ -106,6 +109,7 @@ class Task:
     placing: tuple[str, ...] = ()
     stacking: tuple[str, ...] = ()
     stack: str = ""  # the function that makes a batch of targets
+    data_constants: tuple[Line, ...] = ()
 
     # Sections of evaluate.py and draw.py
     coordinates: bool = False  # its results are points in the image
