@@ -32,7 +32,7 @@ from specc.plan_text import (
 from specc.plan_train import plan_train, train_constants
 from specc.timm_models import is_timm
 from specc.resolved import as_job
-from specc.tasks import TASKS, once, tasks_of, templates
+from specc.tasks import once, task_of, tasks_of, templates
 
 _JOB_FILE = 'Path(__file__).with_name("resolved.json")'
 JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
@@ -78,12 +78,12 @@ def plan(job: Job, graph: nx.DiGraph) -> Plan:
     values = {
         **_texts(job, summary, heads),
         **_model_values(job, summary, heads, backbone, neck),
-        **_head_values(heads),
+        **_head_values(job, heads),
         **plan_dataset(job, heads),
         **plan_data(job, heads),
         **plan_train(job),
     }
-    model_class = TASKS[heads[0].task].model_class if len(heads) == 1 else "Network"
+    model_class = task_of(job.heads[0]).model_class if len(heads) == 1 else "Network"
     return Plan(
         job.name, model_class, backbone, neck, heads, constants, values, as_job(job)
     )
@@ -152,11 +152,11 @@ def _model_values(
         "forward": _forward(heads, backbone, neck),
         "constructions": mapping((head.name, head.code.construction) for head in heads),
         "results_template": f"model/{_results(job, heads)}.py.jinja",
-        "returns_type": "dict" if several else TASKS[heads[0].task].output_type,
+        "returns_type": "dict" if several else task_of(job.heads[0]).output_type,
         "returns": (
             "each head's output by its name"
             if several
-            else TASKS[heads[0].task].returns
+            else task_of(job.heads[0]).returns
         ),
     }
 
@@ -196,12 +196,12 @@ def _results(job: Job, heads: tuple[HeadPlan, ...]) -> str:
     return "results_resized" if job.backbone.resize_input else "results_whole"
 
 
-def _head_values(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     placed = tuple(head for head in heads if head.own_pixels)
     return {
         "placed_heads": placed,
-        "coordinates": any(TASKS[head.task].coordinates for head in heads),
-        "cells_wanted": any(TASKS[head.task].cells_wanted for head in heads),
+        "coordinates": any(task.coordinates for task in tasks_of(job)),
+        "cells_wanted": any(task.cells_wanted for task in tasks_of(job)),
         "weighted": any(head.loss_weight != 1 for head in heads),
         "weighted_value": _weighted(heads),
         "loss_weights": {head.name: head.loss_weight for head in heads},

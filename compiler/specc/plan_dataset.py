@@ -7,7 +7,7 @@ from typing import Any
 from specc.job import Data, Job
 from specc.plan_heads import HeadPlan
 from specc.plan_source import Line, constant, mapping
-from specc.tasks import TASKS, Task, once, tasks_of, templates
+from specc.tasks import Task, once, tasks_of, templates
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
@@ -39,7 +39,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "reader_docstring": f"dataset/{job.data.format}_docstring.jinja",
         "dataset_sections": _sections(job.data, tasks, several=len(heads) > 1),
         "validation": job.data.validation is not None,
-        "annotation_examples": _examples(heads),
+        "annotation_examples": _examples(job, heads),
         "empty_note": "".join(f", {note}" for note in notes),
         "label_type": " | ".join(once([task.label] for task in tasks)),
         "annotations_by_head": mapping((head.name, head.annotations) for head in heads),
@@ -78,18 +78,15 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
     )
 
 
-def _examples(heads: tuple[HeadPlan, ...]) -> list[str]:
-    tasks = {TASKS[head.task].title: head for head in heads}
+def _examples(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
+    tasks = {task.title: (task, head) for task, head in zip(tasks_of(job), heads)}
     several = len(tasks) > 1
     lines = ["metadata.yaml"]
-    for number, (task, head) in enumerate(tasks.items(), 1):
-        file = f"annotations{number if several else ''}.yaml"
-        lead = "  - " if several else "    "
-        lines.append(f"{lead}task: {task}")
-        if TASKS[head.task].names:
-            lines.append(f"    {TASKS[head.task].names}: [NAME, ...]")
-        lines.append(f"    annotations: {file}")
-    for number, head in enumerate(tasks.values(), 1):
+    for number, (title, (task, _)) in enumerate(tasks.items(), 1):
+        lines.append(f"{'  - ' if several else '    '}task: {title}")
+        lines += [f"    {line}" for line in task.metadata]
+        lines.append(f"    annotations: annotations{number if several else ''}.yaml")
+    for number, (_, head) in enumerate(tasks.values(), 1):
         lines.append(f"annotations{number if several else ''}.yaml")
         lines.append(f"    image.jpg: {head.code.annotation}")
     return lines

@@ -8,7 +8,7 @@ from specc.cost import Summary
 from specc.job import Head, Job
 from specc.plan_neck import NeckPlan
 from specc.plan_source import Line, constant, literal
-from specc.tasks import TASKS, HeadCode, HeadExpressions, Task, names_of
+from specc.tasks import HeadCode, HeadExpressions, Task, names_of, task_of
 
 NAMES_IN_CODE = 100  # more stand in a file of their own
 
@@ -48,7 +48,7 @@ def plan_heads(
 
 
 def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
-    several, task = len(job.heads) > 1, TASKS[head.task]
+    several, task = len(job.heads) > 1, task_of(head)
     read = [level for level in summary.levels if head.name in level.heads]
     code = _code(job, head, task, read)
     expressions = task.plan(head, code)

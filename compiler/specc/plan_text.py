@@ -5,7 +5,7 @@ from __future__ import annotations
 from specc.backbones import TABLES
 from specc.cost import Level, Summary
 from specc.job import Job
-from specc.tasks import TASKS, names_of, tasks_of
+from specc.tasks import names_of, once, task_of, tasks_of
 from specc.timm_models import PREFIX, is_timm
 
 NECKS = {"fpn": "FPN", "bifpn": "BiFPN"}
@@ -13,7 +13,7 @@ NECKS = {"fpn": "FPN", "bifpn": "BiFPN"}
 
 def title_of(job: Job) -> str:
     """Tasks and architecture in a line, such as: Object detection: ResNet-18 -> FPN."""
-    tasks = [task.title for task in tasks_of(job)]
+    tasks = once([task.title] for task in tasks_of(job))
     what = " and ".join([", ".join(tasks[:-1]), tasks[-1]] if tasks[1:] else tasks)
     parts = [_backbone_title(job.backbone.name)]
     if job.neck:
@@ -22,7 +22,7 @@ def title_of(job: Job) -> str:
         parts.append(f"{len(job.heads)} heads")
     else:
         head = job.heads[0]
-        task = TASKS[head.task]
+        task = task_of(head)
         if count := len(names_of(head, task)):
             parts.append(f"{count} {task.counted[count > 1]}")
     return f"{what[0].upper()}{what[1:]}: {' -> '.join(parts)}"

@@ -113,20 +113,29 @@ def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) 
     """Annotations by image, once the dataset's names, under `key` in its metadata, are
     known to be the job's."""
     path, entry = described(folder, task, key, names)
-    try:
-        path = below(folder, entry.get("annotations"))
-    except ValueError as error:
-        raise SystemExit(f"{path}: annotations: {error}") from None
-    annotations = read_yaml(path)
-    if not isinstance(annotations, dict):
-        raise SystemExit(f"{path}: does not map images to annotations")
-    return {str(name): value for name, value in annotations.items()}
+    return annotations_of(path, entry)
 
 
 def described(
     folder: Path, task: str, key: str, names: tuple[str, ...]
 ) -> tuple[Path, dict]:
     """The file of metadata, and its entry for a task with these names."""
+    path, entries = entries_of(folder, task)
+    # Entries of one task differ in their names: the one nearest to the job's is meant.
+    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))
+    compare_names(path, key, names_of(path, entry, key), set(names))
+    return path, entry
+
+
+def names_of(path: Path, entry: dict, key: str) -> set[str]:
+    names = entry.get(key)
+    if not isinstance(names, list):
+        raise SystemExit(f"{path}: `{key}` is not a list of names")
+    return {str(name) for name in names}
+
+
+def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
+    """The file of metadata, and its entries for a task: one or more."""
     path = folder / "metadata.yaml"
     if not os.path.exists(path) and os.path.exists(path.with_suffix(".json")):
         path = path.with_suffix(".json")
@@ -135,21 +144,23 @@ def described(
     entries = [e for e in entries if isinstance(e, dict) and same(e.get("task"), task)]
     if not entries:
         raise SystemExit(f"{path}: no entry with `task: {task}`")
-    # Entries of one task differ in their names: the one nearest to the job's is meant.
-    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))
-    compare_names(path, key, names_of(path, entry, key), set(names))
-    return path, entry
+    return path, entries
 
 
 def same(given: object, task: str) -> bool:
     return str(given).replace("_", " ") == task
 
 
-def names_of(path: Path, entry: dict, key: str) -> set[str]:
-    names = entry.get(key)
-    if not isinstance(names, list):
-        raise SystemExit(f"{path}: `{key}` is not a list of names")
-    return {str(name) for name in names}
+def annotations_of(path: Path, entry: dict) -> dict:
+    """What an entry of this file of metadata says of each image, by its name."""
+    try:
+        path = below(path.parent, entry.get("annotations"))
+    except ValueError as error:
+        raise SystemExit(f"{path}: annotations: {error}") from None
+    annotations = read_yaml(path)
+    if not isinstance(annotations, dict):
+        raise SystemExit(f"{path}: does not map images to annotations")
+    return {str(name): value for name, value in annotations.items()}
 
 
 def read_yaml(path: Path) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from specc.job import Job
+from specc.job import Head, Job
 from specc.tasks import (
     instance_segmentation,
     multiclass_classification,
@@ -25,14 +25,21 @@ __all__ = [
     "Task",
     "names_of",
     "once",
+    "task_of",
     "tasks_of",
     "templates",
 ]
 
 
+def task_of(head: Head) -> Task:
+    """The record of a head, as its options have it."""
+    task = TASKS[head.task]
+    return task.variant(head) if task.variant else task
+
+
 def tasks_of(job: Job) -> list[Task]:
-    """The tasks of a job's heads, each once, in the order of the heads."""
-    return [TASKS[name] for name in dict.fromkeys(head.task for head in job.heads)]
+    """The record of each head."""
+    return [task_of(head) for head in job.heads]
 
 
 def once(groups: Iterable[Iterable]) -> list:

@@ -37,6 +37,7 @@ TASK = Task(
     losses=("losses/multiclass_classification",),
     decoders=("decoders/multiclass_classification",),
     label="int",
+    metadata=("categories: [NAME, ...]",),
     readers={"native": (), "folders": ()},
     parsers=("dataset/parse_category",),
     meaning=("categories",),
@@ -45,5 +46,5 @@ TASK = Task(
     in_words=("evaluate/category_words",),
     metrics=("evaluate/category_metrics",),
     drawings=("draw/category",),
-    drawing_tools=("draw/caption", "draw/write", "draw/color_of"),
+    drawing_tools=("draw/on_edge", "draw/caption", "draw/write", "draw/color_of"),
 )

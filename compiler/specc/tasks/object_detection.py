@@ -71,6 +71,7 @@ TASK = Task(
     own_pixels=OWN_PIXELS,
     label="Objects",
     label_types=("dataset/objects",),
+    metadata=("categories: [NAME, ...]",),
     readers={"native": (), "coco": ("dataset/from_coco_objects",)},
     parsers=("dataset/parse_objects",),
     empty_note="`[]` is one without objects",

@@ -77,13 +77,18 @@ class Task:
     returns: str  # what comes out, in words
     plan: Callable[[Any, HeadCode], HeadExpressions]
 
-    names: str  # the head's field that names what it finds, such as categories; or ""
-    counted: tuple[str, str]  # one, several of them, in words
+    # The record of a head whose options change the sections
+    variant: Callable[[Any], Task] | None = None
+
+    names: str = (
+        ""  # the head's field that names what it finds, such as categories; or ""
+    )
+    counted: tuple[str, str] = ("", "")  # one, several of them, in words
 
     # Sections of model.py
-    classes: tuple[str, ...]
-    losses: tuple[str, ...]
-    decoders: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
+    decoders: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()  # on boxes or maps, between model and loss
     constants: tuple[Line, ...] = ()
     cells_wanted: bool = False  # decode_objects tells which cell found each object
@@ -93,10 +98,12 @@ class Task:
     label: str = ""  # the type of an image's label
     label_types: tuple[str, ...] = ()
     in_folder: bool = False  # its native annotations are files, an image each
+    metadata: tuple[str, ...] = ()  # lines of an example, beside the task
     readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by format
     native_readers: tuple[str, ...] = (
         "dataset/annotations",
         "dataset/described",
+        "dataset/entries",
         "dataset/yaml",
     )
     parsers: tuple[str, ...] = ()

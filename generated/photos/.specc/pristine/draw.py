@@ -25,12 +25,15 @@ def draw(image: np.ndarray, words: dict) -> np.ndarray:
 
 
 def draw_category(image: np.ndarray, item: dict, names: tuple[str, ...]) -> np.ndarray:
-    """The category on the lower edge; small images are enlarged to hold it."""
+    return on_edge(image, caption(item), color_of(names.index(item["category"])))
+
+
+def on_edge(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
+    """Text on the lower edge; small images are enlarged to hold it."""
     factor = max(1, math.ceil(200 / max(image.shape)))
     size = (image.shape[1] * factor, image.shape[0] * factor)
     image = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
-    color = color_of(names.index(item["category"]))
-    write(image, caption(item), (0, image.shape[0]), color)
+    write(image, text, (0, image.shape[0]), color)
     return image
 
 

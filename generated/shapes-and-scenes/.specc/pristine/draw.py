@@ -40,13 +40,7 @@ def draw_objects(
 
 
 def draw_category(image: np.ndarray, item: dict, names: tuple[str, ...]) -> np.ndarray:
-    """The category on the lower edge; small images are enlarged to hold it."""
-    factor = max(1, math.ceil(200 / max(image.shape)))
-    size = (image.shape[1] * factor, image.shape[0] * factor)
-    image = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
-    color = color_of(names.index(item["category"]))
-    write(image, caption(item), (0, image.shape[0]), color)
-    return image
+    return on_edge(image, caption(item), color_of(names.index(item["category"])))
 
 
 def caption(item: dict) -> str:
@@ -67,6 +61,15 @@ def color_of(index: int) -> tuple[int, int, int]:
     """Neighbouring indices get colors far apart (steps of the golden ratio)."""
     red, green, blue = colorsys.hsv_to_rgb(index * 0.618 % 1, 0.65, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def on_edge(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
+    """Text on the lower edge; small images are enlarged to hold it."""
+    factor = max(1, math.ceil(200 / max(image.shape)))
+    size = (image.shape[1] * factor, image.shape[0] * factor)
+    image = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
+    write(image, text, (0, image.shape[0]), color)
+    return image
 
 
 # ---- The sheet: labels beside predictions ----
