@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import torch
-from emitted_jobs import build
+from emitted_jobs import build, reads_levels
 from processes import environment
 
 from specc import shapes
@@ -35,14 +35,13 @@ SCENE = {
 
 def make(folder: Path, *heads: dict, data=None, backbone=None, **trainer) -> Path:
     """The compiled folder of a job that learns from the dataset of `world`."""
-    detects = any(head["task"] == "object_detection" for head in heads)
     own = {"train": "shapes/train", "validation": "shapes/val", "resolution": [64, 96]}
     job = {
         "name": folder.name,
         "data": own | (data or {}),
         "model": {
             "backbone": backbone,
-            "neck": FPN if detects else {"kind": "none"},
+            "neck": FPN if reads_levels(heads) else {"kind": "none"},
             "heads": heads,
         },
         "trainer": {

@@ -38,6 +38,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     return {
         "reader_docstring": f"dataset/{job.data.format}_docstring.jinja",
         "dataset_sections": _sections(job.data, tasks, several=len(heads) > 1),
+        "several": len(heads) > 1,
         "validation": job.data.validation is not None,
         "annotation_examples": _examples(job, heads),
         "empty_note": "".join(f", {note}" for note in notes),

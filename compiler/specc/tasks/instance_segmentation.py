@@ -94,12 +94,17 @@ TASK = Task(
     },
     label="Instances",
     in_folder=True,
+    metadata=(
+        "categories: [NAME, ...]",
+        "colors: {NAME: [red, green, blue], ...}",
+    ),
     label_types=("dataset/instances",),
     readers={"native": (), "coco": ("dataset/from_coco_instances",)},
     native_readers=(
         "dataset/colored",
         "dataset/maps",
         "dataset/described",
+        "dataset/entries",
         "dataset/yaml",
     ),
     format_parsers={
