@@ -37,6 +37,7 @@ _OTHERS = {
     "COCOeval_faster": ("faster_coco_eval", "COCOeval_faster"),
     "Figure": ("matplotlib.figure", "Figure"),
     "Image": ("PIL", "Image"),
+    "AppendingTiffWriter": ("PIL.TiffImagePlugin", "AppendingTiffWriter"),
     "ImageSequence": ("PIL", "ImageSequence"),
     "coco_mask": ("faster_coco_eval.core", "mask as coco_mask"),
     "load_file": ("safetensors.torch", "load_file"),

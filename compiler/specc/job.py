@@ -94,6 +94,23 @@ class InstanceSegmentation(Head):
 
 
 @dataclass(frozen=True)
+class SemanticSegmentation(Head):
+    categories: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]  # of the categories, in their order
+    bottom_level: int
+    top_level: int
+    channels: int  # of the decoder
+
+
+@dataclass(frozen=True)
+class DepthEstimation(Head):
+    range: tuple[float, float]  # nearest, farthest
+    bottom_level: int
+    top_level: int
+    channels: int  # of the decoder
+
+
+@dataclass(frozen=True)
 class Initialization:
     kind: str  # random, imagenet, checkpoint
     weights: str | None  # imagenet: a local file (None: the hub); checkpoint: its path

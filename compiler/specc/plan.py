@@ -147,6 +147,7 @@ def _model_values(
         "resize_input": job.backbone.resize_input,
         "model_sections": _model_sections(job, mode, backbone, neck),
         "model_input": "images" if mode == "unpadded" else "canvas",
+        "whole_input": "images" if mode == "unpadded" else "padded(model, images)",
         "parts": parts,
         "trunk": _trunk(heads, backbone, neck),
         "forward": _forward(heads, backbone, neck),
@@ -207,8 +208,15 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "loss_weights": {head.name: head.loss_weight for head in heads},
         "losses": mapping((head.name, head.code.loss) for head in heads),
         "decoded": mapping((head.name, head.code.decode) for head in heads),
+        "own_note": _own_note(job),
         "in_own_pixels": "in their own pixels" if placed else "of any size",
     }
+
+
+def _own_note(job: Job) -> str:
+    """How the results of `predict` differ from those of `decode`."""
+    notes = once([task.own_note] for task in tasks_of(job))
+    return "".join(f";\n    {note}" for note in notes if note)
 
 
 def _weighted(heads: tuple[HeadPlan, ...]) -> str:

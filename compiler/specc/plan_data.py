@@ -69,6 +69,10 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "placed_labels": _placed(heads, moves),
         **_augmentation(chosen, moves),
         "places": places,
+        "transposes": chosen.transpose,
+        "decoded_kinds": (
+            "image or a map" if any(t.in_folder for t in tasks) else "image"
+        ),
         "word_sections": templates(task.in_words for task in tasks),
         "metric_sections": templates(task.metrics for task in tasks),
         "draw_sections": templates(
@@ -80,23 +84,38 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "label_sections": templates(task.label_words for task in tasks),
         "words_by_head": mapping((head.name, head.code.words) for head in heads),
         "label_words_by_head": mapping((h.name, h.code.label_words) for h in heads),
-        "evidence_by_head": _evidence(heads),
+        **_evidence(heads),
         "metrics_by_head": mapping((head.name, head.code.metrics) for head in heads),
         "meaning": _meaning(tasks),
         "words_examples": [head.code.words_example for head in heads],
+        "saved_by_head": _saved(heads),
+        "saved_note": "maps as files that it names, " if _saved(heads) else "",
         "predict_title": "What the model finds in images",
         "pixels_note": ", in pixels of each image" if places else "",
     }
 
 
-def _evidence(heads: tuple[HeadPlan, ...]) -> str:
-    """What the metrics of each head need of an image; empty if all need the words."""
+def _evidence(heads: tuple[HeadPlan, ...]) -> dict[str, str]:
+    """What the metrics of each head need of an image, if not the words of all heads."""
+    words = "in_words(results, row, sample, seen)"
     if not any(head.code.evidence for head in heads):
-        return ""
-    return mapping(
-        (head.name, head.code.evidence or f"words[{literal(head.name)}]")
-        for head in heads
-    )
+        empty = {"evidence_by_head": "", "kept_parameter": ""}
+        return {**empty, "found_words": words}
+    kept = "kept: Callable[[Sample, dict], dict] = lambda sample, words: words"
+    return {
+        "evidence_by_head": mapping(
+            (head.name, head.code.evidence or f"words[{literal(head.name)}]")
+            for head in heads
+        ),
+        "kept_parameter": f", {kept}",
+        "found_words": f"kept(sample, {words})",
+    }
+
+
+def _saved(heads: tuple[HeadPlan, ...]) -> str:
+    """The names of the files with what predictions.json does not hold itself."""
+    saved = [(head.name, head.code.saved) for head in heads if head.code.saved]
+    return mapping(saved) if saved else ""
 
 
 def _meaning(tasks: list[Task]) -> str:

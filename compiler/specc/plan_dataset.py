@@ -8,8 +8,7 @@ from specc.job import Data, Job
 from specc.plan_heads import HeadPlan
 from specc.plan_source import Line, constant, mapping
 from specc.tasks import Task, once, tasks_of, templates
-
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+from specc.tasks.maps import SUFFIXES_LINE
 
 PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
 VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
@@ -26,26 +25,37 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         lines = [constant("TRAIN", data.train, "below --data")]
         lines += [constant("VALIDATION_SHARE", share, "of it is held out")]
     lines += once(head.code.dataset_constants for head in heads)
-    in_folder = any(task.in_folder for task in tasks_of(job))
-    if data.format == "folders" or (data.format == "native" and in_folder):
-        lines.append(constant("SUFFIXES", SUFFIXES, "of images"))
+    if data.format == "folders":
+        lines.append(SUFFIXES_LINE)
     return (*lines, *limits)
 
 
 def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     tasks = tasks_of(job)
-    notes = once([task.empty_note] for task in tasks if task.empty_note)
     return {
         "reader_docstring": f"dataset/{job.data.format}_docstring.jinja",
         "dataset_sections": _sections(job.data, tasks, several=len(heads) > 1),
+        "nullable": not all(task.in_folder for task in tasks),
         "several": len(heads) > 1,
         "validation": job.data.validation is not None,
         "annotation_examples": _examples(job, heads),
-        "empty_note": "".join(f", {note}" for note in notes),
+        "notes": _notes(tasks),
         "label_type": " | ".join(once([task.label] for task in tasks)),
         "annotations_by_head": mapping((head.name, head.annotations) for head in heads),
         "parsed_labels": mapping((head.name, head.code.parse) for head in heads),
     }
+
+
+def _notes(tasks: list[Task]) -> list[str]:
+    """What the examples do not show, in sentences."""
+    notes = once([task.empty_note] for task in tasks if task.empty_note)
+    lines = []
+    if not all(task.in_folder for task in tasks):
+        lines.append(", ".join(["`null` leaves an image out", *notes]) + ".")
+    if any(task.in_folder for task in tasks):
+        lines.append("A map has the stem of its image; it may be smaller.")
+        lines += once([task.folder_note] for task in tasks if task.folder_note)
+    return lines
 
 
 def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
@@ -64,7 +74,7 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
             ["dataset/report"],
             once(task.native_readers for task in tasks) if native else [],
             [] if data.format == "folders" else ["dataset/below"],
-            ["dataset/compare_names"],
+            ["dataset/compare_names"] if any(task.names for task in tasks) else [],
             ["dataset/banner_image"],
             [
                 (
@@ -86,8 +96,14 @@ def _examples(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
     for number, (title, (task, _)) in enumerate(tasks.items(), 1):
         lines.append(f"{'  - ' if several else '    '}task: {title}")
         lines += [f"    {line}" for line in task.metadata]
-        lines.append(f"    annotations: annotations{number if several else ''}.yaml")
-    for number, (_, head) in enumerate(tasks.values(), 1):
-        lines.append(f"annotations{number if several else ''}.yaml")
-        lines.append(f"    image.jpg: {head.code.annotation}")
+        lines.append(f"    annotations: {_file(task, number if several else '')}")
+    for number, (task, head) in enumerate(tasks.values(), 1):
+        lines.append(_file(task, number if several else ""))
+        image = f"image.{task.map_suffix}" if task.in_folder else "image.jpg"
+        lines.append(f"    {image}: {head.code.annotation}")
     return lines
+
+
+def _file(task: Task, number: int | str) -> str:
+    """What holds the annotations in the example."""
+    return f"maps{number}/" if task.in_folder else f"annotations{number}.yaml"

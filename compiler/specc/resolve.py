@@ -16,6 +16,7 @@ from specc.job import (
     Backbone,
     BiFPN,
     Data,
+    DepthEstimation,
     Head,
     Initialization,
     InstanceSegmentation,
@@ -25,6 +26,7 @@ from specc.job import (
     ObjectDetection,
     Optimizer,
     Scheduler,
+    SemanticSegmentation,
     Slurm,
     Trainer,
 )
@@ -33,9 +35,11 @@ from specc.schema import fill, head, part
 from specc.validate import validate
 
 HEADS = {
+    "depth_estimation": DepthEstimation,
     "instance_segmentation": InstanceSegmentation,
     "multiclass_classification": MulticlassClassification,
     "object_detection": ObjectDetection,
+    "semantic_segmentation": SemanticSegmentation,
 }
 NECKS = {"fpn": FPN, "bifpn": BiFPN}
 

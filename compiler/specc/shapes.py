@@ -18,13 +18,14 @@ try:
     import numpy as np
     import yaml
 
-    from specc import shapes_masks
+    from specc import shapes_maps, shapes_masks
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"{error.name} is missing; install what the demo needs: "
         "pip install 'specc[train]'",
         name=error.name,
     ) from error
+
 
 CATEGORIES = ("circle", "square", "triangle", "star")
 BACKGROUNDS = ("plain", "stripes", "checks")
@@ -215,6 +216,7 @@ METADATA = [
         "categories": list(BACKGROUNDS),
         "annotations": "backgrounds.yaml",
     },
+    *shapes_maps.METADATA,
     *shapes_masks.METADATA,
 ]
 
@@ -222,10 +224,9 @@ METADATA = [
 def draw_dataset(
     folder: Path, train: int = 200, validation: int = 50, seed: int = 0
 ) -> None:
-    """Write a dataset in the native layout: `train/` and `val/`, for several tasks.
+    """Write a dataset in the native layout: `train/` and `val/`, with all of `METADATA`.
 
-    These are object detection and instance segmentation (the shapes) and multiclass
-    classification (the background). Image i of a split depends on the seed and on i alone. A dataset drawn
+    Image i of a split depends on the seed and on i alone. A dataset drawn
     earlier with the same numbers is kept.
 
     Raises FileExistsError where the folder holds anything else.
@@ -276,10 +277,26 @@ def _draw_split(folder: Path, count: int, entropy: tuple[int, int]) -> None:
     _write_yaml(folder / "boxes.yaml", found, leaves_in_line)
     kinds = {name: scene.background.kind for name, scene in scenes.items()}
     _write_yaml(folder / "backgrounds.yaml", kinds, False)
-    (folder / "masks").mkdir()
+    _write_maps(folder, scenes)
     for name, scene in scenes.items():
-        pages = shapes_masks.pages(scene, owners(scene))
-        shapes_masks.write_pages((folder / "masks" / name).with_suffix(".tif"), pages)
+        path = (folder / "masks" / name).with_suffix(".tif")
+        shapes_masks.write_pages(path, shapes_masks.pages(scene, owners(scene)))
+
+
+def _write_maps(folder: Path, scenes: dict[str, Scene]) -> None:
+    for name, scene in scenes.items():
+        height, width = scene.height, scene.width
+        covered = [coverage(shape, height, width) for shape in scene.shapes]
+        categories = shapes_maps.category_map(scene, covered)
+        _write_map(
+            folder / "categories" / name, cv2.cvtColor(categories, cv2.COLOR_RGB2BGR)
+        )
+        _write_map(folder / "depths" / name, shapes_maps.depth_map(scene, covered))
+
+
+def _write_map(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.with_suffix(".png").write_bytes(cv2.imencode(".png", image)[1].tobytes())
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:

@@ -40,5 +40,6 @@ def pages(scene: Scene, owners: np.ndarray) -> list[np.ndarray]:
 
 
 def write_pages(path: Path, pages: list[np.ndarray]) -> None:
+    path.parent.mkdir(exist_ok=True)
     first, *others = map(Image.fromarray, pages)
     first.save(path, save_all=True, append_images=others, compression="tiff_deflate")

@@ -7,16 +7,20 @@ to the node to read there, and a level that nobody makes to a `missing` node.
 from __future__ import annotations
 
 from specc.heads import (
+    depth_estimation,
     instance_segmentation,
     multiclass_classification,
     object_detection,
+    semantic_segmentation,
 )
 from specc.job import Head
 
 BUILDERS = {  # task in the job -> builder
+    "depth_estimation": depth_estimation.build,
     "instance_segmentation": instance_segmentation.build,
     "multiclass_classification": multiclass_classification.build,
     "object_detection": object_detection.build,
+    "semantic_segmentation": semantic_segmentation.build,
 }
 
 

@@ -6,16 +6,20 @@ from collections.abc import Iterable
 
 from specc.job import Head, Job
 from specc.tasks import (
+    depth_estimation,
     instance_segmentation,
     multiclass_classification,
     object_detection,
+    semantic_segmentation,
 )
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
+    "depth_estimation": depth_estimation.TASK,
     "instance_segmentation": instance_segmentation.TASK,
     "multiclass_classification": multiclass_classification.TASK,
     "object_detection": object_detection.TASK,
+    "semantic_segmentation": semantic_segmentation.TASK,
 }
 
 __all__ = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from specc.heads.instance_segmentation import MASK_CHANNELS
 from specc.job import InstanceSegmentation
 from specc.plan_source import constant, literal
+from specc.tasks.maps import SUFFIXES_LINE
 from specc.tasks.object_detection import (
     CONSTANTS,
     DETECTOR,
@@ -31,6 +32,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
     made = f"{code.width}, {head.layers}, len({names}), {prefix}STRIDES"
     task = literal(TASK.title)
     native = code.job.data.format == "native"
+    path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
     segments = f"parse_segments({code.given}, {names}, height, width, counts)"
     return HeadExpressions(
         construction=f"InstanceHead({made})",
@@ -38,7 +40,12 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
             f"instance_loss({code.outputs}, {code.targets}, {literal(head.mask_weight)})"
         ),
         decode=f"decode_instances({code.outputs}, {thresholds}, {head.max_detections})",
-        annotations=f"read_colored(folder, {task}, {names}, {colors})",
+        own=(
+            f"{stride} * ratio[:2]"
+            if code.job.backbone.resize_input
+            else f"torch.full((2,), {stride}, device=images.device)"
+        ),
+        annotations=f"read_class_maps(folder, {task}, {names}, {colors})",
         parse=(
             f"parse_pages({code.given}, {colors}, height, width)"
             if native
@@ -48,18 +55,17 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         words=f"instances_in_words({code.results}, row, {names}, {stride}, ratio, limits)",
         label_words=f"labelled_instances({code.labels}, {names})",
         draw=f"draw_instances(image, {code.words}, {names})",
+        saved=f"save_masks({code.words}, {names}, {colors}, {path})",
         metrics=f"instance_metrics({code.all_labels()}, {code.all_found()}, {names})",
         words_example=f'"{head.name}": [{{category, bbox, mask, score}}, ...]',
         annotation="a page for each instance, black but for its category's color",
-        mask_stride=stride,
         constants=(
             strides_constant(code),
             constant(stride, code.strides[0] // 2, "of masks, half the finest level's"),
         ),
         dataset_constants=(
-            (constant(colors, head.colors, "of the categories in masks"),)
-            if native
-            else ()
+            constant(colors, head.colors, "of the categories in masks"),
+            *((SUFFIXES_LINE,) if native else ()),
         ),
     )
 
@@ -88,6 +94,7 @@ TASK = Task(
     ),
     constants=(*CONSTANTS, *MASKS),
     cells_wanted=True,
+    own_note='"masks" are (B, limit, h, w) and bool',
     own_pixels={
         "resized": "model/instances_resized.py.jinja",
         "whole": "model/instances_whole.py.jinja",
@@ -101,7 +108,7 @@ TASK = Task(
     label_types=("dataset/instances",),
     readers={"native": (), "coco": ("dataset/from_coco_instances",)},
     native_readers=(
-        "dataset/colored",
+        "dataset/class_maps",
         "dataset/maps",
         "dataset/described",
         "dataset/entries",
@@ -111,7 +118,8 @@ TASK = Task(
         "native": ("dataset/parse_pages", "dataset/instances_of"),
         "coco": ("dataset/parse_segments", "dataset/instances_of"),
     },
-    empty_note="a single black page is an image without instances",
+    map_suffix="tif",
+    folder_note="A single black page is an image without instances.",
     meaning=("categories",),
     moves=True,
     placing=("data/mask_grids",),
@@ -121,7 +129,7 @@ TASK = Task(
     coordinates=True,
     in_words=("evaluate/instance_words",),
     metrics=("evaluate/instance_metrics", "evaluate/coco_metrics"),
-    drawings=("draw/instances",),
+    drawings=("draw/instances", "draw/save_masks"),
     drawing_tools=("draw/caption", "draw/write", "draw/color_of"),
     label_words=("draw/instance_labels",),
     draw_constants=(DRAWN,),

@@ -24,7 +24,8 @@ class HeadCode:
     results: str  # of decode, in evaluate.py
     labels: str  # of a sample
     words: str  # of a prediction
-    width: str  # channels of the maps that it reads
+    width: str  # channels of the lowest map that it reads
+    widths: str  # of all of them, a tuple
     levels: tuple[int, ...]  # that it reads
 
     @property
@@ -54,12 +55,12 @@ class HeadExpressions:
     metrics: str  # of samples, found: values by name
     words_example: str  # for a docstring
     annotation: str  # an example in the native layout
+    own: str = ""  # of results, scaled, height, width, in model.py: see own_pixels
     place: str = ""  # of sample, transform, canvas, rng: its target; "": the label
     evidence: str = ""  # of sample, words: what its metric needs; "": the words
     annotations: str = ""  # of folder: its annotations by image; "": read_annotations
-    saved: str = ""  # of words, path: the words with what predict.py saves elsewhere
+    saved: str = ""  # of words, drawing, taken: the name of a file that it writes
     constants: tuple[Line, ...] = ()  # of model.py
-    mask_stride: str = ""  # of model.py: the stride of the masks that it decodes
     dataset_constants: tuple[Line, ...] = ()
 
 
@@ -93,12 +94,13 @@ class Task:
     constants: tuple[Line, ...] = ()
     cells_wanted: bool = False  # decode_objects tells which cell found each object
     own_pixels: Mapping[str, str] = field(default_factory=dict)  # resized, whole
+    own_note: str = ""  # how its results then differ from those of `decode`
 
     # Sections of dataset.py
     label: str = ""  # the type of an image's label
     label_types: tuple[str, ...] = ()
-    in_folder: bool = False  # its native annotations are files, an image each
     metadata: tuple[str, ...] = ()  # lines of an example, beside the task
+    in_folder: bool = False  # its annotations are files, an image each
     readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by format
     native_readers: tuple[str, ...] = (
         "dataset/annotations",
@@ -109,6 +111,8 @@ class Task:
     parsers: tuple[str, ...] = ()
     format_parsers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     empty_note: str = ""  # what an empty annotation means
+    map_suffix: str = "png"  # of the files that hold its annotations
+    folder_note: str = ""  # more of the files that hold its annotations
     meaning: tuple[str, ...] = ()  # fields of the head that give weights their meaning
 
     # Sections of data.py
