@@ -7,10 +7,11 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
 from specc.build import Compiled, compile_job
+from specc.schema import head as head_schema
 
 GENERATED = Path(__file__).parent.parent / "generated"
 MODEL_SIZE = 96, 160  # height and width, where model.py is tested
@@ -34,7 +35,8 @@ def build(job: dict, folder: Path) -> Path:
 
 def reads_levels(heads: Iterable[dict]) -> bool:
     """Whether a head reads several levels, which a neck makes."""
-    return any(head["task"] != "multiclass_classification" for head in heads)
+    options = [head_schema(head["task"])["properties"] for head in heads]
+    return any("bottom_level" in of_head for of_head in options)
 
 
 def make(folder: Path, heads: list[dict], resolution=MODEL_SIZE, **data) -> Path:
@@ -81,20 +83,23 @@ class Emitted(NamedTuple):
 
     dataset: ModuleType
     data: ModuleType
-    evaluate: ModuleType | None = None
 
 
-def load_data(folder: Path, *further: str) -> Emitted:
-    """The dataset.py and data.py of a folder, which import the model.py beside them,
-    and further modules."""
-    own = ("model", "dataset", "data", *further)
-    before = {name: sys.modules.pop(name, None) for name in own}
+def load_data(folder: Path) -> Emitted:
+    """The dataset.py and data.py of a folder, which import the model.py beside them."""
+    modules = load_all(folder, "model", "dataset", "data")
+    return Emitted(modules.dataset, modules.data)
+
+
+def load_all(folder: Path, *names: str) -> SimpleNamespace:
+    """Modules of a folder by name, each of which imports those before it."""
+    before = {name: sys.modules.pop(name, None) for name in names}
     sys.path.insert(0, str(folder))
     try:
-        return Emitted(*map(importlib.import_module, own[1:]))
+        return SimpleNamespace(**{n: importlib.import_module(n) for n in names})
     finally:
         sys.path.remove(str(folder))
-        for name in own:
-            del sys.modules[name]
+        for name in names:
+            sys.modules.pop(name, None)
             if before[name] is not None:
                 sys.modules[name] = before[name]

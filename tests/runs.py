@@ -14,7 +14,7 @@ import torch
 from emitted_jobs import build, reads_levels
 from processes import environment
 
-from specc import shapes
+from specc import shapes, shapes_maps
 
 ITERATIONS, VALIDATIONS = 40, 4
 PATIENCE = 120  # seconds until a process counts as stuck
@@ -30,6 +30,20 @@ SCENE = {
     "name": "scene",
     "task": "multiclass_classification",
     "categories": list(shapes.BACKGROUNDS),
+}
+
+REGIONS = {
+    "name": "regions",
+    "task": "semantic_segmentation",
+    "categories": list(shapes_maps.COLORS),
+    "colors": list(shapes_maps.COLORS.values()),
+    "channels": 32,
+}
+DEPTHS = {
+    "name": "depths",
+    "task": "depth_estimation",
+    "range": shapes_maps.DEPTH,
+    "channels": 32,
 }
 
 

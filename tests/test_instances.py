@@ -9,7 +9,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from emitted_jobs import DATA_SIZE, MODEL_SIZE, NAMES, load, load_data, make
+from emitted_jobs import (
+    DATA_SIZE,
+    MODEL_SIZE,
+    NAMES,
+    load,
+    load_all,
+    load_data,
+    make,
+)
 from instance_jobs import HEAD
 from predictions import certain, predictions_for
 
@@ -26,7 +34,8 @@ def segmenter(tmp_path_factory) -> ModuleType:
 @pytest.fixture(scope="module")
 def words(segmenter) -> ModuleType:
     """The evaluate.py beside it."""
-    return load_data(Path(segmenter.__file__).parent, "evaluate").evaluate
+    folder = Path(segmenter.__file__).parent
+    return load_all(folder, "model", "dataset", "data", "evaluate").evaluate
 
 
 # ---- From logits to masks in the image's own pixels ----

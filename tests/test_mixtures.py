@@ -38,6 +38,12 @@ HEADS = {
     "detector, classifier": ["cells", "kind"],
     "two classifiers": ["kind", "other-kind"],
     "two detectors": ["cells", "other-cells"],
+    "segmenter": ["region"],
+    "depth": ["depth"],
+    "maps of both kinds, detector": ["region", "depth", "cells"],
+    "labels": ["tags"],
+    "number, rank": ["price", "rank"],
+    "number": ["price"],
 }
 FORMATS = {
     "native": set(HEADS),
@@ -116,23 +122,35 @@ def is_valid(choice: dict) -> bool:
     )
 
 
+def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
+    """The head of a name in HEADS; the last word of the name tells its task."""
+    kind = name.rpartition("-")[2]
+    # In other formats than the native one all heads share one set of names.
+    shared = name if choice["format"] == "native" else "kind"
+    names = [f"{shared} {i}" for i in range(choice["categories"])]
+    several = {"bottom_level": levels[0], "top_level": levels[1]}
+    one = {"level": levels[1]}
+    options = {
+        "cells": {"task": "object_detection", "categories": names} | several,
+        "kind": {"task": "multiclass_classification", "categories": names} | one,
+        "rank": {"task": "multiclass_classification", "categories": names}
+        | {"ordered": True}
+        | one,
+        "tags": {"task": "multilabel_classification", "labels": names} | one,
+        "price": {"task": "regression", "range": [-2.5, 1e6]} | one,
+        "region": {"task": "semantic_segmentation", "categories": names, "channels": 8}
+        | {"colors": [[9, 200, i] for i in range(len(names))]}
+        | several,
+        "depth": {"task": "depth_estimation", "range": [0, 10]} | several,
+    }
+    return {"name": name, "loss_weight": choice["loss_weight"]} | options[kind]
+
+
 def job_of(choice: dict) -> dict:
     """The job of one value for every factor."""
     neck, top = choice["neck"], choice["top_level"]
     levels = neck or (top, top)
-    heads = []
-    for name in HEADS[choice["heads"]]:
-        head = {"name": name, "loss_weight": choice["loss_weight"]}
-        if choice["format"] == "native" or name == "kind":
-            head["categories"] = [f"{name} {i}" for i in range(choice["categories"])]
-        else:  # one set of names for all heads
-            head["categories"] = [f"kind {i}" for i in range(choice["categories"])]
-        if "cells" in name:
-            head |= {"task": "object_detection"}
-            head |= {"bottom_level": levels[0], "top_level": levels[1]}
-        else:
-            head |= {"task": "multiclass_classification", "level": levels[1]}
-        heads.append(head)
+    heads = [head_named(name, levels, choice) for name in HEADS[choice["heads"]]]
     kinds = ("optimizer", "scheduler", "initialization", "precision")
     trainer = {key: choice[key] for key in (*kinds, "channels_last")} | choice["loop"]
     trainer["gradient_clipping"] = choice["gradient_clipping"]

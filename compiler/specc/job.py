@@ -65,8 +65,22 @@ class Head:
 @dataclass(frozen=True)
 class MulticlassClassification(Head):
     categories: tuple[str, ...]
+    ordered: bool  # ranks, from low to high
     level: int
     label_smoothing: float
+
+
+@dataclass(frozen=True)
+class MultilabelClassification(Head):
+    labels: tuple[str, ...]
+    level: int
+    score_threshold: float
+
+
+@dataclass(frozen=True)
+class Regression(Head):
+    range: tuple[float, float]  # lowest, highest
+    level: int
 
 
 @dataclass(frozen=True)

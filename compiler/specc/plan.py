@@ -216,7 +216,7 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
 def _own_note(job: Job) -> str:
     """How the results of `predict` differ from those of `decode`."""
     notes = once([task.own_note] for task in tasks_of(job))
-    return "".join(f";\n    {note}" for note in notes if note)
+    return "".join(f",\n    {note}" for note in notes if note)
 
 
 def _weighted(heads: tuple[HeadPlan, ...]) -> str:

@@ -22,9 +22,11 @@ from specc.job import (
     InstanceSegmentation,
     Job,
     MulticlassClassification,
+    MultilabelClassification,
     Neck,
     ObjectDetection,
     Optimizer,
+    Regression,
     Scheduler,
     SemanticSegmentation,
     Slurm,
@@ -38,7 +40,9 @@ HEADS = {
     "depth_estimation": DepthEstimation,
     "instance_segmentation": InstanceSegmentation,
     "multiclass_classification": MulticlassClassification,
+    "multilabel_classification": MultilabelClassification,
     "object_detection": ObjectDetection,
+    "regression": Regression,
     "semantic_segmentation": SemanticSegmentation,
 }
 NECKS = {"fpn": FPN, "bifpn": BiFPN}
@@ -139,6 +143,8 @@ def _head(given: dict, filled: dict, backbone: Backbone, neck: Neck | None) -> H
         key: _frozen(value) for key, value in filled.items() if isinstance(value, list)
     }
     derived["name"] = filled["name"] or filled["task"]
+    if filled.get("ordered") and given.get("label_smoothing") is None:
+        derived["label_smoothing"] = 0.0
     if "level" in filled and given.get("level") is None:
         highest = max(backbone.top_level, neck.top_level if neck else 0)
         derived["level"] = min(filled["level"], highest)

@@ -29,6 +29,7 @@ except ModuleNotFoundError as error:
 
 CATEGORIES = ("circle", "square", "triangle", "star")
 BACKGROUNDS = ("plain", "stripes", "checks")
+COUNTS = ("none", "one", "two", "three", "four", "five", "six")  # shapes in an image
 RECORD = "shapes.json"  # in the dataset's folder: how it was drawn
 
 SIZES = (160, 320)  # pixels: shortest and longest side of an image
@@ -203,6 +204,16 @@ def boxes(scene: Scene) -> list[dict]:
     return found
 
 
+def labels(scene: Scene) -> dict[str, object]:
+    """What one label says of the whole image, by its file of annotations."""
+    seen = [shape["category"] for shape in boxes(scene)]
+    return {
+        "tags.yaml": [name for name in CATEGORIES if name in seen],
+        "counts.yaml": COUNTS[len(seen)],
+        "fractions.yaml": round(float((owners(scene) >= 0).mean()), 4),
+    }
+
+
 # -- Dataset ---------------------------------------------------------------------------
 
 METADATA = [
@@ -216,6 +227,18 @@ METADATA = [
         "categories": list(BACKGROUNDS),
         "annotations": "backgrounds.yaml",
     },
+    {
+        "task": "multilabel classification",
+        "labels": list(CATEGORIES),
+        "annotations": "tags.yaml",
+    },
+    {
+        "task": "multiclass classification",
+        "ordered": True,
+        "categories": list(COUNTS),
+        "annotations": "counts.yaml",
+    },
+    {"task": "regression", "range": [0.0, 1.0], "annotations": "fractions.yaml"},
     *shapes_maps.METADATA,
     *shapes_masks.METADATA,
 ]
@@ -224,9 +247,12 @@ METADATA = [
 def draw_dataset(
     folder: Path, train: int = 200, validation: int = 50, seed: int = 0
 ) -> None:
-    """Write a dataset in the native layout: `train/` and `val/`, with all of `METADATA`.
+    """Write a dataset in the native layout: `train/` and `val/`, several tasks each.
 
-    Image i of a split depends on the seed and on i alone. A dataset drawn
+    The tasks are object detection (the shapes), multiclass classification (the
+    background; how many shapes, ordered), multilabel classification (which shapes),
+    regression (the fraction of the image that shapes cover), semantic segmentation and
+    depth estimation. Image i of a split depends on the seed and on i alone. A dataset drawn
     earlier with the same numbers is kept.
 
     Raises FileExistsError where the folder holds anything else.
@@ -277,26 +303,15 @@ def _draw_split(folder: Path, count: int, entropy: tuple[int, int]) -> None:
     _write_yaml(folder / "boxes.yaml", found, leaves_in_line)
     kinds = {name: scene.background.kind for name, scene in scenes.items()}
     _write_yaml(folder / "backgrounds.yaml", kinds, False)
-    _write_maps(folder, scenes)
+    told = {name: labels(scene) for name, scene in scenes.items()}
+    for file in next(iter(told.values()), ()):
+        whole = {name: of[file] for name, of in told.items()}
+        _write_yaml(folder / file, whole, leaves_in_line)
     for name, scene in scenes.items():
+        covered = [coverage(s, scene.height, scene.width) for s in scene.shapes]
+        shapes_maps.write(folder, Path(name).stem, scene, covered)
         path = (folder / "masks" / name).with_suffix(".tif")
         shapes_masks.write_pages(path, shapes_masks.pages(scene, owners(scene)))
-
-
-def _write_maps(folder: Path, scenes: dict[str, Scene]) -> None:
-    for name, scene in scenes.items():
-        height, width = scene.height, scene.width
-        covered = [coverage(shape, height, width) for shape in scene.shapes]
-        categories = shapes_maps.category_map(scene, covered)
-        _write_map(
-            folder / "categories" / name, cv2.cvtColor(categories, cv2.COLOR_RGB2BGR)
-        )
-        _write_map(folder / "depths" / name, shapes_maps.depth_map(scene, covered))
-
-
-def _write_map(path: Path, image: np.ndarray) -> None:
-    path.parent.mkdir(exist_ok=True)
-    path.with_suffix(".png").write_bytes(cv2.imencode(".png", image)[1].tobytes())
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:

@@ -10,7 +10,9 @@ from specc.heads import (
     depth_estimation,
     instance_segmentation,
     multiclass_classification,
+    multilabel_classification,
     object_detection,
+    regression,
     semantic_segmentation,
 )
 from specc.job import Head
@@ -19,8 +21,10 @@ BUILDERS = {  # task in the job -> builder
     "depth_estimation": depth_estimation.build,
     "instance_segmentation": instance_segmentation.build,
     "multiclass_classification": multiclass_classification.build,
+    "multilabel_classification": multilabel_classification.build,
     "object_detection": object_detection.build,
     "semantic_segmentation": semantic_segmentation.build,
+    "regression": regression.build,
 }
 
 

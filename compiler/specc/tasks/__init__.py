@@ -9,7 +9,9 @@ from specc.tasks import (
     depth_estimation,
     instance_segmentation,
     multiclass_classification,
+    multilabel_classification,
     object_detection,
+    regression,
     semantic_segmentation,
 )
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
@@ -18,8 +20,10 @@ TASKS: dict[str, Task] = {  # name in the job -> record
     "depth_estimation": depth_estimation.TASK,
     "instance_segmentation": instance_segmentation.TASK,
     "multiclass_classification": multiclass_classification.TASK,
+    "multilabel_classification": multilabel_classification.TASK,
     "object_detection": object_detection.TASK,
     "semantic_segmentation": semantic_segmentation.TASK,
+    "regression": regression.TASK,
 }
 
 __all__ = [

@@ -40,7 +40,7 @@ def plan(head: DepthEstimation, code: HeadCode) -> HeadExpressions:
         words_example=f'"{head.name}": (height, width), in the unit of the range',
         annotation="grey, 8 or 16 bits: 0 unknown, 1 the farthest, 255 or 65535 nearest",
         constants=(
-            constant(ends, head.range, "depths that are told apart"),
+            constant(ends, head.range, "the range of depths"),
             stride_constant(code),
         ),
         dataset_constants=(MODES_LINE, SUFFIXES_LINE),
@@ -60,7 +60,7 @@ TASK = Task(
     losses=("losses/depth", "losses/shared_total"),
     decoders=("decoders/depth",),
     own_pixels=OWN_PIXELS,
-    own_note='"depth" is (B, h, w)',
+    own_note='but "depth" is (B, h, w)',
     label="Path",
     metadata=("range: [nearest, farthest]",),
     in_folder=True,

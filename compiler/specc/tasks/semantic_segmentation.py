@@ -63,7 +63,7 @@ TASK = Task(
     losses=("losses/segmentation", "losses/shared_total"),
     decoders=("decoders/segmentation",),
     own_pixels=OWN_PIXELS,
-    own_note='in place of logits, "categories" are indices (B, h, w)',
+    own_note='but "categories", indices (B, h, w), stand for the logits',
     label="Path",
     metadata=(
         "categories: [NAME, ...]",

@@ -555,7 +555,7 @@ def fit(height: int, width: int) -> tuple[int, int]:
 def predict(model: Segmenter, images: Tensor) -> dict[str, dict[str, Tensor]]:
     """What each head finds in uint8 images (B, 3, h, w) in their own pixels.
 
-    The model must be in eval mode. Keys and shapes are those of `decode`;
+    The model must be in eval mode. Keys and shapes are those of `decode`,
     "masks" are (B, limit, h, w) and bool.
     """
     height, width = images.shape[-2:]
