@@ -40,6 +40,9 @@ HEADS = {
     "two detectors": ["cells", "other-cells"],
     "segmenter": ["region"],
     "depth": ["depth"],
+    "masks": ["mask"],
+    "masks of two kinds": ["mask", "other-mask"],
+    "masks, maps, detector": ["mask", "region", "cells"],
     "maps of both kinds, detector": ["region", "depth", "cells"],
     "labels": ["tags"],
     "number, rank": ["price", "rank"],
@@ -48,7 +51,7 @@ HEADS = {
 FORMATS = {
     "native": set(HEADS),
     "folders": {"classifier", "two classifiers"},
-    "coco": {"detector", "two detectors"},
+    "coco": {"detector", "two detectors", "masks", "masks of two kinds"},
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
 FACTORS = {
@@ -141,6 +144,7 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
         "region": {"task": "semantic_segmentation", "categories": names, "channels": 8}
         | {"colors": [[9, 200, i] for i in range(len(names))]}
         | several,
+        "mask": {"task": "instance_segmentation", "categories": names} | several,
         "depth": {"task": "depth_estimation", "range": [0, 10]} | several,
     }
     return {"name": name, "loss_weight": choice["loss_weight"]} | options[kind]

@@ -22,6 +22,7 @@ _STANDARD = {
     "Counter": ("collections", "Counter"),
     "Callable": ("collections.abc", "Callable"),
     "Iterator": ("collections.abc", "Iterator"),
+    "Sequence": ("collections.abc", "Sequence"),
     "Path": ("pathlib", "Path"),
     "PureWindowsPath": ("pathlib", "PureWindowsPath"),
     "NamedTuple": ("typing", "NamedTuple"),

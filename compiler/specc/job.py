@@ -125,6 +125,22 @@ class DepthEstimation(Head):
 
 
 @dataclass(frozen=True)
+class PanopticSegmentation(Head):
+    categories: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]  # of the categories in maps
+    things: tuple[str, ...]  # the categories whose instances are told apart
+    bottom_level: int
+    top_level: int
+    layers: int  # 3x3 convolutions in each tower
+    channels: int  # of the decoder
+    mask_weight: float
+    stuff_weight: float
+    score_threshold: float
+    iou_threshold: float
+    max_detections: int
+
+
+@dataclass(frozen=True)
 class Initialization:
     kind: str  # random, imagenet, checkpoint
     weights: str | None  # imagenet: a local file (None: the hub); checkpoint: its path

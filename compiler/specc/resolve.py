@@ -26,6 +26,7 @@ from specc.job import (
     Neck,
     ObjectDetection,
     Optimizer,
+    PanopticSegmentation,
     Regression,
     Scheduler,
     SemanticSegmentation,
@@ -42,6 +43,7 @@ HEADS = {
     "multiclass_classification": MulticlassClassification,
     "multilabel_classification": MultilabelClassification,
     "object_detection": ObjectDetection,
+    "panoptic_segmentation": PanopticSegmentation,
     "regression": Regression,
     "semantic_segmentation": SemanticSegmentation,
 }
@@ -154,6 +156,8 @@ def _head(given: dict, filled: dict, backbone: Backbone, neck: Neck | None) -> H
         bottom = max(low, min(filled["bottom_level"], high))
         top = max(low, min(filled["top_level"], high))
         derived["bottom_level"], derived["top_level"] = _settle(given, bottom, top)
+    if filled.get("things", ()) is None:
+        derived["things"] = derived["categories"]
     if filled.get("colors", ()) is None:
         derived["colors"] = tuple(map(_color, range(len(filled["categories"]))))
     return HEADS[filled["task"]](**{**filled, **derived})

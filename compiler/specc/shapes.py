@@ -311,7 +311,10 @@ def _draw_split(folder: Path, count: int, entropy: tuple[int, int]) -> None:
         covered = [coverage(s, scene.height, scene.width) for s in scene.shapes]
         shapes_maps.write(folder, Path(name).stem, scene, covered)
         path = (folder / "masks" / name).with_suffix(".tif")
-        shapes_masks.write_pages(path, shapes_masks.pages(scene, owners(scene)))
+        seen = owners(scene)
+        shapes_masks.write_pages(path, shapes_masks.pages(scene, seen))
+        both = folder / "panoptic" / path.name
+        shapes_masks.write_pages(both, shapes_masks.panoptic_pages(scene, seen))
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:

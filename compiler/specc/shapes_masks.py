@@ -17,13 +17,24 @@ COLORS = {
     "triangle": (250, 170, 30),
     "star": (107, 142, 35),
 }
+BACKGROUND = (70, 70, 70)
 METADATA = [
     {
         "task": "instance segmentation",
         "categories": list(COLORS),
         "colors": {name: list(color) for name, color in COLORS.items()},
         "annotations": "masks",
-    }
+    },
+    {
+        "task": "panoptic segmentation",
+        "categories": ["background", *COLORS],
+        "things": list(COLORS),
+        "colors": {
+            name: list(color)
+            for name, color in {"background": BACKGROUND, **COLORS}.items()
+        },
+        "annotations": "panoptic",
+    },
 ]
 
 
@@ -37,6 +48,14 @@ def pages(scene: Scene, owners: np.ndarray) -> list[np.ndarray]:
         if seen.any():
             made.append(seen[..., None] * np.uint8(COLORS[shape.category]))
     return made or [np.zeros((*owners.shape, 3), np.uint8)]
+
+
+def panoptic_pages(scene: Scene, owners: np.ndarray) -> list[np.ndarray]:
+    """The color of each pixel's category, (height, width, 3), and the number of its
+    shape, (height, width), 0 where there is none; uint8."""
+    colors = [COLORS[shape.category] for shape in scene.shapes]
+    table = np.array([*colors, BACKGROUND], np.uint8)
+    return [table[owners], (owners + 1).astype(np.uint8)]
 
 
 def write_pages(path: Path, pages: list[np.ndarray]) -> None:

@@ -264,13 +264,16 @@ def parse_pages(
     return instances_of(masks, classes)
 
 
-def pages_of(path: Path, height: int, width: int) -> Iterator[np.ndarray]:
-    """The pages of a TIFF in RGB, each of the shape of its image; one at a time."""
+def pages_of(
+    path: Path, height: int, width: int, grey: int = 0
+) -> Iterator[np.ndarray]:
+    """The pages of a TIFF in RGB, but for the one of number `grey`; each has the shape
+    of its image. One at a time, to spare memory."""
     try:
         with Image.open(path, formats=["TIFF"]) as file:
-            for page in ImageSequence.Iterator(file):
+            for number, page in enumerate(ImageSequence.Iterator(file), 1):
                 check_shape(page.size, height, width)
-                yield np.asarray(page.convert("RGB"))
+                yield np.asarray(page if number == grey else page.convert("RGB"))
     except FileNotFoundError:
         raise ValueError(f"no file of its masks in {path.parent}") from None
     except Exception as error:  # a broken file can raise nearly anything

@@ -12,6 +12,7 @@ from specc.heads import (
     multiclass_classification,
     multilabel_classification,
     object_detection,
+    panoptic_segmentation,
     regression,
     semantic_segmentation,
 )
@@ -23,6 +24,7 @@ BUILDERS = {  # task in the job -> builder
     "multiclass_classification": multiclass_classification.build,
     "multilabel_classification": multilabel_classification.build,
     "object_detection": object_detection.build,
+    "panoptic_segmentation": panoptic_segmentation.build,
     "semantic_segmentation": semantic_segmentation.build,
     "regression": regression.build,
 }

@@ -21,20 +21,32 @@ WEIGHTS = (MASK_CHANNELS + 2 + 1) * MASK_CHANNELS + MASK_CHANNELS + 1  # of this
 def build(
     net: Scope, head: InstanceSegmentation, levels: dict[int, Node]
 ) -> dict[str, Node]:
+    """Outputs: those of `segmenter`."""
+    return segmenter(net, "", len(head.categories), head.layers, levels)
+
+
+def segmenter(
+    net: Scope, prefix: str, categories: int, layers: int, levels: dict[int, Node]
+) -> dict[str, Node]:
     """Outputs: those of the detector, kernels (cells, weights), and features
-    (8, height, width) at half the stride of the finest level."""
-    categories, kernels = len(head.categories), []
+    (8, height, width) at half the stride of the finest level.
+
+    ``prefix`` of its modules ends with a point, where other heads are made of it.
+    """
+    kernels = []
     for level, x in levels.items():
         here = net.at(level)
-        x = tower(here, "kernel_tower", x, head.layers)
-        x = here.conv("kernels", x, WEIGHTS, kernel=3, bias=True)
+        x = tower(here, f"{prefix}kernel_tower", x, layers)
+        x = here.conv(f"{prefix}kernels", x, WEIGHTS, kernel=3, bias=True)
         kernels.append(here.flatten("kernel_cells", x))
     finest = min(levels)
-    x = tower(net.at(finest), "coarse", levels[finest], 1)
+    x = tower(net.at(finest), f"{prefix}coarse", levels[finest], 1)
     here = net.at(finest - 1)
-    x = tower(here, "fine", here.upsample("upsample", x), 1)
+    x = tower(here, f"{prefix}fine", here.upsample("finer", x), 1)
     return {
-        **detector(net, "detector.", categories, head.layers, levels),
-        "kernels": net.at(max(levels)).concat("kernels_concat", kernels),
-        "features": here.conv("features", x, MASK_CHANNELS, kernel=1, bias=True),
+        **detector(net, f"{prefix}detector.", categories, layers, levels),
+        "kernels": net.at(max(levels)).concat("all_kernels", kernels),
+        "features": here.conv(
+            f"{prefix}features", x, MASK_CHANNELS, kernel=1, bias=True
+        ),
     }

@@ -11,6 +11,7 @@ from specc.tasks import (
     multiclass_classification,
     multilabel_classification,
     object_detection,
+    panoptic_segmentation,
     regression,
     semantic_segmentation,
 )
@@ -22,6 +23,7 @@ TASKS: dict[str, Task] = {  # name in the job -> record
     "multiclass_classification": multiclass_classification.TASK,
     "multilabel_classification": multilabel_classification.TASK,
     "object_detection": object_detection.TASK,
+    "panoptic_segmentation": panoptic_segmentation.TASK,
     "semantic_segmentation": semantic_segmentation.TASK,
     "regression": regression.TASK,
 }

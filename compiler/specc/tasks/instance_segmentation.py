@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from specc.heads.instance_segmentation import MASK_CHANNELS
 from specc.job import InstanceSegmentation
-from specc.plan_source import constant, literal
+from specc.plan_source import Line, constant, literal
 from specc.tasks.maps import SUFFIXES_LINE
 from specc.tasks.object_detection import (
     CONSTANTS,
@@ -40,11 +40,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
             f"instance_loss({code.outputs}, {code.targets}, {literal(head.mask_weight)})"
         ),
         decode=f"decode_instances({code.outputs}, {thresholds}, {head.max_detections})",
-        own=(
-            f"{stride} * ratio[:2]"
-            if code.job.backbone.resize_input
-            else f"torch.full((2,), {stride}, device=images.device)"
-        ),
+        own=cell_of(code),
         annotations=f"read_class_maps(folder, {task}, {names}, {colors})",
         parse=(
             f"parse_pages({code.given}, {colors}, height, width)"
@@ -61,13 +57,25 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         annotation="a page for each instance, black but for its category's color",
         constants=(
             strides_constant(code),
-            constant(stride, code.strides[0] // 2, "of masks, half the finest level's"),
+            masks_constant(stride, code),
         ),
         dataset_constants=(
             constant(colors, head.colors, "of the categories in masks"),
             *((SUFFIXES_LINE,) if native else ()),
         ),
     )
+
+
+def masks_constant(name: str, code: HeadCode) -> Line:
+    return constant(name, code.strides[0] // 2, "of masks, half the finest level's")
+
+
+def cell_of(code: HeadCode) -> str:
+    """An expression of model.py: the pixels of an image that a cell of masks covers."""
+    stride = f"{code.prefix}MASK_STRIDE"
+    if code.job.backbone.resize_input:
+        return f"{stride} * ratio[:2]"
+    return f"torch.full((2,), {stride}, device=images.device)"
 
 
 TASK = Task(
@@ -115,7 +123,7 @@ TASK = Task(
         "dataset/yaml",
     ),
     format_parsers={
-        "native": ("dataset/parse_pages", "dataset/instances_of"),
+        "native": ("dataset/parse_pages", "dataset/pages", "dataset/instances_of"),
         "coco": ("dataset/parse_segments", "dataset/instances_of"),
     },
     map_suffix="tif",

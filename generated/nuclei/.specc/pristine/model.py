@@ -187,7 +187,7 @@ def centers(level: Tensor, stride: int) -> Tensor:
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), 2).flatten(0, 1)
 
 
-# ---- Instance head: a detector, and for each cell a small network that draws a mask ----
+# ---- Instance head: a detector whose cells also draw masks ----
 
 
 class InstancePredictions(NamedTuple):
