@@ -52,6 +52,9 @@ FORMATS = {
     "native": set(HEADS),
     "folders": {"classifier", "two classifiers"},
     "coco": {"detector", "two detectors", "masks", "masks of two kinds"},
+    "voc": {"detector", "two detectors"},
+    "yolo": {"detector", "two detectors"},
+    "csv": {"classifier", "two classifiers", "number, rank", "number"},
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
 FACTORS = {

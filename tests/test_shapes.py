@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image, ImageSequence
 
-from specc import shapes
+from specc import shapes, shapes_maps
 
 
 @pytest.fixture(scope="module")
@@ -121,25 +121,44 @@ def test_the_layout_is_native(dataset):
         folder = dataset / split
         images = {path.name for path in (folder / "images").iterdir()}
         assert len(images) == count
-        entries = by_task(folder)
-        for task in ("object detection", "multiclass classification"):
-            assert set(read(folder / entries[task]["annotations"])) == images
-        masks = folder / entries["instance segmentation"]["annotations"]
-        stems = [path.stem for path in masks.iterdir()]
-        assert sorted(stems) == sorted(Path(name).stem for name in images)
+        stems = {Path(name).stem for name in images}
+        entries = read(folder / "metadata.yaml")
+        assert len(entries) == len({entry["annotations"] for entry in entries}) > 2
+        for entry in entries:
+            path = folder / entry["annotations"]
+            if path.is_dir():
+                assert {file.stem for file in path.iterdir()} == stems
+            else:
+                assert set(read(path)) == images
 
 
 def test_every_category_occurs_and_some_images_are_empty(dataset):
     folder = dataset / "train"
-    entries = by_task(folder)
-    detection = entries["object detection"]
-    classification = entries["multiclass classification"]
+    detection, classification, *_ = read(folder / "metadata.yaml")
     boxes = read(folder / detection["annotations"])
     seen = {box["category"] for found in boxes.values() for box in found}
     assert seen == set(detection["categories"])
     assert [] in boxes.values()
     backgrounds = read(folder / classification["annotations"])
     assert set(backgrounds.values()) == set(classification["categories"])
+
+
+def test_maps_show_what_the_scene_does():
+    scene = shapes.sample_scene(np.random.default_rng(3))
+    covered = [shapes.coverage(s, scene.height, scene.width) for s in scene.shapes]
+    categories = shapes_maps.category_map(scene, covered)
+    owners = shapes.owners(scene)
+    colors = [shapes_maps.COLORS[shape.category] for shape in scene.shapes]
+    expected = np.uint8([*colors, shapes_maps.COLORS["background"]])[owners]
+    edge = (categories == 0).all(-1)
+    assert 0 < edge.mean() < 0.1 and len(colors) > 1
+    assert (categories == expected)[~edge].all()
+    depths = shapes_maps.depth_map(scene, covered)
+    assert depths.shape == (scene.height // 2, scene.width // 2)
+    assert depths.dtype == np.uint16 and set(np.unique(depths)[:2]) == {0, 1}
+    nearest = max(scene.shapes, key=lambda shape: shape.radius)
+    share = (4.0 - min(4.0, 0.5 * 60 / nearest.radius)) / 3.5
+    assert depths.max() == 1 + round(65534 * share)
 
 
 def test_sizes_vary_and_are_not_square(scenes):

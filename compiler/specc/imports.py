@@ -15,7 +15,7 @@ _STANDARD = {
     **{
         name: (name, None)
         for name in (
-            "argparse", "atexit", "colorsys", "contextlib", "copy", "hashlib", "io", "itertools",
+            "argparse", "atexit", "colorsys", "contextlib", "copy", "csv", "hashlib", "io", "itertools",
             "json", "math", "multiprocessing", "os", "signal", "sys", "threading", "time",
         )
     },
@@ -36,6 +36,7 @@ _OTHERS = {
     "yaml": ("yaml", None),
     "COCO": ("faster_coco_eval", "COCO"),
     "COCOeval_faster": ("faster_coco_eval", "COCOeval_faster"),
+    "ElementTree": ("defusedxml", "ElementTree"),
     "Figure": ("matplotlib.figure", "Figure"),
     "Image": ("PIL", "Image"),
     "AppendingTiffWriter": ("PIL.TiffImagePlugin", "AppendingTiffWriter"),

@@ -24,7 +24,7 @@ class Data:
     validation: str | None  # None: `validation_fraction` of the training set, by seed
     validation_fraction: float
     resolution: tuple[int, int]  # height, width in pixels
-    format: str  # native, folders, coco
+    format: str  # native, folders, coco, voc, yolo, csv
     channels: int  # 1 (grey), 3 (RGB) or 4 (RGB and another band)
     augmentation: Augmentation | None
 

@@ -89,7 +89,6 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "meaning": _meaning(tasks),
         "words_examples": [head.code.words_example for head in heads],
         "saved_by_head": _saved(heads),
-        "saved_note": "maps as files that it names, " if _saved(heads) else "",
         "predict_title": "What the model finds in images",
         "pixels_note": ", in pixels of each image" if places else "",
     }

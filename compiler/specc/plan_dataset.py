@@ -10,13 +10,26 @@ from specc.plan_source import Line, constant, mapping
 from specc.tasks import Task, once, tasks_of, templates
 from specc.tasks.maps import SUFFIXES_LINE
 
+YAML = ("native", "yolo")  # formats with files that a bomb could hide in
+UNNAMED = ("voc", "csv")  # formats that do not list the names of their categories
+VOC_SIDES = ("xmin", "ymin", "xmax", "ymax")
+
 PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
 VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
+
+LONE_MAPS = {  # with several heads or one
+    True: "A map without an image is there too: it is named among the problems.",
+    False: "Either without the other is there too: it is named among the problems.",
+}
+PAIRED_MAPS = {
+    True: "{k: files[stem] for k, stem in images.items() if stem in files}",
+    False: '{k: files.get(v, maps / f"{v}.png") for k, v in images.items()}',
+}
 
 
 def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]:
     data = job.data
-    limits = (PIXELS, VALUES) if data.format == "native" else (PIXELS,)
+    limits = (PIXELS, VALUES) if data.format in YAML else (PIXELS,)
     if data.validation is not None:
         sets = (data.train, data.validation)
         lines = [constant("TRAIN, VALIDATION", sets, "below --data")]
@@ -25,8 +38,12 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         lines = [constant("TRAIN", data.train, "below --data")]
         lines += [constant("VALIDATION_SHARE", share, "of it is held out")]
     lines += once(head.code.dataset_constants for head in heads)
-    if data.format == "folders":
+    if data.format in ("folders", "voc", "yolo"):
         lines.append(SUFFIXES_LINE)
+    if data.format == "voc":
+        lines.append(constant("VOC_SIDES", VOC_SIDES))
+    if data.format == "csv":
+        lines.append(constant("COLUMNS", ("image", *(head.name for head in heads))))
     return (*lines, *limits)
 
 
@@ -36,14 +53,23 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "reader_docstring": f"dataset/{job.data.format}_docstring.jinja",
         "dataset_sections": _sections(job.data, tasks, several=len(heads) > 1),
         "nullable": not all(task.in_folder for task in tasks),
-        "several": len(heads) > 1,
+        "lone_maps": LONE_MAPS[len(heads) > 1],
+        "paired_maps": PAIRED_MAPS[len(heads) > 1],
         "validation": job.data.validation is not None,
         "annotation_examples": _examples(job, heads),
         "notes": _notes(tasks),
+        "csv_columns": _columns(job, heads),
+        "training_split": ', "train"' if job.data.format == "yolo" else "",
         "label_type": " | ".join(once([task.label] for task in tasks)),
+        "one_head_annotations": heads[0].annotations,
         "annotations_by_head": mapping((head.name, head.annotations) for head in heads),
         "parsed_labels": mapping((head.name, head.code.parse) for head in heads),
     }
+
+
+def _lists_names(data: Data, tasks: list[Task]) -> bool:
+    """Whether the dataset has names that are compared with the job's."""
+    return data.format not in UNNAMED and any(task.names for task in tasks)
 
 
 def _notes(tasks: list[Task]) -> list[str]:
@@ -73,8 +99,9 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
             ["dataset/image_folder"] if data.format == "coco" else [],
             ["dataset/report"],
             once(task.native_readers for task in tasks) if native else [],
+            ["dataset/yaml"] if data.format in YAML else [],
             [] if data.format == "folders" else ["dataset/below"],
-            ["dataset/compare_names"] if any(task.names for task in tasks) else [],
+            ["dataset/compare_names"] if _lists_names(data, tasks) else [],
             ["dataset/banner_image"],
             [
                 (
@@ -87,6 +114,13 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
             *(task.format_parsers.get(data.format, ()) for task in tasks),
         ]
     )
+
+
+def _columns(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
+    """What stands in the columns of a CSV file; its head's name is that of a column."""
+    lines = ["image: path from the file's folder"]
+    lines += [f"{head.name}: {head.code.annotation}" for head in heads]
+    return lines
 
 
 def _examples(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:

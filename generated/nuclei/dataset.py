@@ -113,8 +113,7 @@ def read_class_maps(
 def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
     """The map of each image, which has its stem, in the folder that the entry names.
 
-    An image without a map is mapped to where one should be, and a map without an image
-    to itself, so that both are named among the problems.
+    Either without the other is there too: it is named among the problems.
     """
     try:
         maps = below(folder, entry.get("annotations"))
@@ -123,8 +122,7 @@ def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
     except (ValueError, OSError) as error:
         raise SystemExit(f"{path}: annotations: {error}") from None
     alone = {files[stem].name: files[stem] for stem in files.keys() - images.values()}
-    found = {name: files.get(k, maps / f"{k}.png") for name, k in images.items()}
-    return alone | found
+    return alone | {k: files.get(v, maps / f"{v}.png") for k, v in images.items()}
 
 
 def listed_images(folder: Path) -> list[Path]:

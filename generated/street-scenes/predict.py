@@ -2,7 +2,8 @@
 
     python predict.py --weights runs/street-scenes/best.pt IMAGE...
 
-Writes predictions.json, in pixels of each image, maps as files that it names, and a drawing of each image.
+Writes predictions.json, in pixels of each image, the maps that it names, and a drawing
+of each image.
 """
 
 import argparse
@@ -58,16 +59,12 @@ def main(args: argparse.Namespace):
     for sample, words in zip(samples, found):
         size = {"width": sample.width, "height": sample.height}
         drawing = free(args.output / f"{sample.path.stem}.png", taken)
-        report[str(sample.path)] = size | rounded(
-            words
-            | {
-                "street": save_categories(
-                    words["street"],
-                    COLORS,
-                    free(drawing.with_suffix(".street.png"), taken),
-                )
-            }
-        )
+        files = {
+            "street": save_categories(
+                words["street"], COLORS, free(drawing.with_suffix(".street.png"), taken)
+            )
+        }
+        report[str(sample.path)] = size | rounded(words | files)
         image = read_image(sample, sample.height, sample.width)
         save_image(drawing, draw(image, words))
     (args.output / "predictions.json").write_text(json.dumps(report, indent=1))

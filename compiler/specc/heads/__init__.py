@@ -25,8 +25,8 @@ BUILDERS = {  # task in the job -> builder
     "multilabel_classification": multilabel_classification.build,
     "object_detection": object_detection.build,
     "panoptic_segmentation": panoptic_segmentation.build,
-    "semantic_segmentation": semantic_segmentation.build,
     "regression": regression.build,
+    "semantic_segmentation": semantic_segmentation.build,
 }
 
 

@@ -24,8 +24,8 @@ TASKS: dict[str, Task] = {  # name in the job -> record
     "multilabel_classification": multilabel_classification.TASK,
     "object_detection": object_detection.TASK,
     "panoptic_segmentation": panoptic_segmentation.TASK,
-    "semantic_segmentation": semantic_segmentation.TASK,
     "regression": regression.TASK,
+    "semantic_segmentation": semantic_segmentation.TASK,
 }
 
 __all__ = [

@@ -8,12 +8,14 @@ from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 
 def plan(head: Regression, code: HeadCode) -> HeadExpressions:
-    limits = f"{code.prefix}RANGE"
+    limits, given = f"{code.prefix}RANGE", code.given
+    if code.job.data.format == "csv":
+        given = f"as_number({given})"
     return HeadExpressions(
         construction=f"RegressionHead({code.width}, {limits})",
         loss=f"regression_loss({code.outputs}, {code.targets}, {limits})",
         decode=f"decode_value({code.outputs})",
-        parse=f"parse_number({code.given}, {limits})",
+        parse=f"parse_number({given}, {limits})",
         words=f"value_in_words({code.results}, row)",
         label_words=mapping([("value", code.labels)]),
         draw=f"draw_value(image, {code.words})",
@@ -36,7 +38,7 @@ TASK = Task(
     decoders=("decoders/regression",),
     label="float",
     metadata=("range: [LOWEST, HIGHEST]",),
-    readers={"native": ()},
+    readers={"native": (), "csv": ("dataset/as_number",)},
     native_readers=("dataset/read_numbers", "dataset/entries", "dataset/yaml"),
     parsers=("dataset/parse_number",),
     meaning=("range",),

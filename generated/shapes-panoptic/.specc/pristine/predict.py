@@ -2,7 +2,8 @@
 
     python predict.py --weights runs/shapes-panoptic/best.pt IMAGE...
 
-Writes predictions.json, in pixels of each image, maps as files that it names, and a drawing of each image.
+Writes predictions.json, in pixels of each image, the maps that it names, and a drawing
+of each image.
 """
 
 import argparse
@@ -59,17 +60,15 @@ def main(args: argparse.Namespace):
     for sample, words in zip(samples, found):
         size = {"width": sample.width, "height": sample.height}
         drawing = free(args.output / f"{sample.path.stem}.png", taken)
-        report[str(sample.path)] = size | rounded(
-            words
-            | {
-                "scene": save_panoptic(
-                    words["scene"],
-                    CATEGORIES,
-                    COLORS,
-                    free(drawing.with_suffix(".scene.tif"), taken),
-                )
-            }
-        )
+        files = {
+            "scene": save_panoptic(
+                words["scene"],
+                CATEGORIES,
+                COLORS,
+                free(drawing.with_suffix(".scene.tif"), taken),
+            )
+        }
+        report[str(sample.path)] = size | rounded(words | files)
         image = read_image(sample, sample.height, sample.width)
         save_image(drawing, draw(image, words))
     (args.output / "predictions.json").write_text(json.dumps(report, indent=1))
