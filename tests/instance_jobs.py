@@ -19,3 +19,12 @@ SHAPES = HEAD | {  # of the demo's dataset
     "categories": list(shapes.CATEGORIES),
     "colors": list(shapes_masks.COLORS.values()),
 }
+PANOPTIC = {  # of the demo's dataset
+    "name": "scene",
+    "task": "panoptic_segmentation",
+    "categories": ["background", *shapes.CATEGORIES],
+    "things": list(shapes.CATEGORIES),
+    "colors": [shapes_masks.BACKGROUND, *shapes_masks.COLORS.values()],
+    "layers": 1,
+    "channels": 32,
+}

@@ -41,6 +41,8 @@ HEADS = {
     "segmenter": ["region"],
     "depth": ["depth"],
     "masks": ["mask"],
+    "things and stuff": ["whole"],
+    "things and stuff, masks, tags": ["whole", "mask", "tags"],
     "masks of two kinds": ["mask", "other-mask"],
     "masks, maps, detector": ["mask", "region", "cells"],
     "maps of both kinds, detector": ["region", "depth", "cells"],
@@ -148,6 +150,9 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
         | {"colors": [[9, 200, i] for i in range(len(names))]}
         | several,
         "mask": {"task": "instance_segmentation", "categories": names} | several,
+        "whole": {"task": "panoptic_segmentation", "categories": names}
+        | {"things": names[::2], "colors": [[i, 7, 7] for i in range(len(names))]}
+        | several,
         "depth": {"task": "depth_estimation", "range": [0, 10]} | several,
     }
     return {"name": name, "loss_weight": choice["loss_weight"]} | options[kind]

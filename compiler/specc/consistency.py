@@ -1,9 +1,10 @@
-"""Values that are legal one by one and contradict each other: E301..E332."""
+"""Values that are legal one by one and contradict each other: E301..E351."""
 
 from __future__ import annotations
 
 from specc.backbones import TABLES
 from specc.consistency_maps import map_findings
+from specc.consistency_panoptic import things_are_categories
 from specc.diagnostics import Diagnostic
 from specc.job import Head, Job
 from specc.schema import head
@@ -27,6 +28,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _patience,
         _clock,
         map_findings,
+        things_are_categories,
     )
     return [finding for rule in rules for finding in rule(job, given)]
 

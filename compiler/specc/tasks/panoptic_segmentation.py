@@ -46,7 +46,8 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
         words_example=f'"{head.name}": {{categories, instances, scores}}, maps of the image',
         annotation="each pixel in the color of its category; the number of its instance",
         constants=(
-            _kinds(things, stuff, head),
+            _things(things, head),
+            _stuff(stuff, things, names),
             strides_constant(code),
             masks_constant(stride, code),
         ),
@@ -65,23 +66,18 @@ def _inputs(code: HeadCode) -> str:
     return f"({code.width},) * {count}" if count > 1 else f"({code.width},)"
 
 
-def _kinds(things: str, stuff: str, head: PanopticSegmentation) -> Line:
-    own = [i for i, name in enumerate(head.categories) if name in head.things]
-    others = [i for i, name in enumerate(head.categories) if name not in head.things]
-    note = "  # indices of categories"
-    return Line(f"{things}, {stuff}", f"{_indices(own)}, {_indices(others)}", note)
+def _things(name: str, head: PanopticSegmentation) -> Line:
+    """The indices of the things: a range, where they are one, or else a tuple."""
+    own = [i for i, category in enumerate(head.categories) if category in head.things]
+    note = "indices of categories whose instances are told apart"
+    if not own or own[-1] - own[0] + 1 > len(own):
+        return constant(name, own, note)
+    first = f"{own[0]}, " if own[0] else ""
+    return Line(name, f"range({first}{own[-1] + 1})", f"  # {note}")
 
 
-def _indices(numbers: list[int]) -> str:
-    """A range, where they are one, or else a tuple."""
-    if numbers == list(range(numbers[0], numbers[-1] + 1)) if numbers else True:
-        first = numbers[0] if numbers else 0
-        return (
-            f"range({first}, {first + len(numbers)})"
-            if first
-            else f"range({len(numbers)})"
-        )
-    return literal(tuple(numbers))
+def _stuff(name: str, things: str, names: str) -> Line:
+    return Line(name, f"tuple(i for i in range(len({names})) if i not in {things})")
 
 
 TASK = Task(
