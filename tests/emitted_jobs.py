@@ -87,19 +87,20 @@ class Emitted(NamedTuple):
 
 def load_data(folder: Path) -> Emitted:
     """The dataset.py and data.py of a folder, which import the model.py beside them."""
-    modules = load_all(folder, "model", "dataset", "data")
+    modules = load_all(folder, "dataset", "data")
     return Emitted(modules.dataset, modules.data)
 
 
 def load_all(folder: Path, *names: str) -> SimpleNamespace:
-    """Modules of a folder by name, each of which imports those before it."""
-    before = {name: sys.modules.pop(name, None) for name in names}
+    """Modules of a folder by name; they import one another."""
+    own = [path.stem for path in folder.glob("*.py")]
+    before = {name: sys.modules.pop(name, None) for name in own}
     sys.path.insert(0, str(folder))
     try:
         return SimpleNamespace(**{n: importlib.import_module(n) for n in names})
     finally:
         sys.path.remove(str(folder))
-        for name in names:
+        for name in own:
             sys.modules.pop(name, None)
             if before[name] is not None:
                 sys.modules[name] = before[name]

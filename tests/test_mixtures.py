@@ -25,6 +25,7 @@ from specc.format import MODE
 from specc.plan import plan
 from specc.plan_source import COLUMNS
 from specc.render import environment, render
+from specc.tasks import tasks_of
 
 TEMPLATES = resources.names("templates")
 
@@ -97,6 +98,7 @@ FACTORS = {
         {"kind": "imagenet", "weights": "weights.bin"},
         {"kind": "checkpoint", "weights": "best.pt"},
     ],
+    "cache": [None, "decoded images"],
     "resize_input": [True, False],
     "channels": [3, 1, 4],
     "precision": ["bf16", "fp32", "fp16"],
@@ -176,7 +178,8 @@ def job_of(choice: dict) -> dict:
         "data": {
             "train": "data/train",
             "resolution": [128, 256],
-            **{key: choice[key] for key in ("format", "augmentation", "channels")},
+            **{key: choice[key] for key in ("format", "augmentation", "cache")},
+            "channels": choice["channels"],
             "validation": choice["validation"],
         },
         "model": {
@@ -222,7 +225,7 @@ def rendered_job(given: dict) -> Compiled:
     """As compile_job, but without black, which takes most of its time."""
     job, graph, findings = analyse(json.dumps(given).encode())
     assert not [finding for finding in findings if finding.is_error]
-    page = plan(job, graph)
+    page = plan(job, graph, all(task.contract for task in tasks_of(job)))
     files = render(page)
     return Compiled(job, files, (), summarize(job, graph), page.model_class)
 
@@ -330,7 +333,7 @@ def test_long_names_and_paths_leave_comments_whole():
 
 @pytest.mark.parametrize("number", range(3))
 def test_any_mixture_of_options_is_well_formatted(number):
-    check_format(compile_job(json.dumps(job_of(QUICK[number])).encode()))
+    check_format(compile_job(json.dumps(job_of(QUICK[number])).encode(), tests=True))
 
 
 def test_the_mixtures_hold_every_value():
@@ -344,7 +347,7 @@ def test_the_mixtures_hold_every_value():
 def test_many_mixtures_give_clean_code(seed, tmp_path, capsys):
     for choice in pairwise(candidates=60, limit=60, seed=seed):
         check_comments(rendered(choice))
-        compiled = compile_job(json.dumps(job_of(choice)).encode())
+        compiled = compile_job(json.dumps(job_of(choice)).encode(), tests=True)
         check_code(compiled, tmp_path, capsys)
         check_format(compiled)
 

@@ -378,3 +378,16 @@ def test_labels_are_drawn_at_the_size_of_the_image(job, tmp_path):
     assert job.draw.labels_of(sample)["street"].shape == (30, 40)
     found = job.draw.sheet([sample], [job.draw.labels_of(sample)])
     assert found.shape == (400, 1600, 3)
+
+
+# ---- Many categories ----
+
+
+def test_many_colors_stand_in_a_file_of_their_own(tmp_path):
+    names = [f"kind {i}" for i in range(133)]
+    colors = [[i, 1, 2] for i in range(133)]
+    job = make(tmp_path, STREET | {"categories": names, "colors": colors})
+    assert job.dataset.COLORS == tuple(map(tuple, colors))
+    assert job.model.CATEGORIES == tuple(names)
+    assert "77, 1, 2" not in (tmp_path / "dataset.py").read_text()
+    assert "`colors.json`" in (tmp_path / "README.md").read_text()

@@ -27,6 +27,7 @@ class Data:
     format: str  # native, folders, coco, voc, yolo, csv
     channels: int  # 1 (grey), 3 (RGB) or 4 (RGB and another band)
     augmentation: Augmentation | None
+    cache: str | None  # the folder of decoded images
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import networkx as nx
 from specc.cost import Summary, summarize
 from specc.job import Job
 from specc.plan_backbone import BackbonePlan, plan_backbone
+from specc.plan_contract import ContractPlan, plan_contract
 from specc.plan_data import data_constants, draw_constants, plan_data
 from specc.plan_dataset import dataset_constants, plan_dataset
 from specc.plan_heads import HeadPlan, plan_heads
@@ -53,6 +54,7 @@ class Plan:
     constants: dict[str, tuple[Line, ...]]
     values: dict[str, Any]
     resolved: dict[str, Any]  # the job with every default, in the job language
+    contract: ContractPlan | None = None  # of test_contract.py, if it is wanted
 
     def context(self) -> dict[str, Any]:
         """The variables of the templates."""
@@ -61,8 +63,8 @@ class Plan:
         return own | self.values
 
 
-def plan(job: Job, graph: nx.DiGraph) -> Plan:
-    """The page of a job whose graph passed all checks."""
+def plan(job: Job, graph: nx.DiGraph, tests: bool = False) -> Plan:
+    """The page of a job whose graph passed all checks; with `tests`, a contract too."""
     summary = summarize(job, graph)
     neck = plan_neck(job, summary)
     backbone = plan_backbone(job, summary)
@@ -83,9 +85,21 @@ def plan(job: Job, graph: nx.DiGraph) -> Plan:
         **plan_data(job, heads),
         **plan_train(job),
     }
+    if tests:
+        values["requirements"] = sorted(
+            [*values["requirements"], "pytest"], key=str.lower
+        )
     model_class = task_of(job.heads[0]).model_class if len(heads) == 1 else "Network"
     return Plan(
-        job.name, model_class, backbone, neck, heads, constants, values, as_job(job)
+        job.name,
+        model_class,
+        backbone,
+        neck,
+        heads,
+        constants,
+        values,
+        as_job(job),
+        plan_contract(job, graph, heads) if tests else None,
     )
 
 
@@ -99,6 +113,7 @@ def _texts(job: Job, summary: Summary, heads: tuple[HeadPlan, ...]) -> dict[str,
         "uses_timm": is_timm(job.backbone.name),
         "output": f"runs/{job.name}",
         "requirements": _requirements(job),
+        "color_files": [name for h in heads for name, _ in h.code.files],
         "name_files": [h.names_file for h in heads if h.names_in_file],
     }
 

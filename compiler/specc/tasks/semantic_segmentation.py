@@ -9,6 +9,8 @@ from specc.tasks.maps import (
     PLACING,
     READERS,
     SUFFIXES_LINE,
+    colors_constant,
+    colors_file,
     enlarged,
     saved_path,
     stride_constant,
@@ -22,7 +24,7 @@ MODES_LINE = constant("COLOR_MODES", MODES, "Pillow's, of maps that have colors"
 def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
     names, colors = code.constant, f"{code.prefix}COLORS"
     truth = f"read_categories({code.labels}, {colors})"
-    note = "of the categories in maps; black is unknown"
+    file = colors_file(code, head.colors)
     return HeadExpressions(
         construction=f"SegmentationHead({code.widths}, {head.channels}, len({names}))",
         loss=f"segmentation_loss({code.outputs}, {code.targets})",
@@ -42,8 +44,9 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
         words_example=f'"{head.name}": (height, width), indices of categories',
         annotation="each pixel in the color of its category, black where unknown",
         constants=(stride_constant(code),),
+        files=((file, head.colors),) if file else (),
         dataset_constants=(
-            constant(colors, head.colors, note),
+            colors_constant(code, head.colors),
             MODES_LINE,
             SUFFIXES_LINE,
         ),

@@ -8,6 +8,7 @@ from typing import Any
 
 from specc.job import Head, Job
 from specc.plan_source import Line
+from specc.tasks.contract import HeadContract
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class HeadExpressions:
     saved: str = ""  # of words, drawing, taken: the name of a file that it writes
     constants: tuple[Line, ...] = ()  # of model.py
     dataset_constants: tuple[Line, ...] = ()
+    files: tuple[tuple[str, Any], ...] = ()  # JSON that these read: name, value
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,9 @@ class Task:
     draw_constants: tuple[Line, ...] = ()
 
     requirements: tuple[str, ...] = ()
+
+    # Of a head, and of the expression of its names in test_contract.py
+    contract: Callable[[Any, str], HeadContract] | None = None
 
 
 def names_of(head: Head, task: Task) -> tuple[str, ...]:
