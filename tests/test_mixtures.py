@@ -47,6 +47,10 @@ HEADS = {
     "masks of two kinds": ["mask", "other-mask"],
     "masks, maps, detector": ["mask", "region", "cells"],
     "maps of both kinds, detector": ["region", "depth", "cells"],
+    "keypoints": ["points"],
+    "keypoints, detector": ["points", "cells"],
+    "quadrilaterals": ["quads"],
+    "quadrilaterals, keypoints": ["quads", "other-points"],
     "labels": ["tags"],
     "number, rank": ["price", "rank"],
     "number": ["price"],
@@ -54,7 +58,7 @@ HEADS = {
 FORMATS = {
     "native": set(HEADS),
     "folders": {"classifier", "two classifiers"},
-    "coco": {"detector", "two detectors", "masks", "masks of two kinds"},
+    "coco": {"detector", "two detectors", "keypoints", "masks", "masks of two kinds"},
     "voc": {"detector", "two detectors"},
     "yolo": {"detector", "two detectors"},
     "csv": {"classifier", "two classifiers", "number, rank", "number"},
@@ -132,6 +136,14 @@ def is_valid(choice: dict) -> bool:
     )
 
 
+def points_of(names: list[str], choice: dict) -> dict:
+    """Without flip pairs where no image is mirrored anyway."""
+    sigmas = [0.1] * len(names) if choice["loss_weight"] == 1 else None
+    pairs = [names[:2]] if len(names) > 1 else []
+    pairs = pairs if choice["augmentation"] else None
+    return {"keypoints": names, "flip_pairs": pairs, "sigmas": sigmas}
+
+
 def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
     """The head of a name in HEADS; the last word of the name tells its task."""
     kind = name.rpartition("-")[2]
@@ -156,6 +168,8 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
         | {"things": names[::2], "colors": [[i, 7, 7] for i in range(len(names))]}
         | several,
         "depth": {"task": "depth_estimation", "range": [0, 10]} | several,
+        "points": {"task": "keypoint_detection"} | points_of(names, choice) | several,
+        "quads": {"task": "quadrilateral_detection", "categories": names} | several,
     }
     return {"name": name, "loss_weight": choice["loss_weight"]} | options[kind]
 
@@ -283,7 +297,7 @@ def is_one_string(line: str) -> bool:
 # ---- The mixtures ----
 
 
-QUICK = pairwise(candidates=60, limit=25, seed=0)
+QUICK = pairwise(candidates=60, limit=28, seed=0)
 OF_TIMM = [  # two of each initialization, the models in turn
     {**choice, "backbone": name, "initialization": start, "frozen_levels": frozen}
     for choice, name, start, frozen in zip(

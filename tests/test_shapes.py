@@ -111,6 +111,44 @@ def by_task(folder: Path) -> dict[str, dict]:
     return {entry["task"]: entry for entry in read(folder / "metadata.yaml")}
 
 
+def scene_of(*drawn: shapes.Shape) -> shapes.Scene:
+    background = shapes.Background("plain", ((0, 0, 0), (9, 9, 9)), 20.0, 0.0)
+    return shapes.Scene(80, 120, background, drawn, 0)
+
+
+def test_keypoints_are_where_a_shape_reaches_farthest():
+    """Null outside the image and behind another shape."""
+    circle = shapes.Shape("circle", (40.0, 30.0), 20.0, 0.0, (255, 0, 0))
+    front = shapes.Shape("square", (65.0, 30.0), 14.0, np.pi / 4, (0, 255, 0))
+    (alone,) = shapes.keypoints(scene_of(circle))
+    expected = {"center": [40, 30], "top": [40, 10], "right": [60, 30]}
+    expected |= {"bottom": [40, 50], "left": [20, 30]}
+    assert list(alone) == list(expected)
+    for name, place in expected.items():
+        assert alone[name] == pytest.approx(place, abs=0.1)
+    behind, _ = shapes.keypoints(scene_of(circle, front))
+    assert behind == alone | {"right": None}
+    (cut,) = shapes.keypoints(scene_of(replace(circle, center=(40.0, 10.0))))
+    assert cut["top"] is None and cut["center"] == [40, 10]
+    cover = replace(front, radius=60.0, center=(40.0, 30.0))
+    assert len(shapes.keypoints(scene_of(circle, cover))) == 1
+
+
+def test_corners_of_squares_go_clockwise_from_the_top_left():
+    """They may lie outside the image; hidden squares have none."""
+    square = shapes.Shape("square", (100.0, 30.0), 40.0, np.pi / 4, (255, 0, 0))
+    circle = shapes.Shape("circle", (40.0, 30.0), 20.0, 0.0, (255, 0, 0))
+    (found,) = shapes.quadrilaterals(scene_of(circle, square))
+    left, top, right, bottom = np.array([100, 30, 100, 30]) + np.array(
+        [-1, -1, 1, 1]
+    ) * 40 * np.cos(np.pi / 4)
+    corners = [[left, top], [right, top], [right, bottom], [left, bottom]]
+    assert found["category"] == "square" and right > 120
+    np.testing.assert_allclose(found["quadrilateral"], corners, atol=0.01)
+    hidden = replace(square, radius=5.0, center=(40.0, 30.0))
+    assert shapes.quadrilaterals(scene_of(hidden, circle)) == []
+
+
 def test_the_layout_is_native(dataset):
     assert sorted(path.name for path in dataset.iterdir()) == [
         "shapes.json",

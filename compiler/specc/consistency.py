@@ -1,7 +1,9 @@
-"""Values that are legal one by one and contradict each other: E301..E351."""
+"""Values that are legal one by one and contradict each other: E301..E322; further ones in
+consistency_maps.py, consistency_keypoints.py and consistency_panoptic.py."""
 
 from __future__ import annotations
 
+from specc import consistency_keypoints
 from specc.backbones import TABLES
 from specc.consistency_maps import map_findings
 from specc.consistency_panoptic import things_are_categories
@@ -29,6 +31,10 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _clock,
         map_findings,
         things_are_categories,
+        consistency_keypoints.flip_pairs,
+        consistency_keypoints.sigmas,
+        consistency_keypoints.mirroring,
+        consistency_keypoints.coco,
     )
     return [finding for rule in rules for finding in rule(job, given)]
 

@@ -17,6 +17,11 @@ class Augmentation:
     scale: float  # the fitted size times a factor in [1 - scale, 1 + scale]
     color: float  # brightness, contrast, saturation times a factor in [1 - color, 1 + color]
 
+    @property
+    def mirrors(self) -> bool:
+        """Whether a view may show its image as a mirror does."""
+        return self.horizontal_flip or self.vertical_flip or self.transpose
+
 
 @dataclass(frozen=True)
 class Data:
@@ -136,6 +141,33 @@ class PanopticSegmentation(Head):
     channels: int  # of the decoder
     mask_weight: float
     stuff_weight: float
+    score_threshold: float
+    iou_threshold: float
+    max_detections: int
+
+
+@dataclass(frozen=True)
+class KeypointDetection(Head):
+    keypoints: tuple[str, ...]
+    flip_pairs: tuple[tuple[str, str], ...] | None  # None: images are not mirrored
+    sigmas: tuple[float, ...] | None
+    bottom_level: int
+    top_level: int
+    layers: int  # 3x3 convolutions in each tower
+    keypoint_weight: float
+    presence_weight: float
+    score_threshold: float
+    iou_threshold: float
+    max_detections: int
+
+
+@dataclass(frozen=True)
+class QuadrilateralDetection(Head):
+    categories: tuple[str, ...]
+    bottom_level: int
+    top_level: int
+    layers: int  # 3x3 convolutions in each tower
+    corner_weight: float
     score_threshold: float
     iou_threshold: float
     max_detections: int

@@ -17,7 +17,12 @@ from specc.cost import Summary, summarize
 from specc.job import Job
 from specc.plan_backbone import BackbonePlan, plan_backbone
 from specc.plan_contract import ContractPlan, plan_contract
-from specc.plan_data import data_constants, draw_constants, plan_data
+from specc.plan_data import (
+    data_constants,
+    draw_constants,
+    evaluate_constants,
+    plan_data,
+)
 from specc.plan_dataset import dataset_constants, plan_dataset
 from specc.plan_heads import HeadPlan, plan_heads
 from specc.plan_maps import star
@@ -34,9 +39,6 @@ from specc.plan_train import plan_train, train_constants
 from specc.timm_models import is_timm
 from specc.resolved import as_job
 from specc.tasks import once, task_of, tasks_of, templates
-
-_JOB_FILE = 'Path(__file__).with_name("resolved.json")'
-JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
 
 TITLE_COLUMNS = 84  # of a docstring's first line, beside its quotes
 
@@ -73,7 +75,7 @@ def plan(job: Job, graph: nx.DiGraph, tests: bool = False) -> Plan:
         "model.py": _model_constants(job, summary, backbone, neck, heads),
         "dataset.py": dataset_constants(job, heads),
         "data.py": data_constants(job),
-        "evaluate.py": (JOB,),
+        "evaluate.py": evaluate_constants(job, heads),
         "draw.py": draw_constants(job),
         "train.py": train_constants(job, backbone),
     }
@@ -217,6 +219,7 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     return {
         "placed_heads": placed,
         "coordinates": any(task.coordinates for task in tasks_of(job)),
+        "bounded": any(task.coordinates and task.bounded for task in tasks_of(job)),
         "cells_wanted": any(task.cells_wanted for task in tasks_of(job)),
         "weighted": any(head.loss_weight != 1 for head in heads),
         "weighted_value": _weighted(heads),

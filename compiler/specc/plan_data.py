@@ -18,6 +18,8 @@ DRAWABLE = {
     3: "image.copy()",
     4: "cv2.cvtColor(image, cv2.COLOR_RGBA2RGB)",
 }
+_JOB_FILE = 'Path(__file__).with_name("resolved.json")'
+JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
 TRAINING_SET = {  # with augmentation or without
     True: "Augmented samples by (epoch, index): the same pair gives the same view.",
     False: "Letterboxed samples by (epoch, index).",
@@ -57,6 +59,8 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
                 ["data/batches"],
             ]
         ),
+        "transform_methods": _transform_methods(tasks, chosen),
+        "mirrors": chosen.mirrors,
         "stack_sections": templates(task.stacking for task in tasks),
         "transposes": chosen.transpose,
         "training_set": TRAINING_SET[chosen != NO_AUGMENTATION],
@@ -98,6 +102,15 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     }
 
 
+def _transform_methods(tasks: list[Task], chosen: Augmentation) -> list[str]:
+    """What labels ask of a Transform."""
+    methods = once(task.transforms for task in tasks)
+    if chosen.mirrors and "points" in methods:  # names of points may depend on it
+        methods.append("mirrors")
+    turned = "_transposed" if chosen.transpose else ""
+    return [f"data/transform/{method}{turned}.py.jinja" for method in methods]
+
+
 def _evidence(heads: tuple[HeadPlan, ...]) -> dict[str, str]:
     """What the metrics of each head need of an image, if not the words of all heads."""
     words = "in_words(results, row, sample, seen)"
@@ -128,6 +141,11 @@ def _meaning(tasks: list[Task]) -> str:
     read = "head[{}]" if shared else "head.get({})"
     values = ['head["task"]', *(read.format(literal(field)) for field in fields)]
     return values[0] if len(values) == 1 else f"({', '.join(values)})"
+
+
+def evaluate_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]:
+    shared = once(task.evaluate_constants for task in tasks_of(job))
+    return (JOB, *shared, *once(head.code.evaluate_constants for head in heads))
 
 
 def draw_constants(job: Job) -> tuple[Line, ...]:

@@ -21,12 +21,14 @@ from specc.job import (
     Initialization,
     InstanceSegmentation,
     Job,
+    KeypointDetection,
     MulticlassClassification,
     MultilabelClassification,
     Neck,
     ObjectDetection,
     Optimizer,
     PanopticSegmentation,
+    QuadrilateralDetection,
     Regression,
     Scheduler,
     SemanticSegmentation,
@@ -40,10 +42,12 @@ from specc.validate import validate
 HEADS = {
     "depth_estimation": DepthEstimation,
     "instance_segmentation": InstanceSegmentation,
+    "keypoint_detection": KeypointDetection,
     "multiclass_classification": MulticlassClassification,
     "multilabel_classification": MultilabelClassification,
     "object_detection": ObjectDetection,
     "panoptic_segmentation": PanopticSegmentation,
+    "quadrilateral_detection": QuadrilateralDetection,
     "regression": Regression,
     "semantic_segmentation": SemanticSegmentation,
 }
@@ -74,16 +78,27 @@ def _job(given: dict) -> Job:
         for one_given, one in zip(given_model["heads"], model["heads"])
     )
     trainer = _trainer(given.get("trainer") or {}, filled["trainer"], heads)
-    return Job(given["name"], _data(filled["data"]), backbone, neck, heads, trainer)
+    data = _data(given["data"], filled["data"], heads)
+    return Job(given["name"], data, backbone, neck, heads, trainer)
 
 
-def _data(filled: dict) -> Data:
+def _data(given: dict, filled: dict, heads: tuple[Head, ...]) -> Data:
     augmentation = filled["augmentation"]
+    if augmentation:
+        asked = (given.get("augmentation") or {}).get("horizontal_flip")
+        augmentation = {**augmentation, **_flip(asked, heads)}
     changed = {
         "resolution": tuple(filled["resolution"]),
         "augmentation": Augmentation(**augmentation) if augmentation else None,
     }
     return Data(**{**filled, **changed})
+
+
+def _flip(asked: bool | None, heads: tuple[Head, ...]) -> dict[str, bool]:
+    """Unless asked for, images are not mirrored where a head of keypoints does not say
+    which of them change places."""
+    silent = any(getattr(head, "flip_pairs", ()) is None for head in heads)
+    return {"horizontal_flip": False} if asked is None and silent else {}
 
 
 def _neck(given: dict, model: dict, backbone: Backbone) -> Neck | None:

@@ -17,8 +17,6 @@ try:
     import cv2
     import numpy as np
     import yaml
-
-    from specc import shapes_maps, shapes_masks
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"{error.name} is missing; install what the demo needs: "
@@ -26,6 +24,7 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
+from specc import shapes_maps, shapes_masks, shapes_points  # which need the same
 
 CATEGORIES = ("circle", "square", "triangle", "star")
 BACKGROUNDS = ("plain", "stripes", "checks")
@@ -204,12 +203,26 @@ def boxes(scene: Scene) -> list[dict]:
     return found
 
 
+def keypoints(scene: Scene) -> list[dict]:
+    """The keypoints of each shape (see shapes_points.py)."""
+    return shapes_points.keypoints(scene, [outline(shape) for shape in scene.shapes])
+
+
+def quadrilaterals(scene: Scene) -> list[dict]:
+    """The corners of each square that is seen (see shapes_points.py)."""
+    seen = set(np.unique(owners(scene)).tolist())
+    outlines = [outline(shape) for shape in scene.shapes]
+    return shapes_points.quadrilaterals(scene, outlines, seen)
+
+
 def labels(scene: Scene) -> dict[str, object]:
     """What one label says of the whole image, by its file of annotations."""
     seen = [shape["category"] for shape in boxes(scene)]
     return {
         "tags.yaml": [name for name in CATEGORIES if name in seen],
         "counts.yaml": COUNTS[len(seen)],
+        "keypoints.yaml": keypoints(scene),
+        "quadrilaterals.yaml": quadrilaterals(scene),
         "fractions.yaml": round(float((owners(scene) >= 0).mean()), 4),
     }
 
@@ -241,6 +254,7 @@ METADATA = [
     {"task": "regression", "range": [0.0, 1.0], "annotations": "fractions.yaml"},
     *shapes_maps.METADATA,
     *shapes_masks.METADATA,
+    *shapes_points.METADATA,
 ]
 
 
@@ -249,11 +263,14 @@ def draw_dataset(
 ) -> None:
     """Write a dataset in the native layout: `train/` and `val/`, several tasks each.
 
-    The tasks are object detection (the shapes), multiclass classification (the
-    background; how many shapes, ordered), multilabel classification (which shapes),
-    regression (the fraction of the image that shapes cover), semantic segmentation and
-    depth estimation. Image i of a split depends on the seed and on i alone. A dataset drawn
-    earlier with the same numbers is kept.
+    They are object detection (the shapes), multiclass classification (the background;
+    how many shapes, ordered), multilabel classification (which shapes), regression (the
+    fraction of the image that shapes cover), keypoint detection (how far each shape
+    reaches), quadrilateral detection (squares), semantic segmentation and depth
+    estimation.
+
+    Image i of a split depends on the seed and on i alone. A dataset drawn earlier with
+    the same numbers is kept.
 
     Raises FileExistsError where the folder holds anything else.
     """

@@ -99,7 +99,7 @@ def evaluate(
 
 
 def evidence(sample: Sample, words: dict) -> dict:
-    """What the metrics need to know of one image, by head: far less than its maps."""
+    """What the metrics need to know of one image, by head."""
     return {
         "street": count_pixels(
             read_categories(sample.labels["street"], COLORS),

@@ -97,6 +97,7 @@ TASK = Task(
     empty_note="`[]` is one without objects",
     meaning=("categories",),
     moves=True,
+    transforms=("boxes",),
     placing=("data/moved",),
     stacking=("data/stack_objects",),
     stack="stack_objects",

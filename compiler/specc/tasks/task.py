@@ -64,6 +64,7 @@ class HeadExpressions:
     constants: tuple[Line, ...] = ()  # of model.py
     dataset_constants: tuple[Line, ...] = ()
     files: tuple[tuple[str, Any], ...] = ()  # JSON that these read: name, value
+    evaluate_constants: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,11 @@ class Task:
     metadata: tuple[str, ...] = ()  # lines of an example, beside the task
     in_folder: bool = False  # its annotations are files, an image each
     readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by format
+    coco_what: str = "boxes"  # annotations of a COCO file, in words
+    coco_names: str = (
+        '{item["id"]: str(item["name"]) for item in content["categories"]}'
+    )
+    coco_found: str = "set(names.values())"  # the names in the file
     native_readers: tuple[str, ...] = (
         "dataset/annotations",
         "dataset/described",
@@ -119,6 +125,7 @@ class Task:
 
     # Sections of data.py
     moves: bool = False  # its labels have places in the image
+    transforms: tuple[str, ...] = ()  # methods that move them: boxes, points
     placing: tuple[str, ...] = ()
     stacking: tuple[str, ...] = ()
     stack: str = ""  # the function that makes a batch of targets
@@ -126,8 +133,10 @@ class Task:
 
     # Sections of evaluate.py and draw.py
     coordinates: bool = False  # its results are points in the image
+    bounded: bool = True  # and none lies outside
     in_words: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+    evaluate_constants: tuple[Line, ...] = ()
     drawings: tuple[str, ...] = ()
     drawing_tools: tuple[str, ...] = ()
     label_words: tuple[str, ...] = ()

@@ -99,7 +99,7 @@ def evaluate(
 
 
 def evidence(sample: Sample, words: dict) -> dict:
-    """What the metrics need to know of one image, by head: far less than its maps."""
+    """What the metrics need to know of one image, by head."""
     return {
         "depth": depth_errors(
             read_depth(sample.labels["depth"], NEAREST, FARTHEST),

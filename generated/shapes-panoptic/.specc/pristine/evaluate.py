@@ -131,7 +131,7 @@ def evaluate(
 
 
 def evidence(sample: Sample, words: dict) -> dict:
-    """What the metrics need to know of one image, by head: far less than its maps."""
+    """What the metrics need to know of one image, by head."""
     return {
         "scene": count_segments(
             maps_of_segments(
