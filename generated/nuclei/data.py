@@ -42,6 +42,12 @@ class Transform(NamedTuple):
     offset: np.ndarray  # (2,)
     transposed: bool = False  # x and y change places first
 
+    def move(self, boxes: np.ndarray) -> np.ndarray:
+        corners = boxes.reshape(-1, 2, 2)
+        corners = corners[..., ::-1] if self.transposed else corners
+        corners = corners * self.scale + self.offset
+        return np.concatenate([corners.min(1), corners.max(1)], 1).astype(np.float32)
+
 
 def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
     """RGB image (height, width, 3), uint8, antialiased.

@@ -130,6 +130,7 @@ TASK = Task(
     folder_note="A single black page is an image without instances.",
     meaning=("categories",),
     moves=True,
+    transforms=("boxes",),
     placing=("data/mask_grids",),
     stacking=("data/stack_grids",),
     stack="stack_grids",

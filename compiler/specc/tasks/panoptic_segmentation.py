@@ -137,6 +137,7 @@ TASK = Task(
     folder_note="Categories and instances are two pages of a file.",
     meaning=("categories",),
     moves=True,
+    transforms=("boxes",),
     placing=("data/mask_grids", "data/moved_panoptic"),
     stacking=("data/stack_panoptic", "data/stack_grids"),
     stack="stack_panoptic",

@@ -41,6 +41,10 @@ class Transform(NamedTuple):
     scale: np.ndarray  # (2,) for x and y, negative where mirrored
     offset: np.ndarray  # (2,)
 
+    def move(self, boxes: np.ndarray) -> np.ndarray:
+        corners = boxes.reshape(-1, 2, 2) * self.scale + self.offset
+        return np.concatenate([corners.min(1), corners.max(1)], 1).astype(np.float32)
+
 
 def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
     """RGB image (height, width, 3), uint8, antialiased.
