@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from specc.heads import (
     depth_estimation,
+    instance_segmentation,
     keypoint_detection,
     multiclass_classification,
     multilabel_classification,
     object_detection,
+    panoptic_segmentation,
     quadrilateral_detection,
     regression,
     semantic_segmentation,
@@ -20,10 +22,12 @@ from specc.job import Head
 
 BUILDERS = {  # task in the job -> builder
     "depth_estimation": depth_estimation.build,
+    "instance_segmentation": instance_segmentation.build,
     "keypoint_detection": keypoint_detection.build,
     "multiclass_classification": multiclass_classification.build,
     "multilabel_classification": multilabel_classification.build,
     "object_detection": object_detection.build,
+    "panoptic_segmentation": panoptic_segmentation.build,
     "quadrilateral_detection": quadrilateral_detection.build,
     "regression": regression.build,
     "semantic_segmentation": semantic_segmentation.build,

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from specc.job import Head, Job
 from specc.tasks import (
     depth_estimation,
+    instance_segmentation,
     keypoint_detection,
     multiclass_classification,
     multilabel_classification,
     object_detection,
+    panoptic_segmentation,
     quadrilateral_detection,
     regression,
     semantic_segmentation,
@@ -19,10 +21,12 @@ from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
     "depth_estimation": depth_estimation.TASK,
+    "instance_segmentation": instance_segmentation.TASK,
     "keypoint_detection": keypoint_detection.TASK,
     "multiclass_classification": multiclass_classification.TASK,
     "multilabel_classification": multilabel_classification.TASK,
     "object_detection": object_detection.TASK,
+    "panoptic_segmentation": panoptic_segmentation.TASK,
     "quadrilateral_detection": quadrilateral_detection.TASK,
     "regression": regression.TASK,
     "semantic_segmentation": semantic_segmentation.TASK,
