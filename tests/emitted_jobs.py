@@ -78,14 +78,19 @@ class Emitted(NamedTuple):
 
 def load_data(folder: Path) -> Emitted:
     """The dataset.py and data.py of a folder, which import the model.py beside them."""
-    own = ("model", "dataset", "data")
+    return Emitted(*load_modules(folder, "dataset", "data"))
+
+
+def load_modules(folder: Path, *wanted: str) -> list[ModuleType]:
+    """Modules of a folder, which import each other; none is left in sys.modules."""
+    own = ("model", "dataset", "data", "evaluate", "draw")
     before = {name: sys.modules.pop(name, None) for name in own}
     sys.path.insert(0, str(folder))
     try:
-        return Emitted(*map(importlib.import_module, own[1:]))
+        return [importlib.import_module(name) for name in wanted]
     finally:
         sys.path.remove(str(folder))
         for name in own:
-            del sys.modules[name]
+            sys.modules.pop(name, None)
             if before[name] is not None:
                 sys.modules[name] = before[name]

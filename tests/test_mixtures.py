@@ -38,6 +38,9 @@ HEADS = {
     "detector, classifier": ["cells", "kind"],
     "two classifiers": ["kind", "other-kind"],
     "two detectors": ["cells", "other-cells"],
+    "text": ["word"],
+    "text, token by token": ["next-word"],
+    "text twice, detector": ["word", "next-word", "cells"],
 }
 FORMATS = {
     "native": set(HEADS),
@@ -127,7 +130,12 @@ def job_of(choice: dict) -> dict:
             head["categories"] = [f"{name} {i}" for i in range(choice["categories"])]
         else:  # one set of names for all heads
             head["categories"] = [f"kind {i}" for i in range(choice["categories"])]
-        if "cells" in name:
+        if "word" in name:
+            head["tokens"] = head.pop("categories")
+            one, next_one = "scene_text", "autoregressive_text"
+            head["task"] = f"{next_one if 'next' in name else one}_recognition"
+            head["level"] = levels[1]
+        elif "cells" in name:
             head |= {"task": "object_detection"}
             head |= {"bottom_level": levels[0], "top_level": levels[1]}
         else:

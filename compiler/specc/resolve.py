@@ -13,6 +13,7 @@ from specc.diagnostics import JobError
 from specc.job import (
     FPN,
     Augmentation,
+    AutoregressiveTextRecognition,
     Backbone,
     BiFPN,
     Data,
@@ -23,6 +24,7 @@ from specc.job import (
     Neck,
     ObjectDetection,
     Optimizer,
+    SceneTextRecognition,
     Scheduler,
     Slurm,
     Trainer,
@@ -34,6 +36,8 @@ from specc.validate import validate
 HEADS = {
     "multiclass_classification": MulticlassClassification,
     "object_detection": ObjectDetection,
+    "scene_text_recognition": SceneTextRecognition,
+    "autoregressive_text_recognition": AutoregressiveTextRecognition,
 }
 NECKS = {"fpn": FPN, "bifpn": BiFPN}
 
@@ -62,16 +66,27 @@ def _job(given: dict) -> Job:
         for one_given, one in zip(given_model["heads"], model["heads"])
     )
     trainer = _trainer(given.get("trainer") or {}, filled["trainer"], heads)
-    return Job(given["name"], _data(filled["data"]), backbone, neck, heads, trainer)
+    data = _data(given["data"], filled["data"], heads)
+    return Job(given["name"], data, backbone, neck, heads, trainer)
 
 
-def _data(filled: dict) -> Data:
+def _data(given: dict, filled: dict, heads: tuple[Head, ...]) -> Data:
     augmentation = filled["augmentation"]
+    if augmentation:
+        derived = _augmentation(given.get("augmentation") or {}, heads)
+        augmentation = Augmentation(**{**augmentation, **derived})
     changed = {
         "resolution": tuple(filled["resolution"]),
-        "augmentation": Augmentation(**augmentation) if augmentation else None,
+        "augmentation": augmentation or None,
     }
     return Data(**{**filled, **changed})
+
+
+def _augmentation(given: dict, heads: tuple[Head, ...]) -> dict[str, Any]:
+    """What changes of an image would spoil a text, off where they are not asked for."""
+    spoils = {"horizontal_flip": False, "scale": 0.0}
+    reads_text = any(head(one.task).get("x-reads-text") for one in heads)
+    return {k: v for k, v in spoils.items() if reads_text and given.get(k) is None}
 
 
 def _neck(given: dict, model: dict, backbone: Backbone) -> Neck | None:
@@ -133,6 +148,8 @@ def _head(given: dict, filled: dict, backbone: Backbone, neck: Neck | None) -> H
         key: _frozen(value) for key, value in filled.items() if isinstance(value, list)
     }
     derived["name"] = filled["name"] or filled["task"]
+    if isinstance(filled.get("tokens"), str):
+        derived["tokens"] = tuple(filled["tokens"])
     if "level" in filled and given.get("level") is None:
         highest = max(backbone.top_level, neck.top_level if neck else 0)
         derived["level"] = min(filled["level"], highest)

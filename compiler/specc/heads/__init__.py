@@ -6,12 +6,19 @@ to the node to read there, and a level that nobody makes to a `missing` node.
 
 from __future__ import annotations
 
-from specc.heads import multiclass_classification, object_detection
+from specc.heads import (
+    autoregressive_text_recognition,
+    multiclass_classification,
+    object_detection,
+    scene_text_recognition,
+)
 from specc.job import Head
 
 BUILDERS = {  # task in the job -> builder
     "multiclass_classification": multiclass_classification.build,
     "object_detection": object_detection.build,
+    "scene_text_recognition": scene_text_recognition.build,
+    "autoregressive_text_recognition": autoregressive_text_recognition.build,
 }
 
 

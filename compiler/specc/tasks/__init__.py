@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from specc.job import Head, Job
-from specc.tasks import multiclass_classification, object_detection
+from specc.tasks import (
+    autoregressive_text_recognition,
+    multiclass_classification,
+    object_detection,
+    scene_text_recognition,
+)
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
     "multiclass_classification": multiclass_classification.TASK,
     "object_detection": object_detection.TASK,
+    "scene_text_recognition": scene_text_recognition.TASK,
+    "autoregressive_text_recognition": autoregressive_text_recognition.TASK,
 }
 
 __all__ = [
