@@ -132,6 +132,9 @@ def job_of(choice: dict) -> dict:
             head["categories"] = [f"kind {i}" for i in range(choice["categories"])]
         if "word" in name:
             head["tokens"] = head.pop("categories")
+            if name == "word":
+                characters = range(ord("Ā"), ord("Ā") + choice["categories"])
+                head["tokens"] = "".join(map(chr, characters))
             one, next_one = "scene_text", "autoregressive_text"
             head["task"] = f"{next_one if 'next' in name else one}_recognition"
             head["level"] = levels[1]

@@ -180,7 +180,7 @@ class TextHead(nn.Module):
 
 
 class TextReader(nn.Module):
-    """uint8 images (B, 3, H, W) in, logits (B, places in a text, tokens and end) out."""
+    """uint8 images (B, 3, H, W) in, logits (B, places, tokens and the end) out."""
 
     def __init__(self):
         super().__init__()

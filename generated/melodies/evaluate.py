@@ -109,7 +109,7 @@ def text_metrics(truth: list, found: list) -> dict[str, float]:
 
 
 def edit_distance(one: str | list, other: str | list) -> int:
-    """Insertions, deletions and replacements from one text to the other (Levenshtein)."""
+    """Tokens to insert, delete or replace in one to get the other (Levenshtein)."""
     distances = list(range(len(other) + 1))  # from nothing to each start of the other
     for i, token in enumerate(one, 1):
         before, distances[0] = distances[0], i

@@ -62,7 +62,7 @@ def with_text_of(task: Task, head: TextRecognition) -> Task:
 SHARED = dict(
     described_as="scene text recognition",
     output_type="Tensor",
-    returns="logits (B, places in a text, tokens and end)",
+    returns="logits (B, places, tokens and the end)",
     names="tokens",
     counted=("token", "tokens"),
     losses=("losses/text",),

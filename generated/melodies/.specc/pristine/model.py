@@ -271,8 +271,8 @@ class TextDecoder(nn.Module):
         self.end = classes - 1  # an end comes before the first token, too
 
     def forward(self, level: Tensor, targets: dict | None = None) -> Tensor:
-        """Logits (B, places, classes) of tokens that follow the targets' before them, or
-        without targets the likeliest ones."""
+        """Logits (B, places, classes). A place knows the tokens before it: those of the
+        targets, or without targets the likeliest ones."""
         cells = self.cells(level)  # (B, N, width)
         image = [layer.image.seen(cells) for layer in self.layers]
         if targets:
@@ -296,7 +296,7 @@ class TextDecoder(nn.Module):
 
 
 class TextReader(nn.Module):
-    """uint8 images (B, 1, H, W) in, logits (B, places in a text, tokens and end) out."""
+    """uint8 images (B, 1, H, W) in, logits (B, places, tokens and the end) out."""
 
     def __init__(self):
         super().__init__()
@@ -307,7 +307,7 @@ class TextReader(nn.Module):
         self.register_buffer("std", std, persistent=False)
 
     def forward(self, images: Tensor, targets: dict | None = None) -> Tensor:
-        """With the targets, texts are learned: each token from those before it."""
+        """With targets, a token is predicted from those before it in its text."""
         images = (images - self.mean) / self.std
         return self.head(self.backbone(images), targets and targets["notes"])
 
