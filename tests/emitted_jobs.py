@@ -6,7 +6,7 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
 from specc.build import Compiled, compile_job
@@ -78,16 +78,17 @@ class Emitted(NamedTuple):
 
 def load_data(folder: Path) -> Emitted:
     """The dataset.py and data.py of a folder, which import the model.py beside them."""
-    return Emitted(*load_modules(folder, "dataset", "data"))
+    modules = load_all(folder, "dataset", "data")
+    return Emitted(modules.dataset, modules.data)
 
 
-def load_modules(folder: Path, *wanted: str) -> list[ModuleType]:
-    """Modules of a folder, which import each other; none is left in sys.modules."""
-    own = ("model", "dataset", "data", "evaluate", "draw")
+def load_all(folder: Path, *names: str) -> SimpleNamespace:
+    """Modules of a folder by name; they import one another."""
+    own = [path.stem for path in folder.glob("*.py")]
     before = {name: sys.modules.pop(name, None) for name in own}
     sys.path.insert(0, str(folder))
     try:
-        return [importlib.import_module(name) for name in wanted]
+        return SimpleNamespace(**{n: importlib.import_module(n) for n in names})
     finally:
         sys.path.remove(str(folder))
         for name in own:

@@ -19,14 +19,14 @@ def picture(height=30, width=40, seed=0) -> np.ndarray:
     )
 
 
-def native(folder: Path, labels: object, task="object detection", **metadata):
+def native(folder: Path, given: object, task="object detection", **metadata):
     """A dataset with images 40x30 called 0.png and so on."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for i in range(4):
         Image.fromarray(picture(seed=i)).save(folder / "images" / f"{i}.png")
     entry = {"task": task, "categories": list(NAMES), "annotations": "labels.yaml"}
     (folder / "metadata.yaml").write_text(yaml.safe_dump(entry | metadata))
-    text = labels if isinstance(labels, str) else yaml.safe_dump(labels)
+    text = given if isinstance(given, str) else yaml.safe_dump(given)
     (folder / "labels.yaml").write_text(text, "utf-8")
     return folder
 

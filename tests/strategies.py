@@ -47,7 +47,9 @@ LIKELY = {
     "Best": st.sampled_from([None, None, None, "object_detection/ap", "a/b"]),
     "Validation fraction": st.sampled_from([None, None, None, None, 0.5]),
     "Head name": st.sampled_from(["a", "b-c", "d_e", "f0", "g", "h", "cells", None]),
-    "Format": st.sampled_from([*["native"] * 4, "coco", "folders", None]),
+    "Format": st.sampled_from(
+        [*["native"] * 6, "coco", "folders", "voc", "yolo", "csv", None]
+    ),
     "Schema": st.none(),
 }
 

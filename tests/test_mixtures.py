@@ -38,14 +38,20 @@ HEADS = {
     "detector, classifier": ["cells", "kind"],
     "two classifiers": ["kind", "other-kind"],
     "two detectors": ["cells", "other-cells"],
+    "labels": ["tags"],
+    "number, rank": ["price", "rank"],
+    "number": ["price"],
     "text": ["word"],
-    "text, token by token": ["next-word"],
-    "text twice, detector": ["word", "next-word", "cells"],
+    "text, token by token": ["line"],
+    "text twice, detector": ["word", "line", "cells"],
 }
 FORMATS = {
     "native": set(HEADS),
     "folders": {"classifier", "two classifiers"},
     "coco": {"detector", "two detectors"},
+    "voc": {"detector", "two detectors"},
+    "yolo": {"detector", "two detectors"},
+    "csv": {"classifier", "two classifiers", "number, rank", "number"},
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
 FACTORS = {
@@ -86,6 +92,7 @@ FACTORS = {
         {"kind": "imagenet", "weights": "weights.bin"},
         {"kind": "checkpoint", "weights": "best.pt"},
     ],
+    "cache": [None, "decoded images"],
     "resize_input": [True, False],
     "channels": [3, 1, 4],
     "precision": ["bf16", "fp32", "fp16"],
@@ -119,31 +126,34 @@ def is_valid(choice: dict) -> bool:
     )
 
 
+def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
+    """The head of a name in HEADS; the last word of the name tells its task."""
+    kind = name.rpartition("-")[2]
+    # In other formats than the native one all heads share one set of names.
+    shared = name if choice["format"] == "native" else "kind"
+    names = [f"{shared} {i}" for i in range(choice["categories"])]
+    characters = "".join(chr(ord("Ā") + i) for i in range(choice["categories"]))
+    several = {"bottom_level": levels[0], "top_level": levels[1]}
+    one = {"level": levels[1]}
+    options = {
+        "cells": {"task": "object_detection", "categories": names} | several,
+        "kind": {"task": "multiclass_classification", "categories": names} | one,
+        "rank": {"task": "multiclass_classification", "categories": names}
+        | {"ordered": True}
+        | one,
+        "tags": {"task": "multilabel_classification", "labels": names} | one,
+        "price": {"task": "regression", "range": [-2.5, 1e6]} | one,
+        "word": {"task": "scene_text_recognition", "tokens": characters} | one,
+        "line": {"task": "autoregressive_text_recognition", "tokens": names} | one,
+    }
+    return {"name": name, "loss_weight": choice["loss_weight"]} | options[kind]
+
+
 def job_of(choice: dict) -> dict:
     """The job of one value for every factor."""
     neck, top = choice["neck"], choice["top_level"]
     levels = neck or (top, top)
-    heads = []
-    for name in HEADS[choice["heads"]]:
-        head = {"name": name, "loss_weight": choice["loss_weight"]}
-        if choice["format"] == "native" or name == "kind":
-            head["categories"] = [f"{name} {i}" for i in range(choice["categories"])]
-        else:  # one set of names for all heads
-            head["categories"] = [f"kind {i}" for i in range(choice["categories"])]
-        if "word" in name:
-            head["tokens"] = head.pop("categories")
-            if name == "word":
-                characters = range(ord("Ā"), ord("Ā") + choice["categories"])
-                head["tokens"] = "".join(map(chr, characters))
-            one, next_one = "scene_text", "autoregressive_text"
-            head["task"] = f"{next_one if 'next' in name else one}_recognition"
-            head["level"] = levels[1]
-        elif "cells" in name:
-            head |= {"task": "object_detection"}
-            head |= {"bottom_level": levels[0], "top_level": levels[1]}
-        else:
-            head |= {"task": "multiclass_classification", "level": levels[1]}
-        heads.append(head)
+    heads = [head_named(name, levels, choice) for name in HEADS[choice["heads"]]]
     kinds = ("optimizer", "scheduler", "initialization", "precision")
     trainer = {key: choice[key] for key in (*kinds, "channels_last")} | choice["loop"]
     trainer["gradient_clipping"] = choice["gradient_clipping"]
@@ -157,7 +167,8 @@ def job_of(choice: dict) -> dict:
         "data": {
             "train": "data/train",
             "resolution": [128, 256],
-            **{key: choice[key] for key in ("format", "augmentation", "channels")},
+            **{key: choice[key] for key in ("format", "augmentation", "cache")},
+            "channels": choice["channels"],
             "validation": choice["validation"],
         },
         "model": {

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from emitted_jobs import build, load_modules, write
+from emitted_jobs import build, load_all, write
 from interpreter import random_state, run
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
@@ -48,7 +48,7 @@ def emit(tmp_path_factory):
         key = json.dumps(job)
         if key not in made:
             folder = build(job, tmp_path_factory.mktemp("text"))
-            made[key] = dict(zip(MODULES, load_modules(folder, *MODULES)))
+            made[key] = vars(load_all(folder, *MODULES))
         return made[key]
 
     return get
@@ -63,7 +63,7 @@ SIZES = [{}, {"layers": 2, "width": 64, "attention_heads": 2, "max_tokens": 1}]
 @pytest.mark.parametrize("sizes", SIZES)
 def test_keys_shapes_and_costs_are_the_graphs(task, sizes, tmp_path):
     compiled = compile_job(json.dumps(job_of(task, **sizes)).encode())
-    (module,) = load_modules(write(compiled, tmp_path), "model")
+    module = load_all(write(compiled, tmp_path), "model").model
     with torch.device("meta"):
         model = module.TextReader().eval().requires_grad_(False)
         images = torch.zeros(2, 3, 32, 64, dtype=torch.uint8)
@@ -336,7 +336,7 @@ def test_two_text_heads_have_tokens_of_their_own(tmp_path):
     job = job_of(TASKS[0])
     other = {"name": "notes", "task": TASKS[1], "tokens": ["do", "re"], "max_tokens": 2}
     job["model"]["heads"].append(other)
-    modules = dict(zip(MODULES, load_modules(build(job, tmp_path), *MODULES)))
+    modules = vars(load_all(build(job, tmp_path), *MODULES))
     model = modules["model"].Network().eval()
     outputs = model(torch.zeros(2, 3, 32, 64, dtype=torch.uint8))
     assert outputs["word"].shape == (2, 5, 4) and outputs["notes"].shape == (2, 3, 3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from specc.backbones import TABLES
 from specc.diagnostics import Diagnostic
-from specc.job import Job
+from specc.job import Head, Job
 from specc.schema import head
 from specc.words import did_you_mean, listed, quoted
 
@@ -15,6 +15,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _head_names,
         _code_names,
         _best,
+        _ranges,
         _milestones,
         _validation_set,
         _validations,
@@ -63,13 +64,35 @@ def _best(job: Job, given: dict) -> list[Diagnostic]:
         message = f"`best` names the head `{name}`, which the job has not"
         help = did_you_mean(name, known) or f"the heads are {listed(known)}"
         return [Diagnostic("E302", message, path, help=help)]
-    metrics = head(heads[name].task)["x-metrics"]
+    metrics = _metrics_of(heads[name])
     if metric in metrics:
         return []
     message = f"`best` names the metric `{metric}`, which {heads[name].task} has not"
     help = did_you_mean(metric, metrics) or f'write "{name}/{metrics[0]}"'
     note = f"its metrics are {listed(metrics)}"
     return [Diagnostic("E303", message, path, note=note, help=help)]
+
+
+def _metrics_of(one: Head) -> list[str]:
+    """The metrics of a task, without those that its options leave out."""
+    unordered = not getattr(one, "ordered", True)
+    metrics = head(one.task)["x-metrics"]
+    return [m for m in metrics if not (unordered and m == "rank_error")]
+
+
+def _ranges(job: Job, given: dict) -> list[Diagnostic]:
+    """The ends of a head's range are two, the lower one first."""
+    findings = []
+    for index, one in enumerate(job.heads):
+        lowest, highest = getattr(one, "range", (0, 1))
+        if lowest >= highest:
+            message = f"the range of head `{one.name}` goes from {lowest} to {highest}"
+            path = ("model", "heads", index, "range")
+            help = "write the lowest value, then a higher one"
+            if lowest > highest:
+                help = f"write [{highest}, {lowest}]"
+            findings.append(Diagnostic("E312", message, path, help=help))
+    return findings
 
 
 def _milestones(job: Job, given: dict) -> list[Diagnostic]:

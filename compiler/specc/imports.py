@@ -15,8 +15,9 @@ _STANDARD = {
     **{
         name: (name, None)
         for name in (
-            "argparse", "atexit", "colorsys", "contextlib", "copy", "hashlib", "io", "itertools",
-            "json", "math", "multiprocessing", "os", "signal", "sys", "threading", "time",
+            "argparse", "atexit", "colorsys", "contextlib", "copy", "csv", "functools",
+            "hashlib", "inspect", "io", "itertools", "json", "math", "multiprocessing", "os", "shutil",
+            "signal", "sys", "threading", "time",
         )
     },
     "Counter": ("collections", "Counter"),
@@ -24,6 +25,7 @@ _STANDARD = {
     "Iterator": ("collections.abc", "Iterator"),
     "Path": ("pathlib", "Path"),
     "PureWindowsPath": ("pathlib", "PureWindowsPath"),
+    "BinaryIO": ("typing", "BinaryIO"),
     "NamedTuple": ("typing", "NamedTuple"),
 }  # fmt: skip
 _OTHERS = {
@@ -35,6 +37,7 @@ _OTHERS = {
     "yaml": ("yaml", None),
     "COCO": ("faster_coco_eval", "COCO"),
     "COCOeval_faster": ("faster_coco_eval", "COCOeval_faster"),
+    "ElementTree": ("defusedxml", "ElementTree"),
     "Figure": ("matplotlib.figure", "Figure"),
     "Image": ("PIL", "Image"),
     "load_file": ("safetensors.torch", "load_file"),

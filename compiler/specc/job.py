@@ -24,9 +24,10 @@ class Data:
     validation: str | None  # None: `validation_fraction` of the training set, by seed
     validation_fraction: float
     resolution: tuple[int, int]  # height, width in pixels
-    format: str  # native, folders, coco
+    format: str  # native, folders, coco, voc, yolo, csv
     channels: int  # 1 (grey), 3 (RGB) or 4 (RGB and another band)
     augmentation: Augmentation | None
+    cache: str | None  # the folder of decoded images
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,22 @@ class Head:
 @dataclass(frozen=True)
 class MulticlassClassification(Head):
     categories: tuple[str, ...]
+    ordered: bool  # ranks, from low to high
     level: int
     label_smoothing: float
+
+
+@dataclass(frozen=True)
+class MultilabelClassification(Head):
+    labels: tuple[str, ...]
+    level: int
+    score_threshold: float
+
+
+@dataclass(frozen=True)
+class Regression(Head):
+    range: tuple[float, float]  # lowest, highest
+    level: int
 
 
 @dataclass(frozen=True)

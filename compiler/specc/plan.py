@@ -274,8 +274,10 @@ def _requirements(job: Job) -> list[str]:
     # keep what `weights_only` promises (CVE-2025-32434).
     wanted = ["matplotlib", "numpy", "opencv-python-headless>=4.11", "pillow"]
     wanted += ["tensorboard", "torch>=2.6", "tqdm"]
-    if job.data.format == "native":
+    if job.data.format in ("native", "yolo"):
         wanted.append("PyYAML")
+    if job.data.format == "voc":
+        wanted.append("defusedxml")
     wanted += once(task.requirements for task in tasks_of(job))
     if is_timm(job.backbone.name):
         wanted.append("timm>=1.0")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from specc.job import Augmentation, Job
+from specc.job import Augmentation, Data, Job
+from specc.plan_cache import cache_constants, plan_cache
 from specc.plan_heads import HeadPlan
 from specc.plan_source import Line, constant, literal, mapping
 from specc.tasks import Task, once, tasks_of, templates
@@ -35,6 +36,7 @@ def data_constants(job: Job) -> tuple[Line, ...]:
         what = "brightness and contrast" if job.data.channels == 1 else saturation
         note = f"their {what} vary by up to this share"
         lines.append(constant("COLOR", augmentation.color, note))
+    lines += cache_constants(job.data)
     note = "training images; a run ends above both limits"
     lines.append(constant("MOST_BROKEN, BROKEN_SHARE", (10, 0.01), note))
     return tuple(lines)
@@ -48,8 +50,9 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     return {
         "data_sections": templates(
             [
-                [f"data/{part}" for part in _imaging(chosen, moves, job.data.channels)],
+                [f"data/{part}" for part in _imaging(job.data, chosen, moves)],
                 *(task.placing for task in tasks),
+                ["data/cache/sets"] if job.data.cache else [],
                 ["data/batches"],
             ]
         ),
@@ -66,6 +69,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "canvas_only": "canvas, _" if moves else "canvas",
         "placed_labels": _placed(heads, moves),
         **_augmentation(chosen, moves),
+        **plan_cache(job.data),
         "places": places,
         "word_sections": templates(task.in_words for task in tasks),
         "metric_sections": templates(task.metrics for task in tasks),
@@ -122,18 +126,18 @@ def _placed(heads: tuple[HeadPlan, ...], positions: bool) -> str:
     return mapping((head.name, head.code.place) for head in heads)
 
 
-def _imaging(chosen: Augmentation, moves: bool, channels: int) -> list[str]:
+def _imaging(data: Data, chosen: Augmentation, moves: bool) -> list[str]:
     transform = "transform_transposed" if chosen.transpose else "transform"
     return [
         "banner_images",
         "image_error",
         *([transform] if moves else []),
-        READ[channels],
+        READ[data.channels],
+        *(["cache/image"] if data.cache else []),
         "letterbox_boxes" if moves else "letterbox",
         "on_canvas",
         *(["augment"] if chosen != NO_AUGMENTATION else []),
-        *([RECOLOR[channels]] if chosen.color else []),
-        *(["moved"] if moves else []),
+        *([RECOLOR[data.channels]] if chosen.color else []),
     ]
 
 

@@ -9,6 +9,9 @@ from specc.plan_heads import HeadPlan
 from specc.plan_source import Line, constant, mapping
 from specc.tasks import Task, once, tasks_of, templates
 
+YAML = ("native", "yolo")  # formats with files that a bomb could hide in
+UNNAMED = ("voc", "csv")  # formats that do not list the names of their categories
+VOC_SIDES = ("xmin", "ymin", "xmax", "ymax")
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
@@ -17,7 +20,7 @@ VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewi
 
 def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]:
     data = job.data
-    limits = (PIXELS, VALUES) if data.format == "native" else (PIXELS,)
+    limits = (PIXELS, VALUES) if data.format in YAML else (PIXELS,)
     if data.validation is not None:
         sets = (data.train, data.validation)
         lines = [constant("TRAIN, VALIDATION", sets, "below --data")]
@@ -26,8 +29,12 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         lines = [constant("TRAIN", data.train, "below --data")]
         lines += [constant("VALIDATION_SHARE", share, "of it is held out")]
     lines += once(head.code.dataset_constants for head in heads)
-    if data.format == "folders":
+    if data.format in ("folders", "voc", "yolo"):
         lines.append(constant("SUFFIXES", SUFFIXES, "of images"))
+    if data.format == "voc":
+        lines.append(constant("VOC_SIDES", VOC_SIDES))
+    if data.format == "csv":
+        lines.append(constant("COLUMNS", ("image", *(head.name for head in heads))))
     return (*lines, *limits)
 
 
@@ -39,6 +46,8 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "dataset_sections": _sections(job.data, tasks, several=len(heads) > 1),
         "validation": job.data.validation is not None,
         "annotation_examples": _examples(job, heads),
+        "csv_columns": _columns(job, heads),
+        "training_split": ', "train"' if job.data.format == "yolo" else "",
         "empty_note": "".join(f", {note}" for note in notes),
         "label_type": " | ".join(once([task.label] for task in tasks)),
         "annotations_by_head": mapping((head.name, head.annotations) for head in heads),
@@ -61,8 +70,9 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
             ["dataset/image_folder"] if data.format == "coco" else [],
             ["dataset/report"],
             once(task.native_readers for task in tasks) if native else [],
+            ["dataset/yaml"] if data.format in YAML else [],
             [] if data.format == "folders" else ["dataset/below"],
-            ["dataset/compare_names"],
+            [] if data.format in UNNAMED else ["dataset/compare_names"],
             ["dataset/banner_image"],
             [
                 (
@@ -74,6 +84,13 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
             *(task.parsers for task in tasks),
         ]
     )
+
+
+def _columns(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
+    """What stands in the columns of a CSV file; its head's name is that of a column."""
+    lines = ["image: path from the file's folder"]
+    lines += [f"{head.name}: {head.code.annotation}" for head in heads]
+    return lines
 
 
 def _examples(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:

@@ -83,7 +83,7 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
 def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
     """The names of a head in the emitted modules."""
     several = len(job.heads) > 1
-    keyed = several and job.data.format == "native"
+    keyed = job.data.format == "csv" or several and job.data.format == "native"
     prefix = f"{code_name(head.name).upper()}_" if several else ""
     key = f"[{literal(head.name)}]"
     return HeadCode(

@@ -13,7 +13,7 @@ from specc.plan_source import literal
 from specc.resources import template_folder
 
 CODE = (
-    *("model.py", "dataset.py", "data.py", "evaluate.py"),
+    *("model.py", "cache.py", "dataset.py", "data.py", "evaluate.py"),
     *("draw.py", "checkpoints.py", "train.py", "predict.py"),
 )
 TEXTS = ("README.md", "requirements.txt")
@@ -24,6 +24,8 @@ def render(plan: Plan) -> dict[str, str]:
     context = plan.context()
     code: dict[str, str] = {}
     for path in CODE:
+        if path == "cache.py" and not context["caches"]:
+            continue
         constants = plan.constants.get(path, ())
         template = environment().get_template(f"{path}.jinja")
         text = template.render(context, constants=constants)

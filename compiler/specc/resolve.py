@@ -21,9 +21,11 @@ from specc.job import (
     Initialization,
     Job,
     MulticlassClassification,
+    MultilabelClassification,
     Neck,
     ObjectDetection,
     Optimizer,
+    Regression,
     SceneTextRecognition,
     Scheduler,
     Slurm,
@@ -35,7 +37,9 @@ from specc.validate import validate
 
 HEADS = {
     "multiclass_classification": MulticlassClassification,
+    "multilabel_classification": MultilabelClassification,
     "object_detection": ObjectDetection,
+    "regression": Regression,
     "scene_text_recognition": SceneTextRecognition,
     "autoregressive_text_recognition": AutoregressiveTextRecognition,
 }
@@ -148,6 +152,8 @@ def _head(given: dict, filled: dict, backbone: Backbone, neck: Neck | None) -> H
         key: _frozen(value) for key, value in filled.items() if isinstance(value, list)
     }
     derived["name"] = filled["name"] or filled["task"]
+    if filled.get("ordered") and given.get("label_smoothing") is None:
+        derived["label_smoothing"] = 0.0
     if isinstance(filled.get("tokens"), str):
         derived["tokens"] = tuple(filled["tokens"])
     if "level" in filled and given.get("level") is None:

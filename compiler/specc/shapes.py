@@ -26,6 +26,7 @@ except ModuleNotFoundError as error:
 
 CATEGORIES = ("circle", "square", "triangle", "star")
 BACKGROUNDS = ("plain", "stripes", "checks")
+COUNTS = ("none", "one", "two", "three", "four", "five", "six")  # shapes in an image
 RECORD = "shapes.json"  # in the dataset's folder: how it was drawn
 
 SIZES = (160, 320)  # pixels: shortest and longest side of an image
@@ -200,6 +201,16 @@ def boxes(scene: Scene) -> list[dict]:
     return found
 
 
+def labels(scene: Scene) -> dict[str, object]:
+    """What one label says of the whole image, by its file of annotations."""
+    seen = [shape["category"] for shape in boxes(scene)]
+    return {
+        "tags.yaml": [name for name in CATEGORIES if name in seen],
+        "counts.yaml": COUNTS[len(seen)],
+        "fractions.yaml": round(float((owners(scene) >= 0).mean()), 4),
+    }
+
+
 # -- Dataset ---------------------------------------------------------------------------
 
 METADATA = [
@@ -213,16 +224,29 @@ METADATA = [
         "categories": list(BACKGROUNDS),
         "annotations": "backgrounds.yaml",
     },
+    {
+        "task": "multilabel classification",
+        "labels": list(CATEGORIES),
+        "annotations": "tags.yaml",
+    },
+    {
+        "task": "multiclass classification",
+        "ordered": True,
+        "categories": list(COUNTS),
+        "annotations": "counts.yaml",
+    },
+    {"task": "regression", "range": [0.0, 1.0], "annotations": "fractions.yaml"},
 ]
 
 
 def draw_dataset(
     folder: Path, train: int = 200, validation: int = 50, seed: int = 0
 ) -> None:
-    """Write a dataset in the native layout: `train/` and `val/`, two tasks each.
+    """Write a dataset in the native layout: `train/` and `val/`, several tasks each.
 
-    The tasks are object detection (the shapes) and multiclass classification (the
-    background). Image i of a split depends on the seed and on i alone. A dataset drawn
+    The tasks are object detection (the shapes), multiclass classification (the
+    background; how many shapes, ordered), multilabel classification (which shapes) and
+    regression (the fraction of the image that shapes cover). Image i of a split depends on the seed and on i alone. A dataset drawn
     earlier with the same numbers is kept.
 
     Raises FileExistsError where the folder holds anything else.
@@ -273,6 +297,10 @@ def _draw_split(folder: Path, count: int, entropy: tuple[int, int]) -> None:
     _write_yaml(folder / "boxes.yaml", found, leaves_in_line)
     kinds = {name: scene.background.kind for name, scene in scenes.items()}
     _write_yaml(folder / "backgrounds.yaml", kinds, False)
+    told = {name: labels(scene) for name, scene in scenes.items()}
+    for file in next(iter(told.values()), ()):
+        whole = {name: of[file] for name, of in told.items()}
+        _write_yaml(folder / file, whole, leaves_in_line)
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:

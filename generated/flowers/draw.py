@@ -102,7 +102,7 @@ def save_curves(metrics: Path, path: Path):
     losses, rates, scores = figure.subplots(1, 3)
     plot(losses, rows, "train", lambda name: "loss" in name)
     plot(rates, rows, "train", lambda name: name == "learning_rate")
-    plot(scores, rows, "validation", lambda name: "/" in name)
+    plot(scores, rows, "validation", lambda name: name.count("/") == 1)
     losses.set_yscale("log")
     figure.savefig(path, dpi=100)
 

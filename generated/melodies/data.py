@@ -89,7 +89,7 @@ def place(length: int, canvas: int, rng: np.random.Generator) -> int:
 def recolor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Brightness and contrast, each times a random factor around 1."""
     brightness, contrast = rng.uniform(1 - COLOR, 1 + COLOR, 2)
-    middle = brightness * (1 - contrast) * image.mean()
+    middle = brightness * (1 - contrast) * cv2.mean(image)[0]
     image = cv2.addWeighted(image, brightness * contrast, image, 0, middle)
     return image[:, :, None]
 

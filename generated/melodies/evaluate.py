@@ -70,7 +70,7 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", 0..1. Every process takes a share of the samples."""
+    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)

@@ -90,12 +90,12 @@ class ResNet18(nn.Module):
 class ClassificationHead(nn.Module):
     """The mean over a level's cells, then one linear layer."""
 
-    def __init__(self, channels: int, categories: int):
+    def __init__(self, channels: int, classes: int):
         super().__init__()
-        self.linear = nn.Linear(channels, categories)
+        self.linear = nn.Linear(channels, classes)
 
     def forward(self, level: Tensor) -> Tensor:
-        return self.linear(level.mean((2, 3))).float()  # (B, categories)
+        return self.linear(level.mean((2, 3))).float()  # (B, classes)
 
 
 # ---- Model ----

@@ -9,14 +9,18 @@ from __future__ import annotations
 from specc.heads import (
     autoregressive_text_recognition,
     multiclass_classification,
+    multilabel_classification,
     object_detection,
+    regression,
     scene_text_recognition,
 )
 from specc.job import Head
 
 BUILDERS = {  # task in the job -> builder
     "multiclass_classification": multiclass_classification.build,
+    "multilabel_classification": multilabel_classification.build,
     "object_detection": object_detection.build,
+    "regression": regression.build,
     "scene_text_recognition": scene_text_recognition.build,
     "autoregressive_text_recognition": autoregressive_text_recognition.build,
 }

@@ -8,14 +8,18 @@ from specc.job import Head, Job
 from specc.tasks import (
     autoregressive_text_recognition,
     multiclass_classification,
+    multilabel_classification,
     object_detection,
+    regression,
     scene_text_recognition,
 )
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
     "multiclass_classification": multiclass_classification.TASK,
+    "multilabel_classification": multilabel_classification.TASK,
     "object_detection": object_detection.TASK,
+    "regression": regression.TASK,
     "scene_text_recognition": scene_text_recognition.TASK,
     "autoregressive_text_recognition": autoregressive_text_recognition.TASK,
 }

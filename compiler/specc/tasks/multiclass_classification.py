@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from specc.job import MulticlassClassification
 from specc.plan_source import literal, mapping
 from specc.tasks.task import HeadCode, HeadExpressions, Task
@@ -9,20 +11,27 @@ from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 def plan(head: MulticlassClassification, code: HeadCode) -> HeadExpressions:
     names, smoothing = code.constant, literal(head.label_smoothing)
+    loss = "ordinal_loss" if head.ordered else "classification_loss"
+    pair = f"{code.all_labels()}, {code.all_found()}, {names}"
+    metrics = f"classification_metrics({pair})"
+    if head.ordered:
+        metrics += f' | {{"rank_error": rank_error({pair})}}'
     return HeadExpressions(
         construction=f"ClassificationHead({code.width}, len({names}))",
-        loss=f"classification_loss({code.outputs}, {code.targets}, {smoothing})",
+        loss=f"{loss}({code.outputs}, {code.targets}, {smoothing})",
         decode=f"decode_category({code.outputs})",
         parse=f"parse_category({code.given}, {names})",
         words=f"category_in_words({code.results}, row, {names})",
         label_words=mapping([("category", f"{names}[{code.labels}]")]),
         draw=f"draw_category(image, {code.words}, {names})",
-        metrics=(
-            f"classification_metrics({code.all_labels()}, {code.all_found()}, {names})"
-        ),
+        metrics=metrics,
         words_example=f'"{head.name}": {{category, score, top5}}',
         annotation="NAME",
     )
+
+
+def variant(head: MulticlassClassification) -> Task:
+    return ORDINAL if head.ordered else TASK
 
 
 TASK = Task(
@@ -31,14 +40,15 @@ TASK = Task(
     output_type="Tensor",
     returns="logits (B, categories)",
     plan=plan,
+    variant=variant,
     names="categories",
     counted=("category", "categories"),
-    classes=("heads/multiclass_classification",),
+    classes=("heads/classification",),
     losses=("losses/multiclass_classification",),
     decoders=("decoders/multiclass_classification",),
     label="int",
     metadata=("categories: [NAME, ...]",),
-    readers={"native": (), "folders": ()},
+    readers={"native": (), "folders": (), "csv": ()},
     parsers=("dataset/parse_category",),
     meaning=("categories",),
     stacking=("data/stack_categories",),
@@ -47,4 +57,10 @@ TASK = Task(
     metrics=("evaluate/category_metrics",),
     drawings=("draw/category",),
     drawing_tools=("draw/on_edge", "draw/caption", "draw/write", "draw/color_of"),
+)
+ORDINAL = replace(
+    TASK,
+    losses=("losses/ordinal_classification",),
+    metadata=(*TASK.metadata, "ordered: true"),
+    metrics=(*TASK.metrics, "evaluate/rank_error"),
 )

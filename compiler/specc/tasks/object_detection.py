@@ -72,7 +72,12 @@ TASK = Task(
     label="Objects",
     label_types=("dataset/objects",),
     metadata=("categories: [NAME, ...]",),
-    readers={"native": (), "coco": ("dataset/from_coco_objects",)},
+    readers={
+        "native": (),
+        "coco": ("dataset/from_coco_objects",),
+        "voc": ("dataset/from_voc_objects",),
+        "yolo": ("dataset/from_yolo_objects",),
+    },
     parsers=("dataset/parse_objects",),
     empty_note="`[]` is one without objects",
     meaning=("categories",),

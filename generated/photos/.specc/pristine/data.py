@@ -82,7 +82,7 @@ def augment(sample: Sample, rng: np.random.Generator) -> np.ndarray:
     top, left = place(height, HEIGHT, rng), place(width, WIDTH, rng)
     canvas = on_canvas(image, top, left)
     if rng.random() < 0.5:
-        canvas = canvas[:, ::-1]
+        canvas = cv2.flip(canvas, 1)
     return canvas
 
 
@@ -95,10 +95,11 @@ def recolor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Brightness, contrast and saturation, each times a random factor around 1."""
     brightness, contrast, saturation = rng.uniform(1 - COLOR, 1 + COLOR, 3)
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    gain, middle = brightness * contrast, brightness * (1 - contrast) * grey.mean()
+    gain = brightness * contrast
+    middle = brightness * (1 - contrast) * cv2.mean(grey)[0]
     grey = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
     return cv2.addWeighted(
-        image, gain * saturation, grey, gain * (1 - saturation), middle
+        image, gain * saturation, grey, gain * (1 - saturation), middle, dst=grey
     )
 
 

@@ -1,0 +1,18 @@
+"""Any labels an image: global average pooling, then a linear layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from specc.graph import Node, Scope
+    from specc.job import MultilabelClassification
+
+
+def build(
+    net: Scope, head: MultilabelClassification, levels: dict[int, Node]
+) -> dict[str, Node]:
+    """Output: logits (labels,)."""
+    here = net.at(head.level)
+    x = here.global_pool("pool", levels[head.level])
+    return {"logits": here.linear("linear", x, len(head.labels))}

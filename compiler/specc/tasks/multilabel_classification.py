@@ -1,0 +1,50 @@
+"""Plan of `multilabel_classification`: any labels an image."""
+
+from __future__ import annotations
+
+from specc.job import MultilabelClassification
+from specc.plan_source import literal
+from specc.tasks.task import HeadCode, HeadExpressions, Task
+
+
+def plan(head: MultilabelClassification, code: HeadCode) -> HeadExpressions:
+    names, least = code.constant, literal(head.score_threshold)
+    return HeadExpressions(
+        construction=f"ClassificationHead({code.width}, len({names}))",
+        loss=f"multilabel_loss({code.outputs}, {code.targets})",
+        decode=f"decode_labels({code.outputs})",
+        parse=f"parse_labels({code.given}, {names})",
+        words=f"labels_in_words({code.results}, row, {names}, {least})",
+        label_words=f"present_labels({code.labels}, {names})",
+        draw=f"draw_labels(image, {code.words})",
+        metrics=f"multilabel_metrics({code.all_labels()}, {code.all_found()}, {names})",
+        words_example=f'"{head.name}": {{labels, scores}}',
+        annotation="[NAME, ...]",
+    )
+
+
+TASK = Task(
+    title="multilabel classification",
+    model_class="Classifier",
+    output_type="Tensor",
+    returns="logits (B, labels)",
+    plan=plan,
+    names="labels",
+    counted=("label", "labels"),
+    classes=("heads/classification",),
+    losses=("losses/multilabel_classification",),
+    decoders=("decoders/multilabel_classification",),
+    label="np.ndarray",
+    metadata=("labels: [NAME, ...]",),
+    readers={"native": ()},
+    parsers=("dataset/parse_labels",),
+    empty_note="`[]` is one without labels",
+    meaning=("labels",),
+    stacking=("data/stack_labels",),
+    stack="stack_labels",
+    in_words=("evaluate/label_words",),
+    metrics=("evaluate/label_metrics",),
+    drawings=("draw/labels",),
+    drawing_tools=("draw/on_edge", "draw/write"),
+    label_words=("draw/present_labels",),
+)

@@ -1,0 +1,51 @@
+"""Plan of `regression`: a number an image."""
+
+from __future__ import annotations
+
+from specc.job import Regression
+from specc.plan_source import constant, mapping
+from specc.tasks.task import HeadCode, HeadExpressions, Task
+
+
+def plan(head: Regression, code: HeadCode) -> HeadExpressions:
+    limits, given = f"{code.prefix}RANGE", code.given
+    if code.job.data.format == "csv":
+        given = f"as_number({given})"
+    return HeadExpressions(
+        construction=f"RegressionHead({code.width}, {limits})",
+        loss=f"regression_loss({code.outputs}, {code.targets}, {limits})",
+        decode=f"decode_value({code.outputs})",
+        parse=f"parse_number({given}, {limits})",
+        words=f"value_in_words({code.results}, row)",
+        label_words=mapping([("value", code.labels)]),
+        draw=f"draw_value(image, {code.words})",
+        metrics=f"regression_metrics({code.all_labels()}, {code.all_found()})",
+        words_example=f'"{head.name}": {{value}}',
+        annotation="NUMBER",
+        annotations=f"read_numbers(folder, {limits})",
+        constants=(constant(limits, head.range, "lowest and highest value"),),
+    )
+
+
+TASK = Task(
+    title="regression",
+    model_class="Regressor",
+    output_type="Tensor",
+    returns="values (B, 1)",
+    plan=plan,
+    classes=("heads/regression",),
+    losses=("losses/regression",),
+    decoders=("decoders/regression",),
+    label="float",
+    metadata=("range: [LOWEST, HIGHEST]",),
+    readers={"native": (), "csv": ("dataset/as_number",)},
+    native_readers=("dataset/read_numbers", "dataset/entries", "dataset/yaml"),
+    parsers=("dataset/parse_number",),
+    meaning=("range",),
+    stacking=("data/stack_numbers",),
+    stack="stack_numbers",
+    in_words=("evaluate/value_words",),
+    metrics=("evaluate/value_metrics",),
+    drawings=("draw/value",),
+    drawing_tools=("draw/on_edge", "draw/write"),
+)

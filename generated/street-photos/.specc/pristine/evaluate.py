@@ -1,0 +1,252 @@
+"""Metrics of trained weights on a labelled dataset.
+
+    python evaluate.py --weights runs/street-photos/best.pt --data ROOT
+
+Prints them as JSON.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from data import ImageError, validation_batches
+from dataset import Sample, read_datasets
+from model import TAGS_LABELS, TRAFFIC_CATEGORIES, Network, decode
+
+JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
+
+# ---- Predictions, in the words of the annotations ----
+
+
+@torch.inference_mode()
+def predict_samples(
+    model: nn.Module, samples: list[Sample], device: torch.device, workers: int = 0
+) -> list[dict]:
+    """What each head finds in each sample, by its name:
+
+    "tags": {labels, scores}
+    "traffic": {category, score, top5}
+    """
+    was_training = model.training
+    model.eval()
+    found = []
+    for images in validation_batches(samples, workers):
+        results = on_cpu(decode(model(images.to(device))))
+        for row in range(len(images)):
+            found.append(in_words(results, row))
+    model.train(was_training)
+    return found
+
+
+def on_cpu(results: dict) -> dict:
+    return {
+        head: {name: values.cpu() for name, values in of_head.items()}
+        for head, of_head in results.items()
+    }
+
+
+def in_words(results: dict, row: int) -> dict:
+    """One image's results by head."""
+    return {
+        "tags": labels_in_words(results["tags"], row, TAGS_LABELS, 0.5),
+        "traffic": category_in_words(results["traffic"], row, TRAFFIC_CATEGORIES),
+    }
+
+
+def labels_in_words(
+    results: dict, row: int, names: tuple[str, ...], min_score: float
+) -> dict:
+    """The labels that are likely enough, and the probability of each."""
+    scores = dict(zip(names, results["probabilities"][row].tolist()))
+    likely = [name for name, score in scores.items() if score >= min_score]
+    return {"labels": likely, "scores": scores}
+
+
+def category_in_words(results: dict, row: int, names: tuple[str, ...]) -> dict:
+    """The likeliest category, and the five likeliest with their probabilities."""
+    scores, order = results["probabilities"][row].topk(min(5, len(names)))
+    top = {names[i]: p for i, p in zip(order.tolist(), scores.tolist())}
+    category, score = next(iter(top.items()))
+    return {"category": category, "score": score, "top5": top}
+
+
+# ---- Metrics ----
+
+
+def evaluate(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+) -> dict[str, float]:
+    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share."""
+    if world > 1:  # the running statistics of rank 0 are the ones that are saved
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
+    found = predict_samples(model, samples[rank::world], device, workers)
+    if world > 1:
+        shares = [None] * world
+        dist.all_gather_object(shares, found)
+        found = [shares[i % world][i // world] for i in range(len(samples))]
+    return score(samples, found)
+
+
+def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+    """Metrics of predictions against the labels of their samples."""
+    metrics = {
+        "tags": multilabel_metrics(
+            [sample.labels["tags"] for sample in samples],
+            [words["tags"] for words in found],
+            TAGS_LABELS,
+        ),
+        "traffic": classification_metrics(
+            [sample.labels["traffic"] for sample in samples],
+            [words["traffic"] for words in found],
+            TRAFFIC_CATEGORIES,
+        )
+        | {
+            "rank_error": rank_error(
+                [sample.labels["traffic"] for sample in samples],
+                [words["traffic"] for words in found],
+                TRAFFIC_CATEGORIES,
+            )
+        },
+    }
+    return {
+        f"{head}/{name}": value
+        for head, of_head in metrics.items()
+        for name, value in of_head.items()
+    }
+
+
+def multilabel_metrics(
+    truth: list[np.ndarray], found: list[dict], names: tuple[str, ...]
+) -> dict[str, float]:
+    """Average precision of each label that occurs and its mean; F1 over labels that
+    occur or are given (macro), and over all decisions at once (micro)."""
+    wanted = np.stack(truth) > 0  # (images, labels)
+    scores = np.array([[words["scores"][name] for name in names] for words in found])
+    given = np.array([[name in words["labels"] for name in names] for words in found])
+    precisions = {
+        name: average_precision(wanted[:, i], scores[:, i])
+        for i, name in enumerate(names)
+        if wanted[:, i].any()
+    }
+    right, both = (wanted & given).sum(0), wanted.sum(0) + given.sum(0)
+    f1 = 2 * right[both > 0] / both[both > 0]
+    return {
+        "mean_average_precision": float(np.mean([*precisions.values()] or [0.0])),
+        "macro_f1": float(f1.mean()) if len(f1) else 0.0,
+        "micro_f1": float(2 * right.sum() / max(both.sum(), 1)),
+        **{f"average_precision/{name}": value for name, value in precisions.items()},
+    }
+
+
+def average_precision(wanted: np.ndarray, scores: np.ndarray) -> float:
+    """Area under precision over recall, a step for each distinct score: no choice
+    between images of the same score can change it."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)  # of its score
+    hits = wanted[order].cumsum()[last]
+    precision = hits / (np.flatnonzero(last) + 1)
+    return float(np.sum(np.diff(hits, prepend=0) * precision) / hits[-1])
+
+
+def classification_metrics(
+    truth: list[int], found: list[dict], names: tuple[str, ...]
+) -> dict[str, float]:
+    """Accuracies; precision, recall and F1 as means over the categories that occur."""
+    wanted = np.array(truth)
+    given = np.array([names.index(words["category"]) for words in found])
+    actual, guessed, right = (
+        np.bincount(categories, minlength=len(names))
+        for categories in (wanted, given, wanted[wanted == given])
+    )
+    occurring = actual > 0
+    recall = right[occurring] / actual[occurring]
+    precision = right[occurring] / np.maximum(guessed[occurring], 1)
+    f1 = 2 * right[occurring] / (actual + guessed)[occurring]
+    in_top5 = [
+        names[category] in words["top5"] for category, words in zip(truth, found)
+    ]
+    return {
+        "balanced_accuracy": float(recall.mean()),
+        "accuracy": float((wanted == given).mean()),
+        "precision": float(precision.mean()),
+        "recall": float(recall.mean()),
+        "f1": float(f1.mean()),
+        "top5_accuracy": float(np.mean(in_top5)),
+    }
+
+
+def rank_error(truth: list[int], found: list[dict], names: tuple[str, ...]) -> float:
+    """How many ranks a prediction is off, on average."""
+    given = np.array([names.index(words["category"]) for words in found])
+    return float(np.abs(given - np.array(truth)).mean())
+
+
+# ---- Command line ----
+
+
+def load_model(path: Path, device: torch.device) -> Network:
+    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    model = Network()
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+    except OSError as error:
+        raise SystemExit(f"{path}: {error.strerror}") from None
+    except Exception:  # a foreign file can raise nearly anything
+        raise SystemExit(f"{path}: not a checkpoint of train.py") from None
+    if theirs != heads_of(JOB):
+        raise SystemExit(f"{path}: of another job: its heads or their names differ")
+    try:
+        model.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise SystemExit(f"{path}: not weights of this model.py: {error}") from None
+    return model.to(device, memory_format=torch.channels_last).eval()
+
+
+def heads_of(job: str) -> dict:
+    """What gives the weights of a job's heads their meaning."""
+    heads = json.loads(job)["model"]["heads"]
+    return {
+        head.get("name"): (head["task"], head.get("labels"), head.get("categories"))
+        for head in heads
+    }
+
+
+def main(args: argparse.Namespace):
+    device = torch.device(args.device)
+    model = load_model(args.weights, device)
+    _, samples = read_datasets(args.data)
+    metrics = evaluate(model, samples, device)
+    print(json.dumps(metrics, indent=2))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    # A wrong flag ends with exit code 1, as all that the user can mend does.
+    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
+    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="a best.pt or last.pt"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path(), help="root of the datasets"
+    )
+    parser.add_argument("--device", choices=devices, default=devices[0])
+    try:
+        main(parser.parse_args())
+    except (ImageError, OSError) as error:
+        raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
