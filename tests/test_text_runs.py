@@ -17,19 +17,21 @@ from specc import shapes_text
 pytestmark = pytest.mark.slow
 
 TASKS = ("scene_text_recognition", "autoregressive_text_recognition")
+TOKENS, MAX_TOKENS = "0147", 2  # few, which are learned soon
 
 
 @pytest.fixture(scope="module")
 def strips(tmp_path_factory) -> Path:
     """A folder with a dataset of digits; five images to validate cannot be halved."""
     folder = tmp_path_factory.mktemp("strips")
-    shapes_text.draw_dataset(folder / "strips", train=600, validation=60)
-    shapes_text.draw_dataset(folder / "few", train=16, validation=5)
+    easy = {"tokens": TOKENS, "lengths": (1, MAX_TOKENS)}
+    shapes_text.draw_dataset(folder / "strips", train=400, validation=60, **easy)
+    shapes_text.draw_dataset(folder / "few", train=16, validation=5, **easy)
     return folder
 
 
 def head_of(task: str, **options) -> dict:
-    sizes = {"tokens": shapes_text.TOKENS, "max_tokens": shapes_text.MAX_TOKENS}
+    sizes = {"tokens": TOKENS, "max_tokens": MAX_TOKENS}
     return {"name": "code", "task": task} | sizes | options
 
 
@@ -40,7 +42,7 @@ def make(folder: Path, *heads: dict, data="strips", **trainer) -> Path:
         "data": sets | {"resolution": list(shapes_text.SIZE), "channels": 1},
         "model": {"backbone": {"top_level": 3}, "heads": heads},
         "trainer": {
-            "max_iterations": 300,
+            "max_iterations": 120,
             "validations": 2,
             "batch_size": 16,
             "gradient_clipping": 10,
@@ -59,7 +61,7 @@ def test_digits_are_learned_and_read_by_another_process(strips, task):
     output = strips / "runs" / job.name
     train(job, output)
     best = checkpoint(output / "best.pt")["metrics"]
-    assert best["code/exact_match"] > 0.15
+    assert best["code/exact_match"] > 0.3
     assert best["code/character_error_rate"] < 0.5
     flags = ("--weights", output / "best.pt", "--data", strips)
     found = json.loads(run(job, "evaluate.py", *flags).stdout)
@@ -70,7 +72,7 @@ def test_digits_are_learned_and_read_by_another_process(strips, task):
     run(job, "predict.py", *flags, *images)
     report = json.loads((strips / "drawn" / "predictions.json").read_text())
     texts = [report[str(image)]["code"] for image in images]
-    assert all(set(one["text"]) <= set(shapes_text.TOKENS) for one in texts)
+    assert all(set(one["text"]) <= set(TOKENS) for one in texts)
     assert all(0 <= one["score"] <= 1 for one in texts)
     labels = (strips / "strips" / "val" / "texts.yaml").read_text()
     right = [f"{image.name}: '{one['text']}'" for image, one in zip(images, texts)]

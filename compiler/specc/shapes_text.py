@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 TOKENS = "0123456789"
-MAX_TOKENS = 5
+LENGTHS = (3, 5)  # tokens of a text: fewest, most
 SIZE = (32, 96)  # pixels: height and width of an image
 NOISE = 6.0  # standard deviation of the sensor noise, in grey values
 EMPTY = 0.04  # fraction of images without any digit
@@ -32,10 +32,13 @@ class Strip:
     noise_seed: int
 
 
-def sample_strip(rng: np.random.Generator) -> Strip:
+def sample_strip(
+    rng: np.random.Generator, tokens: str = TOKENS, lengths: tuple[int, int] = LENGTHS
+) -> Strip:
     """Draw a strip at random; equal generators give equal strips."""
-    length = 0 if rng.random() < EMPTY else int(rng.integers(3, MAX_TOKENS + 1))
-    text = "".join(TOKENS[i] for i in rng.integers(len(TOKENS), size=length))
+    shortest, longest = lengths
+    length = 0 if rng.random() < EMPTY else int(rng.integers(shortest, longest + 1))
+    text = "".join(tokens[i] for i in rng.integers(len(tokens), size=length))
     scale = float(rng.uniform(0.65, 0.8))
     width, height = _extent(text, scale)
     left = int(rng.integers(1, SIZE[1] - width))
@@ -61,7 +64,12 @@ def draw(strip: Strip) -> np.ndarray:
 
 
 def draw_dataset(
-    folder: Path, train: int = 400, validation: int = 50, seed: int = 0
+    folder: Path,
+    train: int = 400,
+    validation: int = 50,
+    seed: int = 0,
+    tokens: str = TOKENS,
+    lengths: tuple[int, int] = LENGTHS,
 ) -> None:
     """Write a dataset in the native layout to a new folder: `train/` and `val/`.
 
@@ -73,10 +81,11 @@ def draw_dataset(
         images.mkdir(parents=True)
         texts = {}
         for index in range(count):
-            strip = sample_strip(np.random.default_rng([seed, number, index]))
+            rng = np.random.default_rng([seed, number, index])
+            strip = sample_strip(rng, tokens, lengths)
             texts[f"strip_{index:05d}.png"] = strip.text
             cv2.imwrite(str(images / f"strip_{index:05d}.png"), draw(strip))
-        entry = {"task": "scene text recognition", "tokens": TOKENS}
+        entry = {"task": "scene text recognition", "tokens": tokens}
         entry["annotations"] = "texts.yaml"
         for file, value in (("metadata.yaml", entry), ("texts.yaml", texts)):
             text = yaml.safe_dump(value, sort_keys=False)
