@@ -33,7 +33,7 @@ def build(job: dict, folder: Path) -> Path:
 
 def make(folder: Path, heads: list[dict], resolution=MODEL_SIZE) -> Path:
     """The folder of a job with a neck that reaches level 6, where a head detects."""
-    detects = any(head["task"] == "object_detection" for head in heads)
+    detects = any(head["task"] != "multiclass_classification" for head in heads)
     model = {"backbone": {"name": "resnet18"}, "heads": heads}
     job = {
         "name": "tested",
@@ -46,7 +46,7 @@ def make(folder: Path, heads: list[dict], resolution=MODEL_SIZE) -> Path:
 def make_reader(folder: Path, heads: tuple[dict, ...], data: dict) -> Path:
     """The folder of a job with batches of four, and these options of its data."""
     neck = {"kind": "fpn", "bottom_level": 3, "top_level": 5, "channels": 32}
-    detects = any(head["task"] == "object_detection" for head in heads)
+    detects = any(head["task"] != "multiclass_classification" for head in heads)
     job = {
         "name": "tested",
         "data": {"train": "train", "resolution": DATA_SIZE} | data,

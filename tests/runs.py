@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import torch
 from emitted_jobs import build
 from processes import environment
 
-from specc import shapes
+from specc import shapes, shapes_maps
+from specc.shapes_points import FLIP_PAIRS, KEYPOINTS, QUADRILATERALS
 
 ITERATIONS, VALIDATIONS = 40, 4
 PATIENCE = 120  # seconds until a process counts as stuck
@@ -32,17 +34,44 @@ SCENE = {
     "categories": list(shapes.BACKGROUNDS),
 }
 
+REGIONS = {
+    "name": "regions",
+    "task": "semantic_segmentation",
+    "categories": list(shapes_maps.COLORS),
+    "colors": list(shapes_maps.COLORS.values()),
+    "channels": 32,
+}
+DEPTHS = {
+    "name": "depths",
+    "task": "depth_estimation",
+    "range": shapes_maps.DEPTH,
+    "channels": 32,
+}
+POSES = {
+    "name": "reach",
+    "task": "keypoint_detection",
+    "keypoints": list(KEYPOINTS),
+    "flip_pairs": [list(pair) for pair in FLIP_PAIRS],
+    "layers": 1,
+}
+QUADS = {
+    "name": "corners",
+    "task": "quadrilateral_detection",
+    "categories": list(QUADRILATERALS),
+    "layers": 1,
+}
+
 
 def make(folder: Path, *heads: dict, data=None, backbone=None, **trainer) -> Path:
     """The compiled folder of a job that learns from the dataset of `world`."""
-    detects = any(head["task"] == "object_detection" for head in heads)
+    levels = any(head["task"] != "multiclass_classification" for head in heads)
     own = {"train": "shapes/train", "validation": "shapes/val", "resolution": [64, 96]}
     job = {
         "name": folder.name,
         "data": own | (data or {}),
         "model": {
             "backbone": backbone,
-            "neck": FPN if detects else {"kind": "none"},
+            "neck": FPN if levels else {"kind": "none"},
             "heads": heads,
         },
         "trainer": {
@@ -87,6 +116,23 @@ def train(folder: Path, output: object, *arguments: object, code=0):
     common = ("--data", folder.parent, "--output", output)
     workers = () if "--workers" in arguments else ("--workers", 0)
     return run(folder, "train.py", *common, *workers, *arguments, code=code)
+
+
+def start(folder: Path, output: Path, *arguments: object) -> subprocess.Popen:
+    """A training process, once it has written its first checkpoint."""
+    flags = ("--data", folder.parent, "--output", output, *arguments)
+    process = subprocess.Popen(
+        command(folder, "train.py", *flags),
+        cwd=folder.parent,
+        env=one_core(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + PATIENCE
+    while not (output / "last.pt").exists() and time.monotonic() < end:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    return process
 
 
 def refusal(done: subprocess.CompletedProcess) -> str:

@@ -43,7 +43,7 @@ def scripts(few_shapes, monkeypatch):
     """Stands in for the emitted code: what the demo does with it is at stake here."""
     files = {"train.py": TRAIN.replace("AP50", "0.75"), "predict.py": PREDICT}
 
-    def compile_job(data):
+    def compile_job(data, tests):
         job, _, _ = analyse(data)
         return SimpleNamespace(job=job, files=files)
 

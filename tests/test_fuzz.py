@@ -115,7 +115,7 @@ def run_builds(count: int, number: int, place: Path) -> Counter:
         (folder / "job.json").write_bytes(json.dumps(value).encode())
         before = standing(place)
         code = cli.run_cli(
-            ["build", str(folder / "job.json"), "-o", str(folder / "out")]
+            ["build", "--tests", str(folder / "job.json"), "-o", str(folder / "out")]
         )
         assert code in (0, 1)
         new = standing(place) - before

@@ -15,6 +15,8 @@ import pytest
 import torch
 from runs import (
     PATIENCE,
+    POSES,
+    QUADS,
     SCENE,
     SHAPES,
     assert_equal_runs,
@@ -108,9 +110,11 @@ main()
 """
 
 
-def test_two_processes_are_one(place):
+@pytest.mark.parametrize("heads", [(SHAPES, SCENE), (POSES, QUADS)])
+def test_two_processes_are_one(place, heads):
     """Metrics of five images, and gradients of four with unlike numbers of objects."""
-    folder = make(place / "both", SHAPES, SCENE)
+    names = [head["name"] for head in heads]
+    folder = make(place / "-and-".join(names), *heads)
     script = folder / "compare.py"
     script.write_text(COMPARE)
     found = []
@@ -122,7 +126,7 @@ def test_two_processes_are_one(place):
     one, two = found
     first, second = json.loads(one["metrics"]), json.loads(two["metrics"])
     assert first == pytest.approx(second, abs=1e-6)
-    assert "scene/accuracy" in first and "shapes/ap" in first
+    assert {name.split("/")[0] for name in first} == set(names)
     for name, gradient in one["gradients"].items():
         scale = gradient.abs().max() + 1e-6
         assert torch.allclose(

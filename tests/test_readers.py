@@ -289,7 +289,7 @@ def test_a_file_that_is_not_coco_is_told(emitted, tmp_path, text):
     path = tmp_path / "train.json"
     if text is not None:
         path.write_text(text)
-    reason = "cannot be read" if text is None else "not a COCO file of boxes"
+    reason = "cannot be read" if text is None else "not such a COCO file"
     with pytest.raises(SystemExit, match=f"train.json: {reason}"):
         dataset.read_dataset(path)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import time
 from pathlib import Path
 
 import cv2
@@ -14,18 +12,17 @@ import pytest
 import torch
 from runs import (
     ITERATIONS,
-    PATIENCE,
     SCENE,
     SHAPES,
     VALIDATIONS,
+    PATIENCE,
     assert_equal_runs,
     checkpoint,
-    command,
     make,
-    one_core,
     refusal,
     rows,
     run,
+    start,
     train,
 )
 
@@ -74,23 +71,6 @@ def test_checkpoints_hold_what_the_design_says(whole, detector):
     assert all(
         key.split(".")[0] in ("backbone", "neck", "head") for key in last["model"]
     )
-
-
-def start(folder: Path, output: Path, *arguments: object) -> subprocess.Popen:
-    """A training process, once it has written its first checkpoint."""
-    flags = ("--data", folder.parent, "--output", output, *arguments)
-    process = subprocess.Popen(
-        command(folder, "train.py", *flags),
-        cwd=folder.parent,
-        env=one_core(),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    end = time.monotonic() + PATIENCE
-    while not (output / "last.pt").exists() and time.monotonic() < end:
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.02)
-    return process
 
 
 @pytest.mark.parametrize(

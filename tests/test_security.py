@@ -53,12 +53,15 @@ def test_weights_are_read_as_weights_only():
 
 @pytest.mark.slow
 def test_emitted_code_passes_bandit():
-    """With its defaults, and without a comment that silences it."""
+    """With its defaults, and without a comment that silences it; tests are made of
+    asserts, and left out."""
     texts = "".join(path.read_text("utf-8") for path in GENERATED.glob("*/*.py"))
     assert "nosec" not in texts
     command = [sys.executable, "-m", "bandit", "--quiet", "--format", "json"]
     done = subprocess.run(
-        [*command, "--recursive", str(GENERATED)], capture_output=True, text=True
+        [*command, "--exclude", "*/test_*.py", "--recursive", str(GENERATED)],
+        capture_output=True,
+        text=True,
     )
     found = json.loads(done.stdout)
     lines = found["metrics"]["_totals"]["loc"]

@@ -4,13 +4,14 @@ import hashlib
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import yaml
 
-from specc import shapes
+from specc import shapes, shapes_maps
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,44 @@ def test_boxes_lie_inside_the_image_and_some_touch_its_border(dataset):
     assert touching > 0
 
 
+def scene_of(*drawn: shapes.Shape) -> shapes.Scene:
+    background = shapes.Background("plain", ((0, 0, 0), (9, 9, 9)), 20.0, 0.0)
+    return shapes.Scene(80, 120, background, drawn, 0)
+
+
+def test_keypoints_are_where_a_shape_reaches_farthest():
+    """Null outside the image and behind another shape."""
+    circle = shapes.Shape("circle", (40.0, 30.0), 20.0, 0.0, (255, 0, 0))
+    front = shapes.Shape("square", (65.0, 30.0), 14.0, np.pi / 4, (0, 255, 0))
+    (alone,) = shapes.keypoints(scene_of(circle))
+    expected = {"center": [40, 30], "top": [40, 10], "right": [60, 30]}
+    expected |= {"bottom": [40, 50], "left": [20, 30]}
+    assert list(alone) == list(expected)
+    for name, place in expected.items():
+        assert alone[name] == pytest.approx(place, abs=0.1)
+    behind, _ = shapes.keypoints(scene_of(circle, front))
+    assert behind == alone | {"right": None}
+    (cut,) = shapes.keypoints(scene_of(replace(circle, center=(40.0, 10.0))))
+    assert cut["top"] is None and cut["center"] == [40, 10]
+    cover = replace(front, radius=60.0, center=(40.0, 30.0))
+    assert len(shapes.keypoints(scene_of(circle, cover))) == 1
+
+
+def test_corners_of_squares_go_clockwise_from_the_top_left():
+    """They may lie outside the image; hidden squares have none."""
+    square = shapes.Shape("square", (100.0, 30.0), 40.0, np.pi / 4, (255, 0, 0))
+    circle = shapes.Shape("circle", (40.0, 30.0), 20.0, 0.0, (255, 0, 0))
+    (found,) = shapes.quadrilaterals(scene_of(circle, square))
+    left, top, right, bottom = np.array([100, 30, 100, 30]) + np.array(
+        [-1, -1, 1, 1]
+    ) * 40 * np.cos(np.pi / 4)
+    corners = [[left, top], [right, top], [right, bottom], [left, bottom]]
+    assert found["category"] == "square" and right > 120
+    np.testing.assert_allclose(found["quadrilateral"], corners, atol=0.01)
+    hidden = replace(square, radius=5.0, center=(40.0, 30.0))
+    assert shapes.quadrilaterals(scene_of(hidden, circle)) == []
+
+
 def test_the_layout_is_native(dataset):
     assert sorted(path.name for path in dataset.iterdir()) == [
         "shapes.json",
@@ -115,22 +154,44 @@ def test_the_layout_is_native(dataset):
         folder = dataset / split
         images = {path.name for path in (folder / "images").iterdir()}
         assert len(images) == count
-        detection, classification = read(folder / "metadata.yaml")
-        assert detection["task"] == "object detection"
-        assert classification["task"] == "multiclass classification"
-        for entry in (detection, classification):
-            assert set(read(folder / entry["annotations"])) == images
+        stems = {Path(name).stem for name in images}
+        entries = read(folder / "metadata.yaml")
+        assert len(entries) == len({entry["annotations"] for entry in entries}) > 2
+        for entry in entries:
+            path = folder / entry["annotations"]
+            if path.is_dir():
+                assert {file.stem for file in path.iterdir()} == stems
+            else:
+                assert set(read(path)) == images
 
 
 def test_every_category_occurs_and_some_images_are_empty(dataset):
     folder = dataset / "train"
-    detection, classification = read(folder / "metadata.yaml")
+    detection, classification, *_ = read(folder / "metadata.yaml")
     boxes = read(folder / detection["annotations"])
     seen = {box["category"] for found in boxes.values() for box in found}
     assert seen == set(detection["categories"])
     assert [] in boxes.values()
     backgrounds = read(folder / classification["annotations"])
     assert set(backgrounds.values()) == set(classification["categories"])
+
+
+def test_maps_show_what_the_scene_does():
+    scene = shapes.sample_scene(np.random.default_rng(3))
+    covered = [shapes.coverage(s, scene.height, scene.width) for s in scene.shapes]
+    categories = shapes_maps.category_map(scene, covered)
+    owners = shapes.owners(scene)
+    colors = [shapes_maps.COLORS[shape.category] for shape in scene.shapes]
+    expected = np.uint8([*colors, shapes_maps.COLORS["background"]])[owners]
+    edge = (categories == 0).all(-1)
+    assert 0 < edge.mean() < 0.1 and len(colors) > 1
+    assert (categories == expected)[~edge].all()
+    depths = shapes_maps.depth_map(scene, covered)
+    assert depths.shape == (scene.height // 2, scene.width // 2)
+    assert depths.dtype == np.uint16 and set(np.unique(depths)[:2]) == {0, 1}
+    nearest = max(scene.shapes, key=lambda shape: shape.radius)
+    share = (4.0 - min(4.0, 0.5 * 60 / nearest.radius)) / 3.5
+    assert depths.max() == 1 + round(65534 * share)
 
 
 def test_sizes_vary_and_are_not_square(scenes):

@@ -45,8 +45,11 @@ def analyse(data: bytes) -> tuple[Job, nx.DiGraph, list[Diagnostic]]:
     return job, graph, findings
 
 
-def compile_job(data: bytes) -> Compiled:
-    """All passes but the last, which writes. Raises JobError with every finding."""
+def compile_job(data: bytes, tests: bool = False) -> Compiled:
+    """All passes but the last, which writes; with `tests`, a contract too.
+
+    Raises JobError with every finding.
+    """
     # The back end brings jinja2 and black; `specc check` must not wait for them.
     from specc.format import format_files
     from specc.plan import plan
@@ -55,21 +58,27 @@ def compile_job(data: bytes) -> Compiled:
     job, graph, findings = analyse(data)
     if any(finding.is_error for finding in findings):
         raise JobError(findings)
-    page = plan(job, graph)
+    page = plan(job, graph, tests)
     files = format_files(render(page))
     summary = summarize(job, graph)
     return Compiled(job, files, tuple(findings), summary, page.model_class)
 
 
-def compile_many(jobs: Sequence[bytes]) -> Iterator[Compiled | list[Diagnostic]]:
-    """Compile each job; yields, in order, what became of it or what is wrong with it."""
+def compile_many(
+    jobs: Sequence[bytes], tests: Sequence[bool] | None = None
+) -> Iterator[Compiled | list[Diagnostic]]:
+    """Compile each job; yields, in order, what became of it or what is wrong with it.
+
+    `tests` says which jobs get a contract; None: none of them.
+    """
+    tests = tests or [False] * len(jobs)
     workers = min(_processors(), len(jobs) // (_POOL_FROM // 2))
     if len(jobs) < _POOL_FROM or workers < 2:
-        yield from map(_attempt, jobs)
+        yield from map(_attempt, jobs, tests)
         return
     chunk = max(1, min(8, len(jobs) // (2 * workers)))
     with ProcessPoolExecutor(workers, initializer=_ignore_interrupt) as pool:
-        yield from pool.map(_attempt, jobs, chunksize=chunk)
+        yield from pool.map(_attempt, jobs, tests, chunksize=chunk)
 
 
 def as_values(job: Job) -> dict:
@@ -77,9 +86,9 @@ def as_values(job: Job) -> dict:
     return json.loads(json.dumps(asdict(job)))
 
 
-def _attempt(data: bytes) -> Compiled | list[Diagnostic]:
+def _attempt(data: bytes, tests: bool) -> Compiled | list[Diagnostic]:
     try:
-        return compile_job(data)
+        return compile_job(data, tests)
     except JobError as error:
         return error.diagnostics
 

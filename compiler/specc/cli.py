@@ -88,6 +88,12 @@ def graph(job: str, form: str) -> int:
     help="The output folder; for several jobs the folder that gets one for each.  "
     "[default: the job's own folder if it is named as the job, else generated/NAME]",
 )
+@click.option(
+    "--tests/--no-tests",
+    default=None,
+    help="Write test_contract.py too, for pytest; or take it away.  "
+    "[default: keep it where it is]",
+)
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if a build is due.")
 @click.option("--strict", is_flag=True, help="With --check: exit 1 for your edits too.")
 @click.option("--verify", is_flag=True, help="Compare model.py with the level graph.")
@@ -95,6 +101,7 @@ def graph(job: str, form: str) -> int:
 def build(
     jobs: tuple[str, ...],
     output: Path | None,
+    tests: bool | None,
     check: bool,
     strict: bool,
     verify: bool,
@@ -105,6 +112,7 @@ def build(
     \b
     specc build job.json
     specc build -o detector job.json
+    specc build --tests job.json
     specc build --check generated/*/job.json
     """
     if strict and not check:
@@ -114,8 +122,8 @@ def build(
     from specc import commands
 
     if check:
-        return commands.build_check(jobs, output, strict, verify)
-    return commands.build(jobs, output, verify, force)
+        return commands.build_check(jobs, output, tests, strict, verify)
+    return commands.build(jobs, output, tests, verify, force)
 
 
 @cli.command()

@@ -61,14 +61,20 @@ def graph(path: str, form: str) -> int:
     return 0
 
 
-def build(paths: Sequence[str], out: Path | None, verify: bool, force: bool) -> int:
+def build(
+    paths: Sequence[str],
+    out: Path | None,
+    tests: bool | None,
+    verify: bool,
+    force: bool,
+) -> int:
     """`specc build`: bring each job's folder up to date."""
-    files, wrong = _job_files(paths, out)
+    files, wrong = _job_files(paths, out, tests)
     due = []
     for file in files:
-        stamp = (
-            None if verify or not file.folder else stamps.find(file.folder, file.data)
-        )
+        stamp = None
+        if file.folder and not verify:
+            stamp = stamps.find(file.folder, file.data, file.tests)
         if stamp is None or (force and stamp.kept):
             due.append(file)
         else:
@@ -79,15 +85,18 @@ def build(paths: Sequence[str], out: Path | None, verify: bool, force: bool) -> 
 
 
 def build_check(
-    paths: Sequence[str], out: Path | None, strict: bool, verify: bool
+    paths: Sequence[str],
+    out: Path | None,
+    tests: bool | None,
+    strict: bool,
+    verify: bool,
 ) -> int:
     """`specc build --check`: would a build change anything?"""
-    from specc.build import compile_many
     from specc.compare import compare
     from specc.output import output_of
 
-    files, wrong = _job_files(paths, out)
-    for file, outcome in zip(files, compile_many([file.data for file in files])):
+    files, wrong = _job_files(paths, out, tests)
+    for file, outcome in _compiled(files):
         if isinstance(outcome, list):
             say_findings(outcome, file.data, file.path)
             wrong = True
@@ -145,12 +154,14 @@ def say_findings(
         click.echo(text, nl=False, err=True)
 
 
-def _job_files(paths: Sequence[str], out: Path | None) -> tuple[list[JobFile], bool]:
+def _job_files(
+    paths: Sequence[str], out: Path | None, tests: bool | None
+) -> tuple[list[JobFile], bool]:
     """The jobs that could be read, and whether any could not. Raises JobError E406."""
     files, wrong = [], False
     for path in paths:
         try:
-            files.append(jobfiles.open_job(path, out, several=len(paths) > 1))
+            files.append(jobfiles.open_job(path, out, len(paths) > 1, tests))
         except JobError as error:
             say_findings(error.diagnostics)
             wrong = True
@@ -160,10 +171,8 @@ def _job_files(paths: Sequence[str], out: Path | None) -> tuple[list[JobFile], b
 
 def _build_due(files: list[JobFile], verify: bool, force: bool, hint: bool) -> bool:
     """Build what no stamp knows. Returns whether anything was wrong."""
-    from specc.build import compile_many
-
     wrong = False
-    for file, outcome in zip(files, compile_many([file.data for file in files])):
+    for file, outcome in _compiled(files):
         if isinstance(outcome, list):
             say_findings(outcome, file.data, file.path)
             wrong = True
@@ -178,6 +187,14 @@ def _build_due(files: list[JobFile], verify: bool, force: bool, hint: bool) -> b
     return wrong
 
 
+def _compiled(files: list[JobFile]) -> Iterable[tuple]:
+    """Each job with what became of it, or what is wrong with it."""
+    from specc.build import compile_many
+
+    jobs, tests = [file.data for file in files], [file.tests for file in files]
+    return zip(files, compile_many(jobs, tests))
+
+
 def _write(file: JobFile, compiled, force: bool, hint: bool) -> None:
     from specc import record
     from specc.output import output_of
@@ -189,7 +206,7 @@ def _write(file: JobFile, compiled, force: bool, hint: bool) -> None:
         compiled.summary.parameters, written.kept, tuple(compiled.warnings)
     )
     recorded = record.record_of(output.files, output.job)
-    stamps.leave(file.folder, file.data, [*output.files, *recorded], stamp)
+    stamps.leave(file.folder, file.data, [*output.files, *recorded], stamp, file.tests)
     _say_built(file, stamp, written)
     if hint and written.written:
         _say_next(file.folder)

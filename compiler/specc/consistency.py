@@ -1,8 +1,11 @@
-"""Values that are legal one by one and contradict each other: E301..E322."""
+"""Values that are legal one by one and contradict each other: E301..E322; further ones in
+consistency_maps.py and consistency_keypoints.py."""
 
 from __future__ import annotations
 
+from specc import consistency_keypoints
 from specc.backbones import TABLES
+from specc.consistency_maps import map_findings
 from specc.diagnostics import Diagnostic
 from specc.job import Head, Job
 from specc.schema import head
@@ -25,6 +28,11 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _shares,
         _patience,
         _clock,
+        map_findings,
+        consistency_keypoints.flip_pairs,
+        consistency_keypoints.sigmas,
+        consistency_keypoints.mirroring,
+        consistency_keypoints.coco,
         _tokens,
     )
     return [finding for rule in rules for finding in rule(job, given)]

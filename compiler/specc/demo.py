@@ -20,6 +20,7 @@ from pathlib import Path
 
 import click
 
+from specc import record
 from specc.build import Compiled, as_values, compile_job
 from specc.commands import say_findings
 from specc.diagnostics import JobError
@@ -123,8 +124,9 @@ def _build(folder: Path) -> Compiled:
         job.write_bytes(Path(__file__).with_name("demo_job.json").read_bytes())
     print(f"Building {job}", flush=True)
     data = job.read_bytes()
+    tests = record.CONTRACT in record.read(job.parent).files
     try:
-        compiled = compile_job(data)
+        compiled = compile_job(data, tests)
     except JobError as error:
         say_findings(error.diagnostics, data, str(job))
         raise DemoError(f"mend {job}, or delete it to get the demo's own") from error

@@ -15,9 +15,9 @@ _STANDARD = {
     **{
         name: (name, None)
         for name in (
-            "argparse", "atexit", "colorsys", "contextlib", "copy", "csv", "functools",
-            "hashlib", "inspect", "io", "itertools", "json", "math", "multiprocessing", "os", "shutil",
-            "signal", "sys", "threading", "time",
+            "argparse", "ast", "atexit", "colorsys", "contextlib", "copy", "csv", "functools",
+            "hashlib", "html", "inspect", "io", "itertools", "json", "math", "multiprocessing", "os",
+            "shutil", "signal", "subprocess", "sys", "threading", "time",
         )
     },
     "Counter": ("collections", "Counter"),
@@ -26,11 +26,14 @@ _STANDARD = {
     "Path": ("pathlib", "Path"),
     "PureWindowsPath": ("pathlib", "PureWindowsPath"),
     "BinaryIO": ("typing", "BinaryIO"),
+    "importlib": ("importlib.util", None),
+    "ModuleType": ("types", "ModuleType"),
     "NamedTuple": ("typing", "NamedTuple"),
 }  # fmt: skip
 _OTHERS = {
     "cv2": ("cv2", None),
     "np": ("numpy", None),
+    "pytest": ("pytest", None),
     "torch": ("torch", None),
     "dist": ("torch.distributed", None),
     "F": ("torch.nn.functional", None),
@@ -126,7 +129,7 @@ def _lines(wanted: set[str], known: dict[str, tuple[str, str | None]]) -> list[s
     for used in wanted & known.keys():
         module, name = known[used]
         if name is None:
-            alias = "" if used == module else f" as {used}"
+            alias = "" if used == module.split(".")[0] else f" as {used}"
             modules.append(f"import {module}{alias}")
         else:
             names[module].append(name)

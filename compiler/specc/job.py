@@ -17,6 +17,11 @@ class Augmentation:
     scale: float  # the fitted size times a factor in [1 - scale, 1 + scale]
     color: float  # brightness, contrast, saturation times a factor in [1 - color, 1 + color]
 
+    @property
+    def mirrors(self) -> bool:
+        """Whether a view may show its image as a mirror does."""
+        return self.horizontal_flip or self.vertical_flip or self.transpose
+
 
 @dataclass(frozen=True)
 class Data:
@@ -90,6 +95,50 @@ class ObjectDetection(Head):
     bottom_level: int
     top_level: int
     layers: int  # 3x3 convolutions in each tower
+    score_threshold: float
+    iou_threshold: float
+    max_detections: int
+
+
+@dataclass(frozen=True)
+class SemanticSegmentation(Head):
+    categories: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]  # of the categories, in their order
+    bottom_level: int
+    top_level: int
+    channels: int  # of the decoder
+
+
+@dataclass(frozen=True)
+class DepthEstimation(Head):
+    range: tuple[float, float]  # nearest, farthest
+    bottom_level: int
+    top_level: int
+    channels: int  # of the decoder
+
+
+@dataclass(frozen=True)
+class KeypointDetection(Head):
+    keypoints: tuple[str, ...]
+    flip_pairs: tuple[tuple[str, str], ...] | None  # None: images are not mirrored
+    sigmas: tuple[float, ...] | None
+    bottom_level: int
+    top_level: int
+    layers: int  # 3x3 convolutions in each tower
+    keypoint_weight: float
+    presence_weight: float
+    score_threshold: float
+    iou_threshold: float
+    max_detections: int
+
+
+@dataclass(frozen=True)
+class QuadrilateralDetection(Head):
+    categories: tuple[str, ...]
+    bottom_level: int
+    top_level: int
+    layers: int  # 3x3 convolutions in each tower
+    corner_weight: float
     score_threshold: float
     iou_threshold: float
     max_detections: int

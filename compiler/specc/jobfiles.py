@@ -9,26 +9,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from specc import record
 from specc.diagnostics import fail
 
 
 @dataclass(frozen=True)
 class JobFile:
-    """A job's bytes as read; ``name`` and ``folder`` are empty in a job that is wrong."""
+    """A job's bytes as read; ``name`` and ``folder`` are empty in a job that is wrong.
+
+    ``tests`` says whether the folder gets a contract.
+    """
 
     path: str  # as the user wrote it
     data: bytes
     name: str
     folder: Path | None
+    tests: bool
 
 
-def open_job(path: str, out: Path | None, several: bool) -> JobFile:
-    """Read a job and find its output folder. Raises JobError E401."""
+def open_job(
+    path: str, out: Path | None, several: bool, tests: bool | None = None
+) -> JobFile:
+    """Read a job and find its output folder. Raises JobError E401, E407.
+
+    Unless `tests` says otherwise, a folder that was built with a contract keeps one.
+    """
     data = read(path)
     name = _name(data)
-    return JobFile(
-        path, data, name, _folder(path, name, out, several) if name else None
-    )
+    folder = _folder(path, name, out, several) if name else None
+    if tests is None:
+        tests = folder is not None and record.CONTRACT in record.read(folder).files
+    return JobFile(path, data, name, folder, tests)
 
 
 def read(path: str) -> bytes:

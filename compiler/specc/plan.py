@@ -16,7 +16,13 @@ import networkx as nx
 from specc.cost import Summary, summarize
 from specc.job import Job
 from specc.plan_backbone import BackbonePlan, plan_backbone
-from specc.plan_data import data_constants, draw_constants, plan_data
+from specc.plan_contract import ContractPlan, plan_contract
+from specc.plan_data import (
+    data_constants,
+    draw_constants,
+    evaluate_constants,
+    plan_data,
+)
 from specc.plan_dataset import dataset_constants, plan_dataset
 from specc.plan_heads import HeadPlan, plan_heads
 from specc.plan_maps import star
@@ -34,9 +40,6 @@ from specc.timm_models import is_timm
 from specc.resolved import as_job
 from specc.tasks import once, task_of, tasks_of, templates
 
-_JOB_FILE = 'Path(__file__).with_name("resolved.json")'
-JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
-
 TITLE_COLUMNS = 84  # of a docstring's first line, beside its quotes
 
 
@@ -53,6 +56,7 @@ class Plan:
     constants: dict[str, tuple[Line, ...]]
     values: dict[str, Any]
     resolved: dict[str, Any]  # the job with every default, in the job language
+    contract: ContractPlan | None = None  # of test_contract.py, if it is wanted
 
     def context(self) -> dict[str, Any]:
         """The variables of the templates."""
@@ -61,8 +65,8 @@ class Plan:
         return own | self.values
 
 
-def plan(job: Job, graph: nx.DiGraph) -> Plan:
-    """The page of a job whose graph passed all checks."""
+def plan(job: Job, graph: nx.DiGraph, tests: bool = False) -> Plan:
+    """The page of a job whose graph passed all checks; with `tests`, a contract too."""
     summary = summarize(job, graph)
     neck = plan_neck(job, summary)
     backbone = plan_backbone(job, summary)
@@ -71,7 +75,7 @@ def plan(job: Job, graph: nx.DiGraph) -> Plan:
         "model.py": _model_constants(job, summary, backbone, neck, heads),
         "dataset.py": dataset_constants(job, heads),
         "data.py": data_constants(job),
-        "evaluate.py": (JOB,),
+        "evaluate.py": evaluate_constants(job, heads),
         "draw.py": draw_constants(job),
         "train.py": train_constants(job, backbone),
     }
@@ -83,9 +87,21 @@ def plan(job: Job, graph: nx.DiGraph) -> Plan:
         **plan_data(job, heads),
         **plan_train(job),
     }
+    if tests:
+        values["requirements"] = sorted(
+            [*values["requirements"], "pytest"], key=str.lower
+        )
     model_class = task_of(job.heads[0]).model_class if len(heads) == 1 else "Network"
     return Plan(
-        job.name, model_class, backbone, neck, heads, constants, values, as_job(job)
+        job.name,
+        model_class,
+        backbone,
+        neck,
+        heads,
+        constants,
+        values,
+        as_job(job),
+        plan_contract(job, graph, heads) if tests else None,
     )
 
 
@@ -99,6 +115,7 @@ def _texts(job: Job, summary: Summary, heads: tuple[HeadPlan, ...]) -> dict[str,
         "uses_timm": is_timm(job.backbone.name),
         "output": f"runs/{job.name}",
         "requirements": _requirements(job),
+        "color_files": [name for h in heads for name, _ in h.code.files],
         "name_files": [h.names_file for h in heads if h.names_in_file],
     }
 
@@ -148,6 +165,7 @@ def _model_values(
         "resize_input": job.backbone.resize_input,
         "model_sections": _model_sections(job, mode, backbone, neck),
         "model_input": "images" if mode == "unpadded" else "canvas",
+        "whole_input": "images" if mode == "unpadded" else "padded(model, images)",
         "parts": parts,
         "trunk": _trunk(heads, backbone, neck),
         "told": told,
@@ -204,14 +222,22 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     return {
         "placed_heads": placed,
         "coordinates": any(task.coordinates for task in tasks_of(job)),
+        "bounded": any(task.coordinates and task.bounded for task in tasks_of(job)),
         "cells_wanted": any(task.cells_wanted for task in tasks_of(job)),
         "weighted": any(head.loss_weight != 1 for head in heads),
         "weighted_value": _weighted(heads),
         "loss_weights": {head.name: head.loss_weight for head in heads},
         "losses": mapping((head.name, head.code.loss) for head in heads),
         "decoded": mapping((head.name, head.code.decode) for head in heads),
+        "own_note": _own_note(job),
         "in_own_pixels": "in their own pixels" if placed else "of any size",
     }
+
+
+def _own_note(job: Job) -> str:
+    """How the results of `predict` differ from those of `decode`."""
+    notes = once([task.own_note] for task in tasks_of(job))
+    return "".join(f",\n    {note}" for note in notes if note)
 
 
 def _weighted(heads: tuple[HeadPlan, ...]) -> str:

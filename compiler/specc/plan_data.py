@@ -18,6 +18,8 @@ DRAWABLE = {
     3: "image.copy()",
     4: "cv2.cvtColor(image, cv2.COLOR_RGBA2RGB)",
 }
+_JOB_FILE = 'Path(__file__).with_name("resolved.json")'
+JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
 TRAINING_SET = {  # with augmentation or without
     True: "Augmented samples by (epoch, index): the same pair gives the same view.",
     False: "Letterboxed samples by (epoch, index).",
@@ -56,6 +58,8 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
                 ["data/batches"],
             ]
         ),
+        "transform_methods": _transform_methods(tasks, chosen),
+        "mirrors": chosen.mirrors,
         "stack_sections": templates(task.stacking for task in tasks),
         "training_set": TRAINING_SET[chosen != NO_AUGMENTATION],
         "drawable_image": DRAWABLE[job.data.channels],
@@ -71,6 +75,10 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **_augmentation(chosen, moves),
         **plan_cache(job.data),
         "places": places,
+        "transposes": chosen.transpose,
+        "decoded_kinds": (
+            "image or a map" if any(t.in_folder for t in tasks) else "image"
+        ),
         "word_sections": templates(task.in_words for task in tasks),
         "metric_sections": templates(task.metrics for task in tasks),
         "draw_sections": templates(
@@ -82,23 +90,46 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "label_sections": templates(task.label_words for task in tasks),
         "words_by_head": mapping((head.name, head.code.words) for head in heads),
         "label_words_by_head": mapping((h.name, h.code.label_words) for h in heads),
-        "evidence_by_head": _evidence(heads),
+        **_evidence(heads),
         "metrics_by_head": mapping((head.name, head.code.metrics) for head in heads),
         "meaning": _meaning(tasks),
         "words_examples": [head.code.words_example for head in heads],
+        "saved_by_head": _saved(heads),
         "predict_title": "What the model finds in images",
         "pixels_note": ", in pixels of each image" if places else "",
     }
 
 
-def _evidence(heads: tuple[HeadPlan, ...]) -> str:
-    """What the metrics of each head need of an image; empty if all need the words."""
+def _transform_methods(tasks: list[Task], chosen: Augmentation) -> list[str]:
+    """What labels ask of a Transform."""
+    methods = once(task.transforms for task in tasks)
+    if chosen.mirrors and "points" in methods:  # names of points may depend on it
+        methods.append("mirrors")
+    turned = "_transposed" if chosen.transpose else ""
+    return [f"data/transform/{method}{turned}.py.jinja" for method in methods]
+
+
+def _evidence(heads: tuple[HeadPlan, ...]) -> dict[str, str]:
+    """What the metrics of each head need of an image, if not the words of all heads."""
+    words = "in_words(results, row, sample, seen)"
     if not any(head.code.evidence for head in heads):
-        return ""
-    return mapping(
-        (head.name, head.code.evidence or f"words[{literal(head.name)}]")
-        for head in heads
-    )
+        empty = {"evidence_by_head": "", "kept_parameter": ""}
+        return {**empty, "found_words": words}
+    kept = "kept: Callable[[Sample, dict], dict] = lambda sample, words: words"
+    return {
+        "evidence_by_head": mapping(
+            (head.name, head.code.evidence or f"words[{literal(head.name)}]")
+            for head in heads
+        ),
+        "kept_parameter": f", {kept}",
+        "found_words": f"kept(sample, {words})",
+    }
+
+
+def _saved(heads: tuple[HeadPlan, ...]) -> str:
+    """The names of the files with what predictions.json does not hold itself."""
+    saved = [(head.name, head.code.saved) for head in heads if head.code.saved]
+    return mapping(saved) if saved else ""
 
 
 def _meaning(tasks: list[Task]) -> str:
@@ -108,6 +139,11 @@ def _meaning(tasks: list[Task]) -> str:
     read = "head[{}]" if shared else "head.get({})"
     values = ['head["task"]', *(read.format(literal(field)) for field in fields)]
     return values[0] if len(values) == 1 else f"({', '.join(values)})"
+
+
+def evaluate_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]:
+    shared = once(task.evaluate_constants for task in tasks_of(job))
+    return (JOB, *shared, *once(head.code.evaluate_constants for head in heads))
 
 
 def draw_constants(job: Job) -> tuple[Line, ...]:

@@ -8,14 +8,23 @@ from specc.job import Data, Job
 from specc.plan_heads import HeadPlan
 from specc.plan_source import Line, constant, mapping
 from specc.tasks import Task, once, tasks_of, templates
+from specc.tasks.maps import SUFFIXES_LINE
 
 YAML = ("native", "yolo")  # formats with files that a bomb could hide in
 UNNAMED = ("voc", "csv")  # formats that do not list the names of their categories
 VOC_SIDES = ("xmin", "ymin", "xmax", "ymax")
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
 PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
 VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
+
+LONE_MAPS = {  # with several heads or one
+    True: "A map without an image is there too: it is named among the problems.",
+    False: "Either without the other is there too: it is named among the problems.",
+}
+PAIRED_MAPS = {
+    True: "{k: files[stem] for k, stem in images.items() if stem in files}",
+    False: '{k: files.get(v, maps / f"{v}.png") for k, v in images.items()}',
+}
 
 
 def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]:
@@ -30,7 +39,7 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         lines += [constant("VALIDATION_SHARE", share, "of it is held out")]
     lines += once(head.code.dataset_constants for head in heads)
     if data.format in ("folders", "voc", "yolo"):
-        lines.append(constant("SUFFIXES", SUFFIXES, "of images"))
+        lines.append(SUFFIXES_LINE)
     if data.format == "voc":
         lines.append(constant("VOC_SIDES", VOC_SIDES))
     if data.format == "csv":
@@ -40,19 +49,42 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
 
 def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     tasks = tasks_of(job)
-    notes = once([task.empty_note] for task in tasks if task.empty_note)
     return {
         "reader_docstring": f"dataset/{job.data.format}_docstring.jinja",
         "dataset_sections": _sections(job.data, tasks, several=len(heads) > 1),
+        "nullable": not all(task.in_folder for task in tasks),
+        "lone_maps": LONE_MAPS[len(heads) > 1],
+        "paired_maps": PAIRED_MAPS[len(heads) > 1],
+        "coco_what": tasks[0].coco_what,
+        "coco_key": tasks[0].names,
+        "coco_names": tasks[0].coco_names,
+        "coco_found": tasks[0].coco_found,
         "validation": job.data.validation is not None,
         "annotation_examples": _examples(job, heads),
+        "notes": _notes(tasks),
         "csv_columns": _columns(job, heads),
         "training_split": ', "train"' if job.data.format == "yolo" else "",
-        "empty_note": "".join(f", {note}" for note in notes),
         "label_type": " | ".join(once([task.label] for task in tasks)),
+        "one_head_annotations": heads[0].annotations,
         "annotations_by_head": mapping((head.name, head.annotations) for head in heads),
         "parsed_labels": mapping((head.name, head.code.parse) for head in heads),
     }
+
+
+def _lists_names(data: Data, tasks: list[Task]) -> bool:
+    """Whether the dataset has names that are compared with the job's."""
+    return data.format not in UNNAMED and any(task.names for task in tasks)
+
+
+def _notes(tasks: list[Task]) -> list[str]:
+    """What the examples do not show, in sentences."""
+    notes = once([task.empty_note] for task in tasks if task.empty_note)
+    lines = []
+    if not all(task.in_folder for task in tasks):
+        lines.append(", ".join(["`null` leaves an image out", *notes]) + ".")
+    if any(task.in_folder for task in tasks):
+        lines.append("A map has the stem of its image; it may be smaller.")
+    return lines
 
 
 def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
@@ -72,7 +104,7 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
             once(task.native_readers for task in tasks) if native else [],
             ["dataset/yaml"] if data.format in YAML else [],
             [] if data.format == "folders" else ["dataset/below"],
-            [] if data.format in UNNAMED else ["dataset/compare_names"],
+            ["dataset/compare_names"] if _lists_names(data, tasks) else [],
             ["dataset/banner_image"],
             [
                 (
@@ -103,8 +135,14 @@ def _examples(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
     for number, (title, (task, _)) in enumerate(tasks.items(), 1):
         lines.append(f"{'  - ' if several else '    '}task: {title}")
         lines += [f"    {line}" for line in task.metadata]
-        lines.append(f"    annotations: annotations{number if several else ''}.yaml")
-    for number, (_, head) in enumerate(tasks.values(), 1):
-        lines.append(f"annotations{number if several else ''}.yaml")
-        lines.append(f"    image.jpg: {head.code.annotation}")
+        lines.append(f"    annotations: {_file(task, number if several else '')}")
+    for number, (task, head) in enumerate(tasks.values(), 1):
+        lines.append(_file(task, number if several else ""))
+        image = "image.png" if task.in_folder else "image.jpg"
+        lines.append(f"    {image}: {head.code.annotation}")
     return lines
+
+
+def _file(task: Task, number: int | str) -> str:
+    """What holds the annotations in the example."""
+    return f"maps{number}/" if task.in_folder else f"annotations{number}.yaml"

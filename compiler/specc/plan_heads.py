@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from specc.cost import Summary
+from specc.cost import Level, Summary
 from specc.job import Head, Job
 from specc.plan_neck import NeckPlan
 from specc.plan_source import Line, constant, literal
@@ -31,6 +31,10 @@ class HeadPlan:
     annotations: str  # of its images, by name
     own_pixels: str  # template: its results in pixels of the image
     stack: str  # function that makes a batch of its targets
+
+    @property
+    def own(self) -> str:
+        return self.code.own
 
     @property
     def draw(self) -> str:
@@ -97,9 +101,21 @@ def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
         results=f"results{key}",
         labels=f"sample.labels{key}",
         words=f"words{key}",
-        width="CHANNELS" if read[0].neck else str(read[0].backbone),
+        width=_width(read[0]),
+        widths=_widths([_width(level) for level in read]),
         levels=tuple(level.level for level in read),
     )
+
+
+def _width(level: Level) -> str:
+    return "CHANNELS" if level.neck else str(level.backbone)
+
+
+def _widths(each: list[str]) -> str:
+    """A tuple of them."""
+    if len(set(each)) == 1 < len(each):
+        return f"({each[0]},) * {len(each)}"
+    return f"({', '.join(each)}{',' * (len(each) == 1)})"
 
 
 def code_name(name: str) -> str:

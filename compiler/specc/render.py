@@ -9,7 +9,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from specc.imports import with_imports
 from specc.plan import Plan
+from specc.plan_contract import ContractPlan
 from specc.plan_source import literal
+from specc.record import CONTRACT
 from specc.resources import template_folder
 
 CODE = (
@@ -30,16 +32,32 @@ def render(plan: Plan) -> dict[str, str]:
         template = environment().get_template(f"{path}.jinja")
         text = template.render(context, constants=constants)
         code[path] = with_imports(path, text, code)
+    if plan.contract:
+        text = environment().get_template(f"{CONTRACT}.jinja").render(context)
+        code[CONTRACT] = with_imports(CONTRACT, text, {})  # the scripts run apart
     texts = {
         path: environment().get_template(f"{path}.jinja").render(context)
         for path in (*TEXTS, *context["further_texts"])
     }
     resolved = json.dumps(plan.resolved, indent=2, ensure_ascii=False)
-    return code | texts | {"resolved.json": f"{resolved}\n"} | _name_files(plan)
+    files = code | texts | {"resolved.json": f"{resolved}\n"} | _name_files(plan)
+    return files | ({"state_dict.json": _state(plan.contract)} if plan.contract else {})
+
+
+def _state(contract: ContractPlan) -> str:
+    """The keys of the state dict and their shapes, a line each."""
+    lines = (f"{json.dumps(key)}: {json.dumps(shape)}" for key, shape in contract.state)
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def _name_files(plan: Plan) -> dict[str, str]:
-    return {
+    """Names and colors that are too many to stand in the code."""
+    others = dict(pair for head in plan.heads for pair in head.code.files)
+    lines = {
+        name: "[\n" + ",\n".join(map(json.dumps, value)) + "\n]\n"
+        for name, value in others.items()
+    }
+    return lines | {
         head.names_file: json.dumps(head.names, indent=0, ensure_ascii=False) + "\n"
         for head in plan.heads
         if head.names_in_file

@@ -17,17 +17,21 @@ from specc.job import (
     Backbone,
     BiFPN,
     Data,
+    DepthEstimation,
     Head,
     Initialization,
     Job,
+    KeypointDetection,
     MulticlassClassification,
     MultilabelClassification,
     Neck,
     ObjectDetection,
     Optimizer,
+    QuadrilateralDetection,
     Regression,
     SceneTextRecognition,
     Scheduler,
+    SemanticSegmentation,
     Slurm,
     Trainer,
 )
@@ -36,12 +40,16 @@ from specc.schema import fill, head, part
 from specc.validate import validate
 
 HEADS = {
+    "autoregressive_text_recognition": AutoregressiveTextRecognition,
+    "depth_estimation": DepthEstimation,
+    "keypoint_detection": KeypointDetection,
     "multiclass_classification": MulticlassClassification,
     "multilabel_classification": MultilabelClassification,
     "object_detection": ObjectDetection,
+    "quadrilateral_detection": QuadrilateralDetection,
     "regression": Regression,
     "scene_text_recognition": SceneTextRecognition,
-    "autoregressive_text_recognition": AutoregressiveTextRecognition,
+    "semantic_segmentation": SemanticSegmentation,
 }
 NECKS = {"fpn": FPN, "bifpn": BiFPN}
 
@@ -77,20 +85,24 @@ def _job(given: dict) -> Job:
 def _data(given: dict, filled: dict, heads: tuple[Head, ...]) -> Data:
     augmentation = filled["augmentation"]
     if augmentation:
-        derived = _augmentation(given.get("augmentation") or {}, heads)
-        augmentation = Augmentation(**{**augmentation, **derived})
+        given_augmentation = given.get("augmentation") or {}
+        augmentation = {**augmentation, **_gentle(given_augmentation, heads)}
     changed = {
         "resolution": tuple(filled["resolution"]),
-        "augmentation": augmentation or None,
+        "augmentation": Augmentation(**augmentation) if augmentation else None,
     }
     return Data(**{**filled, **changed})
 
 
-def _augmentation(given: dict, heads: tuple[Head, ...]) -> dict[str, Any]:
-    """What changes of an image would spoil a text, off where they are not asked for."""
-    spoils = {"horizontal_flip": False, "scale": 0.0}
+def _gentle(given: dict, heads: tuple[Head, ...]) -> dict[str, Any]:
+    """Changes that would spoil what a head learns, off where they are not asked for: a
+    text is none if it is mirrored or cropped, and a mirror swaps keypoints, some of
+    which a head may not pair."""
     reads_text = any(head(one.task).get("x-reads-text") for one in heads)
-    return {k: v for k, v in spoils.items() if reads_text and given.get(k) is None}
+    unpaired = any(getattr(one, "flip_pairs", ()) is None for one in heads)
+    spoils = {"horizontal_flip": False} if reads_text or unpaired else {}
+    spoils |= {"scale": 0.0} if reads_text else {}
+    return {key: value for key, value in spoils.items() if given.get(key) is None}
 
 
 def _neck(given: dict, model: dict, backbone: Backbone) -> Neck | None:

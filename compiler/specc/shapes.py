@@ -24,6 +24,8 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
+from specc import shapes_maps, shapes_points  # which need the same
+
 CATEGORIES = ("circle", "square", "triangle", "star")
 BACKGROUNDS = ("plain", "stripes", "checks")
 COUNTS = ("none", "one", "two", "three", "four", "five", "six")  # shapes in an image
@@ -201,12 +203,26 @@ def boxes(scene: Scene) -> list[dict]:
     return found
 
 
+def keypoints(scene: Scene) -> list[dict]:
+    """The keypoints of each shape (see shapes_points.py)."""
+    return shapes_points.keypoints(scene, [outline(shape) for shape in scene.shapes])
+
+
+def quadrilaterals(scene: Scene) -> list[dict]:
+    """The corners of each square that is seen (see shapes_points.py)."""
+    seen = set(np.unique(owners(scene)).tolist())
+    outlines = [outline(shape) for shape in scene.shapes]
+    return shapes_points.quadrilaterals(scene, outlines, seen)
+
+
 def labels(scene: Scene) -> dict[str, object]:
     """What one label says of the whole image, by its file of annotations."""
     seen = [shape["category"] for shape in boxes(scene)]
     return {
         "tags.yaml": [name for name in CATEGORIES if name in seen],
         "counts.yaml": COUNTS[len(seen)],
+        "keypoints.yaml": keypoints(scene),
+        "quadrilaterals.yaml": quadrilaterals(scene),
         "fractions.yaml": round(float((owners(scene) >= 0).mean()), 4),
     }
 
@@ -236,6 +252,8 @@ METADATA = [
         "annotations": "counts.yaml",
     },
     {"task": "regression", "range": [0.0, 1.0], "annotations": "fractions.yaml"},
+    *shapes_maps.METADATA,
+    *shapes_points.METADATA,
 ]
 
 
@@ -244,10 +262,14 @@ def draw_dataset(
 ) -> None:
     """Write a dataset in the native layout: `train/` and `val/`, several tasks each.
 
-    The tasks are object detection (the shapes), multiclass classification (the
-    background; how many shapes, ordered), multilabel classification (which shapes) and
-    regression (the fraction of the image that shapes cover). Image i of a split depends on the seed and on i alone. A dataset drawn
-    earlier with the same numbers is kept.
+    They are object detection (the shapes), multiclass classification (the background;
+    how many shapes, ordered), multilabel classification (which shapes), regression (the
+    fraction of the image that shapes cover), keypoint detection (how far each shape
+    reaches), quadrilateral detection (squares), semantic segmentation and depth
+    estimation.
+
+    Image i of a split depends on the seed and on i alone. A dataset drawn earlier with
+    the same numbers is kept.
 
     Raises FileExistsError where the folder holds anything else.
     """
@@ -301,6 +323,9 @@ def _draw_split(folder: Path, count: int, entropy: tuple[int, int]) -> None:
     for file in next(iter(told.values()), ()):
         whole = {name: of[file] for name, of in told.items()}
         _write_yaml(folder / file, whole, leaves_in_line)
+    for name, scene in scenes.items():
+        covered = [coverage(s, scene.height, scene.width) for s in scene.shapes]
+        shapes_maps.write(folder, Path(name).stem, scene, covered)
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:

@@ -34,11 +34,12 @@ class Stamp:
     warnings: tuple[Diagnostic, ...]
 
 
-def find(folder: Path, data: bytes) -> Stamp | None:
-    """The stamp of the folder, if building these bytes again would change nothing."""
+def find(folder: Path, data: bytes, tests: bool = False) -> Stamp | None:
+    """The stamp of the folder, if building these bytes again, with a contract or
+    without, would change nothing."""
     try:
         stored = json.loads(_place(folder).read_bytes())
-        if stored["inputs"] != _inputs(data) or stored["files"] != _hashes(
+        if stored["inputs"] != _inputs(data, tests) or stored["files"] != _hashes(
             folder, stored["files"]
         ):
             return None
@@ -51,11 +52,13 @@ def find(folder: Path, data: bytes) -> Stamp | None:
         return None
 
 
-def leave(folder: Path, data: bytes, files: list[str], stamp: Stamp) -> None:
+def leave(
+    folder: Path, data: bytes, files: list[str], stamp: Stamp, tests: bool = False
+) -> None:
     """Remember that `data` was built into `folder`, where these files now stand."""
     with suppress(OSError):
         hashes = _hashes(folder, files)
-        stored = {"inputs": _inputs(data), "files": hashes} | asdict(stamp)
+        stored = {"inputs": _inputs(data, tests), "files": hashes} | asdict(stamp)
         place = _place(folder)
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
@@ -79,8 +82,8 @@ def _hashes(folder: Path, files) -> dict[str, str]:
     }
 
 
-def _inputs(data: bytes) -> str:
-    parts = [__version__, sys.version, hashlib.sha256(data).hexdigest()]
+def _inputs(data: bytes, tests: bool) -> str:
+    parts = [__version__, sys.version, hashlib.sha256(data).hexdigest(), str(tests)]
     parts += [_trace(path) for path in _own_files()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

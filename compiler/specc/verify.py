@@ -99,9 +99,17 @@ def _found_outputs(summary: Summary, outputs: dict | list) -> dict[str, list[int
     for head, named in summary.outputs.items():
         for name in named:
             value = by_head.get(head)
-            value = value.get(name) if isinstance(value, dict) else value
+            value = _leaves(value).get(name) if isinstance(value, dict) else value
             if value is not None:
                 found[f"{head}.{name}"] = value
+    return found
+
+
+def _leaves(outputs: dict) -> dict[str, list]:
+    """Shapes by name, those in a head's part of its own included."""
+    found = {}
+    for name, value in outputs.items():
+        found |= _leaves(value) if isinstance(value, dict) else {name: value}
     return found
 
 

@@ -120,20 +120,20 @@ class TrainingSet(Dataset):
         rng = np.random.default_rng((self.seed, *key))
         broken = []
         for index in self.candidates(key[1], rng):
+            sample = self.samples[index]
             try:
-                return *self.view(self.samples[index], rng), broken
+                canvas = augment(sample, rng)
             except ImageError as error:
                 broken.append(str(error))
+            else:
+                labels = sample.labels
+                return canvas, labels, broken
         raise ImageError(broken[-1])
 
     def candidates(self, index: int, rng: np.random.Generator) -> Iterator[int]:
         """The sample itself, then others, until more are broken than may be."""
         yield index
         yield from rng.permutation(len(self.samples))[: MOST_BROKEN + 1].tolist()
-
-    def view(self, sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, dict]:
-        canvas = augment(sample, rng)
-        return canvas, sample.labels
 
 
 class ValidationSet(Dataset):

@@ -17,7 +17,7 @@ from data import ImageError, read_image
 from dataset import Sample, image_size
 from draw import draw, save_image
 from evaluate import in_words, load_model, on_cpu
-from model import predict
+from model import decode, padded
 
 
 def open_images(paths: list[Path]) -> list[Sample]:
@@ -38,7 +38,7 @@ def predict_whole(model: nn.Module, sample: Sample, device: torch.device) -> dic
     """What each head finds in an image at its own size."""
     image = read_image(sample, sample.height, sample.width)
     images = torch.from_numpy(image).permute(2, 0, 1)[None].to(device)
-    results = on_cpu(predict(model, images))
+    results = on_cpu(decode(model(padded(model, images))))
     return in_words(results, 0, sample, (sample.height, sample.width))
 
 
@@ -51,6 +51,14 @@ def rounded(value):
     return round(value, 4) if isinstance(value, float) else value
 
 
+def free(path: Path, taken: set[Path]) -> Path:
+    """The path, or one like it if an image or another file already has it."""
+    while path.resolve() in taken:
+        path = path.with_stem(path.stem + "_")
+    taken.add(path.resolve())
+    return path
+
+
 def main(args: argparse.Namespace):
     device = torch.device(args.device)
     model = load_model(args.weights, device)
@@ -60,11 +68,8 @@ def main(args: argparse.Namespace):
     report, taken = {}, {sample.path.resolve() for sample in samples}
     for sample, words in zip(samples, found):
         size = {"width": sample.width, "height": sample.height}
+        drawing = free(args.output / f"{sample.path.stem}.png", taken)
         report[str(sample.path)] = size | rounded(words)
-        drawing = args.output / f"{sample.path.stem}.png"
-        while drawing.resolve() in taken:  # by an image, or by one of the same name
-            drawing = drawing.with_stem(drawing.stem + "_")
-        taken.add(drawing.resolve())
         image = read_image(sample, sample.height, sample.width)
         save_image(drawing, draw(image, words))
     (args.output / "predictions.json").write_text(json.dumps(report, indent=1))

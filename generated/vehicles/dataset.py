@@ -1,7 +1,7 @@
 """The dataset: its annotations, read and checked.
 
-A dataset is a COCO JSON file of boxes. Its images stand beside it, in a folder of its
-name or in `images`.
+A dataset is a COCO JSON file of boxes. Its images stand beside it, in a
+folder of its name or in `images`.
 """
 
 import json
@@ -56,7 +56,7 @@ def read_dataset(path: Path) -> list[Sample]:
         raise SystemExit(f"{path}: cannot be read: {error}") from None
     except Exception as error:  # whatever is not as the lines above expect
         reason = f"{type(error).__name__}: {error}"
-        raise SystemExit(f"{path}: not a COCO file of boxes: {reason}") from None
+        raise SystemExit(f"{path}: not such a COCO file: {reason}") from None
     compare_names(path, "categories", set(names.values()), set(CATEGORIES))
 
     samples, problems, counts = [], [], Counter()

@@ -8,21 +8,29 @@ from __future__ import annotations
 
 from specc.heads import (
     autoregressive_text_recognition,
+    depth_estimation,
+    keypoint_detection,
     multiclass_classification,
     multilabel_classification,
     object_detection,
+    quadrilateral_detection,
     regression,
     scene_text_recognition,
+    semantic_segmentation,
 )
 from specc.job import Head
 
 BUILDERS = {  # task in the job -> builder
+    "autoregressive_text_recognition": autoregressive_text_recognition.build,
+    "depth_estimation": depth_estimation.build,
+    "keypoint_detection": keypoint_detection.build,
     "multiclass_classification": multiclass_classification.build,
     "multilabel_classification": multilabel_classification.build,
     "object_detection": object_detection.build,
+    "quadrilateral_detection": quadrilateral_detection.build,
     "regression": regression.build,
     "scene_text_recognition": scene_text_recognition.build,
-    "autoregressive_text_recognition": autoregressive_text_recognition.build,
+    "semantic_segmentation": semantic_segmentation.build,
 }
 
 

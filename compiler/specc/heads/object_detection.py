@@ -21,15 +21,25 @@ BINS = 16  # values of a distance
 def build(
     net: Scope, head: ObjectDetection, levels: dict[int, Node]
 ) -> dict[str, Node]:
-    """Outputs: logits (cells, categories), bins (cells, 4, 16); finest level first."""
+    """Outputs: those of the detector."""
+    return detector(net, "", len(head.categories), head.layers, levels)
+
+
+def detector(
+    net: Scope, prefix: str, categories: int, layers: int, levels: dict[int, Node]
+) -> dict[str, Node]:
+    """Outputs: logits (cells, categories), bins (cells, 4, 16); finest level first.
+
+    ``prefix`` of its modules ends with a point, where other heads are made of it.
+    """
     logits, bins = [], []
     for level, x in levels.items():
         here = net.at(level)
-        y = _tower(here, "class_tower", x, head.layers)
-        y = here.conv("class_logits", y, len(head.categories), kernel=3, bias=True)
+        y = tower(here, f"{prefix}class_tower", x, layers)
+        y = here.conv(f"{prefix}class_logits", y, categories, kernel=3, bias=True)
         logits.append(here.flatten("class_cells", y))
-        y = _tower(here, "box_tower", x, head.layers)
-        y = here.conv("box_bins", y, SIDES * BINS, kernel=3, bias=True)
+        y = tower(here, f"{prefix}box_tower", x, layers)
+        y = here.conv(f"{prefix}box_bins", y, SIDES * BINS, kernel=3, bias=True)
         bins.append(here.flatten("box_cells", y, split=(SIDES, BINS)))
     whole = net.at(max(levels))
     return {
@@ -38,7 +48,8 @@ def build(
     }
 
 
-def _tower(net: Scope, name: str, x: Node, layers: int) -> Node:
+def tower(net: Scope, name: str, x: Node, layers: int) -> Node:
+    """Convolutions that keep the width, each with a group norm and a ReLU."""
     channels = net.channels(x)
     for index in range(0, 3 * layers, 3):
         x = net.conv(f"{name}.{index}", x, channels, kernel=3)

@@ -7,21 +7,29 @@ from collections.abc import Iterable
 from specc.job import Head, Job
 from specc.tasks import (
     autoregressive_text_recognition,
+    depth_estimation,
+    keypoint_detection,
     multiclass_classification,
     multilabel_classification,
     object_detection,
+    quadrilateral_detection,
     regression,
     scene_text_recognition,
+    semantic_segmentation,
 )
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
+    "autoregressive_text_recognition": autoregressive_text_recognition.TASK,
+    "depth_estimation": depth_estimation.TASK,
+    "keypoint_detection": keypoint_detection.TASK,
     "multiclass_classification": multiclass_classification.TASK,
     "multilabel_classification": multilabel_classification.TASK,
     "object_detection": object_detection.TASK,
+    "quadrilateral_detection": quadrilateral_detection.TASK,
     "regression": regression.TASK,
     "scene_text_recognition": scene_text_recognition.TASK,
-    "autoregressive_text_recognition": autoregressive_text_recognition.TASK,
+    "semantic_segmentation": semantic_segmentation.TASK,
 }
 
 __all__ = [

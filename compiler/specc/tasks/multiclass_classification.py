@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from specc.job import MulticlassClassification
 from specc.plan_source import literal, mapping
+from specc.tasks.contract import FEW, MANY, HeadContract
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 
@@ -34,6 +35,19 @@ def variant(head: MulticlassClassification) -> Task:
     return ORDINAL if head.ordered else TASK
 
 
+def contract(head: MulticlassClassification, names: str) -> HeadContract:
+    count = len(head.categories)
+    # With more categories than images a model may well be always wrong.
+    tells = 1 < count < MANY
+    return HeadContract(
+        label=f"some_category(number, {names})",
+        found={"probabilities": (count,), "category": ()},
+        sections=("contract/some_category",),
+        images=MANY if tells else FEW,
+        tells=tells,
+    )
+
+
 TASK = Task(
     title="multiclass classification",
     model_class="Classifier",
@@ -57,6 +71,7 @@ TASK = Task(
     metrics=("evaluate/category_metrics",),
     drawings=("draw/category",),
     drawing_tools=("draw/on_edge", "draw/caption", "draw/write", "draw/color_of"),
+    contract=contract,
 )
 ORDINAL = replace(
     TASK,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from specc.job import MultilabelClassification
 from specc.plan_source import literal
+from specc.tasks.contract import MANY, HeadContract
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 
@@ -20,6 +21,16 @@ def plan(head: MultilabelClassification, code: HeadCode) -> HeadExpressions:
         metrics=f"multilabel_metrics({code.all_labels()}, {code.all_found()}, {names})",
         words_example=f'"{head.name}": {{labels, scores}}',
         annotation="[NAME, ...]",
+    )
+
+
+def contract(head: MultilabelClassification, names: str) -> HeadContract:
+    return HeadContract(
+        label=f"some_labels(number, {names})",
+        found={"probabilities": (len(head.labels),)},
+        sections=("contract/some_labels",),
+        images=MANY,
+        tells=len(head.labels) > 1,
     )
 
 
@@ -47,4 +58,5 @@ TASK = Task(
     drawings=("draw/labels",),
     drawing_tools=("draw/on_edge", "draw/write"),
     label_words=("draw/present_labels",),
+    contract=contract,
 )

@@ -6,6 +6,7 @@ from specc.heads.object_detection import BINS
 from specc.job import ObjectDetection
 from specc.plan_maps import span
 from specc.plan_source import constant, literal
+from specc.tasks.contract import HeadContract
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 _BINS = "a side of a box lies 0..15 strides from the center of its cell"
@@ -41,6 +42,20 @@ def plan(head: ObjectDetection, code: HeadCode) -> HeadExpressions:
         words_example=f'"{head.name}": [{{category, bbox, score}}, ...]',
         annotation="[{category: NAME, bbox: [left, top, right, bottom]}, ...]",
         constants=(strides_constant(code),),
+    )
+
+
+def contract(head: ObjectDetection, names: str) -> HeadContract:
+    most = head.max_detections
+    return HeadContract(
+        label=f"some_objects(number, {names}, height, width)",
+        found={
+            "boxes": (most, 4),
+            "scores": (most,),
+            "classes": (most,),
+            "count": (),
+        },
+        sections=("contract/some_objects",),
     )
 
 
@@ -82,6 +97,7 @@ TASK = Task(
     empty_note="`[]` is one without objects",
     meaning=("categories",),
     moves=True,
+    transforms=("boxes",),
     placing=("data/moved",),
     stacking=("data/stack_objects",),
     stack="stack_objects",
@@ -93,4 +109,5 @@ TASK = Task(
     label_words=("draw/object_labels",),
     draw_constants=(DRAWN,),
     requirements=("faster-coco-eval",),
+    contract=contract,
 )

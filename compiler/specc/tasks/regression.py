@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from specc.job import Regression
-from specc.plan_source import constant, mapping
+from specc.plan_source import constant, literal, mapping
+from specc.tasks.contract import HeadContract
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 
@@ -24,6 +25,22 @@ def plan(head: Regression, code: HeadCode) -> HeadExpressions:
         annotation="NUMBER",
         annotations=f"read_numbers(folder, {limits})",
         constants=(constant(limits, head.range, "lowest and highest value"),),
+    )
+
+
+def contract(head: Regression, names: str) -> HeadContract:
+    limits = literal(head.range)
+    return HeadContract(
+        label=f"some_number(number, {limits})",
+        found={"value": ()},
+        sections=("contract/some_number",),
+        metadata=mapping(
+            [
+                ("task", literal("regression")),
+                ("range", f"[*{limits}]"),
+                ("annotations", literal(f"{head.name}.yaml")),
+            ]
+        ),
     )
 
 
@@ -48,4 +65,5 @@ TASK = Task(
     metrics=("evaluate/value_metrics",),
     drawings=("draw/value",),
     drawing_tools=("draw/on_edge", "draw/write"),
+    contract=contract,
 )

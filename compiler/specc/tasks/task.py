@@ -8,6 +8,7 @@ from typing import Any
 
 from specc.job import Head, Job
 from specc.plan_source import Line
+from specc.tasks.contract import HeadContract
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class HeadCode:
     results: str  # of decode, in evaluate.py
     labels: str  # of a sample
     words: str  # of a prediction
-    width: str  # channels of the maps that it reads
+    width: str  # channels of the lowest map that it reads
+    widths: str  # of all of them, a tuple
     levels: tuple[int, ...]  # that it reads
 
     @property
@@ -54,13 +56,16 @@ class HeadExpressions:
     metrics: str  # of samples, found: values by name
     words_example: str  # for a docstring
     annotation: str  # an example in the native layout
+    own: str = ""  # of results, scaled, height, width, in model.py: see own_pixels
     place: str = ""  # of sample, transform, canvas, rng: its target; "": the label
     evidence: str = ""  # of sample, words: what its metric needs; "": the words
     annotations: str = ""  # of folder: its annotations by image; "": read_annotations
     names: str = ""  # the source of its names, if it is not the literal of a tuple
-    saved: str = ""  # of words, path: the words with what predict.py saves elsewhere
+    saved: str = ""  # of words, drawing, taken: the name of a file that it writes
     constants: tuple[Line, ...] = ()  # of model.py
     dataset_constants: tuple[Line, ...] = ()
+    files: tuple[tuple[str, Any], ...] = ()  # JSON that these read: name, value
+    evaluate_constants: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,12 +101,19 @@ class Task:
     told: bool = False  # its head is given the targets in training
     cells_wanted: bool = False  # decode_objects tells which cell found each object
     own_pixels: Mapping[str, str] = field(default_factory=dict)  # resized, whole
+    own_note: str = ""  # how its results then differ from those of `decode`
 
     # Sections of dataset.py
     label: str = ""  # the type of an image's label
     label_types: tuple[str, ...] = ()
     metadata: tuple[str, ...] = ()  # lines of an example, beside the task
+    in_folder: bool = False  # its annotations are files, an image each
     readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by format
+    coco_what: str = "boxes"  # annotations of a COCO file, in words
+    coco_names: str = (
+        '{item["id"]: str(item["name"]) for item in content["categories"]}'
+    )
+    coco_found: str = "set(names.values())"  # the names in the file
     native_readers: tuple[str, ...] = (
         "dataset/annotations",
         "dataset/described",
@@ -114,20 +126,26 @@ class Task:
 
     # Sections of data.py
     moves: bool = False  # its labels have places in the image
+    transforms: tuple[str, ...] = ()  # methods that move them: boxes, points
     placing: tuple[str, ...] = ()
     stacking: tuple[str, ...] = ()
     stack: str = ""  # the function that makes a batch of targets
 
     # Sections of evaluate.py and draw.py
     coordinates: bool = False  # its results are points in the image
+    bounded: bool = True  # and none lies outside
     in_words: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+    evaluate_constants: tuple[Line, ...] = ()
     drawings: tuple[str, ...] = ()
     drawing_tools: tuple[str, ...] = ()
     label_words: tuple[str, ...] = ()
     draw_constants: tuple[Line, ...] = ()
 
     requirements: tuple[str, ...] = ()
+
+    # Of a head, and of the expression of its names in test_contract.py
+    contract: Callable[[Any, str], HeadContract] | None = None
 
 
 def names_of(head: Head, task: Task) -> tuple[str, ...]:

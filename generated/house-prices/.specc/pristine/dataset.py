@@ -161,15 +161,6 @@ def below(folder: Path, name: object) -> Path:
     return folder / name
 
 
-def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
-    if dataset != job:
-        raise SystemExit(
-            f"{path}: the {key} differ from the job's\n"
-            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
-            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
-        )
-
-
 # ---- One image and its labels ----
 
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs

@@ -450,6 +450,15 @@ def fit(height: int, width: int) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
+def padded(model: Network, images: Tensor) -> Tensor:
+    """Images at the top left of canvases whose sides are multiples of DIVISOR."""
+    height, width = images.shape[-2:]
+    sides = [math.ceil(side / DIVISOR) * DIVISOR for side in (height, width)]
+    canvas = model.mean.expand(len(images), -1, *sides).clone()
+    canvas[..., :height, :width] = images
+    return canvas
+
+
 @torch.inference_mode()
 def predict(model: Network, images: Tensor) -> dict[str, dict[str, Tensor]]:
     """What each head finds in uint8 images (B, 3, h, w) in their own pixels.
@@ -458,9 +467,7 @@ def predict(model: Network, images: Tensor) -> dict[str, dict[str, Tensor]]:
     """
     height, width = images.shape[-2:]
     images = images.to(model.mean.device)
-    padded = [math.ceil(side / DIVISOR) * DIVISOR for side in (height, width)]
-    canvas = model.mean.expand(len(images), -1, *padded).clone()
-    canvas[..., :height, :width] = images
+    canvas = padded(model, images)
     results = decode(model(canvas))
     limit = torch.tensor([width, height], device=images.device).repeat(2)
     boxes = results["shapes"]["boxes"].clamp(min=0)

@@ -40,6 +40,14 @@ def rounded(value):
     return round(value, 4) if isinstance(value, float) else value
 
 
+def free(path: Path, taken: set[Path]) -> Path:
+    """The path, or one like it if an image or another file already has it."""
+    while path.resolve() in taken:
+        path = path.with_stem(path.stem + "_")
+    taken.add(path.resolve())
+    return path
+
+
 def main(args: argparse.Namespace):
     device = torch.device(args.device)
     model = load_model(args.weights, device)
@@ -49,11 +57,8 @@ def main(args: argparse.Namespace):
     report, taken = {}, {sample.path.resolve() for sample in samples}
     for sample, words in zip(samples, found):
         size = {"width": sample.width, "height": sample.height}
+        drawing = free(args.output / f"{sample.path.stem}.png", taken)
         report[str(sample.path)] = size | rounded(words)
-        drawing = args.output / f"{sample.path.stem}.png"
-        while drawing.resolve() in taken:  # by an image, or by one of the same name
-            drawing = drawing.with_stem(drawing.stem + "_")
-        taken.add(drawing.resolve())
         image = read_image(sample, sample.height, sample.width)
         save_image(drawing, draw(image, words))
     (args.output / "predictions.json").write_text(json.dumps(report, indent=1))

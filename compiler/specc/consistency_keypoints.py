@@ -1,0 +1,101 @@
+"""Values of keypoint heads that contradict each other: E341..E345."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from specc.diagnostics import Diagnostic, Path
+from specc.job import Job, KeypointDetection
+from specc.words import clip, did_you_mean
+
+MIRRORING = ("horizontal_flip", "vertical_flip", "transpose")
+
+
+def keypoint_heads(job: Job) -> Iterator[tuple[Path, KeypointDetection]]:
+    for index, head in enumerate(job.heads):
+        if isinstance(head, KeypointDetection):
+            yield ("model", "heads", index), head
+
+
+def flip_pairs(job: Job, given: dict) -> list[Diagnostic]:
+    """A pair names keypoints of its head, and no keypoint is in two pairs."""
+    findings = []
+    for path, head in keypoint_heads(job):
+        seen = set()
+        for number, pair in enumerate(head.flip_pairs or ()):
+            for side, name in enumerate(pair):
+                place = (*path, "flip_pairs", number, side)
+                if name not in head.keypoints:
+                    findings.append(_unknown(head, name, place))
+                elif name in seen:
+                    findings.append(_twice(head, name, place))
+                seen.add(name)
+    return findings
+
+
+def _unknown(head: KeypointDetection, name: str, path: Path) -> Diagnostic:
+    message = (
+        f"a flip pair names `{clip(name)}`, head `{head.name}` has no such keypoint"
+    )
+    close = did_you_mean(name, list(head.keypoints))
+    help = close or "name two of the head's `keypoints`, or remove the pair"
+    return Diagnostic("E341", message, path, help=help)
+
+
+def _twice(head: KeypointDetection, name: str, path: Path) -> Diagnostic:
+    message = f"the keypoint `{clip(name)}` of head `{head.name}` is in two flip pairs"
+    note = "where an image is mirrored, a keypoint changes places with one other"
+    help = "remove one of the two pairs"
+    return Diagnostic("E342", message, path, note=note, help=help)
+
+
+def sigmas(job: Job, given: dict) -> list[Diagnostic]:
+    """One sigma for each keypoint."""
+    findings = []
+    for path, head in keypoint_heads(job):
+        count, keypoints = len(head.sigmas or head.keypoints), len(head.keypoints)
+        if count != keypoints:
+            message = f"head `{head.name}` has {keypoints} keypoints and {count} sigmas"
+            help = f"write {keypoints} sigmas in the order of the keypoints, or null"
+            findings.append(
+                Diagnostic("E343", message, (*path, "sigmas"), help=help),
+            )
+    return findings
+
+
+def mirroring(job: Job, given: dict) -> list[Diagnostic]:
+    """Where images are mirrored, a head says which keypoints change places."""
+    augmentation = job.data.augmentation
+    chosen = [
+        name for name in MIRRORING if augmentation and getattr(augmentation, name)
+    ]
+    silent = [head for _, head in keypoint_heads(job) if head.flip_pairs is None]
+    return [
+        Diagnostic(
+            "E344",
+            f"`{name}` mirrors images, head `{head.name}` has no `flip_pairs`",
+            ("data", "augmentation", name),
+            note="mirrored, a left eye looks like a right one, and is labelled as left",
+            help=f'add "flip_pairs" to `{head.name}` ([] where no keypoint changes'
+            f" places), or set /data/augmentation/{name} to false",
+        )
+        for name in chosen
+        for head in silent[:1]
+    ]
+
+
+def coco(job: Job, given: dict) -> list[Diagnostic]:
+    """A COCO file is read for keypoints or for something else."""
+    others = [head for head in job.heads if not isinstance(head, KeypointDetection)]
+    if job.data.format != "coco" or not others:
+        return []
+    return [
+        Diagnostic(
+            "E345",
+            f"heads `{head.name}` and `{others[0].name}` read other parts of COCO files",
+            (*path, "task"),
+            note="a COCO file of keypoints is read for heads of keypoints alone",
+            help="set /data/format to native, or train the two in jobs of their own",
+        )
+        for path, head in keypoint_heads(job)
+    ]

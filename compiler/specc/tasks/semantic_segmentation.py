@@ -1,0 +1,87 @@
+"""Plan of `semantic_segmentation`: a category for every pixel."""
+
+from __future__ import annotations
+
+from specc.job import SemanticSegmentation
+from specc.plan_source import constant
+from specc.tasks.maps import (
+    OWN_PIXELS,
+    PLACING,
+    READERS,
+    SUFFIXES_LINE,
+    colors_constant,
+    colors_file,
+    enlarged,
+    saved_path,
+    stride_constant,
+)
+from specc.tasks.task import HeadCode, HeadExpressions, Task
+
+MODES = ("RGB", "RGBA", "P", "L", "1")
+MODES_LINE = constant("COLOR_MODES", MODES, "Pillow's, of maps that have colors")
+
+
+def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
+    names, colors = code.constant, f"{code.prefix}COLORS"
+    truth = f"read_categories({code.labels}, {colors})"
+    file = colors_file(code, head.colors)
+    return HeadExpressions(
+        construction=f"SegmentationHead({code.widths}, {head.channels}, len({names}))",
+        loss=f"segmentation_loss({code.outputs}, {code.targets})",
+        decode=f"decode_categories({code.outputs})",
+        own=f'{{"categories": {enlarged(code, "logits")}.argmax(1)}}',
+        annotations=f"read_class_maps(folder, {names}, {colors})",
+        parse=f"parse_map({code.given}, height, width, COLOR_MODES)",
+        place=f"warp({truth}, sample, transform, -1)",
+        words=(
+            f"categories_in_words({code.results}, row, {code.prefix}STRIDE, sample, seen)"
+        ),
+        label_words=f"resized_map({truth}, sample.height, sample.width)",
+        draw=f"draw_categories(image, {code.words}, {colors})",
+        saved=f"save_categories({code.words}, {colors}, {saved_path(code)})",
+        evidence=f"count_pixels({truth}, {code.words}, len({names}))",
+        metrics=f"segmentation_metrics({code.all_found()}, {names})",
+        words_example=f'"{head.name}": (height, width), indices of categories',
+        annotation="each pixel in the color of its category, black where unknown",
+        constants=(stride_constant(code),),
+        files=((file, head.colors),) if file else (),
+        dataset_constants=(
+            colors_constant(code, head.colors),
+            MODES_LINE,
+            SUFFIXES_LINE,
+        ),
+    )
+
+
+TASK = Task(
+    title="semantic segmentation",
+    model_class="Segmenter",
+    output_type="Tensor",
+    returns="logits (B, categories, h, w)",
+    plan=plan,
+    names="categories",
+    counted=("category", "categories"),
+    classes=("heads/segmentation", "heads/map_decoder"),
+    operations=("model/enlarge",),
+    losses=("losses/segmentation", "losses/shared_total"),
+    decoders=("decoders/segmentation",),
+    own_pixels=OWN_PIXELS,
+    own_note='but "categories", indices (B, h, w), stand for the logits',
+    label="Path",
+    metadata=(
+        "categories: [NAME, ...]",
+        "colors: {NAME: [red, green, blue], ...}",
+    ),
+    in_folder=True,
+    readers={"native": ()},
+    native_readers=("dataset/class_maps", "dataset/described", *READERS),
+    parsers=("dataset/parse_map",),
+    meaning=("categories",),
+    moves=True,
+    placing=(*PLACING, "data/read_categories", "data/resized_map"),
+    stacking=("data/stack_class_maps",),
+    stack="stack_class_maps",
+    in_words=("evaluate/class_map_words",),
+    metrics=("evaluate/class_map_metrics",),
+    drawings=("draw/class_map", "draw/save_class_map"),
+)

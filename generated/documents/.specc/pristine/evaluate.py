@@ -1,0 +1,299 @@
+"""Metrics of trained weights on a labelled dataset.
+
+    python evaluate.py --weights runs/documents/best.pt --data ROOT
+
+Prints them as JSON.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from data import ImageError, validation_batches
+from dataset import Quadrilaterals, Sample, read_datasets, signed_area, triangles
+from model import CATEGORIES, QuadrilateralDetector, decode, fit
+
+JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
+SIMILARITIES = np.linspace(0.5, 0.95, 10)  # thresholds, as COCO has them
+
+# ---- Predictions, in the words of the annotations ----
+
+
+@torch.inference_mode()
+def predict_samples(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
+) -> list[dict]:
+    """What each head finds in each sample, in pixels of each image, by its name:
+
+    "pages": [{category, quadrilateral, score}, ...]
+
+    Or what `kept` makes of it, one image at a time: the maps of all would need much
+    memory.
+    """
+    was_training = model.training
+    model.eval()
+    found = []
+    for images in validation_batches(samples, workers):
+        results = on_cpu(decode(model(images.to(device))))
+        for row in range(len(images)):
+            sample = samples[len(found)]
+            seen = fit(sample.height, sample.width)
+            found.append(kept(sample, in_words(results, row, sample, seen)))
+    model.train(was_training)
+    return found
+
+
+def on_cpu(results: dict) -> dict:
+    return {
+        head: {name: values.cpu() for name, values in of_head.items()}
+        for head, of_head in results.items()
+    }
+
+
+def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
+    """One image's results by head, in its own pixels; `seen` is the height and width
+    that it had on the canvas."""
+    ratio = torch.tensor([sample.width / seen[1], sample.height / seen[0]]).repeat(2)
+    return {"pages": quadrilaterals_in_words(results["pages"], row, CATEGORIES, ratio)}
+
+
+def quadrilaterals_in_words(
+    results: dict, row: int, names: tuple[str, ...], ratio: Tensor
+) -> list[dict]:
+    """Their corners may lie outside the image, as those of what it cuts off do."""
+    count = int(results["count"][row])
+    corners = (results["quadrilaterals"][row, :count] * ratio[:2]).tolist()
+    classes = results["classes"][row, :count].tolist()
+    scores = results["scores"][row, :count].tolist()
+    return [
+        {"category": names[category], "quadrilateral": of_one, "score": score}
+        for category, of_one, score in zip(classes, corners, scores)
+    ]
+
+
+# ---- Metrics ----
+
+
+def evaluate(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+) -> dict[str, float]:
+    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share."""
+    if world > 1:  # the running statistics of rank 0 are the ones that are saved
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
+    found = predict_samples(model, samples[rank::world], device, workers, evidence)
+    if world > 1:
+        shares = [None] * world
+        dist.all_gather_object(shares, found)
+        found = [shares[i % world][i // world] for i in range(len(samples))]
+    return score(samples, found)
+
+
+def evidence(sample: Sample, words: dict) -> dict:
+    """What the metrics need to know of one image, by head."""
+    return {
+        "pages": quadrilateral_evidence(
+            sample.labels["pages"], words["pages"], CATEGORIES
+        )
+    }
+
+
+def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+    """Metrics of predictions against the labels of their samples."""
+    metrics = {"pages": quadrilateral_metrics([words["pages"] for words in found])}
+    return {
+        f"{head}/{name}": value
+        for head, of_head in metrics.items()
+        for name, value in of_head.items()
+    }
+
+
+class Matches(NamedTuple):
+    """How the predictions of a category fit its objects in one image."""
+
+    scores: np.ndarray  # (D,), the best first
+    hits: np.ndarray  # (10, D), which found an object, at each of SIMILARITIES
+    objects: int
+
+
+def match(scores: np.ndarray, similarity: np.ndarray) -> Matches:
+    """Scores (D,) of predictions, and their similarity (D, G) to objects, 0..1.
+
+    As COCO does it: the best prediction comes first, and takes the free object that it
+    resembles most, if by enough.
+    """
+    order = np.argsort(-scores, kind="stable")
+    hits = np.zeros((len(SIMILARITIES), len(scores)), bool)
+    for hit, least in zip(hits, SIMILARITIES):
+        free = similarity[order]
+        for number, row in enumerate(free):
+            if row.size and row.max() >= least:
+                hit[number] = True
+                free[:, row.argmax()] = -1
+    return Matches(scores[order], hits, similarity.shape[1])
+
+
+def average_precision(matches: list[Matches]) -> np.ndarray:
+    """At each of SIMILARITIES, (10,), as COCO defines it: the mean precision over 101
+    values of recall."""
+    scores = np.concatenate([of_image.scores for of_image in matches])
+    hits = np.concatenate([of_image.hits for of_image in matches], 1)
+    found = hits[:, np.argsort(-scores, kind="stable")].cumsum(1)
+    recall = found / max(1, sum(of_image.objects for of_image in matches))
+    precision = found / np.arange(1, len(scores) + 1)
+    # A recall counts with the best precision at which it, or a higher one, is reached.
+    precision = np.maximum.accumulate(precision[:, ::-1], 1)[:, ::-1]
+    precision = np.pad(precision, ((0, 0), (0, 1)))  # 0 where it never is
+    wanted = np.linspace(0, 1, 101)
+    places = [np.searchsorted(of_similarity, wanted) for of_similarity in recall]
+    return np.take_along_axis(precision, np.array(places), 1).mean(1)
+
+
+class QuadrilateralEvidence(NamedTuple):
+    """What the predictions for one image are worth."""
+
+    matches: dict[int, Matches]  # by category
+    errors: np.ndarray  # (G,) mean distance of corners, in sizes of the quadrilateral
+
+
+def quadrilateral_evidence(
+    truth: Quadrilaterals, found: list[dict], names: tuple[str, ...]
+) -> QuadrilateralEvidence:
+    corners = np.array([item["quadrilateral"] for item in found]).reshape(-1, 4, 2)
+    classes = np.array([names.index(item["category"]) for item in found], int)
+    scores = np.array([item["score"] for item in found])
+    same = classes[:, None] == truth.classes
+    overlap = np.zeros(same.shape)
+    for i, j in np.argwhere(same):
+        overlap[i, j] = polygon_iou(corners[i], truth.corners[j])
+    matches = {}
+    for category in np.union1d(classes, truth.classes).tolist():
+        of_found, of_truth = classes == category, truth.classes == category
+        pairs = overlap[of_found][:, of_truth]
+        matches[category] = match(scores[of_found], pairs)
+    errors = corner_errors(corners, scores, overlap, truth.corners)
+    return QuadrilateralEvidence(matches, errors)
+
+
+def corner_errors(
+    corners: np.ndarray, scores: np.ndarray, overlap: np.ndarray, truth: np.ndarray
+) -> np.ndarray:
+    """Mean distance (G,) of corners to those of the prediction that found them, with a
+    polygon IoU (D, G) of 0.5 or more; 1 where none did."""
+    sizes = np.ptp(truth, 1).max(1)  # the longer side of the hull
+    errors, free = np.ones(len(truth)), overlap.copy()
+    for number in np.argsort(-scores, kind="stable"):
+        if free.size and free[number].max() >= 0.5:
+            one = free[number].argmax()
+            distances = np.linalg.norm(corners[number] - truth[one], axis=1)
+            errors[one] = distances.mean() / sizes[one]
+            free[:, one] = -1
+    return errors
+
+
+def quadrilateral_metrics(found: list[QuadrilateralEvidence]) -> dict[str, float]:
+    """Average precision over polygon IoU 0.5..0.95, the mean over categories that
+    occur, and how far corners are off, as a share of the size of their object."""
+    by_category = {}
+    for evidence in found:
+        for category, matches in evidence.matches.items():
+            by_category.setdefault(category, []).append(matches)
+    precision = [
+        average_precision(matches)
+        for matches in by_category.values()
+        if sum(of_image.objects for of_image in matches)
+    ]
+    precision = np.mean(precision or [np.zeros(len(SIMILARITIES))], 0)
+    errors = np.concatenate([evidence.errors for evidence in found])
+    metrics = {"ap": precision.mean(), "ap50": precision[0], "ap75": precision[5]}
+    metrics["corner_error"] = errors.mean() if len(errors) else 0.0
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def polygon_iou(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of quadrilaterals (4, 2), 0 where the sides of one cross.
+
+    Exact, for concave ones too: each is two triangles, and triangles are convex.
+    """
+    if (a.max(0) < b.min(0)).any() or (b.max(0) < a.min(0)).any():
+        return 0.0
+    parts_a, parts_b = triangles(a), triangles(b)
+    intersection = sum(
+        cv2.intersectConvexConvex(one, other)[0] for one in parts_a for other in parts_b
+    )
+    union = sum(abs(signed_area(part)) for part in parts_a + parts_b) - intersection
+    return intersection / union if intersection else 0.0
+
+
+# ---- Command line ----
+
+
+def load_model(path: Path, device: torch.device) -> QuadrilateralDetector:
+    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    model = QuadrilateralDetector()
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+    except OSError as error:
+        raise SystemExit(f"{path}: {error.strerror}") from None
+    except Exception:  # a foreign file can raise nearly anything
+        raise SystemExit(f"{path}: not a checkpoint of train.py") from None
+    if theirs != heads_of(JOB):
+        raise SystemExit(f"{path}: of another job: its heads or their names differ")
+    try:
+        model.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise SystemExit(f"{path}: not weights of this model.py: {error}") from None
+    return model.to(device, memory_format=torch.channels_last).eval()
+
+
+def heads_of(job: str) -> dict:
+    """What gives the weights of a job's heads their meaning."""
+    heads = json.loads(job)["model"]["heads"]
+    return {head.get("name"): (head["task"], head["categories"]) for head in heads}
+
+
+def main(args: argparse.Namespace):
+    device = torch.device(args.device)
+    model = load_model(args.weights, device)
+    _, samples = read_datasets(args.data)
+    metrics = evaluate(model, samples, device)
+    print(json.dumps(metrics, indent=2))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    # A wrong flag ends with exit code 1, as all that the user can mend does.
+    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
+    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="a best.pt or last.pt"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path(), help="root of the datasets"
+    )
+    parser.add_argument("--device", choices=devices, default=devices[0])
+    try:
+        main(parser.parse_args())
+    except (ImageError, OSError) as error:
+        raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -1,0 +1,298 @@
+"""Metrics of trained weights on a labelled dataset.
+
+    python evaluate.py --weights runs/faces/best.pt --data ROOT
+
+Prints them as JSON.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from data import ImageError, validation_batches
+from dataset import VALIDATION, Poses, Sample, read_dataset
+from model import KEYPOINTS, KeypointDetector, decode, fit
+
+JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
+SIMILARITIES = np.linspace(0.5, 0.95, 10)  # thresholds, as COCO has them
+SIGMAS = 0.05  # how far annotators scatter, in roots of the extent's area
+
+# ---- Predictions, in the words of the annotations ----
+
+
+@torch.inference_mode()
+def predict_samples(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
+) -> list[dict]:
+    """What each head finds in each sample, in pixels of each image, by its name:
+
+    "landmarks": [{score, keypoints, presence}, ...]
+
+    Or what `kept` makes of it, one image at a time: the maps of all would need much
+    memory.
+    """
+    was_training = model.training
+    model.eval()
+    found = []
+    for images in validation_batches(samples, workers):
+        results = on_cpu(decode(model(images.to(device))))
+        for row in range(len(images)):
+            sample = samples[len(found)]
+            seen = fit(sample.height, sample.width)
+            found.append(kept(sample, in_words(results, row, sample, seen)))
+    model.train(was_training)
+    return found
+
+
+def on_cpu(results: dict) -> dict:
+    return {
+        head: {name: values.cpu() for name, values in of_head.items()}
+        for head, of_head in results.items()
+    }
+
+
+def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
+    """One image's results by head, in its own pixels; `seen` is the height and width
+    that it had on the canvas."""
+    ratio = torch.tensor([sample.width / seen[1], sample.height / seen[0]]).repeat(2)
+    limits = torch.tensor([sample.width, sample.height]).repeat(2)
+    return {
+        "landmarks": poses_in_words(results["landmarks"], row, KEYPOINTS, ratio, limits)
+    }
+
+
+def poses_in_words(
+    results: dict, row: int, names: tuple[str, ...], ratio: Tensor, limits: Tensor
+) -> list[dict]:
+    """Keypoints are null where they are more likely absent than present."""
+    count = int(results["count"][row])
+    keypoints = results["keypoints"][row, :count] * ratio[:2]
+    keypoints = keypoints.clamp(min=0).minimum(limits[:2]).tolist()
+    presence = results["presence"][row, :count].tolist()
+    scores = results["scores"][row, :count].tolist()
+    return [
+        {
+            "score": score,
+            "keypoints": {
+                name: place if likely >= 0.5 else None
+                for name, place, likely in zip(names, places, present)
+            },
+            "presence": dict(zip(names, present)),
+        }
+        for score, places, present in zip(scores, keypoints, presence)
+    ]
+
+
+# ---- Metrics ----
+
+
+def evaluate(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+) -> dict[str, float]:
+    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share."""
+    if world > 1:  # the running statistics of rank 0 are the ones that are saved
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
+    found = predict_samples(model, samples[rank::world], device, workers, evidence)
+    if world > 1:
+        shares = [None] * world
+        dist.all_gather_object(shares, found)
+        found = [shares[i % world][i // world] for i in range(len(samples))]
+    return score(samples, found)
+
+
+def evidence(sample: Sample, words: dict) -> dict:
+    """What the metrics need to know of one image, by head."""
+    return {
+        "landmarks": pose_evidence(
+            sample.labels["landmarks"], words["landmarks"], KEYPOINTS, SIGMAS
+        )
+    }
+
+
+def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+    """Metrics of predictions against the labels of their samples."""
+    metrics = {"landmarks": keypoint_metrics([words["landmarks"] for words in found])}
+    return {
+        f"{head}/{name}": value
+        for head, of_head in metrics.items()
+        for name, value in of_head.items()
+    }
+
+
+class Matches(NamedTuple):
+    """How the predictions of a category fit its objects in one image."""
+
+    scores: np.ndarray  # (D,), the best first
+    hits: np.ndarray  # (10, D), which found an object, at each of SIMILARITIES
+    objects: int
+
+
+def match(scores: np.ndarray, similarity: np.ndarray) -> Matches:
+    """Scores (D,) of predictions, and their similarity (D, G) to objects, 0..1.
+
+    As COCO does it: the best prediction comes first, and takes the free object that it
+    resembles most, if by enough.
+    """
+    order = np.argsort(-scores, kind="stable")
+    hits = np.zeros((len(SIMILARITIES), len(scores)), bool)
+    for hit, least in zip(hits, SIMILARITIES):
+        free = similarity[order]
+        for number, row in enumerate(free):
+            if row.size and row.max() >= least:
+                hit[number] = True
+                free[:, row.argmax()] = -1
+    return Matches(scores[order], hits, similarity.shape[1])
+
+
+def average_precision(matches: list[Matches]) -> np.ndarray:
+    """At each of SIMILARITIES, (10,), as COCO defines it: the mean precision over 101
+    values of recall."""
+    scores = np.concatenate([of_image.scores for of_image in matches])
+    hits = np.concatenate([of_image.hits for of_image in matches], 1)
+    found = hits[:, np.argsort(-scores, kind="stable")].cumsum(1)
+    recall = found / max(1, sum(of_image.objects for of_image in matches))
+    precision = found / np.arange(1, len(scores) + 1)
+    # A recall counts with the best precision at which it, or a higher one, is reached.
+    precision = np.maximum.accumulate(precision[:, ::-1], 1)[:, ::-1]
+    precision = np.pad(precision, ((0, 0), (0, 1)))  # 0 where it never is
+    wanted = np.linspace(0, 1, 101)
+    places = [np.searchsorted(of_similarity, wanted) for of_similarity in recall]
+    return np.take_along_axis(precision, np.array(places), 1).mean(1)
+
+
+class PoseEvidence(NamedTuple):
+    """What the predictions for one image are worth."""
+
+    matches: Matches
+    errors: np.ndarray  # (M,) of its present keypoints, in sizes of their instance
+
+
+def pose_evidence(
+    poses: Poses, found: list[dict], names: tuple[str, ...], sigmas: float | tuple
+) -> PoseEvidence:
+    absent = (np.nan, np.nan)
+    places = [[item["keypoints"][name] or absent for name in names] for item in found]
+    places = np.array(places, np.float32).reshape(-1, len(names), 2)
+    scores = np.array([item["score"] for item in found])
+    sides = poses.boxes[:, 2:] - poses.boxes[:, :2]
+    # (D, G, K), NaN where a keypoint is absent from one of the two
+    square = np.square(places[:, None] - poses.keypoints).sum(3)
+    similarity = keypoint_similarity(square / sides.prod(1)[:, None], poses, sigmas)
+    errors = np.sqrt(square) / sides.max(1)[:, None]
+    return PoseEvidence(
+        match(scores, similarity), keypoint_errors(errors, scores, poses)
+    )
+
+
+def keypoint_similarity(
+    square: np.ndarray, poses: Poses, sigmas: float | tuple
+) -> np.ndarray:
+    """Object keypoint similarity (D, G) by squared distances (D, G, K) in areas of the
+    extents: https://cocodataset.org/#keypoints-eval."""
+    similar = np.exp(-square / (8 * np.square(sigmas)))
+    return np.nan_to_num(similar).sum(2) / poses.present().sum(1)
+
+
+def keypoint_errors(errors: np.ndarray, scores: np.ndarray, poses: Poses) -> np.ndarray:
+    """Errors (M,) of present keypoints, by those of all pairs (D, G, K); infinite where
+    the keypoint or its instance was not found.
+
+    The best prediction comes first, and takes the free instance that is nearest to it,
+    if by less than half the instance's size.
+    """
+    present = poses.present()
+    errors = np.where(present & np.isnan(errors), np.inf, errors)
+    apart = np.where(present, np.minimum(errors, 1), 0).sum(2) / present.sum(1)
+    best = np.full(present.shape, np.inf)
+    for number in np.argsort(-scores, kind="stable"):
+        if apart.size and apart[number].min() < 0.5:
+            instance = apart[number].argmin()
+            best[instance] = errors[number, instance]
+            apart[:, instance] = np.inf
+    return best[present]
+
+
+def keypoint_metrics(found: list[PoseEvidence]) -> dict[str, float]:
+    """Average precision by object keypoint similarity, and the share of keypoints that
+    are off by at most 0.05 and 0.1 of their instance's size, its longer side: PCK,
+    https://doi.org/10.1109/TPAMI.2012.261."""
+    precision = average_precision([of_image.matches for of_image in found])
+    errors = np.concatenate([of_image.errors for of_image in found])
+    metrics = {"ap": precision.mean(), "ap50": precision[0], "ap75": precision[5]}
+    for name, most in (("pck05", 0.05), ("pck10", 0.1)):
+        metrics[name] = (errors <= most).mean() if len(errors) else 0.0
+    return {name: float(value) for name, value in metrics.items()}
+
+
+# ---- Command line ----
+
+
+def load_model(path: Path, device: torch.device) -> KeypointDetector:
+    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    model = KeypointDetector()
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+    except OSError as error:
+        raise SystemExit(f"{path}: {error.strerror}") from None
+    except Exception:  # a foreign file can raise nearly anything
+        raise SystemExit(f"{path}: not a checkpoint of train.py") from None
+    if theirs != heads_of(JOB):
+        raise SystemExit(f"{path}: of another job: its heads or their names differ")
+    try:
+        model.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise SystemExit(f"{path}: not weights of this model.py: {error}") from None
+    return model.to(device, memory_format=torch.channels_last).eval()
+
+
+def heads_of(job: str) -> dict:
+    """What gives the weights of a job's heads their meaning."""
+    heads = json.loads(job)["model"]["heads"]
+    return {head.get("name"): (head["task"], head["keypoints"]) for head in heads}
+
+
+def main(args: argparse.Namespace):
+    device = torch.device(args.device)
+    model = load_model(args.weights, device)
+    samples = read_dataset(args.data / VALIDATION)
+    metrics = evaluate(model, samples, device)
+    print(json.dumps(metrics, indent=2))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    # A wrong flag ends with exit code 1, as all that the user can mend does.
+    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
+    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="a best.pt or last.pt"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path(), help="root of the datasets"
+    )
+    parser.add_argument("--device", choices=devices, default=devices[0])
+    try:
+        main(parser.parse_args())
+    except (ImageError, OSError) as error:
+        raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

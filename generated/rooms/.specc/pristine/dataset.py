@@ -1,0 +1,215 @@
+"""The dataset: its annotations, read and checked.
+
+A dataset is a folder with `images/`, and beside it:
+
+    metadata.yaml
+        task: depth estimation
+        range: [nearest, farthest]
+        annotations: maps/
+    maps/
+        image.png: grey, 8 or 16 bits: 0 unknown, 1 the farthest, 255 or 65535 nearest
+
+A map has the stem of its image; it may be smaller.
+"""
+
+import itertools
+import os
+import sys
+from collections import Counter
+from pathlib import Path, PureWindowsPath
+from typing import NamedTuple
+
+import yaml
+from PIL import Image
+
+from model import FARTHEST, NEAREST
+
+TRAIN, VALIDATION = "rgbd/train", "rgbd/val"  # below --data
+DEPTH_MODES = ("L", "I;16", "I;16B", "I")  # Pillow's, of grey with 8 or 16 bits
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of images
+MOST_PIXELS = 200_000_000  # of an image; a bomb has more
+MOST_VALUES = 50_000_000  # of a file of annotations, likewise
+
+
+class Sample(NamedTuple):
+    """One image of a dataset, not yet decoded, and its labels by head."""
+
+    path: Path
+    height: int
+    width: int
+    labels: dict[str, Path]
+
+
+# ---- Reading: whatever is wrong is named before training begins ----
+
+
+def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
+    """The samples to train on, and those to validate on."""
+    return read_dataset(root / TRAIN), read_dataset(root / VALIDATION)
+
+
+def read_dataset(folder: Path) -> list[Sample]:
+    """The labelled images of a dataset; ends with a list of what is wrong, if any."""
+    annotations = read_depth_maps(folder, NEAREST, FARTHEST)
+    samples, problems, counts = [], [], Counter()
+    for name, given in sorted(annotations.items()):
+        try:
+            path = below(folder / "images", name)
+            height, width = image_size(path)
+            labels = {"depth": parse_map(given, height, width, DEPTH_MODES)}
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+        else:
+            samples.append(Sample(path, height, width, labels))
+    report(folder, samples, problems, counts)
+    return samples
+
+
+def report(where: Path, samples: list, problems: list[str], counts: Counter):
+    """Ends the program if a dataset has problems; says what was mended or left out."""
+    if problems:
+        lines = "".join(f"\n  {problem}" for problem in problems[:20])
+        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+        raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    if not samples:
+        raise SystemExit(f"{where}: no labelled images")
+    for what, count in sorted(counts.items()):
+        if count:
+            print(f"{where}: {what}: {count}", file=sys.stderr)
+
+
+def read_depth_maps(folder: Path, nearest: float, farthest: float) -> dict[str, Path]:
+    """Maps by image, once the dataset's range of depth is known to be the job's."""
+    path, entries = entries_of(folder, "depth estimation")
+    ours = [nearest, farthest]
+    same_range = [entry for entry in entries if entry.get("range") == ours]
+    if not same_range:
+        theirs = " and ".join(str(entry.get("range")) for entry in entries)
+        raise SystemExit(f"{path}: the range is {theirs}, in the job {ours}")
+    return maps_of(folder, path, same_range[0])
+
+
+def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
+    """The map of each image, which has its stem, in the folder that the entry names.
+
+    Either without the other is there too: it is named among the problems.
+    """
+    try:
+        maps = below(folder, entry.get("annotations"))
+        files = {file.stem: file for file in listed_images(maps)}
+        images = {file.name: file.stem for file in listed_images(folder / "images")}
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"{path}: annotations: {error}") from None
+    alone = {files[stem].name: files[stem] for stem in files.keys() - images.values()}
+    return alone | {k: files.get(v, maps / f"{v}.png") for k, v in images.items()}
+
+
+def listed_images(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+
+
+def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
+    """The file of metadata, and its entries for a task: one or more."""
+    path = folder / "metadata.yaml"
+    if not os.path.exists(path) and os.path.exists(path.with_suffix(".json")):
+        path = path.with_suffix(".json")
+    entries = read_yaml(path)
+    entries = entries if isinstance(entries, list) else [entries]
+    entries = [e for e in entries if isinstance(e, dict) and same(e.get("task"), task)]
+    if not entries:
+        raise SystemExit(f"{path}: no entry with `task: {task}`")
+    return path, entries
+
+
+def same(given: object, task: str) -> bool:
+    return str(given).replace("_", " ") == task
+
+
+def read_yaml(path: Path) -> object:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), SafeLoader)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise SystemExit(f"{path}: cannot be read: {error}") from None
+
+
+class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """Without bombs: by aliases of aliases a few lines stand for billions of values."""
+
+    def construct_document(self, node: yaml.Node):
+        values = count_values(node, {})
+        if values > MOST_VALUES:
+            raise ValueError(f"holds {values:,} values, the limit is {MOST_VALUES:,}")
+        return super().construct_document(node)
+
+
+def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
+    """The values in a node with every alias written out."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if node not in known:
+        known[node] = MOST_VALUES  # if it holds itself
+        parts = node.value
+        if isinstance(node, yaml.MappingNode):
+            parts = itertools.chain.from_iterable(parts)
+        known[node] = 1 + sum(count_values(part, known) for part in parts)
+    return known[node]
+
+
+def below(folder: Path, name: object) -> Path:
+    """A path that the dataset names; it may not lead out of its folder, on any system.
+
+    Links are followed: whoever could place one could place the file itself.
+    """
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise ValueError(f"not a file name: {name!r:.100}")
+    path = PureWindowsPath(name)  # knows both separators, and drives
+    if path.anchor or ".." in path.parts:
+        raise ValueError(f"leads out of {folder}")
+    return folder / name
+
+
+# ---- One image and its labels ----
+
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image as it is shown, by its header."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            if width * height > MOST_PIXELS:  # before Pillow decodes a PNG for its EXIF
+                raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
+            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
+            kind = image.format
+    except FileNotFoundError:
+        raise ValueError("no such image") from None
+    except Exception as error:  # a broken file can raise nearly anything
+        raise ValueError(f"not an image: {error}") from None
+    if turned and kind == "TIFF":
+        raise ValueError("a rotated TIFF, which OpenCV does not decode")
+    return (width, height) if turned else (height, width)
+
+
+def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Path:
+    """The file of an image's map, once its header is checked; it is decoded later.
+
+    It may have another size than the image, but not another shape.
+    """
+    try:
+        with Image.open(path) as image:
+            columns, rows = image.size
+            mode = image.mode
+    except FileNotFoundError:
+        raise ValueError(f"its map is missing: {path}") from None
+    except Exception as error:  # a broken file can raise nearly anything
+        raise ValueError(f"its map is not an image: {path}: {error}") from None
+    if rows * columns > MOST_PIXELS:
+        raise ValueError(f"its map has more than {MOST_PIXELS:,} pixels: {path}")
+    if mode not in modes:
+        raise ValueError(f"its map is {mode}, not {' or '.join(modes)}: {path}")
+    # Both sides are rounded when a map is scaled down.
+    if abs(rows * width - columns * height) >= width + height:
+        sizes = f"{columns}x{rows}, the image {width}x{height}"
+        raise ValueError(f"its map has another aspect ratio: {path} is {sizes}")
+    return path

@@ -1,0 +1,196 @@
+"""Metrics of trained weights on a labelled dataset.
+
+    python evaluate.py --weights runs/rooms/best.pt --data ROOT
+
+Prints them as JSON.
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from data import ImageError, read_depth, resized_map, validation_batches
+from dataset import VALIDATION, Sample, read_dataset
+from model import FARTHEST, NEAREST, STRIDE, DepthEstimator, decode, enlarge, fit
+
+JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
+
+# ---- Predictions, in the words of the annotations ----
+
+
+@torch.inference_mode()
+def predict_samples(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
+) -> list[dict]:
+    """What each head finds in each sample, in pixels of each image, by its name:
+
+    "depth": (height, width), in the unit of the range
+
+    Or what `kept` makes of it, one image at a time: the maps of all would need much
+    memory.
+    """
+    was_training = model.training
+    model.eval()
+    found = []
+    for images in validation_batches(samples, workers):
+        results = on_cpu(decode(model(images.to(device))))
+        for row in range(len(images)):
+            sample = samples[len(found)]
+            seen = fit(sample.height, sample.width)
+            found.append(kept(sample, in_words(results, row, sample, seen)))
+    model.train(was_training)
+    return found
+
+
+def on_cpu(results: dict) -> dict:
+    return {
+        head: {name: values.cpu() for name, values in of_head.items()}
+        for head, of_head in results.items()
+    }
+
+
+def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
+    """One image's results by head, in its own pixels; `seen` is the height and width
+    that it had on the canvas."""
+    return {"depth": depth_in_words(results["depth"], row, STRIDE, sample, seen)}
+
+
+def depth_in_words(
+    results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
+) -> np.ndarray:
+    """The depth of each pixel, (height, width) of the image."""
+    depth = results["depth"][row : row + 1]
+    return enlarge(depth, stride, seen, (sample.height, sample.width))[0, 0].numpy()
+
+
+# ---- Metrics ----
+
+
+def evaluate(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+) -> dict[str, float]:
+    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share."""
+    if world > 1:  # the running statistics of rank 0 are the ones that are saved
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
+    found = predict_samples(model, samples[rank::world], device, workers, evidence)
+    if world > 1:
+        shares = [None] * world
+        dist.all_gather_object(shares, found)
+        found = [shares[i % world][i // world] for i in range(len(samples))]
+    return score(samples, found)
+
+
+def evidence(sample: Sample, words: dict) -> dict:
+    """What the metrics need to know of one image, by head."""
+    return {
+        "depth": depth_errors(
+            read_depth(sample.labels["depth"], NEAREST, FARTHEST),
+            words["depth"],
+            FARTHEST / 1000,
+        )
+    }
+
+
+def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+    """Metrics of predictions against the labels of their samples."""
+    metrics = {"depth": depth_metrics([words["depth"] for words in found])}
+    return {
+        f"{head}/{name}": value
+        for head, of_head in metrics.items()
+        for name, value in of_head.items()
+    }
+
+
+def depth_errors(truth: np.ndarray, found: np.ndarray, least: float) -> np.ndarray:
+    """Sums over the pixels whose depth is known: of ones, squares, absolute values and
+    relative values of the error, and of what is right up to a factor of 1.25, 1.25^2,
+    1.25^3. The map `truth` may be smaller than the image."""
+    truth = resized_map(truth, *found.shape)
+    found, truth = found[truth >= 0], truth[truth >= 0]
+    ratio = found.clip(min=least) / truth.clip(min=least)
+    error, factor = abs(found - truth), np.maximum(ratio, 1 / ratio)
+    parts = [np.ones_like(error), error**2, error, error / truth.clip(min=least)]
+    parts += [factor < 1.25**power for power in (1, 2, 3)]
+    return np.array([part.sum(dtype=np.float64) for part in parts])
+
+
+def depth_metrics(errors: list[np.ndarray]) -> dict[str, float]:
+    """Over all pixels of all images; rmse and mae in the unit of the range."""
+    pixels, *sums = np.sum(errors, 0).tolist()
+    square, *others = (value / max(pixels, 1) for value in sums)
+    names = ("mae", "abs_rel", "delta1", "delta2", "delta3")
+    return {"rmse": math.sqrt(square)} | dict(zip(names, others))
+
+
+# ---- Command line ----
+
+
+def load_model(path: Path, device: torch.device) -> DepthEstimator:
+    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    model = DepthEstimator()
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+    except OSError as error:
+        raise SystemExit(f"{path}: {error.strerror}") from None
+    except Exception:  # a foreign file can raise nearly anything
+        raise SystemExit(f"{path}: not a checkpoint of train.py") from None
+    if theirs != heads_of(JOB):
+        raise SystemExit(f"{path}: of another job: its heads or their names differ")
+    try:
+        model.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise SystemExit(f"{path}: not weights of this model.py: {error}") from None
+    return model.to(device, memory_format=torch.channels_last).eval()
+
+
+def heads_of(job: str) -> dict:
+    """What gives the weights of a job's heads their meaning."""
+    heads = json.loads(job)["model"]["heads"]
+    return {head.get("name"): (head["task"], head["range"]) for head in heads}
+
+
+def main(args: argparse.Namespace):
+    device = torch.device(args.device)
+    model = load_model(args.weights, device)
+    samples = read_dataset(args.data / VALIDATION)
+    metrics = evaluate(model, samples, device)
+    print(json.dumps(metrics, indent=2))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    # A wrong flag ends with exit code 1, as all that the user can mend does.
+    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
+    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="a best.pt or last.pt"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path(), help="root of the datasets"
+    )
+    parser.add_argument("--device", choices=devices, default=devices[0])
+    try:
+        main(parser.parse_args())
+    except (ImageError, OSError) as error:
+        raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -1,0 +1,110 @@
+"""Drawings: what was found in an image, a sheet of predictions, the curves of a run."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+
+from data import read_depth, read_image, resized_map
+from dataset import Sample
+from model import FARTHEST, NEAREST
+
+TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
+
+
+def draw(image: np.ndarray, words: dict) -> np.ndarray:
+    """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
+    image = image.copy()
+    image = draw_depth(image, words["depth"], NEAREST, FARTHEST)
+    return image
+
+
+def draw_depth(
+    image: np.ndarray, depth: np.ndarray, nearest: float, farthest: float
+) -> np.ndarray:
+    """Depth as colors, from the nearest (bright) to the farthest; unknown is black."""
+    share = (farthest - depth) / (farthest - nearest)
+    levels = np.round(255 * share.clip(0, 1)).astype(np.uint8)
+    colors = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)
+    colors = cv2.cvtColor(colors, cv2.COLOR_BGR2RGB)
+    colors[depth < 0] = 0
+    return cv2.addWeighted(image, 0.4, colors, 0.6, 0)
+
+
+def save_depth(depth: np.ndarray, nearest: float, farthest: float, path: Path) -> str:
+    """A map of 16 bits, as datasets have it; returns the name of its file."""
+    share = (farthest - depth) / (farthest - nearest)
+    codes = np.round(1 + 65534 * share.clip(0, 1)).astype(np.uint16)
+    path.write_bytes(cv2.imencode(".png", codes)[1])
+    return path.name
+
+
+# ---- The sheet: labels beside predictions ----
+
+
+def sheet(samples: list[Sample], found: list[dict]) -> np.ndarray:
+    """RGB tiles in rows of two images, each with its labels left of its predictions."""
+    tiles = []
+    for sample, words in zip(samples, found):
+        image = read_image(sample, sample.height, sample.width)
+        tiles += [tile(draw(image, labels_of(sample))), tile(draw(image, words))]
+    while len(tiles) % 4:
+        tiles.append(np.full_like(tiles[0], 255))
+    rows = [np.hstack(tiles[i : i + 4]) for i in range(0, len(tiles), 4)]
+    return np.vstack(rows)
+
+
+def labels_of(sample: Sample) -> dict:
+    """A sample's labels in the words of predictions."""
+    return {
+        "depth": resized_map(
+            read_depth(sample.labels["depth"], NEAREST, FARTHEST),
+            sample.height,
+            sample.width,
+        )
+    }
+
+
+def tile(image: np.ndarray) -> np.ndarray:
+    """The image fitted into a white square of TILE pixels."""
+    scale = (TILE - GAP) / max(image.shape)
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    square = np.full((TILE, TILE, 3), 255, np.uint8)
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    square[:height, :width] = resized
+    return square
+
+
+def save_image(path: Path, image: np.ndarray):
+    encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
+    path.write_bytes(encoded)
+
+
+# ---- The curves of a run ----
+
+
+def save_curves(metrics: Path, path: Path):
+    """Plots metrics.jsonl: the loss and its terms, the learning rate, the metrics."""
+    rows = [json.loads(line) for line in metrics.read_text().splitlines()]
+    figure = Figure(figsize=(15, 4), layout="constrained")
+    losses, rates, scores = figure.subplots(1, 3)
+    plot(losses, rows, "train", lambda name: "loss" in name)
+    plot(rates, rows, "train", lambda name: name == "learning_rate")
+    plot(scores, rows, "validation", lambda name: name.count("/") == 1)
+    losses.set_yscale("log")
+    figure.savefig(path, dpi=100)
+
+
+def plot(axes, rows: list[dict], split: str, wanted: Callable[[str], bool]):
+    rows = [row for row in rows if row["split"] == split]
+    iterations = [row["iteration"] for row in rows]
+    for name in filter(wanted, rows[0] if rows else ()):
+        axes.plot(iterations, [row[name] for row in rows], marker=".", label=name)
+    axes.set_title(split)
+    axes.set_xlabel("iteration")
+    axes.grid(alpha=0.3)
+    if rows:
+        axes.legend(fontsize="small")

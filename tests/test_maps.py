@@ -1,0 +1,184 @@
+"""Labels and predictions that are maps, as users run the scripts: in new processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from runs import (
+    DEPTHS,
+    PATIENCE,
+    REGIONS,
+    assert_equal_runs,
+    checkpoint,
+    make,
+    one_core,
+    refusal,
+    rows,
+    run,
+    train,
+)
+from test_processes import COMPARE
+from torchrun import torchrun
+
+from specc import shapes, shapes_maps
+
+pytestmark = pytest.mark.slow
+
+SMALL = {"name": "resnet18", "top_level": 4}
+LENGTH = {"max_iterations": 80, "validations": 2}
+FAST = {"kind": "adamw", "learning_rate": 0.003}
+
+
+@pytest.fixture(scope="module")
+def job(world) -> Path:
+    """It is judged by what it has learned: a few seconds do not reach further."""
+    data = {"validation": "shapes/train", "augmentation": False}
+    options = {"data": data, "backbone": SMALL, "optimizer": FAST}
+    return make(world / "maps", DEPTHS, REGIONS, **options, **LENGTH)
+
+
+@pytest.fixture(scope="module")
+def learned(job) -> Path:
+    output = job.parent / "runs" / "maps"
+    train(job, output)
+    return output
+
+
+def test_both_heads_learn(learned):
+    losses = [row for row in rows(learned) if row["split"] == "train"]
+    for name in ("regions/loss/category", "depths/loss/log"):
+        late = sum(row[name] for row in losses[-3:]) / 3  # batches of four differ
+        assert late < 0.6 * losses[0][name]
+    after = [row for row in rows(learned) if row["split"] == "validation"][-1]
+    assert after["regions/mean_iou"] > 0.3 and after["regions/pixel_accuracy"] > 0.85
+    assert after["regions/iou/background"] > 0.85
+    assert after["depths/rmse"] < 0.8 and after["depths/delta1"] > 0.7
+
+
+def test_the_best_depth_is_the_one_of_the_lowest_error(learned):
+    found = [row["depths/rmse"] for row in rows(learned) if "depths/rmse" in row]
+    assert checkpoint(learned / "last.pt")["best"] == min(found)
+    assert checkpoint(learned / "best.pt")["metrics"]["depths/rmse"] == min(found)
+
+
+def test_a_new_process_measures_the_same(learned, job):
+    done = run(
+        job, "evaluate.py", "--weights", learned / "best.pt", "--data", job.parent
+    )
+    metrics = checkpoint(learned / "best.pt")["metrics"]
+    assert json.loads(done.stdout) == pytest.approx(metrics, abs=1e-6)
+
+
+def test_predictions_are_files_in_the_words_of_a_dataset(learned, job):
+    images = sorted((job.parent / "shapes" / "val" / "images").iterdir())[:2]
+    output = job.parent / "found-maps"
+    weights = ("--weights", learned / "best.pt")
+    run(job, "predict.py", *weights, "--output", output, *images)
+    report = json.loads((output / "predictions.json").read_text())
+    for image in images:
+        words = report[str(image)]
+        size = (words["height"], words["width"])
+        regions = cv2.imread(str(output / words["regions"]))[:, :, ::-1]
+        depths = cv2.imread(str(output / words["depths"]), cv2.IMREAD_UNCHANGED)
+        assert regions.shape[:2] == depths.shape == size
+        colors = {tuple(color) for color in regions.reshape(-1, 3).tolist()}
+        assert colors <= set(shapes_maps.COLORS.values())
+        assert depths.dtype == np.uint16 and depths.min() >= 1
+        drawing = cv2.imread(str(output / f"{image.stem}.png"))
+        assert drawing.shape[:2] == size and drawing.std() > 3
+
+
+def test_what_was_predicted_can_be_learned_from(learned, job, tmp_path):
+    """The files stand in a dataset as they are: its reader takes them."""
+    images = sorted((job.parent / "shapes" / "val" / "images").iterdir())[:1]
+    weights = ("--weights", learned / "best.pt")
+    run(job, "predict.py", *weights, "--output", tmp_path / "found", *images)
+    for split in ("train", "val"):
+        whole = tmp_path / "shapes" / split
+        for name in ("images", "categories", "depths"):
+            (whole / name).mkdir(parents=True)
+        (whole / "images" / images[0].name).write_bytes(images[0].read_bytes())
+        for name, head in (("categories", "regions"), ("depths", "depths")):
+            found = tmp_path / "found" / f"{images[0].stem}.{head}.png"
+            (whole / name / f"{images[0].stem}.png").write_bytes(found.read_bytes())
+        metadata = job.parent / "shapes" / split / "metadata.yaml"
+        (whole / "metadata.yaml").write_text(metadata.read_text())
+    done = run(job, "evaluate.py", *weights, "--data", tmp_path)
+    metrics = json.loads(done.stdout)
+    assert metrics["regions/pixel_accuracy"] == 1.0
+    assert metrics["depths/rmse"] < 1e-3
+
+
+def test_a_killed_run_goes_on_bit_for_bit(learned, job):
+    """It is killed between two checkpoints, in iteration 60."""
+    broken = job.with_name("broken-maps")
+    broken.mkdir()
+    for path in job.iterdir():
+        if path.is_file():
+            (broken / path.name).write_bytes(path.read_bytes())
+    text = (broken / "train.py").read_text()
+    step = "        iteration += 1\n"
+    assert text.count(step) == 1
+    kill = "        if iteration == 60:\n            os.kill(os.getpid(), signal.SIGKILL)\n"
+    (broken / "train.py").write_text(text.replace(step, step + kill))
+    output = job.parent / "runs" / "broken-maps"
+    train(broken, output, code=-9)
+    assert checkpoint(output / "last.pt")["iteration"] == 40
+    train(job, output, "--resume")
+    assert_equal_runs(learned, output)
+
+
+def test_two_processes_are_one(tmp_path):
+    """Metrics of five images, and gradients of four; one of them has no depth."""
+    shapes.draw_dataset(tmp_path / "shapes", train=7, validation=5)
+    depths = tmp_path / "shapes" / "train" / "depths"
+    empty = depths / "shapes_00001.png"
+    unknown = np.zeros_like(cv2.imread(str(empty), cv2.IMREAD_UNCHANGED))
+    cv2.imwrite(str(empty), unknown)
+    folder = make(tmp_path / "both", REGIONS, DEPTHS, backbone=SMALL)
+    script = folder / "compare.py"
+    script.write_text(COMPARE)
+    found = []
+    for processes in (1, 2):
+        path = folder / f"{processes}.pt"
+        said = torchrun(script, tmp_path, path, processes=processes)
+        assert path.exists(), said
+        found.append(torch.load(path, weights_only=True))
+    first, second = (json.loads(one["metrics"]) for one in found)
+    assert first == pytest.approx(second, abs=1e-6)
+    assert "regions/mean_iou" in first and "depths/rmse" in first
+    for name, gradient in found[0]["gradients"].items():
+        scale = gradient.abs().max() + 1e-6
+        other = found[1]["gradients"][name]
+        assert torch.allclose(gradient, other, rtol=0, atol=1e-4 * scale), name
+
+
+def test_a_color_of_no_category_ends_the_run(job, tmp_path):
+    """It is found where the map is decoded, in a process of its own."""
+    shapes.draw_dataset(tmp_path / "shapes", train=4, validation=1)
+    path = tmp_path / "shapes" / "train" / "categories" / "shapes_00002.png"
+    image = cv2.imread(str(path))
+    image[5, 7] = (3, 2, 1)  # blue first
+    cv2.imwrite(str(path), image)
+    done = subprocess.run(
+        [*train_command(job, tmp_path), "--workers", "1"],
+        cwd=tmp_path,
+        env=one_core(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    said = refusal(done)
+    assert f"{path}: no category has the color [1, 2, 3] at x 7, y 5" in said
+
+
+def train_command(job: Path, root: Path) -> list[str]:
+    from runs import command
+
+    return command(job, "train.py", "--data", root, "--output", root / "run")
