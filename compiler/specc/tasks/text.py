@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from specc.job import TextRecognition
 from specc.plan_source import constant, literal, mapping
+from specc.tasks.contract import HeadContract
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 
@@ -53,6 +54,20 @@ def _as_characters(tokens: tuple[str, ...]) -> str:
     return f"tuple({literal(''.join(tokens))})" if are_characters(tokens) else ""
 
 
+def contract(head: TextRecognition, names: str) -> HeadContract:
+    entry = [
+        ("task", literal("scene text recognition")),
+        ("tokens", f"[*{names}]"),
+        ("annotations", literal(f"{head.name}.yaml")),
+    ]
+    return HeadContract(
+        label=f"some_text(number, {names}, {head.max_tokens})",
+        found={"tokens": (head.max_tokens,), "score": ()},
+        sections=("contract/some_text",),
+        metadata=mapping(entry),
+    )
+
+
 def with_text_of(task: Task, head: TextRecognition) -> Task:
     """The record of a head, whose texts are strings or lists of tokens."""
     spelled = "text_of" if are_characters(head.tokens) else "tokens_of"
@@ -78,4 +93,5 @@ SHARED = dict(
     metrics=("evaluate/text_metrics",),
     drawings=("draw/text",),
     drawing_tools=("draw/on_edge", "draw/write"),
+    contract=contract,
 )
