@@ -10,7 +10,7 @@ from specc.consistency_panoptic import things_are_categories
 from specc.diagnostics import Diagnostic
 from specc.job import Head, Job
 from specc.schema import head
-from specc.words import did_you_mean, listed
+from specc.words import did_you_mean, listed, quoted
 
 
 def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
@@ -35,6 +35,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         consistency_keypoints.sigmas,
         consistency_keypoints.mirroring,
         consistency_keypoints.coco,
+        _tokens,
     )
     return [finding for rule in rules for finding in rule(job, given)]
 
@@ -229,3 +230,18 @@ def _clock(job: Job, given: dict) -> list[Diagnostic]:
     help = "set /trainer/deterministic to false, or /trainer/max_hours to null"
     path = ("trainer", "deterministic")
     return [Diagnostic("E311", message, path, note=note, help=help)]
+
+
+def _tokens(job: Job, given: dict) -> list[Diagnostic]:
+    """The schema knows that the items of a list differ, but not a text's characters."""
+    findings = []
+    for index, one in enumerate(job.heads):
+        tokens = getattr(one, "tokens", ())
+        again = [token for i, token in enumerate(tokens) if token in tokens[:i]]
+        if again:
+            message = f"`tokens` of head `{one.name}` holds {quoted(again[0])} twice"
+            path = ("model", "heads", index, "tokens")
+            note = "each character of the text is a token"
+            help = "remove one of the two"
+            findings.append(Diagnostic("E361", message, path, note=note, help=help))
+    return findings

@@ -174,6 +174,26 @@ class QuadrilateralDetection(Head):
 
 
 @dataclass(frozen=True)
+class TextRecognition(Head):
+    tokens: tuple[str, ...]
+    max_tokens: int  # of a text
+    level: int
+    layers: int  # of the decoder
+    width: int  # its channels
+    attention_heads: int
+
+
+@dataclass(frozen=True)
+class SceneTextRecognition(TextRecognition):
+    pass
+
+
+@dataclass(frozen=True)
+class AutoregressiveTextRecognition(TextRecognition):
+    pass
+
+
+@dataclass(frozen=True)
 class Initialization:
     kind: str  # random, imagenet, checkpoint
     weights: str | None  # imagenet: a local file (None: the hub); checkpoint: its path

@@ -77,7 +77,6 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **_augmentation(chosen, moves),
         **plan_cache(job.data),
         "places": places,
-        "transposes": chosen.transpose,
         "decoded_kinds": (
             "image or a map" if any(t.in_folder for t in tasks) else "image"
         ),

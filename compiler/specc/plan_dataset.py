@@ -128,7 +128,10 @@ def _columns(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
 
 
 def _examples(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
-    tasks = {task.title: (task, head) for task, head in zip(tasks_of(job), heads)}
+    tasks = {
+        task.described_as or task.title: (task, head)
+        for task, head in zip(tasks_of(job), heads)
+    }
     several = len(tasks) > 1
     lines = ["metadata.yaml"]
     for number, (title, (task, _)) in enumerate(tasks.items(), 1):

@@ -7,6 +7,7 @@ to the node to read there, and a level that nobody makes to a `missing` node.
 from __future__ import annotations
 
 from specc.heads import (
+    autoregressive_text_recognition,
     depth_estimation,
     instance_segmentation,
     keypoint_detection,
@@ -16,11 +17,13 @@ from specc.heads import (
     panoptic_segmentation,
     quadrilateral_detection,
     regression,
+    scene_text_recognition,
     semantic_segmentation,
 )
 from specc.job import Head
 
 BUILDERS = {  # task in the job -> builder
+    "autoregressive_text_recognition": autoregressive_text_recognition.build,
     "depth_estimation": depth_estimation.build,
     "instance_segmentation": instance_segmentation.build,
     "keypoint_detection": keypoint_detection.build,
@@ -30,6 +33,7 @@ BUILDERS = {  # task in the job -> builder
     "panoptic_segmentation": panoptic_segmentation.build,
     "quadrilateral_detection": quadrilateral_detection.build,
     "regression": regression.build,
+    "scene_text_recognition": scene_text_recognition.build,
     "semantic_segmentation": semantic_segmentation.build,
 }
 

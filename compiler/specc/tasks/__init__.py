@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from specc.job import Head, Job
 from specc.tasks import (
+    autoregressive_text_recognition,
     depth_estimation,
     instance_segmentation,
     keypoint_detection,
@@ -15,11 +16,13 @@ from specc.tasks import (
     panoptic_segmentation,
     quadrilateral_detection,
     regression,
+    scene_text_recognition,
     semantic_segmentation,
 )
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
+    "autoregressive_text_recognition": autoregressive_text_recognition.TASK,
     "depth_estimation": depth_estimation.TASK,
     "instance_segmentation": instance_segmentation.TASK,
     "keypoint_detection": keypoint_detection.TASK,
@@ -29,6 +32,7 @@ TASKS: dict[str, Task] = {  # name in the job -> record
     "panoptic_segmentation": panoptic_segmentation.TASK,
     "quadrilateral_detection": quadrilateral_detection.TASK,
     "regression": regression.TASK,
+    "scene_text_recognition": scene_text_recognition.TASK,
     "semantic_segmentation": semantic_segmentation.TASK,
 }
 

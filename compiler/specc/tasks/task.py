@@ -60,6 +60,7 @@ class HeadExpressions:
     place: str = ""  # of sample, transform, canvas, rng: its target; "": the label
     evidence: str = ""  # of sample, words: what its metric needs; "": the words
     annotations: str = ""  # of folder: its annotations by image; "": read_annotations
+    names: str = ""  # the source of its names, if it is not the literal of a tuple
     saved: str = ""  # of words, drawing, taken: the name of a file that it writes
     constants: tuple[Line, ...] = ()  # of model.py
     dataset_constants: tuple[Line, ...] = ()
@@ -75,7 +76,7 @@ class Task:
     tasks of a job name appears once.
     """
 
-    title: str  # in words, as in a dataset's metadata.yaml
+    title: str  # in words, as in a dataset's metadata.yaml where `described_as` is ""
     model_class: str  # these three if a head of the task is the only one
     output_type: str
     returns: str  # what comes out, in words
@@ -83,6 +84,8 @@ class Task:
 
     # The record of a head whose options change the sections
     variant: Callable[[Any], Task] | None = None
+
+    described_as: str = ""  # in a dataset's metadata.yaml
 
     names: str = (
         ""  # the head's field that names what it finds, such as categories; or ""
@@ -95,6 +98,7 @@ class Task:
     decoders: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()  # on boxes or maps, between model and loss
     constants: tuple[Line, ...] = ()
+    told: bool = False  # its head is given the targets in training
     cells_wanted: bool = False  # decode_objects tells which cell found each object
     own_pixels: Mapping[str, str] = field(default_factory=dict)  # resized, whole
     own_note: str = ""  # how its results then differ from those of `decode`
