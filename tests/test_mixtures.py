@@ -47,6 +47,11 @@ HEADS = {
     "embedder, detector": ["face", "cells"],
     "segmenter": ["region"],
     "depth": ["depth"],
+    "masks": ["mask"],
+    "things and stuff": ["whole"],
+    "things and stuff, masks, tags": ["whole", "mask", "tags"],
+    "masks of two kinds": ["mask", "other-mask"],
+    "masks, maps, detector": ["mask", "region", "cells"],
     "maps of both kinds, detector": ["region", "depth", "cells"],
     "keypoints": ["points"],
     "keypoints, detector": ["points", "cells"],
@@ -55,11 +60,14 @@ HEADS = {
     "labels": ["tags"],
     "number, rank": ["price", "rank"],
     "number": ["price"],
+    "text": ["word"],
+    "text, token by token": ["line"],
+    "text twice, detector": ["word", "line", "cells"],
 }
 FORMATS = {
     "native": set(HEADS),
     "folders": {"classifier", "two classifiers", "embedder"},
-    "coco": {"detector", "two detectors", "keypoints"},
+    "coco": {"detector", "two detectors", "keypoints", "masks", "masks of two kinds"},
     "voc": {"detector", "two detectors"},
     "yolo": {"detector", "two detectors"},
     "csv": {"classifier", "two classifiers", "number, rank", "number"},
@@ -155,6 +163,7 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
     # In other formats than the native one all heads share one set of names.
     shared = name if choice["format"] == "native" else "kind"
     names = [f"{shared} {i}" for i in range(choice["categories"])]
+    characters = "".join(chr(ord("Ā") + i) for i in range(choice["categories"]))
     several = {"bottom_level": levels[0], "top_level": levels[1]}
     one = {"level": levels[1]}
     options = {
@@ -171,9 +180,15 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
         "picture": {"task": "autoencoding", "code_size": 8, "channels": 32} | one,
         "views": {"task": "view_invariance_learning", "projection_size": 16} | one,
         "face": {"task": "metric_learning", "identities": names} | one,
+        "mask": {"task": "instance_segmentation", "categories": names} | several,
+        "whole": {"task": "panoptic_segmentation", "categories": names}
+        | {"things": names[::2], "colors": [[i, 7, 7] for i in range(len(names))]}
+        | several,
         "depth": {"task": "depth_estimation", "range": [0, 10]} | several,
         "points": {"task": "keypoint_detection"} | points_of(names, choice) | several,
         "quads": {"task": "quadrilateral_detection", "categories": names} | several,
+        "word": {"task": "scene_text_recognition", "tokens": characters} | one,
+        "line": {"task": "autoregressive_text_recognition", "tokens": names} | one,
     }
     if name == "labelled-views":
         options[kind] |= {"categories": names}
@@ -216,9 +231,13 @@ def pairs_of(choice: dict[str, int]) -> set[tuple]:
 
 
 def pairwise(candidates: int, limit: int, seed: int) -> list[dict]:
-    """Choices, each of those drawn that holds the most pairs of values not yet seen."""
+    """Choices, each of those drawn that holds the most values not yet seen, and of equal
+    ones the most pairs of values."""
     rng = random.Random(seed)
-    seen, chosen = set(), []
+    values, seen, chosen = set(), set(), []
+
+    def news(choice: dict[str, int]) -> tuple[int, int]:
+        return len(choice.items() - values), len(pairs_of(choice) - seen)
 
     def draw() -> dict[str, int]:
         while True:
@@ -228,7 +247,8 @@ def pairwise(candidates: int, limit: int, seed: int) -> list[dict]:
 
     for _ in range(limit):
         drawn = [draw() for _ in range(candidates)]
-        best = max(drawn, key=lambda choice: len(pairs_of(choice) - seen))
+        best = max(drawn, key=news)
+        values |= best.items()
         seen |= pairs_of(best)
         chosen.append({key: FACTORS[key][i] for key, i in best.items()})
     return chosen

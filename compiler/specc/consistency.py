@@ -1,15 +1,16 @@
 """Values that are legal one by one and contradict each other: E301..E322; further ones in
-consistency_maps.py and consistency_keypoints.py."""
+consistency_maps.py, consistency_keypoints.py and consistency_panoptic.py."""
 
 from __future__ import annotations
 
 from specc import consistency_keypoints
 from specc.backbones import TABLES
 from specc.consistency_maps import map_findings
+from specc.consistency_panoptic import things_are_categories
 from specc.diagnostics import Diagnostic
 from specc.job import Job
 from specc.schema import head, metrics_of
-from specc.words import did_you_mean, listed
+from specc.words import did_you_mean, listed, quoted
 
 
 def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
@@ -30,10 +31,12 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _patience,
         _clock,
         map_findings,
+        things_are_categories,
         consistency_keypoints.flip_pairs,
         consistency_keypoints.sigmas,
         consistency_keypoints.mirroring,
         consistency_keypoints.coco,
+        _tokens,
     )
     return [finding for rule in rules for finding in rule(job, given)]
 
@@ -150,7 +153,7 @@ def _views(job: Job, given: dict) -> list[Diagnostic]:
         return []
     return [
         Diagnostic(
-            "E351",
+            "E371",
             f"head `{one.name}` compares random views of an image, "
             "which differ neither in scale nor in color",
             ("model", "heads", index, "task"),
@@ -239,3 +242,18 @@ def _clock(job: Job, given: dict) -> list[Diagnostic]:
     help = "set /trainer/deterministic to false, or /trainer/max_hours to null"
     path = ("trainer", "deterministic")
     return [Diagnostic("E311", message, path, note=note, help=help)]
+
+
+def _tokens(job: Job, given: dict) -> list[Diagnostic]:
+    """The schema knows that the items of a list differ, but not a text's characters."""
+    findings = []
+    for index, one in enumerate(job.heads):
+        tokens = getattr(one, "tokens", ())
+        again = [token for i, token in enumerate(tokens) if token in tokens[:i]]
+        if again:
+            message = f"`tokens` of head `{one.name}` holds {quoted(again[0])} twice"
+            path = ("model", "heads", index, "tokens")
+            note = "each character of the text is a token"
+            help = "remove one of the two"
+            findings.append(Diagnostic("E361", message, path, note=note, help=help))
+    return findings

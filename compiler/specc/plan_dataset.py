@@ -111,6 +111,7 @@ def _notes(tasks: list[Task]) -> list[str]:
         lines.append(", ".join(["`null` leaves an image out", *notes]) + ".")
     if any(task.in_folder for task in tasks):
         lines.append("A map has the stem of its image; it may be smaller.")
+        lines += once([task.folder_note] for task in tasks if task.folder_note)
     return lines
 
 
@@ -141,6 +142,7 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
                 )
             ],
             *(task.parsers for task in tasks),
+            *(task.format_parsers.get(data.format, ()) for task in tasks),
         ]
     )
 
@@ -154,7 +156,7 @@ def _columns(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
 
 def _examples(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
     tasks = {
-        task.annotated_as or task.title: (task, head)
+        task.described_as or task.title: (task, head)
         for task, head in zip(tasks_of(job), heads)
         if not task.unlabelled
     }
@@ -168,7 +170,7 @@ def _examples(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
         lines.append(f"    annotations: {_file(task, number if several else '')}")
     for number, (task, head) in enumerate(tasks.values(), 1):
         lines.append(_file(task, number if several else ""))
-        image = "image.png" if task.in_folder else "image.jpg"
+        image = f"image.{task.map_suffix}" if task.in_folder else "image.jpg"
         lines.append(f"    {image}: {head.code.annotation}")
     return lines
 

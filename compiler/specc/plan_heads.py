@@ -64,7 +64,8 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
     file = f"{task.names}.json"
     in_file = len(names) > NAMES_IN_CODE
     file = f"{head.name}.{file}" if several else file
-    own = [_names(code.constant, names, file if in_file else None)] if names else []
+    source = expressions.names
+    own = [_names(code.constant, names, source, file if in_file else None)]
     return HeadPlan(
         name=head.name,
         task=head.task,
@@ -74,7 +75,7 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         constant=code.constant,
         names_in_file=in_file,
         names_file=file,
-        constants=(*own, *expressions.constants),
+        constants=(*(own if names else []), *expressions.constants),
         inputs=", ".join(_map(level) for level in read),
         loss_prefix=f"{head.name}/loss/",
         annotations=expressions.annotations or _annotations(task, code),
@@ -135,8 +136,8 @@ def _annotations(task: Task, code: HeadCode) -> str:
     return f"read_annotations(folder, {literal(task.title)}, {names})"
 
 
-def _names(name: str, names: tuple[str, ...], file: str | None) -> Line:
+def _names(name: str, names: tuple[str, ...], source: str, file: str | None) -> Line:
     if file is None:
-        return constant(name, names)
+        return Line(name, source) if source else constant(name, names)
     path = f"Path(__file__).with_name({literal(file)})"
     return Line(name, f'tuple(json.loads({path}.read_text(encoding="utf-8")))')

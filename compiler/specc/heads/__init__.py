@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from specc.heads import (
     autoencoding,
+    autoregressive_text_recognition,
     depth_estimation,
+    instance_segmentation,
     keypoint_detection,
     metric_learning,
     multiclass_classification,
     multilabel_classification,
     object_detection,
+    panoptic_segmentation,
     quadrilateral_detection,
     regression,
+    scene_text_recognition,
     semantic_segmentation,
     view_invariance_learning,
 )
@@ -23,14 +27,18 @@ from specc.job import Head
 
 BUILDERS = {  # task in the job -> builder
     "autoencoding": autoencoding.build,
+    "autoregressive_text_recognition": autoregressive_text_recognition.build,
     "depth_estimation": depth_estimation.build,
+    "instance_segmentation": instance_segmentation.build,
     "keypoint_detection": keypoint_detection.build,
     "metric_learning": metric_learning.build,
     "multiclass_classification": multiclass_classification.build,
     "multilabel_classification": multilabel_classification.build,
     "object_detection": object_detection.build,
+    "panoptic_segmentation": panoptic_segmentation.build,
     "quadrilateral_detection": quadrilateral_detection.build,
     "regression": regression.build,
+    "scene_text_recognition": scene_text_recognition.build,
     "semantic_segmentation": semantic_segmentation.build,
     "view_invariance_learning": view_invariance_learning.build,
 }

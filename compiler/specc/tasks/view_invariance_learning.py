@@ -79,7 +79,7 @@ LABELLED = replace(
     counted=("category", "categories"),
     label="int",
     unlabelled=False,
-    annotated_as="multiclass classification",
+    described_as="multiclass classification",
     metadata=("categories: [NAME, ...]",),
     native_readers=(
         "dataset/annotations",
