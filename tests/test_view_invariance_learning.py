@@ -193,8 +193,9 @@ def test_the_best_weights_are_chosen_by_what_can_be_measured():
 @pytest.fixture(scope="module")
 def job(world) -> Path:
     head = VIEWS | {"categories": list(shapes.BACKGROUNDS)}
+    small = {"batch_size": 8, "backbone": {"top_level": 3}}
     fast = {"kind": "adamw", "learning_rate": 0.003}
-    return make_run(world / "views", head, data=STRONG, batch_size=16, optimizer=fast)
+    return make_run(world / "views", head, data=STRONG, optimizer=fast, **small)
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +207,7 @@ def output(job) -> Path:
 @pytest.mark.slow
 def test_training_learns(output):
     losses = [row["loss"] for row in rows(output) if row["split"] == "train"]
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.9 * losses[0] and losses == sorted(losses, reverse=True)
     found = [row for row in rows(output) if row["split"] == "validation"]
     assert all(0 <= row["views/knn_accuracy"] <= 1 for row in found)
     assert all(
