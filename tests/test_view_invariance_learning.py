@@ -270,7 +270,8 @@ def test_two_processes_are_one(tmp_path):
     first, second = json.loads(one["metrics"]), json.loads(two["metrics"])
     assert first == pytest.approx(second, abs=1e-5) and "views/alignment" in first
     for name, gradient in one["gradients"].items():
-        scale = gradient.abs().max() + 1e-6
+        # The loss does not see a shift: the last bias has no gradient but noise.
+        scale = gradient.abs().max() + 1e-3
         assert torch.allclose(
             gradient, two["gradients"][name], rtol=0, atol=1e-3 * scale
         )
