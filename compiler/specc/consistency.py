@@ -8,8 +8,8 @@ from specc.backbones import TABLES
 from specc.consistency_maps import map_findings
 from specc.consistency_panoptic import things_are_categories
 from specc.diagnostics import Diagnostic
-from specc.job import Head, Job
-from specc.schema import head
+from specc.job import Job
+from specc.schema import head, metrics_of
 from specc.words import did_you_mean, listed, quoted
 
 
@@ -24,6 +24,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _validation_set,
         _validations,
         _formats,
+        _views,
         _imagenet,
         _frozen_levels,
         _shares,
@@ -74,20 +75,13 @@ def _best(job: Job, given: dict) -> list[Diagnostic]:
         message = f"`best` names the head `{name}`, which the job has not"
         help = did_you_mean(name, known) or f"the heads are {listed(known)}"
         return [Diagnostic("E302", message, path, help=help)]
-    metrics = _metrics_of(heads[name])
+    metrics = metrics_of(heads[name])
     if metric in metrics:
         return []
     message = f"`best` names the metric `{metric}`, which {heads[name].task} has not"
     help = did_you_mean(metric, metrics) or f'write "{name}/{metrics[0]}"'
     note = f"its metrics are {listed(metrics)}"
     return [Diagnostic("E303", message, path, note=note, help=help)]
-
-
-def _metrics_of(one: Head) -> list[str]:
-    """The metrics of a task, without those that its options leave out."""
-    unordered = not getattr(one, "ordered", True)
-    metrics = head(one.task)["x-metrics"]
-    return [m for m in metrics if not (unordered and m == "rank_error")]
 
 
 def _ranges(job: Job, given: dict) -> list[Diagnostic]:
@@ -150,6 +144,24 @@ def _formats(job: Job, given: dict) -> list[Diagnostic]:
             help = f"set /data/format to {listed(formats, 'or')}"
             findings.append(Diagnostic("E307", message, path, help=help))
     return findings
+
+
+def _views(job: Job, given: dict) -> list[Diagnostic]:
+    """What learns from two views of an image needs views that differ."""
+    chosen = job.data.augmentation
+    if chosen and any((chosen.scale, chosen.color)):
+        return []
+    return [
+        Diagnostic(
+            "E371",
+            f"head `{one.name}` compares random views of an image, "
+            "which differ neither in scale nor in color",
+            ("model", "heads", index, "task"),
+            help='set /data/augmentation to {"scale": 0.7, "color": 0.5}, or so',
+        )
+        for index, one in enumerate(job.heads)
+        if one.task == "view_invariance_learning"
+    ]
 
 
 def _imagenet(job: Job, given: dict) -> list[Diagnostic]:

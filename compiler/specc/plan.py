@@ -23,7 +23,7 @@ from specc.plan_data import (
     evaluate_constants,
     plan_data,
 )
-from specc.plan_dataset import dataset_constants, plan_dataset
+from specc.plan_dataset import dataset_constants, plan_dataset, reads_yaml
 from specc.plan_heads import HeadPlan, plan_heads
 from specc.plan_maps import star
 from specc.plan_neck import NeckPlan, plan_neck
@@ -300,7 +300,7 @@ def _requirements(job: Job) -> list[str]:
     # keep what `weights_only` promises (CVE-2025-32434).
     wanted = ["matplotlib", "numpy", "opencv-python-headless>=4.11", "pillow"]
     wanted += ["tensorboard", "torch>=2.6", "tqdm"]
-    if job.data.format in ("native", "yolo"):
+    if reads_yaml(job):
         wanted.append("PyYAML")
     if job.data.format == "voc":
         wanted.append("defusedxml")

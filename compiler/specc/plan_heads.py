@@ -30,6 +30,8 @@ class HeadPlan:
     loss_prefix: str  # of its terms' names
     annotations: str  # of its images, by name
     own_pixels: str  # template: its results in pixels of the image
+    names_key: str  # of its names in a dataset's metadata
+    compared: str  # template: its names with those of a dataset's folders
     stack: str  # function that makes a batch of its targets
 
     @property
@@ -80,6 +82,8 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         own_pixels=task.own_pixels.get(
             "resized" if job.backbone.resize_input else "whole", ""
         ),
+        names_key=task.names,
+        compared=f"dataset/compare_folders{'_trained' * task.open_names}.py.jinja",
         stack=task.stack,
     )
 

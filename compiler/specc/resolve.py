@@ -14,6 +14,7 @@ from specc.job import (
     FPN,
     Augmentation,
     AutoregressiveTextRecognition,
+    Autoencoding,
     Backbone,
     BiFPN,
     Data,
@@ -23,6 +24,7 @@ from specc.job import (
     InstanceSegmentation,
     Job,
     KeypointDetection,
+    MetricLearning,
     MulticlassClassification,
     MultilabelClassification,
     Neck,
@@ -36,16 +38,19 @@ from specc.job import (
     SemanticSegmentation,
     Slurm,
     Trainer,
+    ViewInvarianceLearning,
 )
 from specc.load import Source
-from specc.schema import fill, head, part
+from specc.schema import fill, head, metrics_of, part
 from specc.validate import validate
 
 HEADS = {
+    "autoencoding": Autoencoding,
     "autoregressive_text_recognition": AutoregressiveTextRecognition,
     "depth_estimation": DepthEstimation,
     "instance_segmentation": InstanceSegmentation,
     "keypoint_detection": KeypointDetection,
+    "metric_learning": MetricLearning,
     "multiclass_classification": MulticlassClassification,
     "multilabel_classification": MultilabelClassification,
     "object_detection": ObjectDetection,
@@ -54,6 +59,7 @@ HEADS = {
     "regression": Regression,
     "scene_text_recognition": SceneTextRecognition,
     "semantic_segmentation": SemanticSegmentation,
+    "view_invariance_learning": ViewInvarianceLearning,
 }
 NECKS = {"fpn": FPN, "bifpn": BiFPN}
 
@@ -229,4 +235,4 @@ def _scheduler(filled: dict) -> Scheduler | None:
 
 
 def _primary_metric(first: Head) -> str:
-    return f"{first.name}/{head(first.task)['x-metrics'][0]}"
+    return f"{first.name}/{metrics_of(first)[0]}"

@@ -61,6 +61,7 @@ class HeadExpressions:
     evidence: str = ""  # of sample, words: what its metric needs; "": the words
     annotations: str = ""  # of folder: its annotations by image; "": read_annotations
     names: str = ""  # the source of its names, if it is not the literal of a tuple
+    viewed: str = ""  # of words, view: the words of an image and of a view of it
     saved: str = ""  # of words, drawing, taken: the name of a file that it writes
     constants: tuple[Line, ...] = ()  # of model.py
     dataset_constants: tuple[Line, ...] = ()
@@ -107,6 +108,7 @@ class Task:
     label: str = ""  # the type of an image's label
     label_types: tuple[str, ...] = ()
     metadata: tuple[str, ...] = ()  # lines of an example, beside the task
+    unlabelled: bool = False  # it needs images alone
     in_folder: bool = False  # its annotations are files, an image each
     readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by format
     coco_what: str = "boxes"  # annotations of a COCO file, in words
@@ -122,12 +124,14 @@ class Task:
     )
     parsers: tuple[str, ...] = ()
     format_parsers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    open_names: bool = False  # sets that it does not train on may have other names
     empty_note: str = ""  # what an empty annotation means
     map_suffix: str = "png"  # of the files that hold its annotations
     folder_note: str = ""  # more of the files that hold its annotations
     meaning: tuple[str, ...] = ()  # fields of the head that give weights their meaning
 
     # Sections of data.py
+    views: bool = False  # it learns from two views of an image, which follow each other
     moves: bool = False  # its labels have places in the image
     transforms: tuple[str, ...] = ()  # methods that move them: boxes, points
     placing: tuple[str, ...] = ()
