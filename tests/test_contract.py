@@ -114,10 +114,13 @@ def test_the_contracts_of_the_other_examples_hold(name, tmp_path):
 
 
 def test_every_example_has_its_contract_run():
-    assert {path.parent.name for path in GENERATED.glob("*/job.json")} == {
-        *QUICK,
-        *OTHERS,
-    }
+    """Where its tasks have one."""
+    found = set()
+    for path in GENERATED.glob("*/job.json"):
+        heads = json.loads(path.read_bytes())["model"]["heads"]
+        if LACKING.isdisjoint(head["task"] for head in heads):
+            found.add(path.parent.name)
+    assert found == {*QUICK, *OTHERS}
 
 
 @pytest.mark.soak
