@@ -28,7 +28,7 @@ from specc.tasks import TASKS
 SECONDS = 60  # of processor time for a whole contract
 PATIENCE = 600  # seconds until it counts as stuck
 QUICK = ("blood-cells", "shapes-and-scenes")
-OTHERS = ("flowers", "photos", "vehicles")
+OTHERS = ("documents", "faces", "flowers", "photos", "vehicles")
 JOB = {
     "name": "scenes",
     "data": {"train": "train", "validation": "val", "resolution": [64, 96]},
