@@ -42,7 +42,7 @@ class ContractPlan:
     size: str  # of the copy's images
     size_note: str
     batch: int  # of them in a step
-    small: dict[str, dict[str, Any]]  # constants of the copy, by file
+    small: dict[str, dict[str, str]]  # constants of the copy as source, by module
     images: int  # of each set
     images_note: str
     sets: tuple[str, ...]  # that the job names
@@ -113,19 +113,26 @@ def _sets(job: Job) -> tuple[str, ...]:
 
 def _small(
     job: Job, summary: Summary, sets: tuple[str, ...]
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, str]]:
     trainer = job.trainer
-    dataset = {"TRAIN, VALIDATION": sets}
+    dataset: dict[str, Any] = {"TRAIN, VALIDATION": sets}
     if len(sets) == 1:
         dataset = {"TRAIN": sets[0], "VALIDATION_SHARE": HELD_OUT}
     # A run that follows the clock is never the same twice.
     clock = {} if trainer.max_hours is None else {"MAX_HOURS": 1_000_000}
-    return {
+    constants = {
         "model.py": {"HEIGHT, WIDTH": summary.resolution},
         "dataset.py": dataset,
         "data.py": {"BATCH_SIZE": BATCH * (trainer.accumulation or 1)},
         "train.py": {"VALIDATIONS": 3} | clock,
     }
+    small = {
+        module: {name: literal(value) for name, value in values.items()}
+        for module, values in constants.items()
+    }
+    if job.data.cache is not None:  # the job's may lie anywhere
+        small["data.py"]["CACHE"] = 'Path("cache")'
+    return small
 
 
 def _shares(job: Job, heads: tuple[HeadPlan, ...], split: bool) -> dict[str, Any]:
