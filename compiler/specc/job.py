@@ -101,6 +101,19 @@ class ObjectDetection(Head):
 
 
 @dataclass(frozen=True)
+class InstanceSegmentation(Head):
+    categories: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]  # of the categories in masks
+    bottom_level: int
+    top_level: int
+    layers: int  # 3x3 convolutions in each tower
+    mask_weight: float
+    score_threshold: float
+    iou_threshold: float
+    max_detections: int
+
+
+@dataclass(frozen=True)
 class SemanticSegmentation(Head):
     categories: tuple[str, ...]
     colors: tuple[tuple[int, int, int], ...]  # of the categories, in their order
@@ -115,6 +128,46 @@ class DepthEstimation(Head):
     bottom_level: int
     top_level: int
     channels: int  # of the decoder
+
+
+@dataclass(frozen=True)
+class PanopticSegmentation(Head):
+    categories: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]  # of the categories in maps
+    things: tuple[str, ...]  # the categories whose instances are told apart
+    bottom_level: int
+    top_level: int
+    layers: int  # 3x3 convolutions in each tower
+    channels: int  # of the decoder
+    mask_weight: float
+    stuff_weight: float
+    score_threshold: float
+    iou_threshold: float
+    max_detections: int
+
+
+@dataclass(frozen=True)
+class Autoencoding(Head):
+    level: int
+    code_size: int  # numbers a cell
+    channels: int  # of the decoder where it begins
+
+
+@dataclass(frozen=True)
+class MetricLearning(Head):
+    identities: tuple[str, ...]
+    level: int
+    embedding_size: int
+    subcenters: int  # of each identity
+    margin: float  # radians
+    scale: float  # of the cosines
+
+
+@dataclass(frozen=True)
+class ViewInvarianceLearning(Head):
+    categories: tuple[str, ...] | None  # for a metric alone
+    level: int
+    projection_size: int
 
 
 @dataclass(frozen=True)
@@ -142,6 +195,26 @@ class QuadrilateralDetection(Head):
     score_threshold: float
     iou_threshold: float
     max_detections: int
+
+
+@dataclass(frozen=True)
+class TextRecognition(Head):
+    tokens: tuple[str, ...]
+    max_tokens: int  # of a text
+    level: int
+    layers: int  # of the decoder
+    width: int  # its channels
+    attention_heads: int
+
+
+@dataclass(frozen=True)
+class SceneTextRecognition(TextRecognition):
+    pass
+
+
+@dataclass(frozen=True)
+class AutoregressiveTextRecognition(TextRecognition):
+    pass
 
 
 @dataclass(frozen=True)

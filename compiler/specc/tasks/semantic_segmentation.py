@@ -31,7 +31,7 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
         loss=f"segmentation_loss({code.outputs}, {code.targets})",
         decode=f"decode_categories({code.outputs})",
         own=f'{{"categories": {enlarged(code, "logits")}.argmax(1)}}',
-        annotations=f"read_class_maps(folder, {names}, {colors})",
+        annotations=f"read_class_maps(folder, {literal(TASK.title)}, {names}, {colors})",
         parse=f"parse_map({code.given}, height, width, COLOR_MODES)",
         place=f"warp({truth}, sample, transform, -1)",
         words=(
