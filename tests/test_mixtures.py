@@ -153,7 +153,7 @@ def points_of(names: list[str], choice: dict) -> dict:
     """Without flip pairs where no image is mirrored anyway."""
     sigmas = [0.1] * len(names) if choice["loss_weight"] == 1 else None
     pairs = [names[:2]] if len(names) > 1 else []
-    pairs = pairs if choice["augmentation"] else None
+    pairs = pairs if choice["augmentation"] is not False else None
     return {"keypoints": names, "flip_pairs": pairs, "sigmas": sigmas}
 
 
