@@ -1,5 +1,7 @@
 """Runs a level graph with torch: the reference that emitted models are compared with."""
 
+import math
+
 import networkx as nx
 import torch
 import torch.nn.functional as F
@@ -11,6 +13,7 @@ ACTIVATIONS = {
     "relu": F.relu,
     "relu6": F.relu6,
     "silu": F.silu,
+    "gelu": F.gelu,
     "hardswish": F.hardswish,
     "sigmoid": torch.sigmoid,
     "hardsigmoid": F.hardsigmoid,
@@ -50,7 +53,7 @@ def evaluate(node, inputs, state):
         key.removeprefix(f"{prefix}."): state[key]
         for key in node["parameters"] | node["buffers"]
     }
-    x = inputs[0]
+    x = inputs[0] if inputs else None
     match node["operation"]:
         case "conv":
             return convolve(x, weights, options)
@@ -82,6 +85,14 @@ def evaluate(node, inputs, state):
             return x.mean((2, 3))
         case "linear":
             return F.linear(x, weights["weight"], weights["bias"])
+        case "layer_norm":
+            return F.layer_norm(x, x.shape[-1:], weights["weight"], weights["bias"])
+        case "positions":
+            return positions(x)
+        case "embedding":  # of each place, in order
+            return weights["weight"][None]
+        case "attention":
+            return attend(*inputs, options["heads"])
         case "flatten":
             return x.flatten(2).transpose(1, 2).reshape(len(x), *node["shape"])
         case "concat":
@@ -103,3 +114,31 @@ def convolve(x, weights, options):
     window = {"stride": options["stride"], "padding": padding}
     window["groups"] = options["groups"]
     return F.conv2d(x, weights["weight"], weights.get("bias"), **window)
+
+
+def positions(x):
+    """Half of the channels tell the row of a cell, half its column: sines, then cosines
+    of waves whose frequencies rise by a constant factor from 1/2 to 16."""
+    channels, height, width = x.shape[1:]
+    count = channels // 4
+    found = torch.zeros(height, width, channels)
+    for row in range(height):
+        for column in range(width):
+            for half, place in enumerate(
+                ((row + 0.5) / height, (column + 0.5) / width)
+            ):
+                for i in range(count):
+                    frequency = 0.5 * 32 ** (i / (count - 1))
+                    angle = torch.tensor(2 * math.pi * frequency * place)
+                    start = half * channels // 2 + i
+                    found[row, column, start] = angle.sin()
+                    found[row, column, start + count] = angle.cos()
+    return found.view(1, height * width, channels)
+
+
+def attend(queries, keys, values, heads):
+    share = queries.shape[-1] // heads
+    found = []
+    for q, k, v in zip(*(x.split(share, -1) for x in (queries, keys, values))):
+        found.append((q @ k.transpose(1, 2) / share**0.5).softmax(-1) @ v)
+    return torch.cat(found, -1)

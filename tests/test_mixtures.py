@@ -39,6 +39,12 @@ HEADS = {
     "detector, classifier": ["cells", "kind"],
     "two classifiers": ["kind", "other-kind"],
     "two detectors": ["cells", "other-cells"],
+    "embedder": ["face"],
+    "autoencoder": ["picture"],
+    "views": ["views"],
+    "labelled views, detector": ["labelled-views", "cells"],
+    "autoencoder, classifier": ["kind", "picture"],
+    "embedder, detector": ["face", "cells"],
     "segmenter": ["region"],
     "depth": ["depth"],
     "masks": ["mask"],
@@ -54,10 +60,13 @@ HEADS = {
     "labels": ["tags"],
     "number, rank": ["price", "rank"],
     "number": ["price"],
+    "text": ["word"],
+    "text, token by token": ["line"],
+    "text twice, detector": ["word", "line", "cells"],
 }
 FORMATS = {
     "native": set(HEADS),
-    "folders": {"classifier", "two classifiers"},
+    "folders": {"classifier", "two classifiers", "embedder"},
     "coco": {"detector", "two detectors", "keypoints", "masks", "masks of two kinds"},
     "voc": {"detector", "two detectors"},
     "yolo": {"detector", "two detectors"},
@@ -127,8 +136,12 @@ def is_valid(choice: dict) -> bool:
     start = choice["initialization"]
     has_weights = choice["backbone"] != "mobilenetv2_035" or "weights" in start
     one_level = neck == (3, 3) and choice["kind"]["kind"] == "bifpn"
+    off = {"scale": 0, "color": 0}
+    changes = off if choice["augmentation"] is False else choice["augmentation"]
+    same_views = changes.get("scale", 0.25) == changes.get("color", 0.2) == 0
     return (
-        choice["heads"] in FORMATS[choice["format"]]
+        not ("views" in choice["heads"] and same_views)
+        and choice["heads"] in FORMATS[choice["format"]]
         and (neck is None or neck[0] <= top and not one_level)
         and (start["kind"] != "imagenet" or has_weights)
         and (start["kind"] != "random" or not choice["frozen_levels"])
@@ -150,6 +163,7 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
     # In other formats than the native one all heads share one set of names.
     shared = name if choice["format"] == "native" else "kind"
     names = [f"{shared} {i}" for i in range(choice["categories"])]
+    characters = "".join(chr(ord("Ā") + i) for i in range(choice["categories"]))
     several = {"bottom_level": levels[0], "top_level": levels[1]}
     one = {"level": levels[1]}
     options = {
@@ -167,10 +181,17 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
         "whole": {"task": "panoptic_segmentation", "categories": names}
         | {"things": names[::2], "colors": [[i, 7, 7] for i in range(len(names))]}
         | several,
+        "picture": {"task": "autoencoding", "code_size": 8, "channels": 32} | one,
+        "views": {"task": "view_invariance_learning", "projection_size": 16} | one,
+        "face": {"task": "metric_learning", "identities": names} | one,
         "depth": {"task": "depth_estimation", "range": [0, 10]} | several,
         "points": {"task": "keypoint_detection"} | points_of(names, choice) | several,
         "quads": {"task": "quadrilateral_detection", "categories": names} | several,
+        "word": {"task": "scene_text_recognition", "tokens": characters} | one,
+        "line": {"task": "autoregressive_text_recognition", "tokens": names} | one,
     }
+    if name == "labelled-views":
+        options[kind] |= {"categories": names}
     return {"name": name, "loss_weight": choice["loss_weight"]} | options[kind]
 
 
@@ -210,9 +231,13 @@ def pairs_of(choice: dict[str, int]) -> set[tuple]:
 
 
 def pairwise(candidates: int, limit: int, seed: int) -> list[dict]:
-    """Choices, each of those drawn that holds the most pairs of values not yet seen."""
+    """Choices, each of those drawn that holds the most values not yet seen, and of equal
+    ones the most pairs of values."""
     rng = random.Random(seed)
-    seen, chosen = set(), []
+    values, seen, chosen = set(), set(), []
+
+    def news(choice: dict[str, int]) -> tuple[int, int]:
+        return len(choice.items() - values), len(pairs_of(choice) - seen)
 
     def draw() -> dict[str, int]:
         while True:
@@ -222,7 +247,8 @@ def pairwise(candidates: int, limit: int, seed: int) -> list[dict]:
 
     for _ in range(limit):
         drawn = [draw() for _ in range(candidates)]
-        best = max(drawn, key=lambda choice: len(pairs_of(choice) - seen))
+        best = max(drawn, key=news)
+        values |= best.items()
         seen |= pairs_of(best)
         chosen.append({key: FACTORS[key][i] for key, i in best.items()})
     return chosen
@@ -297,7 +323,7 @@ def is_one_string(line: str) -> bool:
 # ---- The mixtures ----
 
 
-QUICK = pairwise(candidates=60, limit=28, seed=0)
+QUICK = pairwise(candidates=60, limit=34, seed=0)
 OF_TIMM = [  # two of each initialization, the models in turn
     {**choice, "backbone": name, "initialization": start, "frozen_levels": frozen}
     for choice, name, start, frozen in zip(

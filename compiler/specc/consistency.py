@@ -8,9 +8,9 @@ from specc.backbones import TABLES
 from specc.consistency_maps import map_findings
 from specc.consistency_panoptic import things_are_categories
 from specc.diagnostics import Diagnostic
-from specc.job import Head, Job
-from specc.schema import head
-from specc.words import did_you_mean, listed
+from specc.job import Job
+from specc.schema import head, metrics_of
+from specc.words import did_you_mean, listed, quoted
 
 
 def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
@@ -24,6 +24,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _validation_set,
         _validations,
         _formats,
+        _views,
         _imagenet,
         _frozen_levels,
         _shares,
@@ -35,6 +36,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         consistency_keypoints.sigmas,
         consistency_keypoints.mirroring,
         consistency_keypoints.coco,
+        _tokens,
     )
     return [finding for rule in rules for finding in rule(job, given)]
 
@@ -73,20 +75,13 @@ def _best(job: Job, given: dict) -> list[Diagnostic]:
         message = f"`best` names the head `{name}`, which the job has not"
         help = did_you_mean(name, known) or f"the heads are {listed(known)}"
         return [Diagnostic("E302", message, path, help=help)]
-    metrics = _metrics_of(heads[name])
+    metrics = metrics_of(heads[name])
     if metric in metrics:
         return []
     message = f"`best` names the metric `{metric}`, which {heads[name].task} has not"
     help = did_you_mean(metric, metrics) or f'write "{name}/{metrics[0]}"'
     note = f"its metrics are {listed(metrics)}"
     return [Diagnostic("E303", message, path, note=note, help=help)]
-
-
-def _metrics_of(one: Head) -> list[str]:
-    """The metrics of a task, without those that its options leave out."""
-    unordered = not getattr(one, "ordered", True)
-    metrics = head(one.task)["x-metrics"]
-    return [m for m in metrics if not (unordered and m == "rank_error")]
 
 
 def _ranges(job: Job, given: dict) -> list[Diagnostic]:
@@ -149,6 +144,24 @@ def _formats(job: Job, given: dict) -> list[Diagnostic]:
             help = f"set /data/format to {listed(formats, 'or')}"
             findings.append(Diagnostic("E307", message, path, help=help))
     return findings
+
+
+def _views(job: Job, given: dict) -> list[Diagnostic]:
+    """What learns from two views of an image needs views that differ."""
+    chosen = job.data.augmentation
+    if chosen and any((chosen.scale, chosen.color)):
+        return []
+    return [
+        Diagnostic(
+            "E371",
+            f"head `{one.name}` compares random views of an image, "
+            "which differ neither in scale nor in color",
+            ("model", "heads", index, "task"),
+            help='set /data/augmentation to {"scale": 0.7, "color": 0.5}, or so',
+        )
+        for index, one in enumerate(job.heads)
+        if one.task == "view_invariance_learning"
+    ]
 
 
 def _imagenet(job: Job, given: dict) -> list[Diagnostic]:
@@ -229,3 +242,18 @@ def _clock(job: Job, given: dict) -> list[Diagnostic]:
     help = "set /trainer/deterministic to false, or /trainer/max_hours to null"
     path = ("trainer", "deterministic")
     return [Diagnostic("E311", message, path, note=note, help=help)]
+
+
+def _tokens(job: Job, given: dict) -> list[Diagnostic]:
+    """The schema knows that the items of a list differ, but not a text's characters."""
+    findings = []
+    for index, one in enumerate(job.heads):
+        tokens = getattr(one, "tokens", ())
+        again = [token for i, token in enumerate(tokens) if token in tokens[:i]]
+        if again:
+            message = f"`tokens` of head `{one.name}` holds {quoted(again[0])} twice"
+            path = ("model", "heads", index, "tokens")
+            note = "each character of the text is a token"
+            help = "remove one of the two"
+            findings.append(Diagnostic("E361", message, path, note=note, help=help))
+    return findings

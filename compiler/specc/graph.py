@@ -5,10 +5,10 @@ model that it belongs to: ``image``, ``backbone``, ``neck``, ``head`` (a single 
 ``heads.<name>``. A step that several levels share has a node a level. Attributes:
 
 ========== =====================================================================
-operation  image, conv, batch_norm, group_norm, one of ``ACTIVATIONS``, max_pool, add,
-           fuse, upsample, squeeze, multiply, global_pool, linear, flatten, concat,
-           opaque (all that a library's model does to make a level), or missing (see
-           ``Scope.read``)
+operation  image, conv, batch_norm, group_norm, layer_norm, one of ``ACTIVATIONS``,
+           max_pool, add, fuse, upsample, squeeze, multiply, global_pool, linear, unit,
+           cosines, flatten, concat, positions, embedding, attention, opaque (all that
+           a library's model does to make a level), or missing (see ``Scope.read``)
 options    what the operation needs besides its inputs and weights, as a dict
 prefix     of its keys in the state dict, ``backbone.conv1``; None without weights
 parameters key -> shape
@@ -47,10 +47,13 @@ from specc.job import Job
 Shape = tuple[int, ...]
 
 ACTIVATIONS = frozenset(
-    {"relu", "relu6", "silu", "hardswish", "sigmoid", "hardsigmoid"}
+    {"relu", "relu6", "silu", "gelu", "hardswish", "sigmoid", "hardsigmoid"}
 )
 NO_MAP = frozenset(  # no height and width, or a single cell for the whole image
-    {"squeeze", "global_pool", "linear", "flatten", "concat"}
+    {
+        *("squeeze", "global_pool", "linear", "unit", "cosines", "flatten", "concat"),
+        *("positions", "embedding"),
+    }
 )
 
 
@@ -197,15 +200,55 @@ class Scope:
         """The mean over the map: (channels,)."""
         return self._add(step, "global_pool", (x,), (self.channels(x),))
 
-    def linear(self, step: str, x: Node, features: int) -> Node:
-        weight = (features, self.channels(x))
+    def linear(self, step: str, x: Node, features: int, rows: int = 0) -> Node:
+        """Along the last axis; ``rows`` of one image if they are not those of x alone,
+        as where a model goes through a text more than once."""
+        *before, inputs = self.shape(x)
         return self._add(
             step,
             "linear",
             (x,),
-            (features,),
-            parameters={"weight": weight, "bias": (features,)},
-            macs=prod(weight),
+            (*before, features),
+            parameters={"weight": (features, inputs), "bias": (features,)},
+            macs=features * inputs * (rows or prod(before)),
+        )
+
+    def layer_norm(self, step: str, x: Node) -> Node:
+        vector = self.shape(x)[-1:]
+        parameters = {"weight": vector, "bias": vector}
+        return self._add(step, "layer_norm", (x,), self.shape(x), parameters=parameters)
+
+    def positions(self, step: str, x: Node) -> Node:
+        """Numbers that tell the cells of a map apart, as `flatten` lists them."""
+        channels, height, width = self.shape(x)
+        return self._add(step, "positions", (x,), (height * width, channels))
+
+    def embedding(self, step: str, count: int, tokens: int, channels: int) -> Node:
+        """Channels for each of ``tokens`` places, from a table of ``count`` rows."""
+        shape, weight = (tokens, channels), (count, channels)
+        return self._add(step, "embedding", (), shape, parameters={"weight": weight})
+
+    def attention(
+        self, step: str, inputs: tuple[Node, Node, Node], heads: int, pairs: int = 0
+    ) -> Node:
+        """For each query the values, weighed by how well their keys fit it; each head
+        has its share of the channels. ``pairs`` of query and key, as ``rows`` above."""
+        places, channels = self.shape(inputs[0])
+        pairs = pairs or places * self.shape(inputs[1])[0]
+        options, macs = {"heads": heads}, 2 * channels * pairs
+        shape = (places, channels)
+        return self._add(step, "attention", inputs, shape, options=options, macs=macs)
+
+    def unit(self, step: str, x: Node) -> Node:
+        """A vector divided by its length."""
+        return self._add(step, "unit", (x,), self.shape(x))
+
+    def cosines(self, step: str, x: Node, split: Shape) -> Node:
+        """The cosines between a unit vector and learned ones, as axes ``split``."""
+        weight = (prod(split), self.channels(x))
+        parameters = {"weight": weight}
+        return self._add(
+            step, "cosines", (x,), split, parameters=parameters, macs=prod(weight)
         )
 
     def flatten(self, step: str, x: Node, split: Shape | None = None) -> Node:

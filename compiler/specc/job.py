@@ -147,6 +147,30 @@ class PanopticSegmentation(Head):
 
 
 @dataclass(frozen=True)
+class Autoencoding(Head):
+    level: int
+    code_size: int  # numbers a cell
+    channels: int  # of the decoder where it begins
+
+
+@dataclass(frozen=True)
+class MetricLearning(Head):
+    identities: tuple[str, ...]
+    level: int
+    embedding_size: int
+    subcenters: int  # of each identity
+    margin: float  # radians
+    scale: float  # of the cosines
+
+
+@dataclass(frozen=True)
+class ViewInvarianceLearning(Head):
+    categories: tuple[str, ...] | None  # for a metric alone
+    level: int
+    projection_size: int
+
+
+@dataclass(frozen=True)
 class KeypointDetection(Head):
     keypoints: tuple[str, ...]
     flip_pairs: tuple[tuple[str, str], ...] | None  # None: images are not mirrored
@@ -171,6 +195,26 @@ class QuadrilateralDetection(Head):
     score_threshold: float
     iou_threshold: float
     max_detections: int
+
+
+@dataclass(frozen=True)
+class TextRecognition(Head):
+    tokens: tuple[str, ...]
+    max_tokens: int  # of a text
+    level: int
+    layers: int  # of the decoder
+    width: int  # its channels
+    attention_heads: int
+
+
+@dataclass(frozen=True)
+class SceneTextRecognition(TextRecognition):
+    pass
+
+
+@dataclass(frozen=True)
+class AutoregressiveTextRecognition(TextRecognition):
+    pass
 
 
 @dataclass(frozen=True)

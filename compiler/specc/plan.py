@@ -23,7 +23,7 @@ from specc.plan_data import (
     evaluate_constants,
     plan_data,
 )
-from specc.plan_dataset import dataset_constants, plan_dataset
+from specc.plan_dataset import dataset_constants, plan_dataset, reads_yaml
 from specc.plan_heads import HeadPlan, plan_heads
 from specc.plan_maps import star
 from specc.plan_neck import NeckPlan, plan_neck
@@ -156,6 +156,7 @@ def _model_values(
     neck: NeckPlan | None,
 ) -> dict[str, Any]:
     several, mode = len(heads) > 1, _mode(job, summary)
+    told = any(task.told for task in tasks_of(job))
     parts = [Line("backbone", f"{backbone.class_name}()")]
     parts += [Line("neck", f"{neck.class_name}()")] if neck else []
     parts += [] if several else [Line("head", heads[0].code.construction)]
@@ -167,7 +168,9 @@ def _model_values(
         "whole_input": "images" if mode == "unpadded" else "padded(model, images)",
         "parts": parts,
         "trunk": _trunk(heads, backbone, neck),
-        "forward": _forward(heads, backbone, neck),
+        "told": told,
+        "forward_inputs": f"images: Tensor{', targets: dict | None = None' * told}",
+        "forward": _forward(job, heads, backbone, neck),
         "constructions": mapping((head.name, head.code.construction) for head in heads),
         "results_template": f"model/{_results(job, heads)}.py.jinja",
         "returns_type": "dict" if several else task_of(job.heads[0]).output_type,
@@ -269,18 +272,27 @@ def _trunk(
 
 
 def _forward(
-    heads: tuple[HeadPlan, ...], backbone: BackbonePlan, neck: NeckPlan | None
+    job: Job,
+    heads: tuple[HeadPlan, ...],
+    backbone: BackbonePlan,
+    neck: NeckPlan | None,
 ) -> str:
     """What the model returns: for one head, if possible, the whole graph in a line."""
+    told = [
+        f", targets and targets[{literal(head.name)}]" * task.told
+        for head, task in zip(heads, tasks_of(job))
+    ]
     if len(heads) > 1:
-        calls = ((h.name, f"self.heads[{literal(h.name)}]({h.inputs})") for h in heads)
-        return mapping(calls)
+        inputs = [head.inputs + more for head, more in zip(heads, told)]
+        modules = [f"self.heads[{literal(head.name)}]" for head in heads]
+        calls = [f"{module}({given})" for module, given in zip(modules, inputs)]
+        return mapping(zip((head.name for head in heads), calls))
     if not _is_one_line(heads, backbone, neck):
-        return f"self.head({heads[0].inputs})"
+        return f"self.head({heads[0].inputs}{told[0]})"
     maps = f"{star(backbone.returned)}self.backbone(images)"
     if neck:
         maps = f"{star(neck.returned)}self.neck({maps})"
-    return f"self.head({maps})"
+    return f"self.head({maps}{told[0]})"
 
 
 def _requirements(job: Job) -> list[str]:
@@ -288,7 +300,7 @@ def _requirements(job: Job) -> list[str]:
     # keep what `weights_only` promises (CVE-2025-32434).
     wanted = ["matplotlib", "numpy", "opencv-python-headless>=4.11", "pillow"]
     wanted += ["tensorboard", "torch>=2.6", "tqdm"]
-    if job.data.format in ("native", "yolo"):
+    if reads_yaml(job):
         wanted.append("PyYAML")
     if job.data.format == "voc":
         wanted.append("defusedxml")

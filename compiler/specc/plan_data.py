@@ -18,6 +18,11 @@ DRAWABLE = {
     3: "image.copy()",
     4: "cv2.cvtColor(image, cv2.COLOR_RGBA2RGB)",
 }
+SAVED = {  # a picture as OpenCV writes it
+    1: "picture",
+    3: "cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)",
+    4: "cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA)",
+}
 _JOB_FILE = 'Path(__file__).with_name("resolved.json")'
 JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
 TRAINING_SET = {  # with augmentation or without
@@ -63,7 +68,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "mirrors": chosen.mirrors,
         "stack_sections": templates(task.stacking for task in tasks),
         "transposes": chosen.transpose,
-        "training_set": TRAINING_SET[chosen != NO_AUGMENTATION],
+        "training_set": _training_set(chosen, any(task.views for task in tasks)),
         "drawable_image": DRAWABLE[job.data.channels],
         "image_kind": "Grey" if grey else "RGB",
         "read_flag": "IMREAD_GRAYSCALE" if grey else "IMREAD_COLOR",
@@ -73,11 +78,11 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "canvas_type": "tuple[np.ndarray, Transform]" if moves else "np.ndarray",
         "canvas_names": "canvas, transform" if moves else "canvas",
         "canvas_only": "canvas, _" if moves else "canvas",
-        "placed_labels": _placed(heads, moves),
+        "placed_labels": _placed(heads),
         **_augmentation(chosen, moves),
         **plan_cache(job.data),
         "places": places,
-        "transposes": chosen.transpose,
+        **_views(heads),
         "decoded_kinds": (
             "image or a map" if any(t.in_folder for t in tasks) else "image"
         ),
@@ -96,6 +101,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "metrics_by_head": mapping((head.name, head.code.metrics) for head in heads),
         "meaning": _meaning(tasks),
         "words_examples": [head.code.words_example for head in heads],
+        "saved_picture": SAVED[job.data.channels],
         "saved_by_head": _saved(heads),
         "predict_title": "What the model finds in images",
         "pixels_note": ", in pixels of each image" if places else "",
@@ -125,6 +131,36 @@ def _evidence(heads: tuple[HeadPlan, ...]) -> dict[str, str]:
         ),
         "kept_parameter": f", {kept}",
         "found_words": f"kept(sample, {words})",
+    }
+
+
+def _training_set(chosen: Augmentation, views: bool) -> str:
+    if views:
+        return "Augmented samples by (epoch, index, view): a key always gives one view."
+    return TRAINING_SET[chosen != NO_AUGMENTATION]
+
+
+def _views(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    """How the loader brings two views of an image, where a head compares them."""
+    viewed = [(head.name, head.code.viewed) for head in heads if head.code.viewed]
+    several = bool(viewed)
+    kind = "_of_views" if several else ""
+    return {
+        "views": several,
+        "viewed_by_head": mapping(viewed),
+        "keys": "(epoch, index, view)" if several else "(epoch, index) pairs",
+        "key_type": f"tuple[int, int{', int' * several}]",
+        "key_template": f"data/key{kind}.py.jinja",
+        "candidates_rng": (
+            "np.random.default_rng((self.seed, *key[:2]))" if several else "rng"
+        ),
+        "validation_set": f"data/validation_set{kind}.py.jinja",
+        "validation_parameters": (
+            f"samples: list[Sample], workers: int{', views: bool = False' * several}"
+        ),
+        "validation_arguments": f"samples{', views' * several}",
+        "view_parameter": ", views: bool = False" * several,
+        "view_argument": ", views" * several,
     }
 
 
@@ -158,8 +194,10 @@ def _decoded(grey: bool) -> str:
     return "image[:, :, None]" if grey else "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)"
 
 
-def _placed(heads: tuple[HeadPlan, ...], positions: bool) -> str:
-    if not positions:
+def _placed(heads: tuple[HeadPlan, ...]) -> str:
+    """The targets of a view by head: the labels themselves, if no head changes them."""
+    labels = (f"sample.labels[{literal(head.name)}]" for head in heads)
+    if all(head.code.place == label for head, label in zip(heads, labels)):
         return "sample.labels"
     return mapping((head.name, head.code.place) for head in heads)
 

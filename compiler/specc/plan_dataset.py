@@ -17,6 +17,10 @@ VOC_SIDES = ("xmin", "ymin", "xmax", "ymax")
 PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
 VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
 
+OPEN_NOTE = """
+
+    A set to train on must have the identities of the job, any other may have others.
+    """
 LONE_MAPS = {  # with several heads or one
     True: "A map without an image is there too: it is named among the problems.",
     False: "Either without the other is there too: it is named among the problems.",
@@ -29,7 +33,7 @@ PAIRED_MAPS = {
 
 def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]:
     data = job.data
-    limits = (PIXELS, VALUES) if data.format in YAML else (PIXELS,)
+    limits = (PIXELS, VALUES) if reads_yaml(job) else (PIXELS,)
     if data.validation is not None:
         sets = (data.train, data.validation)
         lines = [constant("TRAIN, VALIDATION", sets, "below --data")]
@@ -49,10 +53,15 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
 
 def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     tasks = tasks_of(job)
+    opened = any(task.open_names for task in tasks)
     return {
-        "reader_docstring": f"dataset/{job.data.format}_docstring.jinja",
+        "reader_parameters": f"folder: Path{', training: bool = False' * opened}",
+        "reader_note": OPEN_NOTE * opened,
+        "training_arguments": _training_arguments(job, opened),
+        "folder_holds": " and ".join(once([task.counted[0]] for task in tasks)),
+        "reader_docstring": f"dataset/{_docstring(job, tasks)}_docstring.jinja",
         "dataset_sections": _sections(job.data, tasks, several=len(heads) > 1),
-        "nullable": not all(task.in_folder for task in tasks),
+        "nullable": any(_is_listed(task) for task in tasks),
         "lone_maps": LONE_MAPS[len(heads) > 1],
         "paired_maps": PAIRED_MAPS[len(heads) > 1],
         "coco_what": tasks[0].coco_what,
@@ -63,12 +72,30 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "annotation_examples": _examples(job, heads),
         "notes": _notes(tasks),
         "csv_columns": _columns(job, heads),
-        "training_split": ', "train"' if job.data.format == "yolo" else "",
         "label_type": " | ".join(once([task.label] for task in tasks)),
         "one_head_annotations": heads[0].annotations,
         "annotations_by_head": mapping((head.name, head.annotations) for head in heads),
         "parsed_labels": mapping((head.name, head.code.parse) for head in heads),
     }
+
+
+def reads_yaml(job: Job) -> bool:
+    labelled = not all(task.unlabelled for task in tasks_of(job))
+    return job.data.format in YAML and labelled
+
+
+def _training_arguments(job: Job, opened: bool) -> str:
+    split = ', "train"' if job.data.format == "yolo" else ""
+    return f"root / TRAIN{split}{', training=True' * opened}"
+
+
+def _docstring(job: Job, tasks: list[Task]) -> str:
+    return "images" if all(t.unlabelled for t in tasks) else job.data.format
+
+
+def _is_listed(task: Task) -> bool:
+    """Whether a file lists its annotations."""
+    return not (task.in_folder or task.unlabelled)
 
 
 def _lists_names(data: Data, tasks: list[Task]) -> bool:
@@ -80,7 +107,7 @@ def _notes(tasks: list[Task]) -> list[str]:
     """What the examples do not show, in sentences."""
     notes = once([task.empty_note] for task in tasks if task.empty_note)
     lines = []
-    if not all(task.in_folder for task in tasks):
+    if any(_is_listed(task) for task in tasks):
         lines.append(", ".join(["`null` leaves an image out", *notes]) + ".")
     if any(task.in_folder for task in tasks):
         lines.append("A map has the stem of its image; it may be smaller.")
@@ -103,7 +130,7 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
             ["dataset/image_folder"] if data.format == "coco" else [],
             ["dataset/report"],
             once(task.native_readers for task in tasks) if native else [],
-            ["dataset/yaml"] if data.format in YAML else [],
+            ["dataset/yaml"] if data.format == "yolo" else [],
             [] if data.format == "folders" else ["dataset/below"],
             ["dataset/compare_names"] if _lists_names(data, tasks) else [],
             ["dataset/banner_image"],
@@ -128,7 +155,13 @@ def _columns(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
 
 
 def _examples(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
-    tasks = {task.title: (task, head) for task, head in zip(tasks_of(job), heads)}
+    tasks = {
+        task.described_as or task.title: (task, head)
+        for task, head in zip(tasks_of(job), heads)
+        if not task.unlabelled
+    }
+    if not tasks:
+        return []
     several = len(tasks) > 1
     lines = ["metadata.yaml"]
     for number, (title, (task, _)) in enumerate(tasks.items(), 1):

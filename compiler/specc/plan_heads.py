@@ -30,6 +30,8 @@ class HeadPlan:
     loss_prefix: str  # of its terms' names
     annotations: str  # of its images, by name
     own_pixels: str  # template: its results in pixels of the image
+    names_key: str  # of its names in a dataset's metadata
+    compared: str  # template: its names with those of a dataset's folders
     stack: str  # function that makes a batch of its targets
 
     @property
@@ -62,7 +64,8 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
     file = f"{task.names}.json"
     in_file = len(names) > NAMES_IN_CODE
     file = f"{head.name}.{file}" if several else file
-    own = [_names(code.constant, names, file if in_file else None)] if names else []
+    source = expressions.names
+    own = [_names(code.constant, names, source, file if in_file else None)]
     return HeadPlan(
         name=head.name,
         task=head.task,
@@ -72,13 +75,15 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         constant=code.constant,
         names_in_file=in_file,
         names_file=file,
-        constants=(*own, *expressions.constants),
+        constants=(*(own if names else []), *expressions.constants),
         inputs=", ".join(_map(level) for level in read),
         loss_prefix=f"{head.name}/loss/",
         annotations=expressions.annotations or _annotations(task, code),
         own_pixels=task.own_pixels.get(
             "resized" if job.backbone.resize_input else "whole", ""
         ),
+        names_key=task.names,
+        compared=f"dataset/compare_folders{'_trained' * task.open_names}.py.jinja",
         stack=task.stack,
     )
 
@@ -131,8 +136,8 @@ def _annotations(task: Task, code: HeadCode) -> str:
     return f"read_annotations(folder, {literal(task.title)}, {names})"
 
 
-def _names(name: str, names: tuple[str, ...], file: str | None) -> Line:
+def _names(name: str, names: tuple[str, ...], source: str, file: str | None) -> Line:
     if file is None:
-        return constant(name, names)
+        return Line(name, source) if source else constant(name, names)
     path = f"Path(__file__).with_name({literal(file)})"
     return Line(name, f'tuple(json.loads({path}.read_text(encoding="utf-8")))')

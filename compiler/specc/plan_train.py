@@ -12,6 +12,7 @@ from specc.plan_backbone import BackbonePlan
 from specc.plan_source import Line, constant, literal, mapping
 from specc.plan_timm import starts_from_timm, timm_start, timm_weights
 from specc.schema import head
+from specc.tasks import tasks_of
 
 HUB = "https://huggingface.co/timm/{}/resolve/main/pytorch_model.bin"
 FURTHER_PARTS = {
@@ -73,6 +74,7 @@ def plan_train(job: Job) -> dict[str, Any]:
     imagenet = start.kind == "imagenet"
     counted = "iteration / args.max_iterations"
     clock = "progress_of(iteration, elapsed, reserve, args.max_iterations)"
+    told = any(task.told for task in tasks_of(job))
     call = "load_imagenet(model.backbone)" if imagenet else "load_matching(model)"
     return {
         "timed": timed,
@@ -94,6 +96,8 @@ def plan_train(job: Job) -> dict[str, Any]:
         **_state(job),
         **_best(job),
         **_step(trainer),
+        "told_targets": ", targets" if told else "",
+        "told_window": ", wanted" if told else "",
         **_slurm(trainer.slurm),
     }
 

@@ -13,6 +13,8 @@ from specc.diagnostics import JobError
 from specc.job import (
     FPN,
     Augmentation,
+    AutoregressiveTextRecognition,
+    Autoencoding,
     Backbone,
     BiFPN,
     Data,
@@ -22,6 +24,7 @@ from specc.job import (
     InstanceSegmentation,
     Job,
     KeypointDetection,
+    MetricLearning,
     MulticlassClassification,
     MultilabelClassification,
     Neck,
@@ -30,26 +33,33 @@ from specc.job import (
     PanopticSegmentation,
     QuadrilateralDetection,
     Regression,
+    SceneTextRecognition,
     Scheduler,
     SemanticSegmentation,
     Slurm,
     Trainer,
+    ViewInvarianceLearning,
 )
 from specc.load import Source
-from specc.schema import fill, head, part
+from specc.schema import fill, head, metrics_of, part
 from specc.validate import validate
 
 HEADS = {
+    "autoencoding": Autoencoding,
+    "autoregressive_text_recognition": AutoregressiveTextRecognition,
     "depth_estimation": DepthEstimation,
     "instance_segmentation": InstanceSegmentation,
     "keypoint_detection": KeypointDetection,
+    "metric_learning": MetricLearning,
     "multiclass_classification": MulticlassClassification,
     "multilabel_classification": MultilabelClassification,
     "object_detection": ObjectDetection,
     "panoptic_segmentation": PanopticSegmentation,
     "quadrilateral_detection": QuadrilateralDetection,
     "regression": Regression,
+    "scene_text_recognition": SceneTextRecognition,
     "semantic_segmentation": SemanticSegmentation,
+    "view_invariance_learning": ViewInvarianceLearning,
 }
 NECKS = {"fpn": FPN, "bifpn": BiFPN}
 
@@ -85,8 +95,8 @@ def _job(given: dict) -> Job:
 def _data(given: dict, filled: dict, heads: tuple[Head, ...]) -> Data:
     augmentation = filled["augmentation"]
     if augmentation:
-        asked = (given.get("augmentation") or {}).get("horizontal_flip")
-        augmentation = {**augmentation, **_flip(asked, heads)}
+        given_augmentation = given.get("augmentation") or {}
+        augmentation = {**augmentation, **_gentle(given_augmentation, heads)}
     changed = {
         "resolution": tuple(filled["resolution"]),
         "augmentation": Augmentation(**augmentation) if augmentation else None,
@@ -94,11 +104,15 @@ def _data(given: dict, filled: dict, heads: tuple[Head, ...]) -> Data:
     return Data(**{**filled, **changed})
 
 
-def _flip(asked: bool | None, heads: tuple[Head, ...]) -> dict[str, bool]:
-    """Unless asked for, images are not mirrored where a head of keypoints does not say
-    which of them change places."""
-    silent = any(getattr(head, "flip_pairs", ()) is None for head in heads)
-    return {"horizontal_flip": False} if asked is None and silent else {}
+def _gentle(given: dict, heads: tuple[Head, ...]) -> dict[str, Any]:
+    """Changes that would spoil what a head learns, off where they are not asked for: a
+    text is none if it is mirrored or cropped, and a mirror swaps keypoints, some of
+    which a head may not pair."""
+    reads_text = any(head(one.task).get("x-reads-text") for one in heads)
+    unpaired = any(getattr(one, "flip_pairs", ()) is None for one in heads)
+    spoils = {"horizontal_flip": False} if reads_text or unpaired else {}
+    spoils |= {"scale": 0.0} if reads_text else {}
+    return {key: value for key, value in spoils.items() if given.get(key) is None}
 
 
 def _neck(given: dict, model: dict, backbone: Backbone) -> Neck | None:
@@ -162,6 +176,8 @@ def _head(given: dict, filled: dict, backbone: Backbone, neck: Neck | None) -> H
     derived["name"] = filled["name"] or filled["task"]
     if filled.get("ordered") and given.get("label_smoothing") is None:
         derived["label_smoothing"] = 0.0
+    if isinstance(filled.get("tokens"), str):
+        derived["tokens"] = tuple(filled["tokens"])
     if "level" in filled and given.get("level") is None:
         highest = max(backbone.top_level, neck.top_level if neck else 0)
         derived["level"] = min(filled["level"], highest)
@@ -219,4 +235,4 @@ def _scheduler(filled: dict) -> Scheduler | None:
 
 
 def _primary_metric(first: Head) -> str:
-    return f"{first.name}/{head(first.task)['x-metrics'][0]}"
+    return f"{first.name}/{metrics_of(first)[0]}"

@@ -3,9 +3,10 @@
 The schema is the only home of names, types, ranges, units, defaults and descriptions;
 the compiler reads all of them from here. Some annotations are our own: `x-unit` (of a
 number), `x-other` (what a choice admits besides the values that it lists), and for heads
-`x-metrics` (the first is the primary one), `x-lower-is-better` (those of them that are
-errors or distances) and `x-formats` (the dataset formats that hold the task's
-annotations).
+`x-metrics` (the first is the primary one), `x-needs` (options that some of them need),
+`x-lower-is-better` (those of them that are errors or distances), `x-formats` (the dataset
+formats that hold the task's annotations) and `x-reads-text` (it learns nothing from images
+that are mirrored or cropped).
 """
 
 from __future__ import annotations
@@ -71,6 +72,17 @@ def part(name: str) -> dict:
 def head(task: str) -> dict:
     """The schema of the heads that solve `task`."""
     return part(f"heads.{task}")
+
+
+def metrics_of(one: Any) -> list[str]:
+    """The metrics of a resolved head, the primary one first."""
+    described = head(one.task)
+    needs = described.get("x-needs", {})
+    return [
+        metric
+        for metric in described["x-metrics"]
+        if metric not in needs or getattr(one, needs[metric])
+    ]
 
 
 def _selects(conditions: dict, value: dict) -> bool:

@@ -24,10 +24,10 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-from specc import shapes_maps, shapes_masks, shapes_points  # which need the same
+from specc import shapes_maps, shapes_masks, shapes_points, shapes_whole  # the same
 
 CATEGORIES = ("circle", "square", "triangle", "star")
-BACKGROUNDS = ("plain", "stripes", "checks")
+BACKGROUNDS = shapes_whole.BACKGROUNDS
 COUNTS = ("none", "one", "two", "three", "four", "five", "six")  # shapes in an image
 RECORD = "shapes.json"  # in the dataset's folder: how it was drawn
 
@@ -223,6 +223,7 @@ def labels(scene: Scene) -> dict[str, object]:
         "counts.yaml": COUNTS[len(seen)],
         "keypoints.yaml": keypoints(scene),
         "quadrilaterals.yaml": quadrilaterals(scene),
+        "identities.yaml": scene.background.kind,
         "fractions.yaml": round(float((owners(scene) >= 0).mean()), 4),
     }
 
@@ -255,6 +256,7 @@ METADATA = [
     *shapes_maps.METADATA,
     *shapes_masks.METADATA,
     *shapes_points.METADATA,
+    *shapes_whole.METADATA,
 ]
 
 
@@ -266,8 +268,8 @@ def draw_dataset(
     They are object detection (the shapes), multiclass classification (the background;
     how many shapes, ordered), multilabel classification (which shapes), regression (the
     fraction of the image that shapes cover), keypoint detection (how far each shape
-    reaches), quadrilateral detection (squares), semantic segmentation and depth
-    estimation.
+    reaches), quadrilateral detection (squares), semantic segmentation, depth
+    estimation and metric learning (the background again).
 
     Image i of a split depends on the seed and on i alone. A dataset drawn earlier with
     the same numbers is kept.

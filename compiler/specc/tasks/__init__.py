@@ -6,30 +6,40 @@ from collections.abc import Iterable
 
 from specc.job import Head, Job
 from specc.tasks import (
+    autoregressive_text_recognition,
+    autoencoding,
     depth_estimation,
     instance_segmentation,
     keypoint_detection,
+    metric_learning,
     multiclass_classification,
     multilabel_classification,
     object_detection,
     panoptic_segmentation,
     quadrilateral_detection,
     regression,
+    scene_text_recognition,
     semantic_segmentation,
+    view_invariance_learning,
 )
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
+    "autoregressive_text_recognition": autoregressive_text_recognition.TASK,
+    "autoencoding": autoencoding.TASK,
     "depth_estimation": depth_estimation.TASK,
     "instance_segmentation": instance_segmentation.TASK,
     "keypoint_detection": keypoint_detection.TASK,
+    "metric_learning": metric_learning.TASK,
     "multiclass_classification": multiclass_classification.TASK,
     "multilabel_classification": multilabel_classification.TASK,
     "object_detection": object_detection.TASK,
     "panoptic_segmentation": panoptic_segmentation.TASK,
     "quadrilateral_detection": quadrilateral_detection.TASK,
     "regression": regression.TASK,
+    "scene_text_recognition": scene_text_recognition.TASK,
     "semantic_segmentation": semantic_segmentation.TASK,
+    "view_invariance_learning": view_invariance_learning.TASK,
 }
 
 __all__ = [

@@ -60,6 +60,8 @@ class HeadExpressions:
     place: str = ""  # of sample, transform, canvas, rng: its target; "": the label
     evidence: str = ""  # of sample, words: what its metric needs; "": the words
     annotations: str = ""  # of folder: its annotations by image; "": read_annotations
+    names: str = ""  # the source of its names, if it is not the literal of a tuple
+    viewed: str = ""  # of words, view: the words of an image and of a view of it
     saved: str = ""  # of words, drawing, taken: the name of a file that it writes
     constants: tuple[Line, ...] = ()  # of model.py
     dataset_constants: tuple[Line, ...] = ()
@@ -75,7 +77,7 @@ class Task:
     tasks of a job name appears once.
     """
 
-    title: str  # in words, as in a dataset's metadata.yaml
+    title: str  # in words, as in a dataset's metadata.yaml where `described_as` is ""
     model_class: str  # these three if a head of the task is the only one
     output_type: str
     returns: str  # what comes out, in words
@@ -83,6 +85,8 @@ class Task:
 
     # The record of a head whose options change the sections
     variant: Callable[[Any], Task] | None = None
+
+    described_as: str = ""  # in a dataset's metadata.yaml
 
     names: str = (
         ""  # the head's field that names what it finds, such as categories; or ""
@@ -95,6 +99,7 @@ class Task:
     decoders: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()  # on boxes or maps, between model and loss
     constants: tuple[Line, ...] = ()
+    told: bool = False  # its head is given the targets in training
     cells_wanted: bool = False  # decode_objects tells which cell found each object
     own_pixels: Mapping[str, str] = field(default_factory=dict)  # resized, whole
     own_note: str = ""  # how its results then differ from those of `decode`
@@ -103,6 +108,7 @@ class Task:
     label: str = ""  # the type of an image's label
     label_types: tuple[str, ...] = ()
     metadata: tuple[str, ...] = ()  # lines of an example, beside the task
+    unlabelled: bool = False  # it needs images alone
     in_folder: bool = False  # its annotations are files, an image each
     readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by format
     coco_what: str = "boxes"  # annotations of a COCO file, in words
@@ -118,12 +124,14 @@ class Task:
     )
     parsers: tuple[str, ...] = ()
     format_parsers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    open_names: bool = False  # sets that it does not train on may have other names
     empty_note: str = ""  # what an empty annotation means
     map_suffix: str = "png"  # of the files that hold its annotations
     folder_note: str = ""  # more of the files that hold its annotations
     meaning: tuple[str, ...] = ()  # fields of the head that give weights their meaning
 
     # Sections of data.py
+    views: bool = False  # it learns from two views of an image, which follow each other
     moves: bool = False  # its labels have places in the image
     transforms: tuple[str, ...] = ()  # methods that move them: boxes, points
     placing: tuple[str, ...] = ()

@@ -1,0 +1,222 @@
+"""The dataset: its annotations, read and checked.
+
+A dataset is a folder with `images/`, and beside it:
+
+    metadata.yaml
+        task: scene text recognition
+        tokens: TEXT, or [TOKEN, ...]
+        annotations: annotations.yaml
+    annotations.yaml
+        image.jpg: TEXT, or [TOKEN, ...]
+
+`null` leaves an image out, `""` is one without text.
+"""
+
+import itertools
+import os
+import sys
+from collections import Counter
+from pathlib import Path, PureWindowsPath
+from typing import NamedTuple
+
+import yaml
+from PIL import Image
+
+from model import MAX_TOKENS, TOKENS
+
+TRAIN, VALIDATION = "plates/train", "plates/val"  # below --data
+MOST_PIXELS = 200_000_000  # of an image; a bomb has more
+MOST_VALUES = 50_000_000  # of a file of annotations, likewise
+
+
+class Sample(NamedTuple):
+    """One image of a dataset, not yet decoded, and its labels by head."""
+
+    path: Path
+    height: int
+    width: int
+    labels: dict[str, list[int]]
+
+
+# ---- Reading: whatever is wrong is named before training begins ----
+
+
+def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
+    """The samples to train on, and those to validate on."""
+    return read_dataset(root / TRAIN), read_dataset(root / VALIDATION)
+
+
+def read_dataset(folder: Path) -> list[Sample]:
+    """The labelled images of a dataset; ends with a list of what is wrong, if any."""
+    annotations = read_texts(folder, TOKENS)
+    samples, problems, counts = [], [], Counter()
+    for name, given in sorted(annotations.items()):
+        if given is None:
+            counts["images left out: null"] += 1
+            continue
+        try:
+            path = below(folder / "images", name)
+            height, width = image_size(path)
+            labels = {"plate": parse_text(given, TOKENS, MAX_TOKENS)}
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+        else:
+            samples.append(Sample(path, height, width, labels))
+    report(folder, samples, problems, counts)
+    return samples
+
+
+def report(where: Path, samples: list, problems: list[str], counts: Counter):
+    """Ends the program if a dataset has problems; says what was mended or left out."""
+    if problems:
+        lines = "".join(f"\n  {problem}" for problem in problems[:20])
+        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+        raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    if not samples:
+        raise SystemExit(f"{where}: no labelled images")
+    for what, count in sorted(counts.items()):
+        if count:
+            print(f"{where}: {what}: {count}", file=sys.stderr)
+
+
+def read_texts(folder: Path, names: tuple[str, ...]) -> dict:
+    """Texts by image, once the dataset's tokens are known to be the job's."""
+    path, entries = entries_of(folder, "scene text recognition")
+    # Entries may differ in their tokens: the one nearest to the job's is meant.
+    entry = max(entries, key=lambda e: len(set(names) & tokens_in(path, e)))
+    compare_names(path, "tokens", tokens_in(path, entry), set(names))
+    return annotations_of(path, entry)
+
+
+def tokens_in(path: Path, entry: dict) -> set[str]:
+    tokens = entry.get("tokens")
+    if not isinstance(tokens, (str, list)):
+        wanted = "a list, or a text in quotes"
+        raise SystemExit(f"{path}: `tokens` is not {wanted}: {tokens!r:.100}")
+    return {str(token) for token in tokens}
+
+
+def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
+    """The file of metadata, and its entries for a task: one or more."""
+    path = folder / "metadata.yaml"
+    if not os.path.exists(path) and os.path.exists(path.with_suffix(".json")):
+        path = path.with_suffix(".json")
+    entries = read_yaml(path)
+    entries = entries if isinstance(entries, list) else [entries]
+    entries = [e for e in entries if isinstance(e, dict) and same(e.get("task"), task)]
+    if not entries:
+        raise SystemExit(f"{path}: no entry with `task: {task}`")
+    return path, entries
+
+
+def same(given: object, task: str) -> bool:
+    return str(given).replace("_", " ") == task
+
+
+def annotations_of(path: Path, entry: dict) -> dict:
+    """What an entry of this file of metadata says of each image, by its name."""
+    try:
+        path = below(path.parent, entry.get("annotations"))
+    except ValueError as error:
+        raise SystemExit(f"{path}: annotations: {error}") from None
+    annotations = read_yaml(path)
+    if not isinstance(annotations, dict):
+        raise SystemExit(f"{path}: does not map images to annotations")
+    return {str(name): value for name, value in annotations.items()}
+
+
+def read_yaml(path: Path) -> object:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), SafeLoader)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise SystemExit(f"{path}: cannot be read: {error}") from None
+
+
+class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """Without bombs: by aliases of aliases a few lines stand for billions of values."""
+
+    def construct_document(self, node: yaml.Node):
+        values = count_values(node, {})
+        if values > MOST_VALUES:
+            raise ValueError(f"holds {values:,} values, the limit is {MOST_VALUES:,}")
+        return super().construct_document(node)
+
+
+def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
+    """The values in a node with every alias written out."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if node not in known:
+        known[node] = MOST_VALUES  # if it holds itself
+        parts = node.value
+        if isinstance(node, yaml.MappingNode):
+            parts = itertools.chain.from_iterable(parts)
+        known[node] = 1 + sum(count_values(part, known) for part in parts)
+    return known[node]
+
+
+def below(folder: Path, name: object) -> Path:
+    """A path that the dataset names; it may not lead out of its folder, on any system.
+
+    Links are followed: whoever could place one could place the file itself.
+    """
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise ValueError(f"not a file name: {name!r:.100}")
+    path = PureWindowsPath(name)  # knows both separators, and drives
+    if path.anchor or ".." in path.parts:
+        raise ValueError(f"leads out of {folder}")
+    return folder / name
+
+
+def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
+    if dataset != job:
+        raise SystemExit(
+            f"{path}: the {key} differ from the job's\n"
+            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
+            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+        )
+
+
+# ---- One image and its labels ----
+
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image as it is shown, by its header."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            if width * height > MOST_PIXELS:  # before Pillow decodes a PNG for its EXIF
+                raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
+            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
+            kind = image.format
+    except FileNotFoundError:
+        raise ValueError("no such image") from None
+    except Exception as error:  # a broken file can raise nearly anything
+        raise ValueError(f"not an image: {error}") from None
+    if turned and kind == "TIFF":
+        raise ValueError("a rotated TIFF, which OpenCV does not decode")
+    return (width, height) if turned else (height, width)
+
+
+def parse_text(given: object, names: tuple[str, ...], most: int) -> list[int]:
+    """Indices of a text's tokens, then of its end, len(names), up to place `most`;
+    ValueError says what is wrong."""
+    if not isinstance(given, (str, list)):
+        raise ValueError(f"not a text in quotes or a list of tokens: {given!r:.100}")
+    tokens = [str(token) for token in given]
+    unknown = [token for token in tokens if token not in names]
+    if unknown:
+        raise ValueError(
+            f"not a token of the job: {unknown[0]!r:.100} in {given!r:.100}"
+        )
+    if len(tokens) > most:
+        raise ValueError(f"{len(tokens)} tokens, the job's max_tokens is {most}")
+    ends = [len(names)] * (most + 1 - len(tokens))
+    return [names.index(token) for token in tokens] + ends
+
+
+def text_of(indices: list[int], names: tuple[str, ...]) -> str:
+    """The text of tokens by their indices, of which those of its end are left out."""
+    return "".join(names[i] for i in indices if i < len(names))

@@ -1,0 +1,176 @@
+"""Metrics of trained weights on a labelled dataset.
+
+    python evaluate.py --weights runs/melodies/best.pt --data ROOT
+
+Prints them as JSON.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from data import ImageError, validation_batches
+from dataset import Sample, read_datasets, tokens_of
+from model import TOKENS, TextReader, decode
+
+JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
+
+# ---- Predictions, in the words of the annotations ----
+
+
+@torch.inference_mode()
+def predict_samples(
+    model: nn.Module, samples: list[Sample], device: torch.device, workers: int = 0
+) -> list[dict]:
+    """What each head finds in each sample, by its name:
+
+    "notes": {text, score}
+    """
+    was_training = model.training
+    model.eval()
+    found = []
+    for images in validation_batches(samples, workers):
+        results = on_cpu(decode(model(images.to(device))))
+        for row in range(len(images)):
+            found.append(in_words(results, row))
+    model.train(was_training)
+    return found
+
+
+def on_cpu(results: dict) -> dict:
+    return {
+        head: {name: values.cpu() for name, values in of_head.items()}
+        for head, of_head in results.items()
+    }
+
+
+def in_words(results: dict, row: int) -> dict:
+    """One image's results by head."""
+    return {
+        "notes": {
+            "text": tokens_of(results["notes"]["tokens"][row].tolist(), TOKENS),
+            "score": results["notes"]["score"][row].item(),
+        }
+    }
+
+
+# ---- Metrics ----
+
+
+def evaluate(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+) -> dict[str, float]:
+    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share."""
+    if world > 1:  # the running statistics of rank 0 are the ones that are saved
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
+    found = predict_samples(model, samples[rank::world], device, workers)
+    if world > 1:
+        shares = [None] * world
+        dist.all_gather_object(shares, found)
+        found = [shares[i % world][i // world] for i in range(len(samples))]
+    return score(samples, found)
+
+
+def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+    """Metrics of predictions against the labels of their samples."""
+    metrics = {
+        "notes": text_metrics(
+            [tokens_of(sample.labels["notes"], TOKENS) for sample in samples],
+            [words["notes"]["text"] for words in found],
+        )
+    }
+    return {
+        f"{head}/{name}": value
+        for head, of_head in metrics.items()
+        for name, value in of_head.items()
+    }
+
+
+def text_metrics(truth: list, found: list) -> dict[str, float]:
+    """The share of texts that are right; wrong, missing and needless tokens, as a share
+    of the tokens that there are: above 1 where more are found than there are."""
+    edits = sum(edit_distance(*pair) for pair in zip(truth, found))
+    right = sum(wanted == given for wanted, given in zip(truth, found))
+    return {
+        "exact_match": right / len(truth),
+        "character_error_rate": edits / max(1, sum(map(len, truth))),
+    }
+
+
+def edit_distance(one: str | list, other: str | list) -> int:
+    """Tokens to insert, delete or replace in one to get the other (Levenshtein)."""
+    distances = list(range(len(other) + 1))  # from nothing to each start of the other
+    for i, token in enumerate(one, 1):
+        before, distances[0] = distances[0], i
+        for j, wanted in enumerate(other, 1):
+            change = before + (token != wanted)
+            before = distances[j]
+            distances[j] = min(change, before + 1, distances[j - 1] + 1)
+    return distances[-1]
+
+
+# ---- Command line ----
+
+
+def load_model(path: Path, device: torch.device) -> TextReader:
+    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    model = TextReader()
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+    except OSError as error:
+        raise SystemExit(f"{path}: {error.strerror}") from None
+    except Exception:  # a foreign file can raise nearly anything
+        raise SystemExit(f"{path}: not a checkpoint of train.py") from None
+    if theirs != heads_of(JOB):
+        raise SystemExit(f"{path}: of another job: its heads or their names differ")
+    try:
+        model.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise SystemExit(f"{path}: not weights of this model.py: {error}") from None
+    return model.to(device, memory_format=torch.channels_last).eval()
+
+
+def heads_of(job: str) -> dict:
+    """What gives the weights of a job's heads their meaning."""
+    heads = json.loads(job)["model"]["heads"]
+    return {head.get("name"): (head["task"], head["tokens"]) for head in heads}
+
+
+def main(args: argparse.Namespace):
+    device = torch.device(args.device)
+    model = load_model(args.weights, device)
+    _, samples = read_datasets(args.data)
+    metrics = evaluate(model, samples, device)
+    print(json.dumps(metrics, indent=2))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    # A wrong flag ends with exit code 1, as all that the user can mend does.
+    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
+    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="a best.pt or last.pt"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path(), help="root of the datasets"
+    )
+    parser.add_argument("--device", choices=devices, default=devices[0])
+    try:
+        main(parser.parse_args())
+    except (ImageError, OSError) as error:
+        raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

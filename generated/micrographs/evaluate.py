@@ -1,0 +1,186 @@
+"""Metrics of trained weights on a labelled dataset.
+
+    python evaluate.py --weights runs/micrographs/best.pt --data ROOT
+
+Prints them as JSON.
+"""
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from data import ImageError, validation_batches
+from dataset import Sample, read_datasets
+from model import Encoder, decode
+
+JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
+
+# ---- Predictions, in the words of the annotations ----
+
+
+@torch.inference_mode()
+def predict_samples(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    views: bool = False,
+) -> list[dict]:
+    """What each head finds in each sample, by its name:
+
+    "texture": {representation}
+    """
+    was_training = model.training
+    model.eval()
+    found = []
+    for images in validation_batches(samples, workers, views):
+        results = on_cpu(decode(model(images.to(device))))
+        for row in range(len(images)):
+            found.append(in_words(results, row))
+    model.train(was_training)
+    return found
+
+
+def on_cpu(results: dict) -> dict:
+    return {
+        head: {name: values.cpu() for name, values in of_head.items()}
+        for head, of_head in results.items()
+    }
+
+
+def in_words(results: dict, row: int) -> dict:
+    """One image's results by head."""
+    return {"texture": representation_in_words(results["texture"], row)}
+
+
+def representation_in_words(results: dict, row: int) -> dict:
+    return {"representation": results["representation"][row].tolist()}
+
+
+# ---- Metrics ----
+
+
+def evaluate(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+) -> dict[str, float]:
+    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share."""
+    if world > 1:  # the running statistics of rank 0 are the ones that are saved
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
+    found = predict_samples(model, samples[rank::world], device, workers)
+    views = predict_samples(model, samples[rank::world], device, workers, views=True)
+    found = [beside_view(*pair) for pair in zip(found, views)]
+    if world > 1:
+        shares = [None] * world
+        dist.all_gather_object(shares, found)
+        found = [shares[i % world][i // world] for i in range(len(samples))]
+    return score(samples, found)
+
+
+def beside_view(words: dict, view: dict) -> dict:
+    """What was found in an image, and what in a random view of it."""
+    return words | {
+        "texture": words["texture"] | {"view": view["texture"]["representation"]}
+    }
+
+
+def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+    """Metrics of predictions against the labels of their samples."""
+    metrics = {"texture": view_metrics([words["texture"] for words in found])}
+    return {
+        f"{head}/{name}": value
+        for head, of_head in metrics.items()
+        for name, value in of_head.items()
+    }
+
+
+def view_metrics(found: list[dict]) -> dict[str, float]:
+    """Alignment and uniformity, https://arxiv.org/abs/2005.10242, of directions: the
+    squared distance from an image to a view of it, and the logarithm of how near images
+    are to each other on average. Both are better the lower they are."""
+    images, views = (
+        unit([words[key] for words in found]) for key in ("representation", "view")
+    )
+    near = 0.0  # a pair's part: 1 for two that are the same, nearly 0 for opposite ones
+    for first in range(0, len(images), 1000):
+        cosines = images[first : first + 1000] @ images.T
+        near += np.exp(4 * cosines - 4).sum(dtype=np.float64)
+    pairs = len(images) * (len(images) - 1)
+    near = (near - len(images)) / max(pairs, 1)  # without those of an image with itself
+    return {
+        "alignment": float(((images - views) ** 2).sum(1).mean()),
+        "uniformity": math.log(max(near, math.exp(-8))),
+    }
+
+
+def unit(vectors: list[list[float]]) -> np.ndarray:
+    vectors = np.array(vectors, np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12)
+
+
+# ---- Command line ----
+
+
+def load_model(path: Path, device: torch.device) -> Encoder:
+    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    model = Encoder()
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+    except OSError as error:
+        raise SystemExit(f"{path}: {error.strerror}") from None
+    except Exception:  # a foreign file can raise nearly anything
+        raise SystemExit(f"{path}: not a checkpoint of train.py") from None
+    if theirs != heads_of(JOB):
+        raise SystemExit(f"{path}: of another job: its heads or their names differ")
+    try:
+        model.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise SystemExit(f"{path}: not weights of this model.py: {error}") from None
+    return model.to(device, memory_format=torch.channels_last).eval()
+
+
+def heads_of(job: str) -> dict:
+    """What gives the weights of a job's heads their meaning."""
+    heads = json.loads(job)["model"]["heads"]
+    return {head.get("name"): head["task"] for head in heads}
+
+
+def main(args: argparse.Namespace):
+    device = torch.device(args.device)
+    model = load_model(args.weights, device)
+    _, samples = read_datasets(args.data)
+    metrics = evaluate(model, samples, device)
+    print(json.dumps(metrics, indent=2))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    # A wrong flag ends with exit code 1, as all that the user can mend does.
+    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
+    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="a best.pt or last.pt"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path(), help="root of the datasets"
+    )
+    parser.add_argument("--device", choices=devices, default=devices[0])
+    try:
+        main(parser.parse_args())
+    except (ImageError, OSError) as error:
+        raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

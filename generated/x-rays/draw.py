@@ -1,0 +1,98 @@
+"""Drawings: what was found in an image, a sheet of predictions, the curves of a run."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+
+from data import read_image
+from dataset import Sample
+
+TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
+
+
+def draw(image: np.ndarray, words: dict) -> np.ndarray:
+    """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
+    image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+    image = draw_reconstruction(image, words["picture"])
+    return image
+
+
+def draw_reconstruction(image: np.ndarray, found: np.ndarray | None) -> np.ndarray:
+    """What was told from the code, right of the image; None: the image alone."""
+    if found is None:
+        return image
+    colors = np.broadcast_to(found[:, :, :3], (*found.shape[:2], 3))
+    colors = cv2.resize(np.ascontiguousarray(colors), image.shape[1::-1])
+    return np.hstack([image, colors])
+
+
+def save_picture(picture: np.ndarray, path: Path) -> str:
+    """A PNG; returns the name of its file."""
+    path.write_bytes(cv2.imencode(".png", picture)[1])
+    return path.name
+
+
+# ---- The sheet: labels beside predictions ----
+
+
+def sheet(samples: list[Sample], found: list[dict]) -> np.ndarray:
+    """RGB tiles in rows of two images, each with its labels left of its predictions."""
+    tiles = []
+    for sample, words in zip(samples, found):
+        image = read_image(sample, sample.height, sample.width)
+        tiles += [tile(draw(image, labels_of(sample))), tile(draw(image, words))]
+    while len(tiles) % 4:
+        tiles.append(np.full_like(tiles[0], 255))
+    rows = [np.hstack(tiles[i : i + 4]) for i in range(0, len(tiles), 4)]
+    return np.vstack(rows)
+
+
+def labels_of(sample: Sample) -> dict:
+    """A sample's labels in the words of predictions."""
+    return {"picture": sample.labels["picture"]}
+
+
+def tile(image: np.ndarray) -> np.ndarray:
+    """The image fitted into a white square of TILE pixels."""
+    scale = (TILE - GAP) / max(image.shape)
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    square = np.full((TILE, TILE, 3), 255, np.uint8)
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    square[:height, :width] = resized
+    return square
+
+
+def save_image(path: Path, image: np.ndarray):
+    encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
+    path.write_bytes(encoded)
+
+
+# ---- The curves of a run ----
+
+
+def save_curves(metrics: Path, path: Path):
+    """Plots metrics.jsonl: the loss and its terms, the learning rate, the metrics."""
+    rows = [json.loads(line) for line in metrics.read_text().splitlines()]
+    figure = Figure(figsize=(15, 4), layout="constrained")
+    losses, rates, scores = figure.subplots(1, 3)
+    plot(losses, rows, "train", lambda name: "loss" in name)
+    plot(rates, rows, "train", lambda name: name == "learning_rate")
+    plot(scores, rows, "validation", lambda name: name.count("/") == 1)
+    losses.set_yscale("log")
+    figure.savefig(path, dpi=100)
+
+
+def plot(axes, rows: list[dict], split: str, wanted: Callable[[str], bool]):
+    rows = [row for row in rows if row["split"] == split]
+    iterations = [row["iteration"] for row in rows]
+    for name in filter(wanted, rows[0] if rows else ()):
+        axes.plot(iterations, [row[name] for row in rows], marker=".", label=name)
+    axes.set_title(split)
+    axes.set_xlabel("iteration")
+    axes.grid(alpha=0.3)
+    if rows:
+        axes.legend(fontsize="small")

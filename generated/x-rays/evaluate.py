@@ -1,0 +1,198 @@
+"""Metrics of trained weights on a labelled dataset.
+
+    python evaluate.py --weights runs/x-rays/best.pt --data ROOT
+
+Prints them as JSON.
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from data import ImageError, read_image, validation_batches
+from dataset import Sample, read_datasets
+from model import Autoencoder, decode, fit, own_size
+
+JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
+
+# ---- Predictions, in the words of the annotations ----
+
+
+@torch.inference_mode()
+def predict_samples(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
+) -> list[dict]:
+    """What each head finds in each sample, in pixels of each image, by its name:
+
+    "picture": (height, width, channels), uint8
+
+    Or what `kept` makes of it, one image at a time: the maps of all would need much
+    memory.
+    """
+    was_training = model.training
+    model.eval()
+    found = []
+    for images in validation_batches(samples, workers):
+        results = on_cpu(decode(model(images.to(device))))
+        for row in range(len(images)):
+            sample = samples[len(found)]
+            seen = fit(sample.height, sample.width)
+            found.append(kept(sample, in_words(results, row, sample, seen)))
+    model.train(was_training)
+    return found
+
+
+def on_cpu(results: dict) -> dict:
+    return {
+        head: {name: values.cpu() for name, values in of_head.items()}
+        for head, of_head in results.items()
+    }
+
+
+def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
+    """One image's results by head, in its own pixels; `seen` is the height and width
+    that it had on the canvas."""
+    return {"picture": reconstruction_in_words(results["picture"], row, sample, seen)}
+
+
+def reconstruction_in_words(
+    results: dict, row: int, sample: Sample, seen: tuple[int, int]
+) -> np.ndarray:
+    """The image as its code tells it: (height, width, 1), uint8."""
+    picture = results["reconstruction"][row : row + 1]
+    picture = own_size(picture, seen, (sample.height, sample.width))[0]
+    return (255 * picture).round().byte().permute(1, 2, 0).numpy()
+
+
+# ---- Metrics ----
+
+
+def evaluate(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+) -> dict[str, float]:
+    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share."""
+    if world > 1:  # the running statistics of rank 0 are the ones that are saved
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
+    found = predict_samples(model, samples[rank::world], device, workers, evidence)
+    if world > 1:
+        shares = [None] * world
+        dist.all_gather_object(shares, found)
+        found = [shares[i % world][i // world] for i in range(len(samples))]
+    return score(samples, found)
+
+
+def evidence(sample: Sample, words: dict) -> dict:
+    """What the metrics need to know of one image, by head."""
+    return {"picture": reconstruction_quality(sample, words["picture"])}
+
+
+def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+    """Metrics of predictions against the labels of their samples."""
+    metrics = {"picture": reconstruction_metrics([words["picture"] for words in found])}
+    return {
+        f"{head}/{name}": value
+        for head, of_head in metrics.items()
+        for name, value in of_head.items()
+    }
+
+
+def reconstruction_quality(sample: Sample, found: np.ndarray) -> np.ndarray:
+    """PSNR in decibels, mean absolute error and SSIM of an image, at its own size."""
+    truth = read_image(sample, sample.height, sample.width)
+    truth, found = (np.float64(image) / 255 for image in (truth, found))
+    error = found - truth
+    noise = max((error**2).mean(), 1e-10)  # at most 100 dB
+    quality = -10 * math.log10(noise), abs(error).mean(), ssim(truth, found)
+    return np.array(quality)
+
+
+def ssim(a: np.ndarray, b: np.ndarray) -> float:
+    """Structural similarity of images in 0..1, over windows of a Gaussian of 1.5 pixels:
+    https://doi.org/10.1109/TIP.2003.819861."""
+    mean_a, mean_b, square_a, square_b, product = (
+        cv2.GaussianBlur(x, (11, 11), 1.5) for x in (a, b, a * a, b * b, a * b)
+    )
+    variances = square_a - mean_a**2 + square_b - mean_b**2
+    covariance = product - mean_a * mean_b
+    alike = (2 * mean_a * mean_b + 0.01**2) * (2 * covariance + 0.03**2)
+    return (alike / ((mean_a**2 + mean_b**2 + 0.01**2) * (variances + 0.03**2))).mean()
+
+
+def reconstruction_metrics(qualities: list[np.ndarray]) -> dict[str, float]:
+    """Means over all images; psnr in decibels."""
+    return dict(zip(("psnr", "mae", "ssim"), np.mean(qualities, 0).tolist()))
+
+
+# ---- Command line ----
+
+
+def load_model(path: Path, device: torch.device) -> Autoencoder:
+    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    model = Autoencoder()
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+    except OSError as error:
+        raise SystemExit(f"{path}: {error.strerror}") from None
+    except Exception:  # a foreign file can raise nearly anything
+        raise SystemExit(f"{path}: not a checkpoint of train.py") from None
+    if theirs != heads_of(JOB):
+        raise SystemExit(f"{path}: of another job: its heads or their names differ")
+    try:
+        model.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise SystemExit(f"{path}: not weights of this model.py: {error}") from None
+    return model.to(device, memory_format=torch.channels_last).eval()
+
+
+def heads_of(job: str) -> dict:
+    """What gives the weights of a job's heads their meaning."""
+    heads = json.loads(job)["model"]["heads"]
+    return {head.get("name"): head["task"] for head in heads}
+
+
+def main(args: argparse.Namespace):
+    device = torch.device(args.device)
+    model = load_model(args.weights, device)
+    _, samples = read_datasets(args.data)
+    metrics = evaluate(model, samples, device)
+    print(json.dumps(metrics, indent=2))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    # A wrong flag ends with exit code 1, as all that the user can mend does.
+    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
+    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="a best.pt or last.pt"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path(), help="root of the datasets"
+    )
+    parser.add_argument("--device", choices=devices, default=devices[0])
+    try:
+        main(parser.parse_args())
+    except (ImageError, OSError) as error:
+        raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

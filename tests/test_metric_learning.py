@@ -1,0 +1,318 @@
+"""Metric learning: the emitted loss, metrics and reader, and runs in new processes."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from emitted_jobs import load, make
+from runs import SCENE, assert_equal_runs, checkpoint, rows, run, train
+from runs import make as make_run
+from small_data import native
+from test_processes import COMPARE
+from torchrun import torchrun
+
+from specc import shapes
+
+KNOWN = ("a", "b", "no")
+FACES = {"name": "face", "task": "metric_learning", "identities": KNOWN}
+GROUND = {
+    "name": "ground",
+    "task": "metric_learning",
+    "identities": list(shapes.BACKGROUNDS),
+    "embedding_size": 16,
+}
+METRICS = ("recall_at_1", "recall_at_5", "map_at_r")
+
+
+# ---- The model and its loss ----
+
+
+def model_of(folder: Path, identities, **options):
+    head = FACES | {"identities": list(identities), "embedding_size": 8} | options
+    return load(make(folder, [head]) / "model.py")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return model_of(tmp_path_factory.mktemp("model"), KNOWN, subcenters=2)
+
+
+def test_embeddings_have_length_one_and_say_how_near_each_center_is(model):
+    head = model.EmbeddingHead(32, 8, 3, 2).eval()
+    vectors, cosines = head(torch.randn(5, 32, 3, 4))
+    assert torch.allclose(vectors.norm(dim=1), torch.ones(5))
+    assert cosines.shape == (5, 3, 2) and cosines.abs().max() <= 1 + 1e-6
+    centers = head.centers.weight.view(3, 2, 8)
+    expected = torch.cosine_similarity(vectors[:, None, None], centers[None], dim=-1)
+    assert torch.allclose(cosines, expected, atol=1e-6)
+    assert model.decode(head(torch.randn(1, 32, 1, 1)))["face"]["embedding"].shape == (
+        *(1, 8),
+    )
+
+
+def loss_of(model, cosines, identity, margin=0.3, scale=30.0):
+    cosines = torch.tensor(cosines, requires_grad=True)
+    outputs = model.Embeddings(torch.zeros(len(cosines), 8), cosines)
+    targets = {"identity": torch.tensor(identity)}
+    loss = model.metric_loss(outputs, targets, margin, scale)["identity"]
+    loss.backward()
+    return loss.item(), cosines.grad
+
+
+def test_without_a_margin_the_loss_is_cross_entropy_over_cosines(model):
+    found, _ = loss_of(model, [[[0.5], [0.1]]], [0], margin=0.0, scale=10.0)
+    assert found == pytest.approx(math.log(1 + math.exp(1 - 5)), rel=1e-4)
+
+
+def test_the_margin_is_an_angle(model):
+    cosine = math.cos(0.9)
+    found, _ = loss_of(model, [[[cosine], [0.1]]], [0], margin=0.4, scale=10.0)
+    expected = math.log(1 + math.exp(1 - 10 * math.cos(1.3)))
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_only_the_nearest_center_of_an_identity_learns(model):
+    _, gradient = loss_of(model, [[[0.2, 0.6], [0.3, -0.5]]], [0])
+    assert (gradient[0] != 0).tolist() == [[False, True], [True, False]]
+
+
+@pytest.mark.parametrize("cosine", [1.0, -1.0, -math.cos(0.1)])
+def test_the_loss_falls_with_the_angle_all_the_way_round(model, cosine):
+    """At the ends the arc cosine has no finite slope; past half a turn the cosine of
+    angle and margin rises again."""
+    loss, gradient = loss_of(model, [[[cosine], [0.0]]], [0])
+    assert math.isfinite(loss) and gradient.isfinite().all()
+    nearer, _ = loss_of(model, [[[cosine * 0.99 + 0.01], [0.0]]], [0])
+    assert nearer <= loss
+
+
+def test_a_single_identity_gives_a_loss_of_zero(tmp_path):
+    """There is nothing to tell it from; nothing may become infinite either."""
+    module = model_of(tmp_path, ["only"])
+    model = module.Embedder()
+    outputs = model(torch.randint(0, 256, (2, 3, 96, 160), dtype=torch.uint8))
+    loss = sum(
+        module.loss_terms(
+            outputs, {"face": {"identity": torch.zeros(2).long()}}
+        ).values()
+    )
+    loss.backward()
+    assert loss.item() == 0
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("count, subcenters", [(2, 1), (2, 3), (10_000, 2)])
+def test_any_number_of_identities_can_be_told_apart(tmp_path, count, subcenters):
+    names = [f"person {i}" for i in range(count)]
+    module = model_of(tmp_path, names, subcenters=subcenters)
+    assert (tmp_path / "identities.json").exists() == (count > 100)
+    torch.manual_seed(0)
+    head = module.EmbeddingHead(16, 8, count, subcenters)
+    optimizer = torch.optim.Adam(head.parameters(), 0.05)
+    level, own = torch.randn(4, 16, 2, 2), torch.tensor([0, 1, count - 1, 0])
+    for _ in range(60):
+        terms = module.metric_loss(head(level), {"identity": own}, 0.3, 30.0)
+        optimizer.zero_grad()
+        terms["identity"].backward()
+        optimizer.step()
+    assert head(level).cosines.amax(2).argmax(1).tolist() == own.tolist()
+
+
+# ---- Metrics ----
+
+
+@pytest.fixture(scope="module")
+def metrics(tmp_path_factory):
+    """The function of an emitted evaluate.py, which needs numpy alone."""
+    folder = make(tmp_path_factory.mktemp("metrics"), [FACES])
+    text = (folder / "evaluate.py").read_text()
+    start = text.index("def retrieval_metrics")
+    scope = {"np": np}
+    exec(text[start : text.index("# ---- Command line")], scope)
+
+    def measure(truth, angles):
+        vectors = [[math.cos(a), math.sin(a)] for a in angles]
+        return scope["retrieval_metrics"](truth, [{"embedding": v} for v in vectors])
+
+    return measure
+
+
+def test_perfect_neighbours_give_perfect_metrics(metrics):
+    found = metrics(["x", "y", "x", "y"], [0.0, 2.0, 0.1, 2.1])
+    assert found == dict.fromkeys(METRICS, 1.0)
+
+
+def test_metrics_count_the_others_of_an_identity(metrics):
+    """Both identities have two images, and each image is nearest to a wrong one."""
+    found = metrics(["x", "y", "x", "y"], [0.0, 0.1, 0.3, 3.0])
+    # Nearest: x0 -> y, y1 -> x0, x2 -> y1, y3 -> x2: none is right at first.
+    assert found["recall_at_1"] == 0.0 and found["recall_at_5"] == 1.0
+    assert found["map_at_r"] == 0.0  # R is 1 for each
+
+
+def test_an_image_without_others_is_no_query(metrics):
+    found = metrics(["x", "alone", "x"], [0.0, 0.1, 0.3])
+    # Both x find `alone` first; it asks for nothing itself.
+    assert found == {"recall_at_1": 0.0, "recall_at_5": 1.0, "map_at_r": 0.0}
+    assert metrics(["x", "y"], [0.0, 0.1]) == dict.fromkeys(METRICS, 0.0)
+    assert metrics(["x"], [0.0]) == dict.fromkeys(METRICS, 0.0)
+
+
+def test_map_at_r_weighs_the_rank(metrics):
+    """x looks for two others: one is its nearest, the other only the third."""
+    found = metrics(["x", "x", "y", "x"], [0.0, 0.1, 0.22, 1.0])
+    # x0 and x1: hit, miss -> (1 + 0)/2;
+    # x3: miss, hit -> (0 + 1/2)/2. y has no others.
+    assert found["map_at_r"] == pytest.approx((0.5 + 0.5 + 0.25) / 3)
+
+
+# ---- The reader ----
+
+
+@pytest.fixture
+def dataset(emitted):
+    return emitted(FACES, validation="val").dataset
+
+
+def identities(folder: Path, labels: object, names=KNOWN) -> Path:
+    return native(folder, labels, "metric learning", identities=list(names))
+
+
+def test_validation_may_have_identities_that_training_has_not(dataset, tmp_path):
+    identities(tmp_path / "train", {"0.png": "a", "1.png": "no", "2.png": None})
+    identities(tmp_path / "val", {"0.png": "x", "3.png": 7}, names=["x", 7])
+    training, validation = dataset.read_datasets(tmp_path)
+    assert [sample.labels["face"] for sample in training] == ["a", "no"]
+    assert [sample.labels["face"] for sample in validation] == ["x", "7"]
+
+
+@pytest.mark.parametrize(
+    "labels, names, said",
+    [
+        ({"0.png": "a"}, ("a", "b"), "only in the job: no"),
+        ({"0.png": "a"}, (*KNOWN, "c"), "only in the dataset: c"),
+        ({"0.png": "c"}, KNOWN, "0.png: not an identity of the job: 'c'"),
+        ({"0.png": ["a"]}, KNOWN, "0.png: not an identity of the job"),
+    ],
+)
+def test_what_is_trained_on_must_be_the_job_s(dataset, tmp_path, labels, names, said):
+    identities(tmp_path / "train", labels, names)
+    with pytest.raises(SystemExit) as caught:
+        dataset.read_datasets(tmp_path)
+    assert said in str(caught.value)
+
+
+def test_wrong_labels_of_validation_are_named(dataset, tmp_path):
+    with pytest.raises(SystemExit, match="0.png: not the name of an identity: "):
+        dataset.read_dataset(identities(tmp_path, {"0.png": ["a"]}))
+    (tmp_path / "metadata.yaml").write_text(
+        "[{task: metric learning}, {task: metric_learning}]"
+    )
+    with pytest.raises(SystemExit, match="several entries"):
+        dataset.read_dataset(tmp_path)
+
+
+def test_folders_are_identities(emitted, tmp_path):
+    modules = emitted(FACES, format="folders", validation="val")
+    for name in ("train/a", "train/b", "train/no", "val/x"):
+        (tmp_path / name).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / name / "0.png"), np.zeros((8, 9, 3), np.uint8))
+    training, validation = modules.dataset.read_datasets(tmp_path)
+    assert [sample.labels["face"] for sample in training] == list(KNOWN)
+    assert [sample.labels["face"] for sample in validation] == ["x"]
+    images, targets, _ = modules.data.collate(
+        [modules.data.TrainingSet(training, 0)[0, 2]]
+    )
+    assert targets["face"]["identity"].tolist() == [2]
+    (tmp_path / "train" / "other").mkdir()
+    with pytest.raises(SystemExit, match="only in the dataset: other"):
+        modules.dataset.read_datasets(tmp_path)
+
+
+# ---- Runs ----
+
+
+@pytest.fixture(scope="module")
+def job(world) -> Path:
+    return make_run(world / "ground", GROUND, backbone={"top_level": 3})
+
+
+@pytest.fixture(scope="module")
+def output(job) -> Path:
+    train(job, job.parent / "runs" / "ground")
+    return job.parent / "runs" / "ground"
+
+
+@pytest.mark.slow
+def test_training_learns(output):
+    losses = [row["loss"] for row in rows(output) if row["split"] == "train"]
+    assert losses[-1] < 0.7 * losses[0]
+    for row in rows(output):
+        if row["split"] == "validation":
+            assert all(0 <= row[f"ground/{name}"] <= 1 for name in METRICS)
+    best = checkpoint(output / "best.pt")["metrics"]
+    assert checkpoint(output / "last.pt")["best"] == best["ground/recall_at_1"]
+    assert cv2.imread(str(output / "predictions.png")).std() > 10
+
+
+@pytest.mark.slow
+def test_a_new_process_finds_the_same(output, job, world, tmp_path):
+    flags = ("--weights", output / "best.pt")
+    done = run(job, "evaluate.py", *flags, "--data", world)
+    found, best = json.loads(done.stdout), checkpoint(output / "best.pt")["metrics"]
+    assert found == pytest.approx(best, abs=1e-6)
+    images = sorted((world / "shapes" / "val" / "images").iterdir())[:2]
+    run(job, "predict.py", *flags, "--output", tmp_path, *images)
+    report = json.loads((tmp_path / "predictions.json").read_text())
+    for path in images:
+        (embedding,) = report[str(path)]["ground"].values()
+        assert len(embedding) == 16 and np.linalg.norm(embedding) == pytest.approx(
+            1, abs=1e-3
+        )
+        assert cv2.imread(str(tmp_path / f"{path.stem}.png")) is not None
+
+
+@pytest.mark.slow
+def test_a_stopped_run_goes_on_as_if_it_had_not(output, job, world):
+    """Killed once it has written the checkpoint of the first validation."""
+    text = (job / "train.py").read_text()
+    stopped = world / "ground-stopped"
+    stopped.mkdir()
+    for path in job.iterdir():
+        (stopped / path.name).write_bytes(path.read_bytes())
+    assert text.count("            save(last, state)\n") == 1
+    dies = "            save(last, state)\n            os.kill(os.getpid(), 9)\n"
+    text = text.replace("            save(last, state)\n", dies)
+    (stopped / "train.py").write_text(text)
+    other = world / "runs" / "ground-stopped"
+    train(stopped, other, code=-9)
+    train(job, other, "--resume")
+    assert_equal_runs(output, other)
+
+
+@pytest.mark.slow
+def test_two_processes_are_one(tmp_path):
+    shapes.draw_dataset(tmp_path / "shapes", train=7, validation=5)
+    folder = make_run(tmp_path / "both", GROUND, SCENE, backbone={"top_level": 3})
+    (folder / "compare.py").write_text(COMPARE)
+    found = []
+    for processes in (1, 2):
+        path = folder / f"{processes}.pt"
+        torchrun(folder / "compare.py", tmp_path, path, processes=processes)
+        found.append(torch.load(path, weights_only=True))
+    one, two = found
+    assert json.loads(one["metrics"]) == pytest.approx(
+        json.loads(two["metrics"]), abs=1e-6
+    )
+    assert "ground/map_at_r" in json.loads(one["metrics"])
+    for name, gradient in one["gradients"].items():
+        scale = gradient.abs().max() + 1e-6
+        assert torch.allclose(
+            gradient, two["gradients"][name], rtol=0, atol=1e-4 * scale
+        )

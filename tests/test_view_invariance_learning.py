@@ -1,0 +1,274 @@
+"""View invariance: the emitted loss and metrics, two views of an image, and runs."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from emitted_jobs import CLASSES, NAMES, load, make
+from runs import SCENE, assert_equal_runs, checkpoint, rows, run, train
+from runs import make as make_run
+from small_data import native, picture
+from test_processes import COMPARE
+from torchrun import torchrun
+
+from specc import shapes
+from specc.build import compile_job
+from specc.diagnostics import JobError
+
+VIEWS = {"name": "views", "task": "view_invariance_learning", "projection_size": 16}
+STRONG = {"augmentation": {"scale": 0.5, "color": 0.5}}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    head = VIEWS | {"categories": NAMES}
+    return make(tmp_path_factory.mktemp("views"), [head])
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    return load(folder / "model.py")
+
+
+# ---- The loss ----
+
+
+def terms_of(model, projections) -> dict[str, float]:
+    projections = torch.as_tensor(projections, dtype=torch.float32).requires_grad_()
+    terms = model.view_loss(model.Views(torch.zeros(len(projections), 4), projections))
+    sum(terms.values()).backward()
+    assert projections.grad.isfinite().all()
+    return {name: term.item() for name, term in terms.items()}
+
+
+def test_views_of_one_image_follow_each_other(model):
+    apart = [[0.0, 1.0], [0.0, 3.0], [5.0, 1.0], [5.0, 3.0]]
+    assert terms_of(model, apart)["invariance"] == pytest.approx(25 * 4 / 2)
+    alike = [[0.0, 1.0], [0.0, 1.0], [5.0, 3.0], [5.0, 3.0]]
+    assert terms_of(model, alike)["invariance"] == 0
+
+
+def test_images_that_are_all_the_same_cost_the_most(model):
+    collapsed = terms_of(model, [[2.0, -1.0]] * 8)
+    assert collapsed["variance"] == pytest.approx(25 * (1 - 0.01), rel=1e-4)
+    assert collapsed["invariance"] == collapsed["covariance"] == 0
+    spread = terms_of(model, np.repeat([[3.0, 3], [3, -3], [-3, 3], [-3, -3]], 2, 0))
+    assert sum(spread.values()) == 0
+
+
+def test_numbers_that_tell_the_same_cost(model):
+    """Covariances of both views, 4/3 * 9 off the diagonal, twice, over two numbers."""
+    found = terms_of(model, np.repeat([[3.0, 3], [3, 3], [-3, -3], [-3, -3]], 2, 0))
+    assert found["covariance"] == pytest.approx(2 * 2 * 12.0**2 / 2)
+
+
+def test_a_batch_of_one_image_has_a_finite_loss(model):
+    assert all(math.isfinite(x) for x in terms_of(model, [[1.0, 2], [1, 3]]).values())
+
+
+# ---- Views ----
+
+
+@pytest.fixture
+def views(emitted, tmp_path):
+    """The data.py of a job with another head, and three images in its dataset."""
+    modules = emitted(VIEWS, CLASSES, validation="val", **STRONG)
+    native(
+        tmp_path,
+        {f"{i}.png": name for i, name in enumerate(NAMES)},
+        "multiclass classification",
+    )
+    return modules.data, modules.dataset.read_dataset(tmp_path)
+
+
+def test_a_batch_holds_two_views_of_each_image(views):
+    data, samples = views
+    batches = iter(data.training_batches(samples, 0, 0, 0, 1, 0))
+    images, targets = next(batches)
+    assert images.shape == (8, 3, 64, 96)  # of four images
+    categories = targets["kind"]["category"]
+    assert torch.equal(categories[0::2], categories[1::2])
+    assert not any(
+        torch.equal(one, other) for one, other in zip(images[::2], images[1::2])
+    )
+    again, _ = next(iter(data.training_batches(samples, 0, 0, 0, 1, 0)))
+    assert torch.equal(images, again)
+
+
+def test_both_views_of_a_broken_image_are_of_the_same_other_one(views):
+    data, samples = views
+    samples[0].path.write_bytes(samples[0].path.read_bytes()[:60])
+    keys = [(epoch, 0, view) for epoch in range(8) for view in (0, 1)]
+    training = data.TrainingSet(samples, 0)
+    _, targets, broken = data.collate([training[key] for key in keys])
+    chosen = targets["kind"]["category"]
+    assert torch.equal(chosen[0::2], chosen[1::2]) and set(chosen.tolist()) == {1, 2}
+    assert len(broken) >= 16  # the broken one may be chosen again
+
+
+def test_validation_is_letterboxed_and_its_views_are_always_the_same(views):
+    data, samples = views
+    plain, seen = data.ValidationSet(samples, False), data.ValidationSet(samples, True)
+    assert torch.equal(
+        plain[1], torch.from_numpy(data.letterbox(samples[1])).permute(2, 0, 1)
+    )
+    assert not torch.equal(plain[1], seen[1])
+    # A process that has another share of the images makes the same views of them.
+    assert torch.equal(seen[1], data.ValidationSet(samples[1:], True)[0])
+
+
+# ---- Metrics ----
+
+
+@pytest.fixture(scope="module")
+def metrics(folder):
+    """The functions of an emitted evaluate.py, which need numpy alone."""
+    text = (folder / "evaluate.py").read_text()
+    scope = {"np": np, "math": math}
+    start = text.index("def view_metrics")
+    exec(text[start : text.index("# ---- Command line")], scope)
+    return scope
+
+
+def found_at(angles, moved=0.0, length=1.0):
+    return [
+        {
+            "representation": [length * math.cos(a), length * math.sin(a)],
+            "view": [math.cos(a + moved), math.sin(a + moved)],
+        }
+        for a in angles
+    ]
+
+
+def test_alignment_and_uniformity_are_those_of_the_paper(metrics):
+    found = metrics["view_metrics"](found_at([0.0, math.pi], moved=0.5, length=7.0))
+    assert found["alignment"] == pytest.approx(2 - 2 * math.cos(0.5), rel=1e-5)
+    assert found["uniformity"] == pytest.approx(-2 * 4, rel=1e-4)  # squared distance 4
+    same = metrics["view_metrics"](found_at([1.0] * 5))
+    assert same == pytest.approx({"alignment": 0, "uniformity": 0}, abs=1e-5)
+    alone = metrics["view_metrics"](found_at([1.0]))
+    assert all(math.isfinite(value) for value in alone.values())
+
+
+def test_neighbours_vote_without_the_image_itself(metrics):
+    accuracy = metrics["knn_accuracy"]
+    assert accuracy([0, 0, 1, 1], found_at([0, 0.1, 2.0, 2.1])) == 1
+    assert accuracy([0, 1, 0, 1], found_at([0, 0.1, 2.0, 2.1])) == 0
+    assert accuracy([0], found_at([0])) == 0
+
+
+# ---- Jobs ----
+
+
+def job_of(head: dict, **trainer) -> bytes:
+    job = {
+        "name": "views",
+        "data": {"train": "train"} | STRONG,
+        "model": {"heads": [head]},
+        "trainer": trainer,
+    }
+    return json.dumps(job).encode()
+
+
+def test_the_best_weights_are_chosen_by_what_can_be_measured():
+    plain = compile_job(job_of(VIEWS)).files["train.py"]
+    assert 'BEST = "views/uniformity"' in plain and "metrics[BEST] < best" in plain
+    labelled = compile_job(job_of(VIEWS | {"categories": ["a", "b"]})).files["train.py"]
+    assert 'BEST = "views/knn_accuracy"' in labelled
+    with pytest.raises(JobError) as caught:
+        compile_job(job_of(VIEWS, best="views/knn_accuracy"))
+    (finding,) = caught.value.diagnostics
+    assert finding.code == "E303" and "uniformity" in finding.note
+
+
+# ---- Runs ----
+
+
+@pytest.fixture(scope="module")
+def job(world) -> Path:
+    head = VIEWS | {"categories": list(shapes.BACKGROUNDS)}
+    return make_run(world / "views", head, data=STRONG, backbone={"top_level": 3})
+
+
+@pytest.fixture(scope="module")
+def output(job) -> Path:
+    train(job, job.parent / "runs" / "views")
+    return job.parent / "runs" / "views"
+
+
+@pytest.mark.slow
+def test_training_learns(output):
+    losses = [row["loss"] for row in rows(output) if row["split"] == "train"]
+    assert losses[-1] < 0.8 * losses[0]
+    found = [row for row in rows(output) if row["split"] == "validation"]
+    assert all(0 <= row["views/knn_accuracy"] <= 1 for row in found)
+    assert all(
+        0 < row["views/alignment"] < 4 > 0 >= row["views/uniformity"] for row in found
+    )
+    assert cv2.imread(str(output / "predictions.png")).std() > 10
+
+
+@pytest.mark.slow
+def test_a_new_process_finds_the_same(output, job, world, tmp_path):
+    flags = ("--weights", output / "best.pt")
+    done = run(job, "evaluate.py", *flags, "--data", world)
+    best = checkpoint(output / "best.pt")["metrics"]
+    assert json.loads(done.stdout) == pytest.approx(best, abs=1e-5)
+    cv2.imwrite(str(tmp_path / "a.png"), picture())
+    run(job, "predict.py", *flags, "--output", tmp_path / "out", tmp_path / "a.png")
+    report = json.loads((tmp_path / "out" / "predictions.json").read_text())
+    (words,) = [one["views"] for one in report.values()]
+    assert list(words) == ["representation"] and len(words["representation"]) == 128
+
+
+@pytest.mark.slow
+def test_a_stopped_run_goes_on_as_if_it_had_not(output, job, world):
+    """Killed once it has written the checkpoint of the first validation."""
+    stopped = world / "views-stopped"
+    stopped.mkdir()
+    for path in job.iterdir():
+        (stopped / path.name).write_bytes(path.read_bytes())
+    text = (job / "train.py").read_text()
+    assert text.count("            save(last, state)\n") == 1
+    dies = "            save(last, state)\n            os.kill(os.getpid(), 9)\n"
+    text = text.replace("            save(last, state)\n", dies)
+    (stopped / "train.py").write_text(text)
+    other = world / "runs" / "views-stopped"
+    train(stopped, other, code=-9)
+    train(job, other, "--resume")
+    assert_equal_runs(output, other)
+
+
+@pytest.mark.slow
+def test_two_processes_are_one(tmp_path):
+    """Variances and covariances are those of the views of all processes."""
+    shapes.draw_dataset(tmp_path / "shapes", train=7, validation=5)
+    both = make_run(
+        tmp_path / "both", VIEWS, SCENE, data=STRONG, backbone={"top_level": 3}
+    )
+    keys = "[0, i, view] for i in (0, 1, 2, 3) for view in (0, 1)]"
+    script = COMPARE.replace("[0, i] for i in (0, 1, 2, 3)]", keys)
+    script = script.replace("[0, i] for i in range(4)]", "[0, i, 0] for i in range(4)]")
+    script = script.replace(
+        "batch[rank::world]", "batch[8 // world * rank :][: 8 // world]"
+    )
+    (both / "compare.py").write_text(script)
+    found = []
+    for processes in (1, 2):
+        path = both / f"{processes}.pt"
+        torchrun(both / "compare.py", tmp_path, path, processes=processes)
+        found.append(torch.load(path, weights_only=True))
+    one, two = found
+    first, second = json.loads(one["metrics"]), json.loads(two["metrics"])
+    assert first == pytest.approx(second, abs=1e-5) and "views/alignment" in first
+    for name, gradient in one["gradients"].items():
+        scale = gradient.abs().max() + 1e-6
+        assert torch.allclose(
+            gradient, two["gradients"][name], rtol=0, atol=1e-3 * scale
+        )
