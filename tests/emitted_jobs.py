@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
 from specc.build import Compiled, compile_job
+from specc.schema import head as head_schema
 
 GENERATED = Path(__file__).parent.parent / "generated"
 MODEL_SIZE = 96, 160  # height and width, where model.py is tested
@@ -31,14 +33,19 @@ def build(job: dict, folder: Path) -> Path:
     return write(compile_job(json.dumps(job).encode()), folder)
 
 
-def make(folder: Path, heads: list[dict], resolution=MODEL_SIZE) -> Path:
-    """The folder of a job with a neck that reaches level 6, where a head detects."""
-    detects = any(head["task"] != "multiclass_classification" for head in heads)
+def reads_levels(heads: Iterable[dict]) -> bool:
+    """Whether a head reads several levels, which a neck makes."""
+    options = [head_schema(head["task"])["properties"] for head in heads]
+    return any("bottom_level" in of_head for of_head in options)
+
+
+def make(folder: Path, heads: list[dict], resolution=MODEL_SIZE, **data) -> Path:
+    """The folder of a job with a neck that reaches level 6, where a head needs one."""
     model = {"backbone": {"name": "resnet18"}, "heads": heads}
     job = {
         "name": "tested",
-        "data": {"train": "train", "resolution": resolution},
-        "model": model | ({"neck": FPN} if detects else {}),
+        "data": {"train": "train", "resolution": resolution} | data,
+        "model": model | ({"neck": FPN} if reads_levels(heads) else {}),
     }
     return build(job, folder)
 
@@ -46,11 +53,13 @@ def make(folder: Path, heads: list[dict], resolution=MODEL_SIZE) -> Path:
 def make_reader(folder: Path, heads: tuple[dict, ...], data: dict) -> Path:
     """The folder of a job with batches of four, and these options of its data."""
     neck = {"kind": "fpn", "bottom_level": 3, "top_level": 5, "channels": 32}
-    detects = any(head["task"] != "multiclass_classification" for head in heads)
     job = {
         "name": "tested",
         "data": {"train": "train", "resolution": DATA_SIZE} | data,
-        "model": {"heads": heads, "neck": neck if detects else {"kind": "none"}},
+        "model": {
+            "heads": heads,
+            "neck": neck if reads_levels(heads) else {"kind": "none"},
+        },
         "trainer": {"batch_size": 4},
     }
     return build(job, folder)
@@ -70,7 +79,7 @@ def load(path: Path) -> ModuleType:
 
 
 class Emitted(NamedTuple):
-    """Two modules of one folder; the second imports the first."""
+    """Modules of one folder; each may import those before it."""
 
     dataset: ModuleType
     data: ModuleType

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import torch
-from emitted_jobs import build
+from emitted_jobs import build, reads_levels
 from processes import environment
 
 from specc import shapes, shapes_maps
@@ -64,14 +64,13 @@ QUADS = {
 
 def make(folder: Path, *heads: dict, data=None, backbone=None, **trainer) -> Path:
     """The compiled folder of a job that learns from the dataset of `world`."""
-    levels = any(head["task"] != "multiclass_classification" for head in heads)
     own = {"train": "shapes/train", "validation": "shapes/val", "resolution": [64, 96]}
     job = {
         "name": folder.name,
         "data": own | (data or {}),
         "model": {
             "backbone": backbone,
-            "neck": FPN if levels else {"kind": "none"},
+            "neck": FPN if reads_levels(heads) else {"kind": "none"},
             "heads": heads,
         },
         "trainer": {

@@ -41,6 +41,11 @@ HEADS = {
     "two detectors": ["cells", "other-cells"],
     "segmenter": ["region"],
     "depth": ["depth"],
+    "masks": ["mask"],
+    "things and stuff": ["whole"],
+    "things and stuff, masks, tags": ["whole", "mask", "tags"],
+    "masks of two kinds": ["mask", "other-mask"],
+    "masks, maps, detector": ["mask", "region", "cells"],
     "maps of both kinds, detector": ["region", "depth", "cells"],
     "keypoints": ["points"],
     "keypoints, detector": ["points", "cells"],
@@ -56,7 +61,7 @@ HEADS = {
 FORMATS = {
     "native": set(HEADS),
     "folders": {"classifier", "two classifiers"},
-    "coco": {"detector", "two detectors", "keypoints"},
+    "coco": {"detector", "two detectors", "keypoints", "masks", "masks of two kinds"},
     "voc": {"detector", "two detectors"},
     "yolo": {"detector", "two detectors"},
     "csv": {"classifier", "two classifiers", "number, rank", "number"},
@@ -161,6 +166,10 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
         "price": {"task": "regression", "range": [-2.5, 1e6]} | one,
         "region": {"task": "semantic_segmentation", "categories": names, "channels": 8}
         | {"colors": [[9, 200, i] for i in range(len(names))]}
+        | several,
+        "mask": {"task": "instance_segmentation", "categories": names} | several,
+        "whole": {"task": "panoptic_segmentation", "categories": names}
+        | {"things": names[::2], "colors": [[i, 7, 7] for i in range(len(names))]}
         | several,
         "depth": {"task": "depth_estimation", "range": [0, 10]} | several,
         "points": {"task": "keypoint_detection"} | points_of(names, choice) | several,

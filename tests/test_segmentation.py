@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from map_data import COLORS, STREET, make, street, street_map
+import yaml
+from map_data import COLORS, ROOM, STREET, make, room_codes, street, street_map
 from PIL import Image
 from small_data import picture
 
@@ -164,6 +165,25 @@ def test_a_broken_map_is_named(job, tmp_path):
     with pytest.raises(job.data.ImageError) as told:
         job.data.TrainingSet(samples, 0)[0, 0]
     assert str(told.value) == f"{path}: cannot be decoded"
+
+
+def test_an_image_with_a_map_for_one_head_alone_is_left_out(tmp_path, capsys):
+    """Of several heads, as with any other annotations; a single head misses it."""
+    (tmp_path / "job").mkdir()
+    job = make(tmp_path / "job", STREET, ROOM)
+    folder = street(tmp_path / "data")
+    (folder / "depths").mkdir()
+    for i in range(2):
+        Image.fromarray(room_codes()).save(folder / "depths" / f"{i}.png")
+    entry = {"task": "depth estimation", "range": [1, 5], "annotations": "depths"}
+    entries = [yaml.safe_load((folder / "metadata.yaml").read_text()), entry]
+    (folder / "metadata.yaml").write_text(yaml.safe_dump(entries))
+    samples = job.dataset.read_dataset(folder)
+    assert [sample.path.name for sample in samples] == ["0.jpg", "1.jpg"]
+    assert "no label for some head: 1" in capsys.readouterr().err
+    _, targets, _ = job.data.collate([job.data.TrainingSet(samples, 0)[0, 0]])
+    assert targets["street"]["categories"].shape == (1, 64, 96)
+    assert targets["room"]["depth"].shape == (1, 64, 96)
 
 
 # ---- Onto the canvas ----

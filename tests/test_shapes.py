@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
+from PIL import Image, ImageSequence
 
 from specc import shapes, shapes_maps
 
@@ -104,6 +105,10 @@ def test_boxes_lie_inside_the_image_and_some_touch_its_border(dataset):
             assert 0 <= xmin < xmax <= width and 0 <= ymin < ymax <= height
             touching += xmin == 0 or ymin == 0 or xmax == width or ymax == height
     assert touching > 0
+
+
+def by_task(folder: Path) -> dict[str, dict]:
+    return {entry["task"]: entry for entry in read(folder / "metadata.yaml")}
 
 
 def scene_of(*drawn: shapes.Shape) -> shapes.Scene:
@@ -228,3 +233,19 @@ def test_a_missing_extra_is_named():
     assert result.returncode == 1
     assert "cv2 is missing" in result.stderr
     assert "pip install 'specc[train]'" in result.stderr
+
+
+def test_the_masks_are_what_the_boxes_are_around(dataset):
+    folder = dataset / "train"
+    entry = by_task(folder)["instance segmentation"]
+    names = {tuple(color): name for name, color in entry["colors"].items()}
+    for name, boxes in read(folder / "boxes.yaml").items():
+        with Image.open((folder / "masks" / name).with_suffix(".tif")) as file:
+            pages = [np.asarray(page) for page in ImageSequence.Iterator(file)]
+        seen = [page for page in pages if page.any()]
+        assert len(seen) == len(boxes) and len(pages) == max(1, len(boxes))
+        for page, box in zip(seen, boxes):
+            rows, columns = page.any(2).nonzero()
+            assert names[tuple(page[rows[0], columns[0]])] == box["category"]
+            extent = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+            assert extent == box["bbox"]

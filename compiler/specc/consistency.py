@@ -1,11 +1,12 @@
 """Values that are legal one by one and contradict each other: E301..E322; further ones in
-consistency_maps.py and consistency_keypoints.py."""
+consistency_maps.py, consistency_keypoints.py and consistency_panoptic.py."""
 
 from __future__ import annotations
 
 from specc import consistency_keypoints
 from specc.backbones import TABLES
 from specc.consistency_maps import map_findings
+from specc.consistency_panoptic import things_are_categories
 from specc.diagnostics import Diagnostic
 from specc.job import Head, Job
 from specc.schema import head
@@ -29,6 +30,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _patience,
         _clock,
         map_findings,
+        things_are_categories,
         consistency_keypoints.flip_pairs,
         consistency_keypoints.sigmas,
         consistency_keypoints.mirroring,
@@ -241,5 +243,5 @@ def _tokens(job: Job, given: dict) -> list[Diagnostic]:
             path = ("model", "heads", index, "tokens")
             note = "each character of the text is a token"
             help = "remove one of the two"
-            findings.append(Diagnostic("E351", message, path, note=note, help=help))
+            findings.append(Diagnostic("E361", message, path, note=note, help=help))
     return findings

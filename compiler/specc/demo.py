@@ -124,9 +124,8 @@ def _build(folder: Path) -> Compiled:
         job.write_bytes(Path(__file__).with_name("demo_job.json").read_bytes())
     print(f"Building {job}", flush=True)
     data = job.read_bytes()
-    tests = record.CONTRACT in record.read(job.parent).files
     try:
-        compiled = compile_job(data, tests)
+        compiled = compile_job(data, record.keeps_contract(job.parent))
     except JobError as error:
         say_findings(error.diagnostics, data, str(job))
         raise DemoError(f"mend {job}, or delete it to get the demo's own") from error

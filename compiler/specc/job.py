@@ -101,6 +101,19 @@ class ObjectDetection(Head):
 
 
 @dataclass(frozen=True)
+class InstanceSegmentation(Head):
+    categories: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]  # of the categories in masks
+    bottom_level: int
+    top_level: int
+    layers: int  # 3x3 convolutions in each tower
+    mask_weight: float
+    score_threshold: float
+    iou_threshold: float
+    max_detections: int
+
+
+@dataclass(frozen=True)
 class SemanticSegmentation(Head):
     categories: tuple[str, ...]
     colors: tuple[tuple[int, int, int], ...]  # of the categories, in their order
@@ -115,6 +128,22 @@ class DepthEstimation(Head):
     bottom_level: int
     top_level: int
     channels: int  # of the decoder
+
+
+@dataclass(frozen=True)
+class PanopticSegmentation(Head):
+    categories: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]  # of the categories in maps
+    things: tuple[str, ...]  # the categories whose instances are told apart
+    bottom_level: int
+    top_level: int
+    layers: int  # 3x3 convolutions in each tower
+    channels: int  # of the decoder
+    mask_weight: float
+    stuff_weight: float
+    score_threshold: float
+    iou_threshold: float
+    max_detections: int
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def open_job(
     name = _name(data)
     folder = _folder(path, name, out, several) if name else None
     if tests is None:
-        tests = folder is not None and record.CONTRACT in record.read(folder).files
+        tests = folder is not None and record.keeps_contract(folder)
     return JobFile(path, data, name, folder, tests)
 
 

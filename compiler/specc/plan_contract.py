@@ -42,7 +42,7 @@ class ContractPlan:
     size: str  # of the copy's images
     size_note: str
     batch: int  # of them in a step
-    small: dict[str, dict[str, Any]]  # constants of the copy, by file
+    small: dict[str, dict[str, str]]  # constants of the copy as source, by module
     images: int  # of each set
     images_note: str
     sets: tuple[str, ...]  # that the job names
@@ -78,14 +78,13 @@ def plan_contract(
         batch=BATCH * (job.trainer.accumulation or 1),
         small=_small(job, summary, sets),
         sets=sets,
-        format=f"contract/{job.data.format}.py.jinja",
         pixels=PIXELS[job.data.channels],
         apart=any(head.names_in_file for head in heads),
         **_shares(job, heads, split=len(sets) == 1),
         parameters=summary.parameters,
         shape=(BATCH, job.data.channels, height, width),
         predicted=(BATCH, job.data.channels, *PREDICTED),
-        outputs=_outputs(job, summary),
+        outputs=_outputs(job, summary, heads),
         state=tuple(summary.state.items()),
         left_out=train["initialize"] if train["initializes"] else "",
         environment={"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""} | compiles,
@@ -114,19 +113,26 @@ def _sets(job: Job) -> tuple[str, ...]:
 
 def _small(
     job: Job, summary: Summary, sets: tuple[str, ...]
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, str]]:
     trainer = job.trainer
-    dataset = {"TRAIN, VALIDATION": sets}
+    dataset: dict[str, Any] = {"TRAIN, VALIDATION": sets}
     if len(sets) == 1:
         dataset = {"TRAIN": sets[0], "VALIDATION_SHARE": HELD_OUT}
     # A run that follows the clock is never the same twice.
     clock = {} if trainer.max_hours is None else {"MAX_HOURS": 1_000_000}
-    return {
+    constants = {
         "model.py": {"HEIGHT, WIDTH": summary.resolution},
         "dataset.py": dataset,
         "data.py": {"BATCH_SIZE": BATCH * (trainer.accumulation or 1)},
         "train.py": {"VALIDATIONS": 3} | clock,
     }
+    small = {
+        module: {name: literal(value) for name, value in values.items()}
+        for module, values in constants.items()
+    }
+    if job.data.cache is not None:  # the job's may lie anywhere
+        small["data.py"]["CACHE"] = 'Path("cache")'
+    return small
 
 
 def _shares(job: Job, heads: tuple[HeadPlan, ...], split: bool) -> dict[str, Any]:
@@ -136,6 +142,7 @@ def _shares(job: Job, heads: tuple[HeadPlan, ...], split: bool) -> dict[str, Any
     images = max(share.images for share in shares)
     sized = any("height" in share.label for share in shares)
     return {
+        "format": f"{_format(job, shares[0])}.py.jinja",
         "images": 3 * images if split and images > FEW else images,
         "images_note": OF_ALL if split else OF_A_SET,
         "label_sections": templates(share.sections for share in shares),
@@ -147,6 +154,10 @@ def _shares(job: Job, heads: tuple[HeadPlan, ...], split: bool) -> dict[str, Any
         "tells": any(share.tells for share in shares),
         "found": {h.name: dict(share.found) for h, share in zip(heads, shares)},
     }
+
+
+def _format(job: Job, first: HeadContract) -> str:
+    return first.coco if job.data.format == "coco" else f"contract/{job.data.format}"
 
 
 def _share(head: Head, names: str) -> HeadContract:
@@ -172,12 +183,15 @@ def _metadata(job: Job, names: list[str], shares: list[HeadContract]) -> str:
     return f"[{', '.join(entries)}]"
 
 
-def _outputs(job: Job, summary: Summary) -> tuple[Line, ...]:
+def _outputs(
+    job: Job, summary: Summary, heads: tuple[HeadPlan, ...]
+) -> tuple[Line, ...]:
     lines = []
-    for head in job.heads:
+    for head, own in zip(job.heads, heads):
+        attributes = _share(head, own.constant).outputs
         output = f"outputs[{literal(head.name)}]" if len(job.heads) > 1 else "outputs"
         whole = task_of(head).output_type == "Tensor"
         for name, shape in summary.outputs[head.name].items():
-            source = output if whole else f"{output}.{name}"
+            source = output if whole else f"{output}.{attributes.get(name, name)}"
             lines.append(Line(source, literal((BATCH, *shape))))
     return tuple(lines)

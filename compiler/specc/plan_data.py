@@ -38,6 +38,7 @@ def data_constants(job: Job) -> tuple[Line, ...]:
         what = "brightness and contrast" if job.data.channels == 1 else saturation
         note = f"their {what} vary by up to this share"
         lines.append(constant("COLOR", augmentation.color, note))
+    lines += once(task.data_constants for task in tasks_of(job))
     lines += cache_constants(job.data)
     note = "training images; a run ends above both limits"
     lines.append(constant("MOST_BROKEN, BROKEN_SHARE", (10, 0.01), note))
@@ -61,6 +62,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "transform_methods": _transform_methods(tasks, chosen),
         "mirrors": chosen.mirrors,
         "stack_sections": templates(task.stacking for task in tasks),
+        "transposes": chosen.transpose,
         "training_set": TRAINING_SET[chosen != NO_AUGMENTATION],
         "drawable_image": DRAWABLE[job.data.channels],
         "image_kind": "Grey" if grey else "RGB",
@@ -75,7 +77,6 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **_augmentation(chosen, moves),
         **plan_cache(job.data),
         "places": places,
-        "transposes": chosen.transpose,
         "decoded_kinds": (
             "image or a map" if any(t.in_folder for t in tasks) else "image"
         ),

@@ -84,6 +84,7 @@ def _notes(tasks: list[Task]) -> list[str]:
         lines.append(", ".join(["`null` leaves an image out", *notes]) + ".")
     if any(task.in_folder for task in tasks):
         lines.append("A map has the stem of its image; it may be smaller.")
+        lines += once([task.folder_note] for task in tasks if task.folder_note)
     return lines
 
 
@@ -114,6 +115,7 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
                 )
             ],
             *(task.parsers for task in tasks),
+            *(task.format_parsers.get(data.format, ()) for task in tasks),
         ]
     )
 
@@ -138,7 +140,7 @@ def _examples(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
         lines.append(f"    annotations: {_file(task, number if several else '')}")
     for number, (task, head) in enumerate(tasks.values(), 1):
         lines.append(_file(task, number if several else ""))
-        image = "image.png" if task.in_folder else "image.jpg"
+        image = f"image.{task.map_suffix}" if task.in_folder else "image.jpg"
         lines.append(f"    {image}: {head.code.annotation}")
     return lines
 

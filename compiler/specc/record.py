@@ -64,6 +64,14 @@ def read(folder: Path) -> Record:
     return Record(files, job) if _is_sound(files) else EMPTY
 
 
+def keeps_contract(folder: Path) -> bool:
+    """Whether the folder was built with a contract; where the manifest is damaged, as
+    by the markers of a merge, the pristine copy tells."""
+    known = read(folder)
+    copy = folder / PRISTINE / CONTRACT
+    return CONTRACT in known.files or (known is EMPTY and copy.is_file())
+
+
 def pristine(folder: Path, path: str) -> str:
     """The text that was emitted as `path`; empty if the record lacks it."""
     try:

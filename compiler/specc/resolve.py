@@ -20,6 +20,7 @@ from specc.job import (
     DepthEstimation,
     Head,
     Initialization,
+    InstanceSegmentation,
     Job,
     KeypointDetection,
     MulticlassClassification,
@@ -27,6 +28,7 @@ from specc.job import (
     Neck,
     ObjectDetection,
     Optimizer,
+    PanopticSegmentation,
     QuadrilateralDetection,
     Regression,
     SceneTextRecognition,
@@ -42,10 +44,12 @@ from specc.validate import validate
 HEADS = {
     "autoregressive_text_recognition": AutoregressiveTextRecognition,
     "depth_estimation": DepthEstimation,
+    "instance_segmentation": InstanceSegmentation,
     "keypoint_detection": KeypointDetection,
     "multiclass_classification": MulticlassClassification,
     "multilabel_classification": MultilabelClassification,
     "object_detection": ObjectDetection,
+    "panoptic_segmentation": PanopticSegmentation,
     "quadrilateral_detection": QuadrilateralDetection,
     "regression": Regression,
     "scene_text_recognition": SceneTextRecognition,
@@ -177,7 +181,17 @@ def _head(given: dict, filled: dict, backbone: Backbone, neck: Neck | None) -> H
         bottom = max(low, min(filled["bottom_level"], high))
         top = max(low, min(filled["top_level"], high))
         derived["bottom_level"], derived["top_level"] = _settle(given, bottom, top)
+    if filled.get("things", ()) is None:
+        derived["things"] = derived["categories"]
+    if filled.get("colors", ()) is None:
+        derived["colors"] = tuple(map(_color, range(len(filled["categories"]))))
     return HEADS[filled["task"]](**{**filled, **derived})
+
+
+def _color(index: int) -> tuple[int, int, int]:
+    """Of the first 2^24 - 1 indices no two have the same color, and none is black."""
+    mixed = (index + 1) * 0x9E3779 % 2**24  # an odd factor: no two share a remainder
+    return mixed >> 16, mixed >> 8 & 255, mixed & 255
 
 
 def _frozen(value: Any) -> Any:

@@ -24,7 +24,7 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-from specc import shapes_maps, shapes_points  # which need the same
+from specc import shapes_maps, shapes_masks, shapes_points  # which need the same
 
 CATEGORIES = ("circle", "square", "triangle", "star")
 BACKGROUNDS = ("plain", "stripes", "checks")
@@ -253,6 +253,7 @@ METADATA = [
     },
     {"task": "regression", "range": [0.0, 1.0], "annotations": "fractions.yaml"},
     *shapes_maps.METADATA,
+    *shapes_masks.METADATA,
     *shapes_points.METADATA,
 ]
 
@@ -326,6 +327,11 @@ def _draw_split(folder: Path, count: int, entropy: tuple[int, int]) -> None:
     for name, scene in scenes.items():
         covered = [coverage(s, scene.height, scene.width) for s in scene.shapes]
         shapes_maps.write(folder, Path(name).stem, scene, covered)
+        path = (folder / "masks" / name).with_suffix(".tif")
+        seen = owners(scene)
+        shapes_masks.write_pages(path, shapes_masks.pages(scene, seen))
+        both = folder / "panoptic" / path.name
+        shapes_masks.write_pages(both, shapes_masks.panoptic_pages(scene, seen))
 
 
 def _write_image(path: Path, image: np.ndarray) -> None:

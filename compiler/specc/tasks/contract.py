@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Shape = tuple[int, ...]
 
@@ -19,6 +19,10 @@ class HeadContract:
     label: str  # of an image, in the words of native annotations; any legal one
     found: Mapping[str, Shape]  # what `predict` finds in an image of size PREDICTED
     sections: tuple[str, ...]  # templates of the functions that `label` calls
+    outputs: Mapping[str, str] = field(
+        default_factory=dict
+    )  # attributes, if unlike names
+    coco: str = "contract/coco"  # template that writes the dataset in this format
     metadata: str = (
         ""  # its entry in metadata.yaml; "": its task, names and annotations
     )

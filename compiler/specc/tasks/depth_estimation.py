@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from specc.job import DepthEstimation
-from specc.plan_source import constant
+from specc.plan_source import constant, literal
+from specc.tasks.contract import PREDICTED, HeadContract
 from specc.tasks.maps import (
     OWN_PIXELS,
     PLACING,
@@ -47,6 +48,18 @@ def plan(head: DepthEstimation, code: HeadCode) -> HeadExpressions:
     )
 
 
+def contract(head: DepthEstimation, names: str) -> HeadContract:
+    folder = literal(f"{head.name}-maps")
+    limits = f"[{names}NEAREST, {names}FARTHEST]"
+    entry = f'"task": "depth estimation", "range": {limits}, "annotations": {folder}'
+    return HeadContract(
+        label=f"some_depth_map(folder / {folder}, number, height, width)",
+        found={"depth": PREDICTED},
+        sections=("contract/some_depth_map", "contract/save_map"),
+        metadata=f"{{{entry}}}",
+    )
+
+
 TASK = Task(
     title="depth estimation",
     model_class="DepthEstimator",
@@ -75,4 +88,5 @@ TASK = Task(
     in_words=("evaluate/depth_words",),
     metrics=("evaluate/depth_metrics",),
     drawings=("draw/depth", "draw/save_depth"),
+    contract=contract,
 )

@@ -7,8 +7,10 @@ from dataclasses import replace
 from specc.job import KeypointDetection
 from specc.plan_source import Line, constant, literal
 from specc.tasks.object_detection import CONSTANTS, DETECTOR, DRAWN, strides_constant
+from specc.tasks.contract import HeadContract
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
+DETECTOR_OUTPUTS = {"logits": "objects.logits", "bins": "objects.bins"}
 SIGMA = 0.05  # of every keypoint, unless the job says otherwise
 SIMILARITIES = Line(
     "SIMILARITIES", "np.linspace(0.5, 0.95, 10)", "  # thresholds, as COCO has them"
@@ -60,6 +62,24 @@ def _sigmas(head: KeypointDetection, prefix: str) -> Line:
     return constant(f"{prefix}SIGMAS", head.sigmas or SIGMA, note)
 
 
+def contract(head: KeypointDetection, names: str) -> HeadContract:
+    most, count = head.max_detections, len(head.keypoints)
+    return HeadContract(
+        label=f"some_poses({names}, height, width)",
+        found={
+            "keypoints": (most, count, 2),
+            "presence": (most, count),
+            "boxes": (most, 4),
+            "scores": (most,),
+            "count": (),
+        },
+        sections=("contract/some_poses",),
+        outputs=DETECTOR_OUTPUTS,
+        coco="contract/coco_poses",
+        tells=False,  # what an untrained head says of places is nowhere near
+    )
+
+
 def variant(head: KeypointDetection) -> Task:
     """Where the head has flip pairs, a dataset's are compared with them."""
     if head.flip_pairs is None:
@@ -76,6 +96,7 @@ TASK = Task(
     returns="`KeypointPredictions`",
     plan=plan,
     variant=variant,
+    contract=contract,
     names="keypoints",
     counted=("keypoint", "keypoints"),
     classes=(*DETECTOR, "heads/keypoint_detection", "heads/points"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from specc.job import QuadrilateralDetection
 from specc.plan_source import literal
-from specc.tasks.keypoint_detection import SIMILARITIES
+from specc.tasks.contract import HeadContract
+from specc.tasks.keypoint_detection import DETECTOR_OUTPUTS, SIMILARITIES
 from specc.tasks.object_detection import CONSTANTS, DETECTOR, DRAWN, strides_constant
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
@@ -31,12 +32,30 @@ def plan(head: QuadrilateralDetection, code: HeadCode) -> HeadExpressions:
     )
 
 
+def contract(head: QuadrilateralDetection, names: str) -> HeadContract:
+    most = head.max_detections
+    return HeadContract(
+        label=f"some_quadrilaterals(number, {names}, height, width)",
+        found={
+            "quadrilaterals": (most, 4, 2),
+            "boxes": (most, 4),
+            "scores": (most,),
+            "classes": (most,),
+            "count": (),
+        },
+        sections=("contract/some_quadrilaterals",),
+        outputs=DETECTOR_OUTPUTS,
+        tells=False,  # corners begin in the middle: at first no polygon has an area
+    )
+
+
 TASK = Task(
     title="quadrilateral detection",
     model_class="QuadrilateralDetector",
     output_type="QuadrilateralPredictions",
     returns="`QuadrilateralPredictions`",
     plan=plan,
+    contract=contract,
     names="categories",
     counted=("category", "categories"),
     classes=(*DETECTOR, "heads/quadrilateral_detection", "heads/points"),

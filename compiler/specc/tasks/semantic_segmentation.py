@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from specc.job import SemanticSegmentation
-from specc.plan_source import constant
+from specc.plan_source import constant, literal
+from specc.tasks.contract import PREDICTED, HeadContract
 from specc.tasks.maps import (
     OWN_PIXELS,
     PLACING,
@@ -30,7 +31,7 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
         loss=f"segmentation_loss({code.outputs}, {code.targets})",
         decode=f"decode_categories({code.outputs})",
         own=f'{{"categories": {enlarged(code, "logits")}.argmax(1)}}',
-        annotations=f"read_class_maps(folder, {names}, {colors})",
+        annotations=f"read_class_maps(folder, {literal(TASK.title)}, {names}, {colors})",
         parse=f"parse_map({code.given}, height, width, COLOR_MODES)",
         place=f"warp({truth}, sample, transform, -1)",
         words=(
@@ -50,6 +51,20 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
             MODES_LINE,
             SUFFIXES_LINE,
         ),
+    )
+
+
+def contract(head: SemanticSegmentation, names: str) -> HeadContract:
+    colors, folder = f"colors_of({literal(head.name)})", literal(f"{head.name}-maps")
+    place = f"folder / {folder}, number, height, width"
+    entry = f'"categories": [*{names}], "colors": dict(zip({names}, {colors}))'
+    task = '"task": "semantic segmentation"'
+    return HeadContract(
+        label=f"some_class_map({place}, {colors})",
+        found={"categories": PREDICTED},
+        sections=("contract/some_class_map", "contract/save_map"),
+        metadata=f'{{{task}, {entry}, "annotations": {folder}}}',
+        tells=len(head.categories) > 1,
     )
 
 
@@ -84,4 +99,5 @@ TASK = Task(
     in_words=("evaluate/class_map_words",),
     metrics=("evaluate/class_map_metrics",),
     drawings=("draw/class_map", "draw/save_class_map"),
+    contract=contract,
 )

@@ -121,7 +121,10 @@ class Task:
         "dataset/yaml",
     )
     parsers: tuple[str, ...] = ()
+    format_parsers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     empty_note: str = ""  # what an empty annotation means
+    map_suffix: str = "png"  # of the files that hold its annotations
+    folder_note: str = ""  # more of the files that hold its annotations
     meaning: tuple[str, ...] = ()  # fields of the head that give weights their meaning
 
     # Sections of data.py
@@ -130,6 +133,7 @@ class Task:
     placing: tuple[str, ...] = ()
     stacking: tuple[str, ...] = ()
     stack: str = ""  # the function that makes a batch of targets
+    data_constants: tuple[Line, ...] = ()
 
     # Sections of evaluate.py and draw.py
     coordinates: bool = False  # its results are points in the image

@@ -65,7 +65,7 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
 
 def read_dataset(folder: Path) -> list[Sample]:
     """The labelled images of a dataset; ends with a list of what is wrong, if any."""
-    annotations = read_class_maps(folder, CATEGORIES, COLORS)
+    annotations = read_class_maps(folder, "semantic segmentation", CATEGORIES, COLORS)
     samples, problems, counts = [], [], Counter()
     for name, given in sorted(annotations.items()):
         try:
@@ -94,11 +94,11 @@ def report(where: Path, samples: list, problems: list[str], counts: Counter):
 
 
 def read_class_maps(
-    folder: Path, names: tuple[str, ...], colors: tuple
+    folder: Path, task: str, names: tuple[str, ...], colors: tuple
 ) -> dict[str, Path]:
     """Maps by image, once the dataset's categories and colors are known to be the
     job's."""
-    path, entry = described(folder, "semantic segmentation", "categories", names)
+    path, entry = described(folder, task, "categories", names)
     theirs, wrong = entry.get("colors"), []
     if not isinstance(theirs, dict):
         raise SystemExit(f"{path}: `colors` does not map categories to colors")

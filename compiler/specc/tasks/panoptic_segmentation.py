@@ -1,0 +1,151 @@
+"""Plan of `panoptic_segmentation`: a category for every pixel, and things one by one."""
+
+from __future__ import annotations
+
+from specc.heads.panoptic_segmentation import map_levels
+from specc.job import PanopticSegmentation
+from specc.plan_source import Line, constant, literal
+from specc.tasks.instance_segmentation import GRIDS, MASKS, cell_of, masks_constant
+from specc.tasks.maps import SUFFIXES_LINE
+from specc.tasks.object_detection import CONSTANTS, DETECTOR, strides_constant
+from specc.tasks.task import HeadCode, HeadExpressions, Task
+
+LEAST = constant(
+    "LEAST_STUFF", 0.005, "of an image; a kind that covers less is left out"
+)
+
+
+def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
+    names, prefix, labels = code.constant, code.prefix, code.labels
+    stride, colors = f"{prefix}MASK_STRIDE", f"{prefix}COLORS"
+    things, stuff = f"{prefix}THINGS", f"{prefix}STUFF"
+    instances = f"{code.width}, {head.layers}, len({things}), {prefix}STRIDES"
+    inputs = _inputs(code)
+    made = f"InstanceHead({instances}), {inputs}, {head.channels}, len({stuff})"
+    weights = f"{literal(head.mask_weight)}, {literal(head.stuff_weight)}"
+    thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
+    path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
+    maps = f"maps_of_segments({labels}, {things}, sample.height, sample.width)"
+    return HeadExpressions(
+        construction=f"PanopticHead({made})",
+        loss=f"panoptic_loss({code.outputs}, {code.targets}, {weights})",
+        decode=f"decode_panoptic({code.outputs}, {thresholds}, {head.max_detections})",
+        own=f"(height, width), {cell_of(code)}, {things}, {stuff}",
+        annotations=f"read_panoptic_maps(folder, {names}, {colors}, {things})",
+        parse=f"parse_panoptic({code.given}, {colors}, {things}, height, width)",
+        place=f"moved_panoptic({labels}, transform, {things}, {stuff}, {stride})",
+        words=(
+            f"panoptic_in_words({code.results}, row, {stride}, ratio, limits,"
+            f" ({things}, {stuff}))"
+        ),
+        label_words=maps,
+        draw=f"draw_panoptic(image, {code.words}, {names}, {colors})",
+        saved=f"save_panoptic({code.words}, {names}, {colors}, {path})",
+        evidence=f"count_segments({maps}, {code.words}, len({names}))",
+        metrics=f"panoptic_metrics({code.all_found()}, {things})",
+        words_example=f'"{head.name}": {{categories, instances, scores}}, maps of the image',
+        annotation="each pixel in the color of its category; the number of its instance",
+        constants=(
+            _things(things, head),
+            _stuff(stuff, things, names),
+            strides_constant(code),
+            masks_constant(stride, code),
+        ),
+        dataset_constants=(
+            constant(
+                colors, head.colors, "of the categories in maps; black is unknown"
+            ),
+            SUFFIXES_LINE,
+        ),
+    )
+
+
+def _inputs(code: HeadCode) -> str:
+    """The widths of the maps that the decoder reads."""
+    count = len(map_levels(list(code.levels)))
+    return f"({code.width},) * {count}" if count > 1 else f"({code.width},)"
+
+
+def _things(name: str, head: PanopticSegmentation) -> Line:
+    """The indices of the things: a range, where they are one, or else a tuple."""
+    own = [i for i, category in enumerate(head.categories) if category in head.things]
+    note = "indices of categories whose instances are told apart"
+    if not own or own[-1] - own[0] + 1 > len(own):
+        return constant(name, own, note)
+    first = f"{own[0]}, " if own[0] else ""
+    return Line(name, f"range({first}{own[-1] + 1})", f"  # {note}")
+
+
+def _stuff(name: str, things: str, names: str) -> Line:
+    return Line(name, f"tuple(i for i in range(len({names})) if i not in {things})")
+
+
+TASK = Task(
+    title="panoptic segmentation",
+    model_class="Segmenter",
+    output_type="PanopticPredictions",
+    returns="`PanopticPredictions`",
+    plan=plan,
+    names="categories",
+    counted=("category", "categories"),
+    classes=(*DETECTOR, "heads/instances", "heads/panoptic", "heads/map_decoder"),
+    operations=("model/boxes",),
+    losses=(
+        "losses/assign",
+        "losses/instances",
+        "losses/object_terms",
+        "losses/panoptic",
+        "losses/shared_total",
+    ),
+    decoders=(
+        "decoders/object_detection",
+        "decoders/suppress",
+        "decoders/instances",
+        "decoders/panoptic",
+        "decoders/whole_masks",
+    ),
+    constants=(*CONSTANTS, *MASKS, LEAST),
+    cells_wanted=True,
+    own_pixels={
+        "resized": "model/panoptic_resized.py.jinja",
+        "whole": "model/panoptic_whole.py.jinja",
+    },
+    own_note='"categories" and "instances" are (B, h, w), as `merge_segments` has them',
+    label="Instances",
+    label_types=("dataset/instances",),
+    in_folder=True,
+    metadata=(
+        "categories: [NAME, ...]",
+        "things: [NAME, ...]",
+        "colors: {NAME: [red, green, blue], ...}",
+    ),
+    map_suffix="tif",
+    readers={"native": ()},
+    native_readers=(
+        "dataset/panoptic_maps",
+        "dataset/class_maps",
+        "dataset/maps",
+        "dataset/described",
+        "dataset/entries",
+        "dataset/yaml",
+    ),
+    parsers=(
+        "dataset/parse_panoptic",
+        "dataset/pages",
+        "dataset/instances_of",
+    ),
+    folder_note="Categories and instances are two pages of a file.",
+    meaning=("categories",),
+    moves=True,
+    transforms=("boxes",),
+    placing=("data/mask_grids", "data/moved_panoptic"),
+    stacking=("data/stack_panoptic", "data/stack_grids"),
+    stack="stack_panoptic",
+    data_constants=GRIDS,
+    coordinates=True,
+    in_words=("evaluate/panoptic_words",),
+    metrics=("evaluate/panoptic_metrics",),
+    drawings=("draw/panoptic",),
+    drawing_tools=("draw/write",),
+    requirements=("faster-coco-eval",),
+)

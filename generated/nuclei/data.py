@@ -1,0 +1,353 @@
+"""Images and batches: from a sample to what the model sees."""
+
+import atexit
+import itertools
+import multiprocessing
+import signal
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from faster_coco_eval.core import mask as coco_mask
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from dataset import Instances, Sample
+from model import HEIGHT, PAD, WIDTH, fit
+
+BATCH_SIZE = 8  # images of one optimizer step, over all processes
+SCALE = 0.25  # training images grow or shrink by up to this share
+COLOR = 0.2  # their brightness, contrast and saturation vary by up to this share
+GRID = 28  # points along a side of the grid on which a mask is learned
+MARGIN = 0.25  # it reaches beyond the box by this share of the box
+MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
+
+cv2.setNumThreads(0)  # its threads do not survive the fork that makes a worker
+
+# ---- Images: the geometry of model.py, in OpenCV ----
+
+
+class ImageError(Exception):
+    """An image or a map cannot be decoded."""
+
+
+class Transform(NamedTuple):
+    """From pixels of the image to pixels of the canvas: xy * scale + offset."""
+
+    scale: np.ndarray  # (2,) for x and y, negative where mirrored
+    offset: np.ndarray  # (2,)
+    transposed: bool = False  # x and y change places first
+
+    def move(self, boxes: np.ndarray) -> np.ndarray:
+        corners = boxes.reshape(-1, 2, 2)
+        corners = corners[..., ::-1] if self.transposed else corners
+        corners = corners * self.scale + self.offset
+        return np.concatenate([corners.min(1), corners.max(1)], 1).astype(np.float32)
+
+
+def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
+    """RGB image (height, width, 3), uint8, antialiased.
+
+    A JPEG is decoded at 1/2, 1/4 or 1/8 where that is still large enough: most of the
+    decoding is saved, and the reduction is a clean low-pass.
+    """
+    reduction = min(sample.height / height, sample.width / width)
+    flag = cv2.IMREAD_COLOR
+    if reduction >= 2 and sample.path.suffix.lower() in (".jpg", ".jpeg"):
+        flag = cv2.IMREAD_REDUCED_COLOR_2
+        flag = cv2.IMREAD_REDUCED_COLOR_4 if reduction >= 4 else flag
+        flag = cv2.IMREAD_REDUCED_COLOR_8 if reduction >= 8 else flag
+    try:
+        # From memory, as imread fills up a JPEG that is cut short with grey.
+        image = cv2.imdecode(np.fromfile(sample.path, np.uint8), flag)
+    except (OSError, cv2.error):
+        image = None
+    if image is None:
+        raise ImageError(f"{sample.path}: cannot be decoded")
+    shrinks = image.shape[0] >= 2 * height or image.shape[1] >= 2 * width
+    resampling = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    image = cv2.resize(image, (width, height), interpolation=resampling)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def letterbox(sample: Sample) -> tuple[np.ndarray, Transform]:
+    """The image fitted into the top left of a canvas (HEIGHT, WIDTH, 3)."""
+    height, width = fit(sample.height, sample.width)
+    canvas = on_canvas(read_image(sample, height, width), 0, 0)
+    scale = np.float32([width / sample.width, height / sample.height])
+    return canvas, Transform(scale, np.zeros(2, np.float32))
+
+
+def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
+    """What of an image at this offset lies on the canvas, padded to fill it."""
+    image = image[max(0, -top) : HEIGHT - top, max(0, -left) : WIDTH - left]
+    top, left = max(0, top), max(0, left)
+    bottom, right = HEIGHT - top - image.shape[0], WIDTH - left - image.shape[1]
+    border = (top, bottom, left, right, cv2.BORDER_CONSTANT)
+    return cv2.copyMakeBorder(image, *border, value=PAD)
+
+
+def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Transform]:
+    """The image transposed, scaled, recolored, placed and mirrored at random."""
+    transposed = rng.random() < 0.5
+    size = sample.height, sample.width
+    size = size[::-1] if transposed else size
+    height, width = fit(*size)
+    factor = rng.uniform(1 - SCALE, 1 + SCALE)
+    height, width = max(1, round(height * factor)), max(1, round(width * factor))
+    if transposed:
+        image = read_image(sample, width, height).transpose(1, 0, 2)
+    else:
+        image = read_image(sample, height, width)
+    image = recolor(image, rng)
+    # Where the image is larger than the canvas this crops it, where smaller it pads.
+    top, left = place(height, HEIGHT, rng), place(width, WIDTH, rng)
+    canvas = on_canvas(image, top, left)
+    scale = np.float32([width / size[1], height / size[0]])
+    offset = np.float32([left, top])
+    if rng.random() < 0.5:
+        canvas = cv2.flip(canvas, 1)
+        scale, offset = scale * [-1, 1], [WIDTH, 0] + offset * [-1, 1]
+    if rng.random() < 0.5:
+        canvas = cv2.flip(canvas, 0)
+        scale, offset = scale * [1, -1], [0, HEIGHT] + offset * [1, -1]
+    return canvas, Transform(scale, offset, transposed)
+
+
+def place(length: int, canvas: int, rng: np.random.Generator) -> int:
+    """A random offset of `length` pixels on the canvas; negative if they are more."""
+    return int(rng.integers(min(0, canvas - length), max(0, canvas - length) + 1))
+
+
+def recolor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Brightness, contrast and saturation, each times a random factor around 1."""
+    brightness, contrast, saturation = rng.uniform(1 - COLOR, 1 + COLOR, 3)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    gain = brightness * contrast
+    middle = brightness * (1 - contrast) * cv2.mean(grey)[0]
+    grey = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+    return cv2.addWeighted(
+        image, gain * saturation, grey, gain * (1 - saturation), middle, dst=grey
+    )
+
+
+class Grids(NamedTuple):
+    """The instances on a canvas, each mask sampled on a grid over its surroundings."""
+
+    boxes: np.ndarray  # (G, 4) on the canvas
+    classes: np.ndarray  # (G,)
+    regions: np.ndarray  # (G, 4), where the grids lie
+    masks: np.ndarray  # (G, GRID, GRID) uint8, 0 or 1
+
+
+def moved_instances(instances: Instances, transform: Transform) -> Grids:
+    """Instances on the canvas, without those of which less than a quarter is left."""
+    limits, found = np.float32([WIDTH, HEIGHT, WIDTH, HEIGHT]), []
+    boxes = transform.move(instances.boxes)
+    for box, category, runs in zip(boxes, instances.classes, instances.masks):
+        mask = coco_mask.decode(runs)
+        visible = np.clip(box, 0, limits)
+        if (visible != box).any():
+            visible = hull_of(mask, visible, transform)
+        if visible is not None:
+            margin = MARGIN * (visible[2:] - visible[:2])
+            region = visible + np.concatenate([-margin, margin])
+            region = np.clip(region, 0, limits)
+            grid = on_grid(mask, transform, *grid_of(region))
+            found.append((visible, category, region, grid))
+    boxes, classes, regions, masks = zip(*found) if found else ((), (), (), ())
+    return Grids(
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array(classes, np.int64),
+        np.array(regions, np.float32).reshape(-1, 4),
+        np.array(masks, np.uint8).reshape(-1, GRID, GRID),
+    )
+
+
+def hull_of(
+    mask: np.ndarray, part: np.ndarray, transform: Transform
+) -> np.ndarray | None:
+    """The extents of what the canvas shows of a mask, which lies in its `part`; None if
+    that is less than a quarter."""
+    left, top, right, bottom = part
+    x, y = np.arange(left, right) + 0.5, np.arange(top, bottom) + 0.5
+    seen = on_grid(mask, transform, x, y)
+    if seen.sum() <= 0.25 * mask.sum() * abs(transform.scale.prod()):
+        return None
+    columns, rows = seen.any(0).nonzero()[0], seen.any(1).nonzero()[0]
+    hull = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+    return np.minimum(np.tile(part[:2], 2) + hull, np.tile(part[2:], 2))
+
+
+def grid_of(region: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the columns and rows of a grid lie, each (GRID,)."""
+    steps = (np.arange(GRID) + 0.5) / GRID
+    x, y = region[:2, None] + steps * (region[2:] - region[:2])[:, None]
+    return x, y
+
+
+def on_grid(
+    mask: np.ndarray, transform: Transform, x: np.ndarray, y: np.ndarray
+) -> np.ndarray:
+    """An image's mask at columns x and rows y of the canvas, 0 beyond the image."""
+    mask = mask.T if transform.transposed else mask
+    height, width = mask.shape
+    x = np.floor((x - transform.offset[0]) / transform.scale[0]).astype(int)
+    y = np.floor((y - transform.offset[1]) / transform.scale[1]).astype(int)[:, None]
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    return inside * mask[y.clip(0, height - 1), x.clip(0, width - 1)]
+
+
+# ---- Batches ----
+
+
+class TrainingSet(Dataset):
+    """Augmented samples by (epoch, index): the same pair gives the same view.
+
+    In place of an image that cannot be decoded stands another one, which the pair
+    chooses too. Why it had to is told beside the view.
+    """
+
+    def __init__(self, samples: list[Sample], seed: int):
+        self.samples, self.seed = samples, seed
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, dict, list[str]]:
+        rng = np.random.default_rng((self.seed, *key))
+        broken = []
+        for index in self.candidates(key[1], rng):
+            sample = self.samples[index]
+            try:
+                canvas, transform = augment(sample, rng)
+            except ImageError as error:
+                broken.append(str(error))
+            else:
+                labels = {"nuclei": moved_instances(sample.labels["nuclei"], transform)}
+                return canvas, labels, broken
+        raise ImageError(broken[-1])
+
+    def candidates(self, index: int, rng: np.random.Generator) -> Iterator[int]:
+        """The sample itself, then others, until more are broken than may be."""
+        yield index
+        yield from rng.permutation(len(self.samples))[: MOST_BROKEN + 1].tolist()
+
+
+class ValidationSet(Dataset):
+    """Letterboxed images (C, H, W), in order."""
+
+    def __init__(self, samples: list[Sample]):
+        self.samples = samples
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Tensor:
+        canvas, _ = letterbox(self.samples[index])
+        return torch.from_numpy(canvas).permute(2, 0, 1)
+
+
+class Batches:
+    """The (epoch, index) pairs of every batch from iteration `start` on, without end.
+
+    They depend on the seed and the iteration alone, so that a resumed run goes on as if
+    it had never stopped. With several processes each takes its share of a batch.
+    """
+
+    def __init__(self, length: int, seed: int, start: int, rank: int, world: int):
+        self.length, self.seed, self.start = length, seed, start
+        self.rank, self.world = rank, world
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        epoch, order = -1, None
+        for first in itertools.count(self.start * BATCH_SIZE, BATCH_SIZE):
+            batch = []
+            for position in range(first + self.rank, first + BATCH_SIZE, self.world):
+                if epoch != position // self.length:
+                    epoch = position // self.length
+                    rng = np.random.default_rng((self.seed, epoch))
+                    order = rng.permutation(self.length).tolist()
+                batch.append((epoch, order[position % self.length]))
+            yield batch
+
+
+def collate(
+    batch: list[tuple[np.ndarray, dict, list[str]]],
+) -> tuple[Tensor, dict, list[str]]:
+    """Images (B, 3, H, W), uint8, the targets of each head, what was broken."""
+    canvases, labels, broken = zip(*batch)
+    images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
+    targets = {
+        "nuclei": stack_grids([of["nuclei"] for of in labels]),
+    }
+    return images, targets, sum(broken, [])
+
+
+def stack_grids(batch: list[Grids]) -> dict[str, Tensor]:
+    """The fields of `Grids`, (B, G, ...) each; classes are -1 where padded."""
+    # At least one row, so that a batch without instances is no special case.
+    most = max(1, max(len(grids.classes) for grids in batch))
+    stacked = {}
+    for name, first in batch[0]._asdict().items():
+        padding = -1 if name == "classes" else 0
+        whole = np.full((len(batch), most, *first.shape[1:]), padding, first.dtype)
+        for row, grids in zip(whole, batch):
+            row[: len(grids.classes)] = getattr(grids, name)
+        stacked[name] = torch.from_numpy(whole)
+    return stacked
+
+
+def training_batches(
+    samples: list[Sample], seed: int, start: int, rank: int, world: int, workers: int
+) -> Iterator[tuple[Tensor, dict]]:
+    """Images and targets, from iteration `start` on."""
+    loader = DataLoader(
+        TrainingSet(samples, seed),
+        batch_sampler=Batches(len(samples), seed, start, rank, world),
+        collate_fn=collate,
+        num_workers=workers,
+        worker_init_fn=prepare_worker,
+        pin_memory=torch.cuda.is_available(),
+    )
+    return tell_broken(iter(loader), len(samples))
+
+
+def tell_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]:
+    """The batches, while few images are broken; each is named once."""
+    known = set()
+    for images, targets, broken in batches:
+        for problem in sorted(set(broken) - known):
+            known.add(problem)
+            said = f"{problem}; another image takes its place ({len(known)} so far)"
+            tqdm.write(said, file=sys.stderr)
+        if len(known) > max(MOST_BROKEN, BROKEN_SHARE * length):
+            listed = "\n  ".join(sorted(known)[:10])
+            what = f"{len(known)} of {length} training images cannot be decoded"
+            raise SystemExit(f"{what}, among them\n  {listed}")
+        yield images, targets
+
+
+def validation_batches(samples: list[Sample], workers: int) -> DataLoader:
+    return DataLoader(
+        ValidationSet(samples),
+        min(BATCH_SIZE, 32),  # decoding needs memory by the square of its candidates
+        num_workers=workers,
+        worker_init_fn=prepare_worker,
+    )
+
+
+def prepare_worker(_: int):
+    """A signal to the whole group must not end workers before the last checkpoint."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+@atexit.register
+def end_workers():
+    """At its exit Python ends children by SIGTERM, which these ignore."""
+    if hasattr(signal, "SIGCHLD"):  # PyTorch would call it an accident
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for worker in multiprocessing.active_children():
+        worker.kill()

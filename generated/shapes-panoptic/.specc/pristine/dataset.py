@@ -1,0 +1,337 @@
+"""The dataset: its annotations, read and checked.
+
+A dataset is a folder with `images/`, and beside it:
+
+    metadata.yaml
+        task: panoptic segmentation
+        categories: [NAME, ...]
+        things: [NAME, ...]
+        colors: {NAME: [red, green, blue], ...}
+        annotations: maps/
+    maps/
+        image.tif: each pixel in the color of its category; the number of its instance
+
+A map has the stem of its image; it may be smaller.
+Categories and instances are two pages of a file.
+"""
+
+import itertools
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PureWindowsPath
+from typing import NamedTuple
+
+import numpy as np
+import yaml
+from PIL import Image, ImageSequence
+from faster_coco_eval.core import mask as coco_mask
+
+from model import CATEGORIES, THINGS
+
+TRAIN, VALIDATION = "shapes/train", "shapes/val"  # below --data
+# of the categories in maps; black is unknown
+COLORS = ((70, 70, 70), (220, 20, 60), (0, 130, 180), (250, 170, 30), (107, 142, 35))
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of images
+MOST_PIXELS = 200_000_000  # of an image; a bomb has more
+MOST_VALUES = 50_000_000  # of a file of annotations, likewise
+
+
+class Instances(NamedTuple):
+    """The instances of one image."""
+
+    boxes: np.ndarray  # (G, 4) left, top, right, bottom in pixels: extents of the masks
+    classes: np.ndarray  # (G,) indices into the categories
+    masks: tuple[dict, ...]  # COCO's run lengths, {"size", "counts"}, of the image
+
+
+class Sample(NamedTuple):
+    """One image of a dataset, not yet decoded, and its labels by head."""
+
+    path: Path
+    height: int
+    width: int
+    labels: dict[str, Instances]
+
+
+# ---- Reading: whatever is wrong is named before training begins ----
+
+
+def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
+    """The samples to train on, and those to validate on."""
+    return read_dataset(root / TRAIN), read_dataset(root / VALIDATION)
+
+
+def read_dataset(folder: Path) -> list[Sample]:
+    """The labelled images of a dataset; ends with a list of what is wrong, if any."""
+    annotations = read_panoptic_maps(folder, CATEGORIES, COLORS, THINGS)
+    samples, problems, counts = [], [], Counter()
+    for name, given in sorted(annotations.items()):
+        try:
+            path = below(folder / "images", name)
+            height, width = image_size(path)
+            labels = {"scene": parse_panoptic(given, COLORS, THINGS, height, width)}
+        except ValueError as error:
+            problems.append(f"{name}: {error}")
+        else:
+            samples.append(Sample(path, height, width, labels))
+    report(folder, samples, problems, counts)
+    return samples
+
+
+def report(where: Path, samples: list, problems: list[str], counts: Counter):
+    """Ends the program if a dataset has problems; says what was mended or left out."""
+    if problems:
+        lines = "".join(f"\n  {problem}" for problem in problems[:20])
+        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+        raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    if not samples:
+        raise SystemExit(f"{where}: no labelled images")
+    for what, count in sorted(counts.items()):
+        if count:
+            print(f"{where}: {what}: {count}", file=sys.stderr)
+
+
+def read_panoptic_maps(
+    folder: Path, names: tuple[str, ...], colors: tuple, things: Sequence[int]
+) -> dict[str, Path]:
+    """The file of each image's maps, once the dataset's categories, their colors and
+    which of them are things are known to be as in the job."""
+    path, entry = described(folder, "panoptic segmentation", "categories", names)
+    if entry.get("things") is not None:
+        ours = {names[thing] for thing in things}
+        compare_names(path, "things", names_of(path, entry, "things"), ours)
+    return read_class_maps(folder, "panoptic segmentation", names, colors)
+
+
+def read_class_maps(
+    folder: Path, task: str, names: tuple[str, ...], colors: tuple
+) -> dict[str, Path]:
+    """Maps by image, once the dataset's categories and colors are known to be the
+    job's."""
+    path, entry = described(folder, task, "categories", names)
+    theirs, wrong = entry.get("colors"), []
+    if not isinstance(theirs, dict):
+        raise SystemExit(f"{path}: `colors` does not map categories to colors")
+    theirs = {str(name): color for name, color in theirs.items()}
+    for name, color in zip(names, colors):
+        if theirs.get(name) != list(color):
+            wrong.append(f"{name}: {theirs.get(name)}, in the job {list(color)}")
+    if wrong:
+        lines = "".join(f"\n  {line}" for line in wrong)
+        raise SystemExit(f"{path}: the colors differ from the job's{lines}")
+    return maps_of(folder, path, entry)
+
+
+def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
+    """The map of each image, which has its stem, in the folder that the entry names.
+
+    Either without the other is there too: it is named among the problems.
+    """
+    try:
+        maps = below(folder, entry.get("annotations"))
+        files = {file.stem: file for file in listed_images(maps)}
+        images = {file.name: file.stem for file in listed_images(folder / "images")}
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"{path}: annotations: {error}") from None
+    alone = {files[stem].name: files[stem] for stem in files.keys() - images.values()}
+    return alone | {k: files.get(v, maps / f"{v}.png") for k, v in images.items()}
+
+
+def listed_images(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+
+
+def described(
+    folder: Path, task: str, key: str, names: tuple[str, ...]
+) -> tuple[Path, dict]:
+    """The file of metadata, and its entry for a task with these names."""
+    path, entries = entries_of(folder, task)
+    # Entries of one task differ in their names: the one nearest to the job's is meant.
+    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))
+    compare_names(path, key, names_of(path, entry, key), set(names))
+    return path, entry
+
+
+def names_of(path: Path, entry: dict, key: str) -> set[str]:
+    names = entry.get(key)
+    if not isinstance(names, list):
+        raise SystemExit(f"{path}: `{key}` is not a list of names")
+    return {str(name) for name in names}
+
+
+def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
+    """The file of metadata, and its entries for a task: one or more."""
+    path = folder / "metadata.yaml"
+    if not os.path.exists(path) and os.path.exists(path.with_suffix(".json")):
+        path = path.with_suffix(".json")
+    entries = read_yaml(path)
+    entries = entries if isinstance(entries, list) else [entries]
+    entries = [e for e in entries if isinstance(e, dict) and same(e.get("task"), task)]
+    if not entries:
+        raise SystemExit(f"{path}: no entry with `task: {task}`")
+    return path, entries
+
+
+def same(given: object, task: str) -> bool:
+    return str(given).replace("_", " ") == task
+
+
+def read_yaml(path: Path) -> object:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), SafeLoader)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise SystemExit(f"{path}: cannot be read: {error}") from None
+
+
+class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """Without bombs: by aliases of aliases a few lines stand for billions of values."""
+
+    def construct_document(self, node: yaml.Node):
+        values = count_values(node, {})
+        if values > MOST_VALUES:
+            raise ValueError(f"holds {values:,} values, the limit is {MOST_VALUES:,}")
+        return super().construct_document(node)
+
+
+def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
+    """The values in a node with every alias written out."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if node not in known:
+        known[node] = MOST_VALUES  # if it holds itself
+        parts = node.value
+        if isinstance(node, yaml.MappingNode):
+            parts = itertools.chain.from_iterable(parts)
+        known[node] = 1 + sum(count_values(part, known) for part in parts)
+    return known[node]
+
+
+def below(folder: Path, name: object) -> Path:
+    """A path that the dataset names; it may not lead out of its folder, on any system.
+
+    Links are followed: whoever could place one could place the file itself.
+    """
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise ValueError(f"not a file name: {name!r:.100}")
+    path = PureWindowsPath(name)  # knows both separators, and drives
+    if path.anchor or ".." in path.parts:
+        raise ValueError(f"leads out of {folder}")
+    return folder / name
+
+
+def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
+    if dataset != job:
+        raise SystemExit(
+            f"{path}: the {key} differ from the job's\n"
+            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
+            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+        )
+
+
+# ---- One image and its labels ----
+
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image as it is shown, by its header."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            if width * height > MOST_PIXELS:  # before Pillow decodes a PNG for its EXIF
+                raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
+            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
+            kind = image.format
+    except FileNotFoundError:
+        raise ValueError("no such image") from None
+    except Exception as error:  # a broken file can raise nearly anything
+        raise ValueError(f"not an image: {error}") from None
+    if turned and kind == "TIFF":
+        raise ValueError("a rotated TIFF, which OpenCV does not decode")
+    return (width, height) if turned else (height, width)
+
+
+def parse_panoptic(
+    path: Path, colors: tuple, things: Sequence[int], height: int, width: int
+) -> Instances:
+    """The segments of an image: of a thing each instance, of stuff each kind."""
+    pages = list(itertools.islice(pages_of(path, height, width, grey=2), 3))
+    if len(pages) != 2:
+        wanted = "categories by color, and numbers of instances in grey"
+        raise ValueError(f"{path}: not 2 pages: {wanted}")
+    kinds, numbers = category_map(path, pages[0], colors), pages[1]
+    if numbers.shape != kinds.shape or not np.issubdtype(numbers.dtype, np.integer):
+        raise ValueError(f"{path}: page 2 is not grey, or not of the size of page 1")
+    counted = np.isin(kinds, things)
+    # A thing without a number is part of a crowd, of which nothing is learned.
+    kinds = np.where(counted & (numbers == 0), -1, kinds)
+    numbers = np.where(counted, numbers, 0).astype(np.int64)
+    codes = scaled(numbers * (len(colors) + 1) + kinds + 1, height, width)
+    masks, classes = [], []
+    for code in np.unique(codes).tolist():
+        kind = code % (len(colors) + 1) - 1
+        if kind >= 0:
+            masks.append(encoded(codes == code))
+            classes.append(kind)
+    return instances_of(masks, classes)
+
+
+def category_map(path: Path, page: np.ndarray, colors: tuple) -> np.ndarray:
+    """The index of each pixel's category by its color, -1 where black."""
+    weights = [1 << 16, 1 << 8, 1]
+    codes, known = page.astype(np.int64) @ weights, [0, *np.array(colors) @ weights]
+    order = np.argsort(known)
+    place = np.searchsorted(known, codes, sorter=order).clip(max=len(colors))
+    index = order[place]
+    unknown = np.array(known)[index] != codes
+    if unknown.any():
+        y, x = np.argwhere(unknown)[0].tolist()
+        color = page[y, x].tolist()
+        raise ValueError(f"{path}: no category has the color {color} at x {x}, y {y}")
+    return index - 1
+
+
+def pages_of(
+    path: Path, height: int, width: int, grey: int = 0
+) -> Iterator[np.ndarray]:
+    """The pages of a TIFF in RGB, but for the one of number `grey`; each has the shape
+    of its image. One at a time, to spare memory."""
+    try:
+        with Image.open(path, formats=["TIFF"]) as file:
+            for number, page in enumerate(ImageSequence.Iterator(file), 1):
+                check_shape(page.size, height, width)
+                yield np.asarray(page if number == grey else page.convert("RGB"))
+    except FileNotFoundError:
+        raise ValueError(f"no file of its masks in {path.parent}") from None
+    except Exception as error:  # a broken file can raise nearly anything
+        raise ValueError(f"its masks, {path}: {error}") from None
+
+
+def check_shape(size: tuple[int, int], height: int, width: int):
+    """ValueError unless this size, width first, is that of the image or scaled."""
+    if size[0] * size[1] > MOST_PIXELS:  # before it is decoded
+        raise ValueError(f"more than {MOST_PIXELS:,} pixels")
+    # Both sides are rounded when a mask is scaled down.
+    if abs(size[1] * width - size[0] * height) >= width + height:
+        sizes = f"{size[0]}x{size[1]}, the image {width}x{height}"
+        raise ValueError(f"another aspect ratio: {sizes}")
+
+
+def scaled(mask: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A mask at the size of its image; each pixel is that of the mask where it lies."""
+    rows = np.arange(height) * len(mask) // height
+    return mask[rows[:, None], np.arange(width) * mask.shape[1] // width]
+
+
+def instances_of(masks: list[dict], classes: list[int]) -> Instances:
+    """Instances of encoded masks, each of which has a pixel at least."""
+    boxes = coco_mask.toBbox(masks).reshape(-1, 4).astype(np.float32)
+    boxes[:, 2:] += boxes[:, :2]
+    return Instances(boxes, np.array(classes, np.int64), tuple(masks))
+
+
+def encoded(mask: np.ndarray) -> dict:
+    """A mask (height, width) as run lengths: a hundred bytes or so."""
+    return coco_mask.encode(np.asfortranarray(mask, np.uint8))

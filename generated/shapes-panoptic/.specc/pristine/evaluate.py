@@ -1,0 +1,264 @@
+"""Metrics of trained weights on a labelled dataset.
+
+    python evaluate.py --weights runs/shapes-panoptic/best.pt --data ROOT
+
+Prints them as JSON.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from data import ImageError, maps_of_segments, validation_batches
+from dataset import VALIDATION, Sample, read_dataset
+from model import (
+    CATEGORIES,
+    MASK_STRIDE,
+    STUFF,
+    THINGS,
+    Segmenter,
+    decode,
+    fit,
+    merge_segments,
+)
+
+JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
+
+# ---- Predictions, in the words of the annotations ----
+
+
+@torch.inference_mode()
+def predict_samples(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
+) -> list[dict]:
+    """What each head finds in each sample, in pixels of each image, by its name:
+
+    "scene": {categories, instances, scores}, maps of the image
+
+    Or what `kept` makes of it, one image at a time: the maps of all would need much
+    memory.
+    """
+    was_training = model.training
+    model.eval()
+    found = []
+    for images in validation_batches(samples, workers):
+        results = on_cpu(decode(model(images.to(device))))
+        for row in range(len(images)):
+            sample = samples[len(found)]
+            seen = fit(sample.height, sample.width)
+            found.append(kept(sample, in_words(results, row, sample, seen)))
+    model.train(was_training)
+    return found
+
+
+def on_cpu(results: dict) -> dict:
+    return {
+        head: {name: values.cpu() for name, values in of_head.items()}
+        for head, of_head in results.items()
+    }
+
+
+def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
+    """One image's results by head, in its own pixels; `seen` is the height and width
+    that it had on the canvas."""
+    ratio = torch.tensor([sample.width / seen[1], sample.height / seen[0]]).repeat(2)
+    limits = torch.tensor([sample.width, sample.height]).repeat(2)
+    return {
+        "scene": panoptic_in_words(
+            results["scene"], row, MASK_STRIDE, ratio, limits, (THINGS, STUFF)
+        )
+    }
+
+
+def panoptic_in_words(
+    results: dict,
+    row: int,
+    stride: int,
+    ratio: Tensor,
+    limits: Tensor,
+    kinds: tuple[Sequence[int], Sequence[int]],
+) -> dict:
+    """The category and the instance of each pixel, (height, width) each, as
+    `merge_segments` of model.py numbers them, and the "scores" of the instances."""
+    count = int(results["count"][row])
+    several = slice(max(1, count))  # an instance of no meaning has an empty mask
+    found = {
+        name: results[name][row, several] for name in ("masks", "boxes", "classes")
+    }
+    found["boxes"] = (found["boxes"] * ratio).clamp(min=0).minimum(limits)
+    found["stuff"] = results["stuff"][row]
+    width, height = limits[:2].tolist()
+    maps = merge_segments(found, (height, width), stride * ratio[:2], *kinds)
+    return {
+        "categories": maps[0].numpy().astype(np.int16),
+        "instances": maps[1].numpy().astype(np.int32),
+        "scores": results["scores"][row, :count].tolist(),
+    }
+
+
+# ---- Metrics ----
+
+
+def evaluate(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+) -> dict[str, float]:
+    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share."""
+    if world > 1:  # the running statistics of rank 0 are the ones that are saved
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
+    found = predict_samples(model, samples[rank::world], device, workers, evidence)
+    if world > 1:
+        shares = [None] * world
+        dist.all_gather_object(shares, found)
+        found = [shares[i % world][i // world] for i in range(len(samples))]
+    return score(samples, found)
+
+
+def evidence(sample: Sample, words: dict) -> dict:
+    """What the metrics need to know of one image, by head."""
+    return {
+        "scene": count_segments(
+            maps_of_segments(
+                sample.labels["scene"], THINGS, sample.height, sample.width
+            ),
+            words["scene"],
+            len(CATEGORIES),
+        )
+    }
+
+
+def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+    """Metrics of predictions against the labels of their samples."""
+    metrics = {"scene": panoptic_metrics([words["scene"] for words in found], THINGS)}
+    return {
+        f"{head}/{name}": value
+        for head, of_head in metrics.items()
+        for name, value in of_head.items()
+    }
+
+
+def count_segments(truth: dict, found: dict, categories: int) -> np.ndarray:
+    """By category the sum of the matches' IoU, matches, segments found in vain, and
+    segments missed: (4, categories). Segments match at an IoU above 0.5.
+
+    What is unknown in the truth counts neither for nor against what is found there:
+    https://arxiv.org/abs/1801.00868.
+    """
+    sides, kinds = [], []
+    for maps in (truth, found):
+        codes = maps["instances"].astype(np.int64) * (categories + 1)
+        codes, index = np.unique(codes + maps["categories"] + 1, return_inverse=True)
+        sides.append(index.flatten())
+        kinds.append(codes % (categories + 1) - 1)
+    shape = len(kinds[0]), len(kinds[1])
+    pairs = np.bincount(sides[0] * shape[1] + sides[1], minlength=shape[0] * shape[1])
+    pairs = pairs.reshape(shape)
+    real = [kind >= 0 for kind in kinds]
+    unknown, areas = pairs[~real[0]].sum(0), (pairs.sum(1), pairs.sum(0))
+    union = areas[0][:, None] + areas[1] - pairs - unknown
+    iou = pairs / union.clip(min=1) * (kinds[0][:, None] == kinds[1])
+    matches = (iou > 0.5) & real[0][:, None] & real[1]
+    missed = real[0] & ~matches.any(1)
+    in_vain = real[1] & ~matches.any(0) & (2 * unknown <= areas[1])
+    rows = kinds[0][matches.any(1)], kinds[0][missed], kinds[1][in_vain]
+    right, missing, wrong = (np.bincount(x, minlength=categories) for x in rows)
+    overlaps = np.bincount(
+        kinds[0][matches.any(1)], iou.max(1)[matches.any(1)], minlength=categories
+    )
+    return np.stack([overlaps, right, wrong, missing])
+
+
+def panoptic_metrics(
+    counts: list[np.ndarray], things: Sequence[int]
+) -> dict[str, float]:
+    """Panoptic quality, of segmentation and of recognition, over the categories that
+    occur in labels or predictions."""
+    overlaps, right, wrong, missing = np.sum(counts, 0)
+    of_things = np.isin(np.arange(len(right)), things)
+    occurs = right + wrong + missing > 0
+    segmentation = overlaps / right.clip(min=1)
+    recognition = right / (right + (wrong + missing) / 2).clip(min=0.5)
+    quality = segmentation * recognition
+
+    def mean(values: np.ndarray, chosen: np.ndarray) -> float:
+        return float(values[chosen].mean()) if chosen.any() else 0.0
+
+    return {
+        "pq": mean(quality, occurs),
+        "sq": mean(segmentation, occurs),
+        "rq": mean(recognition, occurs),
+        "pq_things": mean(quality, occurs & of_things),
+        "pq_stuff": mean(quality, occurs & ~of_things),
+    }
+
+
+# ---- Command line ----
+
+
+def load_model(path: Path, device: torch.device) -> Segmenter:
+    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    model = Segmenter()
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+    except OSError as error:
+        raise SystemExit(f"{path}: {error.strerror}") from None
+    except Exception:  # a foreign file can raise nearly anything
+        raise SystemExit(f"{path}: not a checkpoint of train.py") from None
+    if theirs != heads_of(JOB):
+        raise SystemExit(f"{path}: of another job: its heads or their names differ")
+    try:
+        model.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise SystemExit(f"{path}: not weights of this model.py: {error}") from None
+    return model.to(device, memory_format=torch.channels_last).eval()
+
+
+def heads_of(job: str) -> dict:
+    """What gives the weights of a job's heads their meaning."""
+    heads = json.loads(job)["model"]["heads"]
+    return {head.get("name"): (head["task"], head["categories"]) for head in heads}
+
+
+def main(args: argparse.Namespace):
+    device = torch.device(args.device)
+    model = load_model(args.weights, device)
+    samples = read_dataset(args.data / VALIDATION)
+    metrics = evaluate(model, samples, device)
+    print(json.dumps(metrics, indent=2))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    # A wrong flag ends with exit code 1, as all that the user can mend does.
+    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
+    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="a best.pt or last.pt"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path(), help="root of the datasets"
+    )
+    parser.add_argument("--device", choices=devices, default=devices[0])
+    try:
+        main(parser.parse_args())
+    except (ImageError, OSError) as error:
+        raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -1,0 +1,142 @@
+"""Drawings: what was found in an image, a sheet of predictions, the curves of a run."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+from matplotlib.figure import Figure
+
+from data import maps_of_segments, read_image
+from dataset import COLORS, Sample
+from model import CATEGORIES, THINGS
+
+TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
+
+
+def draw(image: np.ndarray, words: dict) -> np.ndarray:
+    """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
+    image = image.copy()
+    image = draw_panoptic(image, words["scene"], CATEGORIES, COLORS)
+    return image
+
+
+def draw_panoptic(
+    image: np.ndarray, maps: dict, names: tuple[str, ...], colors: tuple
+) -> np.ndarray:
+    """Known pixels halfway to the color of their category, instances with a border."""
+    categories, instances = maps["categories"], maps["instances"]
+    table = np.array([*colors, (0, 0, 0)], np.uint8)  # the last is that of index -1
+    mixed = cv2.addWeighted(image, 0.5, table[categories], 0.5, 0)
+    image = np.where(categories[:, :, None] < 0, image, mixed)
+    thickness = max(1, round(max(image.shape) / 640))
+    for number in np.unique(instances[instances > 0]).tolist():
+        mask = (instances == number).astype(np.uint8)
+        contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(image, contours, -1, (255, 255, 255), thickness)
+        kind = categories[mask > 0][0]
+        top = np.argwhere(mask)[0].tolist()
+        write(image, names[kind], (top[1], top[0]), colors[kind])
+    return image
+
+
+def save_panoptic(
+    maps: dict, names: tuple[str, ...], colors: tuple, path: Path
+) -> dict:
+    """Maps as datasets have them, in two pages; returns the name of their file, and the
+    instances by the number that they have there."""
+    table = np.array([*colors, (0, 0, 0)], np.uint8)
+    first = Image.fromarray(table[maps["categories"]])
+    second = Image.fromarray(maps["instances"].astype(np.uint16))
+    pages = {"append_images": [second], "compression": "tiff_deflate"}
+    first.save(path, "TIFF", save_all=True, **pages)
+    numbers, places = np.unique(maps["instances"], return_index=True)
+    kinds = maps["categories"].flatten()[places]
+    instances = [
+        {
+            "instance": number,
+            "category": names[kind],
+            "score": maps["scores"][number - 1],
+        }
+        for number, kind in zip(numbers.tolist(), kinds.tolist())
+        if number
+    ]
+    return {"file": path.name, "instances": instances}
+
+
+def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
+    """Text on a band of `color` above `corner`, moved to lie inside the image."""
+    font, size = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, max(image.shape) / 1200)
+    (width, height), descent = cv2.getTextSize(text, font, size, 1)
+    x = max(0, min(corner[0], image.shape[1] - width))
+    y = max(height + descent, min(corner[1], image.shape[0]))
+    cv2.rectangle(image, (x, y - height - descent), (x + width, y), color, cv2.FILLED)
+    cv2.putText(image, text, (x, y - descent), font, size, (0, 0, 0), 1, cv2.LINE_AA)
+
+
+# ---- The sheet: labels beside predictions ----
+
+
+def sheet(samples: list[Sample], found: list[dict]) -> np.ndarray:
+    """RGB tiles in rows of two images, each with its labels left of its predictions."""
+    tiles = []
+    for sample, words in zip(samples, found):
+        image = read_image(sample, sample.height, sample.width)
+        tiles += [tile(draw(image, labels_of(sample))), tile(draw(image, words))]
+    while len(tiles) % 4:
+        tiles.append(np.full_like(tiles[0], 255))
+    rows = [np.hstack(tiles[i : i + 4]) for i in range(0, len(tiles), 4)]
+    return np.vstack(rows)
+
+
+def labels_of(sample: Sample) -> dict:
+    """A sample's labels in the words of predictions."""
+    return {
+        "scene": maps_of_segments(
+            sample.labels["scene"], THINGS, sample.height, sample.width
+        )
+    }
+
+
+def tile(image: np.ndarray) -> np.ndarray:
+    """The image fitted into a white square of TILE pixels."""
+    scale = (TILE - GAP) / max(image.shape)
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    square = np.full((TILE, TILE, 3), 255, np.uint8)
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    square[:height, :width] = resized
+    return square
+
+
+def save_image(path: Path, image: np.ndarray):
+    encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
+    path.write_bytes(encoded)
+
+
+# ---- The curves of a run ----
+
+
+def save_curves(metrics: Path, path: Path):
+    """Plots metrics.jsonl: the loss and its terms, the learning rate, the metrics."""
+    rows = [json.loads(line) for line in metrics.read_text().splitlines()]
+    figure = Figure(figsize=(15, 4), layout="constrained")
+    losses, rates, scores = figure.subplots(1, 3)
+    plot(losses, rows, "train", lambda name: "loss" in name)
+    plot(rates, rows, "train", lambda name: name == "learning_rate")
+    plot(scores, rows, "validation", lambda name: name.count("/") == 1)
+    losses.set_yscale("log")
+    figure.savefig(path, dpi=100)
+
+
+def plot(axes, rows: list[dict], split: str, wanted: Callable[[str], bool]):
+    rows = [row for row in rows if row["split"] == split]
+    iterations = [row["iteration"] for row in rows]
+    for name in filter(wanted, rows[0] if rows else ()):
+        axes.plot(iterations, [row[name] for row in rows], marker=".", label=name)
+    axes.set_title(split)
+    axes.set_xlabel("iteration")
+    axes.grid(alpha=0.3)
+    if rows:
+        axes.legend(fontsize="small")
