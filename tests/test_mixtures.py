@@ -323,7 +323,18 @@ def is_one_string(line: str) -> bool:
 # ---- The mixtures ----
 
 
-QUICK = pairwise(candidates=60, limit=34, seed=0)
+RARE = [  # what few draws hold, and a template waits for
+    {"heads": "detector", "format": "coco"},
+    {"heads": "number", "format": "native"},
+    {"heads": "things and stuff", "format": "native", "resize_input": True},
+    {"heads": "keypoints", "format": "native", "augmentation": ALL_CHANGES},
+    {"heads": "keypoints", "format": "native", "augmentation": {"vertical_flip": True}},
+]
+QUICK = pairwise(candidates=60, limit=28, seed=0)
+QUICK += [
+    next({**choice, **rare} for choice in QUICK if is_valid({**choice, **rare}))
+    for rare in RARE
+]
 OF_TIMM = [  # two of each initialization, the models in turn
     {**choice, "backbone": name, "initialization": start, "frozen_levels": frozen}
     for choice, name, start, frozen in zip(
