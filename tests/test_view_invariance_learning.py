@@ -193,7 +193,9 @@ def test_the_best_weights_are_chosen_by_what_can_be_measured():
 @pytest.fixture(scope="module")
 def job(world) -> Path:
     head = VIEWS | {"categories": list(shapes.BACKGROUNDS)}
-    return make_run(world / "views", head, data=STRONG, backbone={"top_level": 3})
+    small = {"batch_size": 8, "backbone": {"top_level": 3}}
+    fast = {"kind": "adamw", "learning_rate": 0.003}
+    return make_run(world / "views", head, data=STRONG, optimizer=fast, **small)
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +207,7 @@ def output(job) -> Path:
 @pytest.mark.slow
 def test_training_learns(output):
     losses = [row["loss"] for row in rows(output) if row["split"] == "train"]
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.9 * losses[0] and losses == sorted(losses, reverse=True)
     found = [row for row in rows(output) if row["split"] == "validation"]
     assert all(0 <= row["views/knn_accuracy"] <= 1 for row in found)
     assert all(
@@ -224,7 +226,7 @@ def test_a_new_process_finds_the_same(output, job, world, tmp_path):
     run(job, "predict.py", *flags, "--output", tmp_path / "out", tmp_path / "a.png")
     report = json.loads((tmp_path / "out" / "predictions.json").read_text())
     (words,) = [one["views"] for one in report.values()]
-    assert list(words) == ["representation"] and len(words["representation"]) == 128
+    assert list(words) == ["representation"] and len(words["representation"]) == 32
 
 
 @pytest.mark.slow

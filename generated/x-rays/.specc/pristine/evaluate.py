@@ -126,7 +126,7 @@ def reconstruction_quality(sample: Sample, found: np.ndarray) -> np.ndarray:
 
 
 def ssim(a: np.ndarray, b: np.ndarray) -> float:
-    """Structural similarity of images in 0..1, over windows of a Gaussian of 1.5 pixels:
+    """Structural similarity of images in 0..1, in windows of a Gaussian of 1.5 pixels:
     https://doi.org/10.1109/TIP.2003.819861."""
     mean_a, mean_b, square_a, square_b, product = (
         cv2.GaussianBlur(x, (11, 11), 1.5) for x in (a, b, a * a, b * b, a * b)
