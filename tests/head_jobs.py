@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import instance_jobs
+import runs
+
 from specc import shapes
 
 LEARNABLE: dict[str, tuple[dict, str]] = {  # name: the head, a metric it is judged by
@@ -33,9 +36,27 @@ LEARNABLE: dict[str, tuple[dict, str]] = {  # name: the head, a metric it is jud
         },
         "ap50",
     ),
+    # These have tests of their own, which learn more.
+    "masks": (instance_jobs.SHAPES, "ap50"),
+    "panoptic": (instance_jobs.PANOPTIC, "pq"),
+    "regions": (runs.REGIONS, "mean_iou"),
+    "depths": (runs.DEPTHS, "rmse"),
+    "reach": (runs.POSES, "pck10"),
+    "corners": (runs.QUADS, "ap50"),
+    "picture": ({"task": "autoencoding", "code_size": 8, "channels": 32}, "psnr"),
+    "views": (
+        {"task": "view_invariance_learning", "projection_size": 16},
+        "alignment",
+    ),
+    "ground": (
+        {"task": "metric_learning", "identities": list(shapes.BACKGROUNDS)}
+        | {"embedding_size": 16},
+        "recall_at_1",
+    ),
 }
+QUICK = ("classes", "ordered", "labels", "number", "objects")
 
 
 def head_of(name: str) -> dict:
     head, _ = LEARNABLE[name]
-    return {"name": name} | head
+    return head | {"name": name}

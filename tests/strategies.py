@@ -150,7 +150,18 @@ def _object(schema: dict) -> st.SearchStrategy[dict]:
         required["kind"] = parts.pop("kind").filter(lambda kind: kind is not None)
     if "name" in parts:  # of several heads at most one can do without
         required["name"] = parts.pop("name")
-    return st.fixed_dictionaries(required, optional=parts)
+    return st.fixed_dictionaries(required, optional=parts).map(_agreeing)
+
+
+def _agreeing(value: dict) -> dict:
+    """What the rules compare agrees, else nearly every job with such heads is refused."""
+    if "colors" in value:
+        colors = [[i % 256, i // 256, 255] for i in range(len(value["categories"]))]
+        value = value | {"colors": colors}
+    if "range" in value:
+        low, high = sorted(value["range"])
+        value = value | {"range": [low, high if high > low else low + 1]}
+    return value
 
 
 def _array(schema: dict) -> st.SearchStrategy[list]:

@@ -103,10 +103,10 @@ def test_maps_are_read_between_their_cells(segmenter):
     expected = torch.nn.functional.interpolate(
         maps[None], scale_factor=4.0, mode="bilinear"
     )
-    torch.testing.assert_close(segmenter.resample(maps, y, x), expected[0])
+    torch.testing.assert_close(segmenter.sampled(maps, y, x), expected[0])
     one = torch.full((1, 1), 3.0)
-    assert segmenter.resample(one, y, x).shape == (20, 28)
-    assert (segmenter.resample(one, y, x) == 3).all()
+    assert segmenter.sampled(one, y, x).shape == (20, 28)
+    assert (segmenter.sampled(one, y, x) == 3).all()
 
 
 def test_more_instances_are_wanted_than_there_are_cells(tmp_path):

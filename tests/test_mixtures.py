@@ -153,7 +153,7 @@ def points_of(names: list[str], choice: dict) -> dict:
     """Without flip pairs where no image is mirrored anyway."""
     sigmas = [0.1] * len(names) if choice["loss_weight"] == 1 else None
     pairs = [names[:2]] if len(names) > 1 else []
-    pairs = pairs if choice["augmentation"] else None
+    pairs = pairs if choice["augmentation"] is not False else None
     return {"keypoints": names, "flip_pairs": pairs, "sigmas": sigmas}
 
 
@@ -177,13 +177,13 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
         "region": {"task": "semantic_segmentation", "categories": names, "channels": 8}
         | {"colors": [[9, 200, i] for i in range(len(names))]}
         | several,
-        "picture": {"task": "autoencoding", "code_size": 8, "channels": 32} | one,
-        "views": {"task": "view_invariance_learning", "projection_size": 16} | one,
-        "face": {"task": "metric_learning", "identities": names} | one,
         "mask": {"task": "instance_segmentation", "categories": names} | several,
         "whole": {"task": "panoptic_segmentation", "categories": names}
         | {"things": names[::2], "colors": [[i, 7, 7] for i in range(len(names))]}
         | several,
+        "picture": {"task": "autoencoding", "code_size": 8, "channels": 32} | one,
+        "views": {"task": "view_invariance_learning", "projection_size": 16} | one,
+        "face": {"task": "metric_learning", "identities": names} | one,
         "depth": {"task": "depth_estimation", "range": [0, 10]} | several,
         "points": {"task": "keypoint_detection"} | points_of(names, choice) | several,
         "quads": {"task": "quadrilateral_detection", "categories": names} | several,
@@ -323,7 +323,18 @@ def is_one_string(line: str) -> bool:
 # ---- The mixtures ----
 
 
-QUICK = pairwise(candidates=60, limit=34, seed=0)
+RARE = [  # what few draws hold, and a template waits for
+    {"heads": "detector", "format": "coco"},
+    {"heads": "number", "format": "native"},
+    {"heads": "things and stuff", "format": "native", "resize_input": True},
+    {"heads": "keypoints", "format": "native", "augmentation": ALL_CHANGES},
+    {"heads": "keypoints", "format": "native", "augmentation": {"vertical_flip": True}},
+]
+QUICK = pairwise(candidates=60, limit=28, seed=0)
+QUICK += [
+    next({**choice, **rare} for choice in QUICK if is_valid({**choice, **rare}))
+    for rare in RARE
+]
 OF_TIMM = [  # two of each initialization, the models in turn
     {**choice, "backbone": name, "initialization": start, "frozen_levels": frozen}
     for choice, name, start, frozen in zip(

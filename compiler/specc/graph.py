@@ -7,8 +7,8 @@ model that it belongs to: ``image``, ``backbone``, ``neck``, ``head`` (a single 
 ========== =====================================================================
 operation  image, conv, batch_norm, group_norm, layer_norm, one of ``ACTIVATIONS``,
            max_pool, add, fuse, upsample, squeeze, multiply, global_pool, linear, unit,
-           cosines, flatten, concat, positions, embedding, attention, opaque (all that a
-           library's model does to make a level), or missing (see ``Scope.read``)
+           cosines, flatten, concat, positions, embedding, attention, opaque (all that
+           a library's model does to make a level), or missing (see ``Scope.read``)
 options    what the operation needs besides its inputs and weights, as a dict
 prefix     of its keys in the state dict, ``backbone.conv1``; None without weights
 parameters key -> shape
@@ -51,8 +51,8 @@ ACTIVATIONS = frozenset(
 )
 NO_MAP = frozenset(  # no height and width, or a single cell for the whole image
     {
-        *("squeeze", "global_pool", "linear", "flatten", "concat"),
-        *("positions", "embedding", "unit", "cosines"),
+        *("squeeze", "global_pool", "linear", "unit", "cosines", "flatten", "concat"),
+        *("positions", "embedding"),
     }
 )
 
@@ -213,18 +213,6 @@ class Scope:
             macs=features * inputs * (rows or prod(before)),
         )
 
-    def unit(self, step: str, x: Node) -> Node:
-        """A vector divided by its length."""
-        return self._add(step, "unit", (x,), self.shape(x))
-
-    def cosines(self, step: str, x: Node, split: Shape) -> Node:
-        """The cosines between a unit vector and learned ones, as axes ``split``."""
-        weight = (prod(split), self.channels(x))
-        parameters = {"weight": weight}
-        return self._add(
-            step, "cosines", (x,), split, parameters=parameters, macs=prod(weight)
-        )
-
     def layer_norm(self, step: str, x: Node) -> Node:
         vector = self.shape(x)[-1:]
         parameters = {"weight": vector, "bias": vector}
@@ -250,6 +238,18 @@ class Scope:
         options, macs = {"heads": heads}, 2 * channels * pairs
         shape = (places, channels)
         return self._add(step, "attention", inputs, shape, options=options, macs=macs)
+
+    def unit(self, step: str, x: Node) -> Node:
+        """A vector divided by its length."""
+        return self._add(step, "unit", (x,), self.shape(x))
+
+    def cosines(self, step: str, x: Node, split: Shape) -> Node:
+        """The cosines between a unit vector and learned ones, as axes ``split``."""
+        weight = (prod(split), self.channels(x))
+        parameters = {"weight": weight}
+        return self._add(
+            step, "cosines", (x,), split, parameters=parameters, macs=prod(weight)
+        )
 
     def flatten(self, step: str, x: Node, split: Shape | None = None) -> Node:
         """A map as a list of cells, row by row: (height * width, channels), or with

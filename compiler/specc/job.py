@@ -131,6 +131,22 @@ class DepthEstimation(Head):
 
 
 @dataclass(frozen=True)
+class PanopticSegmentation(Head):
+    categories: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]  # of the categories in maps
+    things: tuple[str, ...]  # the categories whose instances are told apart
+    bottom_level: int
+    top_level: int
+    layers: int  # 3x3 convolutions in each tower
+    channels: int  # of the decoder
+    mask_weight: float
+    stuff_weight: float
+    score_threshold: float
+    iou_threshold: float
+    max_detections: int
+
+
+@dataclass(frozen=True)
 class Autoencoding(Head):
     level: int
     code_size: int  # numbers a cell
@@ -152,22 +168,6 @@ class ViewInvarianceLearning(Head):
     categories: tuple[str, ...] | None  # for a metric alone
     level: int
     projection_size: int
-
-
-@dataclass(frozen=True)
-class PanopticSegmentation(Head):
-    categories: tuple[str, ...]
-    colors: tuple[tuple[int, int, int], ...]  # of the categories in maps
-    things: tuple[str, ...]  # the categories whose instances are told apart
-    bottom_level: int
-    top_level: int
-    layers: int  # 3x3 convolutions in each tower
-    channels: int  # of the decoder
-    mask_weight: float
-    stuff_weight: float
-    score_threshold: float
-    iou_threshold: float
-    max_detections: int
 
 
 @dataclass(frozen=True)

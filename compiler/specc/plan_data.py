@@ -121,7 +121,7 @@ def _evidence(heads: tuple[HeadPlan, ...]) -> dict[str, str]:
     """What the metrics of each head need of an image, if not the words of all heads."""
     words = "in_words(results, row, sample, seen)"
     if not any(head.code.evidence for head in heads):
-        empty = {"evidence_by_head": "", "kept_parameter": "", "evidence_argument": ""}
+        empty = {"evidence_by_head": "", "kept_parameter": "", "kept_argument": ""}
         return {**empty, "found_words": words}
     kept = "kept: Callable[[Sample, dict], dict] = lambda sample, words: words"
     return {
@@ -130,7 +130,7 @@ def _evidence(heads: tuple[HeadPlan, ...]) -> dict[str, str]:
             for head in heads
         ),
         "kept_parameter": f", {kept}",
-        "evidence_argument": ", evidence",
+        "kept_argument": ", evidence",
         "found_words": f"kept(sample, {words})",
     }
 

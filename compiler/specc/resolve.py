@@ -13,8 +13,8 @@ from specc.diagnostics import JobError
 from specc.job import (
     FPN,
     Augmentation,
-    Autoencoding,
     AutoregressiveTextRecognition,
+    Autoencoding,
     Backbone,
     BiFPN,
     Data,

@@ -24,7 +24,7 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-from specc import shapes_maps, shapes_masks, shapes_points, shapes_whole  # same needs
+from specc import shapes_maps, shapes_masks, shapes_points, shapes_whole  # the same
 
 CATEGORIES = ("circle", "square", "triangle", "star")
 BACKGROUNDS = shapes_whole.BACKGROUNDS

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from data import ImageError, validation_batches
 from dataset import VALIDATION, Instances, Sample, read_dataset
-from model import CATEGORIES, MASK_STRIDE, Segmenter, decode, fit, resample
+from model import CATEGORIES, MASK_STRIDE, Segmenter, decode, fit, sampled
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
@@ -103,7 +103,7 @@ def run_lengths_of(
     y = (torch.arange(top, bottom) + 0.5) / cell[1]
     x = (torch.arange(left, right) + 0.5) / cell[0]
     mask = np.zeros((height, width), np.uint8, order="F")
-    mask[top:bottom, left:right] = resample(logits, y, x) > 0
+    mask[top:bottom, left:right] = sampled(logits, y, x) > 0
     runs = coco_mask.encode(mask)
     return {"size": [height, width], "counts": runs["counts"].decode()}
 

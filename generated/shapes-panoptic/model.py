@@ -674,7 +674,7 @@ def merge_segments(
     # The map of stuff has cells twice as large. In bands, to spare memory.
     y, x = (torch.arange(side, device=masks.device) + 0.5 for side in size)
     y, x = y / (2 * cell[1]), x / (2 * cell[0])
-    bands = [resample(found["stuff"], band, x).argmax(0) for band in y.split(64)]
+    bands = [sampled(found["stuff"], band, x).argmax(0) for band in y.split(64)]
     kinds = torch.cat(bands)
     kinds = torch.where(instances > 0, 0, kinds)
     area = torch.bincount(kinds.flatten(), minlength=1 + len(stuff))
@@ -695,12 +695,12 @@ def whole_masks(
     left, top, right, bottom = boxes[..., None].unbind(2)
     down, across = (y >= top) & (y < bottom), (x >= left) & (x < right)
     y, x = y / cell[1], x / cell[0]
-    masks = [resample(one, y, x) > 0 for one in logits.flatten(0, 1)]
+    masks = [sampled(one, y, x) > 0 for one in logits.flatten(0, 1)]
     masks = torch.stack(masks).unflatten(0, logits.shape[:2])
     return masks & down[..., None] & across[:, :, None]
 
 
-def resample(maps: Tensor, y: Tensor, x: Tensor) -> Tensor:
+def sampled(maps: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """Maps (..., h, w) read at rows `y` and columns `x`, between their cells linearly:
     (..., Y, X). Cell i reaches from i to i + 1."""
     for axis, at in ((-1, x), (-2, y.unsqueeze(-1))):

@@ -7,8 +7,8 @@ to the node to read there, and a level that nobody makes to a `missing` node.
 from __future__ import annotations
 
 from specc.heads import (
-    autoencoding,
     autoregressive_text_recognition,
+    autoencoding,
     depth_estimation,
     instance_segmentation,
     keypoint_detection,
@@ -26,8 +26,8 @@ from specc.heads import (
 from specc.job import Head
 
 BUILDERS = {  # task in the job -> builder
-    "autoencoding": autoencoding.build,
     "autoregressive_text_recognition": autoregressive_text_recognition.build,
+    "autoencoding": autoencoding.build,
     "depth_estimation": depth_estimation.build,
     "instance_segmentation": instance_segmentation.build,
     "keypoint_detection": keypoint_detection.build,

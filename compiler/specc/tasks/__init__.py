@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from specc.job import Head, Job
 from specc.tasks import (
-    autoencoding,
     autoregressive_text_recognition,
+    autoencoding,
     depth_estimation,
     instance_segmentation,
     keypoint_detection,
@@ -25,8 +25,8 @@ from specc.tasks import (
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
-    "autoencoding": autoencoding.TASK,
     "autoregressive_text_recognition": autoregressive_text_recognition.TASK,
+    "autoencoding": autoencoding.TASK,
     "depth_estimation": depth_estimation.TASK,
     "instance_segmentation": instance_segmentation.TASK,
     "keypoint_detection": keypoint_detection.TASK,

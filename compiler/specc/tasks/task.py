@@ -60,8 +60,8 @@ class HeadExpressions:
     place: str = ""  # of sample, transform, canvas, rng: its target; "": the label
     evidence: str = ""  # of sample, words: what its metric needs; "": the words
     annotations: str = ""  # of folder: its annotations by image; "": read_annotations
-    viewed: str = ""  # of words, view: the words of an image and of a view of it
     names: str = ""  # the source of its names, if it is not the literal of a tuple
+    viewed: str = ""  # of words, view: the words of an image and of a view of it
     saved: str = ""  # of words, drawing, taken: the name of a file that it writes
     constants: tuple[Line, ...] = ()  # of model.py
     dataset_constants: tuple[Line, ...] = ()
@@ -123,8 +123,8 @@ class Task:
         "dataset/yaml",
     )
     parsers: tuple[str, ...] = ()
-    open_names: bool = False  # sets that it does not train on may have other names
     format_parsers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    open_names: bool = False  # sets that it does not train on may have other names
     empty_note: str = ""  # what an empty annotation means
     map_suffix: str = "png"  # of the files that hold its annotations
     folder_note: str = ""  # more of the files that hold its annotations

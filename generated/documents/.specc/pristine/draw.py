@@ -27,16 +27,16 @@ def draw(image: np.ndarray, words: dict) -> np.ndarray:
 def draw_quadrilaterals(
     image: np.ndarray, objects: list[dict], names: tuple[str, ...]
 ) -> np.ndarray:
-    """Outlines, with a dot at the first corner and a line of captions."""
+    """Outlines with captions, and a dot at the first corner."""
     thickness = max(1, round(max(image.shape) / 320))
     for item in reversed(objects):  # the best last, on top
         if item.get("score", 1.0) >= DRAWN_SCORE:
             corners = np.rint(item["quadrilateral"]).astype(np.int32)
             color = color_of(names.index(item["category"]))
             cv2.polylines(image, [corners], True, color, thickness, cv2.LINE_AA)
+            write(image, caption(item), tuple(corners.min(0).tolist()), color)
             first = tuple(corners[0].tolist())
             cv2.circle(image, first, 3 * thickness, color, cv2.FILLED, cv2.LINE_AA)
-            write(image, caption(item), tuple(corners.min(0).tolist()), color)
     return image
 
 

@@ -522,12 +522,12 @@ def whole_masks(
     left, top, right, bottom = boxes[..., None].unbind(2)
     down, across = (y >= top) & (y < bottom), (x >= left) & (x < right)
     y, x = y / cell[1], x / cell[0]
-    masks = [resample(one, y, x) > 0 for one in logits.flatten(0, 1)]
+    masks = [sampled(one, y, x) > 0 for one in logits.flatten(0, 1)]
     masks = torch.stack(masks).unflatten(0, logits.shape[:2])
     return masks & down[..., None] & across[:, :, None]
 
 
-def resample(maps: Tensor, y: Tensor, x: Tensor) -> Tensor:
+def sampled(maps: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """Maps (..., h, w) read at rows `y` and columns `x`, between their cells linearly:
     (..., Y, X). Cell i reaches from i to i + 1."""
     for axis, at in ((-1, x), (-2, y.unsqueeze(-1))):
