@@ -331,6 +331,8 @@ RARE = [  # what few draws hold, and a template waits for
     {"heads": "keypoints", "format": "native", "augmentation": {"vertical_flip": True}},
 ]
 QUICK = pairwise(candidates=60, limit=28, seed=0)
+DRAWN = {choice["heads"] for choice in QUICK}
+RARE += [{"heads": heads, "format": "native"} for heads in HEADS if heads not in DRAWN]
 QUICK += [
     next({**choice, **rare} for choice in QUICK if is_valid({**choice, **rare}))
     for rare in RARE
