@@ -25,7 +25,7 @@ from specc.format import MODE
 from specc.plan import plan
 from specc.plan_source import COLUMNS
 from specc.render import environment, render
-from specc.tasks import tasks_of
+from specc.tasks import TASKS, tasks_of
 
 TEMPLATES = resources.names("templates")
 
@@ -270,6 +270,13 @@ def rendered_job(given: dict) -> Compiled:
     return Compiled(job, files, (), summarize(job, graph), page.model_class)
 
 
+def compiled_with_tests(choice: dict) -> Compiled:
+    """With a contract, where all of its tasks have one."""
+    job = job_of(choice)
+    tests = all(TASKS[head["task"]].contract for head in job["model"]["heads"])
+    return compile_job(json.dumps(job).encode(), tests=tests)
+
+
 def check_code(compiled: Compiled, folder: Path, capsys) -> None:
     """The code must be clean, and the model be the graph's."""
     said = io.StringIO()
@@ -386,7 +393,7 @@ def test_long_names_and_paths_leave_comments_whole():
 
 @pytest.mark.parametrize("number", range(3))
 def test_any_mixture_of_options_is_well_formatted(number):
-    check_format(compile_job(json.dumps(job_of(QUICK[number])).encode(), tests=True))
+    check_format(compiled_with_tests(QUICK[number]))
 
 
 def test_the_mixtures_hold_every_value():
@@ -400,7 +407,7 @@ def test_the_mixtures_hold_every_value():
 def test_many_mixtures_give_clean_code(seed, tmp_path, capsys):
     for choice in pairwise(candidates=60, limit=60, seed=seed):
         check_comments(rendered(choice))
-        compiled = compile_job(json.dumps(job_of(choice)).encode(), tests=True)
+        compiled = compiled_with_tests(choice)
         check_code(compiled, tmp_path, capsys)
         check_format(compiled)
 
