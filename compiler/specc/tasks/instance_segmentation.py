@@ -123,7 +123,12 @@ TASK = Task(
         "dataset/yaml",
     ),
     format_parsers={
-        "native": ("dataset/parse_pages", "dataset/pages", "dataset/instances_of"),
+        "native": (
+            "dataset/parse_pages",
+            "dataset/pages",
+            "dataset/scaled",
+            "dataset/instances_of",
+        ),
         "coco": ("dataset/parse_segments", "dataset/instances_of"),
     },
     map_suffix="tif",

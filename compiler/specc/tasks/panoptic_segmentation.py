@@ -26,13 +26,17 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
     thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
     path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
     maps = f"maps_of_segments({labels}, {things}, sample.height, sample.width)"
+    native = code.job.data.format == "native"
+    pages = f"parse_panoptic({code.given}, {colors}, {things}, height, width)"
+    of_coco = f'{code.given}, path.with_suffix(""), {names}, {things}, (height, width)'
     return HeadExpressions(
         construction=f"PanopticHead({made})",
         loss=f"panoptic_loss({code.outputs}, {code.targets}, {weights})",
         decode=f"decode_panoptic({code.outputs}, {thresholds}, {head.max_detections})",
         own=f"(height, width), {cell_of(code)}, {things}, {stuff}",
         annotations=f"read_panoptic_maps(folder, {names}, {colors}, {things})",
-        parse=f"parse_panoptic({code.given}, {colors}, {things}, height, width)",
+        parse=pages if native else f"parse_coco_panoptic({of_coco}, counts)",
+        things=f"{{{names}[thing] for thing in {things}}}",
         place=f"moved_panoptic({labels}, transform, {things}, {stuff}, {stride})",
         words=(
             f"panoptic_in_words({code.results}, row, {stride}, ratio, limits,"
@@ -55,7 +59,7 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
             constant(
                 colors, head.colors, "of the categories in maps; black is unknown"
             ),
-            SUFFIXES_LINE,
+            *((SUFFIXES_LINE,) if native else ()),
         ),
     )
 
@@ -120,7 +124,10 @@ TASK = Task(
         "colors: {NAME: [red, green, blue], ...}",
     ),
     map_suffix="tif",
-    readers={"native": ()},
+    readers={"native": (), "coco": ("dataset/from_coco_panoptic",)},
+    coco_compared="dataset/compare_coco_panoptic",
+    coco_docstring="dataset/coco_panoptic",
+    coco_folder="dataset/image_folder_panoptic",
     native_readers=(
         "dataset/panoptic_maps",
         "dataset/class_maps",
@@ -129,11 +136,19 @@ TASK = Task(
         "dataset/entries",
         "dataset/yaml",
     ),
-    parsers=(
-        "dataset/parse_panoptic",
-        "dataset/pages",
-        "dataset/instances_of",
-    ),
+    format_parsers={
+        "native": (
+            "dataset/parse_panoptic",
+            "dataset/pages",
+            "dataset/scaled",
+            "dataset/instances_of",
+        ),
+        "coco": (
+            "dataset/parse_coco_panoptic",
+            "dataset/scaled",
+            "dataset/instances_of",
+        ),
+    },
     folder_note="Categories and instances are two pages of a file.",
     meaning=("categories",),
     moves=True,
