@@ -72,7 +72,7 @@ FORMATS = {
         "things and stuff",
     },
     "voc": {"detector", "two detectors"},
-    "yolo": {"detector", "two detectors"},
+    "yolo": {"detector", "two detectors", "masks"},
     "csv": {"classifier", "two classifiers", "number, rank", "number"},
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
@@ -329,12 +329,16 @@ def is_one_string(line: str) -> bool:
 RARE = [  # what few draws hold, and a template waits for
     {"heads": "detector", "format": "coco"},
     {"heads": "things and stuff", "format": "coco"},
+    {"heads": "keypoints", "format": "coco"},
+    {"heads": "masks", "format": "coco"},
+    {"heads": "masks", "format": "yolo"},
+    {"heads": "embedder", "format": "folders"},
     {"heads": "number", "format": "native"},
     {"heads": "things and stuff", "format": "native", "resize_input": True},
     {"heads": "keypoints", "format": "native", "augmentation": ALL_CHANGES},
     {"heads": "keypoints", "format": "native", "augmentation": {"vertical_flip": True}},
 ]
-QUICK = pairwise(candidates=60, limit=28, seed=0)
+QUICK = pairwise(candidates=60, limit=34, seed=0)
 QUICK += [
     next({**choice, **rare} for choice in QUICK if is_valid({**choice, **rare}))
     for rare in RARE

@@ -33,7 +33,12 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
     task = literal(TASK.title)
     native = code.job.data.format == "native"
     path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
-    segments = f"parse_segments({code.given}, {names}, height, width, counts)"
+    given, counted = code.given, "height, width, counts"
+    parsed = {
+        "native": f"parse_pages({given}, {colors}, height, width)",
+        "coco": f"parse_segments({given}, {names}, {counted})",
+        "yolo": f"parse_polygons({given}, {names}, {counted})",
+    }
     return HeadExpressions(
         construction=f"InstanceHead({made})",
         loss=(
@@ -42,11 +47,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         decode=f"decode_instances({code.outputs}, {thresholds}, {head.max_detections})",
         own=cell_of(code),
         annotations=f"read_class_maps(folder, {task}, {names}, {colors})",
-        parse=(
-            f"parse_pages({code.given}, {colors}, height, width)"
-            if native
-            else segments
-        ),
+        parse=parsed[code.job.data.format],
         place=f"moved_instances({code.labels}, transform)",
         words=f"instances_in_words({code.results}, row, {names}, {stride}, ratio, limits)",
         label_words=f"labelled_instances({code.labels}, {names})",
@@ -114,7 +115,11 @@ TASK = Task(
         "colors: {NAME: [red, green, blue], ...}",
     ),
     label_types=("dataset/instances",),
-    readers={"native": (), "coco": ("dataset/from_coco_instances",)},
+    readers={
+        "native": (),
+        "coco": ("dataset/from_coco_instances",),
+        "yolo": ("dataset/from_yolo_instances", "dataset/yolo_lines"),
+    },
     native_readers=(
         "dataset/class_maps",
         "dataset/maps",
@@ -129,7 +134,16 @@ TASK = Task(
             "dataset/scaled",
             "dataset/instances_of",
         ),
-        "coco": ("dataset/parse_segments", "dataset/instances_of"),
+        "coco": (
+            "dataset/parse_segments",
+            "dataset/filled",
+            "dataset/instances_of",
+        ),
+        "yolo": (
+            "dataset/parse_polygons",
+            "dataset/filled",
+            "dataset/instances_of",
+        ),
     },
     map_suffix="tif",
     folder_note="A single black page is an image without instances.",

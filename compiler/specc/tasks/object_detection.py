@@ -91,7 +91,7 @@ TASK = Task(
         "native": (),
         "coco": ("dataset/from_coco_objects",),
         "voc": ("dataset/from_voc_objects",),
-        "yolo": ("dataset/from_yolo_objects",),
+        "yolo": ("dataset/from_yolo_objects", "dataset/yolo_lines"),
     },
     parsers=("dataset/parse_objects",),
     empty_note="`[]` is one without objects",
