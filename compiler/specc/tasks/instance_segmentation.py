@@ -5,10 +5,12 @@ from __future__ import annotations
 from specc.heads.instance_segmentation import MASK_CHANNELS
 from specc.job import InstanceSegmentation
 from specc.plan_source import Line, constant, literal
+from specc.tasks.contract import PREDICTED, HeadContract
 from specc.tasks.maps import SUFFIXES_LINE
 from specc.tasks.object_detection import (
     CONSTANTS,
     DETECTOR,
+    DETECTOR_OUTPUTS,
     DRAWN,
     strides_constant,
 )
@@ -64,6 +66,34 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
             constant(colors, head.colors, "of the categories in masks"),
             *((SUFFIXES_LINE,) if native else ()),
         ),
+    )
+
+
+def contract(head: InstanceSegmentation, names: str) -> HeadContract:
+    colors, folder = f"colors_of({literal(head.name)})", literal(f"{head.name}-masks")
+    colors = f"dict(zip({names}, {colors}))"
+    objects, most = f"some_objects(number, {names}, height, width)", head.max_detections
+    where = f"folder / {folder}, number, {objects}, {colors}, height, width"
+    entry = f'"categories": [*{names}], "colors": {colors}, "annotations": {folder}'
+    return HeadContract(
+        label=f"save_masks({where})",
+        found={
+            "boxes": (most, 4),
+            "scores": (most,),
+            "classes": (most,),
+            "count": (),
+            "masks": (most, *PREDICTED),
+        },
+        sections=(
+            "contract/some_objects",
+            "contract/colors_of",
+            "contract/save_masks",
+            "contract/save_pages",
+        ),
+        outputs=DETECTOR_OUTPUTS,
+        listed=(objects, ("contract/some_objects",)),
+        polygons=True,
+        metadata=f'{{"task": {literal(TASK.title)}, {entry}}}',
     )
 
 
@@ -162,4 +192,5 @@ TASK = Task(
     label_words=("draw/instance_labels",),
     draw_constants=(DRAWN,),
     requirements=("faster-coco-eval",),
+    contract=contract,
 )

@@ -59,6 +59,8 @@ def contract(head: ObjectDetection, names: str) -> HeadContract:
     )
 
 
+# Of heads that compose the detector: where its outputs are
+DETECTOR_OUTPUTS = {"logits": "objects.logits", "bins": "objects.bins"}
 DETECTOR = ("heads/predictions", "heads/detection", "heads/tower", "heads/cells")
 OWN_PIXELS = {
     "resized": "model/boxes_resized.py.jinja",

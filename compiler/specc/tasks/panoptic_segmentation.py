@@ -5,9 +5,15 @@ from __future__ import annotations
 from specc.heads.panoptic_segmentation import map_levels
 from specc.job import PanopticSegmentation
 from specc.plan_source import Line, constant, literal
+from specc.tasks.contract import PREDICTED, HeadContract
 from specc.tasks.instance_segmentation import GRIDS, MASKS, cell_of, masks_constant
 from specc.tasks.maps import SUFFIXES_LINE
-from specc.tasks.object_detection import CONSTANTS, DETECTOR, strides_constant
+from specc.tasks.object_detection import (
+    CONSTANTS,
+    DETECTOR,
+    DETECTOR_OUTPUTS,
+    strides_constant,
+)
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 LEAST = constant(
@@ -61,6 +67,36 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
             ),
             *((SUFFIXES_LINE,) if native else ()),
         ),
+    )
+
+
+def contract(head: PanopticSegmentation, names: str) -> HeadContract:
+    colors, folder = f"colors_of({literal(head.name)})", literal(f"{head.name}-maps")
+    things = f"{names.removesuffix('CATEGORIES')}THINGS"
+    segments = f"some_segments(number, len({names}), height, width)"
+    entry = (
+        f'"categories": [*{names}], "colors": dict(zip({names}, {colors})),'
+        f' "things": [{names}[i] for i in {things}], "annotations": {folder}'
+    )
+    return HeadContract(
+        label=f"save_segments(folder / {folder}, number, {segments}, {colors})",
+        found={"categories": PREDICTED, "instances": PREDICTED},
+        sections=(
+            "contract/some_segments",
+            "contract/colors_of",
+            "contract/save_segments",
+            "contract/save_pages",
+        ),
+        outputs={
+            **{name: f"instances.{at}" for name, at in DETECTOR_OUTPUTS.items()},
+            "kernels": "instances.kernels",
+            "features": "instances.features",
+        },
+        coco="contract/coco_panoptic",
+        listed=(segments, ("contract/some_segments",)),
+        things=things,
+        metadata=f'{{"task": {literal(TASK.title)}, {entry}}}',
+        tells=len(head.things) < len(head.categories),
     )
 
 
@@ -163,4 +199,5 @@ TASK = Task(
     drawings=("draw/panoptic",),
     drawing_tools=("draw/write",),
     requirements=("faster-coco-eval",),
+    contract=contract,
 )
