@@ -67,9 +67,12 @@ HEADS = {
 FORMATS = {
     "native": set(HEADS),
     "folders": {"classifier", "two classifiers", "embedder"},
-    "coco": {"detector", "two detectors", "keypoints", "masks", "masks of two kinds"},
+    "coco": {
+        *("detector", "two detectors", "keypoints", "masks", "masks of two kinds"),
+        "things and stuff",
+    },
     "voc": {"detector", "two detectors"},
-    "yolo": {"detector", "two detectors"},
+    "yolo": {"detector", "two detectors", "masks"},
     "csv": {"classifier", "two classifiers", "number, rank", "number"},
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
@@ -332,6 +335,11 @@ def is_one_string(line: str) -> bool:
 
 RARE = [  # what few draws hold, and a template waits for
     {"heads": "detector", "format": "coco"},
+    {"heads": "things and stuff", "format": "coco"},
+    {"heads": "keypoints", "format": "coco"},
+    {"heads": "masks", "format": "coco"},
+    {"heads": "masks", "format": "yolo"},
+    {"heads": "embedder", "format": "folders"},
     {"heads": "number", "format": "native"},
     {"heads": "things and stuff", "format": "native", "resize_input": True},
     {"heads": "keypoints", "format": "native", "augmentation": ALL_CHANGES},
