@@ -250,7 +250,7 @@ def test_contradictions_are_found_together():
     scheduler = {"kind": "multi_step", "milestones": [0.5, 0.5]}
     trainer = {"best": "b/ap", "scheduler": scheduler, "max_iterations": 1}
     trainer["validations"] = 2
-    data = {"validation": "v", "validation_fraction": 0.5, "format": "coco"}
+    data = {"validation": "v", "validation_fraction": 0.5, "format": "voc"}
     found = findings(job(*heads, data=data, trainer=trainer))
     assert found == [
         ("E305", "/data/validation_fraction"),
