@@ -43,7 +43,7 @@ LEARNABLE: dict[str, tuple[dict, str]] = {  # name: the head, a metric it is jud
     "depths": (runs.DEPTHS, "rmse"),
     "reach": (runs.POSES, "pck10"),
     "corners": (runs.QUADS, "ap50"),
-    "picture": ({"task": "autoencoding", "code_size": 8, "channels": 32}, "psnr"),
+    "picture": ({"task": "autoencoding", "code_size": 8, "channels": 32}, "mae"),
     "views": (
         {"task": "view_invariance_learning", "projection_size": 16},
         "alignment",

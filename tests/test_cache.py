@@ -454,8 +454,13 @@ def test_a_run_on_a_warm_cache_is_the_same(unbroken, job):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("fill", [3, 8])
+@pytest.mark.parametrize(
+    "workers, fill",
+    [
+        (0, 3),
+        *(pytest.param(*at, marks=pytest.mark.soak) for at in [(2, 3), (0, 8), (2, 8)]),
+    ],
+)
 def test_a_run_that_was_killed_as_it_filled_the_cache_goes_on(
     unbroken, job, fill, workers
 ):

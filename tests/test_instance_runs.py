@@ -55,6 +55,7 @@ def test_training_learns(trained, head):
     assert cv2.imread(str(trained / "predictions.png")).std() > 10
 
 
+@pytest.mark.soak
 def test_a_killed_run_goes_on_bit_for_bit(trained, job):
     output = trained.parent / f"{job.name}-killed"
     process = start(job, output, "--workers", 0)
@@ -71,6 +72,7 @@ def test_a_new_process_finds_the_same(trained, job):
     assert said == checkpoint(trained / "best.pt")["metrics"]
 
 
+@pytest.mark.soak
 def test_two_processes_are_one(head, tmp_path):
     shapes.draw_dataset(tmp_path / "shapes", train=7, validation=5)
     job = make(tmp_path / "both", head)

@@ -279,6 +279,7 @@ def test_a_new_process_finds_the_same(output, job, world, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_stopped_run_goes_on_as_if_it_had_not(output, job, world):
     """Killed once it has written the checkpoint of the first validation."""
     text = (job / "train.py").read_text()
@@ -297,6 +298,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(output, job, world):
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_two_processes_are_one(tmp_path):
     shapes.draw_dataset(tmp_path / "shapes", train=7, validation=5)
     folder = make_run(tmp_path / "both", GROUND, SCENE, backbone={"top_level": 3})

@@ -25,7 +25,7 @@ from specc.format import MODE
 from specc.plan import plan
 from specc.plan_source import COLUMNS
 from specc.render import environment, render
-from specc.tasks import tasks_of
+from specc.tasks import TASKS, tasks_of
 
 TEMPLATES = resources.names("templates")
 
@@ -67,9 +67,12 @@ HEADS = {
 FORMATS = {
     "native": set(HEADS),
     "folders": {"classifier", "two classifiers", "embedder"},
-    "coco": {"detector", "two detectors", "keypoints", "masks", "masks of two kinds"},
+    "coco": {
+        *("detector", "two detectors", "keypoints", "masks", "masks of two kinds"),
+        "things and stuff",
+    },
     "voc": {"detector", "two detectors"},
-    "yolo": {"detector", "two detectors"},
+    "yolo": {"detector", "two detectors", "masks"},
     "csv": {"classifier", "two classifiers", "number, rank", "number"},
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
@@ -270,6 +273,13 @@ def rendered_job(given: dict) -> Compiled:
     return Compiled(job, files, (), summarize(job, graph), page.model_class)
 
 
+def compiled_with_tests(choice: dict) -> Compiled:
+    """With a contract, where all of its tasks have one."""
+    job = job_of(choice)
+    tests = all(TASKS[head["task"]].contract for head in job["model"]["heads"])
+    return compile_job(json.dumps(job).encode(), tests=tests)
+
+
 def check_code(compiled: Compiled, folder: Path, capsys) -> None:
     """The code must be clean, and the model be the graph's."""
     said = io.StringIO()
@@ -325,12 +335,19 @@ def is_one_string(line: str) -> bool:
 
 RARE = [  # what few draws hold, and a template waits for
     {"heads": "detector", "format": "coco"},
+    {"heads": "things and stuff", "format": "coco"},
+    {"heads": "keypoints", "format": "coco"},
+    {"heads": "masks", "format": "coco"},
+    {"heads": "masks", "format": "yolo"},
+    {"heads": "embedder", "format": "folders"},
     {"heads": "number", "format": "native"},
     {"heads": "things and stuff", "format": "native", "resize_input": True},
     {"heads": "keypoints", "format": "native", "augmentation": ALL_CHANGES},
     {"heads": "keypoints", "format": "native", "augmentation": {"vertical_flip": True}},
 ]
 QUICK = pairwise(candidates=60, limit=28, seed=0)
+DRAWN = {choice["heads"] for choice in QUICK}
+RARE += [{"heads": heads, "format": "native"} for heads in HEADS if heads not in DRAWN]
 QUICK += [
     next({**choice, **rare} for choice in QUICK if is_valid({**choice, **rare}))
     for rare in RARE
@@ -384,7 +401,7 @@ def test_long_names_and_paths_leave_comments_whole():
 
 @pytest.mark.parametrize("number", range(3))
 def test_any_mixture_of_options_is_well_formatted(number):
-    check_format(compile_job(json.dumps(job_of(QUICK[number])).encode(), tests=True))
+    check_format(compiled_with_tests(QUICK[number]))
 
 
 def test_the_mixtures_hold_every_value():
@@ -398,7 +415,7 @@ def test_the_mixtures_hold_every_value():
 def test_many_mixtures_give_clean_code(seed, tmp_path, capsys):
     for choice in pairwise(candidates=60, limit=60, seed=seed):
         check_comments(rendered(choice))
-        compiled = compile_job(json.dumps(job_of(choice)).encode(), tests=True)
+        compiled = compiled_with_tests(choice)
         check_code(compiled, tmp_path, capsys)
         check_format(compiled)
 

@@ -59,6 +59,7 @@ def test_it_learns(output, name):
     assert cv2.imread(str(output / "predictions.png")).std() > 10
 
 
+@pytest.mark.soak
 def test_a_killed_run_goes_on_bit_for_bit(output, job):
     stopped = job.parent / f"killed-{job.name}"
     process = start(job, stopped, "--workers", 0)

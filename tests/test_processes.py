@@ -110,7 +110,9 @@ main()
 """
 
 
-@pytest.mark.parametrize("heads", [(SHAPES, SCENE), (POSES, QUADS)])
+@pytest.mark.parametrize(
+    "heads", [(SHAPES, SCENE), pytest.param((POSES, QUADS), marks=pytest.mark.soak)]
+)
 def test_two_processes_are_one(place, heads):
     """Metrics of five images, and gradients of four with unlike numbers of objects."""
     names = [head["name"] for head in heads]

@@ -90,6 +90,7 @@ STOPS = """        iteration += 1
 
 
 @pytest.mark.parametrize("task", TASKS)
+@pytest.mark.soak
 def test_a_killed_run_goes_on_bit_for_bit(strips, task):
     options = SHORT | {"best": "code/character_error_rate"}
     job = make(strips / f"killed-{task[:4]}", head_of(task), data="few", **options)
@@ -155,6 +156,7 @@ main()
 """
 
 
+@pytest.mark.soak
 def test_two_processes_are_one(strips):
     """Metrics of five images, and gradients of four, through both heads at once."""
     heads = [head_of(task, name=task[:5]) for task in TASKS]
@@ -178,6 +180,7 @@ def test_two_processes_are_one(strips):
         assert torch.allclose(gradient, other, rtol=0, atol=1e-4 * scale), name
 
 
+@pytest.mark.soak
 def test_the_script_trains_in_two_processes(strips):
     job = make(strips / "pair", head_of(TASKS[1]), data="few", **SHORT)
     output = strips / "runs" / "pair"

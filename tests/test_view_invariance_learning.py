@@ -230,6 +230,7 @@ def test_a_new_process_finds_the_same(output, job, world, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_stopped_run_goes_on_as_if_it_had_not(output, job, world):
     """Killed once it has written the checkpoint of the first validation."""
     stopped = world / "views-stopped"
@@ -248,6 +249,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(output, job, world):
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_two_processes_are_one(tmp_path):
     """Variances and covariances are those of the views of all processes."""
     shapes.draw_dataset(tmp_path / "shapes", train=7, validation=5)
@@ -270,7 +272,8 @@ def test_two_processes_are_one(tmp_path):
     first, second = json.loads(one["metrics"]), json.loads(two["metrics"])
     assert first == pytest.approx(second, abs=1e-5) and "views/alignment" in first
     for name, gradient in one["gradients"].items():
-        scale = gradient.abs().max() + 1e-6
+        # The loss does not see a shift: the last bias has no gradient but noise.
+        scale = gradient.abs().max() + 1e-3
         assert torch.allclose(
             gradient, two["gradients"][name], rtol=0, atol=1e-3 * scale
         )

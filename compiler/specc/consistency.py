@@ -35,7 +35,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         consistency_keypoints.flip_pairs,
         consistency_keypoints.sigmas,
         consistency_keypoints.mirroring,
-        consistency_keypoints.coco,
+        _one_task,
         _tokens,
     )
     return [finding for rule in rules for finding in rule(job, given)]
@@ -144,6 +144,25 @@ def _formats(job: Job, given: dict) -> list[Diagnostic]:
             help = f"set /data/format to {listed(formats, 'or')}"
             findings.append(Diagnostic("E307", message, path, help=help))
     return findings
+
+
+def _one_task(job: Job, given: dict) -> list[Diagnostic]:
+    """A COCO file, or YOLO's labels, are read for one task: E345."""
+    first, layout = job.heads[0], {"coco": "COCO", "yolo": "YOLO"}
+    if job.data.format not in layout:
+        return []
+    return [
+        Diagnostic(
+            "E345",
+            f"heads `{first.name}` and `{other.name}` read other parts of"
+            f" {layout[job.data.format]} files",
+            ("model", "heads", index, "task"),
+            note="such a file is read for heads of one task",
+            help="set /data/format to native, or train the two in jobs of their own",
+        )
+        for index, other in enumerate(job.heads)
+        if other.task != first.task
+    ]
 
 
 def _views(job: Job, given: dict) -> list[Diagnostic]:

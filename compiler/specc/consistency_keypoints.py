@@ -82,20 +82,3 @@ def mirroring(job: Job, given: dict) -> list[Diagnostic]:
         for name in chosen
         for head in silent[:1]
     ]
-
-
-def coco(job: Job, given: dict) -> list[Diagnostic]:
-    """A COCO file is read for keypoints or for something else."""
-    others = [head for head in job.heads if not isinstance(head, KeypointDetection)]
-    if job.data.format != "coco" or not others:
-        return []
-    return [
-        Diagnostic(
-            "E345",
-            f"heads `{head.name}` and `{others[0].name}` read other parts of COCO files",
-            (*path, "task"),
-            note="a COCO file of keypoints is read for heads of keypoints alone",
-            help="set /data/format to native, or train the two in jobs of their own",
-        )
-        for path, head in keypoint_heads(job)
-    ]

@@ -52,6 +52,8 @@ class ContractPlan:
     given: str  # labels of an image by head
     label: str  # of the first head, and its names: of formats that hold one kind
     names: str
+    polygons: bool  # whether its labels are polygons, not boxes
+    things: str  # indices of its names that are things
     metadata: str  # of metadata.yaml
     apart: bool  # whether names of categories stand in files of their own
     sizes: str  # where labels need them, the names that a made image's go to
@@ -139,6 +141,8 @@ def _shares(job: Job, heads: tuple[HeadPlan, ...], split: bool) -> dict[str, Any
     """What depends on the tasks; `split`: one set is for training and validation."""
     names = [f"net.{head.constant}" for head in heads]
     shares = [_share(*pair) for pair in zip(job.heads, names)]
+    if job.data.format != "native":
+        shares = [_listed(share) for share in shares]
     images = max(share.images for share in shares)
     sized = any("height" in share.label for share in shares)
     return {
@@ -149,6 +153,8 @@ def _shares(job: Job, heads: tuple[HeadPlan, ...], split: bool) -> dict[str, Any
         "given": mapping((h.name, share.label) for h, share in zip(heads, shares)),
         "label": shares[0].label,
         "names": names[0],
+        "polygons": shares[0].polygons,
+        "things": shares[0].things,
         "metadata": _metadata(job, names, shares),
         "sizes": "height, width = " if sized else "",
         "tells": any(share.tells for share in shares),
@@ -170,6 +176,12 @@ def _share(head: Head, names: str) -> HeadContract:
             help="build with --no-tests",
         )
     return contract(head, names)
+
+
+def _listed(share: HeadContract) -> HeadContract:
+    """The share where a file lists labels that the native format has in files."""
+    label, sections = share.listed or (share.label, share.sections)
+    return replace(share, label=label, sections=sections)
 
 
 def _metadata(job: Job, names: list[str], shares: list[HeadContract]) -> str:

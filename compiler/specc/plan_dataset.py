@@ -59,7 +59,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "reader_note": OPEN_NOTE * opened,
         "training_arguments": _training_arguments(job, opened),
         "folder_holds": " and ".join(once([task.counted[0]] for task in tasks)),
-        "reader_docstring": f"dataset/{_docstring(job, tasks)}_docstring.jinja",
+        "reader_docstring": f"{_docstring(job, tasks)}_docstring.jinja",
         "dataset_sections": _sections(job.data, tasks, several=len(heads) > 1),
         "nullable": any(_is_listed(task) for task in tasks),
         "lone_maps": LONE_MAPS[len(heads) > 1],
@@ -68,6 +68,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "coco_key": tasks[0].names,
         "coco_names": tasks[0].coco_names,
         "coco_found": tasks[0].coco_found,
+        "coco_compared": f"{tasks[0].coco_compared}.py.jinja",
         "validation": job.data.validation is not None,
         "annotation_examples": _examples(job, heads),
         "notes": _notes(tasks),
@@ -90,7 +91,10 @@ def _training_arguments(job: Job, opened: bool) -> str:
 
 
 def _docstring(job: Job, tasks: list[Task]) -> str:
-    return "images" if all(t.unlabelled for t in tasks) else job.data.format
+    if job.data.format == "coco":
+        return tasks[0].coco_docstring
+    unlabelled = all(task.unlabelled for task in tasks)
+    return f"dataset/{'images' if unlabelled else job.data.format}"
 
 
 def _is_listed(task: Task) -> bool:
@@ -127,7 +131,7 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
             ["dataset/split" if data.validation is None else "dataset/two_sets"],
             [f"dataset/{reader}"],
             *(task.readers[data.format] for task in tasks),
-            ["dataset/image_folder"] if data.format == "coco" else [],
+            [tasks[0].coco_folder] if data.format == "coco" else [],
             ["dataset/report"],
             once(task.native_readers for task in tasks) if native else [],
             ["dataset/yaml"] if data.format == "yolo" else [],

@@ -39,6 +39,10 @@ class HeadPlan:
         return self.code.own
 
     @property
+    def things(self) -> str:
+        return self.code.things
+
+    @property
     def draw(self) -> str:
         return self.code.draw
 

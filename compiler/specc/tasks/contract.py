@@ -23,6 +23,11 @@ class HeadContract:
         default_factory=dict
     )  # attributes, if unlike names
     coco: str = "contract/coco"  # template that writes the dataset in this format
+    listed: tuple[str, tuple[str, ...]] | None = (
+        None  # label and sections in other formats than the native one, if unlike these
+    )
+    polygons: bool = False  # whether the labels of these are polygons, not boxes
+    things: str = ""  # indices of categories that are things, if it has some
     metadata: str = (
         ""  # its entry in metadata.yaml; "": its task, names and annotations
     )

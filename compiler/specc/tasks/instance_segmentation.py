@@ -5,10 +5,12 @@ from __future__ import annotations
 from specc.heads.instance_segmentation import MASK_CHANNELS
 from specc.job import InstanceSegmentation
 from specc.plan_source import Line, constant, literal
+from specc.tasks.contract import PREDICTED, HeadContract
 from specc.tasks.maps import SUFFIXES_LINE
 from specc.tasks.object_detection import (
     CONSTANTS,
     DETECTOR,
+    DETECTOR_OUTPUTS,
     DRAWN,
     strides_constant,
 )
@@ -33,7 +35,12 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
     task = literal(TASK.title)
     native = code.job.data.format == "native"
     path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
-    segments = f"parse_segments({code.given}, {names}, height, width, counts)"
+    given, counted = code.given, "height, width, counts"
+    parsed = {
+        "native": f"parse_pages({given}, {colors}, height, width)",
+        "coco": f"parse_segments({given}, {names}, {counted})",
+        "yolo": f"parse_polygons({given}, {names}, {counted})",
+    }
     return HeadExpressions(
         construction=f"InstanceHead({made})",
         loss=(
@@ -42,11 +49,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         decode=f"decode_instances({code.outputs}, {thresholds}, {head.max_detections})",
         own=cell_of(code),
         annotations=f"read_class_maps(folder, {task}, {names}, {colors})",
-        parse=(
-            f"parse_pages({code.given}, {colors}, height, width)"
-            if native
-            else segments
-        ),
+        parse=parsed[code.job.data.format],
         place=f"moved_instances({code.labels}, transform)",
         words=f"instances_in_words({code.results}, row, {names}, {stride}, ratio, limits)",
         label_words=f"labelled_instances({code.labels}, {names})",
@@ -63,6 +66,34 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
             constant(colors, head.colors, "of the categories in masks"),
             *((SUFFIXES_LINE,) if native else ()),
         ),
+    )
+
+
+def contract(head: InstanceSegmentation, names: str) -> HeadContract:
+    colors, folder = f"colors_of({literal(head.name)})", literal(f"{head.name}-masks")
+    colors = f"dict(zip({names}, {colors}))"
+    objects, most = f"some_objects(number, {names}, height, width)", head.max_detections
+    where = f"folder / {folder}, number, {objects}, {colors}, height, width"
+    entry = f'"categories": [*{names}], "colors": {colors}, "annotations": {folder}'
+    return HeadContract(
+        label=f"save_masks({where})",
+        found={
+            "boxes": (most, 4),
+            "scores": (most,),
+            "classes": (most,),
+            "count": (),
+            "masks": (most, *PREDICTED),
+        },
+        sections=(
+            "contract/some_objects",
+            "contract/colors_of",
+            "contract/save_masks",
+            "contract/save_pages",
+        ),
+        outputs=DETECTOR_OUTPUTS,
+        listed=(objects, ("contract/some_objects",)),
+        polygons=True,
+        metadata=f'{{"task": {literal(TASK.title)}, {entry}}}',
     )
 
 
@@ -114,7 +145,11 @@ TASK = Task(
         "colors: {NAME: [red, green, blue], ...}",
     ),
     label_types=("dataset/instances",),
-    readers={"native": (), "coco": ("dataset/from_coco_instances",)},
+    readers={
+        "native": (),
+        "coco": ("dataset/from_coco_instances",),
+        "yolo": ("dataset/from_yolo_instances", "dataset/yolo_lines"),
+    },
     native_readers=(
         "dataset/class_maps",
         "dataset/maps",
@@ -123,8 +158,22 @@ TASK = Task(
         "dataset/yaml",
     ),
     format_parsers={
-        "native": ("dataset/parse_pages", "dataset/pages", "dataset/instances_of"),
-        "coco": ("dataset/parse_segments", "dataset/instances_of"),
+        "native": (
+            "dataset/parse_pages",
+            "dataset/pages",
+            "dataset/scaled",
+            "dataset/instances_of",
+        ),
+        "coco": (
+            "dataset/parse_segments",
+            "dataset/filled",
+            "dataset/instances_of",
+        ),
+        "yolo": (
+            "dataset/parse_polygons",
+            "dataset/filled",
+            "dataset/instances_of",
+        ),
     },
     map_suffix="tif",
     folder_note="A single black page is an image without instances.",
@@ -143,4 +192,5 @@ TASK = Task(
     label_words=("draw/instance_labels",),
     draw_constants=(DRAWN,),
     requirements=("faster-coco-eval",),
+    contract=contract,
 )

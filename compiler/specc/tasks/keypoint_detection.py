@@ -6,11 +6,16 @@ from dataclasses import replace
 
 from specc.job import KeypointDetection
 from specc.plan_source import Line, constant, literal
-from specc.tasks.object_detection import CONSTANTS, DETECTOR, DRAWN, strides_constant
 from specc.tasks.contract import HeadContract
+from specc.tasks.object_detection import (
+    CONSTANTS,
+    DETECTOR,
+    DETECTOR_OUTPUTS,
+    DRAWN,
+    strides_constant,
+)
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
-DETECTOR_OUTPUTS = {"logits": "objects.logits", "bins": "objects.bins"}
 SIGMA = 0.05  # of every keypoint, unless the job says otherwise
 SIMILARITIES = Line(
     "SIMILARITIES", "np.linspace(0.5, 0.95, 10)", "  # thresholds, as COCO has them"

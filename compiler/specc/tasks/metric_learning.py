@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from specc.job import MetricLearning
 from specc.plan_source import Line, literal, mapping
+from specc.tasks.contract import HeadContract
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 
@@ -28,6 +29,15 @@ def plan(head: MetricLearning, code: HeadCode) -> HeadExpressions:
         annotation="NAME",
         annotations=f"read_identities(folder, {names}, training)",
         dataset_constants=(Line(numbers, numbered),),
+    )
+
+
+def contract(head: MetricLearning, names: str) -> HeadContract:
+    """Two images of an identity in turn: of one alone there is nothing to retrieve."""
+    return HeadContract(
+        label=f"some_category(number // 2, {names})",
+        found={"embedding": (head.embedding_size,)},
+        sections=("contract/some_category",),
     )
 
 
@@ -60,4 +70,5 @@ TASK = Task(
     metrics=("evaluate/identity_metrics",),
     drawings=("draw/identity",),
     drawing_tools=("draw/bars", "draw/on_edge", "draw/write"),
+    contract=contract,
 )

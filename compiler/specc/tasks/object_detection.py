@@ -59,6 +59,8 @@ def contract(head: ObjectDetection, names: str) -> HeadContract:
     )
 
 
+# Of heads that compose the detector: where its outputs are
+DETECTOR_OUTPUTS = {"logits": "objects.logits", "bins": "objects.bins"}
 DETECTOR = ("heads/predictions", "heads/detection", "heads/tower", "heads/cells")
 OWN_PIXELS = {
     "resized": "model/boxes_resized.py.jinja",
@@ -91,7 +93,7 @@ TASK = Task(
         "native": (),
         "coco": ("dataset/from_coco_objects",),
         "voc": ("dataset/from_voc_objects",),
-        "yolo": ("dataset/from_yolo_objects",),
+        "yolo": ("dataset/from_yolo_objects", "dataset/yolo_lines"),
     },
     parsers=("dataset/parse_objects",),
     empty_note="`[]` is one without objects",

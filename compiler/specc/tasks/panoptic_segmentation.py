@@ -5,9 +5,15 @@ from __future__ import annotations
 from specc.heads.panoptic_segmentation import map_levels
 from specc.job import PanopticSegmentation
 from specc.plan_source import Line, constant, literal
+from specc.tasks.contract import PREDICTED, HeadContract
 from specc.tasks.instance_segmentation import GRIDS, MASKS, cell_of, masks_constant
 from specc.tasks.maps import SUFFIXES_LINE
-from specc.tasks.object_detection import CONSTANTS, DETECTOR, strides_constant
+from specc.tasks.object_detection import (
+    CONSTANTS,
+    DETECTOR,
+    DETECTOR_OUTPUTS,
+    strides_constant,
+)
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 LEAST = constant(
@@ -26,13 +32,17 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
     thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
     path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
     maps = f"maps_of_segments({labels}, {things}, sample.height, sample.width)"
+    native = code.job.data.format == "native"
+    pages = f"parse_panoptic({code.given}, {colors}, {things}, height, width)"
+    of_coco = f'{code.given}, path.with_suffix(""), {names}, {things}, (height, width)'
     return HeadExpressions(
         construction=f"PanopticHead({made})",
         loss=f"panoptic_loss({code.outputs}, {code.targets}, {weights})",
         decode=f"decode_panoptic({code.outputs}, {thresholds}, {head.max_detections})",
         own=f"(height, width), {cell_of(code)}, {things}, {stuff}",
         annotations=f"read_panoptic_maps(folder, {names}, {colors}, {things})",
-        parse=f"parse_panoptic({code.given}, {colors}, {things}, height, width)",
+        parse=pages if native else f"parse_coco_panoptic({of_coco}, counts)",
+        things=f"{{{names}[thing] for thing in {things}}}",
         place=f"moved_panoptic({labels}, transform, {things}, {stuff}, {stride})",
         words=(
             f"panoptic_in_words({code.results}, row, {stride}, ratio, limits,"
@@ -55,8 +65,38 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
             constant(
                 colors, head.colors, "of the categories in maps; black is unknown"
             ),
-            SUFFIXES_LINE,
+            *((SUFFIXES_LINE,) if native else ()),
         ),
+    )
+
+
+def contract(head: PanopticSegmentation, names: str) -> HeadContract:
+    colors, folder = f"colors_of({literal(head.name)})", literal(f"{head.name}-maps")
+    things = f"{names.removesuffix('CATEGORIES')}THINGS"
+    segments = f"some_segments(number, len({names}), height, width)"
+    entry = (
+        f'"categories": [*{names}], "colors": dict(zip({names}, {colors})),'
+        f' "things": [{names}[i] for i in {things}], "annotations": {folder}'
+    )
+    return HeadContract(
+        label=f"save_segments(folder / {folder}, number, {segments}, {colors})",
+        found={"categories": PREDICTED, "instances": PREDICTED},
+        sections=(
+            "contract/some_segments",
+            "contract/colors_of",
+            "contract/save_segments",
+            "contract/save_pages",
+        ),
+        outputs={
+            **{name: f"instances.{at}" for name, at in DETECTOR_OUTPUTS.items()},
+            "kernels": "instances.kernels",
+            "features": "instances.features",
+        },
+        coco="contract/coco_panoptic",
+        listed=(segments, ("contract/some_segments",)),
+        things=things,
+        metadata=f'{{"task": {literal(TASK.title)}, {entry}}}',
+        tells=len(head.things) < len(head.categories),
     )
 
 
@@ -120,7 +160,10 @@ TASK = Task(
         "colors: {NAME: [red, green, blue], ...}",
     ),
     map_suffix="tif",
-    readers={"native": ()},
+    readers={"native": (), "coco": ("dataset/from_coco_panoptic",)},
+    coco_compared="dataset/compare_coco_panoptic",
+    coco_docstring="dataset/coco_panoptic",
+    coco_folder="dataset/image_folder_panoptic",
     native_readers=(
         "dataset/panoptic_maps",
         "dataset/class_maps",
@@ -129,11 +172,19 @@ TASK = Task(
         "dataset/entries",
         "dataset/yaml",
     ),
-    parsers=(
-        "dataset/parse_panoptic",
-        "dataset/pages",
-        "dataset/instances_of",
-    ),
+    format_parsers={
+        "native": (
+            "dataset/parse_panoptic",
+            "dataset/pages",
+            "dataset/scaled",
+            "dataset/instances_of",
+        ),
+        "coco": (
+            "dataset/parse_coco_panoptic",
+            "dataset/scaled",
+            "dataset/instances_of",
+        ),
+    },
     folder_note="Categories and instances are two pages of a file.",
     meaning=("categories",),
     moves=True,
@@ -148,4 +199,5 @@ TASK = Task(
     drawings=("draw/panoptic",),
     drawing_tools=("draw/write",),
     requirements=("faster-coco-eval",),
+    contract=contract,
 )

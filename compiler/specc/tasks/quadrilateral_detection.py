@@ -5,8 +5,14 @@ from __future__ import annotations
 from specc.job import QuadrilateralDetection
 from specc.plan_source import literal
 from specc.tasks.contract import HeadContract
-from specc.tasks.keypoint_detection import DETECTOR_OUTPUTS, SIMILARITIES
-from specc.tasks.object_detection import CONSTANTS, DETECTOR, DRAWN, strides_constant
+from specc.tasks.keypoint_detection import SIMILARITIES
+from specc.tasks.object_detection import (
+    CONSTANTS,
+    DETECTOR,
+    DETECTOR_OUTPUTS,
+    DRAWN,
+    strides_constant,
+)
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 

@@ -62,7 +62,11 @@ def contract(head: SemanticSegmentation, names: str) -> HeadContract:
     return HeadContract(
         label=f"some_class_map({place}, {colors})",
         found={"categories": PREDICTED},
-        sections=("contract/some_class_map", "contract/save_map"),
+        sections=(
+            "contract/some_class_map",
+            "contract/colors_of",
+            "contract/save_map",
+        ),
         metadata=f'{{{task}, {entry}, "annotations": {folder}}}',
         tells=len(head.categories) > 1,
     )

@@ -60,6 +60,7 @@ class HeadExpressions:
     place: str = ""  # of sample, transform, canvas, rng: its target; "": the label
     evidence: str = ""  # of sample, words: what its metric needs; "": the words
     annotations: str = ""  # of folder: its annotations by image; "": read_annotations
+    things: str = ""  # the set of the names of its things, if it tells them from stuff
     names: str = ""  # the source of its names, if it is not the literal of a tuple
     viewed: str = ""  # of words, view: the words of an image and of a view of it
     saved: str = ""  # of words, drawing, taken: the name of a file that it writes
@@ -116,6 +117,9 @@ class Task:
         '{item["id"]: str(item["name"]) for item in content["categories"]}'
     )
     coco_found: str = "set(names.values())"  # the names in the file
+    coco_compared: str = "dataset/compare_coco"  # these with the job's
+    coco_docstring: str = "dataset/coco"
+    coco_folder: str = "dataset/image_folder"  # where the images are
     native_readers: tuple[str, ...] = (
         "dataset/annotations",
         "dataset/described",

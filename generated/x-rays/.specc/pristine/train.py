@@ -37,7 +37,7 @@ LEARNING_RATE = 0.001
 WEIGHT_DECAY = 0.01
 INITIAL_FACTOR, FINAL_FACTOR, WARMUP = 0.04, 0.001, 0.3
 EMA_DECAY = 0.999  # of the averaged weights
-BEST = "picture/psnr"  # the metric that chooses best.pt
+BEST = "picture/mae"  # the metric whose lowest value chooses best.pt
 LOG_EVERY = 10  # iterations
 SAVE_EVERY = 180  # seconds between checkpoints, at most about
 
@@ -191,7 +191,7 @@ def main(args: argparse.Namespace):
         "training images": fingerprint(training),
         "validation images": fingerprint(validation),
     }
-    state = {"iteration": 0, "elapsed_seconds": 0.0, "best": -math.inf}
+    state = {"iteration": 0, "elapsed_seconds": 0.0, "best": math.inf}
     if last.exists():
         state = resume(last, run, parts, state, args.resume == "any")
     iteration, elapsed, best = state.values()
@@ -253,10 +253,10 @@ def main(args: argparse.Namespace):
                 bar.write(f"{iteration}: {BEST} {metrics[BEST]:.3f}")
                 log.row(iteration, "validation", metrics)
                 log.pictures(iteration, averaged, validation, device)
-                if metrics[BEST] > best:
+                if metrics[BEST] < best:
                     state = {"model": averaged.state_dict(), "metrics": metrics}
                     save(args.output / "best.pt", state)
-            best = max(best, metrics[BEST])
+            best = min(best, metrics[BEST])
         if rank == 0 and (validate or overdue or stop):
             saved = time.monotonic()
             state = {name: part.state_dict() for name, part in parts.items()} | {

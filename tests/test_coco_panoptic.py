@@ -1,0 +1,197 @@
+"""The reader of COCO's panoptic files: a JSON file, and PNGs of the ids of segments."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_data import picture
+
+SKY, CAR, ROAD, PERSON = range(4)
+NAMES = ("sky", "car", "road", "person")
+KINDS = {NAMES.index(name): 10 * i for i, name in enumerate(reversed(NAMES), 1)}
+HEAD = {
+    "name": "street",
+    "task": "panoptic_segmentation",
+    "categories": NAMES,
+    "things": ("car", "person"),
+    "colors": ((70, 130, 180), (0, 0, 142), (128, 64, 128), (220, 20, 60)),
+    "layers": 1,
+    "channels": 16,
+}
+BIG = 5 + 256 * 6 + 65536 * 7  # an id that needs all three colors
+
+
+def ids() -> np.ndarray:
+    """Sky, road in two segments, two cars, a crowd, and an unknown row; 40x30."""
+    found = np.full((30, 40), 1)
+    found[15:, :20], found[15:, 20:] = 2, 300
+    found[10:20, 2:10], found[10:20, 12:20] = BIG, 70_000
+    found[10:20, 30:35] = 9
+    found[29:] = 0
+    return found
+
+
+SEGMENTS = [
+    *({"id": 1, "category_id": KINDS[SKY]}, {"id": 2, "category_id": KINDS[ROAD]}),
+    {"id": 300, "category_id": KINDS[ROAD], "iscrowd": 0},
+    {"id": BIG, "category_id": KINDS[CAR], "iscrowd": 0},
+    {"id": 70_000, "category_id": KINDS[CAR], "iscrowd": 0},
+    {"id": 9, "category_id": KINDS[PERSON], "iscrowd": 1},
+]
+
+
+def save_ids(path: Path, found: np.ndarray):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    colors = [found % 256, found // 256 % 256, found // 65536]
+    Image.fromarray(np.stack(colors, 2).astype(np.uint8)).save(path)
+
+
+def coco(folder: Path, *of_images: np.ndarray | None, **changes) -> Path:
+    """A file of images 40x30 with these ids; `changes` are of the last annotation."""
+    (folder / "images").mkdir(parents=True)
+    images, annotations = [], []
+    for number, found in enumerate(of_images):
+        Image.fromarray(picture(seed=number)).save(folder / f"images/{number}.png")
+        images.append({"id": number + 7, "file_name": f"{number}.png"})
+        item = {"image_id": number + 7, "file_name": f"{number}-ids.png"}
+        annotations.append(item | {"segments_info": SEGMENTS})
+        if found is not None:
+            save_ids(folder / "val" / f"{number}-ids.png", found)
+    annotations[-1] |= changes
+    categories = [
+        {"id": KINDS[i], "name": name, "isthing": int(name in HEAD["things"])}
+        for i, name in enumerate(NAMES)
+    ]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "val.json").write_text(json.dumps(content))
+    return folder / "val.json"
+
+
+def edit(path: Path, key: str, change) -> None:
+    content = json.loads(path.read_text())
+    content[key] = change(content[key])
+    path.write_text(json.dumps(content))
+
+
+@pytest.fixture
+def reader(emitted) -> ModuleType:
+    return emitted(HEAD, format="coco", validation="val.json").dataset
+
+
+def test_segments_are_read(reader, tmp_path, capsys):
+    first, second = reader.read_dataset(coco(tmp_path, ids(), ids()[::2, ::2]))
+    assert first.path == tmp_path / "images/0.png"
+    labels = first.labels["street"]
+    found = {
+        (kind, *box): reader.coco_mask.decode(mask).astype(bool)
+        for kind, box, mask in zip(labels.classes, labels.boxes.tolist(), labels.masks)
+    }
+    expected = {
+        (SKY, 0, 0, 40, 15): ids() == 1,
+        (ROAD, 0, 15, 40, 29): np.isin(ids(), [2, 300]),  # stuff has no instances
+        (CAR, 2, 10, 10, 20): ids() == BIG,
+        (CAR, 12, 10, 20, 20): ids() == 70_000,
+    }  # and nothing of the crowd
+    assert found.keys() == expected.keys()
+    for key, mask in expected.items():
+        np.testing.assert_array_equal(found[key], mask)
+    small = second.labels["street"]
+    assert sorted(small.classes.tolist()) == sorted(labels.classes.tolist())
+    assert all(mask["size"] == [30, 40] for mask in small.masks)
+    assert capsys.readouterr().err == ""
+
+
+def test_images_stand_beside_the_file_too(reader, tmp_path):
+    path = coco(tmp_path, ids())
+    (tmp_path / "images" / "0.png").rename(tmp_path / "0.png")
+    (tmp_path / "images").rmdir()
+    (sample,) = reader.read_dataset(path)
+    assert sample.path == tmp_path / "0.png"
+
+
+def test_segments_without_pixels_are_counted(reader, tmp_path, capsys):
+    more = [*SEGMENTS, {"id": 77, "category_id": KINDS[CAR]}]
+    (sample,) = reader.read_dataset(coco(tmp_path, ids(), segments_info=more))
+    assert len(sample.labels["street"].masks) == 4
+    assert "segments without area left out: 1" in capsys.readouterr().err
+
+
+WRONG = {
+    "its segments are missing: ": (None, {}),
+    "another aspect ratio: 30x40, the image 40x30": (ids().T, {}),
+    f"`segments_info` has no segment {BIG}": (
+        *(ids(), {"segments_info": [s for s in SEGMENTS if s["id"] != BIG]}),
+    ),
+    "1-ids.png: `segments_info` has no segment 1": (ids(), {"segments_info": []}),
+    "leads out of": (ids(), {"file_name": "../x.png"}),
+    "not a file name: 3": (ids(), {"file_name": 3}),
+    "0 annotations, not one": (ids(), {"image_id": 7}),
+}
+
+
+@pytest.mark.parametrize("said", WRONG)
+def test_wrong_segments_are_named_with_file_and_cause(reader, tmp_path, said):
+    found, changes = WRONG[said]
+    path = coco(tmp_path, ids(), found, **changes)
+    with pytest.raises(SystemExit) as caught:
+        reader.read_dataset(path)
+    first, *problems = str(caught.value).splitlines()
+    assert first.startswith(f"{path}: {len(problems)} problems")
+    assert problems[-1].startswith("  1.png: ") and said in problems[-1]
+
+
+@pytest.mark.parametrize("content", [b"", b"no png", b"\x89PNG\r\n\x1a\n", b"II*\0"])
+def test_files_that_are_no_png_are_named(reader, tmp_path, content):
+    path = coco(tmp_path, ids())
+    (tmp_path / "val" / "0-ids.png").write_bytes(content)
+    with pytest.raises(SystemExit, match="1 problems\n  0.png: .*0-ids.png"):
+        reader.read_dataset(path)
+
+
+def test_a_category_that_the_file_lacks_is_named(reader, tmp_path):
+    segments = [SEGMENTS[0] | {"category_id": 99}]
+    path = coco(tmp_path, ids(), segments_info=segments)
+    said = (
+        "val.json: not such a COCO file: .*0-ids.png: segment 1: no category has.* 99"
+    )
+    with pytest.raises(SystemExit, match=said):
+        reader.read_dataset(path)
+
+
+@pytest.mark.parametrize(
+    "key, change, said",
+    [
+        ("categories", lambda c: [x | {"isthing": 1} for x in c], "road, sky\n.* none"),
+        (
+            "categories",
+            lambda c: [{k: x[k] for k in ("id", "name")} for x in c],
+            "none",
+        ),
+        (
+            "categories",
+            lambda c: [*c, {"id": 5, "name": "x"}],
+            "only in the dataset: x",
+        ),
+        ("categories", lambda c: 3, "not such a COCO file"),
+        ("annotations", lambda a: [{}], "not such a COCO file: KeyError: 'image_id'"),
+        ("images", lambda i: [], "not such a COCO file: KeyError: 7"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_told(reader, tmp_path, key, change, said):
+    path = coco(tmp_path, ids())
+    edit(path, key, change)
+    with pytest.raises(SystemExit, match=said):
+        reader.read_dataset(path)
+
+
+def test_other_things_than_the_job_s_are_told(reader, tmp_path):
+    path = coco(tmp_path, ids())
+    edit(path, "categories", lambda c: [x | {"isthing": x["name"] == "car"} for x in c])
+    with pytest.raises(SystemExit, match="the things differ from the job's") as caught:
+        reader.read_dataset(path)
+    assert "only in the job: person" in str(caught.value)
