@@ -163,6 +163,10 @@ def weights(whole) -> Path:
     return path
 
 
+def rows(log: Path) -> int:
+    return len(log.read_text().splitlines()) if log.exists() else 0
+
+
 def load(path: Path) -> dict:
     return torch.load(path, map_location="cpu", weights_only=True)
 
@@ -196,18 +200,19 @@ def test_weights_have_their_names_and_shapes(net):
 
 
 def test_a_killed_run_goes_on_to_the_same_end(code, data, whole, tmp_path):
-    last, end = tmp_path / "last.pt", time.monotonic() + PATIENCE
+    """Killed at its second validation, when its log is ahead of its checkpoint."""
+    log, end = tmp_path / "metrics.jsonl", time.monotonic() + PATIENCE
     command = [sys.executable, *training(data, tmp_path)]
     quiet = {"stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, cwd=code, env=ENVIRONMENT, **quiet)
-    while process.poll() is None and not last.exists() and time.monotonic() < end:
+    while process.poll() is None and rows(log) < 3 and time.monotonic() < end:
         time.sleep(0.01)
     process.kill()
     process.wait()
-    assert 0 < load(last)["iteration"] < ITERATIONS
+    assert 0 < load(tmp_path / "last.pt")["iteration"] < ITERATIONS
     run(code, *training(data, tmp_path))
 
-    expected, found = load(whole / "last.pt"), load(last)
+    expected, found = (load(output / "last.pt") for output in (whole, tmp_path))
     for name, value in expected["model"].items():
         assert torch.equal(found["model"][name], value), name
     logs = [(output / "metrics.jsonl").read_text() for output in (whole, tmp_path)]
