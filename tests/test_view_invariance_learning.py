@@ -226,7 +226,7 @@ def test_a_new_process_finds_the_same(output, job, world, tmp_path):
     run(job, "predict.py", *flags, "--output", tmp_path / "out", tmp_path / "a.png")
     report = json.loads((tmp_path / "out" / "predictions.json").read_text())
     (words,) = [one["views"] for one in report.values()]
-    assert list(words) == ["representation"] and len(words["representation"]) == 32
+    assert list(words) == ["representation"] and len(words["representation"]) == 128
 
 
 @pytest.mark.slow
