@@ -6,6 +6,7 @@ which stands in nothing that specc writes, so that it can be found in the output
 
 from __future__ import annotations
 
+import copy
 import json
 import string
 from typing import Any
@@ -62,7 +63,7 @@ def jobs() -> st.SearchStrategy[dict]:
 @st.composite
 def nearly_valid(draw) -> Any:
     """A job in which one to three values or keys are not what they should be."""
-    job = draw(jobs())
+    job = copy.deepcopy(draw(jobs()))  # its lists may be those that are drawn from
     for _ in range(draw(st.integers(1, 3))):
         holder = draw(st.sampled_from(list(_holders(job))))
         keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))

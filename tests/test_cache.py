@@ -492,7 +492,7 @@ def test_metrics_are_those_without_a_cache(world):
     assert logs[0] == logs[1]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_two_processes_fill_it_for_each_other(world, job):
     """A second pair of them reads what the first one kept, and ends alike."""
     shutil.rmtree(world / "decoded", ignore_errors=True)

@@ -27,7 +27,7 @@ from specc.tasks import TASKS
 
 SECONDS = 60  # of processor time for a whole contract
 PATIENCE = 600  # seconds until it counts as stuck
-QUICK = ("blood-cells", "shapes-and-scenes")
+QUICK = ("shapes-and-scenes",)
 NONE = ("micrographs", "x-rays")  # of tasks that have no contract yet
 OTHERS = sorted(
     {path.parent.name for path in GENERATED.glob("*/job.json")} - {*QUICK, *NONE}

@@ -26,7 +26,11 @@ pytestmark = pytest.mark.slow
 BEST = {"shapes": "ap", "scene": "pq"}
 
 
-@pytest.fixture(scope="module", params=[SHAPES, PANOPTIC], ids=BEST)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(SHAPES, marks=pytest.mark.soak), PANOPTIC],
+    ids=BEST,
+)
 def head(request) -> dict:
     return request.param
 

@@ -30,7 +30,10 @@ HEADS = {"reach": POSES, "corners": QUADS}
 TERMS = {"reach": ("keypoints", "presence"), "corners": ("corners",)}
 
 
-@pytest.fixture(scope="module", params=HEADS)
+@pytest.fixture(
+    scope="module",
+    params=["reach", pytest.param("corners", marks=pytest.mark.soak)],
+)
 def job(world, request) -> Path:
     return make(world / f"points-{request.param}", HEADS[request.param])
 
