@@ -25,7 +25,7 @@ from specc.format import MODE
 from specc.plan import plan
 from specc.plan_source import COLUMNS
 from specc.render import environment, render
-from specc.tasks import TASKS, tasks_of
+from specc.tasks import tasks_of
 
 TEMPLATES = resources.names("templates")
 
@@ -33,6 +33,16 @@ TEMPLATES = resources.names("templates")
 # ---- Jobs: every pair of two options' values occurs ----
 
 
+CONVERTED = [  # a head, and the task that its dataset's annotations are for
+    ("cells", "quadrilateral detection"),
+    ("quads", "object detection"),
+    ("tags", "instance segmentation"),
+    ("tags", "keypoint detection"),
+    ("tags", "semantic segmentation"),
+    ("tags", "multiclass classification"),
+    ("mask", "panoptic segmentation"),
+    ("face", "multiclass classification"),
+]
 HEADS = {
     "classifier": ["kind"],
     "detector": ["cells"],
@@ -63,6 +73,7 @@ HEADS = {
     "text": ["word"],
     "text, token by token": ["line"],
     "text twice, detector": ["word", "line", "cells"],
+    **{f"{name} from {source}": [name] for name, source in CONVERTED},
 }
 FORMATS = {
     "native": set(HEADS),
@@ -142,8 +153,10 @@ def is_valid(choice: dict) -> bool:
     off = {"scale": 0, "color": 0}
     changes = off if choice["augmentation"] is False else choice["augmentation"]
     same_views = changes.get("scale", 0.25) == changes.get("color", 0.2) == 0
+    untold = "from keypoint" in choice["heads"] and choice["categories"] > 1
     return (
         not ("views" in choice["heads"] and same_views)
+        and not untold
         and choice["heads"] in FORMATS[choice["format"]]
         and (neck is None or neck[0] <= top and not one_level)
         and (start["kind"] != "imagenet" or has_weights)
@@ -219,6 +232,7 @@ def job_of(choice: dict) -> dict:
             **{key: choice[key] for key in ("format", "augmentation", "cache")},
             "channels": choice["channels"],
             "validation": choice["validation"],
+            "task": choice["heads"].partition(" from ")[2].replace(" ", "_") or None,
         },
         "model": {
             "backbone": backbone,
@@ -275,9 +289,9 @@ def rendered_job(given: dict) -> Compiled:
 
 def compiled_with_tests(choice: dict) -> Compiled:
     """With a contract, where all of its tasks have one."""
-    job = job_of(choice)
-    tests = all(TASKS[head["task"]].contract for head in job["model"]["heads"])
-    return compile_job(json.dumps(job).encode(), tests=tests)
+    data = json.dumps(job_of(choice)).encode()
+    tests = all(task.contract for task in tasks_of(analyse(data)[0]))
+    return compile_job(data, tests=tests)
 
 
 def check_code(compiled: Compiled, folder: Path, capsys) -> None:

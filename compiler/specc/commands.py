@@ -197,13 +197,17 @@ def _compiled(files: list[JobFile]) -> Iterable[tuple]:
 
 def _write(file: JobFile, compiled, force: bool, hint: bool) -> None:
     from specc import record
+    from specc.conversions import in_words
     from specc.output import output_of
     from specc.write import write
 
     output = output_of(file, compiled)
     written = write(output, force)
     stamp = stamps.Stamp(
-        compiled.summary.parameters, written.kept, tuple(compiled.warnings)
+        compiled.summary.parameters,
+        written.kept,
+        tuple(compiled.warnings),
+        tuple(in_words(compiled.job)),
     )
     recorded = record.record_of(output.files, output.job)
     stamps.leave(file.folder, file.data, [*output.files, *recorded], stamp, file.tests)
@@ -224,6 +228,7 @@ def _say_built(file: JobFile, stamp: stamps.Stamp, written=None) -> None:
     state = "" if changed else ", up to date"
     name = click.style(file.name, bold=True)
     click.echo(f"{name}: {file.folder}{state} ({stamp.parameters:,} parameters)")
+    _say_list("converts", stamp.conversions)
     if changed:
         _say_list("wrote", written.written)
         _say_list("removed", written.removed)

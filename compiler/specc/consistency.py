@@ -1,15 +1,16 @@
 """Values that are legal one by one and contradict each other: E301..E322; further ones in
-consistency_maps.py, consistency_keypoints.py and consistency_panoptic.py."""
+consistency_data.py, consistency_maps.py, consistency_keypoints.py and
+consistency_panoptic.py."""
 
 from __future__ import annotations
 
-from specc import consistency_keypoints
+from specc import consistency_data, consistency_keypoints
 from specc.backbones import TABLES
 from specc.consistency_maps import map_findings
 from specc.consistency_panoptic import things_are_categories
 from specc.diagnostics import Diagnostic
 from specc.job import Job
-from specc.schema import head, metrics_of
+from specc.schema import metrics_of
 from specc.words import did_you_mean, listed, quoted
 
 
@@ -23,7 +24,8 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _milestones,
         _validation_set,
         _validations,
-        _formats,
+        consistency_data.formats,
+        consistency_data.conversions,
         _views,
         _imagenet,
         _frozen_levels,
@@ -35,7 +37,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         consistency_keypoints.flip_pairs,
         consistency_keypoints.sigmas,
         consistency_keypoints.mirroring,
-        _one_task,
+        consistency_data.one_task,
         _tokens,
     )
     return [finding for rule in rules for finding in rule(job, given)]
@@ -129,40 +131,6 @@ def _validations(job: Job, given: dict) -> list[Diagnostic]:
     message = f"{count} validations do not fit into {most} iterations"
     help = f"set /trainer/validations to {most} or less"
     return [Diagnostic("E306", message, ("trainer", "validations"), help=help)]
-
-
-def _formats(job: Job, given: dict) -> list[Diagnostic]:
-    findings = []
-    for index, one in enumerate(job.heads):
-        formats = head(one.task)["x-formats"]
-        if job.data.format not in formats:
-            message = (
-                f"head `{one.name}` learns {one.task}, "
-                f"the format `{job.data.format}` holds no annotations for it"
-            )
-            path = ("model", "heads", index, "task")
-            help = f"set /data/format to {listed(formats, 'or')}"
-            findings.append(Diagnostic("E307", message, path, help=help))
-    return findings
-
-
-def _one_task(job: Job, given: dict) -> list[Diagnostic]:
-    """A COCO file, or YOLO's labels, are read for one task: E345."""
-    first, layout = job.heads[0], {"coco": "COCO", "yolo": "YOLO"}
-    if job.data.format not in layout:
-        return []
-    return [
-        Diagnostic(
-            "E345",
-            f"heads `{first.name}` and `{other.name}` read other parts of"
-            f" {layout[job.data.format]} files",
-            ("model", "heads", index, "task"),
-            note="such a file is read for heads of one task",
-            help="set /data/format to native, or train the two in jobs of their own",
-        )
-        for index, other in enumerate(job.heads)
-        if other.task != first.task
-    ]
 
 
 def _views(job: Job, given: dict) -> list[Diagnostic]:

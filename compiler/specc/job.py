@@ -30,6 +30,7 @@ class Data:
     validation_fraction: float
     resolution: tuple[int, int]  # height, width in pixels
     format: str  # native, folders, coco, voc, yolo, csv
+    task: str | None  # that the annotations are for; None: each head's own
     channels: int  # 1 (grey), 3 (RGB) or 4 (RGB and another band)
     augmentation: Augmentation | None
     cache: str | None  # the folder of decoded images
@@ -62,10 +63,21 @@ class BiFPN(Neck):
 
 
 @dataclass(frozen=True)
+class HeadData:
+    """Where a head's labels come from."""
+
+    train: str
+    validation: str | None  # None: a part of the training set, by seed
+    format: str
+    task: str | None = None  # that the annotations are for; None: the head's own
+
+
+@dataclass(frozen=True)
 class Head:
     name: str
     task: str
     loss_weight: float
+    data: HeadData | None  # None: that of the job, for the head's own task
 
 
 @dataclass(frozen=True)
@@ -278,3 +290,9 @@ class Job:
     neck: Neck | None
     heads: tuple[Head, ...]
     trainer: Trainer
+
+
+def source_of(job: Job, head: Head) -> HeadData:
+    """Where the labels of a head come from."""
+    data = job.data
+    return head.data or HeadData(data.train, data.validation, data.format)

@@ -65,7 +65,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "lone_maps": LONE_MAPS[len(heads) > 1],
         "paired_maps": PAIRED_MAPS[len(heads) > 1],
         "coco_what": tasks[0].coco_what,
-        "coco_key": tasks[0].names,
+        "coco_key": tasks[0].dataset_key or tasks[0].names,
         "coco_names": tasks[0].coco_names,
         "coco_found": tasks[0].coco_found,
         "coco_compared": f"{tasks[0].coco_compared}.py.jinja",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from specc.conversions import way_to
 from specc.cost import Level, Summary
-from specc.job import Head, Job
+from specc.job import Head, Job, source_of
 from specc.plan_neck import NeckPlan
 from specc.plan_source import Line, constant, literal
+from specc.tasks.converted import converted
 from specc.tasks import HeadCode, HeadExpressions, Task, names_of, task_of
 
 NAMES_IN_CODE = 100  # more stand in a file of their own
@@ -62,6 +64,8 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
     read = [level for level in summary.levels if head.name in level.heads]
     code = _code(job, head, task, read)
     expressions = task.plan(head, code)
+    if way := way_to(head):
+        expressions = converted(expressions, way, code.format, code)
     if not expressions.place:
         expressions = replace(expressions, place=code.labels)
     names = names_of(head, task)
@@ -86,7 +90,7 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         own_pixels=task.own_pixels.get(
             "resized" if job.backbone.resize_input else "whole", ""
         ),
-        names_key=task.names,
+        names_key=task.dataset_key or task.names,
         compared=f"dataset/compare_folders{'_trained' * task.open_names}.py.jinja",
         stack=task.stack,
     )
@@ -95,11 +99,13 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
 def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
     """The names of a head in the emitted modules."""
     several = len(job.heads) > 1
-    keyed = job.data.format == "csv" or several and job.data.format == "native"
+    form = source_of(job, head).format
+    keyed = form == "csv" or several and form == "native"
     prefix = f"{code_name(head.name).upper()}_" if several else ""
     key = f"[{literal(head.name)}]"
     return HeadCode(
         job=job,
+        format=form,
         name=head.name,
         prefix=prefix,
         constant=f"{prefix}{task.names.upper()}",

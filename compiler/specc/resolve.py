@@ -20,6 +20,7 @@ from specc.job import (
     Data,
     DepthEstimation,
     Head,
+    HeadData,
     Initialization,
     InstanceSegmentation,
     Job,
@@ -84,7 +85,7 @@ def _job(given: dict) -> Job:
     backbone = Backbone(**model["backbone"])
     neck = _neck(given_model, model, backbone)
     heads = tuple(
-        _head(one_given, one, backbone, neck)
+        _head(one_given, one, backbone, neck, filled["data"])
         for one_given, one in zip(given_model["heads"], model["heads"])
     )
     trainer = _trainer(given.get("trainer") or {}, filled["trainer"], heads)
@@ -168,12 +169,32 @@ def _settle(given: dict, bottom: int, top: int) -> tuple[int, int]:
     return bottom, top
 
 
-def _head(given: dict, filled: dict, backbone: Backbone, neck: Neck | None) -> Head:
-    """The head with its levels clipped to those that exist, where they are not given."""
+def _head_data(filled: dict, shared: dict) -> HeadData | None:
+    """A head's own data; what is absent is that of the job, but a training set of its own
+    is not validated on another's images. None where all of it is the job's."""
+    own = filled["data"] or {"train": None, "validation": None, "format": None}
+    task = own.get("task") or shared["task"]
+    validation = own["validation"] or (None if own["train"] else shared["validation"])
+    data = HeadData(
+        own["train"] or shared["train"],
+        validation,
+        own["format"] or shared["format"],
+        None if task == filled["task"] else task,
+    )
+    of_job = HeadData(shared["train"], shared["validation"], shared["format"])
+    return None if data == of_job else data
+
+
+def _head(
+    given: dict, filled: dict, backbone: Backbone, neck: Neck | None, data: dict
+) -> Head:
+    """The head with its levels clipped to those that exist, where they are not given;
+    `data` is that of the job."""
     derived: dict[str, Any] = {
         key: _frozen(value) for key, value in filled.items() if isinstance(value, list)
     }
     derived["name"] = filled["name"] or filled["task"]
+    derived["data"] = _head_data(filled, data)
     if filled.get("ordered") and given.get("label_smoothing") is None:
         derived["label_smoothing"] = 0.0
     if isinstance(filled.get("tokens"), str):

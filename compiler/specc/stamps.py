@@ -32,6 +32,7 @@ class Stamp:
     parameters: int
     kept: tuple[str, ...]  # files with the user's edits
     warnings: tuple[Diagnostic, ...]
+    conversions: tuple[str, ...] = ()  # of annotations, a line for each head
 
 
 def find(folder: Path, data: bytes, tests: bool = False) -> Stamp | None:
@@ -47,7 +48,8 @@ def find(folder: Path, data: bytes, tests: bool = False) -> Stamp | None:
             Diagnostic(**dict(warning, path=tuple(warning["path"])))
             for warning in stored["warnings"]
         ]
-        return Stamp(stored["parameters"], tuple(stored["kept"]), tuple(warnings))
+        kept, conversions = tuple(stored["kept"]), tuple(stored["conversions"])
+        return Stamp(stored["parameters"], kept, tuple(warnings), conversions)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 

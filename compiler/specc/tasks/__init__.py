@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from specc.conversions import way_to
 from specc.job import Head, Job
 from specc.tasks import (
     autoregressive_text_recognition,
@@ -22,6 +23,7 @@ from specc.tasks import (
     semantic_segmentation,
     view_invariance_learning,
 )
+from specc.tasks.converted import converted_task
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
@@ -56,9 +58,11 @@ __all__ = [
 
 
 def task_of(head: Head) -> Task:
-    """The record of a head, as its options have it."""
+    """The record of a head, as its options and its dataset have it."""
     task = TASKS[head.task]
-    return task.variant(head) if task.variant else task
+    task = task.variant(head) if task.variant else task
+    way = way_to(head)
+    return converted_task(task, way, head.data.format, TASKS) if way else task
 
 
 def tasks_of(job: Job) -> list[Task]:

@@ -33,7 +33,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
     thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
     made = f"{code.width}, {head.layers}, len({names}), {prefix}STRIDES"
     task = literal(TASK.title)
-    native = code.job.data.format == "native"
+    native = code.format == "native"
     path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
     given, counted = code.given, "height, width, counts"
     parsed = {
@@ -49,7 +49,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         decode=f"decode_instances({code.outputs}, {thresholds}, {head.max_detections})",
         own=cell_of(code),
         annotations=f"read_class_maps(folder, {task}, {names}, {colors})",
-        parse=parsed[code.job.data.format],
+        parse=parsed[code.format],
         place=f"moved_instances({code.labels}, transform)",
         words=f"instances_in_words({code.results}, row, {names}, {stride}, ratio, limits)",
         label_words=f"labelled_instances({code.labels}, {names})",
@@ -154,6 +154,7 @@ TASK = Task(
         "dataset/class_maps",
         "dataset/maps",
         "dataset/described",
+        "dataset/names_of",
         "dataset/entries",
         "dataset/yaml",
     ),

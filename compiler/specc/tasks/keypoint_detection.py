@@ -32,7 +32,7 @@ def plan(head: KeypointDetection, code: HeadCode) -> HeadExpressions:
     thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
     data, paired = code.job.data, head.flip_pairs is not None
     mirrors = data.augmentation is not None and data.augmentation.mirrors
-    compares = paired and data.format == "native"
+    compares = paired and code.format == "native"
     pairs = f", {names}, {prefix}FLIP_PAIRS"
     mirrored = pairs if mirrors else ""
     return HeadExpressions(

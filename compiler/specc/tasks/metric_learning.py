@@ -27,7 +27,9 @@ def plan(head: MetricLearning, code: HeadCode) -> HeadExpressions:
         metrics=f"retrieval_metrics({code.all_labels()}, {code.all_found()})",
         words_example=f'"{head.name}": {{embedding}}',
         annotation="NAME",
-        annotations=f"read_identities(folder, {names}, training)",
+        annotations=(
+            f'read_identities(folder, "metric learning", "identities", {names}, training)'
+        ),
         dataset_constants=(Line(numbers, numbered),),
     )
 
@@ -58,6 +60,7 @@ TASK = Task(
     native_readers=(
         "dataset/identities",
         "dataset/described",
+        "dataset/names_of",
         "dataset/entries",
         "dataset/yaml",
     ),

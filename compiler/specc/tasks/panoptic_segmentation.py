@@ -32,7 +32,7 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
     thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
     path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
     maps = f"maps_of_segments({labels}, {things}, sample.height, sample.width)"
-    native = code.job.data.format == "native"
+    native = code.format == "native"
     pages = f"parse_panoptic({code.given}, {colors}, {things}, height, width)"
     of_coco = f'{code.given}, path.with_suffix(""), {names}, {things}, (height, width)'
     return HeadExpressions(
@@ -169,6 +169,7 @@ TASK = Task(
         "dataset/class_maps",
         "dataset/maps",
         "dataset/described",
+        "dataset/names_of",
         "dataset/entries",
         "dataset/yaml",
     ),

@@ -10,7 +10,7 @@ from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 def plan(head: Regression, code: HeadCode) -> HeadExpressions:
     limits, given = f"{code.prefix}RANGE", code.given
-    if code.job.data.format == "csv":
+    if code.format == "csv":
         given = f"as_number({given})"
     return HeadExpressions(
         construction=f"RegressionHead({code.width}, {limits})",

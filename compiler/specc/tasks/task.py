@@ -16,6 +16,7 @@ class HeadCode:
     """What the code of one head is made of: names that the emitted modules give it."""
 
     job: Job
+    format: str  # of its dataset
     name: str  # of the head
     prefix: str  # of its constants: empty where it is alone
     constant: str  # the tuple of its names
@@ -88,6 +89,7 @@ class Task:
     variant: Callable[[Any], Task] | None = None
 
     described_as: str = ""  # in a dataset's metadata.yaml
+    dataset_key: str = ""  # of its names there; "": as in the job
 
     names: str = (
         ""  # the head's field that names what it finds, such as categories; or ""
@@ -123,6 +125,7 @@ class Task:
     native_readers: tuple[str, ...] = (
         "dataset/annotations",
         "dataset/described",
+        "dataset/names_of",
         "dataset/entries",
         "dataset/yaml",
     )

@@ -84,6 +84,7 @@ LABELLED = replace(
     native_readers=(
         "dataset/annotations",
         "dataset/described",
+        "dataset/names_of",
         "dataset/entries",
         "dataset/yaml",
     ),

@@ -1,0 +1,233 @@
+"""Heads whose labels are made of annotations for another task: how these are read, and
+the conversions that follow."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+
+from specc.plan_source import Line, literal
+from specc.tasks.maps import SUFFIXES_LINE
+from specc.tasks.semantic_segmentation import MODES_LINE
+from specc.tasks.task import HeadCode, HeadExpressions, Task
+
+NAMED = ("dataset/entries", "dataset/yaml")
+LISTED = ("dataset/annotations", "dataset/described", "dataset/names_of", *NAMED)
+MAPS = ("dataset/maps", "dataset/described", "dataset/names_of", *NAMED)
+COLORED = ("dataset/colored_maps", "dataset/colors_of", *MAPS)
+MASKS = ("dataset/pages", "dataset/scaled", "dataset/instances_of")
+MASK_LIBRARY = ("faster-coco-eval",)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How annotations become labels of the last task of some way.
+
+    In expressions NAMES are those of the head, GIVEN is the annotation of an image, and
+    COLORS are those of the head.
+    """
+
+    annotations: str  # of folder, in the native format
+    parse: dict[str, str]  # by format, "" for any other; "": as the head does it
+    example: str  # of an annotation
+    readers: tuple[str, ...]  # sections of dataset.py that read native annotations
+    parsers: dict[str, tuple[str, ...]] = field(default_factory=dict)  # likewise
+    constants: tuple[Line, ...] = ()
+    in_folder: bool = False  # native annotations are files
+    requirements: tuple[str, ...] = ()
+
+
+def _listed(title: str, key: str, parse: str, example: str, *parsers: str) -> Reading:
+    native = f"read_annotations(folder, {literal(title)}, {literal(key)}, NAMES)"
+    return Reading(native, {"": parse}, example, LISTED, {"": parsers})
+
+
+_CATEGORY = "NAME"
+_COLOR = "each pixel in the color of its category, black where unknown"
+_OBJECTS = "[{category: NAME, bbox: [left, top, right, bottom]}, ...]"
+_CORNERS = "[{category: NAME, quadrilateral: [[x, y], ... four]}, ...]"
+_PLACED = "NAMES, height, width"
+_SIZED = f"{_PLACED}, counts"
+_CLASS_MAPS = dict(
+    parse={"": "labels_of_map(*GIVEN, height, width)"},
+    example=_COLOR,
+    readers=COLORED,
+    parsers={"": ("dataset/labels_of_map", "dataset/parse_map")},
+    constants=(MODES_LINE, SUFFIXES_LINE),
+    in_folder=True,
+)
+READINGS = {  # the longest begin of a way that stands here is taken
+    ("object_detection",): _listed(
+        "object detection",
+        "categories",
+        f"parse_objects(GIVEN, {_SIZED})",
+        _OBJECTS,
+        "dataset/parse_objects",
+    ),
+    ("quadrilateral_detection",): _listed(
+        "quadrilateral detection",
+        "categories",
+        "parse_quadrilaterals(GIVEN, NAMES, height, width)",
+        _CORNERS,
+        "dataset/parse_quadrilaterals",
+    ),
+    ("keypoint_detection", "object_detection"): Reading(
+        'annotations_for(folder, "keypoint detection")',
+        {"": f"parse_objects(boxes_of_keypoints(GIVEN, {_PLACED}), {_SIZED})"},
+        "[{KEYPOINT: [x, y], KEYPOINT: null, ...}, ...]",
+        ("dataset/annotations_for", *NAMED),
+        {"": ("dataset/boxes_of_keypoints", "dataset/parse_objects")},
+    ),
+    ("instance_segmentation",): Reading(
+        'read_colored_maps(folder, "instance segmentation", NAMES)',
+        {
+            "native": "parse_pages(*GIVEN, height, width)",
+            "coco": f"parse_segments(GIVEN, {_SIZED})",
+            "yolo": f"parse_polygons(GIVEN, {_SIZED})",
+        },
+        "a page for each instance, black but for its category's color",
+        COLORED,
+        {
+            "native": ("dataset/parse_pages", *MASKS),
+            "coco": ("dataset/parse_segments", "dataset/filled", MASKS[-1]),
+            "yolo": ("dataset/parse_polygons", "dataset/filled", MASKS[-1]),
+        },
+        (SUFFIXES_LINE,),
+        in_folder=True,
+        requirements=MASK_LIBRARY,
+    ),
+    ("panoptic_segmentation", "instance_segmentation"): Reading(
+        "read_things(folder, NAMES)",
+        {"": "things_of(parse_panoptic(*GIVEN, height, width), len(NAMES))"},
+        "each pixel in the color of its category; the number of its instance",
+        ("dataset/read_things", "dataset/colors_of", "dataset/maps")
+        + ("dataset/names_of", *NAMED),
+        {"": ("dataset/things_of", "dataset/parse_panoptic", *MASKS)},
+        (SUFFIXES_LINE,),
+        in_folder=True,
+        requirements=MASK_LIBRARY,
+    ),
+    ("panoptic_segmentation", "semantic_segmentation"): Reading(
+        'read_class_maps(folder, "panoptic segmentation", NAMES, COLORS)',
+        {},
+        _COLOR,
+        ("dataset/class_maps", *MAPS),
+        {"": ("dataset/parse_map",)},
+        in_folder=True,
+    ),
+    ("panoptic_segmentation", "semantic_segmentation", "multilabel_classification"): (
+        Reading(
+            'read_colored_maps(folder, "panoptic segmentation", NAMES)', **_CLASS_MAPS
+        )
+    ),
+    ("semantic_segmentation", "multilabel_classification"): Reading(
+        'read_colored_maps(folder, "semantic segmentation", NAMES)', **_CLASS_MAPS
+    ),
+    ("multiclass_classification",): _listed(
+        "multiclass classification",
+        "categories",
+        "parse_category(GIVEN, NAMES)",
+        _CATEGORY,
+        "dataset/parse_category",
+    ),
+    ("multiclass_classification", "metric_learning"): Reading(
+        'read_identities(folder, "multiclass classification", "categories", NAMES,'
+        " training)",
+        {},
+        _CATEGORY,
+        ("dataset/identities", *LISTED[1:]),
+        {"": ("dataset/parse_identity",)},
+    ),
+    ("metric_learning", "multiclass_classification"): _listed(
+        "metric learning",
+        "identities",
+        "parse_category(GIVEN, NAMES)",
+        _CATEGORY,
+        "dataset/parse_category",
+    ),
+}
+STEPS = {  # of labels: LABEL becomes that of the second task
+    ("instance_segmentation", "object_detection"): "boxes_of_instances(LABEL)",
+    ("quadrilateral_detection", "object_detection"): "boxes_of_quadrilaterals(LABEL)",
+    ("object_detection", "quadrilateral_detection"): "quadrilaterals_of_boxes(LABEL)",
+    ("object_detection", "multilabel_classification"): "labels_of_objects(LABEL, NAMES)",
+    ("multiclass_classification", "multilabel_classification"): (
+        "labels_of_category(LABEL, NAMES)"
+    ),
+}
+COCO_CATEGORIES = '{str(item["name"]) for item in content["categories"]}'
+
+
+def _begin(way: tuple[str, ...]) -> tuple[str, ...]:
+    """The part of a way that one reading covers."""
+    begins = (way[:count] for count in range(len(way), 0, -1))
+    return next(begin for begin in begins if begin in READINGS)
+
+
+def _steps(way: tuple[str, ...]) -> list[str]:
+    """What is then applied to labels, in turn."""
+    rest = way[len(_begin(way)) - 1 :]
+    return [STEPS[pair] for pair in zip(rest, rest[1:])]
+
+
+def converted_task(
+    task: Task, way: tuple[str, ...], form: str, known: dict[str, Task]
+) -> Task:
+    """The record of a head whose dataset holds annotations for the first task of a way,
+    in this format; `known` are the records of all tasks."""
+    begin, source = _begin(way), known[way[0]]
+    reading = READINGS[begin]
+    functions = [f"dataset/{step.partition('(')[0]}" for step in _steps(way)]
+    labels = [known[name].label_types for name in way[len(begin) - 1 :]]
+    poses = way[0] == "keypoint_detection" and form == "coco"
+    return replace(
+        task,
+        described_as=source.described_as or source.title,
+        dataset_key="categories" if poses else source.names,
+        label_types=tuple(dict.fromkeys(sum(labels, ()))),
+        metadata=source.metadata,
+        in_folder=reading.in_folder,
+        readers=source.readers,
+        native_readers=reading.readers,
+        parsers=(*_of_format(reading.parsers, form), *functions),
+        format_parsers={},
+        empty_note=source.empty_note,
+        map_suffix=source.map_suffix,
+        folder_note=source.folder_note,
+        coco_what=source.coco_what,
+        coco_names=source.coco_names,
+        coco_found=COCO_CATEGORIES if poses else source.coco_found,
+        coco_compared=source.coco_compared,
+        coco_docstring=source.coco_docstring,
+        coco_folder=source.coco_folder,
+        requirements=(*task.requirements, *reading.requirements),
+        contract=None,
+    )
+
+
+def converted(
+    expressions: HeadExpressions, way: tuple[str, ...], form: str, code: HeadCode
+) -> HeadExpressions:
+    """A head's expressions, with those that read its labels replaced."""
+    reading = READINGS[_begin(way)]
+    names = {"NAMES": code.constant, "GIVEN": code.given, "COLORS": f"{code.prefix}COLORS"}
+    parse = _of_format(reading.parse, form)
+    parse = _with(parse, names) if parse else expressions.parse
+    for step in _steps(way):
+        parse = _with(step, names | {"LABEL": parse})
+    return replace(
+        expressions,
+        annotations=_with(reading.annotations, names),
+        parse=parse,
+        annotation=reading.example,
+        dataset_constants=(*expressions.dataset_constants, *reading.constants),
+    )
+
+
+def _of_format(by_format: dict, form: str):
+    return by_format.get(form, by_format.get("", ""))
+
+
+def _with(expression: str, names: dict[str, str]) -> str:
+    """An expression with its words in capitals replaced."""
+    return re.sub(r"\b(NAMES|GIVEN|COLORS|LABEL)\b", lambda m: names[m[0]], expression)

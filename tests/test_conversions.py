@@ -1,0 +1,380 @@
+"""Labels made of annotations for another task: from files to the targets of a batch."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from emitted_jobs import NAMES
+from PIL import Image
+from small_data import picture
+
+from specc import shapes, shapes_masks, shapes_points
+from specc.build import analyse
+from specc.cli import run_cli
+from specc.conversions import STEPS, sources_of, way
+from specc.diagnostics import JobError
+
+REAL = os.environ.get("SPECC_TEST_DATA")
+KINDS = list(shapes.CATEGORIES)
+SQUARES = list(shapes_points.QUADRILATERALS)
+GROUNDS = list(shapes.BACKGROUNDS)
+WHOLE = ["background", *KINDS]
+COLORS = [shapes_masks.BACKGROUND, *shapes_masks.COLORS.values()]
+NAMED = {  # the option of a head that names what it finds
+    "multilabel_classification": "labels",
+    "metric_learning": "identities",
+    "keypoint_detection": "keypoints",
+}
+
+
+def head(task: str, names: list[str], **options) -> dict:
+    named = {NAMED.get(task, "categories"): names}
+    return {"name": "one", "task": task} | named | options
+
+
+def reading(emitted, one: dict, source: str | None = None, **data) -> SimpleNamespace:
+    """The modules of a job whose views are always the same."""
+    options = {"augmentation": False, "validation": "val", "task": source} | data
+    return emitted(one, **options)
+
+
+def targets(modules, path: Path) -> dict[str, torch.Tensor]:
+    """Those of a batch of all images of a dataset."""
+    samples = modules.dataset.read_dataset(path)
+    views = modules.data.TrainingSet(samples, 0)
+    batch = [views[0, index] for index in range(len(samples))]
+    return modules.data.collate(batch)[1]["one"]
+
+
+def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]):
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        torch.testing.assert_close(value, other[name], rtol=0, atol=1e-3)
+
+
+# ---- Drawn shapes, which have annotations for every task ----
+
+SAME = [  # what is drawn for both tasks: the source, its names, the head
+    ("instance_segmentation", head("object_detection", KINDS)),
+    ("panoptic_segmentation", head("object_detection", KINDS)),
+    ("panoptic_segmentation", head("instance_segmentation", KINDS, colors=COLORS[1:])),
+    ("object_detection", head("multilabel_classification", KINDS)),
+    ("instance_segmentation", head("multilabel_classification", KINDS)),
+    ("multiclass_classification", head("metric_learning", GROUNDS)),
+    ("metric_learning", head("multiclass_classification", GROUNDS)),
+]
+
+
+@pytest.mark.parametrize(
+    "source, one", SAME, ids=[f"{source} to {one['task']}" for source, one in SAME]
+)
+def test_converted_targets_are_those_of_the_task_itself(emitted, world, source, one):
+    path = world / "shapes" / "val"
+    converted, direct = reading(emitted, one, source), reading(emitted, one)
+    found, wanted = targets(converted, path), targets(direct, path)
+    if source == "panoptic_segmentation":  # in the order of categories
+        found, wanted = map(in_order, (found, wanted))
+    assert_equal(found, wanted)
+
+
+def in_order(of_batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The objects of each image by class and place."""
+    keys = (of_batch["boxes"] * torch.tensor([1.0, 1e-3, 1e-3, 1e-3])).sum(2)
+    order = (keys - 1e4 * of_batch["classes"]).argsort(1)
+    rows = torch.arange(len(order))[:, None]
+    return {name: value[rows, order] for name, value in of_batch.items()}
+
+
+def test_panoptic_maps_become_maps_of_categories(emitted, world):
+    path, one = world / "shapes" / "val", head("semantic_segmentation", WHOLE)
+    one |= {"colors": COLORS, "channels": 8}
+    modules = reading(emitted, one, "panoptic_segmentation")
+    samples = modules.dataset.read_dataset(path)
+    assert len(samples) == 4
+    for sample in samples:
+        label = modules.data.read_categories(sample.labels["one"], modules.data.COLORS)
+        with Image.open(sample.labels["one"]) as page:
+            pixels = np.asarray(page.convert("RGB"))
+        for index, color in enumerate(COLORS):
+            np.testing.assert_array_equal(label == index, (pixels == color).all(2))
+    assert targets(modules, path)["categories"].max() > 0
+
+
+@pytest.mark.parametrize("source", ["semantic_segmentation", "panoptic_segmentation"])
+def test_maps_become_labels(emitted, world, source):
+    path, one = world / "shapes" / "val", head("multilabel_classification", WHOLE)
+    found = targets(reading(emitted, one, source), path)["present"]
+    seen = head("multilabel_classification", KINDS)
+    wanted = targets(reading(emitted, seen), path)["present"]
+    assert found[:, 0].tolist() == [1] * 4
+    torch.testing.assert_close(found[:, 1:], wanted)
+
+
+def test_keypoints_become_boxes_around_them(emitted, world):
+    path = world / "shapes" / "val"
+    boxes = reading(emitted, head("object_detection", ["it"]), "keypoint_detection")
+    points = head("keypoint_detection", list(shapes_points.KEYPOINTS))
+    found = boxes.dataset.read_dataset(path)
+    poses = reading(emitted, points).dataset.read_dataset(path)
+    assert sum(len(sample.labels["one"].boxes) for sample in found) > 4
+    for sample, pose in zip(found, poses):
+        sides = [sample.width, sample.height] * 2
+        extents = pose.labels["one"].boxes.clip(0, sides)
+        np.testing.assert_allclose(sample.labels["one"].boxes, extents, atol=1e-3)
+        assert set(sample.labels["one"].classes) <= {0}
+
+
+def test_quadrilaterals_and_boxes_become_each_other(emitted, world):
+    path = world / "shapes" / "val"
+    quads = head("quadrilateral_detection", SQUARES)
+    direct = targets(reading(emitted, quads), path)
+    boxes = head("object_detection", SQUARES)
+    found = targets(reading(emitted, boxes, "quadrilateral_detection"), path)
+    assert_equal(found, {name: direct[name] for name in found})
+    quads = head("quadrilateral_detection", KINDS)
+    found = targets(reading(emitted, quads, "object_detection"), path)
+    wanted = targets(reading(emitted, head("object_detection", KINDS)), path)
+    assert_equal({name: found[name] for name in wanted}, wanted)
+    real = found["classes"] >= 0
+    left, top, right, bottom = found["boxes"][real].unbind(1)
+    corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
+    wanted = torch.stack([torch.stack(corner, 1) for corner in corners], 1)
+    # Corners stay where they are; a box ends with the canvas.
+    torch.testing.assert_close(found["corners"][real], wanted, rtol=0, atol=1.0)
+
+
+def test_one_category_becomes_one_label(emitted, world):
+    path, one = world / "shapes" / "val", head("multilabel_classification", GROUNDS)
+    wanted = targets(reading(emitted, head("multiclass_classification", GROUNDS)), path)
+    for source in ("multiclass_classification", "metric_learning"):
+        found = targets(reading(emitted, one, source), path)["present"]
+        assert found.sum(1).tolist() == [1] * 4
+        assert torch.equal(found.argmax(1), wanted["category"])
+
+
+# ---- What is wrong in the annotations ----
+
+
+def test_wrong_annotations_are_told_as_they_stand(emitted, tmp_path):
+    one = head("object_detection", ["it"])
+    parse = reading(emitted, one, "keypoint_detection").dataset.boxes_of_keypoints
+    assert parse([{"a": None}], ("it",), 30, 40) == []
+    [single] = parse([{"a": [10, 12], "b": None}], ("it",), 32, 64)
+    assert single["bbox"] == [9, 11, 11, 13]  # a 32nd of the longer side
+    for wrong in ({}, [1], [{"a": 3}], [{"a": [1, 2, 3]}], [{"a": ["x", 1]}]):
+        with pytest.raises(ValueError, match="not (a list|keypoints)"):
+            parse(wrong, ("it",), 30, 40)
+
+
+def test_maps_of_unknown_colors_are_told(emitted, tmp_path):
+    one = head("multilabel_classification", ["sky"])
+    dataset = reading(emitted, one, "semantic_segmentation").dataset
+    pixels = np.zeros((30, 40, 3), np.uint8)
+    pixels[3:, 4:] = 9, 200, 1
+    Image.fromarray(pixels).save(tmp_path / "map.png")
+    path = tmp_path / "map.png"
+    assert dataset.labels_of_map(path, ((9, 200, 1),), 30, 40).tolist() == [1]
+    with pytest.raises(ValueError, match=r"has the color \[9, 200, 1\]"):
+        dataset.labels_of_map(path, ((9, 200, 2),), 30, 40)
+    (tmp_path / "broken.png").write_bytes(path.read_bytes()[:60])
+    with pytest.raises(ValueError, match="not an image"):
+        dataset.labels_of_map(tmp_path / "broken.png", (), 30, 40)
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"colors": [1, 2]}, "no .red, green, blue. for a"),
+        ({"colors": {"a": [1, 2, 3]}}, "no .red, green, blue. for b"),
+        ({"categories": ["a", "c"]}, "only in the job: b"),
+    ],
+)
+def test_names_and_colors_are_those_of_the_dataset(emitted, tmp_path, changes, said):
+    one = head("multilabel_classification", ["a", "b"])
+    dataset = reading(emitted, one, "semantic_segmentation").dataset
+    (tmp_path / "images").mkdir()
+    (tmp_path / "maps").mkdir()
+    entry = {"task": "semantic segmentation", "categories": ["a", "b"]}
+    entry |= {"annotations": "maps", "colors": {"a": [1, 2, 3], "b": [4, 5, 6]}}
+    (tmp_path / "metadata.yaml").write_text(yaml.safe_dump(entry | changes))
+    with pytest.raises(SystemExit, match=said):
+        dataset.read_dataset(tmp_path)
+
+
+# ---- Other formats ----
+
+
+def save_pictures(folder: Path, *names: str):
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, name in enumerate(names):
+        Image.fromarray(picture(seed=seed)).save(folder / name)  # 40x30
+
+
+def coco(folder: Path, annotations: list[dict], **category) -> Path:
+    save_pictures(folder / "images", "0.png", "1.png")
+    content = {
+        "images": [{"id": 7, "file_name": "0.png"}, {"id": 8, "file_name": "1.png"}],
+        "categories": [{"id": i, "name": n} | category for i, n in enumerate(NAMES)],
+        "annotations": [{"image_id": 7} | item for item in annotations],
+    }
+    (folder / "val.json").write_text(json.dumps(content))
+    return folder / "val.json"
+
+
+def test_labels_from_boxes_of_coco(emitted, tmp_path):
+    one = head("multilabel_classification", list(NAMES))
+    modules = reading(emitted, one, "object_detection", format="coco")
+    item = {"category_id": 2, "bbox": [1, 2, 3, 4]}
+    path = coco(tmp_path, [item, item, item | {"category_id": 0}])
+    assert targets(modules, path)["present"].tolist() == [[1, 0, 1], [0, 0, 0]]
+
+
+def test_boxes_from_polygons_of_coco(emitted, tmp_path):
+    one = head("object_detection", list(NAMES))
+    modules = reading(emitted, one, "instance_segmentation", format="coco")
+    polygon = [[4, 6, 20, 6, 20, 18, 4, 18]]
+    path = coco(tmp_path, [{"id": 1, "category_id": 1, "segmentation": polygon}])
+    first, second = modules.dataset.read_dataset(path)
+    assert first.labels["one"].boxes.tolist() == [[4, 6, 20, 18]]
+    assert first.labels["one"].classes.tolist() == [1]
+    assert len(second.labels["one"].boxes) == 0
+
+
+def test_boxes_from_keypoints_of_coco(emitted, tmp_path):
+    one = head("object_detection", ["a"])
+    modules = reading(emitted, one, "keypoint_detection", format="coco")
+    item = {"category_id": 0, "keypoints": [4, 6, 2, 20, 9, 1, 0, 0, 0]}
+    path = coco(tmp_path, [item], keypoints=["x", "y", "z"])
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"categories": content["categories"][:1]}))
+    first, _ = modules.dataset.read_dataset(path)
+    assert first.labels["one"].boxes.tolist() == [[4, 6, 20, 9]]
+    path.write_text(json.dumps(content))
+    with pytest.raises(SystemExit, match="only in the dataset: b, no"):
+        modules.dataset.read_dataset(path)
+
+
+def yolo(folder: Path, *lines: str) -> Path:
+    save_pictures(folder / "images" / "val", "0.png", "1.png")
+    (folder / "labels" / "val").mkdir(parents=True)
+    (folder / "labels" / "val" / "0.txt").write_text("\n".join(lines))
+    entry = {"train": "images/val", "val": "images/val", "names": list(NAMES)}
+    (folder / "data.yaml").write_text(yaml.safe_dump(entry))
+    return folder / "data.yaml"
+
+
+def test_labels_from_boxes_and_polygons_of_yolo(emitted, tmp_path):
+    path = yolo(tmp_path, "2 0.5 0.5 0.2 0.2", "0 0.1 0.1 0.4 0.1 0.4 0.4")
+    one = head("multilabel_classification", list(NAMES))
+    modules = reading(emitted, one, "object_detection", format="yolo")
+    assert targets(modules, path)["present"].tolist() == [[1, 0, 1], [0, 0, 0]]
+
+
+def test_boxes_from_polygons_of_yolo(emitted, tmp_path):
+    path = yolo(tmp_path, "1 0.25 0.2 0.75 0.2 0.75 0.6 0.25 0.6")
+    one = head("object_detection", list(NAMES))
+    modules = reading(emitted, one, "instance_segmentation", format="yolo")
+    first, _ = modules.dataset.read_dataset(path)
+    assert first.labels["one"].boxes.tolist() == [[10, 6, 30, 18]]
+
+
+def test_labels_from_boxes_of_voc(emitted, tmp_path):
+    save_pictures(tmp_path / "JPEGImages", "0.png", "1.png")
+    box = "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
+    (tmp_path / "Annotations").mkdir()
+    for name, objects in (("0", f"<object><name>b</name>{box}</object>"), ("1", "")):
+        text = f"<annotation>{objects}</annotation>"
+        (tmp_path / "Annotations" / f"{name}.xml").write_text(text)
+    (tmp_path / "ImageSets" / "Main").mkdir(parents=True)
+    path = tmp_path / "ImageSets" / "Main" / "val.txt"
+    path.write_text("0\n1\n")
+    one = head("multilabel_classification", list(NAMES))
+    modules = reading(emitted, one, "object_detection", format="voc")
+    assert targets(modules, path)["present"].tolist() == [[0, 1, 0], [0, 0, 0]]
+
+
+def test_labels_from_folders_and_columns(emitted, tmp_path):
+    one = head("multilabel_classification", list(NAMES))
+    for name in NAMES:
+        save_pictures(tmp_path / "folders" / name, "0.png")
+    modules = reading(emitted, one, "multiclass_classification", format="folders")
+    found = targets(modules, tmp_path / "folders")["present"]
+    assert torch.equal(found, torch.eye(3))
+    lines = ["image,one", *(f"folders/{name}/0.png,{name}" for name in NAMES)]
+    (tmp_path / "val.csv").write_text("\n".join(lines))
+    modules = reading(emitted, one, "multiclass_classification", format="csv")
+    assert torch.equal(targets(modules, tmp_path / "val.csv")["present"], torch.eye(3))
+
+
+@pytest.mark.skipif(not REAL, reason="SPECC_TEST_DATA names no folder of images")
+def test_labels_from_the_boxes_of_real_images(emitted):
+    path = Path(REAL) / "coco128_yolo" / "data.yaml"
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    names = yaml.safe_load(path.read_text())["names"]
+    names = list(names.values()) if isinstance(names, dict) else names
+    one = head("multilabel_classification", names)
+    modules = reading(emitted, one, "object_detection", format="yolo")
+    samples = modules.dataset.read_dataset(path)
+    assert len(samples) > 20
+    for sample in samples:
+        lines = modules.dataset.labels_path(sample.path)
+        lines = lines.read_text().splitlines() if lines.exists() else []
+        wanted = {int(line.split()[0]) for line in lines if line.strip()}
+        assert set(np.flatnonzero(sample.labels["one"]).tolist()) == wanted
+
+
+# ---- Ways from task to task ----
+
+
+def test_every_conversion_of_the_table_is_possible():
+    for source, target in STEPS:
+        assert way(source, target) == (source, target)
+    assert way("panoptic_segmentation", "object_detection") == (
+        "panoptic_segmentation",
+        "instance_segmentation",
+        "object_detection",
+    )
+    assert way("object_detection", "instance_segmentation") == ()
+    assert sources_of("depth_estimation") == []
+
+
+@pytest.mark.parametrize(
+    "source, one, format, said",
+    [
+        ("regression", head("object_detection", ["a"]), "native", "E381"),
+        ("object_detection", head("instance_segmentation", ["a"]), "native", "E381"),
+        ("keypoint_detection", head("object_detection", ["a", "b"]), "native", "E382"),
+        ("object_detection", head("multilabel_classification", ["a"]), "csv", "E307"),
+    ],
+)
+def test_impossible_conversions_are_refused(source, one, format, said):
+    data = {"train": "train", "task": source, "format": format}
+    job = {"version": 1, "name": "a", "data": data, "model": {"heads": [one]}}
+    with pytest.raises(JobError) as caught:
+        analyse(json.dumps(job).encode())
+    [finding] = caught.value.diagnostics
+    assert finding.code == said
+    if said == "E381" and sources_of(one["task"]):
+        assert all(name in finding.help for name in sources_of(one["task"]))
+
+
+def test_the_build_says_what_is_converted(place, capsys):
+    data = {"train": "train", "task": "instance_segmentation"}
+    heads = [head("multilabel_classification", ["a"])]
+    job = {"version": 1, "name": "a", "data": data, "model": {"heads": heads}}
+    Path("job.json").write_text(json.dumps(job))
+    for _ in range(2):  # then from what the first build remembers
+        assert run_cli(["build", "job.json"]) == 0
+        line = "one: instance segmentation -> object detection -> multilabel"
+        assert f"converts   {line} classification" in capsys.readouterr().out
+    emitted = Path("dataset.py").read_text()
+    assert "labels_of_objects(\n" in emitted and "boxes_of_instances(" in emitted
+    assert "boxes_of_keypoints" not in emitted
