@@ -372,9 +372,9 @@ def test_the_build_says_what_is_converted(place, capsys):
     job = {"version": 1, "name": "a", "data": data, "model": {"heads": heads}}
     Path("job.json").write_text(json.dumps(job))
     for _ in range(2):  # then from what the first build remembers
-        assert run_cli(["build", "job.json"]) == 0
+        assert run_cli(["build", "-o", "out", "job.json"]) == 0
         line = "one: instance segmentation -> object detection -> multilabel"
         assert f"converts   {line} classification" in capsys.readouterr().out
-    emitted = Path("dataset.py").read_text()
+    emitted = Path("out/dataset.py").read_text()
     assert "labels_of_objects(\n" in emitted and "boxes_of_instances(" in emitted
     assert "boxes_of_keypoints" not in emitted

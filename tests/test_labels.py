@@ -133,9 +133,9 @@ def test_the_range_bounds_what_is_predicted(emitted):
 def test_average_precision_is_that_of_the_definition(emitted):
     evaluate = emitted(LABELS).evaluate
     wanted, scores = np.array([1, 0, 1, 0]), np.array([0.9, 0.8, 0.4, 0.1])
-    assert evaluate.average_precision(wanted, scores) == pytest.approx((1 + 2 / 3) / 2)
+    assert evaluate.ranking_precision(wanted, scores) == pytest.approx((1 + 2 / 3) / 2)
     tied = np.full(4, 0.5)  # any order of them is as good: their share is the precision
-    assert evaluate.average_precision(wanted, tied) == pytest.approx(0.5)
+    assert evaluate.ranking_precision(wanted, tied) == pytest.approx(0.5)
 
 
 def test_labels_that_never_occur_do_not_count(emitted):

@@ -356,6 +356,7 @@ RARE = [  # what few draws hold, and a template waits for
     {"heads": "embedder", "format": "folders"},
     {"heads": "number", "format": "native"},
     {"heads": "things and stuff", "format": "native", "resize_input": True},
+    {"heads": "things and stuff", "format": "native", "resize_input": False},
     {"heads": "keypoints", "format": "native", "augmentation": ALL_CHANGES},
     {"heads": "keypoints", "format": "native", "augmentation": {"vertical_flip": True}},
 ]

@@ -22,6 +22,7 @@ _STANDARD = {
     },
     "Counter": ("collections", "Counter"),
     "Callable": ("collections.abc", "Callable"),
+    "Iterable": ("collections.abc", "Iterable"),
     "Iterator": ("collections.abc", "Iterator"),
     "Sequence": ("collections.abc", "Sequence"),
     "Path": ("pathlib", "Path"),

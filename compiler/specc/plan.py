@@ -24,7 +24,7 @@ from specc.plan_data import (
     plan_data,
 )
 from specc.plan_dataset import dataset_constants, plan_dataset, reads_yaml
-from specc.plan_heads import HeadPlan, plan_heads
+from specc.plan_heads import HeadPlan, is_partial, plan_heads
 from specc.plan_maps import star
 from specc.plan_neck import NeckPlan, plan_neck
 from specc.plan_source import Line, constant, literal, mapping
@@ -40,6 +40,11 @@ from specc.timm_models import is_timm
 from specc.resolved import as_job
 from specc.tasks import once, task_of, tasks_of, templates
 
+MEAN = ("losses/mean_over_images", "losses/shared_total")
+PARTIAL_NOTE = """
+
+    A head learns from the images that are labelled for it.
+    """
 TITLE_COLUMNS = 84  # of a docstring's first line, beside its quotes
 
 
@@ -145,6 +150,10 @@ def _model_constants(
     for head in heads:
         lines += head.constants[1 if head.names else 0 :]
     lines += once(task.constants for task in tasks_of(job))
+    shared = once(task.shared for task in tasks_of(job))
+    if is_partial(job) and _has_tuples(job):
+        note = "fields of outputs that all images have in common"
+        lines.append(constant("SHARED", shared, note))
     return tuple(lines)
 
 
@@ -195,6 +204,7 @@ def _model_sections(
     """Templates of model.py in the order of the data."""
     tasks = tasks_of(job)
     number = "one_head" if len(job.heads) == 1 else "several_heads"
+    mean = is_partial(job) and any(task.mean_loss for task in tasks)
     return [
         backbone.template,
         *([neck.template] if neck else []),
@@ -202,8 +212,9 @@ def _model_sections(
         f"model/{number}.py.jinja",
         *templates(task.operations for task in tasks),
         "losses/banner.py.jinja",
-        *templates(task.losses for task in tasks),
+        *templates([*(task.losses for task in tasks), MEAN if mean else ()]),
         f"losses/{number}.py.jinja",
+        *(["losses/rows_of.py.jinja"] if is_partial(job) and _has_tuples(job) else []),
         "decoders/banner.py.jinja",
         *templates(task.decoders for task in tasks),
         "model/decode.py.jinja",
@@ -226,12 +237,32 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "cells_wanted": any(task.cells_wanted for task in tasks_of(job)),
         "weighted": any(head.loss_weight != 1 for head in heads),
         "weighted_value": _weighted(heads),
+        **_partial(job),
         "loss_weights": {head.name: head.loss_weight for head in heads},
         "losses": mapping((head.name, head.code.loss) for head in heads),
         "decoded": mapping((head.name, head.code.decode) for head in heads),
         "own_note": _own_note(job),
         "in_own_pixels": "in their own pixels" if placed else "of any size",
     }
+
+
+def _partial(job: Job) -> dict[str, Any]:
+    """What heads do that some images have no labels for."""
+    partial = is_partial(job)
+    return {
+        "partial": partial,
+        "partial_note": PARTIAL_NOTE * partial,
+        "chosen_rows": (
+            "rows_of(output, chosen[head])"
+            if _has_tuples(job)
+            else "output[chosen[head]]"
+        ),
+    }
+
+
+def _has_tuples(job: Job) -> bool:
+    """Whether some head gives more than a tensor."""
+    return any(task.output_type != "Tensor" for task in tasks_of(job))
 
 
 def _own_note(job: Job) -> str:

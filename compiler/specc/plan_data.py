@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from specc.job import Augmentation, Data, Job
 from specc.plan_cache import cache_constants, plan_cache
-from specc.plan_heads import HeadPlan
+from specc.plan_heads import HeadPlan, is_partial
 from specc.plan_source import Line, constant, literal, mapping
 from specc.tasks import Task, once, tasks_of, templates
 
@@ -23,8 +24,22 @@ SAVED = {  # a picture as OpenCV writes it
     3: "cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)",
     4: "cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA)",
 }
+PLACED_WITH = {  # what a label becomes a target with
+    "canvas": "np.ndarray",
+    "transform": "Transform",
+    "rng": "np.random.Generator",
+}
 _JOB_FILE = 'Path(__file__).with_name("resolved.json")'
 JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
+KEPT_NOTE = {  # with maps among the words or without
+    True: """Or what `kept` makes of it, one image at a time: the maps of all would need much
+    memory.""",
+    False: "Or what `kept` makes of it.",
+}
+SCORE_NOTE = """
+
+    A head is measured on the images that are labelled for it.
+    """
 TRAINING_SET = {  # with augmentation or without
     True: "Augmented samples by (epoch, index): the same pair gives the same view.",
     False: "Letterboxed samples by (epoch, index).",
@@ -61,6 +76,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
                 [f"data/{part}" for part in _imaging(job.data, chosen, moves)],
                 *(task.placing for task in tasks),
                 ["data/cache/sets"] if job.data.cache else [],
+                ["data/placed"] if is_partial(job) and not _is_same(heads) else [],
                 ["data/batches"],
             ]
         ),
@@ -78,7 +94,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "canvas_type": "tuple[np.ndarray, Transform]" if moves else "np.ndarray",
         "canvas_names": "canvas, transform" if moves else "canvas",
         "canvas_only": "canvas, _" if moves else "canvas",
-        "placed_labels": _placed(heads),
+        **_placed(job, heads),
         **_augmentation(chosen, moves),
         **plan_cache(job.data),
         "places": places,
@@ -96,8 +112,12 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         ),
         "label_sections": templates(task.label_words for task in tasks),
         "words_by_head": mapping((head.name, head.code.words) for head in heads),
+        "label_words_template": (
+            f"draw/words_of_{'some' if is_partial(job) else 'all'}.py.jinja"
+        ),
         "label_words_by_head": mapping((h.name, h.code.label_words) for h in heads),
-        **_evidence(heads),
+        **_evidence(job, heads),
+        "score_note": SCORE_NOTE * is_partial(job),
         "metrics_by_head": mapping((head.name, head.code.metrics) for head in heads),
         "meaning": _meaning(tasks),
         "words_examples": [head.code.words_example for head in heads],
@@ -117,21 +137,26 @@ def _transform_methods(tasks: list[Task], chosen: Augmentation) -> list[str]:
     return [f"data/transform/{method}{turned}.py.jinja" for method in methods]
 
 
-def _evidence(heads: tuple[HeadPlan, ...]) -> dict[str, str]:
+def _evidence(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     """What the metrics of each head need of an image, if not the words of all heads."""
-    words = "in_words(results, row, sample, seen)"
-    if not any(head.code.evidence for head in heads):
-        empty = {"evidence_by_head": "", "kept_parameter": "", "kept_argument": ""}
-        return {**empty, "found_words": words}
+    partial, places = is_partial(job), any(head.own_pixels for head in heads)
+    words = f"in_words(results, row{', sample, seen' * places})"
+    plain = not (partial or any(head.code.evidence for head in heads))
+    row = "placed" if places else "plain" if plain else "kept"
+    values = {
+        "row_template": f"evaluate/row_{row}.py.jinja",
+        "found_words": words if plain else f"kept(sample, {words})",
+    }
+    if plain:
+        empty = {"kept_parameter": "", "kept_argument": "", "evidence_template": ""}
+        return values | empty
     kept = "kept: Callable[[Sample, dict], dict] = lambda sample, words: words"
-    return {
-        "evidence_by_head": mapping(
-            (head.name, head.code.evidence or f"words[{literal(head.name)}]")
-            for head in heads
-        ),
+    return values | {
+        "evidence_by_head": mapping((head.name, head.evidence) for head in heads),
+        "evidence_template": f"evaluate/evidence{'_of_labelled' * partial}.py.jinja",
+        "kept_note": KEPT_NOTE[any(head.code.evidence for head in heads)],
         "kept_parameter": f", {kept}",
         "kept_argument": ", evidence",
-        "found_words": f"kept(sample, {words})",
     }
 
 
@@ -195,12 +220,31 @@ def _decoded(grey: bool) -> str:
     return "image[:, :, None]" if grey else "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)"
 
 
-def _placed(heads: tuple[HeadPlan, ...]) -> str:
-    """The targets of a view by head: the labels themselves, if no head changes them."""
+def _is_same(heads: tuple[HeadPlan, ...]) -> bool:
+    """Whether no head changes its label where it becomes a target."""
     labels = (f"sample.labels[{literal(head.name)}]" for head in heads)
-    if all(head.code.place == label for head, label in zip(heads, labels)):
-        return "sample.labels"
-    return mapping((head.name, head.code.place) for head in heads)
+    return all(head.code.place == label for head, label in zip(heads, labels))
+
+
+def _placed(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, str]:
+    """The targets of a view by head: the labels themselves, if no head changes them."""
+    blanks = mapping((head.name, head.code.blank) for head in heads)
+    names = [
+        name
+        for name in ("canvas", "transform", "rng")
+        if any(re.search(rf"\b{name}\b", head.code.place) for head in heads)
+    ]
+    types = [f", {name}: {PLACED_WITH[name]}" for name in names]
+    labels = mapping((head.name, head.code.place) for head in heads)
+    if _is_same(heads):
+        labels = "sample.labels"
+    elif is_partial(job):
+        labels = f"placed({', '.join(['sample', *names])})"
+    return {
+        "placed_labels": labels,
+        "placed_parameters": f"sample: Sample{''.join(types)}",
+        "blanks": blanks,
+    }
 
 
 def _imaging(data: Data, chosen: Augmentation, moves: bool) -> list[str]:

@@ -25,6 +25,10 @@ LONE_MAPS = {  # with several heads or one
     True: "A map without an image is there too: it is named among the problems.",
     False: "Either without the other is there too: it is named among the problems.",
 }
+EMPTY_CELLS = {
+    True: "Where a cell is empty, a row trains the other heads alone.",
+    False: "A row with an empty cell in one of them is left out.",
+}
 PAIRED_MAPS = {
     True: "{k: files[stem] for k, stem in images.items() if stem in files}",
     False: '{k: files.get(v, maps / f"{v}.png") for k, v in images.items()}',
@@ -72,6 +76,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "validation": job.data.validation is not None,
         "annotation_examples": _examples(job, heads),
         "notes": _notes(tasks),
+        "empty_cells": EMPTY_CELLS[len(heads) > 1],
         "csv_columns": _columns(job, heads),
         "label_type": " | ".join(once([task.label] for task in tasks)),
         "one_head_annotations": heads[0].annotations,
@@ -124,6 +129,9 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
     reader, native = data.format, data.format == "native"
     if native:
         reader = "native_several" if several else "native_one"
+    elif reader == "csv" and several:
+        reader = "csv_several"
+    partial = several and data.format in ("native", "csv")
     return templates(
         [
             *(task.label_types for task in tasks),
@@ -132,6 +140,7 @@ def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
             [f"dataset/{reader}"],
             *(task.readers[data.format] for task in tasks),
             [tasks[0].coco_folder] if data.format == "coco" else [],
+            ["dataset/count_labels"] if partial else [],
             ["dataset/report"],
             once(task.native_readers for task in tasks) if native else [],
             ["dataset/yaml"] if data.format == "yolo" else [],

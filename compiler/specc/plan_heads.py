@@ -35,6 +35,23 @@ class HeadPlan:
     names_key: str  # of its names in a dataset's metadata
     compared: str  # template: its names with those of a dataset's folders
     stack: str  # function that makes a batch of its targets
+    always: bool  # whether all images train it, labelled or not
+
+    @property
+    def parse(self) -> str:
+        return self.code.parse
+
+    @property
+    def place(self) -> str:
+        return self.code.place
+
+    @property
+    def label_words(self) -> str:
+        return self.code.label_words
+
+    @property
+    def evidence(self) -> str:
+        return self.code.evidence or f"words[{literal(self.name)}]"
 
     @property
     def own(self) -> str:
@@ -93,6 +110,7 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         names_key=task.dataset_key or task.names,
         compared=f"dataset/compare_folders{'_trained' * task.open_names}.py.jinja",
         stack=task.stack,
+        always=task.unlabelled or task.views,
     )
 
 
@@ -118,7 +136,16 @@ def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
         width=_width(read[0]),
         widths=_widths([_width(level) for level in read]),
         levels=tuple(level.level for level in read),
+        partial=is_partial(job),
     )
+
+
+def is_partial(job: Job) -> bool:
+    """Whether an image may have labels for some heads and not for others: heads share
+    one annotation of an image but where each has its own."""
+    sources = {source_of(job, head) for head in job.heads}
+    apart = len(sources) > 1 or job.data.format in ("native", "csv")
+    return len(job.heads) > 1 and apart
 
 
 def _width(level: Level) -> str:

@@ -5,7 +5,7 @@ import itertools
 import multiprocessing
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import cv2
@@ -129,6 +129,16 @@ def moved(objects: Objects, transform: Transform) -> Objects:
     return Objects(visible[kept], objects.classes[kept])
 
 
+def placed(sample: Sample, transform: Transform) -> dict:
+    """What a view shows of the labels of its sample, by head."""
+    labels = {}
+    if "shapes" in sample.labels:
+        labels["shapes"] = moved(sample.labels["shapes"], transform)
+    if "scene" in sample.labels:
+        labels["scene"] = sample.labels["scene"]
+    return labels
+
+
 # ---- Batches ----
 
 
@@ -152,10 +162,7 @@ class TrainingSet(Dataset):
             except ImageError as error:
                 broken.append(str(error))
             else:
-                labels = {
-                    "shapes": moved(sample.labels["shapes"], transform),
-                    "scene": sample.labels["scene"],
-                }
+                labels = placed(sample, transform)
                 return canvas, labels, broken
         raise ImageError(broken[-1])
 
@@ -210,10 +217,23 @@ def collate(
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
     targets = {
-        "shapes": stack_objects([of["shapes"] for of in labels]),
-        "scene": stack_categories([of["scene"] for of in labels]),
+        "shapes": stacked(stack_objects, "shapes", labels),
+        "scene": stacked(stack_categories, "scene", labels),
     }
     return images, targets, sum(broken, [])
+
+
+# What stands for the target of an image that has no label: nothing is learned of it.
+BLANKS = {
+    "shapes": Objects(np.zeros((0, 4), np.float32), np.zeros(0, np.int64)),
+    "scene": 0,
+}
+
+
+def stacked(stack: Callable, head: str, labels: list[dict]) -> dict[str, Tensor]:
+    """The targets of a head, and which of the images are "labelled" for it (B,)."""
+    targets = stack([of.get(head, BLANKS[head]) for of in labels])
+    return targets | {"labelled": torch.tensor([head in of for of in labels])}
 
 
 def stack_objects(batch: list[Objects]) -> dict[str, Tensor]:

@@ -21,8 +21,10 @@ DRAWN_SCORE = 0.3  # less certain objects are left out of drawings
 def draw(image: np.ndarray, words: dict) -> np.ndarray:
     """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
     image = image.copy()
-    image = draw_objects(image, words["shapes"], SHAPES_CATEGORIES)
-    image = draw_category(image, words["scene"], SCENE_CATEGORIES)
+    if "shapes" in words:
+        image = draw_objects(image, words["shapes"], SHAPES_CATEGORIES)
+    if "scene" in words:
+        image = draw_category(image, words["scene"], SCENE_CATEGORIES)
     return image
 
 
@@ -89,10 +91,12 @@ def sheet(samples: list[Sample], found: list[dict]) -> np.ndarray:
 
 def labels_of(sample: Sample) -> dict:
     """A sample's labels in the words of predictions."""
-    return {
-        "shapes": objects_of(sample.labels["shapes"], SHAPES_CATEGORIES),
-        "scene": {"category": SCENE_CATEGORIES[sample.labels["scene"]]},
-    }
+    words = {}
+    if "shapes" in sample.labels:
+        words["shapes"] = objects_of(sample.labels["shapes"], SHAPES_CATEGORIES)
+    if "scene" in sample.labels:
+        words["scene"] = {"category": SCENE_CATEGORIES[sample.labels["scene"]]}
+    return words
 
 
 def objects_of(objects: Objects, names: tuple[str, ...]) -> list[dict]:

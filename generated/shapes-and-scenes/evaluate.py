@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,12 +30,18 @@ JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
 @torch.inference_mode()
 def predict_samples(
-    model: nn.Module, samples: list[Sample], device: torch.device, workers: int = 0
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
 ) -> list[dict]:
     """What each head finds in each sample, in pixels of each image, by its name:
 
     "shapes": [{category, bbox, score}, ...]
     "scene": {category, score, top5}
+
+    Or what `kept` makes of it.
     """
     was_training = model.training
     model.eval()
@@ -44,7 +51,7 @@ def predict_samples(
         for row in range(len(images)):
             sample = samples[len(found)]
             seen = fit(sample.height, sample.width)
-            found.append(in_words(results, row, sample, seen))
+            found.append(kept(sample, in_words(results, row, sample, seen)))
     model.train(was_training)
     return found
 
@@ -105,7 +112,7 @@ def evaluate(
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
-    found = predict_samples(model, samples[rank::world], device, workers)
+    found = predict_samples(model, samples[rank::world], device, workers, evidence)
     if world > 1:
         shares = [None] * world
         dist.all_gather_object(shares, found)
@@ -113,17 +120,34 @@ def evaluate(
     return score(samples, found)
 
 
+def evidence(sample: Sample, words: dict) -> dict:
+    """What the metrics need to know of one image, by head: those it has labels for."""
+    known = {}
+    if "shapes" in sample.labels:
+        known["shapes"] = words["shapes"]
+    if "scene" in sample.labels:
+        known["scene"] = words["scene"]
+    return known
+
+
 def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
-    """Metrics of predictions against the labels of their samples."""
+    """Metrics of predictions against the labels of their samples.
+
+    A head is measured on the images that are labelled for it.
+    """
     metrics = {
         "shapes": detection_metrics(
-            [sample.labels["shapes"] for sample in samples],
-            [words["shapes"] for words in found],
+            [
+                sample.labels["shapes"]
+                for sample in samples
+                if "shapes" in sample.labels
+            ],
+            [words["shapes"] for words in found if "shapes" in words],
             SHAPES_CATEGORIES,
         ),
         "scene": classification_metrics(
-            [sample.labels["scene"] for sample in samples],
-            [words["scene"] for words in found],
+            [sample.labels["scene"] for sample in samples if "scene" in sample.labels],
+            [words["scene"] for words in found if "scene" in words],
             SCENE_CATEGORIES,
         ),
     }

@@ -33,6 +33,7 @@ BINS = 16  # a side of a box lies 0..15 strides from the center of its cell
 CELLS_PER_OBJECT = 10  # at most, the best aligned ones, learn it
 CANDIDATES = 400  # best scores of an image that enter non-maximum suppression
 ROUNDS = 16  # of it; even, so that what is still undecided stays
+SHARED = ("points", "strides")  # fields of outputs that all images have in common
 
 # ---- Backbone: levels 1..5 ----
 
@@ -366,12 +367,29 @@ def classification_loss(
     logits: Tensor, targets: dict[str, Tensor], smoothing: float
 ) -> dict[str, Tensor]:
     """Term "class"; smoothed labels, https://arxiv.org/abs/1512.00567."""
-    loss = F.cross_entropy(logits, targets["category"], label_smoothing=smoothing)
-    return {"class": loss}
+    loss = F.cross_entropy(
+        logits, targets["category"], label_smoothing=smoothing, reduction="none"
+    )
+    return {"class": mean_over_images(loss)}
+
+
+def mean_over_images(losses: Tensor) -> Tensor:
+    """The mean over the labelled images of all processes; 0 if there are none."""
+    images = torch.tensor(float(len(losses)), device=losses.device)
+    return losses.sum() / shared_total(images)
 
 
 def loss_terms(outputs: dict, targets: dict) -> dict[str, Tensor]:
-    """The terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
+    """The terms of the loss, "<head>/loss/<term>"; their sum is the loss.
+
+    A head learns from the images that are labelled for it.
+    """
+    chosen = {head: of_head["labelled"] for head, of_head in targets.items()}
+    outputs = {head: rows_of(output, chosen[head]) for head, output in outputs.items()}
+    targets = {
+        head: {name: x[chosen[head]] for name, x in of_head.items()}
+        for head, of_head in targets.items()
+    }
     weights = {"shapes": 1.0, "scene": 0.5}
     heads = {
         "shapes": detection_loss(outputs["shapes"], targets["shapes"]),
@@ -382,6 +400,15 @@ def loss_terms(outputs: dict, targets: dict) -> dict[str, Tensor]:
         for head, terms in heads.items()
         for term, value in terms.items()
     }
+
+
+def rows_of(output: Tensor | tuple, chosen: Tensor) -> Tensor | tuple:
+    """What a head says of some images: of its output, a tensor or a named tuple, whose
+    fields may be such tuples again."""
+    if isinstance(output, Tensor):
+        return output[chosen]
+    fields = [field for field in output._fields if field not in SHARED]
+    return output._replace(**{f: rows_of(getattr(output, f), chosen) for f in fields})
 
 
 # ---- Inference ----

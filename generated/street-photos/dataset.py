@@ -22,6 +22,7 @@ import itertools
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
 from typing import NamedTuple
 
@@ -57,11 +58,18 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
         raise SystemExit(f"{root / TRAIN}: too few images to hold some out")
     order = np.random.default_rng(0).permutation(len(samples)).tolist()
     validation, training = sorted(order[:held_out]), sorted(order[held_out:])
-    return [samples[i] for i in training], [samples[i] for i in validation]
+    parts = [samples[i] for i in training], [samples[i] for i in validation]
+    heads = sorted(set().union(*(sample.labels for sample in samples)))
+    for part, what in zip(parts, ("to train on", "held out")):
+        for head in heads:
+            if not any(head in sample.labels for sample in part):
+                what = f"no image {what} has a label for {head}"
+                raise SystemExit(f"{root / TRAIN}: {what}")
+    return parts
 
 
 def read_dataset(folder: Path) -> list[Sample]:
-    """The images labelled for every head; ends with a list of what is wrong, if any."""
+    """The images labelled for some head; ends with a list of what is wrong, if any."""
     annotations = {
         "tags": read_annotations(
             folder, "multilabel classification", "labels", TAGS_LABELS
@@ -70,29 +78,38 @@ def read_dataset(folder: Path) -> list[Sample]:
             folder, "multiclass classification", "categories", TRAFFIC_CATEGORIES
         ),
     }
-    labelled = [set(images) for images in annotations.values()]
-    names = set.intersection(*labelled)
-    others = set.union(*labelled) - names
     samples, problems, counts = [], [], Counter()
-    counts["images left out: no label for some head"] = len(others)
-    for name in sorted(names):
-        given = {head: images[name] for head, images in annotations.items()}
-        if None in given.values():
+    for name in sorted(set().union(*annotations.values())):
+        given = {head: images.get(name) for head, images in annotations.items()}
+        if not any(label is not None for label in given.values()):
             counts["images left out: null"] += 1
             continue
         try:
             path = below(folder / "images", name)
             height, width = image_size(path)
-            labels = {
-                "tags": parse_labels(given["tags"], TAGS_LABELS),
-                "traffic": parse_category(given["traffic"], TRAFFIC_CATEGORIES),
-            }
+            labels = {}
+            if given["tags"] is not None:
+                labels["tags"] = parse_labels(given["tags"], TAGS_LABELS)
+            if given["traffic"] is not None:
+                labels["traffic"] = parse_category(given["traffic"], TRAFFIC_CATEGORIES)
         except ValueError as error:
             problems.append(f"{name}: {error}")
         else:
             samples.append(Sample(path, height, width, labels))
+    count_labels(samples, annotations, problems, counts)
     report(folder, samples, problems, counts)
     return samples
+
+
+def count_labels(
+    samples: list[Sample], heads: Iterable[str], problems: list[str], counts: Counter
+):
+    """Counts the images without a label for a head; it needs one with a label."""
+    for head in heads:
+        missing = sum(head not in sample.labels for sample in samples)
+        counts[f"images without a label for {head}"] = missing
+        if samples and missing == len(samples):
+            problems.append(f"no image has a label for {head}")
 
 
 def report(where: Path, samples: list, problems: list[str], counts: Counter):

@@ -8,6 +8,7 @@ Prints them as JSON.
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +27,18 @@ JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
 @torch.inference_mode()
 def predict_samples(
-    model: nn.Module, samples: list[Sample], device: torch.device, workers: int = 0
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
 ) -> list[dict]:
     """What each head finds in each sample, by its name:
 
     "tags": {labels, scores}
     "traffic": {category, score, top5}
+
+    Or what `kept` makes of it.
     """
     was_training = model.training
     model.eval()
@@ -39,7 +46,7 @@ def predict_samples(
     for images in validation_batches(samples, workers):
         results = on_cpu(decode(model(images.to(device))))
         for row in range(len(images)):
-            found.append(in_words(results, row))
+            found.append(kept(samples[len(found)], in_words(results, row)))
     model.train(was_training)
     return found
 
@@ -91,7 +98,7 @@ def evaluate(
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
-    found = predict_samples(model, samples[rank::world], device, workers)
+    found = predict_samples(model, samples[rank::world], device, workers, evidence)
     if world > 1:
         shares = [None] * world
         dist.all_gather_object(shares, found)
@@ -99,23 +106,44 @@ def evaluate(
     return score(samples, found)
 
 
+def evidence(sample: Sample, words: dict) -> dict:
+    """What the metrics need to know of one image, by head: those it has labels for."""
+    known = {}
+    if "tags" in sample.labels:
+        known["tags"] = words["tags"]
+    if "traffic" in sample.labels:
+        known["traffic"] = words["traffic"]
+    return known
+
+
 def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
-    """Metrics of predictions against the labels of their samples."""
+    """Metrics of predictions against the labels of their samples.
+
+    A head is measured on the images that are labelled for it.
+    """
     metrics = {
         "tags": multilabel_metrics(
-            [sample.labels["tags"] for sample in samples],
-            [words["tags"] for words in found],
+            [sample.labels["tags"] for sample in samples if "tags" in sample.labels],
+            [words["tags"] for words in found if "tags" in words],
             TAGS_LABELS,
         ),
         "traffic": classification_metrics(
-            [sample.labels["traffic"] for sample in samples],
-            [words["traffic"] for words in found],
+            [
+                sample.labels["traffic"]
+                for sample in samples
+                if "traffic" in sample.labels
+            ],
+            [words["traffic"] for words in found if "traffic" in words],
             TRAFFIC_CATEGORIES,
         )
         | {
             "rank_error": rank_error(
-                [sample.labels["traffic"] for sample in samples],
-                [words["traffic"] for words in found],
+                [
+                    sample.labels["traffic"]
+                    for sample in samples
+                    if "traffic" in sample.labels
+                ],
+                [words["traffic"] for words in found if "traffic" in words],
                 TRAFFIC_CATEGORIES,
             )
         },
@@ -136,7 +164,7 @@ def multilabel_metrics(
     scores = np.array([[words["scores"][name] for name in names] for words in found])
     given = np.array([[name in words["labels"] for name in names] for words in found])
     precisions = {
-        name: average_precision(wanted[:, i], scores[:, i])
+        name: ranking_precision(wanted[:, i], scores[:, i])
         for i, name in enumerate(names)
         if wanted[:, i].any()
     }
@@ -150,7 +178,7 @@ def multilabel_metrics(
     }
 
 
-def average_precision(wanted: np.ndarray, scores: np.ndarray) -> float:
+def ranking_precision(wanted: np.ndarray, scores: np.ndarray) -> float:
     """Area under precision over recall, a step for each distinct score: no choice
     between images of the same score can change it."""
     order = np.argsort(-scores, kind="stable")

@@ -21,6 +21,10 @@ MASKS = (
     constant("MASK_CHANNELS", MASK_CHANNELS, _CHANNELS),
     constant("MASK_CELLS", 128, "of an image, at most, learn a mask"),
 )
+NO_GRIDS = (  # targets of an image without instances
+    "Grids(np.zeros((0, 4), np.float32), np.zeros(0, np.int64),"
+    " np.zeros((0, 4), np.float32), np.zeros((0, GRID, GRID), np.uint8))"
+)
 GRIDS = (
     constant("GRID", 28, "points along a side of the grid on which a mask is learned"),
     constant("MARGIN", 0.25, "it reaches beyond the box by this share of the box"),
@@ -46,6 +50,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         loss=(
             f"instance_loss({code.outputs}, {code.targets}, {literal(head.mask_weight)})"
         ),
+        blank=NO_GRIDS,
         decode=f"decode_instances({code.outputs}, {thresholds}, {head.max_detections})",
         own=cell_of(code),
         annotations=f"read_class_maps(folder, {task}, {names}, {colors})",
@@ -132,6 +137,7 @@ TASK = Task(
         "decoders/whole_masks",
     ),
     constants=(*CONSTANTS, *MASKS),
+    shared=("points", "strides", "pixels"),
     cells_wanted=True,
     own_note='"masks" are (B, limit, h, w) and bool',
     own_pixels={

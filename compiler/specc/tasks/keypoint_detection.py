@@ -40,6 +40,9 @@ def plan(head: KeypointDetection, code: HeadCode) -> HeadExpressions:
             f"KeypointHead({code.width}, {head.layers}, len({names}), {prefix}STRIDES)"
         ),
         loss=f"keypoint_loss({code.outputs}, {code.targets}, {weights})",
+        blank=(
+            f"Poses(np.zeros((0, len({names}), 2), np.float32), np.zeros((0, 4), np.float32))"
+        ),
         decode=f"decode_keypoints({code.outputs}, {thresholds}, {head.max_detections})",
         parse=f"parse_poses({code.given}, {names}, height, width, counts)",
         place=f"moved_poses({code.labels}, transform{mirrored})",
@@ -119,6 +122,7 @@ TASK = Task(
         "decoders/suppress",
     ),
     constants=CONSTANTS,
+    shared=("points", "strides"),
     cells_wanted=True,
     own_pixels={
         "resized": "model/keypoints_resized.py.jinja",

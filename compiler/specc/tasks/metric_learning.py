@@ -18,6 +18,7 @@ def plan(head: MetricLearning, code: HeadCode) -> HeadExpressions:
             f"{head.subcenters})"
         ),
         loss=f"metric_loss({code.outputs}, {code.targets}, {options})",
+        blank="0",
         decode=f"decode_embedding({code.outputs})",
         parse=f"parse_identity({code.given}, {numbers}, training)",
         place=f"{numbers}[{code.labels}]",
@@ -53,6 +54,7 @@ TASK = Task(
     counted=("identity", "identities"),
     classes=("heads/metric_learning",),
     losses=("losses/metric_learning",),
+    mean_loss=True,
     decoders=("decoders/metric_learning",),
     label="str",
     metadata=("identities: [NAME, ...]",),

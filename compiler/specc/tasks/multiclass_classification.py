@@ -20,6 +20,7 @@ def plan(head: MulticlassClassification, code: HeadCode) -> HeadExpressions:
     return HeadExpressions(
         construction=f"ClassificationHead({code.width}, len({names}))",
         loss=f"{loss}({code.outputs}, {code.targets}, {smoothing})",
+        blank="0",
         decode=f"decode_category({code.outputs})",
         parse=f"parse_category({code.given}, {names})",
         words=f"category_in_words({code.results}, row, {names})",
@@ -59,6 +60,7 @@ TASK = Task(
     counted=("category", "categories"),
     classes=("heads/classification",),
     losses=("losses/multiclass_classification",),
+    mean_loss=True,
     decoders=("decoders/multiclass_classification",),
     label="int",
     metadata=("categories: [NAME, ...]",),

@@ -13,6 +13,7 @@ def plan(head: MultilabelClassification, code: HeadCode) -> HeadExpressions:
     return HeadExpressions(
         construction=f"ClassificationHead({code.width}, len({names}))",
         loss=f"multilabel_loss({code.outputs}, {code.targets})",
+        blank=f"np.zeros(len({names}), np.float32)",
         decode=f"decode_labels({code.outputs})",
         parse=f"parse_labels({code.given}, {names})",
         words=f"labels_in_words({code.results}, row, {names}, {least})",
@@ -44,6 +45,7 @@ TASK = Task(
     counted=("label", "labels"),
     classes=("heads/classification",),
     losses=("losses/multilabel_classification",),
+    mean_loss=True,
     decoders=("decoders/multilabel_classification",),
     label="np.ndarray",
     metadata=("labels: [NAME, ...]",),

@@ -32,6 +32,7 @@ def plan(head: ObjectDetection, code: HeadCode) -> HeadExpressions:
     return HeadExpressions(
         construction=f"DetectionHead({code.width}, {head.layers}, len({names}), {strides})",
         loss=f"detection_loss({code.outputs}, {code.targets})",
+        blank="Objects(np.zeros((0, 4), np.float32), np.zeros(0, np.int64))",
         decode=f"decode_objects({code.outputs}, {thresholds}, {head.max_detections})",
         parse=f"parse_objects({code.given}, {names}, height, width, counts)",
         place=f"moved({code.labels}, transform)",
@@ -85,6 +86,7 @@ TASK = Task(
     ),
     decoders=("decoders/object_detection", "decoders/suppress"),
     constants=CONSTANTS,
+    shared=("points", "strides"),
     own_pixels=OWN_PIXELS,
     label="Objects",
     label_types=("dataset/objects",),

@@ -6,7 +6,13 @@ from specc.heads.panoptic_segmentation import map_levels
 from specc.job import PanopticSegmentation
 from specc.plan_source import Line, constant, literal
 from specc.tasks.contract import PREDICTED, HeadContract
-from specc.tasks.instance_segmentation import GRIDS, MASKS, cell_of, masks_constant
+from specc.tasks.instance_segmentation import (
+    GRIDS,
+    MASKS,
+    NO_GRIDS,
+    cell_of,
+    masks_constant,
+)
 from specc.tasks.maps import SUFFIXES_LINE
 from specc.tasks.object_detection import (
     CONSTANTS,
@@ -38,6 +44,10 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
     return HeadExpressions(
         construction=f"PanopticHead({made})",
         loss=f"panoptic_loss({code.outputs}, {code.targets}, {weights})",
+        blank=(
+            f"({NO_GRIDS}, np.zeros((len(range({stride} // 2, HEIGHT, {stride})),"
+            f" len(range({stride} // 2, WIDTH, {stride}))), np.int16))"
+        ),
         decode=f"decode_panoptic({code.outputs}, {thresholds}, {head.max_detections})",
         own=f"(height, width), {cell_of(code)}, {things}, {stuff}",
         annotations=f"read_panoptic_maps(folder, {names}, {colors}, {things})",
@@ -145,6 +155,7 @@ TASK = Task(
         "decoders/whole_masks",
     ),
     constants=(*CONSTANTS, *MASKS, LEAST),
+    shared=("points", "strides", "pixels"),
     cells_wanted=True,
     own_pixels={
         "resized": "model/panoptic_resized.py.jinja",

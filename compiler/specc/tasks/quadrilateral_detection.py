@@ -24,6 +24,10 @@ def plan(head: QuadrilateralDetection, code: HeadCode) -> HeadExpressions:
     return HeadExpressions(
         construction=f"QuadrilateralHead({made})",
         loss=f"quadrilateral_loss({code.outputs}, {code.targets}, {weight})",
+        blank=(
+            "Quadrilaterals(np.zeros((0, 4, 2), np.float32), np.zeros((0, 4), np.float32),"
+            " np.zeros(0, np.int64))"
+        ),
         decode=f"decode_quadrilaterals({code.outputs}, {thresholds}, {limit})",
         parse=f"parse_quadrilaterals({code.given}, {names}, height, width)",
         place=f"moved_quadrilaterals({code.labels}, transform)",
@@ -79,6 +83,7 @@ TASK = Task(
         "decoders/suppress",
     ),
     constants=CONSTANTS,
+    shared=("points", "strides"),
     cells_wanted=True,
     own_pixels={
         "resized": "model/quadrilaterals_resized.py.jinja",

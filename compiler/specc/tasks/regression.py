@@ -15,6 +15,7 @@ def plan(head: Regression, code: HeadCode) -> HeadExpressions:
     return HeadExpressions(
         construction=f"RegressionHead({code.width}, {limits})",
         loss=f"regression_loss({code.outputs}, {code.targets}, {limits})",
+        blank="0.0",
         decode=f"decode_value({code.outputs})",
         parse=f"parse_number({given}, {limits})",
         words=f"value_in_words({code.results}, row)",
@@ -52,6 +53,7 @@ TASK = Task(
     plan=plan,
     classes=("heads/regression",),
     losses=("losses/regression",),
+    mean_loss=True,
     decoders=("decoders/regression",),
     label="float",
     metadata=("range: [LOWEST, HIGHEST]",),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from specc.job import Head, Job
-from specc.plan_source import Line
+from specc.plan_source import Line, literal
 from specc.tasks.contract import HeadContract
 
 
@@ -29,18 +29,25 @@ class HeadCode:
     width: str  # channels of the lowest map that it reads
     widths: str  # of all of them, a tuple
     levels: tuple[int, ...]  # that it reads
+    partial: bool  # whether images may lack its labels
 
     @property
     def strides(self) -> tuple[int, ...]:
         return tuple(2**level for level in self.levels)
 
+    @property
+    def key(self) -> str:
+        return literal(self.name)
+
     def all_labels(self) -> str:
-        """The labels of all samples, one by one."""
-        return f"[{self.labels} for sample in samples]"
+        """The labels of all samples that have one, one by one."""
+        known = f" if {self.key} in sample.labels" * self.partial
+        return f"[{self.labels} for sample in samples{known}]"
 
     def all_found(self) -> str:
-        """What was found in all samples, one by one."""
-        return f"[{self.words} for words in found]"
+        """What was found in all samples that have a label, one by one."""
+        known = f" if {self.key} in words" * self.partial
+        return f"[{self.words} for words in found{known}]"
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class HeadExpressions:
     words_example: str  # for a docstring
     annotation: str  # an example in the native layout
     own: str = ""  # of results, scaled, height, width, in model.py: see own_pixels
+    blank: str = "None"  # what stands for the target of an image without a label
     place: str = ""  # of sample, transform, canvas, rng: its target; "": the label
     evidence: str = ""  # of sample, words: what its metric needs; "": the words
     annotations: str = ""  # of folder: its annotations by image; "": read_annotations
@@ -99,9 +107,11 @@ class Task:
     # Sections of model.py
     classes: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
+    mean_loss: bool = False  # it is a mean over images
     decoders: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()  # on boxes or maps, between model and loss
     constants: tuple[Line, ...] = ()
+    shared: tuple[str, ...] = ()  # fields of its output that all images have in common
     told: bool = False  # its head is given the targets in training
     cells_wanted: bool = False  # decode_objects tells which cell found each object
     own_pixels: Mapping[str, str] = field(default_factory=dict)  # resized, whole

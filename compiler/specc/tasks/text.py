@@ -24,10 +24,13 @@ def plan_text(head: TextRecognition, code: HeadCode, module: str) -> HeadExpress
     drawn = text if characters else f'" ".join({text})'
     sizes = f"{head.layers}, {head.width}, {head.attention_heads}"
     label = f"{text_of}({code.labels}, {names})"
+    known = f" if {code.key} in sample.labels" * code.partial
+    found = f" if {code.key} in words" * code.partial
     note = "of a text; a place for its end comes after them"
     return HeadExpressions(
         construction=f"{module}({code.width}, len({names}) + 1, {most} + 1, {sizes})",
         loss=f"text_loss({code.outputs}, {code.targets})",
+        blank=f"[0] * ({most} + 1)",
         decode=f"decode_text({code.outputs})",
         parse=f"parse_text({code.given}, {names}, {most})",
         words=mapping(
@@ -39,8 +42,8 @@ def plan_text(head: TextRecognition, code: HeadCode, module: str) -> HeadExpress
         label_words=mapping([("text", label)]),
         draw=f"draw_text(image, {drawn}, {code.words})",
         metrics=(
-            f"text_metrics([{label} for sample in samples],"
-            f" [{text} for words in found])"
+            f"text_metrics([{label} for sample in samples{known}],"
+            f" [{text} for words in found{found}])"
         ),
         words_example=f'"{head.name}": {{text, score}}',
         annotation="TEXT, or [TOKEN, ...]",
@@ -81,6 +84,7 @@ SHARED = dict(
     names="tokens",
     counted=("token", "tokens"),
     losses=("losses/text",),
+    mean_loss=True,
     decoders=("decoders/text",),
     label="list[int]",
     metadata=("tokens: TEXT, or [TOKEN, ...]",),

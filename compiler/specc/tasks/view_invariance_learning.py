@@ -34,11 +34,15 @@ def plan(head: ViewInvarianceLearning, code: HeadCode) -> HeadExpressions:
 def _labelled(expressions: HeadExpressions, code: HeadCode) -> HeadExpressions:
     """With categories, which the metric knows and training does not."""
     names, title = code.constant, literal("multiclass classification")
-    accuracy = f"knn_accuracy({code.all_labels()}, {code.all_found()})"
+    labelled = f"{code.words} for sample, words in zip(samples, found)"
+    found = f"[{labelled} if {code.key} in sample.labels]"
+    found = found if code.partial else code.all_found()
+    accuracy = f"knn_accuracy({code.all_labels()}, {found})"
     return replace(
         expressions,
         annotations=f'read_annotations(folder, {title}, "categories", {names})',
         parse=f"parse_category({code.given}, {names})",
+        place="None",
         label_words=mapping([("category", f"{names}[{code.labels}]")]),
         draw=f"draw_labelled_view(image, {code.words})",
         metrics=f'{{"knn_accuracy": {accuracy}, **{expressions.metrics}}}',

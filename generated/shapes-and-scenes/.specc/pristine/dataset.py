@@ -21,6 +21,7 @@ import itertools
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
 from typing import NamedTuple
 
@@ -60,7 +61,7 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
 
 
 def read_dataset(folder: Path) -> list[Sample]:
-    """The images labelled for every head; ends with a list of what is wrong, if any."""
+    """The images labelled for some head; ends with a list of what is wrong, if any."""
     annotations = {
         "shapes": read_annotations(
             folder, "object detection", "categories", SHAPES_CATEGORIES
@@ -69,31 +70,40 @@ def read_dataset(folder: Path) -> list[Sample]:
             folder, "multiclass classification", "categories", SCENE_CATEGORIES
         ),
     }
-    labelled = [set(images) for images in annotations.values()]
-    names = set.intersection(*labelled)
-    others = set.union(*labelled) - names
     samples, problems, counts = [], [], Counter()
-    counts["images left out: no label for some head"] = len(others)
-    for name in sorted(names):
-        given = {head: images[name] for head, images in annotations.items()}
-        if None in given.values():
+    for name in sorted(set().union(*annotations.values())):
+        given = {head: images.get(name) for head, images in annotations.items()}
+        if not any(label is not None for label in given.values()):
             counts["images left out: null"] += 1
             continue
         try:
             path = below(folder / "images", name)
             height, width = image_size(path)
-            labels = {
-                "shapes": parse_objects(
+            labels = {}
+            if given["shapes"] is not None:
+                labels["shapes"] = parse_objects(
                     given["shapes"], SHAPES_CATEGORIES, height, width, counts
-                ),
-                "scene": parse_category(given["scene"], SCENE_CATEGORIES),
-            }
+                )
+            if given["scene"] is not None:
+                labels["scene"] = parse_category(given["scene"], SCENE_CATEGORIES)
         except ValueError as error:
             problems.append(f"{name}: {error}")
         else:
             samples.append(Sample(path, height, width, labels))
+    count_labels(samples, annotations, problems, counts)
     report(folder, samples, problems, counts)
     return samples
+
+
+def count_labels(
+    samples: list[Sample], heads: Iterable[str], problems: list[str], counts: Counter
+):
+    """Counts the images without a label for a head; it needs one with a label."""
+    for head in heads:
+        missing = sum(head not in sample.labels for sample in samples)
+        counts[f"images without a label for {head}"] = missing
+        if samples and missing == len(samples):
+            problems.append(f"no image has a label for {head}")
 
 
 def report(where: Path, samples: list, problems: list[str], counts: Counter):

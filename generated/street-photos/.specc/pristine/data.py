@@ -5,7 +5,7 @@ import itertools
 import multiprocessing
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from dataset import Sample
-from model import HEIGHT, PAD, WIDTH, fit
+from model import HEIGHT, PAD, TAGS_LABELS, WIDTH, fit
 
 BATCH_SIZE = 32  # images of one optimizer step, over all processes
 SCALE = 0.25  # training images grow or shrink by up to this share
@@ -181,10 +181,20 @@ def collate(
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
     targets = {
-        "tags": stack_labels([of["tags"] for of in labels]),
-        "traffic": stack_categories([of["traffic"] for of in labels]),
+        "tags": stacked(stack_labels, "tags", labels),
+        "traffic": stacked(stack_categories, "traffic", labels),
     }
     return images, targets, sum(broken, [])
+
+
+# What stands for the target of an image that has no label: nothing is learned of it.
+BLANKS = {"tags": np.zeros(len(TAGS_LABELS), np.float32), "traffic": 0}
+
+
+def stacked(stack: Callable, head: str, labels: list[dict]) -> dict[str, Tensor]:
+    """The targets of a head, and which of the images are "labelled" for it (B,)."""
+    targets = stack([of.get(head, BLANKS[head]) for of in labels])
+    return targets | {"labelled": torch.tensor([head in of for of in labels])}
 
 
 def stack_labels(batch: list[np.ndarray]) -> dict[str, Tensor]:

@@ -20,8 +20,10 @@ TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
 def draw(image: np.ndarray, words: dict) -> np.ndarray:
     """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
     image = image.copy()
-    image = draw_labels(image, words["tags"])
-    image = draw_category(image, words["traffic"], TRAFFIC_CATEGORIES)
+    if "tags" in words:
+        image = draw_labels(image, words["tags"])
+    if "traffic" in words:
+        image = draw_category(image, words["traffic"], TRAFFIC_CATEGORIES)
     return image
 
 
@@ -79,10 +81,12 @@ def sheet(samples: list[Sample], found: list[dict]) -> np.ndarray:
 
 def labels_of(sample: Sample) -> dict:
     """A sample's labels in the words of predictions."""
-    return {
-        "tags": present_labels(sample.labels["tags"], TAGS_LABELS),
-        "traffic": {"category": TRAFFIC_CATEGORIES[sample.labels["traffic"]]},
-    }
+    words = {}
+    if "tags" in sample.labels:
+        words["tags"] = present_labels(sample.labels["tags"], TAGS_LABELS)
+    if "traffic" in sample.labels:
+        words["traffic"] = {"category": TRAFFIC_CATEGORIES[sample.labels["traffic"]]}
+    return words
 
 
 def present_labels(present: np.ndarray, names: tuple[str, ...]) -> dict:
