@@ -22,6 +22,7 @@ from specc import probe, resources, verify
 from specc.build import Compiled, analyse, compile_job
 from specc.cost import summarize
 from specc.format import MODE
+from specc.job import Job, source_of
 from specc.plan import plan
 from specc.plan_source import COLUMNS
 from specc.render import environment, render
@@ -73,6 +74,8 @@ HEADS = {
     "text": ["word"],
     "text, token by token": ["line"],
     "text twice, detector": ["word", "line", "cells"],
+    "detector, classifier apart": ["cells", "kind"],
+    "labels, masks, number apart": ["tags", "mask", "price"],
     **{f"{name} from {source}": [name] for name, source in CONVERTED},
 }
 FORMATS = {
@@ -216,6 +219,9 @@ def job_of(choice: dict) -> dict:
     neck, top = choice["neck"], choice["top_level"]
     levels = neck or (top, top)
     heads = [head_named(name, levels, choice) for name in HEADS[choice["heads"]]]
+    if choice["heads"].endswith("apart"):  # the last head has datasets of its own
+        form = "folders" if choice["heads"].startswith("detector") else "csv"
+        heads[-1]["data"] = {"train": "other", "format": form}
     kinds = ("optimizer", "scheduler", "initialization", "precision")
     trainer = {key: choice[key] for key in (*kinds, "channels_last")} | choice["loop"]
     trainer["gradient_clipping"] = choice["gradient_clipping"]
@@ -282,7 +288,7 @@ def rendered_job(given: dict) -> Compiled:
     """As compile_job, but without black, which takes most of its time."""
     job, graph, findings = analyse(json.dumps(given).encode())
     assert not [finding for finding in findings if finding.is_error]
-    page = plan(job, graph, all(task.contract for task in tasks_of(job)))
+    page = plan(job, graph, has_contract(job))
     files = render(page)
     return Compiled(job, files, (), summarize(job, graph), page.model_class)
 
@@ -290,8 +296,12 @@ def rendered_job(given: dict) -> Compiled:
 def compiled_with_tests(choice: dict) -> Compiled:
     """With a contract, where all of its tasks have one."""
     data = json.dumps(job_of(choice)).encode()
-    tests = all(task.contract for task in tasks_of(analyse(data)[0]))
-    return compile_job(data, tests=tests)
+    return compile_job(data, tests=has_contract(analyse(data)[0]))
+
+
+def has_contract(job: Job) -> bool:
+    places = {source_of(job, head).train for head in job.heads}
+    return len(places) == 1 and all(task.contract for task in tasks_of(job))
 
 
 def check_code(compiled: Compiled, folder: Path, capsys) -> None:
@@ -349,6 +359,8 @@ def is_one_string(line: str) -> bool:
 
 RARE = [  # what few draws hold, and a template waits for
     {"heads": "detector", "format": "coco"},
+    {"heads": "detector", "format": "yolo"},
+    {"heads": "detector", "format": "voc"},
     {"heads": "things and stuff", "format": "coco"},
     {"heads": "keypoints", "format": "coco"},
     {"heads": "masks", "format": "coco"},
@@ -357,6 +369,7 @@ RARE = [  # what few draws hold, and a template waits for
     {"heads": "number", "format": "native"},
     {"heads": "things and stuff", "format": "native", "resize_input": True},
     {"heads": "things and stuff", "format": "native", "resize_input": False},
+    {"heads": "keypoints", "format": "native", "resize_input": False},
     {"heads": "keypoints", "format": "native", "augmentation": ALL_CHANGES},
     {"heads": "keypoints", "format": "native", "augmentation": {"vertical_flip": True}},
 ]

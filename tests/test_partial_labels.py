@@ -82,7 +82,10 @@ def test_a_part_held_out_has_labels_for_each_head(emitted, tmp_path):
     several(tmp_path / "train", boxes, dict.fromkeys(boxes, "a"))
     _, [held_out] = dataset.read_datasets(tmp_path)
     known = {name: "a" for name in boxes if name != held_out.path.name}
-    for kinds, said in ((known, "held out"), ({held_out.path.name: "a"}, "to train on")):
+    for kinds, said in (
+        (known, "held out"),
+        ({held_out.path.name: "a"}, "to train on"),
+    ):
         write(tmp_path / "train", "kinds.yaml", kinds)
         with pytest.raises(SystemExit, match=f"{said} has a label for kind"):
             dataset.read_datasets(tmp_path)

@@ -9,7 +9,7 @@ from specc.backbones import TABLES
 from specc.consistency_maps import map_findings
 from specc.consistency_panoptic import things_are_categories
 from specc.diagnostics import Diagnostic
-from specc.job import Job
+from specc.job import Job, source_of
 from specc.schema import metrics_of
 from specc.words import did_you_mean, listed, quoted
 
@@ -38,6 +38,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         consistency_keypoints.sigmas,
         consistency_keypoints.mirroring,
         consistency_data.one_task,
+        consistency_data.training_set,
         _tokens,
     )
     return [finding for rule in rules for finding in rule(job, given)]
@@ -116,7 +117,8 @@ def _milestones(job: Job, given: dict) -> list[Diagnostic]:
 
 def _validation_set(job: Job, given: dict) -> list[Diagnostic]:
     fraction = given["data"].get("validation_fraction")
-    if job.data.validation is None or fraction is None:
+    sources = [source_of(job, head) for head in job.heads]
+    if fraction is None or any(source.validation is None for source in sources):
         return []
     message = "both `validation` and `validation_fraction` are given"
     note = "the fraction is split off the training set only where there is no other set"

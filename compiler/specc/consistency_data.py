@@ -88,6 +88,23 @@ def one_task(job: Job, given: dict) -> list[Diagnostic]:
     return findings
 
 
+def training_set(job: Job, given: dict) -> list[Diagnostic]:
+    """E383: the datasets of the job are those of some head."""
+    if any(source_of(job, head).train == job.data.train for head in job.heads):
+        return []
+    other = job.heads[0].data.train
+    return [
+        Diagnostic(
+            "E383",
+            f"no head learns from {quoted(job.data.train)}:"
+            " each has a training set of its own",
+            ("data", "train"),
+            note="heads without a training set of their own learn from this one",
+            help=f"write {quoted(other)}, as head `{job.heads[0].name}` has it",
+        )
+    ]
+
+
 def _names(head: Head) -> tuple[str, ...]:
     return getattr(head, "categories", getattr(head, "labels", ()))
 

@@ -14,7 +14,7 @@ from typing import Any
 import networkx as nx
 
 from specc.cost import Summary, summarize
-from specc.job import Job
+from specc.job import Job, source_of
 from specc.plan_backbone import BackbonePlan, plan_backbone
 from specc.plan_contract import ContractPlan, plan_contract
 from specc.plan_data import (
@@ -119,7 +119,7 @@ def _texts(job: Job, summary: Summary, heads: tuple[HeadPlan, ...]) -> dict[str,
         "needs": needs_of(job),
         "uses_timm": is_timm(job.backbone.name),
         "output": f"runs/{job.name}",
-        "requirements": _requirements(job),
+        "requirements": _requirements(job, heads),
         "color_files": [name for h in heads for name, _ in h.code.files],
         "name_files": [h.names_file for h in heads if h.names_in_file],
     }
@@ -326,14 +326,14 @@ def _forward(
     return f"self.head({maps}{told[0]})"
 
 
-def _requirements(job: Job) -> list[str]:
+def _requirements(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
     # An older OpenCV fills up a JPEG that is cut short, and an older PyTorch does not
     # keep what `weights_only` promises (CVE-2025-32434).
     wanted = ["matplotlib", "numpy", "opencv-python-headless>=4.11", "pillow"]
     wanted += ["tensorboard", "torch>=2.6", "tqdm"]
-    if reads_yaml(job):
+    if reads_yaml(job, heads):
         wanted.append("PyYAML")
-    if job.data.format == "voc":
+    if any(source_of(job, head).format == "voc" for head in job.heads):
         wanted.append("defusedxml")
     wanted += once(task.requirements for task in tasks_of(job))
     if is_timm(job.backbone.name):

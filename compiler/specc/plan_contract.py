@@ -7,11 +7,13 @@ from typing import Any
 
 import networkx as nx
 
+from specc.conversions import way_to
 from specc.cost import Summary, divisor, summarize
 from specc.diagnostics import fail
 from specc.graph import Shape, build_graph, prune
-from specc.job import Head, Job
+from specc.job import Head, Job, source_of
 from specc.plan_heads import HeadPlan
+from specc.plan_readers import readers_of
 from specc.plan_source import Line, literal, mapping
 from specc.plan_train import plan_train
 from specc.schema import part
@@ -108,8 +110,9 @@ def _smallest(job: Job, graph: nx.DiGraph) -> Summary:
 
 
 def _sets(job: Job) -> tuple[str, ...]:
-    suffix = SUFFIXES.get(job.data.format, "")
-    names = ("train",) if job.data.validation is None else ("train", "validation")
+    source = source_of(job, job.heads[0])
+    suffix = SUFFIXES.get(source.format, "")
+    names = ("train",) if source.validation is None else ("train", "validation")
     return tuple(name + suffix for name in names)
 
 
@@ -139,9 +142,15 @@ def _small(
 
 def _shares(job: Job, heads: tuple[HeadPlan, ...], split: bool) -> dict[str, Any]:
     """What depends on the tasks; `split`: one set is for training and validation."""
+    if len(readers_of(job, heads)) > 1:
+        fail(
+            "E410",
+            "heads learn from different datasets, `--tests` makes one for all heads",
+            help="build with --no-tests",
+        )
     names = [f"net.{head.constant}" for head in heads]
     shares = [_share(*pair) for pair in zip(job.heads, names)]
-    if job.data.format != "native":
+    if source_of(job, job.heads[0]).format != "native":
         shares = [_listed(share) for share in shares]
     images = max(share.images for share in shares)
     sized = any("height" in share.label for share in shares)
@@ -163,12 +172,20 @@ def _shares(job: Job, heads: tuple[HeadPlan, ...], split: bool) -> dict[str, Any
 
 
 def _format(job: Job, first: HeadContract) -> str:
-    return first.coco if job.data.format == "coco" else f"contract/{job.data.format}"
+    form = source_of(job, job.heads[0]).format
+    return first.coco if form == "coco" else f"contract/{form}"
 
 
 def _share(head: Head, names: str) -> HeadContract:
     """Raises JobError E410."""
     contract = task_of(head).contract
+    if way_to(head):
+        fail(
+            "E410",
+            f"the labels of head `{head.name}` are converted from {head.data.task},"
+            " `--tests` makes labels for the tasks of heads alone",
+            help="build with --no-tests",
+        )
     if contract is None:
         fail(
             "E410",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from specc.conversions import way_to
 from specc.cost import Level, Summary
-from specc.job import Head, Job, source_of
+from specc.job import Head, HeadData, Job, source_of
 from specc.plan_neck import NeckPlan
 from specc.plan_source import Line, constant, literal
 from specc.tasks.converted import converted
@@ -116,9 +116,10 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
 
 def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
     """The names of a head in the emitted modules."""
-    several = len(job.heads) > 1
-    form = source_of(job, head).format
-    keyed = form == "csv" or several and form == "native"
+    several, source = len(job.heads) > 1, source_of(job, head)
+    form, places = source.format, [_place(source_of(job, one)) for one in job.heads]
+    shared = places.count(_place(source)) > 1
+    keyed = form == "csv" or shared and form == "native"
     prefix = f"{code_name(head.name).upper()}_" if several else ""
     key = f"[{literal(head.name)}]"
     return HeadCode(
@@ -143,9 +144,14 @@ def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
 def is_partial(job: Job) -> bool:
     """Whether an image may have labels for some heads and not for others: heads share
     one annotation of an image but where each has its own."""
-    sources = {source_of(job, head) for head in job.heads}
-    apart = len(sources) > 1 or job.data.format in ("native", "csv")
+    places = {_place(source_of(job, head)) for head in job.heads}
+    apart = len(places) > 1 or places.pop()[-1] in ("native", "csv")
     return len(job.heads) > 1 and apart
+
+
+def _place(source: HeadData) -> tuple:
+    """What tells datasets apart."""
+    return source.train, source.validation, source.format
 
 
 def _width(level: Level) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from specc.job import Job
+from specc.job import Job, source_of
 from specc.schema import follow, part
 
 VERSION = 1
@@ -16,7 +16,8 @@ def as_job(job: Job) -> dict[str, Any]:
     values = asdict(job)
     trainer = values["trainer"]
     trainer["scheduler"] = _own_options(trainer["scheduler"], "scheduler")
-    if values["data"]["validation"] is not None:
+    sources = [source_of(job, head) for head in job.heads]
+    if all(source.validation is not None for source in sources):
         del values["data"]["validation_fraction"]  # E305: one or the other
     values["data"]["augmentation"] = values["data"]["augmentation"] or False
     return {

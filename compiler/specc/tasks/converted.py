@@ -150,7 +150,10 @@ STEPS = {  # of labels: LABEL becomes that of the second task
     ("instance_segmentation", "object_detection"): "boxes_of_instances(LABEL)",
     ("quadrilateral_detection", "object_detection"): "boxes_of_quadrilaterals(LABEL)",
     ("object_detection", "quadrilateral_detection"): "quadrilaterals_of_boxes(LABEL)",
-    ("object_detection", "multilabel_classification"): "labels_of_objects(LABEL, NAMES)",
+    (
+        "object_detection",
+        "multilabel_classification",
+    ): "labels_of_objects(LABEL, NAMES)",
     ("multiclass_classification", "multilabel_classification"): (
         "labels_of_category(LABEL, NAMES)"
     ),
@@ -195,6 +198,8 @@ def converted_task(
         map_suffix=source.map_suffix,
         folder_note=source.folder_note,
         coco_what=source.coco_what,
+        coco_item=source.coco_item,
+        coco_images=source.coco_images,
         coco_names=source.coco_names,
         coco_found=COCO_CATEGORIES if poses else source.coco_found,
         coco_compared=source.coco_compared,
@@ -210,7 +215,11 @@ def converted(
 ) -> HeadExpressions:
     """A head's expressions, with those that read its labels replaced."""
     reading = READINGS[_begin(way)]
-    names = {"NAMES": code.constant, "GIVEN": code.given, "COLORS": f"{code.prefix}COLORS"}
+    names = {
+        "NAMES": code.constant,
+        "GIVEN": code.given,
+        "COLORS": f"{code.prefix}COLORS",
+    }
     parse = _of_format(reading.parse, form)
     parse = _with(parse, names) if parse else expressions.parse
     for step in _steps(way):

@@ -156,6 +156,7 @@ TASK = Task(
         "coco": ("dataset/from_coco_instances",),
         "yolo": ("dataset/from_yolo_instances", "dataset/yolo_lines"),
     },
+    coco_item="instance_from_coco",
     native_readers=(
         "dataset/class_maps",
         "dataset/maps",

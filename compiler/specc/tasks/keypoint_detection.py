@@ -133,6 +133,7 @@ TASK = Task(
     metadata=("keypoints: [NAME, ...]",),
     readers={"native": (), "coco": ("dataset/from_coco_poses",)},
     coco_what="keypoints",
+    coco_item="pose_from_coco",
     coco_names=COCO_NAMES,
     coco_found="set().union(*names.values())",
     parsers=("dataset/parse_poses",),

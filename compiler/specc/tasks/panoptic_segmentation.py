@@ -174,6 +174,8 @@ TASK = Task(
     readers={"native": (), "coco": ("dataset/from_coco_panoptic",)},
     coco_compared="dataset/compare_coco_panoptic",
     coco_docstring="dataset/coco_panoptic",
+    coco_item="segments_from_coco",
+    coco_images="panoptic_image_folder",
     coco_folder="dataset/image_folder_panoptic",
     native_readers=(
         "dataset/panoptic_maps",

@@ -94,7 +94,12 @@ TASK = Task(
     ),
     in_folder=True,
     readers={"native": ()},
-    native_readers=("dataset/class_maps", "dataset/described", "dataset/names_of", *READERS),
+    native_readers=(
+        "dataset/class_maps",
+        "dataset/described",
+        "dataset/names_of",
+        *READERS,
+    ),
     parsers=("dataset/parse_map",),
     meaning=("categories",),
     moves=True,

@@ -125,6 +125,7 @@ class Task:
     in_folder: bool = False  # its annotations are files, an image each
     readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by format
     coco_what: str = "boxes"  # annotations of a COCO file, in words
+    coco_item: str = "object_from_coco"  # the function that reads one
     coco_names: str = (
         '{item["id"]: str(item["name"]) for item in content["categories"]}'
     )
@@ -132,6 +133,7 @@ class Task:
     coco_compared: str = "dataset/compare_coco"  # these with the job's
     coco_docstring: str = "dataset/coco"
     coco_folder: str = "dataset/image_folder"  # where the images are
+    coco_images: str = "image_folder"  # the function in it
     native_readers: tuple[str, ...] = (
         "dataset/annotations",
         "dataset/described",

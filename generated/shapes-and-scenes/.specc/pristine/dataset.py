@@ -14,7 +14,8 @@ A dataset is a folder with `images/`, and beside it:
     annotations2.yaml
         image.jpg: NAME
 
-`null` leaves an image out, `[]` is one without objects.
+`null` is no label, `[]` is one without objects.
+An image trains the heads that it has labels for.
 """
 
 import itertools

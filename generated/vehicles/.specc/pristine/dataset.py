@@ -51,7 +51,7 @@ def read_dataset(path: Path) -> list[Sample]:
         objects = {item["id"]: [] for item in content["images"]}
         for item in content["annotations"]:
             if not item.get("iscrowd"):
-                objects[item["image_id"]].append(from_coco(item, names))
+                objects[item["image_id"]].append(object_from_coco(item, names))
     except OSError as error:
         raise SystemExit(f"{path}: cannot be read: {error}") from None
     except Exception as error:  # whatever is not as the lines above expect
@@ -77,7 +77,7 @@ def read_dataset(path: Path) -> list[Sample]:
     return samples
 
 
-def from_coco(item: dict, names: dict[int, str]) -> dict:
+def object_from_coco(item: dict, names: dict[int, str]) -> dict:
     """An annotation with its category's name, and with left, top, right, bottom."""
     left, top, width, height = (float(side) for side in item["bbox"])
     box = [left, top, left + width, top + height]
