@@ -9,7 +9,7 @@ def make_job(
     """A resolved job; ``neck`` is (bottom_level, top_level) of an FPN, a neck or None."""
     return jobs.Job(
         name="test",
-        data=jobs.Data("train", None, 0.1, resolution, "native", 3, None, None),
+        data=jobs.Data("train", None, 0.1, resolution, "native", None, 3, None, None),
         backbone=jobs.Backbone(backbone, top_level, True),
         neck=fpn(*neck) if isinstance(neck, tuple) else neck,
         heads=tuple(heads or [classifier(top_level)]),
@@ -28,7 +28,7 @@ def bifpn(bottom, top, layers=3, channels=32):
 def classifier(level, name="kind"):
     names = ("a", "b", "c")
     return jobs.MulticlassClassification(
-        name, "multiclass_classification", 1.0, names, False, level, 0.0
+        name, "multiclass_classification", 1.0, None, names, False, level, 0.0
     )
 
 
@@ -37,6 +37,7 @@ def detector(bottom, top, name="cells", layers=2, max_detections=5):
         name=name,
         task="object_detection",
         loss_weight=1.0,
+        data=None,
         categories=("a", "b", "c"),
         bottom_level=bottom,
         top_level=top,

@@ -51,6 +51,9 @@ LIKELY = {
     "Format": st.sampled_from(
         [*["native"] * 6, "coco", "folders", "voc", "yolo", "csv", None]
     ),
+    "Dataset task": st.sampled_from(
+        [*[None] * 12, "object_detection", "multiclass_classification"]
+    ),
     "Schema": st.none(),
 }
 

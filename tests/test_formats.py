@@ -223,9 +223,19 @@ def csv_file(folder: Path, text: str) -> Path:
 def test_csv_is_read(reader, tmp_path, capsys):
     text = "\ufeffimage,kind,else,price\na.png,no,x,2.5\nb.png,a,,\nb.png,b,,7\n"
     path = csv_file(tmp_path, text)
-    first, second = reader(CLASSES, PRICE, format="csv").read_dataset(path)
-    assert first.labels == {"kind": NAMES.index("no"), "price": 2.5}
-    assert second.labels == {"kind": NAMES.index("b"), "price": 7.0}
+    samples = reader(CLASSES, PRICE, format="csv").read_dataset(path)
+    assert [sample.labels for sample in samples] == [
+        {"kind": NAMES.index("no"), "price": 2.5},
+        {"kind": NAMES.index("a")},
+        {"kind": NAMES.index("b"), "price": 7.0},
+    ]
+    assert "images without a label for price: 1" in capsys.readouterr().err
+
+
+def test_rows_without_the_only_label_are_left_out(reader, tmp_path, capsys):
+    path = csv_file(tmp_path, "image,price\na.png,2.5\na.png,\nb.png,7\n")
+    first, second = reader(PRICE, format="csv").read_dataset(path)
+    assert [first.labels["price"], second.labels["price"]] == [2.5, 7.0]
     assert "rows left out: an empty cell: 1" in capsys.readouterr().err
 
 

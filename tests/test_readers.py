@@ -178,9 +178,10 @@ def test_metadata_may_be_json_and_hold_several_tasks(emitted, tmp_path):
     (tmp_path / "metadata.yaml").unlink()
     (tmp_path / "metadata.json").write_text(json.dumps(entries))
     (tmp_path / "kinds.yaml").write_text("0.png: b\n2.png: a\n3.png: a\n")
-    (sample,) = both.read_dataset(tmp_path)
+    sample, *others = both.read_dataset(tmp_path)
     assert sample.labels["kind"] == 1
     assert sample.labels["cells"].boxes.tolist() == [[1, 2, 3, 4]]
+    assert [list(one.labels) for one in others] == [["cells"], ["kind"], ["kind"]]
 
 
 def test_categories_of_images_are_read(emitted, tmp_path):

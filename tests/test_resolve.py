@@ -55,6 +55,7 @@ def test_the_smallest_job():
         name="object_detection",
         task="object_detection",
         loss_weight=1.0,
+        data=None,
         categories=("a", "b"),
         bottom_level=3,
         top_level=7,

@@ -54,7 +54,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     readers, tasks = readers_of(job, heads), tasks_of(job)
     lacking = any(reader.partial for reader in readers)
     return {
-        "readers": readers,
+        "readers": [reader.plain() for reader in readers],
         "training_call": readers[0].training,
         "dataset_sections": _sections(job, readers),
         "nullable": any(reader.nullable for reader in readers),

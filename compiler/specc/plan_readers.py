@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from typing import Any
 
 from specc.job import HeadData, Job, source_of
 from specc.plan_heads import HeadPlan, code_name
@@ -22,9 +23,18 @@ EMPTY_CELLS = {  # with several heads or one
 }
 
 
+SAID = (  # what templates use of a reader
+    *("name", "template", "docstring", "title", "heads", "parameters", "note", "pair"),
+    *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
+    *("columns", "columns_described", "empty_cells", "yolo_lines", "coco_key"),
+    "coco_compared",
+)
+SAID_OF_COCO = ("coco_what", "coco_names", "coco_found", "coco_item", "coco_images")
+
+
 @dataclass(frozen=True)
 class Reader:
-    """How the datasets of some heads are read; templates name what they use of it."""
+    """How the datasets of some heads are read."""
 
     source: HeadData
     tasks: tuple[Task, ...]
@@ -135,7 +145,8 @@ class Reader:
     @property
     def yolo_lines(self) -> str:
         """The function that reads a file of labels."""
-        masks = self.tasks[0].readers["yolo"][0] == "dataset/from_yolo_instances"
+        sections = self.tasks[0].readers.get("yolo", ())
+        masks = "dataset/from_yolo_instances" in sections
         return "polygons_in" if masks else "objects_in"
 
     @property
@@ -173,6 +184,11 @@ class Reader:
     @property
     def notes(self) -> list[str]:
         return _notes(self)
+
+    def plain(self) -> dict[str, Any]:
+        """What templates use of it, as plain values."""
+        values = {name: getattr(self, name) for name in SAID}
+        return values | {name: getattr(self.coco, name) for name in SAID_OF_COCO}
 
 
 def readers_of(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Reader, ...]:
