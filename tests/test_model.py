@@ -230,8 +230,11 @@ def test_loss_weights_multiply_a_head_s_terms():
         outputs = both.Network().eval()(torch.zeros(1, 3, 64, 96, dtype=torch.uint8))
     targets = {
         "shapes": targets_of([(0, 10, 10, 50, 50)]),
+        "regions": {"categories": torch.zeros(1, 64, 96)},
         "scene": {"category": torch.tensor([1])},
     }
+    for of_head in targets.values():
+        of_head["labelled"] = torch.tensor([True])
     terms = both.loss_terms(outputs, targets)
     alone = F.cross_entropy(outputs["scene"], torch.tensor([1]), label_smoothing=0.1)
     torch.testing.assert_close(terms["scene/loss/class"], 0.5 * alone)

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
-from data import read_image
-from dataset import Objects, Sample
+from data import read_categories, read_image, resized_map
+from dataset import REGIONS_COLORS, Objects, Sample
 from model import SCENE_CATEGORIES, SHAPES_CATEGORIES
 
 TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
@@ -23,6 +23,8 @@ def draw(image: np.ndarray, words: dict) -> np.ndarray:
     image = image.copy()
     if "shapes" in words:
         image = draw_objects(image, words["shapes"], SHAPES_CATEGORIES)
+    if "regions" in words:
+        image = draw_categories(image, words["regions"], REGIONS_COLORS)
     if "scene" in words:
         image = draw_category(image, words["scene"], SCENE_CATEGORIES)
     return image
@@ -39,6 +41,21 @@ def draw_objects(
             cv2.rectangle(image, (left, top), (right, bottom), color, thickness)
             write(image, caption(item), (left, top), color)
     return image
+
+
+def draw_categories(
+    image: np.ndarray, categories: np.ndarray, colors: tuple
+) -> np.ndarray:
+    """Each labelled pixel halfway to the color of its category."""
+    table = np.array([*colors, (0, 0, 0)], np.uint8)  # the last is that of index -1
+    mixed = cv2.addWeighted(image, 0.5, table[categories], 0.5, 0)
+    return np.where(categories[:, :, None] < 0, image, mixed)
+
+
+def save_categories(categories: np.ndarray, colors: tuple, path: Path) -> str:
+    """A map as datasets have it; returns the name of its file."""
+    save_image(path, np.array(colors, np.uint8)[categories])
+    return path.name
 
 
 def draw_category(image: np.ndarray, item: dict, names: tuple[str, ...]) -> np.ndarray:
@@ -94,6 +111,12 @@ def labels_of(sample: Sample) -> dict:
     words = {}
     if "shapes" in sample.labels:
         words["shapes"] = objects_of(sample.labels["shapes"], SHAPES_CATEGORIES)
+    if "regions" in sample.labels:
+        words["regions"] = resized_map(
+            read_categories(sample.labels["regions"], REGIONS_COLORS),
+            sample.height,
+            sample.width,
+        )
     if "scene" in sample.labels:
         words["scene"] = {"category": SCENE_CATEGORIES[sample.labels["scene"]]}
     return words

@@ -19,9 +19,18 @@ import torch.distributed as dist
 from faster_coco_eval import COCO, COCOeval_faster
 from torch import Tensor, nn
 
-from data import ImageError, validation_batches
-from dataset import VALIDATION, Objects, Sample, read_dataset
-from model import SCENE_CATEGORIES, SHAPES_CATEGORIES, Network, decode, fit
+from data import ImageError, read_categories, resized_map, validation_batches
+from dataset import REGIONS_COLORS, VALIDATION, Objects, Sample, read_dataset
+from model import (
+    REGIONS_CATEGORIES,
+    REGIONS_STRIDE,
+    SCENE_CATEGORIES,
+    SHAPES_CATEGORIES,
+    Network,
+    decode,
+    enlarge,
+    fit,
+)
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
@@ -39,9 +48,11 @@ def predict_samples(
     """What each head finds in each sample, in pixels of each image, by its name:
 
     "shapes": [{category, bbox, score}, ...]
+    "regions": (height, width), indices of categories
     "scene": {category, score, top5}
 
-    Or what `kept` makes of it.
+    Or what `kept` makes of it, one image at a time: the maps of all would need much
+    memory.
     """
     was_training = model.training
     model.eval()
@@ -72,6 +83,9 @@ def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> 
         "shapes": objects_in_words(
             results["shapes"], row, SHAPES_CATEGORIES, ratio, limits
         ),
+        "regions": categories_in_words(
+            results["regions"], row, REGIONS_STRIDE, sample, seen
+        ),
         "scene": category_in_words(results["scene"], row, SCENE_CATEGORIES),
     }
 
@@ -87,6 +101,15 @@ def objects_in_words(
         {"category": names[category], "bbox": box, "score": score}
         for category, box, score in zip(classes, boxes.tolist(), scores)
     ]
+
+
+def categories_in_words(
+    results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
+) -> np.ndarray:
+    """The index of each pixel's category, (height, width) of the image."""
+    logits = results["logits"][row : row + 1]
+    logits = enlarge(logits, stride, seen, (sample.height, sample.width))
+    return logits[0].argmax(0).short().numpy()
 
 
 def category_in_words(results: dict, row: int, names: tuple[str, ...]) -> dict:
@@ -125,6 +148,12 @@ def evidence(sample: Sample, words: dict) -> dict:
     known = {}
     if "shapes" in sample.labels:
         known["shapes"] = words["shapes"]
+    if "regions" in sample.labels:
+        known["regions"] = count_pixels(
+            read_categories(sample.labels["regions"], REGIONS_COLORS),
+            words["regions"],
+            len(REGIONS_CATEGORIES),
+        )
     if "scene" in sample.labels:
         known["scene"] = words["scene"]
     return known
@@ -144,6 +173,10 @@ def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
             ],
             [words["shapes"] for words in found if "shapes" in words],
             SHAPES_CATEGORIES,
+        ),
+        "regions": segmentation_metrics(
+            [words["regions"] for words in found if "regions" in words],
+            REGIONS_CATEGORIES,
         ),
         "scene": classification_metrics(
             [sample.labels["scene"] for sample in samples if "scene" in sample.labels],
@@ -212,6 +245,32 @@ def coco_metrics(
     # that do not occur.
     values = [max(float(scorer.stats[i]), 0.0) for i in (0, 1, 2, 3, 4, 5, 8)]
     return dict(zip(keys, values))
+
+
+def count_pixels(truth: np.ndarray, found: np.ndarray, categories: int) -> np.ndarray:
+    """Pixels of each category that are labelled, found, and both: (3, categories).
+
+    The map `truth` may be smaller than the image; what is unlabelled in it is not
+    counted.
+    """
+    truth = resized_map(truth, *found.shape)
+    found, truth = found[truth >= 0], truth[truth >= 0]
+    groups = (truth, found, truth[truth == found])
+    return np.stack([np.bincount(group, minlength=categories) for group in groups])
+
+
+def segmentation_metrics(
+    counts: list[np.ndarray], names: tuple[str, ...]
+) -> dict[str, float]:
+    """The mean IoU is that of the categories that occur in labels or predictions."""
+    labelled, found, both = np.sum(counts, 0)
+    union = labelled + found - both
+    iou = both / union.clip(min=1)
+    occurring = iou[union > 0]
+    return {
+        "mean_iou": float(occurring.mean()) if len(occurring) else 0.0,
+        "pixel_accuracy": float(both.sum() / labelled.sum().clip(min=1)),
+    } | {f"iou/{name}": float(value) for name, value in zip(names, iou)}
 
 
 def classification_metrics(

@@ -37,10 +37,11 @@ IMAGES = 25  # of a set; two processes cannot halve them
 PATIENCE = 300  # seconds until a process counts as stuck
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
-PARAMETERS = 11986631
+PARAMETERS = 12153228
 # What `predict` finds in an image, by head, and its shapes.
 FOUND = {
     "shapes": {"boxes": (100, 4), "scores": (100,), "classes": (100,), "count": ()},
+    "regions": {"categories": (70, 110)},
     "scene": {"probabilities": (3,), "category": ()},
 }
 
@@ -97,6 +98,9 @@ def make_dataset(net: ModuleType, folder: Path):
         height, width = make_image(folder / "images" / image, number)
         given = {
             "shapes": some_objects(number, net.SHAPES_CATEGORIES, height, width),
+            "regions": some_class_map(
+                folder / "regions-maps", number, height, width, colors_of("regions")
+            ),
             "scene": some_category(number, net.SCENE_CATEGORIES),
         }
         for head, label in given.items():
@@ -106,6 +110,12 @@ def make_dataset(net: ModuleType, folder: Path):
             "task": "object detection",
             "categories": [*net.SHAPES_CATEGORIES],
             "annotations": "shapes.yaml",
+        },
+        {
+            "task": "semantic segmentation",
+            "categories": [*net.REGIONS_CATEGORIES],
+            "colors": dict(zip(net.REGIONS_CATEGORIES, colors_of("regions"))),
+            "annotations": "regions-maps",
         },
         {
             "task": "multiclass classification",
@@ -133,6 +143,28 @@ def some_objects(
     """Every other category, in a box that most of the image lies in."""
     box = [1, 1, width - 1, height - 1]
     return [{"category": name, "bbox": box} for name in names[number % 2 :: 2]]
+
+
+def some_class_map(
+    folder: Path, number: int, height: int, width: int, colors: list
+) -> str:
+    """Each pixel of some category, or black."""
+    table = np.array([[0, 0, 0], *colors], np.uint8)
+    indices = np.random.default_rng(number).integers(0, len(table), (height, width))
+    return save_map(folder, number, table[indices])
+
+
+def colors_of(name: str) -> list:
+    """Those that the job gives to the categories of a head."""
+    heads = json.loads((HERE / "resolved.json").read_text("utf-8"))["model"]["heads"]
+    return next(head["colors"] for head in heads if head["name"] == name)
+
+
+def save_map(folder: Path, number: int, pixels: np.ndarray) -> str:
+    """The map of the image of this number; returns the name of its file."""
+    folder.mkdir(exist_ok=True)
+    Image.fromarray(pixels).save(folder / f"{number}.png")
+    return f"{number}.png"
 
 
 def some_category(number: int, names: tuple[str, ...]) -> str:
@@ -196,6 +228,7 @@ def test_outputs_have_the_shapes_of_the_levels(net, train):
     outputs = net.Network().train(train)(images)
     assert outputs["shapes"].logits.shape == (2, 85, 4)
     assert outputs["shapes"].bins.shape == (2, 85, 4, 16)
+    assert outputs["regions"].shape == (2, 5, 8, 8)
     assert outputs["scene"].shape == (2, 3)
 
 

@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from dataset import Objects, Sample
+from dataset import REGIONS_COLORS, Objects, Sample
 from model import HEIGHT, PAD, WIDTH, fit
 
 BATCH_SIZE = 16  # images of one optimizer step, over all processes
@@ -29,7 +30,7 @@ cv2.setNumThreads(0)  # its threads do not survive the fork that makes a worker
 
 
 class ImageError(Exception):
-    """An image cannot be decoded."""
+    """An image or a map cannot be decoded."""
 
 
 class Transform(NamedTuple):
@@ -129,11 +130,69 @@ def moved(objects: Objects, transform: Transform) -> Objects:
     return Objects(visible[kept], objects.classes[kept])
 
 
+def read_map(path: Path, flag: int) -> np.ndarray:
+    """The pixels of a map as `flag` of OpenCV wants them."""
+    try:
+        image = cv2.imdecode(np.fromfile(path, np.uint8), flag)
+    except (OSError, cv2.error):
+        image = None
+    if image is None:
+        raise ImageError(f"{path}: cannot be decoded")
+    return image
+
+
+def warp(
+    values: np.ndarray, sample: Sample, transform: Transform, outside: float
+) -> np.ndarray:
+    """A map of an image, of any size, on its canvas: (HEIGHT, WIDTH), the nearest value
+    of each pixel, and `outside` around the image."""
+    size = sample.height, sample.width
+    height, width = values.shape
+    x = (np.arange(WIDTH) + 0.5 - transform.offset[0]) / transform.scale[0]
+    y = (np.arange(HEIGHT) + 0.5 - transform.offset[1]) / transform.scale[1]
+    columns = np.floor(x * (width / size[1])).astype(int)
+    rows = np.floor(y * (height / size[0])).astype(int)
+    right = np.flatnonzero((columns >= 0) & (columns < width))
+    below = np.flatnonzero((rows >= 0) & (rows < height))
+    canvas = np.full((HEIGHT, WIDTH), outside, values.dtype)
+    canvas[np.ix_(below, right)] = values[np.ix_(rows[below], columns[right])]
+    return canvas
+
+
+def read_categories(path: Path, colors: tuple) -> np.ndarray:
+    """The index of each pixel's category by its color: (h, w) int16, -1 where black."""
+    image = read_map(path, cv2.IMREAD_COLOR)  # blue first
+    codes = cv2.cvtColor(image, cv2.COLOR_BGR2BGRA).view("<i4")[..., 0] & 0xFFFFFF
+    known = np.array([(0, 0, 0), *colors]) @ [1 << 16, 1 << 8, 1]
+    order = known.argsort()
+    place = np.searchsorted(known, codes, sorter=order).clip(max=len(colors))
+    index = order[place]
+    unknown = known[index] != codes
+    if unknown.any():
+        y, x = np.argwhere(unknown)[0].tolist()
+        color = image[y, x, ::-1].tolist()
+        raise ImageError(f"{path}: no category has the color {color} at x {x}, y {y}")
+    return (index - 1).astype(np.int16)
+
+
+def resized_map(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A map at another size: the nearest value of each pixel."""
+    size = (width, height)
+    return cv2.resize(values, size, interpolation=cv2.INTER_NEAREST_EXACT)
+
+
 def placed(sample: Sample, transform: Transform) -> dict:
     """What a view shows of the labels of its sample, by head."""
     labels = {}
     if "shapes" in sample.labels:
         labels["shapes"] = moved(sample.labels["shapes"], transform)
+    if "regions" in sample.labels:
+        labels["regions"] = warp(
+            read_categories(sample.labels["regions"], REGIONS_COLORS),
+            sample,
+            transform,
+            -1,
+        )
     if "scene" in sample.labels:
         labels["scene"] = sample.labels["scene"]
     return labels
@@ -218,6 +277,7 @@ def collate(
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
     targets = {
         "shapes": stacked(stack_objects, "shapes", labels),
+        "regions": stacked(stack_class_maps, "regions", labels),
         "scene": stacked(stack_categories, "scene", labels),
     }
     return images, targets, sum(broken, [])
@@ -226,6 +286,7 @@ def collate(
 # What stands for the target of an image that has no label: nothing is learned of it.
 BLANKS = {
     "shapes": Objects(np.zeros((0, 4), np.float32), np.zeros(0, np.int64)),
+    "regions": np.zeros((HEIGHT, WIDTH), np.int16),
     "scene": 0,
 }
 
@@ -247,6 +308,11 @@ def stack_objects(batch: list[Objects]) -> dict[str, Tensor]:
         boxes[i, :count] = torch.from_numpy(objects.boxes)
         classes[i, :count] = torch.from_numpy(objects.classes)
     return {"boxes": boxes, "classes": classes}
+
+
+def stack_class_maps(batch: list[np.ndarray]) -> dict[str, Tensor]:
+    """Categories (B, H, W), -1 where nothing is known."""
+    return {"categories": torch.from_numpy(np.stack(batch))}
 
 
 def stack_categories(batch: list[int]) -> dict[str, Tensor]:

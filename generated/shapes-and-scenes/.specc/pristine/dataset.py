@@ -6,16 +6,23 @@ A dataset is a folder with `images/`, and beside it:
       - task: object detection
         categories: [NAME, ...]
         annotations: annotations1.yaml
+      - task: semantic segmentation
+        categories: [NAME, ...]
+        colors: {NAME: [red, green, blue], ...}
+        annotations: maps2/
       - task: multiclass classification
         categories: [NAME, ...]
-        annotations: annotations2.yaml
+        annotations: annotations3.yaml
     annotations1.yaml
         image.jpg: [{category: NAME, bbox: [left, top, right, bottom]}, ...]
-    annotations2.yaml
+    maps2/
+        image.png: each pixel in the color of its category, black where unknown
+    annotations3.yaml
         image.jpg: NAME
 
 `null` is no label, `[]` is one without objects.
 An image trains the heads that it has labels for.
+A map has the stem of its image; it may be smaller.
 """
 
 import itertools
@@ -30,9 +37,19 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from model import SCENE_CATEGORIES, SHAPES_CATEGORIES
+from model import REGIONS_CATEGORIES, SCENE_CATEGORIES, SHAPES_CATEGORIES
 
 TRAIN, VALIDATION = "shapes/train", "shapes/val"  # below --data
+# of the categories in maps; black is unknown
+REGIONS_COLORS = (
+    (70, 70, 70),
+    (220, 20, 60),
+    (0, 130, 180),
+    (250, 170, 30),
+    (107, 142, 35),
+)
+COLOR_MODES = ("RGB", "RGBA", "P", "L", "1")  # Pillow's, of maps that have colors
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of images
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_VALUES = 50_000_000  # of a file of annotations, likewise
 
@@ -50,7 +67,7 @@ class Sample(NamedTuple):
     path: Path
     height: int
     width: int
-    labels: dict[str, Objects | int]
+    labels: dict[str, Objects | Path | int]
 
 
 # ---- Reading: whatever is wrong is named before training begins ----
@@ -66,6 +83,9 @@ def read_dataset(folder: Path) -> list[Sample]:
     annotations = {
         "shapes": read_annotations(
             folder, "object detection", "categories", SHAPES_CATEGORIES
+        ),
+        "regions": read_class_maps(
+            folder, "semantic segmentation", REGIONS_CATEGORIES, REGIONS_COLORS
         ),
         "scene": read_annotations(
             folder, "multiclass classification", "categories", SCENE_CATEGORIES
@@ -84,6 +104,10 @@ def read_dataset(folder: Path) -> list[Sample]:
             if given["shapes"] is not None:
                 labels["shapes"] = parse_objects(
                     given["shapes"], SHAPES_CATEGORIES, height, width, counts
+                )
+            if given["regions"] is not None:
+                labels["regions"] = parse_map(
+                    given["regions"], height, width, COLOR_MODES
                 )
             if given["scene"] is not None:
                 labels["scene"] = parse_category(given["scene"], SCENE_CATEGORIES)
@@ -204,6 +228,44 @@ def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
     return known[node]
 
 
+def read_class_maps(
+    folder: Path, task: str, names: tuple[str, ...], colors: tuple
+) -> dict[str, Path]:
+    """Maps by image, once the dataset's categories and colors are known to be the
+    job's."""
+    path, entry = described(folder, task, "categories", names)
+    theirs, wrong = entry.get("colors"), []
+    if not isinstance(theirs, dict):
+        raise SystemExit(f"{path}: `colors` does not map categories to colors")
+    theirs = {str(name): color for name, color in theirs.items()}
+    for name, color in zip(names, colors):
+        if theirs.get(name) != list(color):
+            wrong.append(f"{name}: {theirs.get(name)}, in the job {list(color)}")
+    if wrong:
+        lines = "".join(f"\n  {line}" for line in wrong)
+        raise SystemExit(f"{path}: the colors differ from the job's{lines}")
+    return maps_of(folder, path, entry)
+
+
+def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
+    """The map of each image, which has its stem, in the folder that the entry names.
+
+    A map without an image is there too: it is named among the problems.
+    """
+    try:
+        maps = below(folder, entry.get("annotations"))
+        files = {file.stem: file for file in listed_images(maps)}
+        images = {file.name: file.stem for file in listed_images(folder / "images")}
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"{path}: annotations: {error}") from None
+    alone = {files[stem].name: files[stem] for stem in files.keys() - images.values()}
+    return alone | {k: files[stem] for k, stem in images.items() if stem in files}
+
+
+def listed_images(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+
+
 def below(folder: Path, name: object) -> Path:
     """A path that the dataset names; it may not lead out of its folder, on any system.
 
@@ -279,6 +341,30 @@ def parse_objects(
             counts["boxes without area left out"] += 1
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     return Objects(boxes, np.array(classes, np.int64))
+
+
+def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Path:
+    """The file of an image's map, once its header is checked; it is decoded later.
+
+    It may have another size than the image, but not another shape.
+    """
+    try:
+        with Image.open(path) as image:
+            columns, rows = image.size
+            mode = image.mode
+    except FileNotFoundError:
+        raise ValueError(f"its map is missing: {path}") from None
+    except Exception as error:  # a broken file can raise nearly anything
+        raise ValueError(f"its map is not an image: {path}: {error}") from None
+    if rows * columns > MOST_PIXELS:
+        raise ValueError(f"its map has more than {MOST_PIXELS:,} pixels: {path}")
+    if mode not in modes:
+        raise ValueError(f"its map is {mode}, not {' or '.join(modes)}: {path}")
+    # Both sides are rounded when a map is scaled down.
+    if abs(rows * width - columns * height) >= width + height:
+        sizes = f"{columns}x{rows}, the image {width}x{height}"
+        raise ValueError(f"its map has another aspect ratio: {path} is {sizes}")
+    return path
 
 
 def parse_category(given: object, names: tuple[str, ...]) -> int:

@@ -2,7 +2,8 @@
 
     python predict.py --weights runs/shapes-and-scenes/best.pt IMAGE...
 
-Writes predictions.json, in pixels of each image, and a drawing of each image.
+Writes predictions.json, in pixels of each image, the maps that it names, and a drawing
+of each image.
 """
 
 import argparse
@@ -14,8 +15,8 @@ import torch
 from torch import nn
 
 from data import ImageError, read_image
-from dataset import Sample, image_size
-from draw import draw, save_image
+from dataset import REGIONS_COLORS, Sample, image_size
+from draw import draw, save_categories, save_image
 from evaluate import in_words, load_model, on_cpu
 from model import decode, padded
 
@@ -69,7 +70,14 @@ def main(args: argparse.Namespace):
     for sample, words in zip(samples, found):
         size = {"width": sample.width, "height": sample.height}
         drawing = free(args.output / f"{sample.path.stem}.png", taken)
-        report[str(sample.path)] = size | rounded(words)
+        files = {
+            "regions": save_categories(
+                words["regions"],
+                REGIONS_COLORS,
+                free(drawing.with_suffix(".regions.png"), taken),
+            )
+        }
+        report[str(sample.path)] = size | rounded(words | files)
         image = read_image(sample, sample.height, sample.width)
         save_image(drawing, draw(image, words))
     (args.output / "predictions.json").write_text(json.dumps(report, indent=1))
