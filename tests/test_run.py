@@ -76,7 +76,7 @@ def test_checkpoints_hold_what_the_design_says(whole, detector):
 def test_a_few_images_can_be_learned_by_heart(detector):
     """They train the model and judge it, whatever the validation set holds."""
     train(detector, "runs/few", "--overfit", 2, "--max-iterations", 4)
-    seen = checkpoint(detector / "runs/few/last.pt")["run"]
+    seen = checkpoint(detector.parent / "runs/few/last.pt")["run"]
     assert seen["training images"] == seen["validation images"]
     assert seen["training images"].startswith("2 (")
 
