@@ -206,6 +206,14 @@ def test_no_module_defines_a_name_twice(all_heads):
         assert sorted(set(names)) == sorted(names), path.name
 
 
+def test_a_few_images_have_labels_for_each_head(all_heads):
+    one, two, three, four = all_heads.samples
+    samples = [without(one, "classes"), without(two, "classes"), three, four]
+    few = all_heads.dataset.first_of_heads(samples, 1)
+    assert [sample.path for sample in few] == [one.path, three.path]
+    assert all_heads.dataset.first_of_heads(all_heads.samples, 2) == [one, two]
+
+
 # ---- Runs ----
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from specc.job import Job
-from specc.plan_heads import HeadPlan
+from specc.plan_heads import HeadPlan, is_partial
 from specc.plan_readers import Reader, readers_of
 from specc.plan_source import Line, constant
 from specc.tasks import once, tasks_of, templates
@@ -89,6 +89,7 @@ def _sections(job: Job, readers: tuple[Reader, ...]) -> list[str]:
         [
             *(task.label_types for task in tasks_of(job)),
             ["dataset/sample", "dataset/banner_reading", _datasets(readers)],
+            ["dataset/first_of_heads"] if is_partial(job) else [],
             ["dataset/readers"],
             *(
                 task.readers[reader.source.format]

@@ -9,6 +9,7 @@ from typing import Any
 from specc.backbones import TABLES
 from specc.job import Job, Scheduler, Slurm, Trainer
 from specc.plan_backbone import BackbonePlan
+from specc.plan_heads import is_partial
 from specc.plan_source import Line, constant, literal, mapping
 from specc.plan_timm import starts_from_timm, timm_start, timm_weights
 from specc.schema import head
@@ -89,6 +90,11 @@ def plan_train(job: Job) -> dict[str, Any]:
         "initializes": initializes,
         "initialization_template": f"train/{INITIALIZATIONS.get(start.kind)}.py.jinja",
         "initialize": call,
+        "few_images": (
+            "first_of_heads(training, args.overfit)"
+            if is_partial(job)
+            else "training[: args.overfit]"
+        ),
         "load_weights": _load(local=start.weights is not None),
         "optimizer": _optimizer(trainer),
         "optimizer_sections": _optimizer_sections(trainer),

@@ -78,6 +78,15 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     return read_dataset(root / TRAIN), read_dataset(root / VALIDATION)
 
 
+def first_of_heads(samples: list[Sample], count: int) -> list[Sample]:
+    """So many samples with labels for each head, the first ones."""
+    chosen = set()
+    for head in set().union(*(sample.labels for sample in samples)):
+        labelled = [i for i, sample in enumerate(samples) if head in sample.labels]
+        chosen.update(labelled[:count])
+    return [samples[i] for i in sorted(chosen)]
+
+
 def read_dataset(folder: Path) -> list[Sample]:
     """The images labelled for some head; ends with a list of what is wrong, if any."""
     annotations = {

@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from checkpoints import Log, fingerprint, resume, save
 from data import BATCH_SIZE, ImageError, training_batches
-from dataset import read_datasets
+from dataset import first_of_heads, read_datasets
 from evaluate import evaluate
 from model import HEIGHT, WIDTH, Network, loss_terms
 
@@ -159,7 +159,7 @@ def main(args: argparse.Namespace) -> int:
         raise SystemExit(f"{last} exists: add --resume or choose another --output")
     training, validation = read_datasets(args.data)
     if args.overfit:  # can the model learn a few images by heart?
-        training = validation = training[: args.overfit]
+        training = validation = first_of_heads(training, args.overfit)
 
     torch.manual_seed(args.seed)
     model = Network().to(device, memory_format=torch.channels_last)
