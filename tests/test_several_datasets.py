@@ -114,7 +114,7 @@ def test_coco_files_of_two_tasks_are_read_by_two_readers():
 # ---- Runs ----
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_two_datasets_train_one_model(tmp_path):
     """Shapes with boxes in one dataset, and backgrounds in another."""
     shapes.draw_dataset(tmp_path / "shapes", train=8, validation=4)

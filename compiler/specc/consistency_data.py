@@ -81,8 +81,9 @@ def one_task(job: Job, given: dict) -> list[Diagnostic]:
                 f"heads `{other.name}` and `{head.name}` read other parts of"
                 f" {LAYOUTS[source.format]} files",
                 ("model", "heads", index, "task"),
-                note="such a file is read for heads of one task",
-                help="set /data/format to native, or train the two in jobs of their own",
+                note="such a file is read for one task; others may be converted from it",
+                help=f"name another file in /model/heads/{index}/data/train, or set"
+                " /data/format to native",
             )
         )
     return findings
