@@ -43,7 +43,7 @@ from specc.tasks import once, task_of, tasks_of, templates
 MEAN = ("losses/mean_over_images", "losses/shared_total")
 PARTIAL_NOTE = """
 
-    A head learns from the images that are labelled for it.
+    A head learns from the images that are "labelled" for it, (B,) in its targets.
     """
 TITLE_COLUMNS = 84  # of a docstring's first line, beside its quotes
 

@@ -244,7 +244,7 @@ def shared_total(total: Tensor) -> Tensor:
 def loss_terms(outputs: dict, targets: dict) -> dict[str, Tensor]:
     """The terms of the loss, "<head>/loss/<term>"; their sum is the loss.
 
-    A head learns from the images that are labelled for it.
+    A head learns from the images that are "labelled" for it, (B,) in its targets.
     """
     chosen = {head: of_head["labelled"] for head, of_head in targets.items()}
     outputs = {head: output[chosen[head]] for head, output in outputs.items()}
