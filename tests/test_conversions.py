@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import test_coco_panoptic
 import torch
 import yaml
 from emitted_jobs import NAMES
@@ -261,6 +262,21 @@ def test_boxes_from_keypoints_of_coco(emitted, tmp_path):
         modules.dataset.read_dataset(path)
 
 
+def test_boxes_from_panoptic_segments_of_coco(emitted, tmp_path):
+    one = head("object_detection", ["person", "car"])
+    data = {"format": "coco", "validation": "val.json"}
+    dataset = reading(emitted, one, "panoptic_segmentation", **data).dataset
+    path = test_coco_panoptic.coco(tmp_path, test_coco_panoptic.ids())
+    [sample] = dataset.read_dataset(path)
+    found = sample.labels["one"]
+    assert found.classes.tolist() == [1, 1]  # the person is a crowd
+    assert sorted(found.boxes.tolist()) == [[2, 10, 10, 20], [12, 10, 20, 20]]
+    other = head("object_detection", ["person", "road"])
+    dataset = reading(emitted, other, "panoptic_segmentation", **data).dataset
+    with pytest.raises(SystemExit, match="the things differ(.|\n)*job: road"):
+        dataset.read_dataset(path)
+
+
 def yolo(folder: Path, *lines: str) -> Path:
     save_pictures(folder / "images" / "val", "0.png", "1.png")
     (folder / "labels" / "val").mkdir(parents=True)
@@ -343,6 +359,8 @@ def test_every_conversion_of_the_table_is_possible():
         "object_detection",
     )
     assert way("object_detection", "instance_segmentation") == ()
+    labels = "panoptic_segmentation", "multilabel_classification"
+    assert len(way(*labels)) == 3 and len(way(*labels, "coco")) == 4
     assert sources_of("depth_estimation") == []
 
 
@@ -353,6 +371,12 @@ def test_every_conversion_of_the_table_is_possible():
         ("object_detection", head("instance_segmentation", ["a"]), "native", "E381"),
         ("keypoint_detection", head("object_detection", ["a", "b"]), "native", "E382"),
         ("object_detection", head("multilabel_classification", ["a"]), "csv", "E307"),
+        (
+            "panoptic_segmentation",
+            head("semantic_segmentation", ["a"], colors=[[1, 2, 3]]),
+            "coco",
+            "E307",
+        ),
     ],
 )
 def test_impossible_conversions_are_refused(source, one, format, said):

@@ -83,7 +83,7 @@ FORMATS = {
     "folders": {"classifier", "two classifiers", "embedder"},
     "coco": {
         *("detector", "two detectors", "keypoints", "masks", "masks of two kinds"),
-        "things and stuff",
+        *("things and stuff", "mask from panoptic segmentation"),
     },
     "voc": {"detector", "two detectors"},
     "yolo": {"detector", "two detectors", "masks"},
@@ -362,6 +362,7 @@ RARE = [  # what few draws hold, and a template waits for
     {"heads": "detector", "format": "yolo"},
     {"heads": "detector", "format": "voc"},
     {"heads": "things and stuff", "format": "coco"},
+    {"heads": "mask from panoptic segmentation", "format": "coco"},
     {"heads": "keypoints", "format": "coco"},
     {"heads": "masks", "format": "coco"},
     {"heads": "masks", "format": "yolo"},

@@ -39,10 +39,10 @@ def conversions(job: Job, given: dict) -> list[Diagnostic]:
         if source.task is None:
             continue
         path = _own(given, index, "task") or ("data", "task")
-        tasks = way(source.task, head.task)
-        if not tasks:
+        tasks = way(source.task, head.task, source.format)
+        if not way(source.task, head.task):
             findings.append(_impossible(head, source.task, path))
-        elif tasks[0] == "keypoint_detection" and len(_names(head)) > 1:
+        elif tasks[:1] == ("keypoint_detection",) and len(_names(head)) > 1:
             count = len(_names(head))
             findings.append(
                 Diagnostic(

@@ -20,14 +20,15 @@ STEPS = (  # from the task of a dataset to one that needs to know less
     ("metric_learning", "multiclass_classification"),
     ("multiclass_classification", "multilabel_classification"),
 )
-# Formats of a dataset's task of which not every reader is one that conversions begin at.
-_FORMATS = {"panoptic_segmentation": ("native",)}
-_FORMATS_OF_TARGET = {"metric_learning": ("native", "folders")}
+_FORMATS = {  # of conversions that not every format of their first task allows
+    ("panoptic_segmentation", "semantic_segmentation"): ("native",),
+    ("multiclass_classification", "metric_learning"): ("native", "folders"),
+}
 
 
-def way(source: str, target: str) -> tuple[str, ...]:
-    """The tasks from one to the other, both included, by the fewest conversions; empty
-    if there are none."""
+def way(source: str, target: str, form: str = "native") -> tuple[str, ...]:
+    """The tasks from one to the other, both included, by the fewest conversions of what
+    a format holds; empty if there are none."""
     ways = [(source,)]
     for tasks in ways:
         if tasks[-1] == target:
@@ -35,7 +36,9 @@ def way(source: str, target: str) -> tuple[str, ...]:
         ways += [
             (*tasks, after)
             for before, after in STEPS
-            if before == tasks[-1] and after not in tasks
+            if before == tasks[-1]
+            and after not in tasks
+            and form in _FORMATS.get((before, after), (form,))
         ]
     return ()
 
@@ -48,17 +51,15 @@ def sources_of(target: str) -> list[str]:
 
 def way_to(head: Head) -> tuple[str, ...]:
     """The tasks from that of a head's dataset to its own; empty if they are the same."""
-    return way(head.data.task, head.task) if head.data and head.data.task else ()
+    data = head.data
+    return way(data.task, head.task, data.format) if data and data.task else ()
 
 
 def formats_of(head: Head) -> list[str]:
     """The formats that hold annotations for a head."""
-    tasks = way_to(head)
-    if not tasks:
-        return head_schema(head.task)["x-formats"]
-    formats = _FORMATS.get(tasks[0], head_schema(tasks[0])["x-formats"])
-    allowed = _FORMATS_OF_TARGET.get(head.task, formats)
-    return [format for format in formats if format in allowed]
+    task = head.data.task if head.data and head.data.task else head.task
+    formats = head_schema(task)["x-formats"]
+    return [form for form in formats if way(task, head.task, form)]
 
 
 def dataset_task(job: Job, head: Head) -> str:

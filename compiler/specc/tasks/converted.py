@@ -32,7 +32,7 @@ class Reading:
     example: str  # of an annotation
     readers: tuple[str, ...]  # sections of dataset.py that read native annotations
     parsers: dict[str, tuple[str, ...]] = field(default_factory=dict)  # likewise
-    constants: tuple[Line, ...] = ()
+    constants: tuple[Line, ...] = ()  # of the native format
     in_folder: bool = False  # native annotations are files
     requirements: tuple[str, ...] = ()
 
@@ -98,11 +98,20 @@ READINGS = {  # the longest begin of a way that stands here is taken
     ),
     ("panoptic_segmentation", "instance_segmentation"): Reading(
         "read_things(folder, NAMES)",
-        {"": "things_of(parse_panoptic(*GIVEN, height, width), len(NAMES))"},
+        {
+            "native": "things_of(parse_panoptic(*GIVEN, height, width), len(NAMES))",
+            "coco": (
+                'parse_coco_panoptic(things_among(GIVEN, NAMES), path.with_suffix(""),'
+                " NAMES, range(len(NAMES)), (height, width), counts)"
+            ),
+        },
         "each pixel in the color of its category; the number of its instance",
         ("dataset/read_things", "dataset/colors_of", "dataset/maps")
         + ("dataset/names_of", *NAMED),
-        {"": ("dataset/things_of", "dataset/parse_panoptic", *MASKS)},
+        {
+            "native": ("dataset/things_of", "dataset/parse_panoptic", *MASKS),
+            "coco": ("dataset/things_among", "dataset/parse_coco_panoptic", *MASKS[1:]),
+        },
         (SUFFIXES_LINE,),
         in_folder=True,
         requirements=MASK_LIBRARY,
@@ -158,7 +167,16 @@ STEPS = {  # of labels: LABEL becomes that of the second task
         "labels_of_category(LABEL, NAMES)"
     ),
 }
-COCO_CATEGORIES = '{str(item["name"]) for item in content["categories"]}'
+_NAMES = '{str(item["name"]) for item in content["categories"]}'
+_THINGS = '{str(x["name"]) for x in content["categories"] if x.get("isthing")}'
+COCO_COMPARED = {  # what of a file is compared with a head's names: its key, the names
+    "keypoint_detection": {"dataset_key": "categories", "coco_found": _NAMES},
+    "panoptic_segmentation": {
+        "dataset_key": "things",
+        "coco_found": _THINGS,
+        "coco_compared": "dataset/compare_coco",
+    },
+}
 
 
 def _begin(way: tuple[str, ...]) -> tuple[str, ...]:
@@ -182,11 +200,11 @@ def converted_task(
     reading = READINGS[begin]
     functions = [f"dataset/{step.partition('(')[0]}" for step in _steps(way)]
     labels = [known[name].label_types for name in way[len(begin) - 1 :]]
-    poses = way[0] == "keypoint_detection" and form == "coco"
-    return replace(
+    compared = COCO_COMPARED.get(way[0], {}) if form == "coco" else {}
+    made = replace(
         task,
         described_as=source.described_as or source.title,
-        dataset_key="categories" if poses else source.names,
+        dataset_key=source.names,
         label_types=tuple(dict.fromkeys(sum(labels, ()))),
         metadata=source.metadata,
         in_folder=reading.in_folder,
@@ -201,13 +219,14 @@ def converted_task(
         coco_item=source.coco_item,
         coco_images=source.coco_images,
         coco_names=source.coco_names,
-        coco_found=COCO_CATEGORIES if poses else source.coco_found,
+        coco_found=source.coco_found,
         coco_compared=source.coco_compared,
         coco_docstring=source.coco_docstring,
         coco_folder=source.coco_folder,
         requirements=(*task.requirements, *reading.requirements),
         contract=None,
     )
+    return replace(made, **compared)
 
 
 def converted(
@@ -229,7 +248,10 @@ def converted(
         annotations=_with(reading.annotations, names),
         parse=parse,
         annotation=reading.example,
-        dataset_constants=(*expressions.dataset_constants, *reading.constants),
+        dataset_constants=(
+            *expressions.dataset_constants,
+            *(reading.constants if form == "native" else ()),
+        ),
     )
 
 
