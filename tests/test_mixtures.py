@@ -363,6 +363,7 @@ RARE = [  # what few draws hold, and a template waits for
     {"heads": "detector", "format": "voc"},
     {"heads": "things and stuff", "format": "coco"},
     {"heads": "mask from panoptic segmentation", "format": "coco"},
+    {"heads": "mask from panoptic segmentation", "format": "native"},
     {"heads": "keypoints", "format": "coco"},
     {"heads": "masks", "format": "coco"},
     {"heads": "masks", "format": "yolo"},
