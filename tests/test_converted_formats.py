@@ -1,0 +1,154 @@
+"""Labels made of annotations for another task, in other formats than the native one."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import test_coco_panoptic
+import torch
+import yaml
+from conversion_jobs import head, reading, targets
+from emitted_jobs import NAMES
+from PIL import Image
+from small_data import picture
+
+REAL = os.environ.get("SPECC_TEST_DATA")
+
+
+def save_pictures(folder: Path, *names: str):
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, name in enumerate(names):
+        Image.fromarray(picture(seed=seed)).save(folder / name)  # 40x30
+
+
+def coco(folder: Path, annotations: list[dict], **category) -> Path:
+    save_pictures(folder / "images", "0.png", "1.png")
+    content = {
+        "images": [{"id": 7, "file_name": "0.png"}, {"id": 8, "file_name": "1.png"}],
+        "categories": [{"id": i, "name": n} | category for i, n in enumerate(NAMES)],
+        "annotations": [{"image_id": 7} | item for item in annotations],
+    }
+    (folder / "val.json").write_text(json.dumps(content))
+    return folder / "val.json"
+
+
+def test_labels_from_boxes_of_coco(emitted, tmp_path):
+    one = head("multilabel_classification", list(NAMES))
+    modules = reading(emitted, one, "object_detection", format="coco")
+    item = {"category_id": 2, "bbox": [1, 2, 3, 4]}
+    path = coco(tmp_path, [item, item, item | {"category_id": 0}])
+    assert targets(modules, path)["present"].tolist() == [[1, 0, 1], [0, 0, 0]]
+
+
+def test_boxes_from_polygons_of_coco(emitted, tmp_path):
+    one = head("object_detection", list(NAMES))
+    modules = reading(emitted, one, "instance_segmentation", format="coco")
+    polygon = [[4, 6, 20, 6, 20, 18, 4, 18]]
+    path = coco(tmp_path, [{"id": 1, "category_id": 1, "segmentation": polygon}])
+    first, second = modules.dataset.read_dataset(path)
+    assert first.labels["one"].boxes.tolist() == [[4, 6, 20, 18]]
+    assert first.labels["one"].classes.tolist() == [1]
+    assert len(second.labels["one"].boxes) == 0
+
+
+def test_boxes_from_keypoints_of_coco(emitted, tmp_path):
+    one = head("object_detection", ["a"])
+    modules = reading(emitted, one, "keypoint_detection", format="coco")
+    item = {"category_id": 0, "keypoints": [4, 6, 2, 20, 9, 1, 0, 0, 0]}
+    path = coco(tmp_path, [item], keypoints=["x", "y", "z"])
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"categories": content["categories"][:1]}))
+    first, _ = modules.dataset.read_dataset(path)
+    assert first.labels["one"].boxes.tolist() == [[4, 6, 20, 9]]
+    path.write_text(json.dumps(content))
+    with pytest.raises(SystemExit, match="only in the dataset: b, no"):
+        modules.dataset.read_dataset(path)
+
+
+def test_boxes_from_panoptic_segments_of_coco(emitted, tmp_path):
+    one = head("object_detection", ["person", "car"])
+    data = {"format": "coco", "validation": "val.json"}
+    dataset = reading(emitted, one, "panoptic_segmentation", **data).dataset
+    path = test_coco_panoptic.coco(tmp_path, test_coco_panoptic.ids())
+    [sample] = dataset.read_dataset(path)
+    found = sample.labels["one"]
+    assert found.classes.tolist() == [1, 1]  # the person is a crowd
+    assert sorted(found.boxes.tolist()) == [[2, 10, 10, 20], [12, 10, 20, 20]]
+    other = head("object_detection", ["person", "road"])
+    dataset = reading(emitted, other, "panoptic_segmentation", **data).dataset
+    with pytest.raises(SystemExit, match="the things differ(.|\n)*job: road"):
+        dataset.read_dataset(path)
+
+
+def yolo(folder: Path, *lines: str) -> Path:
+    save_pictures(folder / "images" / "val", "0.png", "1.png")
+    (folder / "labels" / "val").mkdir(parents=True)
+    (folder / "labels" / "val" / "0.txt").write_text("\n".join(lines))
+    entry = {"train": "images/val", "val": "images/val", "names": list(NAMES)}
+    (folder / "data.yaml").write_text(yaml.safe_dump(entry))
+    return folder / "data.yaml"
+
+
+def test_labels_from_boxes_and_polygons_of_yolo(emitted, tmp_path):
+    path = yolo(tmp_path, "2 0.5 0.5 0.2 0.2", "0 0.1 0.1 0.4 0.1 0.4 0.4")
+    one = head("multilabel_classification", list(NAMES))
+    modules = reading(emitted, one, "object_detection", format="yolo")
+    assert targets(modules, path)["present"].tolist() == [[1, 0, 1], [0, 0, 0]]
+
+
+def test_boxes_from_polygons_of_yolo(emitted, tmp_path):
+    path = yolo(tmp_path, "1 0.25 0.2 0.75 0.2 0.75 0.6 0.25 0.6")
+    one = head("object_detection", list(NAMES))
+    modules = reading(emitted, one, "instance_segmentation", format="yolo")
+    first, _ = modules.dataset.read_dataset(path)
+    assert first.labels["one"].boxes.tolist() == [[10, 6, 30, 18]]
+
+
+def test_labels_from_boxes_of_voc(emitted, tmp_path):
+    save_pictures(tmp_path / "JPEGImages", "0.png", "1.png")
+    box = "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
+    (tmp_path / "Annotations").mkdir()
+    for name, objects in (("0", f"<object><name>b</name>{box}</object>"), ("1", "")):
+        text = f"<annotation>{objects}</annotation>"
+        (tmp_path / "Annotations" / f"{name}.xml").write_text(text)
+    (tmp_path / "ImageSets" / "Main").mkdir(parents=True)
+    path = tmp_path / "ImageSets" / "Main" / "val.txt"
+    path.write_text("0\n1\n")
+    one = head("multilabel_classification", list(NAMES))
+    modules = reading(emitted, one, "object_detection", format="voc")
+    assert targets(modules, path)["present"].tolist() == [[0, 1, 0], [0, 0, 0]]
+
+
+def test_labels_from_folders_and_columns(emitted, tmp_path):
+    one = head("multilabel_classification", list(NAMES))
+    for name in NAMES:
+        save_pictures(tmp_path / "folders" / name, "0.png")
+    modules = reading(emitted, one, "multiclass_classification", format="folders")
+    found = targets(modules, tmp_path / "folders")["present"]
+    assert torch.equal(found, torch.eye(3))
+    lines = ["image,one", *(f"folders/{name}/0.png,{name}" for name in NAMES)]
+    (tmp_path / "val.csv").write_text("\n".join(lines))
+    modules = reading(emitted, one, "multiclass_classification", format="csv")
+    assert torch.equal(targets(modules, tmp_path / "val.csv")["present"], torch.eye(3))
+
+
+@pytest.mark.skipif(not REAL, reason="SPECC_TEST_DATA names no folder of images")
+def test_labels_from_the_boxes_of_real_images(emitted):
+    path = Path(REAL) / "coco128_yolo" / "data.yaml"
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    names = yaml.safe_load(path.read_text())["names"]
+    names = list(names.values()) if isinstance(names, dict) else names
+    one = head("multilabel_classification", names)
+    modules = reading(emitted, one, "object_detection", format="yolo")
+    samples = modules.dataset.read_dataset(path)
+    assert len(samples) > 20
+    for sample in samples:
+        lines = modules.dataset.labels_path(sample.path)
+        lines = lines.read_text().splitlines() if lines.exists() else []
+        wanted = {int(line.split()[0]) for line in lines if line.strip()}
+        assert set(np.flatnonzero(sample.labels["one"]).tolist()) == wanted
