@@ -33,10 +33,13 @@ def main() -> int:
     parser.add_argument("--iterations", type=int, default=400)
     parser.add_argument("--side", type=int, default=96)
     parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--category-weight", type=float, help="the job's if absent")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     draw_dataset(args.folder / "shapes", **IMAGES)
     heads = json.loads(JOB.read_text())["model"]["heads"]
+    if args.category_weight is not None:
+        heads[-1]["loss_weight"] = args.category_weight
     together = run("together", heads, args)
     apart = {}
     for head in heads:
