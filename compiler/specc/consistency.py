@@ -1,10 +1,12 @@
 """Values that are legal one by one and contradict each other: E301..E322; further ones in
-consistency_maps.py, consistency_keypoints.py and consistency_panoptic.py."""
+consistency_maps.py, consistency_keypoints.py, consistency_panoptic.py and
+consistency_anomalies.py."""
 
 from __future__ import annotations
 
 from specc import consistency_keypoints
 from specc.backbones import TABLES
+from specc.consistency_anomalies import anomalies_are_validated, neck_is_trained
 from specc.consistency_maps import map_findings
 from specc.consistency_panoptic import things_are_categories
 from specc.diagnostics import Diagnostic
@@ -35,6 +37,8 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         consistency_keypoints.flip_pairs,
         consistency_keypoints.sigmas,
         consistency_keypoints.mirroring,
+        anomalies_are_validated,
+        neck_is_trained,
         _one_task,
         _tokens,
     )
@@ -206,7 +210,8 @@ def _frozen_levels(job: Job, given: dict) -> list[Diagnostic]:
         )
         help = f"set /model/backbone/frozen_levels to {backbone.top_level} or less"
         findings.append(Diagnostic("E321", message, path, help=help))
-    if backbone.frozen_levels and start == "random":
+    untrained = all(head(one.task).get("x-trains-no-trunk") for one in job.heads)
+    if backbone.frozen_levels and start == "random" and not untrained:
         message = (
             f"backbone `{backbone.name}` is frozen up to level"
             f" {backbone.frozen_levels}, and its weights are drawn at random"

@@ -131,6 +131,14 @@ class DepthEstimation(Head):
 
 
 @dataclass(frozen=True)
+class AnomalyDetection(Head):
+    bottom_level: int
+    top_level: int
+    channels: int
+    false_alarms: float  # the share of normal images with a score of 0.5 or more
+
+
+@dataclass(frozen=True)
 class PanopticSegmentation(Head):
     categories: tuple[str, ...]
     colors: tuple[tuple[int, int, int], ...]  # of the categories in maps

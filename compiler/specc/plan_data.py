@@ -98,6 +98,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "words_by_head": mapping((head.name, head.code.words) for head in heads),
         "label_words_by_head": mapping((h.name, h.code.label_words) for h in heads),
         **_evidence(heads),
+        **_calibrated(heads),
         "metrics_by_head": mapping((head.name, head.code.metrics) for head in heads),
         "meaning": _meaning(tasks),
         "words_examples": [head.code.words_example for head in heads],
@@ -133,6 +134,12 @@ def _evidence(heads: tuple[HeadPlan, ...]) -> dict[str, str]:
         "kept_argument": ", evidence",
         "found_words": f"kept(sample, {words})",
     }
+
+
+def _calibrated(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    """What a validation measures on normal images before its metrics."""
+    each = [head.code.calibrated for head in heads if head.code.calibrated]
+    return {"calibrates": bool(each), "calibrated_heads": f"[{', '.join(each)}]"}
 
 
 def _training_set(chosen: Augmentation, views: bool) -> str:

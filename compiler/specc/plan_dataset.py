@@ -17,10 +17,6 @@ VOC_SIDES = ("xmin", "ymin", "xmax", "ymax")
 PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
 VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
 
-OPEN_NOTE = """
-
-    A set to train on must have the identities of the job, any other may have others.
-    """
 LONE_MAPS = {  # with several heads or one
     True: "A map without an image is there too: it is named among the problems.",
     False: "Either without the other is there too: it is named among the problems.",
@@ -53,10 +49,11 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
 
 def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     tasks = tasks_of(job)
-    opened = any(task.open_names for task in tasks)
+    told = once([task.training_note] for task in tasks if task.training_note)
+    opened = bool(told)
     return {
         "reader_parameters": f"folder: Path{', training: bool = False' * opened}",
-        "reader_note": OPEN_NOTE * opened,
+        "reader_note": "\n\n    {}\n    ".format("\n    ".join(told)) * opened,
         "training_arguments": _training_arguments(job, opened),
         "folder_holds": " and ".join(once([task.counted[0]] for task in tasks)),
         "reader_docstring": f"{_docstring(job, tasks)}_docstring.jinja",

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from specc.job import Head, Job
 from specc.tasks import (
+    anomaly_detection,
     autoregressive_text_recognition,
     autoencoding,
     depth_estimation,
@@ -25,6 +26,7 @@ from specc.tasks import (
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
+    "anomaly_detection": anomaly_detection.TASK,
     "autoregressive_text_recognition": autoregressive_text_recognition.TASK,
     "autoencoding": autoencoding.TASK,
     "depth_estimation": depth_estimation.TASK,

@@ -153,6 +153,7 @@ TASK = Task(
     native_readers=(
         "dataset/class_maps",
         "dataset/maps",
+        "dataset/listed_images",
         "dataset/described",
         "dataset/entries",
         "dataset/yaml",

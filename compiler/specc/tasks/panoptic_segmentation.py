@@ -168,6 +168,7 @@ TASK = Task(
         "dataset/panoptic_maps",
         "dataset/class_maps",
         "dataset/maps",
+        "dataset/listed_images",
         "dataset/described",
         "dataset/entries",
         "dataset/yaml",
