@@ -60,6 +60,8 @@ HEADS = {
     "labels": ["tags"],
     "number, rank": ["price", "rank"],
     "number": ["price"],
+    "flaws": ["flaws"],
+    "flaws, detector": ["flaws", "cells"],
     "text": ["word"],
     "text, token by token": ["line"],
     "text twice, detector": ["word", "line", "cells"],
@@ -148,6 +150,8 @@ def is_valid(choice: dict) -> bool:
         and (neck is None or neck[0] <= top and not one_level)
         and (start["kind"] != "imagenet" or has_weights)
         and (start["kind"] != "random" or not choice["frozen_levels"])
+        and not ("flaws" in choice["heads"] and choice["validation"] is None)
+        and not (choice["heads"] == "flaws" and neck)
         and not (choice["loop"].get("deterministic") and choice["limits"][1])
     )
 
@@ -187,6 +191,7 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
         "picture": {"task": "autoencoding", "code_size": 8, "channels": 32} | one,
         "views": {"task": "view_invariance_learning", "projection_size": 16} | one,
         "face": {"task": "metric_learning", "identities": names} | one,
+        "flaws": {"task": "anomaly_detection", "channels": 16} | several,
         "depth": {"task": "depth_estimation", "range": [0, 10]} | several,
         "points": {"task": "keypoint_detection"} | points_of(names, choice) | several,
         "quads": {"task": "quadrilateral_detection", "categories": names} | several,

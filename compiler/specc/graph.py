@@ -133,15 +133,18 @@ class Scope:
             scale=stride.bit_length() - 1,
         )
 
-    def batch_norm(self, step: str, x: Node, eps: float = 1e-5) -> Node:
+    def batch_norm(
+        self, step: str, x: Node, eps: float = 1e-5, affine: bool = True
+    ) -> Node:
         vector = (self.channels(x),)
+        parameters = {"weight": vector, "bias": vector} if affine else {}
         return self._add(
             step,
             "batch_norm",
             (x,),
             self.shape(x),
             options={"eps": eps},
-            parameters={"weight": vector, "bias": vector},
+            parameters=parameters,
             buffers={
                 "running_mean": vector,
                 "running_var": vector,

@@ -135,9 +135,9 @@ def calibrate(
     rank: int = 0,
     world: int = 1,
 ):
-    """Measures on the normal images what a score of 0.5 is: that only the share of
-    false alarms reaches. It stays in the model's state, so that weights predict alike
-    wherever they are loaded. Every process takes a share."""
+    """Measures on the normal images what a score of 0.5 is: what only the share of false
+    alarms reaches, or one image. It is part of the model's state, so that weights
+    predict alike wherever they are loaded. Every process takes a share."""
     for calibration, head, false_alarms in [
         (model.head.calibration, "defects", FALSE_ALARMS)
     ]:
@@ -151,10 +151,12 @@ def calibrate(
         if world > 1:
             shares = [None] * world
             dist.all_gather_object(shares, found)
-        logits = torch.tensor(sum(shares, []), dtype=torch.float64).logit(1e-7)
-        usual, alarm = logits.quantile(torch.tensor([0.5, 1 - false_alarms]).double())
+        scores = torch.tensor(sum(shares, []), dtype=torch.float64)
+        logits = scores.logit(1e-7).sort().values
+        few = max(1, int(false_alarms * len(logits)))
+        alarm = logits[-few - 1 :][:2].mean()  # between these few and the others
         calibration.alarm.copy_(alarm)
-        calibration.spread.copy_((alarm - usual).clamp(min=0.1))
+        calibration.spread.copy_((alarm - logits.median()).clamp(min=0.1))
 
 
 def anomaly_evidence(sample: Sample, inspection: Inspection, words: dict) -> dict:

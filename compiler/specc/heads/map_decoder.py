@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def decode_levels(net: Scope, levels: dict[int, Node], channels: int) -> Node:
     """A map of ``channels`` in the cells of the lowest level."""
     blocks = [
-        block(net.at(level), f"decoder.blocks.{index}", x, channels)
+        _block(net.at(level), f"decoder.blocks.{index}", x, channels)
         for index, (level, x) in enumerate(sorted(levels.items()))
     ]
     x = blocks.pop()
@@ -26,8 +26,7 @@ def decode_levels(net: Scope, levels: dict[int, Node], channels: int) -> Node:
     return x
 
 
-def block(net: Scope, name: str, x: Node, channels: int) -> Node:
-    """A convolution, a norm and an activation."""
+def _block(net: Scope, name: str, x: Node, channels: int) -> Node:
     x = net.conv(f"{name}.0", x, channels, kernel=3)
     x = net.group_norm(f"{name}.1", x, groups=gcd(32, channels // 2))
     return net.relu(f"{name}.2", x)
