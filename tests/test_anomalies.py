@@ -17,7 +17,9 @@ from specc.build import analyse
 from specc.job import Job
 
 HEAD = {"name": "flaws", "task": "anomaly_detection", "channels": 16}
-DETECTOR = {"name": "cells", "task": "object_detection", "categories": ["a"]} | {"top_level": 5}
+DETECTOR = {"name": "cells", "task": "object_detection", "categories": ["a"]} | {
+    "top_level": 5
+}
 MODULES = ("model", "dataset", "data", "evaluate", "draw")
 SIZE = 64, 96
 

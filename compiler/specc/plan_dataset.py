@@ -112,7 +112,7 @@ def _notes(tasks: list[Task]) -> list[str]:
         lines.append(", ".join(["`null` leaves an image out", *notes]) + ".")
     if any(task.in_folder for task in tasks):
         lines.append("A map has the stem of its image; it may be smaller.")
-        lines += once([task.folder_note] for task in tasks if task.folder_note)
+    lines += once([task.folder_note] for task in tasks if task.folder_note)
     return lines
 
 

@@ -147,8 +147,8 @@ def calibrate(
     rank: int = 0,
     world: int = 1,
 ):
-    """Measures on the normal images what a score of 0.5 is: what only the share of false
-    alarms reaches, or one image. It is part of the model's state, so that weights
+    """Measures on the normal images what a score of 0.5 is: what only the share of
+    false alarms reaches, or one image. It is part of the model's state, so that weights
     predict alike wherever they are loaded. Every process takes a share."""
     for calibration, head, false_alarms in [
         (model.head.calibration, "defects", FALSE_ALARMS)
@@ -193,8 +193,7 @@ def anomaly_evidence(sample: Sample, inspection: Inspection, words: dict) -> dic
 def anomaly_metrics(truth: list[Inspection], found: list[dict]) -> dict[str, float]:
     """AUROC over images and over pixels; F1 of the alarms; PRO, the mean share of each
     anomalous region that is found, over false positive rates up to 0.3
-    (https://arxiv.org/abs/1911.02357). Those of pixels are 0 where there are no masks.
-    """
+    (https://arxiv.org/abs/1911.02357). Without masks those of pixels are 0."""
     wanted = np.array([inspection.anomalous for inspection in truth])
     alarms = np.array([words["label"] == "anomalous" for words in found])
     values, bins = np.unique([words["score"] for words in found], return_inverse=True)
@@ -213,7 +212,7 @@ def anomaly_metrics(truth: list[Inspection], found: list[dict]) -> dict[str, flo
 
 
 def reached(counts: np.ndarray) -> np.ndarray:
-    """The share of what is counted in bins that lies in the highest 0, 1, 2.. of them."""
+    """The share of what is counted in bins that lies in the highest 0, 1, 2.. bins."""
     return np.append(0, counts[::-1].cumsum()) / max(counts.sum(), 1e-12)
 
 

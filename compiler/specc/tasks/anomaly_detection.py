@@ -76,8 +76,8 @@ TASK = Task(
     own_note='but "score" (B,) and "map" (B, h, w), both 0..1, stand for the logits',
     label="Inspection",
     label_types=("dataset/inspection",),
-    empty_note="a mask is white where its image is anomalous",
-    metadata=("masks: masks/  # may be absent",),
+    folder_note="A mask has the stem of its image; it may be smaller.",
+    metadata=("masks: masks/  # white where an image is anomalous; or none",),
     readers={"native": ()},
     native_readers=(
         "dataset/inspections",

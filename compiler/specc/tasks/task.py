@@ -133,7 +133,7 @@ class Task:
     training_note: str = ""  # how sets to train on differ from others, if they do
     empty_note: str = ""  # what an empty annotation means
     map_suffix: str = "png"  # of the files that hold its annotations
-    folder_note: str = ""  # more of the files that hold its annotations
+    folder_note: str = ""  # more of the files that hold its annotations, or some
     meaning: tuple[str, ...] = ()  # fields of the head that give weights their meaning
 
     # Sections of data.py

@@ -109,13 +109,13 @@ def recolor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def draw_defect(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draws a defect into most canvases, in place; returns its pixels (HEIGHT, WIDTH)."""
+    """Draws a defect into most canvases, in place; returns where: (HEIGHT, WIDTH)."""
     if rng.random() < CLEAN_SHARE:
         return np.zeros((HEIGHT, WIDTH), bool)
     noise = blotches(rng)
     largest = np.quantile(noise, 1 - rng.uniform(*DEFECT_SIZES))
     defect = (noise > largest) & (blotches(rng) > 0.3)  # ragged, or in parts
-    # It has the look of another place in the image, or is lighter or darker than around.
+    # It looks as another place of the image does, or is lighter or darker.
     if rng.random() < 0.4:
         shift = rng.integers((HEIGHT, WIDTH))
         look = np.float32(np.roll(canvas, shift, (0, 1)))
@@ -127,7 +127,7 @@ def draw_defect(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def blotches(rng: np.random.Generator) -> np.ndarray:
-    """Smooth noise (HEIGHT, WIDTH), of a random size in x and in y: spots to streaks."""
+    """Smooth noise (HEIGHT, WIDTH), of random sizes in x and in y: spots to streaks."""
     cells = rng.standard_normal(2 ** rng.integers(1, 6, 2), np.float32)
     return cv2.resize(cells, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
 

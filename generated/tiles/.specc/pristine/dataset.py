@@ -4,12 +4,13 @@ A dataset is a folder with `images/`, and beside it:
 
     metadata.yaml
         task: anomaly detection
-        masks: masks/  # may be absent
+        masks: masks/  # white where an image is anomalous; or none
         annotations: annotations.yaml
     annotations.yaml
         image.jpg: normal or anomalous
 
-`null` leaves an image out, a mask is white where its image is anomalous.
+`null` leaves an image out.
+A mask has the stem of its image; it may be smaller.
 """
 
 import itertools
