@@ -129,6 +129,7 @@ FACTORS = {
     "gradient_clipping": [None, 10.0],
     "limits": [(100, None), (100, 0.5), (None, 0.5)],
     "validation": ["data/val", None],
+    "group": [None, "([^/]+)_[0-9]+[.]"],
     "loss_weight": [1, 0.25],
     "categories": [1, 3, 101],
 }
@@ -142,8 +143,12 @@ def is_valid(choice: dict) -> bool:
     off = {"scale": 0, "color": 0}
     changes = off if choice["augmentation"] is False else choice["augmentation"]
     same_views = changes.get("scale", 0.25) == changes.get("color", 0.2) == 0
+    split, grouped = choice["validation"] is None, choice["group"] is not None
+    few = choice["categories"] < 4  # identities, of which some are held out
     return (
-        not ("views" in choice["heads"] and same_views)
+        not (grouped and not split)
+        and not ("face" in choice["heads"] and split and (few or grouped))
+        and not ("views" in choice["heads"] and same_views)
         and choice["heads"] in FORMATS[choice["format"]]
         and (neck is None or neck[0] <= top and not one_level)
         and (start["kind"] != "imagenet" or has_weights)
@@ -219,6 +224,7 @@ def job_of(choice: dict) -> dict:
             **{key: choice[key] for key in ("format", "augmentation", "cache")},
             "channels": choice["channels"],
             "validation": choice["validation"],
+            "group": choice["group"],
         },
         "model": {
             "backbone": backbone,

@@ -120,6 +120,8 @@ def _small(
     dataset: dict[str, Any] = {"TRAIN, VALIDATION": sets}
     if len(sets) == 1:
         dataset = {"TRAIN": sets[0], "VALIDATION_SHARE": HELD_OUT}
+        if job.data.group is not None:
+            dataset["GROUP"] = "[^/]+$"  # every image is alone in its group
     # A run that follows the clock is never the same twice.
     clock = {} if trainer.max_hours is None else {"MAX_HOURS": 1_000_000}
     constants = {
