@@ -148,23 +148,23 @@ def codes(data: dict, *heads: dict) -> list[tuple[str, str]]:
     "group", ["(", "[", "*", "(?P<1>x)", "a{99999999999999}", "\\"]
 )
 def test_what_is_no_regular_expression_is_refused(group):
-    assert codes({"group": group}, KIND) == [("E381", "/data/group")]
+    assert codes({"group": group}, KIND) == [("E391", "/data/group")]
 
 
 def test_a_validation_set_needs_no_rule():
     few = FACES | {"identities": ["a", "b"]}
     assert codes({"validation": "val"}, few, few | {"name": "other"}) == []
     assert codes({"validation": "val", "group": "x"}, KIND) == [
-        ("E382", "/data/group"),
+        ("E392", "/data/group"),
     ]
 
 
 def test_rules_that_contradict_each_other_are_told_together():
     few = FACES | {"identities": ["a", "b"]}
     assert codes({"group": "x"}, KIND, few, FACES | {"name": "other"}) == [
-        ("E384", "/data/group"),
-        ("E383", "/model/heads/1/identities"),
-        ("E384", "/model/heads/2/task"),
+        ("E394", "/data/group"),
+        ("E393", "/model/heads/1/identities"),
+        ("E394", "/model/heads/2/task"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What is held out of a single dataset, and contradictions in it: E381..E384."""
+"""What is held out of a single dataset, and contradictions in it: E391..E394."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def split_findings(job: Job, given: dict) -> list[Diagnostic]:
 
 
 def _pattern(job: Job) -> list[Diagnostic]:
-    """E381: the group is a regular expression."""
+    """E391: the group is a regular expression."""
     if job.data.group is None:
         return []
     try:
@@ -32,21 +32,21 @@ def _pattern(job: Job) -> list[Diagnostic]:
         reason = str(error).partition("\n")[0].rstrip(".")
         message = f"`group` is no regular expression of Python: {reason}"
         help = 'write one, such as "([^/]+)_[0-9]+[.]", or remove it'
-        return [Diagnostic("E381", message, GROUP, help=help)]
+        return [Diagnostic("E391", message, GROUP, help=help)]
     return []
 
 
 def _two_rules(job: Job) -> list[Diagnostic]:
-    """E382: groups are kept together where a set is split."""
+    """E392: groups are kept together where a set is split."""
     if job.data.group is None:
         return []
     message = "both `validation` and `group` are given"
     note = "groups stay together where validation is split off the training set"
-    return [Diagnostic("E382", message, GROUP, note=note, help="remove one of the two")]
+    return [Diagnostic("E392", message, GROUP, note=note, help="remove one of the two")]
 
 
 def _identities(job: Job) -> list[Diagnostic]:
-    """E383, E384: metric learning is measured on identities that it never saw."""
+    """E393, E394: metric learning is measured on identities that it never saw."""
     heads = [
         (index, head)
         for index, head in enumerate(job.heads)
@@ -61,14 +61,14 @@ def _identities(job: Job) -> list[Diagnostic]:
         message = f"head `{first.name}` has {count} identities, a split needs {FEWEST}"
         path = ("model", "heads", heads[0][0], "identities")
         help = "name a dataset of other identities in /data/validation"
-        findings.append(Diagnostic("E383", message, path, note=note, help=help))
+        findings.append(Diagnostic("E393", message, path, note=note, help=help))
     for index, head in heads[1:]:
         message = f"heads `{first.name}` and `{head.name}` both hold out identities"
         path = ("model", "heads", index, "task")
         help = "name a validation set in /data/validation"
-        findings.append(Diagnostic("E384", message, path, note=note, help=help))
+        findings.append(Diagnostic("E394", message, path, note=note, help=help))
     if job.data.group is not None:
         message = f"`group` and head `{first.name}` both say what is held out"
         help = "remove `group`, or name a validation set in /data/validation"
-        findings.append(Diagnostic("E384", message, GROUP, note=note, help=help))
+        findings.append(Diagnostic("E394", message, GROUP, note=note, help=help))
     return findings
