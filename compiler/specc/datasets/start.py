@@ -61,8 +61,12 @@ def starting_job(found: Found, name: str) -> dict[str, Any]:
             help="name a dataset with images",
         )
     job = _draft(found, name)
-    resolution = fitted(sizes, found.task, divisor_of(job))
+    summary = checked(job)
+    resolution = fitted(sizes, found.task, summary.divisor)
     job["data"]["resolution"] = resolution
+    if unread := summary.dropped.get("backbone"):
+        backbone = {"name": summary.components[0].name, "top_level": min(unread) - 1}
+        job["model"] = {"backbone": backbone, **job["model"]}
     job["trainer"] = _trainer(found, resolution)
     checked(job)
     return job
@@ -87,11 +91,6 @@ def fitted(sizes: Sizes, task: str, divisor: int) -> list[int]:
 def budget(task: str) -> int:
     """Pixels of an input that a first run can afford."""
     return LARGE if "bottom_level" in head(task)["properties"] else SMALL
-
-
-def divisor_of(job: dict[str, Any]) -> int:
-    """What the sides of the input must be multiples of. Raises JobError."""
-    return checked(job).divisor
 
 
 def checked(job: dict[str, Any]) -> Summary:
