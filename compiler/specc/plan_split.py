@@ -16,14 +16,14 @@ def plan_split(job: Job) -> dict[str, Any]:
     head = head_of_identities(job)
     if head is not None:
         return {
-            "kept_together": "Identities are held out, not images: it is measured on those it never saw.",
+            "kept_together": "the identities that are held out are never trained on",
             "group": f"sample.labels[{literal(head.name)}]",
             "groups_held_out": "Identities, drawn by a fixed seed,",
             "groups_name": "identities",
             "group_found": "",
         }
     return {
-        "kept_together": "The images of a group stay together.",
+        "kept_together": "all images of a group are on one side",
         "group": "group_of(sample, root)",
         "groups_held_out": "Groups, drawn by a fixed seed,",
         "groups_name": "groups",
