@@ -19,14 +19,12 @@ def plan_split(job: Job) -> dict[str, Any]:
             "kept_together": "the identities that are held out are never trained on",
             "group": f"sample.labels[{literal(head.name)}]",
             "groups_held_out": "Identities, drawn by a fixed seed,",
-            "groups_name": "identities",
             "group_found": "",
         }
     return {
         "kept_together": "all images of a group are on one side",
         "group": "group_of(sample, root)",
         "groups_held_out": "Groups, drawn by a fixed seed,",
-        "groups_name": "groups",
         "group_found": _found(job.data.group) if job.data.group else "",
     }
 

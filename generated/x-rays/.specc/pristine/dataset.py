@@ -49,8 +49,7 @@ def hold_out(groups: list[str], where: Path) -> set[str]:
     sizes = Counter(groups)
     names = sorted(sizes)
     if len(names) < 2 * FEWEST_GROUPS:
-        few = f"groups: {len(names)}, too few to hold {FEWEST_GROUPS} out"
-        raise SystemExit(f"{where}: {few}")
+        raise SystemExit(f"{where}: cannot hold {FEWEST_GROUPS} out of {names}")
     wanted, taken, held_out = VALIDATION_SHARE * len(groups), 0, []
     for index in np.random.default_rng(0).permutation(len(names)).tolist():
         if taken + sizes[names[index]] / 2 <= wanted:  # with it, it comes nearer
