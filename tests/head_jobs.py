@@ -54,7 +54,7 @@ LEARNABLE: dict[str, tuple[dict, str]] = {  # name: the head, a metric it is jud
         "recall_at_1",
     ),
 }
-QUICK = ("labels", "number")
+QUICK = ("labels",)
 
 
 def head_of(name: str) -> dict:

@@ -481,7 +481,7 @@ def test_a_run_that_was_killed_as_it_filled_the_cache_goes_on(
     assert_equal_runs(unbroken, output)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_metrics_are_those_without_a_cache(world):
     """Without scaled views all pixels are."""
     logs = []

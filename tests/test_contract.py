@@ -275,7 +275,7 @@ def test_dropout_that_is_drawn_anew_for_each_step_keeps_it(tmp_path):
     assert code == 0, said
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_duplicates_that_are_counted_break_it(tmp_path):
     folder = emit(JOB, tmp_path / "job")
     said = breach(changed(folder, ("evaluate.py", *PADDED)), PROCESSES)

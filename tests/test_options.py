@@ -65,6 +65,7 @@ def test_windows_add_up_to_the_batch(world):
     assert first["loss"] == pytest.approx(second["loss"], abs=1e-5)
 
 
+@pytest.mark.soak
 def test_a_loss_per_object_differs_by_window(world):
     """What the schema warns of: the normaliser is that of a window."""
     whole = run(world, "objects", SHAPES, edits=[FREEZE])
@@ -143,6 +144,7 @@ def test_fp16_on_a_cpu_is_fp32(world, plain):
     assert checkpoint(output / "last.pt")["scaler"] == {}
 
 
+@pytest.mark.soak
 def test_the_state_of_the_scaler_is_resumed(world, plain):
     """A CPU has a scaler too, if it is told so."""
     enabled = ("train.py", 'GradScaler(device.type, enabled=device.type == "cuda")')
@@ -206,6 +208,7 @@ def weights_at_start(job: Path) -> dict[str, torch.Tensor]:
     return load(job / "model.py").Classifier().state_dict()
 
 
+@pytest.mark.soak
 def test_a_deterministic_run_can_be_had_again(world):
     first = run(world, "certain", deterministic=True)
     train(world / "certain", world / "runs" / "certain-again")

@@ -192,6 +192,7 @@ def test_another_number_of_processes_is_refused(unbroken, job):
 # ---- Slurm ----
 
 
+@pytest.mark.soak
 def test_slurm_stops_and_requeues(place):
     """With an srun that starts the command here, and an scontrol that writes down."""
     slurm = {"nodes": 1, "gpus_per_node": 2, "hours": 1.5}

@@ -31,7 +31,9 @@ def run(script: Path, *arguments: object) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.mark.parametrize("name", ["blood-cells", "photos"])
+@pytest.mark.parametrize(
+    "name", ["blood-cells", pytest.param("photos", marks=pytest.mark.soak)]
+)
 def test_an_example_trains_and_evaluates_on_real_images(name, tmp_path):
     code, output = ROOT / "generated" / name, tmp_path / "run"
     flags = ("--data", DATA, "--workers", 0)

@@ -99,6 +99,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "label_words_by_head": mapping((h.name, h.code.label_words) for h in heads),
         **_evidence(heads),
         "metrics_by_head": mapping((head.name, head.code.metrics) for head in heads),
+        **_tables(heads),
         "meaning": _meaning(tasks),
         "words_examples": [head.code.words_example for head in heads],
         "saved_picture": SAVED[job.data.channels],
@@ -163,6 +164,13 @@ def _views(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "view_parameter": ", views: bool = False" * several,
         "view_argument": ", views" * several,
     }
+
+
+def _tables(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    """What evaluate.py can write beside its numbers, and how it then reports."""
+    tables = [head.code.table for head in heads if head.code.table]
+    kind = "_tables" * bool(tables)
+    return {"tables": tables, "report_template": f"evaluate/report{kind}.py.jinja"}
 
 
 def _saved(heads: tuple[HeadPlan, ...]) -> str:

@@ -106,7 +106,19 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share."""
+    """Metrics "<head>/<metric>", fractions 0..1."""
+    return score(samples, find(model, samples, device, workers, rank, world))
+
+
+def find(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+) -> list[dict]:
+    """What is found in each sample. Every process takes a share, and gets the whole."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -115,7 +127,7 @@ def evaluate(
         shares = [None] * world
         dist.all_gather_object(shares, found)
         found = [shares[i % world][i // world] for i in range(len(samples))]
-    return score(samples, found)
+    return found
 
 
 def evidence(sample: Sample, words: dict) -> dict:
@@ -274,8 +286,7 @@ def main(args: argparse.Namespace):
     device = torch.device(args.device)
     model = load_model(args.weights, device)
     samples = read_dataset(args.data / VALIDATION)
-    metrics = evaluate(model, samples, device)
-    print(json.dumps(metrics, indent=2))
+    print(json.dumps(evaluate(model, samples, device), indent=2))
 
 
 if __name__ == "__main__":

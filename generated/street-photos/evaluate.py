@@ -6,6 +6,7 @@ Prints them as JSON.
 """
 
 import argparse
+import csv
 import json
 import sys
 from pathlib import Path
@@ -87,7 +88,19 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share."""
+    """Metrics "<head>/<metric>", fractions 0..1."""
+    return score(samples, find(model, samples, device, workers, rank, world))
+
+
+def find(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+) -> list[dict]:
+    """What is found in each sample. Every process takes a share, and gets the whole."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -96,7 +109,7 @@ def evaluate(
         shares = [None] * world
         dist.all_gather_object(shares, found)
         found = [shares[i % world][i // world] for i in range(len(samples))]
-    return score(samples, found)
+    return found
 
 
 def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
@@ -187,6 +200,19 @@ def classification_metrics(
     }
 
 
+def save_confusion(
+    path: Path, truth: list[int], found: list[dict], names: tuple[str, ...]
+):
+    """How often each category, a row, was taken for each, a column."""
+    counts = np.zeros((len(names), len(names)), int)
+    given = [names.index(words["category"]) for words in found]
+    np.add.at(counts, (truth, given), 1)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["", *names])
+        rows.writerows([name, *row] for name, row in zip(names, counts.tolist()))
+
+
 def rank_error(truth: list[int], found: list[dict], names: tuple[str, ...]) -> float:
     """How many ranks a prediction is off, on average."""
     given = np.array([names.index(words["category"]) for words in found])
@@ -228,8 +254,16 @@ def main(args: argparse.Namespace):
     device = torch.device(args.device)
     model = load_model(args.weights, device)
     _, samples = read_datasets(args.data)
-    metrics = evaluate(model, samples, device)
-    print(json.dumps(metrics, indent=2))
+    found = find(model, samples, device)
+    print(json.dumps(score(samples, found), indent=2))
+    if args.confusion:
+        args.confusion.mkdir(parents=True, exist_ok=True)
+        save_confusion(
+            args.confusion / "traffic.csv",
+            [sample.labels["traffic"] for sample in samples],
+            [words["traffic"] for words in found],
+            TRAFFIC_CATEGORIES,
+        )
 
 
 if __name__ == "__main__":
@@ -244,6 +278,12 @@ if __name__ == "__main__":
         "--data", type=Path, default=Path(), help="root of the datasets"
     )
     parser.add_argument("--device", choices=devices, default=devices[0])
+    parser.add_argument(
+        "--confusion",
+        type=Path,
+        metavar="DIR",
+        help="also write how often each category was taken for each: a CSV a head",
+    )
     try:
         main(parser.parse_args())
     except (ImageError, OSError) as error:

@@ -17,6 +17,7 @@ def plan(head: MulticlassClassification, code: HeadCode) -> HeadExpressions:
     metrics = f"classification_metrics({pair})"
     if head.ordered:
         metrics += f' | {{"rank_error": rank_error({pair})}}'
+    path = f"args.confusion / {literal(head.name + '.csv')}"
     return HeadExpressions(
         construction=f"ClassificationHead({code.width}, len({names}))",
         loss=f"{loss}({code.outputs}, {code.targets}, {smoothing})",
@@ -26,6 +27,7 @@ def plan(head: MulticlassClassification, code: HeadCode) -> HeadExpressions:
         label_words=mapping([("category", f"{names}[{code.labels}]")]),
         draw=f"draw_category(image, {code.words}, {names})",
         metrics=metrics,
+        table=f"save_confusion({path}, {pair})",
         words_example=f'"{head.name}": {{category, score, top5}}',
         annotation="NAME",
     )
@@ -68,7 +70,7 @@ TASK = Task(
     stacking=("data/stack_categories",),
     stack="stack_categories",
     in_words=("evaluate/category_words",),
-    metrics=("evaluate/category_metrics",),
+    metrics=("evaluate/category_metrics", "evaluate/confusion"),
     drawings=("draw/category",),
     drawing_tools=("draw/on_edge", "draw/caption", "draw/write", "draw/color_of"),
     contract=contract,

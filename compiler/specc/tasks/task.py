@@ -62,6 +62,7 @@ class HeadExpressions:
     annotations: str = ""  # of folder: its annotations by image; "": read_annotations
     things: str = ""  # the set of the names of its things, if it tells them from stuff
     names: str = ""  # the source of its names, if it is not the literal of a tuple
+    table: str = ""  # of args, samples, found: writes what is no single number
     viewed: str = ""  # of words, view: the words of an image and of a view of it
     saved: str = ""  # of words, drawing, taken: the name of a file that it writes
     constants: tuple[Line, ...] = ()  # of model.py

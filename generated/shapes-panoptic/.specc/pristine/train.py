@@ -150,7 +150,8 @@ def known_failure(error: Exception, workers: int) -> str:
 # ---- Training ----
 
 
-def main(args: argparse.Namespace):
+def main(args: argparse.Namespace) -> int:
+    """Returns the exit code: that of the signal, if one ended the run."""
     began = time.monotonic()
     rank, world, device = setup(args.device)
     if BATCH_SIZE % world:
@@ -159,6 +160,8 @@ def main(args: argparse.Namespace):
     if last.exists() and not args.resume:
         raise SystemExit(f"{last} exists: add --resume or choose another --output")
     training, validation = read_datasets(args.data)
+    if args.overfit:  # can the model learn a few images by heart?
+        training = validation = training[: args.overfit]
 
     torch.manual_seed(args.seed)
     model = Segmenter().to(device, memory_format=torch.channels_last)
@@ -253,9 +256,10 @@ def main(args: argparse.Namespace):
     if world > 1:
         dist.destroy_process_group()
     if stop:
-        sys.exit(128 + (signals or [signal.SIGTERM])[0])
+        return 128 + (signals or [signal.SIGTERM])[0]
     if rank == 0:
         print(f"{BEST} {best:.3f} at its best; weights and pictures: {args.output}")
+    return 0
 
 
 if __name__ == "__main__":
@@ -282,13 +286,22 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=workers)
     parser.add_argument("--max-iterations", type=int, default=MAX_ITERATIONS)
+    parser.add_argument(
+        "--overfit",
+        type=int,
+        metavar="N",
+        help="train and validate on the first N training images: a working job learns "
+        "them by heart",
+    )
     args = parser.parse_args()
     if args.max_iterations < 1 or args.workers < 0 or not 0 <= args.seed < 2**32:
         parser.error("--max-iterations starts at 1, --workers and --seed at 0")
+    if args.overfit is not None and args.overfit < 1:
+        parser.error("--overfit starts at 1")
     # TensorBoard's thread hands its errors to ours, which reports them.
     threading.excepthook = lambda failure: None
     try:
-        main(args)
+        sys.exit(main(args))
     except ImageError as error:  # from a worker, behind its traceback
         line = str(error).splitlines()[-1]
         raise SystemExit(line.removeprefix("data.ImageError: ")) from None
