@@ -192,6 +192,8 @@ def _number(text: str) -> float | None:
 
 def nice_range(lowest: float, highest: float) -> list[float]:
     """The ends of a range, outwards to a round number."""
+    if not 1e-300 < (highest - lowest) / 10 < math.inf:
+        return [lowest, highest]
     step = 10.0 ** math.floor(math.log10((highest - lowest) / 10))
     low, high = math.floor(lowest / step) * step, math.ceil(highest / step) * step
     return [float(f"{low:.12g}"), float(f"{high:.12g}")]
