@@ -210,7 +210,10 @@ def _levels(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
     if not used or used[-1] >= top:
         return
     rest = sum(level.owned for level in objects.levels if level.level > used[-1])
-    message = f"levels {used[-1] + 1}..{top} own {rest} of {count} objects"
+    idle = f"levels {used[-1] + 1}..{top} own"
+    if used[-1] + 1 == top:
+        idle = f"level {top} owns"
+    message = f"{idle} {rest} of {count} objects"
     edits = [
         (f"/model/heads/{index}/top_level", max(used[-1], objects.levels[0].level))
     ]

@@ -104,7 +104,9 @@ def _sets(values: dict[str, Any]) -> list[str]:
         rows.append((name, f"{sizes['images']:,}", *spans))
     lines = _table(rows)
     if "padding" in values:
-        lines.append(f"{values['padding']:.0%} of the input is padding")
+        height, width = values["suggested_resolution"]
+        fitting = f"of inputs of this area {height}x{width} fits most images best"
+        lines.append(f"{values['padding']:.0%} of the input is padding; {fitting}")
     return lines
 
 
@@ -157,6 +159,9 @@ def _levels(head: dict[str, Any]) -> list[str]:
     lines += _table(rows)
     lines.append(f"  by longer side: {RULE};")
     lines.append(f"  {FREE}")
+    if objects["suggested_levels"]:
+        bottom, top = objects["suggested_levels"]
+        lines.append(f"  levels {bottom}..{top} own nearly all of them")
     return lines
 
 
