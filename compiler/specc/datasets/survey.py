@@ -135,7 +135,7 @@ def _count_words(words: dict, counts: Counter, numbers: list[float]) -> str:
         counts.update(words["labels"])
     else:
         counts.update(
-            str(words[key]) for key in ("category", "identity") if key in words
+            str(words[key]) for key in ("category", "identity", "label") if key in words
         )
     return "images"
 
