@@ -147,7 +147,7 @@ def is_valid(choice: dict) -> bool:
     few = choice["categories"] < 4  # identities, of which some are held out
     return (
         not (grouped and not split)
-        and not ("face" in choice["heads"] and split and (few or grouped))
+        and not ("face" in HEADS[choice["heads"]] and split and (few or grouped))
         and not ("views" in choice["heads"] and same_views)
         and choice["heads"] in FORMATS[choice["format"]]
         and (neck is None or neck[0] <= top and not one_level)
@@ -346,7 +346,7 @@ RARE = [  # what few draws hold, and a template waits for
     {"heads": "masks", "format": "coco"},
     {"heads": "masks", "format": "yolo"},
     {"heads": "embedder", "format": "folders"},
-    {"heads": "number", "format": "native"},
+    {"heads": "number", "format": "native", "augmentation": ALL_CHANGES},
     {"heads": "things and stuff", "format": "native", "resize_input": True},
     {"heads": "keypoints", "format": "native", "augmentation": ALL_CHANGES},
     {"heads": "keypoints", "format": "native", "augmentation": {"vertical_flip": True}},
@@ -399,7 +399,7 @@ def test_any_mixture_of_options_gives_clean_code(mixtures, number, tmp_path, cap
 
 def test_long_names_and_paths_leave_comments_whole():
     job = job_of(QUICK[0])
-    job["data"] |= {"train": "t" * 60, "validation": "v" * 60}
+    job["data"] |= {"train": "t" * 60, "validation": "v" * 60, "group": None}
     for head in job["model"]["heads"]:
         head["name"] = f"{head['name']}-{'x' * 50}"
     check_comments(rendered_job(job))
