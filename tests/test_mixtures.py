@@ -131,6 +131,7 @@ FACTORS = {
     "gradient_clipping": [None, 10.0],
     "limits": [(100, None), (100, 0.5), (None, 0.5)],
     "validation": ["data/val", None],
+    "group": [None, "([^/]+)_[0-9]+[.]"],
     "loss_weight": [1, 0.25],
     "categories": [1, 3, 101],
 }
@@ -144,8 +145,12 @@ def is_valid(choice: dict) -> bool:
     off = {"scale": 0, "color": 0}
     changes = off if choice["augmentation"] is False else choice["augmentation"]
     same_views = changes.get("scale", 0.25) == changes.get("color", 0.2) == 0
+    split, grouped = choice["validation"] is None, choice["group"] is not None
+    few = choice["categories"] < 4  # identities, of which some are held out
     return (
-        not ("views" in choice["heads"] and same_views)
+        not (grouped and not split)
+        and not ("face" in HEADS[choice["heads"]] and split and (few or grouped))
+        and not ("views" in choice["heads"] and same_views)
         and choice["heads"] in FORMATS[choice["format"]]
         and (neck is None or neck[0] <= top and not one_level)
         and (start["kind"] != "imagenet" or has_weights)
@@ -224,6 +229,7 @@ def job_of(choice: dict) -> dict:
             **{key: choice[key] for key in ("format", "augmentation", "cache")},
             "channels": choice["channels"],
             "validation": choice["validation"],
+            "group": choice["group"],
         },
         "model": {
             "backbone": backbone,
@@ -345,7 +351,7 @@ RARE = [  # what few draws hold, and a template waits for
     {"heads": "masks", "format": "coco"},
     {"heads": "masks", "format": "yolo"},
     {"heads": "embedder", "format": "folders"},
-    {"heads": "number", "format": "native"},
+    {"heads": "number", "format": "native", "augmentation": ALL_CHANGES},
     {"heads": "things and stuff", "format": "native", "resize_input": True},
     {"heads": "keypoints", "format": "native", "augmentation": ALL_CHANGES},
     {"heads": "keypoints", "format": "native", "augmentation": {"vertical_flip": True}},
@@ -398,7 +404,7 @@ def test_any_mixture_of_options_gives_clean_code(mixtures, number, tmp_path, cap
 
 def test_long_names_and_paths_leave_comments_whole():
     job = job_of(QUICK[0])
-    job["data"] |= {"train": "t" * 60, "validation": "v" * 60}
+    job["data"] |= {"train": "t" * 60, "validation": "v" * 60, "group": None}
     for head in job["model"]["heads"]:
         head["name"] = f"{head['name']}-{'x' * 50}"
     check_comments(rendered_job(job))

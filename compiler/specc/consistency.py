@@ -1,6 +1,6 @@
 """Values that are legal one by one and contradict each other: E301..E322; further ones in
-consistency_maps.py, consistency_keypoints.py, consistency_panoptic.py and
-consistency_anomalies.py."""
+consistency_maps.py, consistency_keypoints.py, consistency_panoptic.py,
+consistency_anomalies.py and consistency_split.py."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from specc.backbones import TABLES
 from specc.consistency_anomalies import anomalies_are_validated, neck_is_trained
 from specc.consistency_maps import map_findings
 from specc.consistency_panoptic import things_are_categories
+from specc.consistency_split import split_findings
 from specc.diagnostics import Diagnostic
 from specc.job import Job
 from specc.schema import head, metrics_of
@@ -24,6 +25,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _ranges,
         _milestones,
         _validation_set,
+        split_findings,
         _validations,
         _formats,
         _views,

@@ -28,6 +28,7 @@ class Data:
     train: str
     validation: str | None  # None: `validation_fraction` of the training set, by seed
     validation_fraction: float
+    group: str | None  # what images of one group have in common: of a path, a pattern
     resolution: tuple[int, int]  # height, width in pixels
     format: str  # native, folders, coco, voc, yolo, csv
     channels: int  # 1 (grey), 3 (RGB) or 4 (RGB and another band)

@@ -7,6 +7,7 @@ from typing import Any
 from specc.job import Data, Job
 from specc.plan_heads import HeadPlan
 from specc.plan_source import Line, constant, mapping
+from specc.plan_split import plan_split, split_constants, split_sections
 from specc.tasks import Task, once, tasks_of, templates
 from specc.tasks.maps import SUFFIXES_LINE
 
@@ -34,9 +35,7 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         sets = (data.train, data.validation)
         lines = [constant("TRAIN, VALIDATION", sets, "below --data")]
     else:
-        share = data.validation_fraction
-        lines = [constant("TRAIN", data.train, "below --data")]
-        lines += [constant("VALIDATION_SHARE", share, "of it is held out")]
+        lines = split_constants(job)
     lines += once(head.code.dataset_constants for head in heads)
     if data.format in ("folders", "voc", "yolo"):
         lines.append(SUFFIXES_LINE)
@@ -57,7 +56,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "training_arguments": _training_arguments(job, opened),
         "folder_holds": " and ".join(once([task.counted[0]] for task in tasks)),
         "reader_docstring": f"{_docstring(job, tasks)}_docstring.jinja",
-        "dataset_sections": _sections(job.data, tasks, several=len(heads) > 1),
+        "dataset_sections": _sections(job, tasks),
         "nullable": any(_is_listed(task) for task in tasks),
         "lone_maps": LONE_MAPS[len(heads) > 1],
         "paired_maps": PAIRED_MAPS[len(heads) > 1],
@@ -67,6 +66,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "coco_found": tasks[0].coco_found,
         "coco_compared": f"{tasks[0].coco_compared}.py.jinja",
         "validation": job.data.validation is not None,
+        **plan_split(job),
         "annotation_examples": _examples(job, heads),
         "notes": _notes(tasks),
         "csv_columns": _columns(job, heads),
@@ -116,16 +116,17 @@ def _notes(tasks: list[Task]) -> list[str]:
     return lines
 
 
-def _sections(data: Data, tasks: list[Task], several: bool) -> list[str]:
+def _sections(job: Job, tasks: list[Task]) -> list[str]:
     """Templates, from the whole set to one label."""
+    data = job.data
     reader, native = data.format, data.format == "native"
     if native:
-        reader = "native_several" if several else "native_one"
+        reader = "native_several" if len(tasks) > 1 else "native_one"
     return templates(
         [
             *(task.label_types for task in tasks),
             ["dataset/sample", "dataset/banner_reading"],
-            ["dataset/split" if data.validation is None else "dataset/two_sets"],
+            split_sections(job),
             [f"dataset/{reader}"],
             *(task.readers[data.format] for task in tasks),
             [tasks[0].coco_folder] if data.format == "coco" else [],
