@@ -74,6 +74,7 @@ def environment() -> Environment:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
         autoescape=False,
+        cache_size=-1,  # of templates, as many as there are
     )
     made.filters["py"] = literal
     return made
