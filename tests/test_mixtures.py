@@ -353,6 +353,7 @@ RARE = [  # what few draws hold, and a template waits for
     {"heads": "embedder", "format": "folders"},
     {"heads": "number", "format": "native", "augmentation": ALL_CHANGES},
     {"heads": "things and stuff", "format": "native", "resize_input": True},
+    {"heads": "quadrilaterals, keypoints", "format": "native", "resize_input": True},
     {"heads": "keypoints", "format": "native", "augmentation": ALL_CHANGES},
     {"heads": "keypoints", "format": "native", "augmentation": {"vertical_flip": True}},
 ]
