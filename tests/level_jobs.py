@@ -9,7 +9,9 @@ def make_job(
     """A resolved job; ``neck`` is (bottom_level, top_level) of an FPN, a neck or None."""
     return jobs.Job(
         name="test",
-        data=jobs.Data("train", None, 0.1, resolution, "native", None, 3, None, None),
+        data=jobs.Data(
+            "train", None, 0.1, None, resolution, "native", None, 3, None, None
+        ),
         backbone=jobs.Backbone(backbone, top_level, True),
         neck=fpn(*neck) if isinstance(neck, tuple) else neck,
         heads=tuple(heads or [classifier(top_level)]),

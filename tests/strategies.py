@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import string
 from typing import Any
 
@@ -125,6 +126,10 @@ def _cases(schema: dict) -> list[dict]:
 def _of(schema: dict) -> st.SearchStrategy:
     if schema.get("title") in LIKELY:
         return LIKELY[schema["title"]]
+    if schema.get("title") == "Group":  # mostly a regular expression
+        return st.none() | free_texts() | free_texts().map(re.escape)
+    if schema.get("title") == "Identities":  # as many as a split needs
+        return st.lists(free_texts(), min_size=4, max_size=5, unique=True)
     if "const" in schema:
         return st.just(schema["const"])
     if (
@@ -165,6 +170,8 @@ def _agreeing(value: dict) -> dict:
     if "range" in value:
         low, high = sorted(value["range"])
         value = value | {"range": [low, high if high > low else low + 1]}
+    if value.get("validation") is not None and "group" in value:
+        value = value | {"group": None}
     return value
 
 

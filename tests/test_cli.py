@@ -54,7 +54,8 @@ def run(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "command", ["check", "graph", "build", "explain", "schema", "demo"]
+    "command",
+    ["init", "data", "check", "graph", "build", "explain", "schema", "demo"],
 )
 def test_every_command_has_help_with_an_example(run, command):
     code, out, _ = run(command, "--help")

@@ -144,7 +144,7 @@ def standing(folder: Path) -> set[Path]:
 
 @pytest.mark.slow
 def test_a_job_gives_diagnostics_or_code():
-    counts = run_jobs(150, 0)
+    counts = run_jobs(300, 0)
     assert counts["jobs"] - counts["refused"] >= 40  # else little was rendered
 
 

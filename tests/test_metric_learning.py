@@ -35,7 +35,7 @@ METRICS = ("recall_at_1", "recall_at_5", "map_at_r")
 
 def model_of(folder: Path, identities, **options):
     head = FACES | {"identities": list(identities), "embedding_size": 8} | options
-    return load(make(folder, [head]) / "model.py")
+    return load(make(folder, [head], validation="val") / "model.py")
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_any_number_of_identities_can_be_told_apart(tmp_path, count, subcenters)
 @pytest.fixture(scope="module")
 def metrics(tmp_path_factory):
     """The function of an emitted evaluate.py, which needs numpy alone."""
-    folder = make(tmp_path_factory.mktemp("metrics"), [FACES])
+    folder = make(tmp_path_factory.mktemp("metrics"), [FACES], validation="val")
     text = (folder / "evaluate.py").read_text()
     start = text.index("def retrieval_metrics")
     scope = {"np": np}

@@ -71,6 +71,8 @@ HEADS = {
     "labels": ["tags"],
     "number, rank": ["price", "rank"],
     "number": ["price"],
+    "flaws": ["flaws"],
+    "flaws, detector": ["flaws", "cells"],
     "text": ["word"],
     "text, token by token": ["line"],
     "text twice, detector": ["word", "line", "cells"],
@@ -143,6 +145,7 @@ FACTORS = {
     "gradient_clipping": [None, 10.0],
     "limits": [(100, None), (100, 0.5), (None, 0.5)],
     "validation": ["data/val", None],
+    "group": [None, "([^/]+)_[0-9]+[.]"],
     "loss_weight": [1, 0.25],
     "categories": [1, 3, 101],
 }
@@ -157,13 +160,21 @@ def is_valid(choice: dict) -> bool:
     changes = off if choice["augmentation"] is False else choice["augmentation"]
     same_views = changes.get("scale", 0.25) == changes.get("color", 0.2) == 0
     untold = "from keypoint" in choice["heads"] and choice["categories"] > 1
+    split, grouped = choice["validation"] is None, choice["group"] is not None
+    faces = "face" in HEADS[choice["heads"]]
+    few = choice["categories"] < 4  # identities, of which some are held out
+    several = len(HEADS[choice["heads"]]) > 1
     return (
-        not ("views" in choice["heads"] and same_views)
+        not (grouped and (not split or choice["heads"].endswith("apart")))
+        and not (faces and split and (few or grouped or several))
+        and not ("views" in choice["heads"] and same_views)
         and not untold
         and choice["heads"] in FORMATS[choice["format"]]
         and (neck is None or neck[0] <= top and not one_level)
         and (start["kind"] != "imagenet" or has_weights)
         and (start["kind"] != "random" or not choice["frozen_levels"])
+        and not ("flaws" in choice["heads"] and choice["validation"] is None)
+        and not (choice["heads"] == "flaws" and neck)
         and not (choice["loop"].get("deterministic") and choice["limits"][1])
     )
 
@@ -203,6 +214,7 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
         "picture": {"task": "autoencoding", "code_size": 8, "channels": 32} | one,
         "views": {"task": "view_invariance_learning", "projection_size": 16} | one,
         "face": {"task": "metric_learning", "identities": names} | one,
+        "flaws": {"task": "anomaly_detection", "channels": 16} | several,
         "depth": {"task": "depth_estimation", "range": [0, 10]} | several,
         "points": {"task": "keypoint_detection"} | points_of(names, choice) | several,
         "quads": {"task": "quadrilateral_detection", "categories": names} | several,
@@ -239,6 +251,7 @@ def job_of(choice: dict) -> dict:
             "channels": choice["channels"],
             "validation": choice["validation"],
             "task": choice["heads"].partition(" from ")[2].replace(" ", "_") or None,
+            "group": choice["group"],
         },
         "model": {
             "backbone": backbone,
@@ -368,10 +381,10 @@ RARE = [  # what few draws hold, and a template waits for
     {"heads": "masks", "format": "coco"},
     {"heads": "masks", "format": "yolo"},
     {"heads": "embedder", "format": "folders"},
-    {"heads": "number", "format": "native"},
+    {"heads": "number", "format": "native", "augmentation": ALL_CHANGES},
     {"heads": "things and stuff", "format": "native", "resize_input": True},
     {"heads": "things and stuff", "format": "native", "resize_input": False},
-    {"heads": "keypoints", "format": "native", "resize_input": False},
+    {"heads": "quadrilaterals, keypoints", "format": "native", "resize_input": True},
     {"heads": "keypoints", "format": "native", "augmentation": ALL_CHANGES},
     {"heads": "keypoints", "format": "native", "augmentation": {"vertical_flip": True}},
 ]
@@ -423,7 +436,7 @@ def test_any_mixture_of_options_gives_clean_code(mixtures, number, tmp_path, cap
 
 def test_long_names_and_paths_leave_comments_whole():
     job = job_of(QUICK[0])
-    job["data"] |= {"train": "t" * 60, "validation": "v" * 60}
+    job["data"] |= {"train": "t" * 60, "validation": "v" * 60, "group": None}
     for head in job["model"]["heads"]:
         head["name"] = f"{head['name']}-{'x' * 50}"
     check_comments(rendered_job(job))

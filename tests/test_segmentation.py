@@ -167,8 +167,8 @@ def test_a_broken_map_is_named(job, tmp_path):
     assert str(told.value) == f"{path}: cannot be decoded"
 
 
-def test_an_image_with_a_map_for_one_head_alone_is_left_out(tmp_path, capsys):
-    """Of several heads, as with any other annotations; a single head misses it."""
+def test_an_image_with_a_map_for_one_head_alone_trains_that_head(tmp_path, capsys):
+    """Of several heads, as with any other annotations; a single head misses the map."""
     (tmp_path / "job").mkdir()
     job = make(tmp_path / "job", STREET, ROOM)
     folder = street(tmp_path / "data")
@@ -179,11 +179,17 @@ def test_an_image_with_a_map_for_one_head_alone_is_left_out(tmp_path, capsys):
     entries = [yaml.safe_load((folder / "metadata.yaml").read_text()), entry]
     (folder / "metadata.yaml").write_text(yaml.safe_dump(entries))
     samples = job.dataset.read_dataset(folder)
-    assert [sample.path.name for sample in samples] == ["0.jpg", "1.jpg"]
-    assert "no label for some head: 1" in capsys.readouterr().err
-    _, targets, _ = job.data.collate([job.data.TrainingSet(samples, 0)[0, 0]])
-    assert targets["street"]["categories"].shape == (1, 64, 96)
-    assert targets["room"]["depth"].shape == (1, 64, 96)
+    assert [sorted(sample.labels) for sample in samples] == [
+        ["room", "street"],
+        ["room", "street"],
+        ["street"],
+    ]
+    assert "images without a label for room: 1" in capsys.readouterr().err
+    views = job.data.TrainingSet(samples, 0)
+    _, targets, _ = job.data.collate([views[0, 0], views[0, 2]])
+    assert targets["street"]["categories"].shape == (2, 64, 96)
+    assert targets["room"]["depth"].shape == (2, 64, 96)
+    assert targets["room"]["labelled"].tolist() == [True, False]
 
 
 # ---- Onto the canvas ----

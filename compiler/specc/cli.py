@@ -27,6 +27,8 @@ def cli(context: click.Context) -> None:
 
     \b
     specc demo                 from nothing to a trained detector, in minutes
+    specc init TASK --data D   a starting job for a dataset
+    specc data job.json        what is in its dataset, in numbers and pictures
     specc check job.json       what is wrong with a job
     specc build job.json       write model.py, train.py and the rest
     """
@@ -124,6 +126,108 @@ def build(
     if check:
         return commands.build_check(jobs, output, tests, strict, verify)
     return commands.build(jobs, output, tests, verify, force)
+
+
+FORMATS = click.Choice(["native", "coco", "voc", "yolo", "csv", "folders"])
+LABELS = click.option(
+    "--labels",
+    metavar="NAME",
+    help="Of several annotations the ones meant: a file or folder that metadata.yaml "
+    "names, or a column of a CSV file.",
+)
+
+
+@cli.command()
+@click.argument("task")
+@click.option(
+    "--data",
+    required=True,
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="The folder of a dataset, or the file that describes it.",
+)
+@click.option(
+    "-o",
+    "output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    default=Path("job.json"),
+    show_default=True,
+    help="The job to write.",
+)
+@click.option("--format", "form", type=FORMATS, help="The dataset's, where two fit.")
+@LABELS
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+def init(
+    task: str,
+    data: Path,
+    output: Path,
+    form: str | None,
+    labels: str | None,
+    force: bool,
+) -> int:
+    """Look at a dataset, and write a job that learns TASK from it.
+
+    Recognises the format, the sets, names and sizes of images. The job builds and
+    trains as it is, from the folder in which you are.
+
+    \b
+    specc init object_detection --data traffic
+    specc init regression --data houses.csv --labels price -o price/job.json
+    """
+    from specc.datasets.init import init
+
+    return init(task, data, output, form, labels, force)
+
+
+@cli.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--data",
+    "root",
+    metavar="ROOT",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Where the paths in a job begin, as for train.py.  [default: this folder]",
+)
+@click.option(
+    "-o",
+    "output",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The folder for the pictures.  [default: specc-data/NAME]",
+)
+@click.option("--task", help="Of a dataset: what to look at.  [default: all it holds]")
+@LABELS
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for tools.",
+)
+def data(
+    path: Path,
+    root: Path,
+    output: Path | None,
+    task: str | None,
+    labels: str | None,
+    form: str,
+) -> int:
+    """Say what is in a dataset, or in that of a job, and draw it.
+
+    Counts, sizes, balance, broken and doubled images; for a job also what its levels
+    make of the objects, and what to change. Every image is decoded once.
+
+    \b
+    specc data job.json
+    specc data traffic -o looked-at
+    specc data --format json job.json
+    """
+    from specc.datasets.data import data
+
+    return data(path, root, output, task, labels, form)
 
 
 @cli.command()

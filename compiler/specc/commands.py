@@ -125,7 +125,8 @@ def explain(code: str | None) -> int:
     if code.upper() not in pages:
         import difflib
 
-        near = difflib.get_close_matches(code.upper(), pages, n=1, cutoff=0)
+        typed = code.upper().replace("O", "0")  # codes have no letter O
+        near = difflib.get_close_matches(typed, pages, n=1, cutoff=0)
         raise click.ClickException(
             f"there is no code `{code}`; did you mean {near[0]}? "
             "`specc explain` lists all"

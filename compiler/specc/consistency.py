@@ -1,16 +1,18 @@
 """Values that are legal one by one and contradict each other: E301..E322; further ones in
-consistency_data.py, consistency_maps.py, consistency_keypoints.py and
-consistency_panoptic.py."""
+consistency_data.py, consistency_maps.py, consistency_keypoints.py,
+consistency_panoptic.py, consistency_anomalies.py and consistency_split.py."""
 
 from __future__ import annotations
 
 from specc import consistency_data, consistency_keypoints
 from specc.backbones import TABLES
+from specc.consistency_anomalies import anomalies_are_validated, neck_is_trained
 from specc.consistency_maps import map_findings
 from specc.consistency_panoptic import things_are_categories
+from specc.consistency_split import split_findings
 from specc.diagnostics import Diagnostic
 from specc.job import Job, source_of
-from specc.schema import metrics_of
+from specc.schema import head, metrics_of
 from specc.words import did_you_mean, listed, quoted
 
 
@@ -23,6 +25,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _ranges,
         _milestones,
         _validation_set,
+        split_findings,
         _validations,
         consistency_data.formats,
         consistency_data.conversions,
@@ -37,6 +40,8 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         consistency_keypoints.flip_pairs,
         consistency_keypoints.sigmas,
         consistency_keypoints.mirroring,
+        anomalies_are_validated,
+        neck_is_trained,
         consistency_data.one_task,
         consistency_data.training_set,
         _tokens,
@@ -176,7 +181,8 @@ def _frozen_levels(job: Job, given: dict) -> list[Diagnostic]:
         )
         help = f"set /model/backbone/frozen_levels to {backbone.top_level} or less"
         findings.append(Diagnostic("E321", message, path, help=help))
-    if backbone.frozen_levels and start == "random":
+    untrained = all(head(one.task).get("x-trains-no-trunk") for one in job.heads)
+    if backbone.frozen_levels and start == "random" and not untrained:
         message = (
             f"backbone `{backbone.name}` is frozen up to level"
             f" {backbone.frozen_levels}, and its weights are drawn at random"

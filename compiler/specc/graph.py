@@ -7,8 +7,9 @@ model that it belongs to: ``image``, ``backbone``, ``neck``, ``head`` (a single 
 ========== =====================================================================
 operation  image, conv, batch_norm, group_norm, layer_norm, one of ``ACTIVATIONS``,
            max_pool, add, fuse, upsample, squeeze, multiply, global_pool, linear, unit,
-           cosines, flatten, concat, positions, embedding, attention, opaque (all that
-           a library's model does to make a level), or missing (see ``Scope.read``)
+           cosines, flatten, concat, positions, embedding, attention, calibrate, opaque
+           (all that a library's model does to make a level), or missing (see
+           ``Scope.read``)
 options    what the operation needs besides its inputs and weights, as a dict
 prefix     of its keys in the state dict, ``backbone.conv1``; None without weights
 parameters key -> shape
@@ -132,15 +133,18 @@ class Scope:
             scale=stride.bit_length() - 1,
         )
 
-    def batch_norm(self, step: str, x: Node, eps: float = 1e-5) -> Node:
+    def batch_norm(
+        self, step: str, x: Node, eps: float = 1e-5, affine: bool = True
+    ) -> Node:
         vector = (self.channels(x),)
+        parameters = {"weight": vector, "bias": vector} if affine else {}
         return self._add(
             step,
             "batch_norm",
             (x,),
             self.shape(x),
             options={"eps": eps},
-            parameters={"weight": vector, "bias": vector},
+            parameters=parameters,
             buffers={
                 "running_mean": vector,
                 "running_var": vector,
@@ -242,6 +246,11 @@ class Scope:
     def unit(self, step: str, x: Node) -> Node:
         """A vector divided by its length."""
         return self._add(step, "unit", (x,), self.shape(x))
+
+    def calibrate(self, step: str, x: Node) -> Node:
+        """Moved and stretched by two numbers that are measured, not learned."""
+        buffers = {"alarm": (), "spread": ()}
+        return self._add(step, "calibrate", (x,), self.shape(x), buffers=buffers)
 
     def cosines(self, step: str, x: Node, split: Shape) -> Node:
         """The cosines between a unit vector and learned ones, as axes ``split``."""

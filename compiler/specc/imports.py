@@ -16,7 +16,7 @@ _STANDARD = {
         name: (name, None)
         for name in (
             "argparse", "ast", "atexit", "colorsys", "contextlib", "copy", "csv", "functools",
-            "hashlib", "html", "inspect", "io", "itertools", "json", "math", "multiprocessing", "os",
+            "hashlib", "html", "inspect", "io", "itertools", "json", "math", "multiprocessing", "os", "re",
             "shutil", "signal", "subprocess", "sys", "threading", "time",
         )
     },

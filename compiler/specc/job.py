@@ -28,6 +28,7 @@ class Data:
     train: str
     validation: str | None  # None: `validation_fraction` of the training set, by seed
     validation_fraction: float
+    group: str | None  # what images of one group have in common: of a path, a pattern
     resolution: tuple[int, int]  # height, width in pixels
     format: str  # native, folders, coco, voc, yolo, csv
     task: str | None  # that the annotations are for; None: each head's own
@@ -140,6 +141,14 @@ class DepthEstimation(Head):
     bottom_level: int
     top_level: int
     channels: int  # of the decoder
+
+
+@dataclass(frozen=True)
+class AnomalyDetection(Head):
+    bottom_level: int
+    top_level: int
+    channels: int
+    false_alarms: float  # the share of normal images with a score of 0.5 or more
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from specc.job import Head, Job, source_of
 from specc.plan_heads import HeadPlan
 from specc.plan_readers import readers_of
 from specc.plan_source import Line, literal, mapping
+from specc.plan_split import head_of_identities
 from specc.plan_train import plan_train
 from specc.schema import part
 from specc.tasks import task_of, templates
@@ -26,6 +27,8 @@ HELD_OUT = 0.6  # of the images, where validation has no set of its own: again o
 LEAST, AS_IN_THE_JOB = "the least that all levels allow", "as the job has them"
 OF_A_SET = "a set; two processes cannot halve them"
 OF_ALL = "which 3/5 are held out; two processes cannot halve these"
+IDENTITIES = 11  # images where whole identities are held out: two images of most
+OF_IDENTITIES = "identities, of which some are held out"
 SUFFIXES = {  # of what names a set, by format
     "coco": ".json",
     "csv": ".csv",
@@ -123,6 +126,8 @@ def _small(
     dataset: dict[str, Any] = {"TRAIN, VALIDATION": sets}
     if len(sets) == 1:
         dataset = {"TRAIN": sets[0], "VALIDATION_SHARE": HELD_OUT}
+        if job.data.group is not None:
+            dataset["GROUP"] = "([^/]+)$"  # every image is alone in its group
     # A run that follows the clock is never the same twice.
     clock = {} if trainer.max_hours is None else {"MAX_HOURS": 1_000_000}
     constants = {
@@ -156,8 +161,7 @@ def _shares(job: Job, heads: tuple[HeadPlan, ...], split: bool) -> dict[str, Any
     sized = any("height" in share.label for share in shares)
     return {
         "format": f"{_format(job, shares[0])}.py.jinja",
-        "images": 3 * images if split and images > FEW else images,
-        "images_note": OF_ALL if split else OF_A_SET,
+        **_images(job, images, split),
         "label_sections": templates(share.sections for share in shares),
         "given": mapping((h.name, share.label) for h, share in zip(heads, shares)),
         "label": shares[0].label,
@@ -169,6 +173,16 @@ def _shares(job: Job, heads: tuple[HeadPlan, ...], split: bool) -> dict[str, Any
         "tells": any(share.tells for share in shares),
         "found": {h.name: dict(share.found) for h, share in zip(heads, shares)},
     }
+
+
+def _images(job: Job, images: int, split: bool) -> dict[str, Any]:
+    """How many images a set has, and what they are in words."""
+    if not split:
+        return {"images": images, "images_note": OF_A_SET}
+    if head_of_identities(job) is not None:
+        return {"images": max(IDENTITIES, images), "images_note": OF_IDENTITIES}
+    images = 3 * images if images > FEW else images
+    return {"images": images, "images_note": OF_ALL}
 
 
 def _format(job: Job, first: HeadContract) -> str:

@@ -118,6 +118,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "label_words_by_head": mapping((h.name, h.code.label_words) for h in heads),
         **_evidence(job, heads),
         "score_note": SCORE_NOTE * is_partial(job),
+        **_calibrated(heads),
         "metrics_by_head": mapping((head.name, head.code.metrics) for head in heads),
         **_tables(heads),
         "meaning": _meaning(tasks),
@@ -159,6 +160,12 @@ def _evidence(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "kept_parameter": f", {kept}",
         "kept_argument": ", evidence",
     }
+
+
+def _calibrated(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    """What a validation measures on normal images before its metrics."""
+    each = [head.code.calibrated for head in heads if head.code.calibrated]
+    return {"calibrates": bool(each), "calibrated_heads": f"[{', '.join(each)}]"}
 
 
 def _training_set(chosen: Augmentation, views: bool) -> str:

@@ -8,6 +8,7 @@ from specc.job import Job
 from specc.plan_heads import HeadPlan, is_partial
 from specc.plan_readers import Reader, readers_of
 from specc.plan_source import Line, constant
+from specc.plan_split import plan_split, split_constants, split_sections
 from specc.tasks import once, tasks_of, templates
 from specc.tasks.maps import SUFFIXES_LINE
 
@@ -39,6 +40,7 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
     if not all(reader.validation for reader in readers):
         share = job.data.validation_fraction
         lines.append(constant("VALIDATION_SHARE", share, "of it is held out"))
+        lines += split_constants(job)
     lines += once(head.code.dataset_constants for head in heads)
     formats = {reader.source.format for reader in readers}
     if formats & {"folders", "voc", "yolo"} and SUFFIXES_LINE not in lines:
@@ -62,6 +64,8 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "paired_maps": PAIRED_MAPS[lacking],
         "validation": len(readers) == 1 and bool(readers[0].validation),
         "held_out": not all(reader.validation for reader in readers),
+        **plan_split(job),
+        "parts_checked": "dataset/check_parts" in _datasets(job, readers),
         "label_type": " | ".join(once([task.label] for task in tasks)),
     }
 
@@ -70,13 +74,17 @@ def reads_yaml(job: Job, heads: tuple[HeadPlan, ...]) -> bool:
     return any(reader.reads_yaml for reader in readers_of(job, heads))
 
 
-def _datasets(readers: tuple[Reader, ...]) -> str:
-    """The template of the function that reads all sets."""
+def _datasets(job: Job, readers: tuple[Reader, ...]) -> list[str]:
+    """The templates of the functions that read all sets."""
     if len(readers) > 1:
-        return "dataset/several_datasets"
-    if readers[0].validation:
-        return "dataset/two_sets"
-    return f"dataset/held_out{'_of_heads' * readers[0].partial}"
+        sections = ["dataset/several_datasets"]
+        partial = not all(reader.validation for reader in readers)
+    elif readers[0].validation:
+        return ["dataset/two_sets"]
+    else:
+        sections = split_sections(job)
+        partial = readers[0].partial
+    return [*sections, "dataset/check_parts"] if partial else sections
 
 
 def _sections(job: Job, readers: tuple[Reader, ...]) -> list[str]:
@@ -88,7 +96,8 @@ def _sections(job: Job, readers: tuple[Reader, ...]) -> list[str]:
     return templates(
         [
             *(task.label_types for task in tasks_of(job)),
-            ["dataset/sample", "dataset/banner_reading", _datasets(readers)],
+            ["dataset/sample", "dataset/banner_reading"],
+            _datasets(job, readers),
             ["dataset/first_of_heads"] if is_partial(job) else [],
             ["dataset/readers"],
             *(

@@ -108,7 +108,7 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
             "resized" if job.backbone.resize_input else "whole", ""
         ),
         names_key=task.dataset_key or task.names,
-        compared=f"dataset/compare_folders{'_trained' * task.open_names}.py.jinja",
+        compared=f"dataset/compare_folders{'_trained' * bool(task.training_note)}.py.jinja",
         stack=task.stack,
         always=task.unlabelled or task.views,
     )

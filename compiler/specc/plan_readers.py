@@ -13,10 +13,6 @@ from specc.tasks import Task, once, task_of
 from specc.words import listed
 
 UNNAMED = ("voc", "csv")  # formats that do not list the names of their categories
-OPEN_NOTE = """
-
-    A set to train on must have the identities of the job, any other may have others.
-    """
 EMPTY_CELLS = {  # with several heads or one
     True: "Where a cell is empty, a row trains the other heads alone.",
     False: "A row with an empty cell in one of them is left out.",
@@ -62,7 +58,8 @@ class Reader:
 
     @property
     def opened(self) -> bool:
-        return any(task.open_names for task in self.tasks)
+        """Whether sets to train on are read in another way than others."""
+        return any(task.training_note for task in self.tasks)
 
     @property
     def parameters(self) -> str:
@@ -70,7 +67,8 @@ class Reader:
 
     @property
     def note(self) -> str:
-        return OPEN_NOTE * self.opened
+        told = once([task.training_note] for task in self.tasks if task.training_note)
+        return "\n\n    {}\n    ".format("\n    ".join(told)) * self.opened
 
     @property
     def training(self) -> str:

@@ -12,6 +12,7 @@ from specc.consistency import inconsistencies
 from specc.diagnostics import JobError
 from specc.job import (
     FPN,
+    AnomalyDetection,
     Augmentation,
     AutoregressiveTextRecognition,
     Autoencoding,
@@ -46,6 +47,7 @@ from specc.schema import fill, head, metrics_of, part
 from specc.validate import validate
 
 HEADS = {
+    "anomaly_detection": AnomalyDetection,
     "autoencoding": Autoencoding,
     "autoregressive_text_recognition": AutoregressiveTextRecognition,
     "depth_estimation": DepthEstimation,
@@ -82,7 +84,7 @@ def resolve(source: Source) -> Job:
 def _job(given: dict) -> Job:
     filled = fill(given)
     given_model, model = given["model"], filled["model"]
-    backbone = Backbone(**model["backbone"])
+    backbone = Backbone(**{**model["backbone"], **_untrained(model)})
     neck = _neck(given_model, model, backbone)
     heads = tuple(
         _head(one_given, one, backbone, neck, filled["data"])
@@ -91,6 +93,14 @@ def _job(given: dict) -> Job:
     trainer = _trainer(given.get("trainer") or {}, filled["trainer"], heads)
     data = _data(given["data"], filled["data"], heads)
     return Job(given["name"], data, backbone, neck, heads, trainer)
+
+
+def _untrained(model: dict) -> dict[str, int]:
+    """All levels frozen, where no head trains them."""
+    untrained = all(
+        head(one["task"]).get("x-trains-no-trunk") for one in model["heads"]
+    )
+    return {"frozen_levels": model["backbone"]["top_level"]} if untrained else {}
 
 
 def _data(given: dict, filled: dict, heads: tuple[Head, ...]) -> Data:
@@ -152,8 +162,8 @@ def _make_two(given: dict, bottom: int, top: int) -> tuple[int, int]:
 
 
 def _wish(given: dict, filled: dict) -> tuple[int, int]:
-    """Bottom and top level that a head asks for; (0, -1) where it reads only one."""
-    if "bottom_level" not in filled:
+    """Bottom and top level that a head asks a neck for; (0, -1) where it does not."""
+    if "bottom_level" not in filled or head(filled["task"]).get("x-trains-no-trunk"):
         return 0, -1
     return _settle(given, filled["bottom_level"], filled["top_level"])
 

@@ -60,13 +60,17 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     order = np.random.default_rng(0).permutation(len(samples)).tolist()
     validation, training = sorted(order[:held_out]), sorted(order[held_out:])
     parts = [samples[i] for i in training], [samples[i] for i in validation]
-    heads = sorted(set().union(*(sample.labels for sample in samples)))
-    for part, what in zip(parts, ("to train on", "held out")):
+    check_parts(*parts, root / TRAIN)
+    return parts
+
+
+def check_parts(training: list[Sample], held_out: list[Sample], where: Path):
+    """Ends the run where a head has labels in one part alone."""
+    heads = sorted({head for sample in training + held_out for head in sample.labels})
+    for part, what in ((training, "to train on"), (held_out, "held out")):
         for head in heads:
             if not any(head in sample.labels for sample in part):
-                what = f"no image {what} has a label for {head}"
-                raise SystemExit(f"{root / TRAIN}: {what}")
-    return parts
+                raise SystemExit(f"{where}: no image {what} has a label for {head}")
 
 
 def first_of_heads(samples: list[Sample], count: int) -> list[Sample]:

@@ -3,6 +3,8 @@
 A dataset is a folder with `images/`; whatever else it holds is not needed.
 """
 
+import os
+import re
 import sys
 from collections import Counter
 from pathlib import Path, PureWindowsPath
@@ -13,6 +15,8 @@ from PIL import Image
 
 TRAIN = "x-rays"  # below --data
 VALIDATION_SHARE = 0.1  # of it is held out
+GROUP = "([^/_]+)_[0-9]+[.]"  # in an image's path: what stays together
+FEWEST_GROUPS = 1  # at least: held out, and trained on
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of images
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 
@@ -30,14 +34,40 @@ class Sample(NamedTuple):
 
 
 def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
-    """The samples to train on, and those to validate on: always the same ones."""
+    """The samples to train on, and those to validate on, always the same ones:
+    all images of a group are on one side."""
     samples = read_dataset(root / TRAIN)
-    held_out = max(1, round(VALIDATION_SHARE * len(samples)))
-    if held_out == len(samples):
-        raise SystemExit(f"{root / TRAIN}: too few images to hold some out")
-    order = np.random.default_rng(0).permutation(len(samples)).tolist()
-    validation, training = sorted(order[:held_out]), sorted(order[held_out:])
-    return [samples[i] for i in training], [samples[i] for i in validation]
+    groups = [group_of(sample, root) for sample in samples]
+    held_out = hold_out(groups, root / TRAIN)
+    pairs = list(zip(samples, groups))
+    training = [sample for sample, group in pairs if group not in held_out]
+    return training, [sample for sample, group in pairs if group in held_out]
+
+
+def hold_out(groups: list[str], where: Path) -> set[str]:
+    """Groups, drawn by a fixed seed, with about VALIDATION_SHARE of the images."""
+    sizes = Counter(groups)
+    names = sorted(sizes)
+    if len(names) < 2 * FEWEST_GROUPS:
+        raise SystemExit(f"{where}: cannot hold {FEWEST_GROUPS} out of {names}")
+    wanted, taken, held_out = VALIDATION_SHARE * len(groups), 0, []
+    for index in np.random.default_rng(0).permutation(len(names)).tolist():
+        if taken + sizes[names[index]] / 2 <= wanted:  # with it, it comes nearer
+            held_out.append(names[index])
+            taken += sizes[names[index]]
+    smallest = sorted(set(names) - set(held_out), key=lambda name: (sizes[name], name))
+    held_out += smallest[: max(0, FEWEST_GROUPS - len(held_out))]
+    return set(held_out[: len(names) - FEWEST_GROUPS])
+
+
+def group_of(sample: Sample, root: Path) -> str:
+    """What an image has in common with those that it belongs to: GROUP finds it in its
+    path below `root`."""
+    path = Path(os.path.relpath(sample.path, root)).as_posix()
+    found = re.search(GROUP, path)
+    if not found or not found[1]:
+        raise SystemExit(f"{sample.path}: {GROUP!r} finds no group in {path}")
+    return found[1]
 
 
 def read_dataset(folder: Path) -> list[Sample]:

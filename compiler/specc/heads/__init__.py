@@ -7,6 +7,7 @@ to the node to read there, and a level that nobody makes to a `missing` node.
 from __future__ import annotations
 
 from specc.heads import (
+    anomaly_detection,
     autoregressive_text_recognition,
     autoencoding,
     depth_estimation,
@@ -26,6 +27,7 @@ from specc.heads import (
 from specc.job import Head
 
 BUILDERS = {  # task in the job -> builder
+    "anomaly_detection": anomaly_detection.build,
     "autoregressive_text_recognition": autoregressive_text_recognition.build,
     "autoencoding": autoencoding.build,
     "depth_estimation": depth_estimation.build,

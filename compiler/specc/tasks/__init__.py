@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from specc.conversions import way_to
 from specc.job import Head, Job
 from specc.tasks import (
+    anomaly_detection,
     autoregressive_text_recognition,
     autoencoding,
     depth_estimation,
@@ -27,6 +28,7 @@ from specc.tasks.converted import converted_task
 from specc.tasks.task import HeadCode, HeadExpressions, Task, names_of
 
 TASKS: dict[str, Task] = {  # name in the job -> record
+    "anomaly_detection": anomaly_detection.TASK,
     "autoregressive_text_recognition": autoregressive_text_recognition.TASK,
     "autoencoding": autoencoding.TASK,
     "depth_estimation": depth_estimation.TASK,

@@ -13,7 +13,13 @@ from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 NAMED = ("dataset/entries", "dataset/yaml")
 LISTED = ("dataset/annotations", "dataset/described", "dataset/names_of", *NAMED)
-MAPS = ("dataset/maps", "dataset/described", "dataset/names_of", *NAMED)
+MAPS = (
+    "dataset/maps",
+    "dataset/listed_images",
+    "dataset/described",
+    "dataset/names_of",
+    *NAMED,
+)
 COLORED = ("dataset/colored_maps", "dataset/colors_of", *MAPS)
 MASKS = ("dataset/pages", "dataset/scaled", "dataset/instances_of")
 MASK_LIBRARY = ("faster-coco-eval",)
@@ -106,7 +112,12 @@ READINGS = {  # the longest begin of a way that stands here is taken
             ),
         },
         "each pixel in the color of its category; the number of its instance",
-        ("dataset/read_things", "dataset/colors_of", "dataset/maps")
+        (
+            "dataset/read_things",
+            "dataset/colors_of",
+            "dataset/maps",
+            "dataset/listed_images",
+        )
         + ("dataset/names_of", *NAMED),
         {
             "native": ("dataset/things_of", "dataset/parse_panoptic", *MASKS),

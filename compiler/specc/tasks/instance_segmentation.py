@@ -160,6 +160,7 @@ TASK = Task(
     native_readers=(
         "dataset/class_maps",
         "dataset/maps",
+        "dataset/listed_images",
         "dataset/described",
         "dataset/names_of",
         "dataset/entries",

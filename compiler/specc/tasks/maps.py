@@ -14,7 +14,12 @@ OWN_PIXELS = {
 }
 COLORS_IN_CODE = 100  # more stand in a file of their own
 PLACING = ("data/read_map", "data/warp")
-READERS = ("dataset/maps", "dataset/entries", "dataset/yaml")
+READERS = (
+    "dataset/maps",
+    "dataset/listed_images",
+    "dataset/entries",
+    "dataset/yaml",
+)
 
 
 def stride_constant(code: HeadCode) -> Line:

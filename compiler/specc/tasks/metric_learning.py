@@ -67,7 +67,9 @@ TASK = Task(
         "dataset/yaml",
     ),
     parsers=("dataset/parse_identity",),
-    open_names=True,
+    training_note=(
+        "A set to train on must have the identities of the job, any other may have others."
+    ),
     meaning=("identities",),
     stacking=("data/stack_identities",),
     stack="stack_identities",

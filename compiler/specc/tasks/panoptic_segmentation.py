@@ -181,6 +181,7 @@ TASK = Task(
         "dataset/panoptic_maps",
         "dataset/class_maps",
         "dataset/maps",
+        "dataset/listed_images",
         "dataset/described",
         "dataset/names_of",
         "dataset/entries",

@@ -73,6 +73,7 @@ class HeadExpressions:
     names: str = ""  # the source of its names, if it is not the literal of a tuple
     table: str = ""  # of args, samples, found: writes what is no single number
     viewed: str = ""  # of words, view: the words of an image and of a view of it
+    calibrated: str = ""  # of model: what normal images calibrate, head, false alarms
     saved: str = ""  # of words, drawing, taken: the name of a file that it writes
     constants: tuple[Line, ...] = ()  # of model.py
     dataset_constants: tuple[Line, ...] = ()
@@ -144,10 +145,10 @@ class Task:
     )
     parsers: tuple[str, ...] = ()
     format_parsers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    open_names: bool = False  # sets that it does not train on may have other names
+    training_note: str = ""  # how sets to train on differ from others, if they do
     empty_note: str = ""  # what an empty annotation means
     map_suffix: str = "png"  # of the files that hold its annotations
-    folder_note: str = ""  # more of the files that hold its annotations
+    folder_note: str = ""  # more of the files that hold its annotations, or some
     meaning: tuple[str, ...] = ()  # fields of the head that give weights their meaning
 
     # Sections of data.py

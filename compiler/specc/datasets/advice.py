@@ -1,0 +1,231 @@
+"""Findings about a dataset and its job: facts, each with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from specc.datasets.emitted import Emitted, Reading
+from specc.datasets.levels import (
+    Objects,
+    enlarged,
+    fitting,
+    is_legal,
+    objects_of,
+    padding,
+)
+from specc.datasets.survey import Images, Labels, doubled
+
+NAMED = 5  # files in a finding
+PADDED = 0.2  # of the input: much, if another shape has this much less
+LESS = 0.05
+NARROW = 0.01  # of the objects: few
+RARE = 100  # times as often as the rarest category: unbalanced
+LARGEST = 4  # times the area of the input: no larger one is suggested
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A fact, and an edit: values by pointer into the job; else what to do."""
+
+    kind: str
+    message: str
+    help: str
+    edits: tuple[tuple[str, Any], ...] = ()
+    files: tuple[str, ...] = field(default=())
+    is_error: bool = False
+
+
+@dataclass(frozen=True)
+class Looked:
+    """All that is known of one job and its dataset."""
+
+    values: dict[str, Any]  # the job as it is written
+    emitted: Emitted
+    reading: Reading
+    images: Images
+    labels: dict[str, Labels]  # by head
+
+    @property
+    def samples(self) -> list:
+        return self.reading.training + self.reading.validation
+
+    def objects(self, head: Any) -> Objects | None:
+        summary, resolution = self.emitted.summary, self.emitted.job.data.resolution
+        return objects_of(self.reading.training, head, summary, resolution)
+
+
+def findings_of(looked: Looked) -> list[Finding]:
+    rules = (_unread, _wrong, _broken, _doubled, _padded)
+    found = [finding for rule in rules for finding in rule(looked)]
+    for index, head in enumerate(looked.emitted.job.heads):
+        labels = looked.labels[head.name]
+        found += [
+            *_classes(looked, index, head, labels),
+            *_objects(looked, index, head),
+        ]
+    return found
+
+
+def _unread(looked: Looked) -> Iterator[Finding]:
+    if looked.reading.fatal:
+        first, *rest = looked.reading.fatal.splitlines()
+        message = "; ".join([first, *map(str.strip, rest)])
+        help = "mend the dataset, or what the job says of it"
+        yield Finding("unread", message, help, is_error=True)
+
+
+def _wrong(looked: Looked) -> Iterator[Finding]:
+    of_maps = [text for labels in looked.labels.values() for text in labels.broken]
+    problems = looked.reading.problems + of_maps
+    if problems:
+        message = f"{_count(problems, 'image')} missing, or with wrong annotations"
+        help = "mend them, or map the images to null: training refuses to begin"
+        yield Finding("wrong", message, help, files=tuple(problems), is_error=True)
+
+
+def _broken(looked: Looked) -> Iterator[Finding]:
+    broken = looked.images.broken
+    listed = [f"{s.path}: {broken[s.path]}" for s in looked.samples if s.path in broken]
+    if listed:
+        message = f"{_count(listed, 'image')} not to be decoded"
+        help = "replace them, or take them out of the annotations"
+        files = tuple(dict.fromkeys(listed))
+        yield Finding("broken", message, help, files=files, is_error=True)
+
+
+def _doubled(looked: Looked) -> Iterator[Finding]:
+    groups = doubled(looked.reading, looked.images)
+    if groups["between"]:
+        message = (
+            f"{_count(groups['between'], 'image')} both in training and validation"
+        )
+        if looked.emitted.job.data.validation is None:
+            help = (
+                "set /data/group to an expression that finds what they have in common"
+            )
+        else:
+            help = (
+                "take them out of one of the sets: metrics of seen images are too good"
+            )
+        files = tuple(" = ".join(group) for group in groups["between"])
+        yield Finding("leak", f"{message} (equal pixels)", help, files=files)
+    if groups["within"]:
+        more = sum(len(group) - 1 for group in groups["within"])
+        message = f"{more} of the training images are repeated (equal pixels)"
+        files = tuple(" = ".join(group) for group in groups["within"])
+        yield Finding("doubled", message, "keep one of each", files=files)
+
+
+def _padded(looked: Looked) -> Iterator[Finding]:
+    data, divisor = looked.emitted.job.data, looked.emitted.summary.divisor
+    if not looked.samples:
+        return
+    lost = padding(looked.samples, data.resolution)
+    better = fitting(looked.samples, data.resolution, divisor)
+    kept = padding(looked.samples, tuple(better))
+    edit = ("/data/resolution", better)
+    if lost > PADDED and kept < lost - LESS and is_legal(looked.values, [edit]):
+        message = f"{lost:.0%} of the input is padding, of {_size(better)} {kept:.0%}"
+        yield Finding("padding", message, "choose the shape of the images", (edit,))
+
+
+def _classes(
+    looked: Looked, index: int, head: Any, labels: Labels
+) -> Iterator[Finding]:
+    names = getattr(head, "categories", None) or getattr(head, "labels", None) or ()
+    counts = labels.counts["training"]
+    missing = [name for name in names if not counts[name]]
+    if not looked.reading.training or not counts:
+        return
+    if missing:
+        message = f"{len(missing)} of {len(names)} categories never occur in training"
+        help = "add images of them; or take them out of the dataset and of the job"
+        yield Finding("absent", message, help, files=tuple(missing))
+    found = [counts[name] for name in names if counts[name]]
+    if found and max(found) > RARE * min(found):
+        rarest = min((name for name in names if counts[name]), key=counts.get)
+        message = (
+            f"`{max(names, key=lambda n: counts[n])}` occurs"
+            f" {max(found) / min(found):,.0f} times as often as `{rarest}`"
+        )
+        help = "add images of what is rare; look at the metrics of each category"
+        yield Finding("unbalanced", message, help)
+
+
+def _objects(looked: Looked, index: int, head: Any) -> Iterator[Finding]:
+    objects = looked.objects(head)
+    if objects is None or not objects.boxes:
+        return
+    yield from _narrow(looked, index, objects)
+    yield from _levels(looked, index, objects)
+    limit = getattr(head, "max_detections", objects.most)
+    if objects.most > limit:
+        message = f"an image has {objects.most} objects, `max_detections` is {limit}"
+        edit = (f"/model/heads/{index}/max_detections", min(1000, 2 * objects.most))
+        yield Finding("crowded", message, "let as many be found", (edit,))
+
+
+def _narrow(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
+    """A cell of the lowest level should be no larger than what it is to find."""
+    stride, count = objects.levels[0].stride, len(objects.boxes)
+    if objects.narrow <= NARROW * count:
+        return
+    share = objects.narrow / count
+    message = (
+        f"{objects.narrow} of {count} objects ({share:.0%}) are narrower than a cell"
+        f" of level {objects.levels[0].level}, {stride} pixels of the input"
+    )
+    if objects.unreached:
+        message += f"; {objects.unreached} have no center of a cell in their box"
+    small = objects.shorter[int(NARROW * count)]
+    resolution = looked.emitted.job.data.resolution
+    larger = enlarged(resolution, stride / small, looked.emitted.summary.divisor)
+    bottom = _lower(looked, index)
+    if larger[0] * larger[1] <= LARGEST * resolution[0] * resolution[1]:
+        edits = (("/data/resolution", larger),)
+    elif is_legal(looked.values, bottom):
+        edits = tuple(bottom)
+    else:
+        edits = (("/data/resolution", [2 * side for side in resolution]),)
+    if is_legal(looked.values, list(edits)):
+        yield Finding("small", message, "give them more pixels or finer cells", edits)
+
+
+def _lower(looked: Looked, index: int) -> list[tuple[str, Any]]:
+    """A finer level for a head, and for the neck if the job names its lowest one."""
+    head = looked.emitted.job.heads[index]
+    edits = [(f"/model/heads/{index}/bottom_level", head.bottom_level - 1)]
+    if ((looked.values["model"].get("neck") or {}).get("bottom_level")) is not None:
+        edits.append(("/model/neck/bottom_level", head.bottom_level - 1))
+    return edits
+
+
+def _levels(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
+    """Levels at the top that own next to nothing cost time."""
+    count = len(objects.boxes)
+    used = [level.level for level in objects.levels if level.owned > NARROW * count]
+    top = objects.levels[-1].level
+    if not used or used[-1] >= top:
+        return
+    rest = sum(level.owned for level in objects.levels if level.level > used[-1])
+    idle = f"levels {used[-1] + 1}..{top} own"
+    if used[-1] + 1 == top:
+        idle = f"level {top} owns"
+    message = f"{idle} {rest} of {count} objects"
+    edits = [
+        (f"/model/heads/{index}/top_level", max(used[-1], objects.levels[0].level))
+    ]
+    if ((looked.values["model"].get("neck") or {}).get("top_level")) is not None:
+        edits.append(("/model/neck/top_level", edits[0][1]))
+    if is_legal(looked.values, edits):
+        yield Finding("idle", message, "leave them out", tuple(edits))
+
+
+def _count(items: Sequence, what: str) -> str:
+    return f"{len(items)} {what}{'s are' if len(items) != 1 else ' is'}"
+
+
+def _size(resolution: list[int]) -> str:
+    return f"{resolution[0]}x{resolution[1]}"

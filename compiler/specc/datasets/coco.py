@@ -1,0 +1,109 @@
+"""Finds datasets in COCO's layout: a JSON file, and the images where a job looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from specc.datasets.files import Unreadable, below, entries, folders_in, read_json
+from specc.datasets.found import Found, left_and_right, pair
+
+KEYS = {"images", "annotations", "categories"}
+NOT_COCO = ("metadata.json", "job.json", "resolved.json", "package.json")
+
+
+def find(folder: Path) -> Iterator[Found]:
+    """The files of a folder, or of the folders in it. Raises Unreadable."""
+    if folder.is_file():
+        yield from _of_files([folder])
+        return
+    for place in (folder, *folders_in(folder)):
+        yield from _of_files(entries(place))
+
+
+def _of_files(paths: list[Path]) -> Iterator[Found]:
+    """Found in files of one folder, by task: those of one kind belong together."""
+    files = [p for p in paths if p.suffix == ".json" and p.name not in NOT_COCO]
+    contents = {path: _content(path) for path in files}
+    contents = {path: content for path, content in contents.items() if content}
+    by_task: dict[str, dict[str, Path]] = {}
+    for path, content in contents.items():
+        for task in _tasks(content):
+            by_task.setdefault(task, {})[path.stem] = path
+    for task, named in by_task.items():
+        train, validation = pair(list(named))
+        if train is None and len(named) == 1:
+            train = next(iter(named))
+        if train is None:
+            continue
+        path, held_out = named[train], named.get(validation) if validation else None
+        options = _options(task, contents[path])
+        images = tuple(_images(path, contents[path], task))
+        yield Found("coco", task, path, held_out, options, images)
+
+
+def _content(path: Path) -> dict | None:
+    value = read_json(path)
+    return value if isinstance(value, dict) and KEYS <= value.keys() else None
+
+
+def _tasks(content: dict) -> list[str]:
+    """What the annotations hold."""
+    found = [item for item in _dicts(content["annotations"])]
+    if any("segments_info" in item for item in found):
+        return ["panoptic_segmentation"]
+    tasks = []
+    if any("bbox" in item for item in found):
+        tasks.append("object_detection")
+    if any(item.get("segmentation") for item in found):
+        tasks.append("instance_segmentation")
+    if any(item.get("keypoints") for item in _dicts(content["categories"])):
+        tasks.append("keypoint_detection")
+    return tasks
+
+
+def _options(task: str, content: dict) -> dict[str, Any]:
+    categories = [c for c in _dicts(content["categories"]) if "name" in c]
+    names = list(dict.fromkeys(str(category["name"]) for category in categories))
+    if task == "keypoint_detection":
+        listed = [
+            c["keypoints"] for c in categories if isinstance(c.get("keypoints"), list)
+        ]
+        points = list(dict.fromkeys(str(name) for names in listed for name in names))
+        pairs = left_and_right(points)
+        return {"keypoints": points} | ({"flip_pairs": pairs} if pairs else {})
+    if task == "panoptic_segmentation":
+        things = [str(c["name"]) for c in categories if c.get("isthing")]
+        colors = _colors(categories)
+        return {"categories": names, "colors": colors, "things": things}
+    return {"categories": names}
+
+
+def _colors(categories: list[dict]) -> list[list[int]]:
+    """Those of the file, or else some of which no two are equal."""
+    given = [category.get("color") for category in categories]
+    legal = all(isinstance(c, list) and len(c) == 3 and any(c) for c in given)
+    if legal and len({str(color) for color in given}) == len(given):
+        return given
+    mixed = [(index + 1) * 0x9E3779 % 2**24 for index in range(len(categories))]
+    return [[color >> 16, color >> 8 & 255, color & 255] for color in mixed]
+
+
+def _images(path: Path, content: dict, task: str) -> Iterator[Path]:
+    """The images that a job finds: in a folder of the file's name, in `images`, or
+    beside the file."""
+    places = [path.with_suffix(""), path.parent / "images"]
+    if task == "panoptic_segmentation":  # the folder of its name holds the segments
+        places = places[1:]
+    folder = next((place for place in places if place.is_dir()), path.parent)
+    named = [below(folder, item.get("file_name")) for item in _dicts(content["images"])]
+    found = [image for image in named if image]
+    if found and not any(image.exists() for image in found[:20]):
+        raise Unreadable(f"{path}: its images are not in {folder}, where a job looks")
+    yield from found
+
+
+def _dicts(value: object) -> list[dict]:
+    items = value if isinstance(value, list) else []
+    return [item for item in items if isinstance(item, dict)]

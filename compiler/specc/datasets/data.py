@@ -1,0 +1,140 @@
+"""`specc data`: what is in a dataset, or in that of a job, in words and pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from specc import jobfiles
+from specc.datasets.advice import Looked, findings_of
+from specc.datasets.emitted import load, read
+from specc.datasets.files import Unreadable, read_json, require
+from specc.datasets.find import natural, search
+from specc.datasets.found import Found
+from specc.datasets.init import task_named
+from specc.datasets.start import name_of, starting_job
+from specc.datasets.survey import Images, decode, labels_of
+from specc.datasets.tell import as_text, as_values
+from specc.diagnostics import JobError, fail
+
+FOLDER = Path("specc-data")
+
+
+def data(
+    path: Path,
+    root: Path,
+    out: Path | None,
+    task: str | None,
+    labels: str | None,
+    form: str,
+) -> int:
+    """Look, draw, and tell. Returns 1 if anything in the dataset is wrong.
+
+    Raises JobError E401, E405, E421, E424, and those of a wrong job.
+    """
+    require("numpy", "cv2", "PIL", "yaml", "defusedxml", "torch", "tqdm", "matplotlib")
+    if is_job(path):
+        jobs = [("", _job_bytes(path))]
+    else:
+        jobs = _starting_jobs(path, task_named(task) if task else None, labels)
+    images, told, wrong = Images(), [], False
+    for label, content in jobs:
+        looked = look(content, root, images)
+        findings = findings_of(looked)
+        name = looked.values["name"]
+        pictures = _save_pictures(looked, out or FOLDER / name, label)
+        told.append(as_values(looked, findings, pictures))
+        wrong |= any(finding.is_error for finding in findings)
+    if form == "json":
+        click.echo(json.dumps(told if len(told) > 1 else told[0], indent=2))
+    else:
+        click.echo("\n\n".join(as_text(values) for values in told))
+    return int(wrong)
+
+
+def is_job(path: Path) -> bool:
+    """A JSON file that is no annotation of a dataset."""
+    if path.suffix != ".json" or not path.is_file():
+        return False
+    try:
+        value = read_json(path)
+    except Unreadable:
+        return True  # the passes say what is wrong with it
+    return not (isinstance(value, dict) and "annotations" in value)
+
+
+def look(content: bytes, root: Path, images: Images) -> Looked:
+    """Read and decode the dataset of a job. Raises JobError."""
+    emitted = load(content)
+    reading = read(emitted, root)
+    decode(emitted, reading.training + reading.validation, images)
+    labels = {h.name: labels_of(emitted, reading, h) for h in emitted.job.heads}
+    return Looked(json.loads(content), emitted, reading, images, labels)
+
+
+def _job_bytes(path: Path) -> bytes:
+    """A job, whose findings are told with their places in the file."""
+    from specc.build import analyse
+    from specc.commands import say_findings
+
+    content = jobfiles.read(str(path))
+    try:
+        findings = analyse(content)[2]
+    except JobError as error:
+        findings = error.diagnostics
+    if any(finding.is_error for finding in findings):
+        say_findings(findings, content, str(path))
+        raise click.exceptions.Exit(1)
+    return content
+
+
+def _starting_jobs(
+    path: Path, task: str | None, labels: str | None
+) -> list[tuple[str, bytes]]:
+    """A job for each task of a dataset, or for the one that is asked for."""
+    searched = search(path)
+    found = [
+        one
+        for one in (searched.found if task else natural(searched))
+        if task in (None, one.task) and labels in (None, one.labels)
+    ]
+    if not found:
+        problems = "; ".join(searched.problems[:3])
+        says = "; ".join(dict.fromkeys(one.says for one in searched.found[:8]))
+        fail(
+            "E421",
+            f"no dataset {f'for {task} ' * bool(task)}found in `{path}`",
+            note=problems or (f"it holds {says}" if says else ""),
+            help="`specc init TASK --data PATH` says what it looks for",
+        )
+    several = len(found) > 1
+    return [(_label(one) if several else "", _content(one, path)) for one in found]
+
+
+def _content(found: Found, path: Path) -> bytes:
+    return json.dumps(starting_job(found, name_of(path))).encode()
+
+
+def _label(found: Found) -> str:
+    labels = Path(found.labels).stem
+    return f"-{found.task}{f'-{labels}' * bool(labels)}"
+
+
+def _save_pictures(looked: Looked, folder: Path, label: str) -> dict[str, Any]:
+    """Raises JobError E405."""
+    if not looked.samples:
+        return {}
+    from specc.datasets import pictures
+
+    paths = {name: folder / f"{name}{label}.png" for name in ("sheet", "histograms")}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        pictures.save_sheet(looked, paths["sheet"])
+        pictures.save_histograms(looked, paths["histograms"])
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        fail("E405", f"cannot write to `{folder}`: {reason}", help="name one by -o")
+    return {name: str(path) for name, path in paths.items()}

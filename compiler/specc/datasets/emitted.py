@@ -1,0 +1,105 @@
+"""A job's own code at work on its dataset: the reader, the decoder and the drawings that
+specc emits for it, imported from a folder of their own."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any
+
+from specc.build import analyse
+from specc.cost import Summary, summarize
+from specc.datasets.files import require
+from specc.diagnostics import JobError
+from specc.job import Job
+
+MODULES = ("model", "dataset", "data", "draw")
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """A job, and modules of its code."""
+
+    job: Job
+    summary: Summary
+    dataset: ModuleType
+    data: ModuleType
+    draw: ModuleType
+
+
+@dataclass
+class Reading:
+    """What the reader says of a dataset; ``fatal`` if it could not go on."""
+
+    training: list = field(default_factory=list)  # samples
+    validation: list = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    counts: Counter = field(default_factory=Counter)
+    fatal: str = ""
+
+
+def load(data: bytes) -> Emitted:
+    """Compile a job and import its code. Raises JobError."""
+    require("numpy", "cv2", "PIL", "yaml", "torch", "tqdm", "matplotlib")
+    from specc.plan import plan
+    from specc.render import render
+
+    job, graph, findings = analyse(data)
+    errors = [finding for finding in findings if finding.is_error]
+    if errors:
+        raise JobError(errors)
+    plain = replace(job, data=replace(job.data, cache=None))  # writes nothing
+    with TemporaryDirectory() as folder:
+        for name, text in render(plan(plain, graph)).items():
+            Path(folder, name).write_text(text, "utf-8")
+        modules = _imported(folder)
+    return Emitted(job, summarize(job, graph), *modules)
+
+
+def _imported(folder: str) -> list[ModuleType]:
+    """The modules, which import one another by their names."""
+    own = [path.stem for path in Path(folder).glob("*.py")]
+    before = {name: sys.modules.pop(name, None) for name in own}
+    keeps_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    sys.path.insert(0, folder)
+    importlib.invalidate_caches()
+    try:
+        return [importlib.import_module(name) for name in MODULES][1:]
+    finally:
+        sys.path.remove(folder)
+        sys.dont_write_bytecode = keeps_bytecode
+        for name in own:
+            sys.modules.pop(name, None)
+            if before[name] is not None:
+                sys.modules[name] = before[name]
+
+
+def read(emitted: Emitted, root: Path) -> Reading:
+    """Both sets of a job, by its own reader, which here goes on at what is wrong."""
+    reading = Reading()
+
+    def note(where: Path, samples: list, problems: list[str], counts: Counter) -> None:
+        reading.problems += [f"{where}: {problem}" for problem in problems]
+        reading.counts.update({what: n for what, n in counts.items() if n})
+
+    emitted.dataset.report = note
+    try:
+        reading.training, reading.validation = emitted.dataset.read_datasets(root)
+    except SystemExit as error:
+        reading.fatal = str(error)
+    except Exception as error:  # nothing that a dataset holds may end in a traceback
+        reading.fatal = f"{type(error).__name__}: {error}"
+    return reading
+
+
+def words_of(emitted: Emitted, sample: Any) -> dict[str, Any]:
+    """A sample's labels in words, by head; its maps are decoded. Raises ValueError."""
+    try:
+        return emitted.draw.labels_of(sample)
+    except Exception as error:  # a broken file can raise nearly anything
+        raise ValueError(str(error)) from None

@@ -1,0 +1,144 @@
+"""Finds the dataset that is meant in a folder, or says what it looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from specc.datasets import coco, layouts, native
+from specc.datasets.files import Unreadable, folders_in, require
+from specc.datasets.found import Found
+from specc.diagnostics import fail
+from specc.schema import head
+from specc.tasks import TASKS
+from specc.words import listed
+
+FINDERS = {
+    "native": native.find,
+    "coco": coco.find,
+    "voc": layouts.find_voc,
+    "yolo": layouts.find_yolo,
+    "csv": layouts.find_csv,
+    "folders": layouts.find_folders,
+}
+LOOKED_FOR = {
+    "native": "metadata.yaml beside images/, or in train/ and val/",
+    "coco": "a .json with images, annotations and categories",
+    "voc": "ImageSets/Main/train.txt",
+    "yolo": "a .yaml with names and train",
+    "csv": "a .csv with a column `image`",
+    "folders": "a folder of images for each category, or these in train/ and val/",
+}
+UNLABELLED = "images/, or these in train/ and val/"
+RICHEST = (  # of the tasks of one annotation file, the one that shows most of it
+    *("panoptic_segmentation", "instance_segmentation", "keypoint_detection"),
+    "object_detection",
+)
+SUBFOLDERS = 50  # that are searched where a folder itself holds nothing
+
+
+@dataclass(frozen=True)
+class Search:
+    found: list[Found]
+    problems: list[str]  # files that looked like a dataset and are broken
+
+
+def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
+    """All datasets in a folder, or of a file, for all tasks.
+
+    Raises JobError E421 if there is no such path, E424 if packages are missing.
+    """
+    require("PIL", "yaml", "defusedxml")
+    if not path.exists():
+        fail(
+            "E421",
+            f"there is no `{path}`",
+            help="name the folder of a dataset, or the file that describes it",
+        )
+    found, problems = [], []
+    for name in formats:
+        if name == "folders" and found:
+            continue  # the folders of another layout look like categories
+        try:
+            found += FINDERS[name](path)
+        except Unreadable as error:
+            problems.append(str(error))
+    return Search(found, problems)
+
+
+def choose(path: Path, task: str, form: str | None, labels: str | None) -> Found:
+    """The one dataset for a task. Raises JobError E421, E422."""
+    formats = head(task)["x-formats"]
+    wanted = [name for name in FINDERS if name in formats and form in (None, name)]
+    searched = search(path, wanted)
+    fitting = [
+        found
+        for found in searched.found
+        if found.task == task and labels in (None, found.labels)
+    ]
+    if not fitting:
+        _none(path, task, wanted, searched, labels)
+    if len(fitting) > 1:
+        _several(path, task, fitting)
+    return fitting[0]
+
+
+def natural(searched: Search) -> list[Found]:
+    """The datasets of a search, each with the task that shows most of it."""
+    chosen: dict[tuple, Found] = {}
+    for found in searched.found:
+        key = (found.format, found.train, found.labels)
+        other = chosen.setdefault(key, found)
+        if found.task in RICHEST and other.task in RICHEST:
+            if RICHEST.index(found.task) < RICHEST.index(other.task):
+                chosen[key] = found
+    labelled = [f for f in chosen.values() if not TASKS[f.task].unlabelled]
+    return labelled or list(chosen.values())[:1]
+
+
+def _none(
+    path: Path, task: str, formats: list[str], searched: Search, labels: str | None
+) -> None:
+    """Raise JobError E421."""
+    unlabelled = TASKS[task].unlabelled
+    places = [UNLABELLED] if unlabelled else [LOOKED_FOR[name] for name in formats]
+    note = f"looked for {listed(places, 'and')}"
+    others = [f for f in searched.found if f.task != task or labels]
+    if searched.problems:
+        note = "; ".join(searched.problems[:3])
+        help = "mend that file"
+    elif others:
+        note = f"it holds {'; '.join(dict.fromkeys(f.says for f in others[:8]))}"
+        help = "name one of these tasks, with --labels and --format if they are given"
+    elif below := _searched_below(path, task, formats):
+        help = f"name a folder in it: {listed(below, 'or')}"
+    else:
+        help = "name another folder, or bring the dataset into one of these layouts"
+    what = f" with the labels `{labels}`" if labels else ""
+    fail("E421", f"no dataset for {task}{what} found in `{path}`", note=note, help=help)
+
+
+def _searched_below(path: Path, task: str, formats: list[str]) -> list[str]:
+    """The folders in a folder that hold a dataset for a task."""
+    return [
+        folder.name
+        for folder in folders_in(path)[:SUBFOLDERS]
+        if any(found.task == task for found in search(folder, formats).found)
+    ]
+
+
+def _several(path: Path, task: str, fitting: list[Found]) -> None:
+    """Raise JobError E422."""
+    formats = list(dict.fromkeys(found.format for found in fitting))
+    labels = list(dict.fromkeys(found.labels for found in fitting if found.labels))
+    places = list(dict.fromkeys(str(found.train) for found in fitting))
+    if len(labels) > 1:
+        help = f"add --labels {' or --labels '.join(labels[:8])}"
+    elif len(formats) > 1:
+        help = f"add --format {' or --format '.join(formats)}"
+    else:
+        help = f"name one of them by --data: {listed(places[:8], 'or')}"
+    note = "; ".join(found.says for found in fitting[:8])
+    message = f"`{path}` holds {len(fitting)} datasets for {task}"
+    fail("E422", message, note=note, help=help)

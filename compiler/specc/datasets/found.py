@@ -1,0 +1,83 @@
+"""What was found in a folder: a dataset that a job can name, for one task."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+TRAIN = ("train", "training", "trainval")
+VALIDATION = ("val", "valid", "validation", "dev", "test", "testing")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A dataset as a job names it.
+
+    ``options`` are those of a head of ``task``: its categories and so on. ``labels``
+    tells it from others of the same task in the same place: a file of annotations, a
+    column. ``longest`` is the length of the longest text, in tokens.
+    """
+
+    format: str
+    task: str
+    train: Path
+    validation: Path | None
+    options: dict[str, Any]
+    images: tuple[Path, ...]  # of the training set
+    labels: str = ""
+    longest: int = 0
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def says(self) -> str:
+        labels = f", --labels {self.labels}" if self.labels else ""
+        return f"{self.task} ({self.format}: {self.train}{labels})"
+
+
+def pair(names: list[str]) -> tuple[str | None, str | None]:
+    """Which of these names is a training set, and which one is for validation.
+
+    A name is one of the words, or has it as a part: `instances_train2017`. Of several
+    for validation the first in the order of VALIDATION is taken.
+    """
+    return _first(names, TRAIN), _first(names, VALIDATION)
+
+
+def _first(names: list[str], words: tuple[str, ...]) -> str | None:
+    for word in words:
+        for name in sorted(names, key=lambda name: (len(name), name)):
+            if word in re.split(r"[^a-z]+", name.lower()):
+                return name
+    return None
+
+
+def left_and_right(names: list[str]) -> list[list[str]] | None:
+    """The pairs of keypoints that change places in a mirror, by `left` and `right` (or
+    `l` and `r`) in their names; None if any of these has no partner, or there is none.
+    """
+    partners = {"left": "right", "l": "r"}
+    pairs, sided = [], 0
+    for name in names:
+        words = re.split(r"([^a-zA-Z]+|(?<=[a-z])(?=[A-Z]))", name)
+        sides = [i for i, word in enumerate(words) if word and word.lower() in SIDES]
+        sided += bool(sides)
+        for i in sides:
+            other = partners.get(words[i].lower())
+            if other is None:
+                continue
+            mirrored = "".join([*words[:i], _like(words[i], other), *words[i + 1 :]])
+            if mirrored in names:
+                pairs.append([name, mirrored])
+    return pairs if pairs and 2 * len(pairs) == sided else None
+
+
+SIDES = ("left", "right", "l", "r")
+
+
+def _like(word: str, other: str) -> str:
+    """The other word in the case of the first."""
+    if word.isupper():
+        return other.upper()
+    return other.capitalize() if word[0].isupper() else other

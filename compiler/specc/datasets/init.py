@@ -1,0 +1,102 @@
+"""`specc init`: a starting job for a dataset."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from specc import jobfiles
+from specc.datasets.find import choose
+from specc.datasets.found import Found
+from specc.datasets.layout import job_text
+from specc.datasets.start import Sizes, measure, name_of, starting_job
+from specc.diagnostics import fail
+from specc.tasks import TASKS
+from specc.words import did_you_mean
+
+SHOWN = 8  # names
+
+
+def init(
+    task: str, data: Path, out: Path, form: str | None, labels: str | None, force: bool
+) -> int:
+    """Write the job, and say what was recognised. Raises JobError E421..E424."""
+    task = task_named(task)
+    if out.exists() and not force:
+        _in_the_way(out)
+    found = choose(data, task, form, labels)
+    job = starting_job(found, name_of(data))
+    _write(out, job_text(job))
+    _say_found(found, job)
+    click.echo(f"wrote {out}")
+    _say_next(out)
+    return 0
+
+
+def task_named(given: str) -> str:
+    """The name of a task, also if it is written with spaces or dashes."""
+    task = given.strip().lower().replace(" ", "_").replace("-", "_")
+    if task not in TASKS:
+        guess = did_you_mean(task, list(TASKS)) or f"the tasks are {', '.join(TASKS)}"
+        raise click.BadParameter(f"there is no task `{given}`; {guess}")
+    return task
+
+
+def _in_the_way(out: Path) -> None:
+    help = "add --force to overwrite it, or name another file by -o"
+    fail("E423", f"`{out}` is there already", help=help)
+
+
+def _write(out: Path, text: str) -> None:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, "utf-8")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        fail("E405", f"cannot write `{out}`: {reason}", help="name another file by -o")
+
+
+def _say_found(found: Found, job: dict) -> None:
+    title = TASKS[found.task].title
+    click.echo(f"{click.style(job['name'], bold=True)}: {title}, format {found.format}")
+    _say("training", f"{found.train} ({described(measure(found.images), found)})")
+    held_out = "none found: a tenth of the training set is held out, by a seed"
+    if found.validation is None and found.task == "metric_learning":
+        held_out = "none found: a tenth of the identities is held out, by a seed"
+    _say("validation", str(found.validation or held_out))
+    for key, value in found.options.items():
+        _say(key.replace("_", " "), _brief(value))
+    height, width = job["data"]["resolution"]
+    _say("input", f"{height}x{width}, height and width, as most images are")
+    trainer = job["trainer"]
+    iterations = f"{trainer['max_iterations']:,} iterations"
+    _say("run", f"{iterations} of {trainer['batch_size']} images")
+
+
+def described(sizes: Sizes, found: Found) -> str:
+    low = f"{min(sizes.heights)}x{min(sizes.widths)}"
+    high = f"{max(sizes.heights)}x{max(sizes.widths)}"
+    between = low if low == high else f"{low} to {high}"
+    return f"{len(found.images):,} images, {between}"
+
+
+def _brief(value: object) -> str:
+    if not isinstance(value, list):
+        return str(value)
+    shown = ", ".join(str(item) for item in value[:SHOWN])
+    return f"{shown} and {len(value) - SHOWN} more" if len(value) > SHOWN else shown
+
+
+def _say(what: str, text: str) -> None:
+    click.echo(f"  {what:11}  {text}")
+
+
+def _say_next(out: Path) -> None:
+    job = shlex.quote(str(out))
+    folder = jobfiles.open_job(str(out), None, False).folder
+    script = shlex.quote(str(folder / "train.py"))
+    click.echo(f"next: specc data {job}")
+    click.echo(f"      specc build {job}")
+    click.echo(f"      python {script}")

@@ -1,0 +1,121 @@
+"""Finds datasets in the native layout: metadata.yaml, images/, annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from specc.datasets.files import (
+    Unreadable,
+    below,
+    folders_in,
+    images_in,
+    read_json,
+    read_yaml,
+)
+from specc.datasets.found import Found, left_and_right, pair
+from specc.schema import head
+from specc.tasks import TASKS
+
+OPTIONS = (  # of a head that stand in the metadata, by the same names
+    *("categories", "labels", "identities", "keypoints", "flip_pairs", "tokens"),
+    *("range", "colors", "things", "ordered"),
+)
+READ_FOR_LENGTH = ("scene_text_recognition", "autoregressive_text_recognition")
+
+
+def find(folder: Path) -> Iterator[Found]:
+    """Every dataset, for every task that its metadata names. Raises Unreadable."""
+    train, validation = _sets(folder)
+    if train is None:
+        return
+    images = tuple(images_in(train / "images"))
+    for entry in entries_of(train):
+        for task in tasks_named(entry):
+            labels = str(entry.get("annotations") or "").rstrip("/")
+            options = options_of(entry, task, train)
+            longest = _longest(train, validation, entry) if _is_text(task) else 0
+            yield Found(
+                "native", task, train, validation, options, images, labels, longest
+            )
+    for task, record in TASKS.items():
+        if record.unlabelled and images:
+            yield Found("native", task, train, validation, {}, images)
+
+
+def entries_of(folder: Path) -> list[dict]:
+    """The entries of a file of metadata; none if there is no such file."""
+    for name, read in (("metadata.yaml", read_yaml), ("metadata.json", read_json)):
+        if (folder / name).exists():
+            value = read(folder / name)
+            value = value if isinstance(value, list) else [value]
+            return [entry for entry in value if isinstance(entry, dict)]
+    return []
+
+
+def tasks_named(entry: dict) -> list[str]:
+    """The tasks of this compiler that learn from an entry of metadata."""
+    title = str(entry.get("task")).replace("_", " ")
+    return [
+        name
+        for name, task in TASKS.items()
+        if (task.described_as or task.title) == title and not task.unlabelled
+    ]
+
+
+def options_of(entry: dict, task: str, folder: Path) -> dict[str, Any]:
+    """The options of a head, as the metadata has them. Raises Unreadable."""
+    known = head(task)["properties"]
+    given = {key: entry[key] for key in OPTIONS if key in known and key in entry}
+    for key in ("categories", "labels", "identities", "keypoints", "things"):
+        if key in given:
+            if not isinstance(given[key], list):
+                raise Unreadable(f"{folder}: `{key}` is not a list of names")
+            given[key] = [str(name) for name in given[key]]
+    if isinstance(given.get("tokens"), list):
+        given["tokens"] = [str(token) for token in given["tokens"]]
+    if isinstance(given.get("colors"), dict):
+        colors = {str(name): color for name, color in given["colors"].items()}
+        given["colors"] = [colors.get(name) for name in given.get("categories", ())]
+    missing = [key for key in head(task)["required"] if key not in {*given, "task"}]
+    if missing:
+        raise Unreadable(f"{folder}: the metadata of {task} lacks {missing[0]}")
+    if "keypoints" in given and "flip_pairs" not in given:
+        pairs = left_and_right(given["keypoints"])
+        given |= {"flip_pairs": pairs} if pairs else {}
+    return {key: value for key, value in given.items() if value not in (None, False)}
+
+
+def _sets(folder: Path) -> tuple[Path | None, Path | None]:
+    """The folders of the training and of the validation set."""
+    if _is_set(folder):
+        return folder, None
+    sets = {path.name: path for path in folders_in(folder) if _is_set(path)}
+    train, validation = pair(list(sets))
+    if train is None and len(sets) == 1:
+        return next(iter(sets.values())), None
+    return sets.get(train), sets.get(validation) if train else None
+
+
+def _is_set(folder: Path) -> bool:
+    return (folder / "images").is_dir() and bool(
+        (folder / "metadata.yaml").exists()
+        or (folder / "metadata.json").exists()
+        or images_in(folder / "images")
+    )
+
+
+def _is_text(task: str) -> bool:
+    return task in READ_FOR_LENGTH
+
+
+def _longest(train: Path, validation: Path | None, entry: dict) -> int:
+    """Tokens of the longest text in both sets."""
+    most = 0
+    for folder in filter(None, (train, validation)):
+        path = below(folder, entry.get("annotations"))
+        texts = read_yaml(path) if path and path.is_file() else {}
+        values = texts.values() if isinstance(texts, dict) else ()
+        most = max([most, *(len(v) for v in values if isinstance(v, (str, list)))])
+    return most

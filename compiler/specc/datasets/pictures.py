@@ -1,0 +1,176 @@
+"""Pictures of a dataset: a sheet of samples with their labels, and histograms."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+
+from specc.datasets.advice import Looked
+from specc.datasets.emitted import words_of
+from specc.datasets.survey import SETS
+
+COLUMNS, ROWS = 4, 4
+TILE, GAP, LINE = 360, 8, 20  # pixels: side of a tile, white around it, its caption
+BARS = 20  # categories
+WHITE, INK = 255, (40, 40, 40)
+
+
+def save_sheet(looked: Looked, path: Path) -> int:
+    """Save samples with their labels, a quarter of them of validation. Returns how
+    many of the wanted ones could not be drawn."""
+    tiles, failed = [], 0
+    wanted = {"training": COLUMNS * (ROWS - 1), "validation": COLUMNS}
+    for name in SETS:
+        for sample in _some(looked, name, wanted[name]):
+            try:
+                tiles.append(
+                    _tile(drawn(looked, sample), f"{name}: {sample.path.name}")
+                )
+            except Exception:  # a broken file can raise nearly anything
+                failed += 1
+    while len(tiles) % COLUMNS or not tiles:
+        tiles.append(np.full((TILE + LINE, TILE, 3), WHITE, np.uint8))
+    rows = [np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
+    image = cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR)
+    path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
+    return failed
+
+
+def drawn(looked: Looked, sample: Any) -> np.ndarray:
+    """An image in RGB with its labels; a small one is enlarged, so that they fit."""
+    sample = enlarged(sample)
+    words = words_of(looked.emitted, sample)
+    image = looked.emitted.data.read_image(sample, sample.height, sample.width)
+    return looked.emitted.draw.draw(image, words)
+
+
+def enlarged(sample: Any) -> Any:
+    """A sample several times as large as its file; not one that has masks."""
+    factor = math.ceil(TILE / max(sample.height, sample.width))
+    labels = sample.labels
+    if factor == 1 or any(hasattr(label, "masks") for label in labels.values()):
+        return sample
+    larger = {head: _enlarged_label(label, factor) for head, label in labels.items()}
+    height, width = factor * sample.height, factor * sample.width
+    return sample._replace(height=height, width=width, labels=larger)
+
+
+def _enlarged_label(label: Any, factor: int) -> Any:
+    places = {
+        key: getattr(label, key) * factor
+        for key in ("boxes", "corners", "keypoints")
+        if hasattr(label, key)
+    }
+    return label._replace(**places) if places else label
+
+
+def _some(looked: Looked, name: str, count: int) -> list:
+    """Samples of a set that decode, spread by a fixed seed."""
+    samples = [
+        s for s in getattr(looked.reading, name) if s.path in looked.images.pixels
+    ]
+    order = np.random.default_rng(0).permutation(len(samples))[:count]
+    return [samples[i] for i in sorted(order.tolist())]
+
+
+def _tile(image: np.ndarray, caption: str) -> np.ndarray:
+    tile = np.full((TILE + LINE, TILE, 3), WHITE, np.uint8)
+    scale = (TILE - GAP) / max(image.shape[:2])
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    resampling = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    resized = cv2.resize(image, (width, height), interpolation=resampling)
+    tile[:height, :width] = (
+        resized[:, :, :3] if resized.ndim == 3 else resized[..., None]
+    )
+    text = caption.encode("ascii", "replace").decode()
+    place = (2, TILE + LINE - 12)
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(tile, text[:48], place, font, 0.42, INK, 1, cv2.LINE_AA)
+    return tile
+
+
+def save_histograms(looked: Looked, path: Path) -> None:
+    """Save how sizes, shapes, categories and objects are distributed."""
+    figure = Figure(figsize=(13, 8), layout="constrained")
+    (sizes, shapes), (classes, objects) = figure.subplots(2, 2)
+    _plot_sizes(looked, sizes)
+    _plot_shapes(looked, shapes)
+    _plot_classes(looked, classes)
+    _plot_objects(looked, objects)
+    figure.savefig(path, dpi=100)
+
+
+def _plot_sizes(looked: Looked, axes: Any) -> None:
+    for name in SETS:
+        samples = getattr(looked.reading, name)
+        axes.scatter(
+            [s.width for s in samples],
+            [s.height for s in samples],
+            s=12,
+            alpha=0.5,
+            label=name,
+        )
+    height, width = looked.emitted.job.data.resolution
+    axes.scatter([width], [height], marker="x", color="black", label="input")
+    axes.set(title="sizes of images", xlabel="width, pixels", ylabel="height, pixels")
+    axes.legend()
+
+
+def _plot_shapes(looked: Looked, axes: Any) -> None:
+    ratios = [[s.width / s.height for s in getattr(looked.reading, n)] for n in SETS]
+    axes.hist(ratios, bins=30, label=SETS)
+    height, width = looked.emitted.job.data.resolution
+    axes.axvline(width / height, color="black", linestyle=":", label="input")
+    axes.set(title="aspect ratios", xlabel="width / height", ylabel="images")
+    axes.legend()
+
+
+def _plot_classes(looked: Looked, axes: Any) -> None:
+    """Of the first head."""
+    labels = looked.labels[looked.emitted.job.heads[0].name]
+    total = labels.counts["training"] + labels.counts["validation"]
+    names = [name for name, _ in total.most_common(BARS)]
+    numbers = [labels.numbers[name] for name in SETS]
+    if any(numbers) and labels.unit != "tokens":
+        axes.hist(numbers, bins=30, label=SETS)
+        axes.set(title="values", ylabel=labels.unit)
+    else:
+        left = np.zeros(len(names))
+        for name in SETS:
+            values = np.array([labels.counts[name][key] for key in names], float)
+            axes.barh(_plain(names), values, left=left, label=name)
+            left += values
+        axes.invert_yaxis()
+        axes.set(title=f"most frequent of {len(total)}", xlabel=labels.unit)
+    axes.legend()
+
+
+def _plain(names: list[str]) -> list[str]:
+    """Names as labels: numbered, as two may look alike, and `$` is no formula."""
+    return [f"{i + 1} {name[:24]}".replace("$", r"\$") for i, name in enumerate(names)]
+
+
+def _plot_objects(looked: Looked, axes: Any) -> None:
+    """Longer sides in pixels of the input, with the bounds of the levels."""
+    found = [(head, looked.objects(head)) for head in looked.emitted.job.heads]
+    found = [(head, objects) for head, objects in found if objects and objects.boxes]
+    if not found:
+        axes.axis("off")
+        return
+    for head, objects in found:
+        longer = [max(r - l, b - t) for l, t, r, b in objects.boxes]
+        bins = np.geomspace(max(0.5, min(longer)), max(longer) + 1, 40)
+        axes.hist(longer, bins=bins, alpha=0.6, label=head.name)
+    for level in found[0][1].levels[1:]:
+        axes.axvline(4 * level.stride, color="black", linestyle=":")
+        axes.text(
+            4 * level.stride, 0, f" level {level.level}", rotation=90, va="bottom"
+        )
+    axes.set(xscale="log", title="objects of training", ylabel="objects")
+    axes.set_xlabel("longer side, pixels of the input")
+    axes.legend()

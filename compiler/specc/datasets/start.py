@@ -1,0 +1,142 @@
+"""A starting job for a dataset: what a user would write, and no more."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from specc.build import analyse
+from specc.cost import Summary, summarize
+from specc.datasets.files import image_size
+from specc.datasets.found import Found
+from specc.diagnostics import JobError, fail
+from specc.schema import head, part
+
+MEASURED = 400  # images, spread over the set, whose sizes are read
+SMALL, LARGE = 224 * 224, 320 * 320  # pixels of an input, for images and for objects
+LEAST = {SMALL: 64, LARGE: 128}  # pixels of its shorter side
+EPOCHS = {SMALL: 30, LARGE: 50}
+ITERATIONS = (300, 20000)  # fewest, most
+STEP = 32  # sides are multiples of it, or of the divisor if that is larger
+TEXT_STEP = 8
+COMMON = ("train", "training", "data", "dataset", "datasets", "images")
+STRONG = {"scale": 0.7, "color": 0.5}  # augmentation, where views are compared
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Heights and widths of images in pixels, as they are shown."""
+
+    heights: tuple[int, ...]
+    widths: tuple[int, ...]
+
+    @property
+    def aspect(self) -> float:
+        return median(w / h for h, w in zip(self.heights, self.widths))
+
+    @property
+    def area(self) -> float:
+        return median(h * w for h, w in zip(self.heights, self.widths))
+
+
+def measure(images: tuple[Path, ...]) -> Sizes:
+    """Sizes of some images; none of those that have no legible header."""
+    step = max(1, len(images) // MEASURED)
+    sizes = [size for size in map(image_size, images[::step]) if size]
+    return Sizes(tuple(h for h, _ in sizes), tuple(w for _, w in sizes))
+
+
+def starting_job(found: Found, name: str) -> dict[str, Any]:
+    """A job in the job language. Raises JobError if the dataset cannot be learned from."""
+    sizes = measure(found.images)
+    if not sizes.heights:
+        fail(
+            "E421",
+            f"none of {len(found.images)} images in `{found.train}` can be read",
+            help="name a dataset with images",
+        )
+    job = _draft(found, name)
+    summary = checked(job)
+    resolution = fitted(sizes, found.task, summary.divisor)
+    job["data"]["resolution"] = resolution
+    if unread := summary.dropped.get("backbone"):
+        backbone = {"name": summary.components[0].name, "top_level": min(unread) - 1}
+        job["model"] = {"backbone": backbone, **job["model"]}
+    job["trainer"] = _trainer(found, resolution)
+    checked(job)
+    return job
+
+
+def fitted(sizes: Sizes, task: str, divisor: int) -> list[int]:
+    """The resolution of a task's input that has the shape of most images."""
+    most = budget(task)
+    area, aspect = min(sizes.area, most), min(max(sizes.aspect, 1 / 8), 8)
+    height = math.sqrt(area / aspect)
+    reads_text = head(task).get("x-reads-text")
+    least = STEP if reads_text else LEAST[most]
+    height = max(height, least, least / aspect)
+    step = max(divisor, TEXT_STEP if reads_text else STEP)
+    smallest = part("data")["properties"]["resolution"]["items"]["minimum"]
+    sides = (height, height * aspect)
+    return [
+        max(round(side / step) * step, -(-smallest // step) * step) for side in sides
+    ]
+
+
+def budget(task: str) -> int:
+    """Pixels of an input that a first run can afford."""
+    return LARGE if "bottom_level" in head(task)["properties"] else SMALL
+
+
+def checked(job: dict[str, Any]) -> Summary:
+    """What a job costs, once it is known to be right. Raises JobError."""
+    resolved, graph, findings = analyse(json.dumps(job).encode())
+    errors = [finding for finding in findings if finding.is_error]
+    if errors:
+        raise JobError(errors)
+    return summarize(resolved, graph)
+
+
+def name_of(path: Path) -> str:
+    """A name for the job: that of the dataset's folder."""
+    for part_ in (path.stem, *(p.name for p in path.absolute().parents)):
+        name = re.sub("[^a-z0-9_-]+", "-", part_.lower()).strip("-_")
+        if name and name not in COMMON and name[0].isalpha():
+            return name
+    return "model"
+
+
+def _draft(found: Found, name: str) -> dict[str, Any]:
+    data: dict[str, Any] = {"train": found.train.as_posix()}
+    if found.validation is not None:
+        data["validation"] = found.validation.as_posix()
+    if found.format != "native":
+        data["format"] = found.format
+    if found.task == "view_invariance_learning":
+        data["augmentation"] = STRONG
+    options = dict(found.options)
+    named = {"name": options.pop("name")} if "name" in options else {}
+    if found.longest > part("common")["$defs"]["max_tokens"]["default"]:
+        options["max_tokens"] = found.longest
+    heads = [{**named, "task": found.task, **options}]
+    return {"version": 1, "name": name, "data": data, "model": {"heads": heads}}
+
+
+def _trainer(found: Found, resolution: list[int]) -> dict[str, int]:
+    """Batches that fit into memory, and enough of them to see every image often."""
+    held_out = 0 if found.validation else len(found.images) // 10
+    images = max(1, len(found.images) - held_out)
+    pixels = resolution[0] * resolution[1]
+    batch = 64 if pixels <= 96 * 96 else 32 if pixels <= 192 * 192 else 16
+    if budget(found.task) == LARGE:
+        batch = min(batch, 8)
+    while batch > 2 and batch > images // 4:
+        batch //= 2
+    rounds = math.ceil(EPOCHS[budget(found.task)] * images / batch / 100) * 100
+    fewest, most = ITERATIONS
+    return {"max_iterations": min(max(rounds, fewest), most), "batch_size": batch}

@@ -1,0 +1,192 @@
+"""What `specc data` says: one set of values, for tools as JSON, for people as text."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from specc.datasets.advice import NAMED, Finding, Looked
+from specc.datasets.levels import FREE, RULE, fitting, padding
+from specc.datasets.survey import SETS, Labels, sizes_of
+
+SHOWN, RAREST = 12, 3  # categories, those of them at the end
+
+
+def as_values(
+    looked: Looked, findings: list[Finding], pictures: dict[str, Any]
+) -> dict[str, Any]:
+    """Everything, as JSON has it."""
+    job, reading = looked.emitted.job, looked.reading
+    values: dict[str, Any] = {
+        "name": job.name,
+        "format": job.data.format,
+        "resolution": list(job.data.resolution),
+        "sets": {name: sizes_of(getattr(reading, name)) for name in SETS},
+        "notes": dict(sorted(reading.counts.items())),
+        "heads": [_head(looked, head) for head in job.heads],
+    }
+    if looked.samples:
+        divisor = looked.emitted.summary.divisor
+        values["padding"] = round(padding(looked.samples, job.data.resolution), 4)
+        values["suggested_resolution"] = fitting(
+            looked.samples, job.data.resolution, divisor
+        )
+    values["findings"] = [_finding(finding) for finding in findings]
+    values["pictures"] = pictures
+    return values
+
+
+def _head(looked: Looked, head: Any) -> dict[str, Any]:
+    labels, objects = looked.labels[head.name], looked.objects(head)
+    told: dict[str, Any] = {"name": head.name, "task": head.task, "unit": labels.unit}
+    told["counts"] = {name: dict(labels.counts[name].most_common()) for name in SETS}
+    told["numbers"] = {name: _spread(labels, name) for name in SETS}
+    if objects is not None and objects.boxes:
+        used = [x.level for x in objects.levels if x.owned > 0.01 * len(objects.boxes)]
+        told["objects"] = {
+            "count": len(objects.boxes),
+            "most_in_an_image": objects.most,
+            "narrower_than_a_cell": objects.narrow,
+            "without_a_center": objects.unreached,
+            "rule": RULE,
+            "levels": [vars(level) for level in objects.levels],
+            "suggested_levels": [used[0], used[-1]] if used else [],
+        }
+    return told
+
+
+def _spread(labels: Labels, name: str) -> list[float]:
+    values = sorted(labels.numbers[name])
+    if not values:
+        return []
+    ends = values[0], values[len(values) // 2], values[-1]
+    return [round(value, 4) for value in ends]
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    edits = [{"path": path, "value": value} for path, value in finding.edits]
+    return {
+        "finding": finding.kind,
+        "severity": "error" if finding.is_error else "advice",
+        "message": finding.message,
+        "help": finding.help,
+        "edits": edits,
+        "files": list(finding.files),
+    }
+
+
+def as_text(values: dict[str, Any]) -> str:
+    """For people."""
+    height, width = values["resolution"]
+    tasks = ", ".join(head["task"].replace("_", " ") for head in values["heads"])
+    lines = [
+        f"{values['name']}: {tasks}, format {values['format']}, input {height}x{width}"
+    ]
+    lines += ["", *_sets(values)]
+    lines += [f"{what}: {count:,}" for what, count in values["notes"].items()]
+    for head in values["heads"]:
+        lines += _counts(head)
+        lines += _levels(head)
+    for finding in values["findings"]:
+        lines += _told(finding)
+    if not values["findings"]:
+        lines += ["", "nothing to mend"]
+    if values["pictures"]:
+        lines += ["", *(f"{what}: {path}" for what, path in values["pictures"].items())]
+    return "\n".join(lines)
+
+
+def _sets(values: dict[str, Any]) -> list[str]:
+    rows = [("", "images", "height", "width", "width / height")]
+    for name, sizes in values["sets"].items():
+        spans = [_span(sizes.get(key)) for key in ("height", "width", "aspect")]
+        rows.append((name, f"{sizes['images']:,}", *spans))
+    lines = _table(rows)
+    if "padding" in values:
+        height, width = values["suggested_resolution"]
+        fitting = f"of inputs of this area {height}x{width} fits most images best"
+        lines.append(f"{values['padding']:.0%} of the input is padding; {fitting}")
+    return lines
+
+
+def _span(ends: list | None) -> str:
+    """Least, median, greatest."""
+    if ends is None:
+        return "-"
+    low, middle, high = (f"{value:g}" for value in ends)
+    return low if low == high else f"{low} .. {middle} .. {high}"
+
+
+def _counts(head: dict[str, Any]) -> list[str]:
+    """How often each name occurs, the most frequent first, and how numbers spread."""
+    lines = []
+    total: Counter = Counter()
+    for counts in head["counts"].values():
+        total.update(counts)
+    if total:
+        lines += ["", f"{head['name']}, {head['unit']} of each:"]
+        lines += _counted(head["counts"], [name for name, _ in total.most_common()])
+    what = "tokens of a text" if head["unit"] == "tokens" else "values"
+    for name, ends in head["numbers"].items():
+        if ends:
+            lines.append(f"{what}, {name}: {_span(ends)}")
+    return lines
+
+
+def _counted(counts: dict[str, dict[str, int]], names: list[str]) -> list[str]:
+    left_out = len(names) - SHOWN
+    shown = [*names[: SHOWN - RAREST], *names[-RAREST:]] if left_out > 0 else names
+    cells = [[f"{counts[of].get(name, 0):,}" for of in SETS] for name in shown]
+    lines = _table(
+        [("", *SETS), *((name[:40], *row) for name, row in zip(shown, cells))]
+    )
+    if left_out > 0:
+        lines.insert(1 + SHOWN - RAREST, f"... {left_out} more")
+    return lines
+
+
+def _levels(head: dict[str, Any]) -> list[str]:
+    objects = head.get("objects")
+    if not objects:
+        return []
+    rows = [("level", "stride", "owns", "has a center in")]
+    for level in objects["levels"]:
+        rows.append(
+            tuple(f"{level[k]:,}" for k in ("level", "stride", "owned", "reached"))
+        )
+    lines = ["", f"{head['name']}, {objects['count']:,} objects of training by level:"]
+    lines += _table(rows)
+    lines.append(f"  by longer side: {RULE};")
+    lines.append(f"  {FREE}")
+    if objects["suggested_levels"]:
+        bottom, top = objects["suggested_levels"]
+        lines.append(f"  levels {bottom}..{top} own nearly all of them")
+    return lines
+
+
+def _told(finding: dict[str, Any]) -> list[str]:
+    lines = ["", f"{finding['severity']}: {finding['message']}"]
+    lines += [f"    {file}" for file in finding["files"][:NAMED]]
+    if len(finding["files"]) > NAMED:
+        lines.append(f"    and {len(finding['files']) - NAMED} more")
+    lines.append(f"  = help: {finding['help']}")
+    for edit in finding["edits"]:
+        lines.append(f"  = edit: set {edit['path']} to {_short(edit['value'])}")
+    return lines
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return [
+        "  ".join(
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths))
+        ).rstrip()
+        for row in rows
+    ]

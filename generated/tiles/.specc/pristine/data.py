@@ -1,0 +1,301 @@
+"""Images and batches: from a sample to what the model sees."""
+
+import atexit
+import itertools
+import multiprocessing
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from dataset import Inspection, Sample
+from model import HEIGHT, PAD, WIDTH, fit
+
+BATCH_SIZE = 8  # images of one optimizer step, over all processes
+SCALE = 0.25  # training images grow or shrink by up to this share
+COLOR = 0.2  # their brightness, contrast and saturation vary by up to this share
+CLEAN_SHARE = 0.3  # of the training images, which get no drawn defect
+DEFECT_SIZES = (0.002, 0.05)  # of an image, before some is left out
+MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
+
+cv2.setNumThreads(0)  # its threads do not survive the fork that makes a worker
+
+# ---- Images: the geometry of model.py, in OpenCV ----
+
+
+class ImageError(Exception):
+    """An image cannot be decoded."""
+
+
+def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
+    """RGB image (height, width, 3), uint8, antialiased.
+
+    A JPEG is decoded at 1/2, 1/4 or 1/8 where that is still large enough: most of the
+    decoding is saved, and the reduction is a clean low-pass.
+    """
+    reduction = min(sample.height / height, sample.width / width)
+    flag = cv2.IMREAD_COLOR
+    if reduction >= 2 and sample.path.suffix.lower() in (".jpg", ".jpeg"):
+        flag = cv2.IMREAD_REDUCED_COLOR_2
+        flag = cv2.IMREAD_REDUCED_COLOR_4 if reduction >= 4 else flag
+        flag = cv2.IMREAD_REDUCED_COLOR_8 if reduction >= 8 else flag
+    try:
+        # From memory, as imread fills up a JPEG that is cut short with grey.
+        image = cv2.imdecode(np.fromfile(sample.path, np.uint8), flag)
+    except (OSError, cv2.error):
+        image = None
+    if image is None:
+        raise ImageError(f"{sample.path}: cannot be decoded")
+    shrinks = image.shape[0] >= 2 * height or image.shape[1] >= 2 * width
+    resampling = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    image = cv2.resize(image, (width, height), interpolation=resampling)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def letterbox(sample: Sample) -> np.ndarray:
+    """The image fitted into the top left of a canvas (HEIGHT, WIDTH, 3)."""
+    height, width = fit(sample.height, sample.width)
+    return on_canvas(read_image(sample, height, width), 0, 0)
+
+
+def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
+    """What of an image at this offset lies on the canvas, padded to fill it."""
+    image = image[max(0, -top) : HEIGHT - top, max(0, -left) : WIDTH - left]
+    top, left = max(0, top), max(0, left)
+    bottom, right = HEIGHT - top - image.shape[0], WIDTH - left - image.shape[1]
+    border = (top, bottom, left, right, cv2.BORDER_CONSTANT)
+    return cv2.copyMakeBorder(image, *border, value=PAD)
+
+
+def augment(sample: Sample, rng: np.random.Generator) -> np.ndarray:
+    """The image scaled, recolored, placed and mirrored at random."""
+    height, width = fit(sample.height, sample.width)
+    factor = rng.uniform(1 - SCALE, 1 + SCALE)
+    height, width = max(1, round(height * factor)), max(1, round(width * factor))
+    image = read_image(sample, height, width)
+    image = recolor(image, rng)
+    # Where the image is larger than the canvas this crops it, where smaller it pads.
+    top, left = place(height, HEIGHT, rng), place(width, WIDTH, rng)
+    canvas = on_canvas(image, top, left)
+    if rng.random() < 0.5:
+        canvas = cv2.flip(canvas, 1)
+    if rng.random() < 0.5:
+        canvas = cv2.flip(canvas, 0)
+    return canvas
+
+
+def place(length: int, canvas: int, rng: np.random.Generator) -> int:
+    """A random offset of `length` pixels on the canvas; negative if they are more."""
+    return int(rng.integers(min(0, canvas - length), max(0, canvas - length) + 1))
+
+
+def recolor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Brightness, contrast and saturation, each times a random factor around 1."""
+    brightness, contrast, saturation = rng.uniform(1 - COLOR, 1 + COLOR, 3)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    gain = brightness * contrast
+    middle = brightness * (1 - contrast) * cv2.mean(grey)[0]
+    grey = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+    return cv2.addWeighted(
+        image, gain * saturation, grey, gain * (1 - saturation), middle, dst=grey
+    )
+
+
+def draw_defect(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draws a defect into most canvases, in place; returns where: (HEIGHT, WIDTH)."""
+    if rng.random() < CLEAN_SHARE:
+        return np.zeros((HEIGHT, WIDTH), bool)
+    noise = blotches(rng)
+    largest = np.quantile(noise, 1 - rng.uniform(*DEFECT_SIZES))
+    defect = (noise > largest) & (blotches(rng) > 0.3)  # ragged, or in parts
+    # It looks as another place of the image does, or is lighter or darker.
+    if rng.random() < 0.4:
+        shift = rng.integers((HEIGHT, WIDTH))
+        look = np.float32(np.roll(canvas, shift, (0, 1)))
+    else:
+        look = canvas + np.float32(55 * rng.standard_normal())
+    mixed = canvas + rng.uniform(0.3, 1) * (look - canvas)
+    canvas[defect] = mixed[defect].round().clip(0, 255)
+    return defect
+
+
+def blotches(rng: np.random.Generator) -> np.ndarray:
+    """Smooth noise (HEIGHT, WIDTH), of random sizes in x and in y: spots to streaks."""
+    cells = rng.standard_normal(2 ** rng.integers(1, 6, 2), np.float32)
+    return cv2.resize(cells, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+
+
+def read_mask(inspection: Inspection, height: int, width: int) -> np.ndarray | None:
+    """The anomalous pixels (height, width); None where they are unknown."""
+    if not inspection.anomalous:
+        return np.zeros((height, width), bool)
+    if inspection.mask is None:
+        return None
+    grey = read_map(inspection.mask, cv2.IMREAD_GRAYSCALE)
+    return resized_map(grey, height, width) > 127
+
+
+def read_map(path: Path, flag: int) -> np.ndarray:
+    """The pixels of a map as `flag` of OpenCV wants them."""
+    try:
+        image = cv2.imdecode(np.fromfile(path, np.uint8), flag)
+    except (OSError, cv2.error):
+        image = None
+    if image is None:
+        raise ImageError(f"{path}: cannot be decoded")
+    return image
+
+
+def resized_map(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A map at another size: the nearest value of each pixel."""
+    size = (width, height)
+    return cv2.resize(values, size, interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+# ---- Batches ----
+
+
+class TrainingSet(Dataset):
+    """Augmented samples by (epoch, index): the same pair gives the same view.
+
+    In place of an image that cannot be decoded stands another one, which the pair
+    chooses too. Why it had to is told beside the view.
+    """
+
+    def __init__(self, samples: list[Sample], seed: int):
+        self.samples, self.seed = samples, seed
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, dict, list[str]]:
+        rng = np.random.default_rng((self.seed, *key))
+        broken = []
+        for index in self.candidates(key[1], rng):
+            sample = self.samples[index]
+            try:
+                canvas = augment(sample, rng)
+            except ImageError as error:
+                broken.append(str(error))
+            else:
+                labels = {"defects": draw_defect(canvas, rng)}
+                return canvas, labels, broken
+        raise ImageError(broken[-1])
+
+    def candidates(self, index: int, rng: np.random.Generator) -> Iterator[int]:
+        """The sample itself, then others, until more are broken than may be."""
+        yield index
+        yield from rng.permutation(len(self.samples))[: MOST_BROKEN + 1].tolist()
+
+
+class ValidationSet(Dataset):
+    """Letterboxed images (C, H, W), in order."""
+
+    def __init__(self, samples: list[Sample]):
+        self.samples = samples
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Tensor:
+        canvas = letterbox(self.samples[index])
+        return torch.from_numpy(canvas).permute(2, 0, 1)
+
+
+class Batches:
+    """The (epoch, index) pairs of every batch from iteration `start` on, without end.
+
+    They depend on the seed and the iteration alone, so that a resumed run goes on as if
+    it had never stopped. With several processes each takes its share of a batch.
+    """
+
+    def __init__(self, length: int, seed: int, start: int, rank: int, world: int):
+        self.length, self.seed, self.start = length, seed, start
+        self.rank, self.world = rank, world
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        epoch, order = -1, None
+        for first in itertools.count(self.start * BATCH_SIZE, BATCH_SIZE):
+            batch = []
+            for position in range(first + self.rank, first + BATCH_SIZE, self.world):
+                if epoch != position // self.length:
+                    epoch = position // self.length
+                    rng = np.random.default_rng((self.seed, epoch))
+                    order = rng.permutation(self.length).tolist()
+                batch.append((epoch, order[position % self.length]))
+            yield batch
+
+
+def collate(
+    batch: list[tuple[np.ndarray, dict, list[str]]],
+) -> tuple[Tensor, dict, list[str]]:
+    """Images (B, 3, H, W), uint8, the targets of each head, what was broken."""
+    canvases, labels, broken = zip(*batch)
+    images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
+    targets = {
+        "defects": stack_defects([of["defects"] for of in labels]),
+    }
+    return images, targets, sum(broken, [])
+
+
+def stack_defects(batch: list[np.ndarray]) -> dict[str, Tensor]:
+    """The pixels of drawn defects (B, H, W)."""
+    return {"defects": torch.from_numpy(np.stack(batch))}
+
+
+def training_batches(
+    samples: list[Sample], seed: int, start: int, rank: int, world: int, workers: int
+) -> Iterator[tuple[Tensor, dict]]:
+    """Images and targets, from iteration `start` on."""
+    loader = DataLoader(
+        TrainingSet(samples, seed),
+        batch_sampler=Batches(len(samples), seed, start, rank, world),
+        collate_fn=collate,
+        num_workers=workers,
+        worker_init_fn=prepare_worker,
+        pin_memory=torch.cuda.is_available(),
+    )
+    return tell_broken(iter(loader), len(samples))
+
+
+def tell_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]:
+    """The batches, while few images are broken; each is named once."""
+    known = set()
+    for images, targets, broken in batches:
+        for problem in sorted(set(broken) - known):
+            known.add(problem)
+            said = f"{problem}; another image takes its place ({len(known)} so far)"
+            tqdm.write(said, file=sys.stderr)
+        if len(known) > max(MOST_BROKEN, BROKEN_SHARE * length):
+            listed = "\n  ".join(sorted(known)[:10])
+            what = f"{len(known)} of {length} training images cannot be decoded"
+            raise SystemExit(f"{what}, among them\n  {listed}")
+        yield images, targets
+
+
+def validation_batches(samples: list[Sample], workers: int) -> DataLoader:
+    return DataLoader(
+        ValidationSet(samples),
+        min(BATCH_SIZE, 32),  # decoding needs memory by the square of its candidates
+        num_workers=workers,
+        worker_init_fn=prepare_worker,
+    )
+
+
+def prepare_worker(_: int):
+    """A signal to the whole group must not end workers before the last checkpoint."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+@atexit.register
+def end_workers():
+    """At its exit Python ends children by SIGTERM, which these ignore."""
+    if hasattr(signal, "SIGCHLD"):  # PyTorch would call it an accident
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for worker in multiprocessing.active_children():
+        worker.kill()

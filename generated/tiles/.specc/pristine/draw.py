@@ -1,0 +1,131 @@
+"""Drawings: what was found in an image, a sheet of predictions, the curves of a run."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+
+from data import read_image, read_mask
+from dataset import Inspection, Sample
+
+TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
+
+
+def draw(image: np.ndarray, words: dict) -> np.ndarray:
+    """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
+    image = image.copy()
+    image = draw_anomalies(image, words["defects"])
+    return image
+
+
+def draw_anomalies(image: np.ndarray, item: dict) -> np.ndarray:
+    """Red where it is anomalous, with the score of the image on its lower edge."""
+    share = 0.7 * item["map"][:, :, None]
+    image = np.uint8(image + share * (np.float32([255, 0, 0]) - image))
+    color = (255, 120, 120) if item["label"] == "anomalous" else (160, 255, 160)
+    return on_edge(image, f"{item['label']} {item['score']:.2f}", color)
+
+
+def save_anomalies(item: dict, path: Path) -> dict:
+    """The map as a grey image, white where it is anomalous as masks are; returns what
+    to report, with the name of its file."""
+    grey = np.round(255 * item["map"]).astype(np.uint8)
+    path.write_bytes(cv2.imencode(".png", grey)[1])
+    return item | {"map": path.name}
+
+
+def on_edge(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
+    """Text on the lower edge; small images are enlarged to hold it."""
+    factor = max(1, math.ceil(200 / max(image.shape)))
+    size = (image.shape[1] * factor, image.shape[0] * factor)
+    image = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
+    write(image, text, (0, image.shape[0]), color)
+    return image
+
+
+def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
+    """Text on a band of `color` above `corner`, moved to lie inside the image."""
+    font, size = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, max(image.shape) / 1200)
+    (width, height), descent = cv2.getTextSize(text, font, size, 1)
+    x = max(0, min(corner[0], image.shape[1] - width))
+    y = max(height + descent, min(corner[1], image.shape[0]))
+    cv2.rectangle(image, (x, y - height - descent), (x + width, y), color, cv2.FILLED)
+    cv2.putText(image, text, (x, y - descent), font, size, (0, 0, 0), 1, cv2.LINE_AA)
+
+
+# ---- The sheet: labels beside predictions ----
+
+
+def sheet(samples: list[Sample], found: list[dict]) -> np.ndarray:
+    """RGB tiles in rows of two images, each with its labels left of its predictions."""
+    tiles = []
+    for sample, words in zip(samples, found):
+        image = read_image(sample, sample.height, sample.width)
+        tiles += [tile(draw(image, labels_of(sample))), tile(draw(image, words))]
+    while len(tiles) % 4:
+        tiles.append(np.full_like(tiles[0], 255))
+    rows = [np.hstack(tiles[i : i + 4]) for i in range(0, len(tiles), 4)]
+    return np.vstack(rows)
+
+
+def labels_of(sample: Sample) -> dict:
+    """A sample's labels in the words of predictions."""
+    return {"defects": inspection_in_words(sample, sample.labels["defects"])}
+
+
+def inspection_in_words(sample: Sample, inspection: Inspection) -> dict:
+    mask = read_mask(inspection, sample.height, sample.width)
+    if mask is None:  # it is somewhere
+        mask = np.zeros((sample.height, sample.width))
+    label = "anomalous" if inspection.anomalous else "normal"
+    return {
+        "label": label,
+        "score": float(inspection.anomalous),
+        "map": np.float32(mask),
+    }
+
+
+def tile(image: np.ndarray) -> np.ndarray:
+    """The image fitted into a white square of TILE pixels."""
+    scale = (TILE - GAP) / max(image.shape)
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    square = np.full((TILE, TILE, 3), 255, np.uint8)
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    square[:height, :width] = resized
+    return square
+
+
+def save_image(path: Path, image: np.ndarray):
+    encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
+    path.write_bytes(encoded)
+
+
+# ---- The curves of a run ----
+
+
+def save_curves(metrics: Path, path: Path):
+    """Plots metrics.jsonl: the loss and its terms, the learning rate, the metrics."""
+    rows = [json.loads(line) for line in metrics.read_text().splitlines()]
+    figure = Figure(figsize=(15, 4), layout="constrained")
+    losses, rates, scores = figure.subplots(1, 3)
+    plot(losses, rows, "train", lambda name: "loss" in name)
+    plot(rates, rows, "train", lambda name: name == "learning_rate")
+    plot(scores, rows, "validation", lambda name: name.count("/") == 1)
+    losses.set_yscale("log")
+    figure.savefig(path, dpi=100)
+
+
+def plot(axes, rows: list[dict], split: str, wanted: Callable[[str], bool]):
+    rows = [row for row in rows if row["split"] == split]
+    iterations = [row["iteration"] for row in rows]
+    for name in filter(wanted, rows[0] if rows else ()):
+        axes.plot(iterations, [row[name] for row in rows], marker=".", label=name)
+    axes.set_title(split)
+    axes.set_xlabel("iteration")
+    axes.grid(alpha=0.3)
+    if rows:
+        axes.legend(fontsize="small")

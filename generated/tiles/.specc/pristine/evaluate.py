@@ -1,0 +1,276 @@
+"""Metrics of trained weights on a labelled dataset.
+
+    python evaluate.py --weights runs/tiles/best.pt --data ROOT
+
+Prints them as JSON.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from data import ImageError, read_mask, validation_batches
+from dataset import VALIDATION, Inspection, Sample, read_dataset
+from model import STRIDE, AnomalyDetector, decode, enlarge, fit, scores_of
+
+JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
+FALSE_ALARMS = 0.1  # the share of normal images that may have a score of 0.5
+SCORE_BINS = 2000  # of the metrics of pixels
+
+# ---- Predictions, in the words of the annotations ----
+
+
+@torch.inference_mode()
+def predict_samples(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
+) -> list[dict]:
+    """What each head finds in each sample, in pixels of each image, by its name:
+
+    "defects": {label, score, map (height, width)}, 0..1
+
+    Or what `kept` makes of it, one image at a time: the maps of all would need much
+    memory.
+    """
+    was_training = model.training
+    model.eval()
+    found = []
+    for images in validation_batches(samples, workers):
+        results = on_cpu(decode(model(images.to(device))))
+        for row in range(len(images)):
+            sample = samples[len(found)]
+            seen = fit(sample.height, sample.width)
+            found.append(kept(sample, in_words(results, row, sample, seen)))
+    model.train(was_training)
+    return found
+
+
+def on_cpu(results: dict) -> dict:
+    return {
+        head: {name: values.cpu() for name, values in of_head.items()}
+        for head, of_head in results.items()
+    }
+
+
+def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
+    """One image's results by head, in its own pixels; `seen` is the height and width
+    that it had on the canvas."""
+    return {
+        "defects": anomalies_in_words(results["defects"], row, STRIDE, sample, seen)
+    }
+
+
+def anomalies_in_words(
+    results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
+) -> dict:
+    """How anomalous each pixel of the image is, 0..1, and the image as a whole."""
+    logits = results["logits"][row : row + 1]
+    logits = enlarge(logits, stride, seen, (sample.height, sample.width))
+    score, scores = (values[0].numpy() for values in scores_of(logits).values())
+    label = "anomalous" if score >= 0.5 else "normal"
+    return {"label": label, "score": float(score), "map": scores}
+
+
+# ---- Metrics ----
+
+
+def evaluate(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+) -> dict[str, float]:
+    """Metrics "<head>/<metric>", fractions 0..1."""
+    return score(samples, find(model, samples, device, workers, rank, world))
+
+
+def find(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+) -> list[dict]:
+    """What is found in each sample. Every process takes a share, and gets the whole."""
+    if world > 1:  # the running statistics of rank 0 are the ones that are saved
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
+    found = predict_samples(model, samples[rank::world], device, workers, evidence)
+    if world > 1:
+        shares = [None] * world
+        dist.all_gather_object(shares, found)
+        found = [shares[i % world][i // world] for i in range(len(samples))]
+    return found
+
+
+def evidence(sample: Sample, words: dict) -> dict:
+    """What the metrics need to know of one image, by head."""
+    return {
+        "defects": anomaly_evidence(sample, sample.labels["defects"], words["defects"])
+    }
+
+
+def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+    """Metrics of predictions against the labels of their samples."""
+    metrics = {
+        "defects": anomaly_metrics(
+            [sample.labels["defects"] for sample in samples],
+            [words["defects"] for words in found],
+        )
+    }
+    return {
+        f"{head}/{name}": value
+        for head, of_head in metrics.items()
+        for name, value in of_head.items()
+    }
+
+
+def calibrate(
+    model: nn.Module,
+    samples: list[Sample],
+    device: torch.device,
+    workers: int = 0,
+    rank: int = 0,
+    world: int = 1,
+):
+    """Measures on the normal images what a score of 0.5 is: what only the share of
+    false alarms reaches, or one image. It is part of the model's state, so that weights
+    predict alike wherever they are loaded. Every process takes a share."""
+    for calibration, head, false_alarms in [
+        (model.head.calibration, "defects", FALSE_ALARMS)
+    ]:
+        calibration.alarm.zero_()
+        calibration.spread.fill_(1)
+        normal = [x for x in samples if not x.labels[head].anomalous][rank::world]
+        found = predict_samples(
+            model, normal, device, workers, lambda _, words: words[head]["score"]
+        )
+        shares = [found]
+        if world > 1:
+            shares = [None] * world
+            dist.all_gather_object(shares, found)
+        scores = torch.tensor(sum(shares, []), dtype=torch.float64)
+        logits = scores.logit(1e-7).sort().values
+        few = max(1, int(false_alarms * len(logits)))
+        alarm = logits[-few - 1 :][:2].mean()  # between these few and the others
+        calibration.alarm.copy_(alarm)
+        calibration.spread.copy_((alarm - logits.median()).clamp(min=0.1))
+
+
+def anomaly_evidence(sample: Sample, inspection: Inspection, words: dict) -> dict:
+    """Of an image the label, the score, and how many pixels lie in each bin of scores:
+    "pixels" (3, SCORE_BINS) that are normal, that are anomalous, and the latter again
+    where each region of them counts as one."""
+    mask = read_mask(inspection, sample.height, sample.width)
+    pixels = np.zeros((3, SCORE_BINS))
+    if mask is not None:
+        # Bins of equal width in logits: most scores are near 0.
+        scores = np.clip(words["map"], 1e-7, 1 - 1e-7).astype(float)
+        share = (np.log(scores / (1 - scores)) + 16.2) / 32.4
+        bins = (SCORE_BINS * share).astype(int)
+        count, regions = cv2.connectedComponents(mask.astype(np.uint8))
+        places = [~mask, mask, *(regions == i for i in range(1, count))]
+        counts = [np.bincount(bins[of], minlength=SCORE_BINS) for of in places]
+        pixels[:2] = counts[:2]
+        pixels[2] = sum(of_region / of_region.sum() for of_region in counts[2:])
+    return {"label": words["label"], "score": words["score"], "pixels": pixels}
+
+
+def anomaly_metrics(truth: list[Inspection], found: list[dict]) -> dict[str, float]:
+    """AUROC over images and over pixels; F1 of the alarms; PRO, the mean share of each
+    anomalous region that is found, over false positive rates up to 0.3
+    (https://arxiv.org/abs/1911.02357). Without masks those of pixels are 0."""
+    wanted = np.array([inspection.anomalous for inspection in truth])
+    alarms = np.array([words["label"] == "anomalous" for words in found])
+    values, bins = np.unique([words["score"] for words in found], return_inverse=True)
+    images = [np.bincount(bins[of], minlength=len(values)) for of in (~wanted, wanted)]
+    normal, anomalous, regions = sum(words["pixels"] for words in found)
+    rates, covered = reached(normal), reached(regions)
+    low = rates < 0.3
+    covers = np.append(covered[low], np.interp(0.3, rates, covered))
+    hits = 2 * (wanted & alarms).sum()
+    return {
+        "image_auroc": area(*map(reached, images)),
+        "image_f1": float(hits / max(1, wanted.sum() + alarms.sum())),
+        "pixel_auroc": area(rates, reached(anomalous)),
+        "pro": area(np.append(rates[low], 0.3), covers) / 0.3,
+    }
+
+
+def reached(counts: np.ndarray) -> np.ndarray:
+    """The share of what is counted in bins that lies in the highest 0, 1, 2.. bins."""
+    return np.append(0, counts[::-1].cumsum()) / max(counts.sum(), 1e-12)
+
+
+def area(x: np.ndarray, y: np.ndarray) -> float:
+    """Under a line through points, by trapezoids: bins count half for themselves."""
+    return float((np.diff(x) * (y[1:] + y[:-1])).sum() / 2)
+
+
+# ---- Command line ----
+
+
+def load_model(path: Path, device: torch.device) -> AnomalyDetector:
+    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    model = AnomalyDetector()
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+    except OSError as error:
+        raise SystemExit(f"{path}: {error.strerror}") from None
+    except Exception:  # a foreign file can raise nearly anything
+        raise SystemExit(f"{path}: not a checkpoint of train.py") from None
+    if theirs != heads_of(JOB):
+        raise SystemExit(f"{path}: of another job: its heads or their names differ")
+    try:
+        model.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise SystemExit(f"{path}: not weights of this model.py: {error}") from None
+    return model.to(device, memory_format=torch.channels_last).eval()
+
+
+def heads_of(job: str) -> dict:
+    """What gives the weights of a job's heads their meaning."""
+    heads = json.loads(job)["model"]["heads"]
+    return {head.get("name"): head["task"] for head in heads}
+
+
+def main(args: argparse.Namespace):
+    device = torch.device(args.device)
+    model = load_model(args.weights, device)
+    samples = read_dataset(args.data / VALIDATION)
+    print(json.dumps(evaluate(model, samples, device), indent=2))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    # A wrong flag ends with exit code 1, as all that the user can mend does.
+    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
+    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
+    parser.add_argument(
+        "--weights", type=Path, required=True, help="a best.pt or last.pt"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path(), help="root of the datasets"
+    )
+    parser.add_argument("--device", choices=devices, default=devices[0])
+    try:
+        main(parser.parse_args())
+    except (ImageError, OSError) as error:
+        raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

@@ -1,0 +1,433 @@
+"""`specc init`: what it recognises, what it writes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import layouts
+import pytest
+from small_data import native
+
+from specc import shapes, shapes_text
+from specc.build import analyse
+from specc.cli import run_cli
+from specc.datasets.found import left_and_right, pair
+from specc.datasets.layout import COLUMNS, job_text
+from specc.datasets.layouts import nice_range
+from specc.datasets.start import name_of
+
+REAL = Path(os.environ.get("SPECC_TEST_DATA", ""))
+NEEDS_REAL = pytest.mark.skipif(
+    not os.environ.get("SPECC_TEST_DATA"), reason="SPECC_TEST_DATA is not set"
+)
+DETECTION = "object_detection"
+
+
+def init(*arguments: object) -> tuple[dict, int]:
+    """The job that is written, and the exit code."""
+    code = run_cli(["init", *map(str, arguments)])
+    path = Path("job.json")
+    return (json.loads(path.read_text("utf-8")) if path.exists() else {}), code
+
+
+def head_of(job: dict) -> dict:
+    (head,) = job["model"]["heads"]
+    return head
+
+
+def assert_is_right(job: dict) -> None:
+    """Nothing is wrong with it, and nothing is warned of."""
+    assert analyse(json.dumps(job).encode())[2] == []
+
+
+# ---- Every task, on the drawn datasets ----
+
+
+@pytest.mark.parametrize(
+    "task, labels, expected",
+    [
+        (DETECTION, None, {"categories": list(shapes.CATEGORIES)}),
+        ("multilabel_classification", None, {"labels": list(shapes.CATEGORIES)}),
+        (
+            "multiclass_classification",
+            "backgrounds.yaml",
+            {"categories": list(shapes.BACKGROUNDS)},
+        ),
+        (
+            "multiclass_classification",
+            "counts.yaml",
+            {"categories": list(shapes.COUNTS), "ordered": True},
+        ),
+        ("regression", None, {"range": [0.0, 1.0]}),
+        ("metric_learning", None, {"identities": list(shapes.BACKGROUNDS)}),
+        ("autoencoding", None, {}),
+        ("view_invariance_learning", None, {}),
+    ],
+)
+def test_a_task_of_the_shapes(world, place, task, labels, expected):
+    chosen = ["--labels", labels] if labels else []
+    job, code = init(task, "--data", world / "shapes", *chosen)
+    assert code == 0
+    assert head_of(job) == {"task": task} | expected
+    assert job["data"]["train"] == (world / "shapes" / "train").as_posix()
+    assert job["data"]["validation"] == (world / "shapes" / "val").as_posix()
+    assert "format" not in job["data"]
+    assert_is_right(job)
+
+
+@pytest.mark.parametrize(
+    "task, keys",
+    [
+        ("semantic_segmentation", {"categories", "colors"}),
+        ("instance_segmentation", {"categories", "colors"}),
+        ("panoptic_segmentation", {"categories", "colors", "things"}),
+        ("depth_estimation", {"range"}),
+        ("keypoint_detection", {"keypoints", "flip_pairs"}),
+        ("quadrilateral_detection", {"categories"}),
+    ],
+)
+def test_what_a_task_needs_is_copied_from_the_metadata(world, place, task, keys):
+    job, code = init(task, "--data", world / "shapes")
+    assert code == 0
+    assert set(head_of(job)) == {"task"} | keys
+    assert_is_right(job)
+
+
+@pytest.mark.parametrize(
+    "task", ["scene_text_recognition", "autoregressive_text_recognition"]
+)
+def test_texts(place, task):
+    shapes_text.draw_dataset(place / "strips", 6, 2)
+    job, code = init(task, "--data", "strips")
+    assert code == 0
+    assert head_of(job) == {"task": task, "tokens": "0123456789"}
+    assert job["data"]["resolution"] == [32, 96]
+    assert job["data"]["train"] == "strips/train"
+    assert_is_right(job)  # the levels that it does not read are left out
+    longer = place / "strips" / "val" / "texts.yaml"
+    longer.write_text(f"strip_00000.png: '{'1' * 20}'")
+    job, code = init(task, "--data", "strips", "--force")
+    assert head_of(job)["max_tokens"] == 20
+
+
+# ---- Every format ----
+
+CLASSES = "multiclass_classification"
+
+
+@pytest.mark.parametrize(
+    "make, task, labels, data, head",
+    [
+        (layouts.as_native, DETECTION, "", ("train", "val"), {"categories": ["a"]}),
+        (layouts.as_folders, CLASSES, "", ("train", "val"), {}),
+        (
+            layouts.as_folders,
+            "metric_learning",
+            "",
+            ("train", "val"),
+            {"identities": ["a", "b"]},
+        ),
+        (layouts.as_coco, DETECTION, "", ("train.json", "val.json"), {}),
+        (layouts.as_coco, "instance_segmentation", "", ("train.json", "val.json"), {}),
+        (
+            layouts.as_voc,
+            DETECTION,
+            "",
+            ("ImageSets/Main/train.txt", "ImageSets/Main/val.txt"),
+            {},
+        ),
+        (layouts.as_yolo, DETECTION, "", ("data.yaml", "data.yaml"), {}),
+        (layouts.as_csv, CLASSES, "kind", ("train.csv", "val.csv"), {"name": "kind"}),
+        (
+            layouts.as_csv,
+            "regression",
+            "",
+            ("train.csv", "val.csv"),
+            {"name": "price", "range": [1.5, 6.5]},
+        ),
+    ],
+)
+def test_a_format(place, make, task, labels, data, head):
+    make(place / "set")
+    job, code = init(task, "--data", "set", *(["--labels", labels] if labels else []))
+    assert code == 0
+    named = (
+        {}
+        if {"range", "identities", "categories"} & set(head)
+        else {"categories": ["a", "b"]}
+    )
+    assert head_of(job) == {"task": task} | named | head
+    assert [job["data"][key] for key in ("train", "validation")] == [
+        f"set/{path}" for path in data
+    ]
+    form = make.__name__.removeprefix("as_")
+    assert job["data"].get("format", "native") == form
+    assert_is_right(job)
+
+
+def test_a_job_reads_what_it_was_made_for(place):
+    """The emitted reader, in place of training: that is in the soak."""
+    from specc.datasets.survey import Images
+    from specc.datasets.data import look
+
+    makers = (layouts.as_folders, layouts.as_coco, layouts.as_voc, layouts.as_yolo)
+    for make in makers:
+        make(place / make.__name__)
+        task = CLASSES if make is layouts.as_folders else DETECTION
+        job, _ = init(task, "--data", make.__name__, "--force")
+        looked = look(json.dumps(job).encode(), Path(), Images())
+        assert not looked.reading.fatal and not looked.reading.problems
+        assert looked.reading.training and looked.reading.validation
+
+
+def test_polygons_of_yolo_are_masks(place):
+    layouts.as_yolo(place / "set", "{} .1 .1 .6 .1 .6 .7")
+    job, code = init("instance_segmentation", "--data", "set")
+    assert code == 0 and job["data"]["format"] == "yolo"
+    _, code = init("instance_segmentation", "--data", "set/data.yaml", "--force")
+    assert code == 0
+
+
+def test_one_set_is_split(place, capsys):
+    layouts.as_native(place / "set")
+    job, code = init(DETECTION, "--data", "set/train")
+    assert code == 0
+    assert "validation" not in job["data"]
+    assert "a tenth of the training set is held out" in capsys.readouterr().out
+
+
+def test_keypoints_of_coco_are_paired(place):
+    layouts.as_coco(place / "set")
+    for name in layouts.SETS:
+        path = place / "set" / f"{name}.json"
+        content = json.loads(path.read_text())
+        points = ["nose", "left_eye", "right_eye"]
+        content["categories"] = [{"id": 1, "name": "face", "keypoints": points}]
+        path.write_text(json.dumps(content))
+    job, code = init("keypoint_detection", "--data", "set")
+    assert code == 0
+    assert head_of(job)["keypoints"] == ["nose", "left_eye", "right_eye"]
+    assert head_of(job)["flip_pairs"] == [["left_eye", "right_eye"]]
+
+
+# ---- What it says and writes ----
+
+
+def test_the_next_commands_are_told(place, capsys):
+    layouts.as_native(place / "cells")
+    job, _ = init(DETECTION, "--data", "cells")
+    said = capsys.readouterr().out
+    assert job["name"] == "cells"
+    assert "next: specc data job.json\n      specc build job.json\n" in said
+    assert f"python {Path('generated', 'cells', 'train.py')}" in said
+
+
+def test_a_job_is_small_and_readable(place):
+    layouts.as_native(place / "cells")
+    init(DETECTION, "--data", "cells")
+    assert Path("job.json").read_text("utf-8") == """{
+  "version": 1,
+  "name": "cells",
+  "data": {"train": "cells/train", "validation": "cells/val", "resolution": [128, 160]},
+  "model": {"heads": [{"task": "object_detection", "categories": ["a"]}]},
+  "trainer": {"max_iterations": 300, "batch_size": 2}
+}
+"""
+
+
+def test_long_lists_are_filled_line_by_line():
+    names = [f"category {i}" for i in range(100)]
+    job = {"model": {"heads": [{"task": "x", "categories": names, "empty": []}]}}
+    text = job_text(job)
+    assert json.loads(text) == job
+    assert max(map(len, text.splitlines())) <= COLUMNS
+    assert len(text.splitlines()) < 40
+
+
+def test_a_job_is_never_overwritten_unasked(place, capsys):
+    layouts.as_native(place / "set")
+    Path("job.json").write_text("mine")
+    assert run_cli(["init", DETECTION, "--data", "set"]) == 1
+    assert "error[E423]: `job.json` is there already" in capsys.readouterr().err
+    assert Path("job.json").read_text() == "mine"
+    assert run_cli(["init", DETECTION, "--data", "set", "--force"]) == 0
+    assert run_cli(["init", DETECTION, "--data", "set", "-o", "a/b/c.json"]) == 0
+    assert json.loads(Path("a/b/c.json").read_text())["name"] == "set"
+
+
+# ---- What it refuses ----
+
+
+def test_an_unknown_task(place, capsys):
+    assert run_cli(["init", "object_detecton", "--data", "."]) == 1
+    assert "did you mean `object_detection`?" in capsys.readouterr().err
+    layouts.as_native(place / "set")
+    assert run_cli(["init", "Object detection", "--data", "set"]) == 0
+
+
+@pytest.mark.parametrize(
+    "task, path, said",
+    [
+        (DETECTION, "nowhere", "there is no `nowhere`"),
+        (DETECTION, "empty", "looked for metadata.yaml beside images/"),
+        (DETECTION, ".", "help: name a folder in it: set"),
+        ("regression", "set", "it holds object_detection (native: "),
+        ("autoencoding", "empty", "looked for images/"),
+    ],
+)
+def test_no_dataset(place, capsys, task, path, said):
+    layouts.as_native(place / "set")
+    (place / "empty").mkdir()
+    assert run_cli(["init", task, "--data", path]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error[E421]: ") and said in error
+    assert not Path("job.json").exists()
+
+
+def test_several_datasets(world, place, capsys):
+    shapes_ = world / "shapes"
+    assert run_cli(["init", CLASSES, "--data", str(shapes_)]) == 1
+    error = capsys.readouterr().err
+    assert "error[E422]: " in error and "2 datasets for" in error
+    assert "add --labels backgrounds.yaml or --labels counts.yaml" in error
+    layouts.as_coco(place / "set")
+    layouts.as_yolo(place / "set")
+    assert run_cli(["init", DETECTION, "--data", "set"]) == 1
+    assert "add --format coco or --format yolo" in capsys.readouterr().err
+    assert run_cli(["init", DETECTION, "--data", "set", "--format", "yolo"]) == 0
+
+
+@pytest.mark.parametrize(
+    "name, content, said",
+    [
+        ("metadata.yaml", "task: [", "not YAML"),
+        ("metadata.yaml", "{task: object detection}", "lacks categories"),
+        ("metadata.yaml", "{task: object detection, categories: a}", "list of names"),
+        ("metadata.yaml", "&a [*a, *a]", "values, the limit is"),
+        ("metadata.yaml", "\x00", "not YAML"),
+        ("metadata.yaml", "!!python/object/apply:os.system [exit]", "not YAML"),
+        ("metadata.json", "[" * 100_000, "not JSON"),
+        ("metadata.json", "\ufeff{", "not JSON"),
+    ],
+)
+def test_a_broken_file_is_named(place, capsys, name, content, said):
+    layouts.save(place / "set" / "images" / "0.png")
+    (place / "set" / name).write_text(content, "utf-8")
+    assert run_cli(["init", DETECTION, "--data", "set"]) == 1
+    error = capsys.readouterr().err
+    assert "error[E421]: " in error and said in error, error
+
+
+@pytest.mark.parametrize("place_of_train", ["/etc", "../..", "images/../.."])
+def test_yolo_may_not_lead_out_of_its_folder(place, capsys, place_of_train):
+    layouts.as_yolo(place / "set")
+    text = f"train: {place_of_train}\nnames: [a, b]\n"
+    (place / "set" / "data.yaml").write_text(text)
+    assert run_cli(["init", DETECTION, "--data", "set"]) == 1
+    assert "leads out of its folder" in capsys.readouterr().err
+
+
+def test_coco_whose_images_a_job_would_not_find(place, capsys):
+    layouts.as_coco(place / "set")
+    (place / "set" / "images").rename(place / "set" / "elsewhere")
+    assert run_cli(["init", DETECTION, "--data", "set"]) == 1
+    assert "where a job looks" in capsys.readouterr().err
+
+
+def test_images_that_cannot_be_read(place, capsys):
+    native(place / "set", {"0.png": []}, categories=["a"])
+    for path in (place / "set" / "images").iterdir():
+        path.write_bytes(b"")
+    assert run_cli(["init", DETECTION, "--data", "set"]) == 1
+    assert "none of 4 images in `set` can be read" in capsys.readouterr().err
+
+
+def test_too_few_identities_to_hold_some_out(place, capsys):
+    layouts.as_folders(place / "set")
+    assert run_cli(["init", "metric_learning", "--data", "set/train"]) == 1
+    assert "error[E393]: " in capsys.readouterr().err
+
+
+def test_missing_packages_are_told(place, capsys, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert run_cli(["init", DETECTION, "--data", "."]) == 1
+    error = capsys.readouterr().err
+    assert "error[E424]: " in error and "pip install 'specc[train]'" in error
+
+
+# ---- Parts ----
+
+
+@pytest.mark.parametrize(
+    "names, expected",
+    [
+        (["val", "train", "test"], ("train", "val")),
+        (["Training", "test"], ("Training", "test")),
+        (["instances_train2017", "instances_val2017"], ("instances_train2017",) * 1),
+        (["trains", "trail"], (None,)),
+        ([], (None, None)),
+    ],
+)
+def test_sets_by_their_names(names, expected):
+    assert pair(names)[: len(expected)] == expected
+
+
+def test_ranges_end_at_round_numbers():
+    assert nice_range(4.3424, 6.7677) == [4.3, 6.8]
+    assert nice_range(0, 1) == [0.0, 1.0]
+    low, high = nice_range(-1e-7, 1e9)
+    assert low <= -1e-7 and high >= 1e9
+
+
+@pytest.mark.parametrize(
+    "names, expected",
+    [
+        (["left_eye", "right_eye"], [["left_eye", "right_eye"]]),
+        (["LEye", "REye"], None),
+        (["eye.L", "eye.R", "nose"], [["eye.L", "eye.R"]]),
+        (["leftEye", "rightEye"], [["leftEye", "rightEye"]]),
+        (["left_eye", "right_eye", "left_ear"], None),
+        (["p00", "p01"], None),
+    ],
+)
+def test_pairs_of_keypoints(names, expected):
+    assert left_and_right(names) == expected
+
+
+def test_a_name_comes_from_the_folder():
+    assert name_of(Path("/data/My Cells (2)/train")) == "my-cells-2"
+    assert name_of(Path("/9/train")) == "model"
+
+
+# ---- Real data ----
+
+REAL_TASKS = [
+    ("bccd", DETECTION),
+    ("bccd_voc", DETECTION),
+    ("camvid", "semantic_segmentation"),
+    ("captcha", "scene_text_recognition"),
+    ("captcha", "autoregressive_text_recognition"),
+    ("cifar10", CLASSES),
+    ("cifar10", "autoencoding"),
+    ("cifar10", "view_invariance_learning"),
+    ("coco128_yolo", DETECTION),
+    ("coco_panoptic", "panoptic_segmentation"),
+    ("faces", "keypoint_detection"),
+    ("houses", "regression"),
+    ("nuclei", "instance_segmentation"),
+    ("omniglot", "metric_learning"),
+    ("rgbd", "depth_estimation"),
+    ("sudoku", "quadrilateral_detection"),
+    ("tiles", "autoencoding"),
+]
+
+
+@NEEDS_REAL
+@pytest.mark.parametrize("folder, task", REAL_TASKS)
+def test_real_data(place, folder, task):
+    job, code = init(task, "--data", REAL.absolute() / folder)
+    assert code == 0
+    assert head_of(job)["task"] == task and job["data"]["validation"]
+    assert analyse(json.dumps(job).encode())[2] == []
