@@ -22,11 +22,9 @@ from specc import probe, resources, verify
 from specc.build import Compiled, analyse, compile_job
 from specc.cost import summarize
 from specc.format import MODE
-from specc.job import Job, source_of
 from specc.plan import plan
 from specc.plan_source import COLUMNS
 from specc.render import environment, render
-from specc.tasks import tasks_of
 
 TEMPLATES = resources.names("templates")
 
@@ -301,20 +299,13 @@ def rendered_job(given: dict) -> Compiled:
     """As compile_job, but without black, which takes most of its time."""
     job, graph, findings = analyse(json.dumps(given).encode())
     assert not [finding for finding in findings if finding.is_error]
-    page = plan(job, graph, has_contract(job))
+    page = plan(job, graph, tests=True)
     files = render(page)
     return Compiled(job, files, (), summarize(job, graph), page.model_class)
 
 
 def compiled_with_tests(choice: dict) -> Compiled:
-    """With a contract, where all of its tasks have one."""
-    data = json.dumps(job_of(choice)).encode()
-    return compile_job(data, tests=has_contract(analyse(data)[0]))
-
-
-def has_contract(job: Job) -> bool:
-    places = {source_of(job, head).train for head in job.heads}
-    return len(places) == 1 and all(task.contract for task in tasks_of(job))
+    return compile_job(json.dumps(job_of(choice)).encode(), tests=True)
 
 
 def check_code(compiled: Compiled, folder: Path, capsys) -> None:

@@ -235,7 +235,7 @@ def converted_task(
         coco_docstring=source.coco_docstring,
         coco_folder=source.coco_folder,
         requirements=(*task.requirements, *reading.requirements),
-        contract=None,
+        annotated=source.annotated,
     )
     return replace(made, **compared)
 

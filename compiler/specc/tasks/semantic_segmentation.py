@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from specc.job import SemanticSegmentation
+from specc.job import Head, SemanticSegmentation
 from specc.plan_source import constant, literal
-from specc.tasks.contract import PREDICTED, HeadContract
+from specc.tasks.contract import (
+    PREDICTED,
+    Annotations,
+    HeadContract,
+    colors_of,
+)
 from specc.tasks.maps import (
     OWN_PIXELS,
     PLACING,
@@ -55,21 +60,17 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
     )
 
 
-def contract(head: SemanticSegmentation, names: str) -> HeadContract:
-    colors, folder = f"colors_of({literal(head.name)})", literal(f"{head.name}-maps")
+def contract(head: SemanticSegmentation) -> HeadContract:
+    return HeadContract(found={"categories": PREDICTED}, tells=len(head.categories) > 1)
+
+
+def annotated(head: Head, names: str) -> Annotations:
+    (colors, section), folder = colors_of(head, names), literal(f"{head.name}-maps")
     place = f"folder / {folder}, number, height, width"
-    entry = f'"categories": [*{names}], "colors": dict(zip({names}, {colors}))'
-    task = '"task": "semantic segmentation"'
-    return HeadContract(
+    return Annotations(
         label=f"some_class_map({place}, {colors})",
-        found={"categories": PREDICTED},
-        sections=(
-            "contract/some_class_map",
-            "contract/colors_of",
-            "contract/save_map",
-        ),
-        metadata=f'{{{task}, {entry}, "annotations": {folder}}}',
-        tells=len(head.categories) > 1,
+        sections=("contract/some_class_map", section, "contract/save_map"),
+        entry={"colors": f"dict(zip({names}, {colors}))", "annotations": folder},
     )
 
 
@@ -110,4 +111,5 @@ TASK = Task(
     metrics=("evaluate/class_map_metrics",),
     drawings=("draw/class_map", "draw/save_class_map"),
     contract=contract,
+    annotated=annotated,
 )

@@ -114,8 +114,8 @@ def make_dataset(net: ModuleType, folder: Path):
         {
             "task": "semantic segmentation",
             "categories": [*net.REGIONS_CATEGORIES],
-            "colors": dict(zip(net.REGIONS_CATEGORIES, colors_of("regions"))),
             "annotations": "regions-maps",
+            "colors": dict(zip(net.REGIONS_CATEGORIES, colors_of("regions"))),
         },
         {
             "task": "multiclass classification",
