@@ -90,6 +90,7 @@ TASK = Task(
         "dataset/yaml",
     ),
     parsers=("dataset/parse_inspection", "dataset/parse_map"),
+    on_normal_images=True,
     training_note="A set to train on needs neither annotations nor masks.",
     placing=(
         "data/draw_defect",

@@ -124,6 +124,7 @@ class Task:
     label_types: tuple[str, ...] = ()
     metadata: tuple[str, ...] = ()  # lines of an example, beside the task
     unlabelled: bool = False  # it needs images alone
+    on_normal_images: bool = False  # it trains on these, and on defects drawn into them
     in_folder: bool = False  # its annotations are files, an image each
     readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by format
     coco_what: str = "boxes"  # annotations of a COCO file, in words
