@@ -88,6 +88,11 @@ CONVERTED = {
             head("semantic_segmentation", NAMES, colors=COLORS),
             "native",
         ),
+        (
+            "panoptic_segmentation",
+            head("semantic_segmentation", NAMES, colors=COLORS),
+            "coco",
+        ),
         ("object_detection", head("quadrilateral_detection", NAMES), "native"),
         ("object_detection", TAGS, "native"),
         ("object_detection", TAGS, "coco"),

@@ -40,6 +40,7 @@ CONVERTED = [  # a head, and the task that its dataset's annotations are for
     ("tags", "semantic segmentation"),
     ("tags", "multiclass classification"),
     ("mask", "panoptic segmentation"),
+    ("region", "panoptic segmentation"),
     ("face", "multiclass classification"),
 ]
 HEADS = {
@@ -79,11 +80,12 @@ HEADS = {
     **{f"{name} from {source}": [name] for name, source in CONVERTED},
 }
 FORMATS = {
-    "native": set(HEADS),
+    "native": set(HEADS) - {"region from panoptic segmentation"},  # see coco
     "folders": {"classifier", "two classifiers", "embedder"},
     "coco": {
         *("detector", "two detectors", "keypoints", "masks", "masks of two kinds"),
         *("things and stuff", "mask from panoptic segmentation"),
+        "region from panoptic segmentation",
     },
     "voc": {"detector", "two detectors"},
     "yolo": {"detector", "two detectors", "masks"},

@@ -189,7 +189,7 @@ def known_failure(error: Exception, workers: int) -> str:
 def with_defects(
     samples: list[Sample], folder: Path, rank: int, world: int
 ) -> list[Sample]:
-    """The samples, and a copy of each with a drawn defect, which the first process writes
+    """The samples, and a copy of each with a drawn defect, which process 0 writes
     into the folder: on normal images alone there is nothing to measure."""
     folder.mkdir(parents=True, exist_ok=True)
     copies = []
@@ -209,7 +209,7 @@ def with_defects(
 def with_clear_defect(
     image: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The image with a defect, and where; of those that training draws some hardly show."""
+    """The image with a defect that shows, as not all of training do, and where."""
     while True:
         canvas = image.copy()
         defect = draw_defect(canvas, rng)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from specc.job import Head, SemanticSegmentation
 from specc.plan_source import constant, literal
 from specc.tasks.contract import (
@@ -29,7 +31,9 @@ MODES_LINE = constant("COLOR_MODES", MODES, "Pillow's, of maps that have colors"
 
 def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
     names, colors = code.constant, f"{code.prefix}COLORS"
+    native = code.format == "native"  # else of COCO's panoptic segments
     truth = f"read_categories({code.labels}, {colors})"
+    truth = truth if native else f"read_segments({code.labels})"
     file = colors_file(code, head.colors)
     return HeadExpressions(
         construction=f"SegmentationHead({code.widths}, {head.channels}, len({names}))",
@@ -55,7 +59,7 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
         dataset_constants=(
             colors_constant(code, head.colors),
             MODES_LINE,
-            SUFFIXES_LINE,
+            *((SUFFIXES_LINE,) if native else ()),
         ),
     )
 
@@ -74,12 +78,17 @@ def annotated(head: Head, names: str) -> Annotations:
     )
 
 
+def variant(head: SemanticSegmentation) -> Task:
+    return OF_SEGMENTS if head.data and head.data.format == "coco" else TASK
+
+
 TASK = Task(
     title="semantic segmentation",
     model_class="Segmenter",
     output_type="Tensor",
     returns="logits (B, categories, h, w)",
     plan=plan,
+    variant=variant,
     names="categories",
     counted=("category", "categories"),
     classes=("heads/segmentation", "heads/map_decoder"),
@@ -112,4 +121,10 @@ TASK = Task(
     drawings=("draw/class_map", "draw/save_class_map"),
     contract=contract,
     annotated=annotated,
+)
+OF_SEGMENTS = replace(
+    TASK,
+    label="SegmentMap",
+    label_types=("dataset/segment_map",),
+    placing=(*PLACING, "data/read_segments", "data/resized_map"),
 )
