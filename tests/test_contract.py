@@ -288,6 +288,7 @@ def test_other_faults_break_it(edit, test, tmp_path):
 
 # ---- What is emitted ----
 
+
 def test_every_task_has_a_contract():
     assert all(task.contract for task in TASKS.values())
 

@@ -188,7 +188,7 @@ def samples_of(folder: Path, root: Path) -> tuple[ModuleType, list, list]:
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[] if number % 4 == 0 else [pytest.mark.soak])
+        pytest.param(name, marks=[] if number % 6 == 0 else [pytest.mark.soak])
         for number, name in enumerate(ALL)
     ],
 )

@@ -150,13 +150,19 @@ def only(world: Path, place: Path, task: str) -> Path:
     [
         ("panoptic segmentation", DETECTION, list(shapes.CATEGORIES)),
         ("panoptic segmentation", "instance_segmentation", list(shapes.CATEGORIES)),
-        (
+        ("keypoint detection", DETECTION, ["instance"]),
+        pytest.param(
             "panoptic segmentation",
             "semantic_segmentation",
             ["background", *shapes.CATEGORIES],
+            marks=pytest.mark.soak,
         ),
-        ("keypoint detection", DETECTION, ["instance"]),
-        ("quadrilateral detection", DETECTION, list(shapes_points.QUADRILATERALS)),
+        pytest.param(
+            "quadrilateral detection",
+            DETECTION,
+            list(shapes_points.QUADRILATERALS),
+            marks=pytest.mark.soak,
+        ),
     ],
 )
 def test_native_annotations_become_others(world, place, source, task, names):

@@ -64,7 +64,13 @@ def test_other_processes_write_none_of_them(modules, place, tmp_path):
     assert first == second and len(list((tmp_path / "defects").iterdir())) == 4
 
 
-@pytest.mark.parametrize("heads", [(HEAD, KIND), (HEAD, HEAD | {"name": "more"}, KIND)])
+@pytest.mark.parametrize(
+    "heads",
+    [
+        (HEAD, KIND),
+        pytest.param((HEAD, HEAD | {"name": "more"}, KIND), marks=pytest.mark.soak),
+    ],
+)
 def test_only_images_that_are_known_to_be_normal_get_copies(heads, place, tmp_path):
     """An image that other heads alone have labels for may hold anything."""
     modules = modules_of(make(tmp_path / "both", *heads))
