@@ -27,7 +27,8 @@ HELD_OUT = 0.6  # of the images, where validation has no set of its own: again o
 LEAST, AS_IN_THE_JOB = "the least that all levels allow", "as the job has them"
 OF_A_SET = "a set; two processes cannot halve them"
 OF_SETS = "a set, and one more of the last: two processes cannot halve all"
-OF_SPLIT_SETS = "a set, and one more of the last; an odd number is held out"
+OF_PARTS = "a set, of which 3/5 are held out where there is no other"
+OF_PARTS_AND_SETS = "a set, one more of the last: an odd number is for validation"
 OF_ALL = "which 3/5 are held out; two processes cannot halve these"
 IDENTITIES = 11  # images where whole identities are held out: two images of most
 OF_IDENTITIES = "identities, of which some are held out"
@@ -159,7 +160,8 @@ def _images(job: Job, readers: tuple[Reader, ...]) -> dict[str, Any]:
     if head_of_identities(job) is not None:
         return {"images": max(IDENTITIES, images), "images_note": OF_IDENTITIES}
     images = 3 * images if images > FEW else images
-    return {"images": images, "images_note": OF_SPLIT_SETS if even else OF_ALL}
+    several = OF_PARTS_AND_SETS if even else OF_PARTS
+    return {"images": images, "images_note": several if readers[1:] else OF_ALL}
 
 
 def _found(job: Job, summary: Summary) -> dict[str, dict[str, Shape]]:

@@ -36,7 +36,7 @@ class MadeDataset:
     names: str
     category: str  # of all instances, if the names are of their keypoints
     polygons: bool  # whether its labels are polygons, not boxes
-    things: str  # indices of its names that are things
+    things: str  # a list of its names that are things
     metadata: str  # of metadata.yaml
     sizes: str  # where labels need them, the names that a made image's go to
     sections: tuple[str, ...]  # templates of the functions that make labels
@@ -125,7 +125,7 @@ def _entry(one: Made) -> str:
         entry[task.dataset_key or task.names] = f"[*{one.names}]"
     entry |= {"annotations": literal(f"{head.name}.yaml")} | one.annotations.entry
     if things := one.annotations.things:
-        entry["things"] = f"[{one.names}[i] for i in {things}]"
+        entry["things"] = things
     return mapping(entry.items())
 
 
@@ -174,6 +174,5 @@ def _joined(whole: Made, part: Made) -> Made:
     """Annotations that serve a head, too, which reads a part of what they tell."""
     own, more = whole.annotations, part.annotations
     if _converts(whole) and own.whole and own.things:
-        things = f"map({whole.names}.index, {part.names})"
-        own = replace(own, things=things)
+        own = replace(own, things=f"[*{part.names}]")
     return replace(whole, annotations=replace(own, category=more.category))

@@ -112,9 +112,10 @@ def annotated(head: Head, names: str) -> Annotations:
     (colors, section), folder = colors_of(head, names), literal(f"{head.name}-maps")
     segments = f"some_segments(number, len({names}), height, width)"
     objects = not isinstance(head, OF_ALL_CATEGORIES)
-    things = f"range(len({names}))" if objects else "(0,)"
+    things = f"[*{names}]" if objects else f"[{names}[0]]"
     if isinstance(head, PanopticSegmentation):
-        things = f"{names.removesuffix('CATEGORIES')}THINGS"
+        indices = f"{names.removesuffix('CATEGORIES')}THINGS"
+        things = f"[{names}[i] for i in {indices}]"
     return Annotations(
         label=f"save_segments(folder / {folder}, number, {segments}, {colors})",
         sections=(
