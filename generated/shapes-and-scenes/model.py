@@ -475,8 +475,8 @@ def loss_terms(outputs: dict, targets: dict) -> dict[str, Tensor]:
 
 
 def rows_of(output: Tensor | tuple, rows: Tensor) -> Tensor | tuple:
-    """What a head says of some images, by their rows in its output: a tensor, or a named
-    tuple, whose fields may be such tuples again."""
+    """What a head says of some images, by their rows in its output: a tensor, or a
+    named tuple, whose fields may be such tuples again."""
     if isinstance(output, Tensor):
         return output[rows]
     fields = [field for field in output._fields if field not in SHARED]
