@@ -204,12 +204,6 @@ def test_every_conversion_of_the_table_is_possible():
         ("object_detection", head("instance_segmentation", ["a"]), "native", "E381"),
         ("keypoint_detection", head("object_detection", ["a", "b"]), "native", "E382"),
         ("object_detection", head("multilabel_classification", ["a"]), "csv", "E307"),
-        (
-            "panoptic_segmentation",
-            head("semantic_segmentation", ["a"], colors=[[1, 2, 3]]),
-            "coco",
-            "E307",
-        ),
     ],
 )
 def test_impossible_conversions_are_refused(source, one, format, said):

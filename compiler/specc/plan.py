@@ -253,9 +253,7 @@ def _partial(job: Job) -> dict[str, Any]:
         "partial": partial,
         "partial_note": PARTIAL_NOTE * partial,
         "chosen_rows": (
-            "rows_of(output, rows[head])"
-            if _has_tuples(job)
-            else "output[rows[head]]"
+            "rows_of(output, rows[head])" if _has_tuples(job) else "output[rows[head]]"
         ),
     }
 

@@ -88,7 +88,7 @@ def contract(head: KeypointDetection) -> HeadContract:
 def annotated(head: Head, names: str) -> Annotations:
     """Other heads name the one category of what has the keypoints, and any will do."""
     own, category = isinstance(head, KeypointDetection), f"{names}[0]"
-    names = names if own else literal(("hip", "head", "foot"))
+    names = names if own else literal(("head", "foot"))
     return Annotations(
         label=f"some_poses({names}, height, width)",
         sections=("contract/some_poses",),
