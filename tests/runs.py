@@ -9,11 +9,13 @@ import json
 import subprocess
 import sys
 import time
+from functools import lru_cache
 from pathlib import Path
 
 import torch
 from emitted_jobs import build, reads_levels
 from processes import environment
+from warm import Warm
 
 from specc import shapes, shapes_maps
 from specc.shapes_points import FLIP_PAIRS, KEYPOINTS, QUADRILATERALS
@@ -97,16 +99,17 @@ def one_core() -> dict[str, str]:
     return environment(**changes)
 
 
+@lru_cache(maxsize=1)
+def warm() -> Warm:
+    return Warm(one_core())
+
+
 def run(folder: Path, script: str, *arguments: object, code=0):
     """Run a script to its end in the folder above its own."""
-    done = subprocess.run(
-        command(folder, script, *arguments),
-        cwd=folder.parent,
-        env=one_core(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
+    if warm().has_ended:  # a script took too long
+        warm.cache_clear()
+    words = command(folder, script, *arguments)[1:]
+    done = warm().run(words, folder.parent, one_core(), PATIENCE)
     assert done.returncode == code, done.stderr[-3000:]
     return done
 
