@@ -75,7 +75,9 @@ def _identities(job: Job) -> list[Diagnostic]:
             findings.append(Diagnostic("E393", message, place, note=note, help=help))
         help = f"name a validation set in {where}"
         if others := [other.name for other in job.heads if other is not head]:
-            rules = f"heads `{head.name}` and `{others[0]}` hold images out by other rules"
+            rules = (
+                f"heads `{head.name}` and `{others[0]}` hold images out by other rules"
+            )
             place = (*path, "task")
             return [*findings, Diagnostic("E394", rules, place, note=note, help=help)]
         if job.data.group is not None:

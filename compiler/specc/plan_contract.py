@@ -10,7 +10,8 @@ import networkx as nx
 from specc.conversions import way_to
 from specc.cost import Summary, divisor, summarize
 from specc.diagnostics import fail
-from specc.graph import Shape, build_graph, prune
+from specc.graph import build_graph, prune
+from specc.scope import Shape
 from specc.job import Head, Job, source_of
 from specc.plan_heads import HeadPlan
 from specc.plan_readers import readers_of
