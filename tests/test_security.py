@@ -19,10 +19,10 @@ import yaml
 from emitted_jobs import CLASSES, DETECTION, GENERATED, NAMES
 from hypothesis import given
 from hypothesis import strategies as st
+from mixtures import QUICK, rendered
 from PIL import Image
 from small_data import box, native, picture
 from test_fuzz import drawn
-from test_mixtures import QUICK, rendered
 
 FOLDERS = sorted(path.parent for path in GENERATED.glob("*/job.json"))
 
