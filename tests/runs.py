@@ -22,6 +22,9 @@ from specc.shapes_points import FLIP_PAIRS, KEYPOINTS, QUADRILATERALS
 
 ITERATIONS, VALIDATIONS = 40, 4
 PATIENCE = 120  # seconds until a process counts as stuck
+BACKBONE = {
+    "name": "mobilenetv2_035"
+}  # a ResNet's checkpoints take longer than its steps
 FPN = {"kind": "fpn", "bottom_level": 3, "top_level": 5, "channels": 32}
 SHAPES = {
     "name": "shapes",
@@ -71,7 +74,7 @@ def make(folder: Path, *heads: dict, data=None, backbone=None, **trainer) -> Pat
         "name": folder.name,
         "data": own | (data or {}),
         "model": {
-            "backbone": backbone,
+            "backbone": backbone or BACKBONE,
             "neck": FPN if reads_levels(heads) else {"kind": "none"},
             "heads": heads,
         },

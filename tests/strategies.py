@@ -10,6 +10,7 @@ import copy
 import json
 import re
 import string
+from functools import cache
 from typing import Any
 
 from agreement import agreeing
@@ -60,6 +61,7 @@ LIKELY = {
 }
 
 
+@cache  # to build it takes longer than to draw from it
 def jobs() -> st.SearchStrategy[dict]:
     """Jobs that the schema accepts; of most the values agree too, so that they render."""
     drawn = values(bundled())
@@ -206,6 +208,7 @@ def _string(schema: dict) -> st.SearchStrategy[str]:
     return free_texts()
 
 
+@cache
 def free_texts() -> st.SearchStrategy[str]:
     """Texts made to break out of whatever they are put into; they hold the mark."""
     legal = [text for text in HOSTILE if not any(_is_control(char) for char in text)]
