@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from contracts import JOB, build
 from runs import SCENE
 
 from specc.record import CONTRACT
-from specc.tasks import TASKS
 
 BOTH = {CONTRACT, "state_dict.json"}
 
@@ -90,15 +88,3 @@ def test_help_says_that_it_stays(capsys):
     said = " ".join(capsys.readouterr().out.split())
     assert "--tests / --no-tests Write test_contract.py too" in said
     assert "[default: keep it where it is]" in said
-
-
-def test_a_task_without_a_contract_is_refused(job, monkeypatch, capsys):
-    name = "multilabel_classification"
-    monkeypatch.setitem(TASKS, name, replace(TASKS[name], contract=None))
-    head = {"name": "tags", "task": name, "labels": ["a", "b"]}
-    Path(job).write_text(json.dumps(JOB | {"model": {"heads": [head]}}))
-    assert build("--tests", job) == 1
-    said = capsys.readouterr().err
-    assert f"error[E410]: head `tags` learns {name}, `--tests` has no" in said
-    assert not Path("generated").exists()
-    assert build("--no-tests", job) == 0

@@ -13,7 +13,7 @@ from small_data import box, native
 from test_converted_formats import coco, save_pictures
 
 from specc import shapes
-from specc.build import analyse, compile_job
+from specc.build import analyse
 from specc.diagnostics import JobError
 from specc.resolved import as_job
 
@@ -109,14 +109,6 @@ def test_coco_files_of_two_tasks_are_read_by_two_readers():
         analyse(json.dumps(job(CLASSES, boxes, points | {"data": IN_COCO})).encode())
     other = points | {"data": IN_COCO | {"train": "other.json"}}
     analyse(json.dumps(job(CLASSES, boxes, other)).encode())
-
-
-@pytest.mark.parametrize("own", [FOLDERS, {"task": "metric_learning"}])
-def test_a_contract_makes_one_dataset_of_what_heads_learn(own):
-    heads = (DETECTION, CLASSES | {"data": own})
-    given = job(*heads, resolution=[128, 128])
-    with pytest.raises(JobError, match="E410"):
-        compile_job(json.dumps(given).encode(), tests=True)
 
 
 # ---- Runs ----

@@ -21,7 +21,7 @@ STEPS = (  # from the task of a dataset to one that needs to know less
     ("multiclass_classification", "multilabel_classification"),
 )
 _FORMATS = {  # of conversions that not every format of their first task allows
-    ("panoptic_segmentation", "semantic_segmentation"): ("native",),
+    ("semantic_segmentation", "multilabel_classification"): ("native",),
     ("multiclass_classification", "metric_learning"): ("native", "folders"),
 }
 

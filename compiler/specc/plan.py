@@ -43,7 +43,7 @@ from specc.tasks import once, task_of, tasks_of, templates
 MEAN = ("losses/mean_over_images", "losses/shared_total")
 PARTIAL_NOTE = """
 
-    A head learns from the images that are "labelled" for it, (B,) in its targets.
+    A head learns from the images whose rows are "labelled" in its targets.
     """
 TITLE_COLUMNS = 84  # of a docstring's first line, beside its quotes
 
@@ -253,9 +253,7 @@ def _partial(job: Job) -> dict[str, Any]:
         "partial": partial,
         "partial_note": PARTIAL_NOTE * partial,
         "chosen_rows": (
-            "rows_of(output, chosen[head])"
-            if _has_tuples(job)
-            else "output[chosen[head]]"
+            "rows_of(output, rows[head])" if _has_tuples(job) else "output[rows[head]]"
         ),
     }
 

@@ -34,6 +34,8 @@ class HeadPlan:
     own_pixels: str  # template: its results in pixels of the image
     names_key: str  # of its names in a dataset's metadata
     compared: str  # template: its names with those of a dataset's folders
+    coco_compared: str  # the same with those of a COCO file
+    coco_found: str  # which are these
     stack: str  # function that makes a batch of its targets
     always: bool  # whether all images train it, labelled or not
 
@@ -109,6 +111,8 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         ),
         names_key=task.dataset_key or task.names,
         compared=f"dataset/compare_folders{'_trained' * bool(task.training_note)}.py.jinja",
+        coco_compared=f"{task.coco_compared}.py.jinja",
+        coco_found=task.coco_found,
         stack=task.stack,
         always=task.unlabelled or task.views,
     )

@@ -22,10 +22,9 @@ EMPTY_CELLS = {  # with several heads or one
 SAID = (  # what templates use of a reader
     *("name", "template", "docstring", "title", "heads", "parameters", "note", "pair"),
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
-    *("columns", "columns_described", "empty_cells", "yolo_lines", "coco_key"),
-    "coco_compared",
+    *("columns", "columns_described", "empty_cells", "yolo_lines"),
 )
-SAID_OF_COCO = ("coco_what", "coco_names", "coco_found", "coco_item", "coco_images")
+SAID_OF_COCO = ("coco_what", "coco_names", "coco_item", "coco_images")
 
 
 @dataclass(frozen=True)
@@ -131,14 +130,6 @@ class Reader:
     def coco(self) -> Task:
         """What the heads of a COCO file have in common."""
         return self.tasks[0]
-
-    @property
-    def coco_key(self) -> str:
-        return self.coco.dataset_key or self.coco.names
-
-    @property
-    def coco_compared(self) -> str:
-        return f"{self.coco.coco_compared}.py.jinja"
 
     @property
     def yolo_lines(self) -> str:

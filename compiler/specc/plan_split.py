@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from specc.job import Job
+from specc.job import Job, source_of
 from specc.plan_source import Line, constant, literal
 
 IDENTITIES = 2  # of fewer, every answer is right: see recall in metric learning
@@ -52,9 +52,12 @@ def split_sections(job: Job) -> list[str]:
 
 
 def head_of_identities(job: Job):
-    """The head that is measured on identities never seen, or None."""
-    heads = [head for head in job.heads if head.task == "metric_learning"]
-    return heads[0] if heads else None
+    """The head for which identities are held out, not images; or None."""
+    for head in job.heads:
+        source = source_of(job, head)
+        if head.task == "metric_learning" and source.validation is None:
+            return head
+    return None
 
 
 def _found(group: str) -> str:

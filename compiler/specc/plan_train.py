@@ -90,11 +90,7 @@ def plan_train(job: Job) -> dict[str, Any]:
         "initializes": initializes,
         "initialization_template": f"train/{INITIALIZATIONS.get(start.kind)}.py.jinja",
         "initialize": call,
-        "few_images": (
-            "first_of_heads(training, args.overfit)"
-            if is_partial(job)
-            else "training[: args.overfit]"
-        ),
+        **_few_images(job),
         "load_weights": _load(local=start.weights is not None),
         "optimizer": _optimizer(trainer),
         "optimizer_sections": _optimizer_sections(trainer),
@@ -106,6 +102,36 @@ def plan_train(job: Job) -> dict[str, Any]:
         "told_window": ", wanted" if told else "",
         **_slurm(trainer.slurm),
     }
+
+
+def _few_images(job: Job) -> dict[str, Any]:
+    """What `--overfit` trains and validates on."""
+    pairs = zip(job.heads, tasks_of(job))
+    heads = tuple(head.name for head, task in pairs if task.on_normal_images)
+    few = "training[: args.overfit]"
+    return {
+        "few_images": (
+            "first_of_heads(training, args.overfit)" if is_partial(job) else few
+        ),
+        "draws_defects": bool(heads),
+        "overfit_template": f"train/overfit{'_defects' * bool(heads)}.py.jinja",
+        **_defects(heads, is_partial(job)),
+    }
+
+
+def _defects(heads: tuple[str, ...], partial: bool) -> dict[str, str]:
+    """Which samples get a copy with a defect for these heads, and its labels."""
+    inspection = "Inspection(True, mask)"
+    if len(heads) > 1:
+        known = f"head in sample.labels for head in {literal(heads)}"
+        each = f"for head in {literal(heads)} if head in sample.labels"
+        labels = f"{{head: {inspection} {each}}}"
+    else:
+        known = f"{literal(heads[0])} in sample.labels" if heads else ""
+        labels = mapping((head, inspection) for head in heads)
+    known = f"any({known})" if len(heads) > 1 else known
+    normal = f"(sample for sample in samples if {known})"
+    return {"normal_samples": normal if partial else "samples", "defect_labels": labels}
 
 
 def _best(job: Job) -> dict[str, str]:

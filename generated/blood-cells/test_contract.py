@@ -80,8 +80,8 @@ def net(code) -> ModuleType:
 def data(net, tmp_path_factory) -> Path:
     """The root of the datasets."""
     root = tmp_path_factory.mktemp("data")
-    for name in ("train", "validation"):
-        make_dataset(net, root / name)
+    make_dataset(net, root / "train")
+    make_dataset(net, root / "validation")
     return root
 
 

@@ -453,12 +453,12 @@ def mean_over_images(losses: Tensor) -> Tensor:
 def loss_terms(outputs: dict, targets: dict) -> dict[str, Tensor]:
     """The terms of the loss, "<head>/loss/<term>"; their sum is the loss.
 
-    A head learns from the images that are "labelled" for it, (B,) in its targets.
+    A head learns from the images whose rows are "labelled" in its targets.
     """
-    chosen = {head: of_head["labelled"] for head, of_head in targets.items()}
-    outputs = {head: rows_of(output, chosen[head]) for head, output in outputs.items()}
+    rows = {head: of_head["labelled"] for head, of_head in targets.items()}
+    outputs = {head: rows_of(output, rows[head]) for head, output in outputs.items()}
     targets = {
-        head: {name: x[chosen[head]] for name, x in of_head.items()}
+        head: {name: x[rows[head]] for name, x in of_head.items() if name != "labelled"}
         for head, of_head in targets.items()
     }
     weights = {"shapes": 1.0, "regions": 1.0, "scene": 0.5}
@@ -474,13 +474,13 @@ def loss_terms(outputs: dict, targets: dict) -> dict[str, Tensor]:
     }
 
 
-def rows_of(output: Tensor | tuple, chosen: Tensor) -> Tensor | tuple:
-    """What a head says of some images: of its output, a tensor or a named tuple, whose
-    fields may be such tuples again."""
+def rows_of(output: Tensor | tuple, rows: Tensor) -> Tensor | tuple:
+    """What a head says of some images, by their rows in its output: a tensor, or a
+    named tuple, whose fields may be such tuples again."""
     if isinstance(output, Tensor):
-        return output[chosen]
+        return output[rows]
     fields = [field for field in output._fields if field not in SHARED]
-    return output._replace(**{f: rows_of(getattr(output, f), chosen) for f in fields})
+    return output._replace(**{f: rows_of(getattr(output, f), rows) for f in fields})
 
 
 # ---- Inference ----

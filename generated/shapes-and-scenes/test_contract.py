@@ -84,8 +84,8 @@ def net(code) -> ModuleType:
 def data(net, tmp_path_factory) -> Path:
     """The root of the datasets."""
     root = tmp_path_factory.mktemp("data")
-    for name in ("train", "validation"):
-        make_dataset(net, root / name)
+    make_dataset(net, root / "train")
+    make_dataset(net, root / "validation")
     return root
 
 
@@ -114,8 +114,8 @@ def make_dataset(net: ModuleType, folder: Path):
         {
             "task": "semantic segmentation",
             "categories": [*net.REGIONS_CATEGORIES],
-            "colors": dict(zip(net.REGIONS_CATEGORIES, colors_of("regions"))),
             "annotations": "regions-maps",
+            "colors": dict(zip(net.REGIONS_CATEGORIES, colors_of("regions"))),
         },
         {
             "task": "multiclass classification",

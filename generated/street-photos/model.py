@@ -244,12 +244,12 @@ def shared_total(total: Tensor) -> Tensor:
 def loss_terms(outputs: dict, targets: dict) -> dict[str, Tensor]:
     """The terms of the loss, "<head>/loss/<term>"; their sum is the loss.
 
-    A head learns from the images that are "labelled" for it, (B,) in its targets.
+    A head learns from the images whose rows are "labelled" in its targets.
     """
-    chosen = {head: of_head["labelled"] for head, of_head in targets.items()}
-    outputs = {head: output[chosen[head]] for head, output in outputs.items()}
+    rows = {head: of_head["labelled"] for head, of_head in targets.items()}
+    outputs = {head: output[rows[head]] for head, output in outputs.items()}
     targets = {
-        head: {name: x[chosen[head]] for name, x in of_head.items()}
+        head: {name: x[rows[head]] for name, x in of_head.items() if name != "labelled"}
         for head, of_head in targets.items()
     }
     weights = {"tags": 1.0, "traffic": 0.5}

@@ -16,16 +16,18 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.distributed as dist
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from checkpoints import Log, fingerprint, resume, save
-from data import BATCH_SIZE, ImageError, training_batches
-from dataset import read_datasets
+from data import BATCH_SIZE, ImageError, draw_defect, letterbox, training_batches
+from dataset import Inspection, Sample, read_datasets
 from evaluate import calibrate, evaluate
 from model import HEIGHT, WIDTH, AnomalyDetector, loss_terms
 
@@ -181,6 +183,41 @@ def known_failure(error: Exception, workers: int) -> str:
     raise error
 
 
+# ---- A few images ----
+
+
+def with_defects(
+    samples: list[Sample], folder: Path, rank: int, world: int
+) -> list[Sample]:
+    """The samples, and a copy of each with a drawn defect, which process 0 writes
+    into the folder: on normal images alone there is nothing to measure."""
+    folder.mkdir(parents=True, exist_ok=True)
+    copies = []
+    for number, sample in enumerate(samples):
+        path, mask = folder / f"{number}.png", folder / f"{number}-mask.png"
+        labels = {"defects": Inspection(True, mask)}
+        copies.append(Sample(path, HEIGHT, WIDTH, labels))
+        if rank == 0:
+            rng = np.random.default_rng(number)
+            canvas, defect = with_clear_defect(letterbox(sample), rng)
+            Image.fromarray(canvas.squeeze()).save(path)
+            Image.fromarray(defect).save(mask)
+    agree(world, 0)  # no process goes on before they are written
+    return samples + copies
+
+
+def with_clear_defect(
+    image: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The image with a defect that shows, as not all of training do, and where."""
+    while True:
+        canvas = image.copy()
+        defect = draw_defect(canvas, rng)
+        change = np.abs(np.float32(canvas) - image)[defect]
+        if change.size and change.mean() > 25:
+            return canvas, defect
+
+
 # ---- Training ----
 
 
@@ -195,7 +232,8 @@ def main(args: argparse.Namespace) -> int:
         raise SystemExit(f"{last} exists: add --resume or choose another --output")
     training, validation = read_datasets(args.data)
     if args.overfit:  # can the model learn a few images by heart?
-        training = validation = training[: args.overfit]
+        training = training[: args.overfit]
+        validation = with_defects(training, args.output / "defects", rank, world)
 
     torch.manual_seed(args.seed)
     model = AnomalyDetector().to(device, memory_format=torch.channels_last)
@@ -327,8 +365,8 @@ if __name__ == "__main__":
         "--overfit",
         type=int,
         metavar="N",
-        help="train and validate on the first N training images: a working job learns "
-        "them by heart",
+        help="train on the first N training images, validate on these and on a copy of "
+        "each with a drawn defect: a working job tells them apart",
     )
     args = parser.parse_args()
     if args.max_iterations < 1 or args.workers < 0 or not 0 <= args.seed < 2**32:

@@ -34,13 +34,14 @@ def _of_files(paths: list[Path]) -> Iterator[Found]:
     for task, named in by_task.items():
         train, validation = pair(list(named))
         if train is None and len(named) == 1:
-            train = next(iter(named))
+            train, validation = next(iter(named)), None
         if train is None:
             continue
         path, held_out = named[train], named.get(validation) if validation else None
         options = _options(task, contents[path])
         images = tuple(_images(path, contents[path], task))
-        yield Found("coco", task, path, held_out, options, images)
+        category = _category(contents[path]) if task == "keypoint_detection" else ""
+        yield Found("coco", task, path, held_out, options, images, category=category)
 
 
 def _content(path: Path) -> dict | None:
@@ -78,6 +79,12 @@ def _options(task: str, content: dict) -> dict[str, Any]:
         colors = _colors(categories)
         return {"categories": names, "colors": colors, "things": things}
     return {"categories": names}
+
+
+def _category(content: dict) -> str:
+    """The name of the only category; "" where there are several."""
+    names = [str(c["name"]) for c in _dicts(content["categories"]) if "name" in c]
+    return names[0] if len(names) == 1 else ""
 
 
 def _colors(categories: list[dict]) -> list[list[int]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specc.datasets import coco, layouts, native
+from specc.datasets.become import become, formats_to, nearest
 from specc.datasets.files import Unreadable, folders_in, require
 from specc.datasets.found import Found
 from specc.diagnostics import fail
@@ -68,20 +69,34 @@ def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
 
 
 def choose(path: Path, task: str, form: str | None, labels: str | None) -> Found:
-    """The one dataset for a task. Raises JobError E421, E422."""
-    formats = head(task)["x-formats"]
-    wanted = [name for name in FINDERS if name in formats and form in (None, name)]
-    searched = search(path, wanted)
-    fitting = [
-        found
-        for found in searched.found
-        if found.task == task and labels in (None, found.labels)
-    ]
-    if not fitting:
-        _none(path, task, wanted, searched, labels)
-    if len(fitting) > 1:
-        _several(path, task, fitting)
-    return fitting[0]
+    """The one dataset for a task, or else the one that can become such a dataset.
+    Raises JobError E421, E422."""
+
+    def searched(formats: Sequence[str]) -> Search:
+        return search(
+            path, [name for name in FINDERS if name in formats and form in (None, name)]
+        )
+
+    def fitting(found: list[Found]) -> list[Found]:
+        return [one for one in found if labels in (None, one.labels)]
+
+    own = head(task)["x-formats"]
+    found = [one for one in fitting(searched(own).found) if one.task == task]
+    if found:
+        return _only(path, f"for {task}", found)
+    formats = [*own, *formats_to(task)]
+    everything = searched(formats)
+    found = nearest(fitting(everything.found), task)
+    if not found:
+        _none(path, task, formats, everything, labels)
+    return become(_only(path, f"that can become one for {task}", found), task)
+
+
+def _only(path: Path, what: str, found: list[Found]) -> Found:
+    """Raises JobError E422 where there are several."""
+    if len(found) > 1:
+        _several(path, what, found)
+    return found[0]
 
 
 def natural(searched: Search) -> list[Found]:
@@ -102,7 +117,8 @@ def _none(
 ) -> None:
     """Raise JobError E421."""
     unlabelled = TASKS[task].unlabelled
-    places = [UNLABELLED] if unlabelled else [LOOKED_FOR[name] for name in formats]
+    looked = [] if unlabelled else [LOOKED_FOR[name] for name in dict.fromkeys(formats)]
+    places = looked or [UNLABELLED]
     note = f"looked for {listed(places, 'and')}"
     others = [f for f in searched.found if f.task != task or labels]
     if searched.problems:
@@ -124,11 +140,16 @@ def _searched_below(path: Path, task: str, formats: list[str]) -> list[str]:
     return [
         folder.name
         for folder in folders_in(path)[:SUBFOLDERS]
-        if any(found.task == task for found in search(folder, formats).found)
+        if _holds(search(folder, formats).found, task)
     ]
 
 
-def _several(path: Path, task: str, fitting: list[Found]) -> None:
+def _holds(found: list[Found], task: str) -> bool:
+    """Whether one of these is for a task, or can become such a dataset."""
+    return any(one.task == task for one in found) or bool(nearest(found, task))
+
+
+def _several(path: Path, what: str, fitting: list[Found]) -> None:
     """Raise JobError E422."""
     formats = list(dict.fromkeys(found.format for found in fitting))
     labels = list(dict.fromkeys(found.labels for found in fitting if found.labels))
@@ -140,5 +161,5 @@ def _several(path: Path, task: str, fitting: list[Found]) -> None:
     else:
         help = f"name one of them by --data: {listed(places[:8], 'or')}"
     note = "; ".join(found.says for found in fitting[:8])
-    message = f"`{path}` holds {len(fitting)} datasets for {task}"
+    message = f"`{path}` holds {len(fitting)} datasets {what}"
     fail("E422", message, note=note, help=help)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ class Found:
 
     ``options`` are those of a head of ``task``: its categories and so on. ``labels``
     tells it from others of the same task in the same place: a file of annotations, a
-    column. ``longest`` is the length of the longest text, in tokens.
+    column. ``longest`` is the length of the longest text, in tokens. ``way`` leads from
+    the task of its annotations to ``task``, where they are converted.
     """
 
     format: str
@@ -28,7 +29,8 @@ class Found:
     images: tuple[Path, ...]  # of the training set
     labels: str = ""
     longest: int = 0
-    notes: tuple[str, ...] = field(default=())
+    category: str = ""  # of all instances, where keypoints are named alone
+    way: tuple[str, ...] = ()
 
     @property
     def says(self) -> str:

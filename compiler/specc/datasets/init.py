@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from specc import jobfiles
+from specc.datasets.become import in_words
 from specc.datasets.find import choose
 from specc.datasets.found import Found
 from specc.datasets.layout import job_text
@@ -66,6 +67,8 @@ def _say_found(found: Found, job: dict) -> None:
     if found.validation is None and found.task == "metric_learning":
         held_out = "none found: a tenth of the identities is held out, by a seed"
     _say("validation", str(found.validation or held_out))
+    if found.way:
+        _say("annotations", f"{in_words(found.way)}, by `task` in `data`")
     for key, value in found.options.items():
         _say(key.replace("_", " "), _brief(value))
     height, width = job["data"]["resolution"]

@@ -148,7 +148,7 @@ def find_csv(folder: Path) -> Iterator[Found]:
     }
     train, validation = pair(list(tables))
     if train is None and len(tables) == 1:
-        train = next(iter(tables))
+        train, validation = next(iter(tables)), None
     if train is None:
         return
     rows = tables[train] + (tables[validation] if validation else [])

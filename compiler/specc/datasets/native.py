@@ -22,6 +22,7 @@ OPTIONS = (  # of a head that stand in the metadata, by the same names
     *("categories", "labels", "identities", "keypoints", "flip_pairs", "tokens"),
     *("range", "colors", "things", "ordered"),
 )
+NAMELESS = "instance"  # what keypoints belong to: native annotations do not say
 READ_FOR_LENGTH = ("scene_text_recognition", "autoregressive_text_recognition")
 
 
@@ -36,9 +37,8 @@ def find(folder: Path) -> Iterator[Found]:
             labels = str(entry.get("annotations") or "").rstrip("/")
             options = options_of(entry, task, train)
             longest = _longest(train, validation, entry) if _is_text(task) else 0
-            yield Found(
-                "native", task, train, validation, options, images, labels, longest
-            )
+            where = "native", task, train, validation
+            yield Found(*where, options, images, labels, longest, NAMELESS)
     for task, record in TASKS.items():
         if record.unlabelled and images:
             yield Found("native", task, train, validation, {}, images)

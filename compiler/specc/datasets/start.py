@@ -117,6 +117,8 @@ def _draft(found: Found, name: str) -> dict[str, Any]:
         data["validation"] = found.validation.as_posix()
     if found.format != "native":
         data["format"] = found.format
+    if found.way:
+        data["task"] = found.way[0]
     if found.task == "view_invariance_learning":
         data["augmentation"] = STRONG
     options = dict(found.options)

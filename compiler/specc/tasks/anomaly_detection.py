@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from specc.job import AnomalyDetection
 from specc.plan_source import constant, literal
-from specc.tasks.contract import PREDICTED, HeadContract
+from specc.tasks.contract import PREDICTED, Annotations, HeadContract
 from specc.tasks.maps import (
     OWN_PIXELS,
     SUFFIXES_LINE,
@@ -52,14 +52,16 @@ def plan(head: AnomalyDetection, code: HeadCode) -> HeadExpressions:
     )
 
 
-def contract(head: AnomalyDetection, names: str) -> HeadContract:
-    folder, file = literal(f"{head.name}-masks"), literal(f"{head.name}.yaml")
-    task = '"task": "anomaly detection"'
-    return HeadContract(
+def contract(head: AnomalyDetection) -> HeadContract:
+    return HeadContract(found={"score": (), "map": PREDICTED})
+
+
+def annotated(head: AnomalyDetection, names: str) -> Annotations:
+    folder = literal(f"{head.name}-masks")
+    return Annotations(
         label=f"some_inspection(folder / {folder}, number, height, width)",
-        found={"score": (), "map": PREDICTED},
         sections=("contract/some_inspection", "contract/save_map"),
-        metadata=f'{{{task}, "annotations": {file}, "masks": {folder}}}',
+        entry={"masks": folder},
     )
 
 
@@ -88,6 +90,7 @@ TASK = Task(
         "dataset/yaml",
     ),
     parsers=("dataset/parse_inspection", "dataset/parse_map"),
+    on_normal_images=True,
     training_note="A set to train on needs neither annotations nor masks.",
     placing=(
         "data/draw_defect",
@@ -104,4 +107,5 @@ TASK = Task(
     drawing_tools=("draw/on_edge", "draw/write"),
     label_words=("draw/inspection_words",),
     contract=contract,
+    annotated=annotated,
 )

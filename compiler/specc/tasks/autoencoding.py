@@ -5,6 +5,7 @@ from __future__ import annotations
 from specc.heads.autoencoding import widths
 from specc.job import Autoencoding
 from specc.plan_source import literal
+from specc.tasks.contract import HeadContract
 from specc.tasks.maps import OWN_PIXELS, SUFFIXES_LINE, saved_path
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
@@ -34,6 +35,10 @@ def plan(head: Autoencoding, code: HeadCode) -> HeadExpressions:
     )
 
 
+def contract(head: Autoencoding) -> HeadContract:
+    return HeadContract(found={}, kept=("code",), pictures=("reconstruction",))
+
+
 TASK = Task(
     title="autoencoding",
     model_class="Autoencoder",
@@ -57,4 +62,5 @@ TASK = Task(
     in_words=("evaluate/reconstruction_words",),
     metrics=("evaluate/reconstruction_metrics",),
     drawings=("draw/reconstruction",),
+    contract=contract,
 )

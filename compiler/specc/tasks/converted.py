@@ -129,10 +129,17 @@ READINGS = {  # the longest begin of a way that stands here is taken
     ),
     ("panoptic_segmentation", "semantic_segmentation"): Reading(
         'read_class_maps(folder, "panoptic segmentation", NAMES, COLORS)',
-        {},
+        {
+            "coco": (
+                'parse_segment_map(GIVEN, path.with_suffix(""), NAMES, height, width)'
+            )
+        },
         _COLOR,
         ("dataset/class_maps", *MAPS),
-        {"": ("dataset/parse_map",)},
+        {
+            "": ("dataset/parse_map",),
+            "coco": ("dataset/parse_segment_map", "dataset/parse_map"),
+        },
         in_folder=True,
     ),
     ("panoptic_segmentation", "semantic_segmentation", "multilabel_classification"): (
@@ -188,6 +195,11 @@ COCO_COMPARED = {  # what of a file is compared with a head's names: its key, th
         "coco_compared": "dataset/compare_coco",
     },
 }
+COCO_MAPS = {  # the same of maps, which tell stuff too
+    "dataset_key": "categories",
+    "coco_found": _NAMES,
+    "coco_compared": "dataset/compare_coco",
+}
 
 
 def _begin(way: tuple[str, ...]) -> tuple[str, ...]:
@@ -210,13 +222,12 @@ def converted_task(
     begin, source = _begin(way), known[way[0]]
     reading = READINGS[begin]
     functions = [f"dataset/{step.partition('(')[0]}" for step in _steps(way)]
-    labels = [known[name].label_types for name in way[len(begin) - 1 :]]
-    compared = COCO_COMPARED.get(way[0], {}) if form == "coco" else {}
+    labels = [known[name].label_types for name in way[len(begin) - 1 : -1]]
     made = replace(
         task,
         described_as=source.described_as or source.title,
         dataset_key=source.names,
-        label_types=tuple(dict.fromkeys(sum(labels, ()))),
+        label_types=tuple(dict.fromkeys(sum([*labels, task.label_types], ()))),
         metadata=source.metadata,
         in_folder=reading.in_folder,
         readers=source.readers,
@@ -235,9 +246,15 @@ def converted_task(
         coco_docstring=source.coco_docstring,
         coco_folder=source.coco_folder,
         requirements=(*task.requirements, *reading.requirements),
-        contract=None,
+        annotated=source.annotated,
     )
-    return replace(made, **compared)
+    return replace(made, **_compared(way)) if form == "coco" else made
+
+
+def _compared(way: tuple[str, ...]) -> dict[str, str]:
+    """What of a COCO file is compared with the names of a head."""
+    maps = "semantic_segmentation" in way
+    return COCO_MAPS if maps else COCO_COMPARED.get(way[0], {})
 
 
 def converted(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from specc.job import DepthEstimation
 from specc.plan_source import constant, literal
-from specc.tasks.contract import PREDICTED, HeadContract
+from specc.tasks.contract import PREDICTED, Annotations, HeadContract
 from specc.tasks.maps import (
     OWN_PIXELS,
     PLACING,
@@ -49,15 +49,17 @@ def plan(head: DepthEstimation, code: HeadCode) -> HeadExpressions:
     )
 
 
-def contract(head: DepthEstimation, names: str) -> HeadContract:
+def contract(head: DepthEstimation) -> HeadContract:
+    return HeadContract(found={"depth": PREDICTED})
+
+
+def annotated(head: DepthEstimation, names: str) -> Annotations:
     folder = literal(f"{head.name}-maps")
     limits = f"[{names}NEAREST, {names}FARTHEST]"
-    entry = f'"task": "depth estimation", "range": {limits}, "annotations": {folder}'
-    return HeadContract(
+    return Annotations(
         label=f"some_depth_map(folder / {folder}, number, height, width)",
-        found={"depth": PREDICTED},
         sections=("contract/some_depth_map", "contract/save_map"),
-        metadata=f"{{{entry}}}",
+        entry={"range": limits, "annotations": folder},
     )
 
 
@@ -90,4 +92,5 @@ TASK = Task(
     metrics=("evaluate/depth_metrics",),
     drawings=("draw/depth", "draw/save_depth"),
     contract=contract,
+    annotated=annotated,
 )

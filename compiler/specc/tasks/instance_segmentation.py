@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from specc.heads.instance_segmentation import MASK_CHANNELS
-from specc.job import InstanceSegmentation
+from specc.job import Head, InstanceSegmentation
 from specc.plan_source import Line, constant, literal
-from specc.tasks.contract import PREDICTED, HeadContract
+from specc.tasks.contract import (
+    PREDICTED,
+    Annotations,
+    HeadContract,
+    colors_of,
+)
 from specc.tasks.maps import SUFFIXES_LINE
 from specc.tasks.object_detection import (
     CONSTANTS,
@@ -74,14 +79,9 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
     )
 
 
-def contract(head: InstanceSegmentation, names: str) -> HeadContract:
-    colors, folder = f"colors_of({literal(head.name)})", literal(f"{head.name}-masks")
-    colors = f"dict(zip({names}, {colors}))"
-    objects, most = f"some_objects(number, {names}, height, width)", head.max_detections
-    where = f"folder / {folder}, number, {objects}, {colors}, height, width"
-    entry = f'"categories": [*{names}], "colors": {colors}, "annotations": {folder}'
+def contract(head: InstanceSegmentation) -> HeadContract:
+    most = head.max_detections
     return HeadContract(
-        label=f"save_masks({where})",
         found={
             "boxes": (most, 4),
             "scores": (most,),
@@ -89,16 +89,26 @@ def contract(head: InstanceSegmentation, names: str) -> HeadContract:
             "count": (),
             "masks": (most, *PREDICTED),
         },
+        outputs=DETECTOR_OUTPUTS,
+    )
+
+
+def annotated(head: Head, names: str) -> Annotations:
+    (colors, section), folder = colors_of(head, names), literal(f"{head.name}-masks")
+    colors = f"dict(zip({names}, {colors}))"
+    objects = f"some_objects(number, {names}, height, width)"
+    where = f"folder / {folder}, number, {objects}, {colors}, height, width"
+    return Annotations(
+        label=f"save_masks({where})",
         sections=(
             "contract/some_objects",
-            "contract/colors_of",
+            section,
             "contract/save_masks",
             "contract/save_pages",
         ),
-        outputs=DETECTOR_OUTPUTS,
         listed=(objects, ("contract/some_objects",)),
         polygons=True,
-        metadata=f'{{"task": {literal(TASK.title)}, {entry}}}',
+        entry={"colors": colors, "annotations": folder},
     )
 
 
@@ -202,4 +212,5 @@ TASK = Task(
     draw_constants=(DRAWN,),
     requirements=("faster-coco-eval",),
     contract=contract,
+    annotated=annotated,
 )

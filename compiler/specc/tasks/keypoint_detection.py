@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from specc.job import KeypointDetection
+from specc.job import Head, KeypointDetection
 from specc.plan_source import Line, constant, literal
-from specc.tasks.contract import HeadContract
+from specc.tasks.contract import Annotations, HeadContract
 from specc.tasks.object_detection import (
     CONSTANTS,
     DETECTOR,
@@ -70,10 +70,9 @@ def _sigmas(head: KeypointDetection, prefix: str) -> Line:
     return constant(f"{prefix}SIGMAS", head.sigmas or SIGMA, note)
 
 
-def contract(head: KeypointDetection, names: str) -> HeadContract:
+def contract(head: KeypointDetection) -> HeadContract:
     most, count = head.max_detections, len(head.keypoints)
     return HeadContract(
-        label=f"some_poses({names}, height, width)",
         found={
             "keypoints": (most, count, 2),
             "presence": (most, count),
@@ -81,10 +80,23 @@ def contract(head: KeypointDetection, names: str) -> HeadContract:
             "scores": (most,),
             "count": (),
         },
-        sections=("contract/some_poses",),
         outputs=DETECTOR_OUTPUTS,
-        coco="contract/coco_poses",
         tells=False,  # what an untrained head says of places is nowhere near
+    )
+
+
+def annotated(head: Head, names: str) -> Annotations:
+    """Other heads name the one category of what has the keypoints, and any will do."""
+    own, category = isinstance(head, KeypointDetection), f"{names}[0]"
+    names = names if own else literal(("hip", "head", "foot"))
+    return Annotations(
+        label=f"some_poses({names}, height, width)",
+        sections=("contract/some_poses",),
+        coco="contract/coco_poses",
+        names=names,
+        category=literal("any") if own else category,
+        whole=own,
+        entry={"keypoints": f"[*{names}]"},
     )
 
 
@@ -105,6 +117,7 @@ TASK = Task(
     plan=plan,
     variant=variant,
     contract=contract,
+    annotated=annotated,
     names="keypoints",
     counted=("keypoint", "keypoints"),
     classes=(*DETECTOR, "heads/keypoint_detection", "heads/points"),

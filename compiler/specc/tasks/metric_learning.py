@@ -5,6 +5,7 @@ from __future__ import annotations
 from specc.job import MetricLearning
 from specc.plan_source import Line, literal, mapping
 from specc.tasks.contract import HeadContract
+from specc.tasks.multiclass_classification import annotated
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 
@@ -35,13 +36,8 @@ def plan(head: MetricLearning, code: HeadCode) -> HeadExpressions:
     )
 
 
-def contract(head: MetricLearning, names: str) -> HeadContract:
-    """Two images of an identity in turn: of one alone there is nothing to retrieve."""
-    return HeadContract(
-        label=f"some_category(number // 2, {names})",
-        found={"embedding": (head.embedding_size,)},
-        sections=("contract/some_category",),
-    )
+def contract(head: MetricLearning) -> HeadContract:
+    return HeadContract(found={"embedding": (head.embedding_size,)})
 
 
 TASK = Task(
@@ -78,4 +74,5 @@ TASK = Task(
     drawings=("draw/identity",),
     drawing_tools=("draw/bars", "draw/on_edge", "draw/write"),
     contract=contract,
+    annotated=annotated,
 )

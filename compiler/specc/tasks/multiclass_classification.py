@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from specc.job import MulticlassClassification
+from specc.job import Head, MetricLearning, MulticlassClassification
 from specc.plan_source import literal, mapping
-from specc.tasks.contract import FEW, MANY, HeadContract
+from specc.tasks.contract import FEW, MANY, Annotations, HeadContract
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 
@@ -38,16 +38,22 @@ def variant(head: MulticlassClassification) -> Task:
     return ORDINAL if head.ordered else TASK
 
 
-def contract(head: MulticlassClassification, names: str) -> HeadContract:
+def contract(head: MulticlassClassification) -> HeadContract:
     count = len(head.categories)
     # With more categories than images a model may well be always wrong.
     tells = 1 < count < MANY
     return HeadContract(
-        label=f"some_category(number, {names})",
         found={"probabilities": (count,), "category": ()},
-        sections=("contract/some_category",),
         images=MANY if tells else FEW,
         tells=tells,
+    )
+
+
+def annotated(head: Head, names: str) -> Annotations:
+    """Two images of an identity in turn: of one alone there is nothing to retrieve."""
+    turn = "number // 2" if isinstance(head, MetricLearning) else "number"
+    return Annotations(
+        label=f"some_category({turn}, {names})", sections=("contract/some_category",)
     )
 
 
@@ -76,6 +82,7 @@ TASK = Task(
     drawings=("draw/category",),
     drawing_tools=("draw/on_edge", "draw/caption", "draw/write", "draw/color_of"),
     contract=contract,
+    annotated=annotated,
 )
 ORDINAL = replace(
     TASK,

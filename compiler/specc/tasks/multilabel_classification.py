@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from specc.job import MultilabelClassification
 from specc.plan_source import literal
-from specc.tasks.contract import MANY, HeadContract
+from specc.tasks.contract import MANY, Annotations, HeadContract
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 
@@ -25,13 +25,17 @@ def plan(head: MultilabelClassification, code: HeadCode) -> HeadExpressions:
     )
 
 
-def contract(head: MultilabelClassification, names: str) -> HeadContract:
+def contract(head: MultilabelClassification) -> HeadContract:
     return HeadContract(
-        label=f"some_labels(number, {names})",
         found={"probabilities": (len(head.labels),)},
-        sections=("contract/some_labels",),
         images=MANY,
         tells=len(head.labels) > 1,
+    )
+
+
+def annotated(head: MultilabelClassification, names: str) -> Annotations:
+    return Annotations(
+        label=f"some_labels(number, {names})", sections=("contract/some_labels",)
     )
 
 
@@ -61,4 +65,5 @@ TASK = Task(
     drawing_tools=("draw/on_edge", "draw/write"),
     label_words=("draw/present_labels",),
     contract=contract,
+    annotated=annotated,
 )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from specc.heads.object_detection import BINS
-from specc.job import ObjectDetection
+from specc.job import Head, ObjectDetection
 from specc.plan_maps import span
 from specc.plan_source import constant, literal
-from specc.tasks.contract import HeadContract
+from specc.tasks.contract import Annotations, HeadContract
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 _BINS = "a side of a box lies 0..15 strides from the center of its cell"
@@ -46,16 +46,22 @@ def plan(head: ObjectDetection, code: HeadCode) -> HeadExpressions:
     )
 
 
-def contract(head: ObjectDetection, names: str) -> HeadContract:
+def contract(head: ObjectDetection) -> HeadContract:
     most = head.max_detections
     return HeadContract(
-        label=f"some_objects(number, {names}, height, width)",
         found={
             "boxes": (most, 4),
             "scores": (most,),
             "classes": (most,),
             "count": (),
         },
+        cells={"cells": (most,)},
+    )
+
+
+def annotated(head: Head, names: str) -> Annotations:
+    return Annotations(
+        label=f"some_objects(number, {names}, height, width)",
         sections=("contract/some_objects",),
     )
 
@@ -114,4 +120,5 @@ TASK = Task(
     draw_constants=(DRAWN,),
     requirements=("faster-coco-eval",),
     contract=contract,
+    annotated=annotated,
 )

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from specc.heads.panoptic_segmentation import map_levels
-from specc.job import PanopticSegmentation
+from specc.job import (
+    Head,
+    MultilabelClassification,
+    PanopticSegmentation,
+    SemanticSegmentation,
+)
 from specc.plan_source import Line, constant, literal
-from specc.tasks.contract import PREDICTED, HeadContract
+from specc.tasks.contract import (
+    PREDICTED,
+    Annotations,
+    HeadContract,
+    colors_of,
+)
 from specc.tasks.instance_segmentation import (
     GRIDS,
     MASKS,
@@ -22,6 +32,11 @@ from specc.tasks.object_detection import (
 )
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
+OF_ALL_CATEGORIES = (  # heads that learn stuff too
+    MultilabelClassification,
+    PanopticSegmentation,
+    SemanticSegmentation,
+)
 LEAST = constant(
     "LEAST_STUFF", 0.005, "of an image; a kind that covers less is left out"
 )
@@ -80,33 +95,40 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
     )
 
 
-def contract(head: PanopticSegmentation, names: str) -> HeadContract:
-    colors, folder = f"colors_of({literal(head.name)})", literal(f"{head.name}-maps")
-    things = f"{names.removesuffix('CATEGORIES')}THINGS"
-    segments = f"some_segments(number, len({names}), height, width)"
-    entry = (
-        f'"categories": [*{names}], "colors": dict(zip({names}, {colors})),'
-        f' "things": [{names}[i] for i in {things}], "annotations": {folder}'
-    )
+def contract(head: PanopticSegmentation) -> HeadContract:
     return HeadContract(
-        label=f"save_segments(folder / {folder}, number, {segments}, {colors})",
         found={"categories": PREDICTED, "instances": PREDICTED},
-        sections=(
-            "contract/some_segments",
-            "contract/colors_of",
-            "contract/save_segments",
-            "contract/save_pages",
-        ),
         outputs={
             **{name: f"instances.{at}" for name, at in DETECTOR_OUTPUTS.items()},
             "kernels": "instances.kernels",
             "features": "instances.features",
         },
+        tells=len(head.things) < len(head.categories),
+    )
+
+
+def annotated(head: Head, names: str) -> Annotations:
+    """To heads that learn objects all their categories are things."""
+    (colors, section), folder = colors_of(head, names), literal(f"{head.name}-maps")
+    segments = f"some_segments(number, len({names}), height, width)"
+    objects = not isinstance(head, OF_ALL_CATEGORIES)
+    things = f"[*{names}]" if objects else f"[{names}[0]]"
+    if isinstance(head, PanopticSegmentation):
+        indices = f"{names.removesuffix('CATEGORIES')}THINGS"
+        things = f"[{names}[i] for i in {indices}]"
+    return Annotations(
+        label=f"save_segments(folder / {folder}, number, {segments}, {colors})",
+        sections=(
+            "contract/some_segments",
+            section,
+            "contract/save_segments",
+            "contract/save_pages",
+        ),
         coco="contract/coco_panoptic",
         listed=(segments, ("contract/some_segments",)),
         things=things,
-        metadata=f'{{"task": {literal(TASK.title)}, {entry}}}',
-        tells=len(head.things) < len(head.categories),
+        whole=not objects,
+        entry={"colors": f"dict(zip({names}, {colors}))", "annotations": folder},
     )
 
 
@@ -215,4 +237,5 @@ TASK = Task(
     drawing_tools=("draw/write",),
     requirements=("faster-coco-eval",),
     contract=contract,
+    annotated=annotated,
 )

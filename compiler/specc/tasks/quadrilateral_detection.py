@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from specc.job import QuadrilateralDetection
+from specc.job import Head, QuadrilateralDetection
 from specc.plan_source import literal
-from specc.tasks.contract import HeadContract
+from specc.tasks.contract import Annotations, HeadContract
 from specc.tasks.keypoint_detection import SIMILARITIES
 from specc.tasks.object_detection import (
     CONSTANTS,
@@ -42,10 +42,9 @@ def plan(head: QuadrilateralDetection, code: HeadCode) -> HeadExpressions:
     )
 
 
-def contract(head: QuadrilateralDetection, names: str) -> HeadContract:
+def contract(head: QuadrilateralDetection) -> HeadContract:
     most = head.max_detections
     return HeadContract(
-        label=f"some_quadrilaterals(number, {names}, height, width)",
         found={
             "quadrilaterals": (most, 4, 2),
             "boxes": (most, 4),
@@ -53,9 +52,15 @@ def contract(head: QuadrilateralDetection, names: str) -> HeadContract:
             "classes": (most,),
             "count": (),
         },
-        sections=("contract/some_quadrilaterals",),
         outputs=DETECTOR_OUTPUTS,
         tells=False,  # corners begin in the middle: at first no polygon has an area
+    )
+
+
+def annotated(head: Head, names: str) -> Annotations:
+    return Annotations(
+        label=f"some_quadrilaterals(number, {names}, height, width)",
+        sections=("contract/some_quadrilaterals",),
     )
 
 
@@ -66,6 +71,7 @@ TASK = Task(
     returns="`QuadrilateralPredictions`",
     plan=plan,
     contract=contract,
+    annotated=annotated,
     names="categories",
     counted=("category", "categories"),
     classes=(*DETECTOR, "heads/quadrilateral_detection", "heads/points"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from specc.job import Regression
 from specc.plan_source import constant, literal, mapping
-from specc.tasks.contract import HeadContract
+from specc.tasks.contract import Annotations, HeadContract
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 
@@ -29,19 +29,16 @@ def plan(head: Regression, code: HeadCode) -> HeadExpressions:
     )
 
 
-def contract(head: Regression, names: str) -> HeadContract:
+def contract(head: Regression) -> HeadContract:
+    return HeadContract(found={"value": ()})
+
+
+def annotated(head: Regression, names: str) -> Annotations:
     limits = literal(head.range)
-    return HeadContract(
+    return Annotations(
         label=f"some_number(number, {limits})",
-        found={"value": ()},
         sections=("contract/some_number",),
-        metadata=mapping(
-            [
-                ("task", literal("regression")),
-                ("range", f"[*{limits}]"),
-                ("annotations", literal(f"{head.name}.yaml")),
-            ]
-        ),
+        entry={"range": f"[*{limits}]"},
     )
 
 
@@ -68,4 +65,5 @@ TASK = Task(
     drawings=("draw/value",),
     drawing_tools=("draw/on_edge", "draw/write"),
     contract=contract,
+    annotated=annotated,
 )

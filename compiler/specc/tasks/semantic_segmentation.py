@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from specc.job import SemanticSegmentation
+from dataclasses import replace
+
+from specc.job import Head, SemanticSegmentation
 from specc.plan_source import constant, literal
-from specc.tasks.contract import PREDICTED, HeadContract
+from specc.tasks.contract import (
+    PREDICTED,
+    Annotations,
+    HeadContract,
+    colors_of,
+)
 from specc.tasks.maps import (
     OWN_PIXELS,
     PLACING,
@@ -24,7 +31,9 @@ MODES_LINE = constant("COLOR_MODES", MODES, "Pillow's, of maps that have colors"
 
 def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
     names, colors = code.constant, f"{code.prefix}COLORS"
+    native = code.format == "native"  # else of COCO's panoptic segments
     truth = f"read_categories({code.labels}, {colors})"
+    truth = truth if native else f"read_segments({code.labels})"
     file = colors_file(code, head.colors)
     return HeadExpressions(
         construction=f"SegmentationHead({code.widths}, {head.channels}, len({names}))",
@@ -50,27 +59,27 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
         dataset_constants=(
             colors_constant(code, head.colors),
             MODES_LINE,
-            SUFFIXES_LINE,
+            *((SUFFIXES_LINE,) if native else ()),
         ),
     )
 
 
-def contract(head: SemanticSegmentation, names: str) -> HeadContract:
-    colors, folder = f"colors_of({literal(head.name)})", literal(f"{head.name}-maps")
+def contract(head: SemanticSegmentation) -> HeadContract:
+    return HeadContract(found={"categories": PREDICTED}, tells=len(head.categories) > 1)
+
+
+def annotated(head: Head, names: str) -> Annotations:
+    (colors, section), folder = colors_of(head, names), literal(f"{head.name}-maps")
     place = f"folder / {folder}, number, height, width"
-    entry = f'"categories": [*{names}], "colors": dict(zip({names}, {colors}))'
-    task = '"task": "semantic segmentation"'
-    return HeadContract(
+    return Annotations(
         label=f"some_class_map({place}, {colors})",
-        found={"categories": PREDICTED},
-        sections=(
-            "contract/some_class_map",
-            "contract/colors_of",
-            "contract/save_map",
-        ),
-        metadata=f'{{{task}, {entry}, "annotations": {folder}}}',
-        tells=len(head.categories) > 1,
+        sections=("contract/some_class_map", section, "contract/save_map"),
+        entry={"colors": f"dict(zip({names}, {colors}))", "annotations": folder},
     )
+
+
+def variant(head: SemanticSegmentation) -> Task:
+    return OF_SEGMENTS if head.data and head.data.format == "coco" else TASK
 
 
 TASK = Task(
@@ -79,6 +88,7 @@ TASK = Task(
     output_type="Tensor",
     returns="logits (B, categories, h, w)",
     plan=plan,
+    variant=variant,
     names="categories",
     counted=("category", "categories"),
     classes=("heads/segmentation", "heads/map_decoder"),
@@ -110,4 +120,11 @@ TASK = Task(
     metrics=("evaluate/class_map_metrics",),
     drawings=("draw/class_map", "draw/save_class_map"),
     contract=contract,
+    annotated=annotated,
+)
+OF_SEGMENTS = replace(
+    TASK,
+    label="SegmentMap",
+    label_types=("dataset/segment_map",),
+    placing=(*PLACING, "data/read_segments", "data/resized_map"),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from specc.job import Head, Job
 from specc.plan_source import Line, literal
-from specc.tasks.contract import HeadContract
+from specc.tasks.contract import Annotations, HeadContract
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,7 @@ class Task:
     label_types: tuple[str, ...] = ()
     metadata: tuple[str, ...] = ()  # lines of an example, beside the task
     unlabelled: bool = False  # it needs images alone
+    on_normal_images: bool = False  # it trains on these, and on defects drawn into them
     in_folder: bool = False  # its annotations are files, an image each
     readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by format
     coco_what: str = "boxes"  # annotations of a COCO file, in words
@@ -173,8 +174,10 @@ class Task:
 
     requirements: tuple[str, ...] = ()
 
-    # Of a head, and of the expression of its names in test_contract.py
-    contract: Callable[[Any, str], HeadContract] | None = None
+    # In test_contract.py: what a head promises, and how its annotations are made (of the
+    # head, and of the expression of its names; None: it needs none)
+    contract: Callable[[Any], HeadContract] | None = None
+    annotated: Callable[[Any, str], Annotations] | None = None
 
 
 def names_of(head: Head, task: Task) -> tuple[str, ...]:

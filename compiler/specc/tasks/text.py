@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from specc.job import TextRecognition
 from specc.plan_source import constant, literal, mapping
-from specc.tasks.contract import HeadContract
+from specc.tasks.contract import Annotations, HeadContract
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 
@@ -57,17 +57,14 @@ def _as_characters(tokens: tuple[str, ...]) -> str:
     return f"tuple({literal(''.join(tokens))})" if are_characters(tokens) else ""
 
 
-def contract(head: TextRecognition, names: str) -> HeadContract:
-    entry = [
-        ("task", literal("scene text recognition")),
-        ("tokens", f"[*{names}]"),
-        ("annotations", literal(f"{head.name}.yaml")),
-    ]
-    return HeadContract(
+def contract(head: TextRecognition) -> HeadContract:
+    return HeadContract(found={"tokens": (head.max_tokens,), "score": ()})
+
+
+def annotated(head: TextRecognition, names: str) -> Annotations:
+    return Annotations(
         label=f"some_text(number, {names}, {head.max_tokens})",
-        found={"tokens": (head.max_tokens,), "score": ()},
         sections=("contract/some_text",),
-        metadata=mapping(entry),
     )
 
 
@@ -98,4 +95,5 @@ SHARED = dict(
     drawings=("draw/text",),
     drawing_tools=("draw/on_edge", "draw/write"),
     contract=contract,
+    annotated=annotated,
 )

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from specc.job import ViewInvarianceLearning
 from specc.plan_source import literal, mapping
+from specc.tasks.contract import HeadContract
 from specc.tasks.maps import SUFFIXES_LINE
+from specc.tasks.multiclass_classification import annotated
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 
 
@@ -51,6 +53,10 @@ def _labelled(expressions: HeadExpressions, code: HeadCode) -> HeadExpressions:
     )
 
 
+def contract(head: ViewInvarianceLearning) -> HeadContract:
+    return HeadContract(found={}, kept=("representation",))
+
+
 def variant(head: ViewInvarianceLearning) -> Task:
     return LABELLED if head.categories else TASK
 
@@ -76,6 +82,7 @@ TASK = Task(
     metrics=("evaluate/view_metrics",),
     drawings=("draw/view",),
     drawing_tools=("draw/bars",),
+    contract=contract,
 )
 LABELLED = replace(
     TASK,
@@ -96,4 +103,5 @@ LABELLED = replace(
     metrics=("evaluate/view_metrics", "evaluate/knn_accuracy"),
     drawings=("draw/labelled_view",),
     drawing_tools=("draw/bars", "draw/on_edge", "draw/write"),
+    annotated=annotated,
 )

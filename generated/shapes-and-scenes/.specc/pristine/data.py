@@ -292,9 +292,10 @@ BLANKS = {
 
 
 def stacked(stack: Callable, head: str, labels: list[dict]) -> dict[str, Tensor]:
-    """The targets of a head, and which of the images are "labelled" for it (B,)."""
+    """The targets of a head; "labelled" are the rows of the images that have any."""
     targets = stack([of.get(head, BLANKS[head]) for of in labels])
-    return targets | {"labelled": torch.tensor([head in of for of in labels])}
+    rows = [row for row, of in enumerate(labels) if head in of]
+    return targets | {"labelled": torch.tensor(rows, dtype=torch.long)}
 
 
 def stack_objects(batch: list[Objects]) -> dict[str, Tensor]:

@@ -474,7 +474,8 @@ def mask_loss(
     image = torch.arange(len(cell), device=cell.device)[:, None]
     number = owner[image, cell].clamp(min=0)  # where it is background, the weight is 0
     wanted = targets["masks"][image, number].flatten(2).float()  # (B, K, S * S)
-    points = grid_points(targets["regions"][image, number], targets["masks"].shape[-1])
+    regions, side = targets["regions"][image, number], targets["masks"].shape[-1]
+    points = grid_points(regions, side)
 
     # What the network of each cell sees at these points, and what it says.
     objects, size = predictions.objects, predictions.pixels[0] + predictions.pixels[-1]

@@ -1,0 +1,85 @@
+"""Datasets whose annotations can become those for another task: what a job then says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from specc.conversions import sources_of, way
+from specc.datasets.found import Found
+from specc.schema import head
+
+NAMES = ("categories", "labels", "identities")  # the options that name what is found
+ANNOTATIONS = {  # for a task, in a word
+    "panoptic_segmentation": "segments",
+    "instance_segmentation": "masks",
+    "semantic_segmentation": "maps of categories",
+    "keypoint_detection": "keypoints",
+    "quadrilateral_detection": "quadrilaterals",
+    "object_detection": "boxes",
+    "multiclass_classification": "categories",
+    "multilabel_classification": "labels",
+    "metric_learning": "identities",
+}
+
+
+def formats_to(task: str) -> list[str]:
+    """The formats of annotations that can become those for a task."""
+    pairs = [(one, form) for one in sources_of(task) for form in head(one)["x-formats"]]
+    return list(dict.fromkeys(form for one, form in pairs if way(one, task, form)))
+
+
+def nearest(found: Iterable[Found], task: str) -> list[Found]:
+    """Those that can become a dataset for a task by the fewest conversions: of the same
+    annotations one, for the task that shows most of them."""
+    order = sources_of(task)
+    ways = [(one, way(one.task, task, one.format)) for one in found]
+    able = [
+        (len(tasks), order.index(one.task), one)
+        for one, tasks in ways
+        if len(tasks) > 1 and _has_names(one)
+    ]
+    shortest = min((length for length, _, _ in able), default=0)
+    able.sort(key=lambda item: item[1])
+    chosen: dict[tuple, Found] = {}
+    for length, _, one in able:
+        if length == shortest:
+            chosen.setdefault((one.format, one.train, one.labels), one)
+    return list(chosen.values())
+
+
+def _has_names(found: Found) -> bool:
+    """Whether it tells what its instances are."""
+    return found.task != "keypoint_detection" or bool(found.category)
+
+
+def become(found: Found, task: str) -> Found:
+    """The dataset, with the options of a head that learns a task from it."""
+    tasks = way(found.task, task, found.format)
+    names = _names(found, objects="instance_segmentation" in tasks[1:])
+    known = head(task)["properties"]
+    key = next(key for key in NAMES if key in known)
+    options = {"name": found.options["name"]} if "name" in found.options else {}
+    options[key] = names
+    colors = dict(
+        zip(found.options.get("categories", ()), found.options.get("colors", ()))
+    )
+    if "colors" in known and colors:
+        options["colors"] = [colors[name] for name in names]
+    return replace(found, task=task, options=options, way=tasks)
+
+
+def _names(found: Found, objects: bool) -> list[str]:
+    """What a head finds; `objects`: of things and stuff the things alone."""
+    options = found.options
+    if found.task == "keypoint_detection":
+        return [found.category]
+    if objects and options.get("things"):
+        return options["things"]
+    return next(options[key] for key in NAMES if key in options)
+
+
+def in_words(tasks: tuple[str, ...]) -> str:
+    """`masks become boxes, boxes become labels`."""
+    words = [ANNOTATIONS[task] for task in tasks]
+    return ", ".join(f"{one} become {other}" for one, other in zip(words, words[1:]))
