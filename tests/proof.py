@@ -13,7 +13,8 @@ def strings_in_code(files: Mapping[str, str], mark: str) -> set[str]:
     """The string constants of emitted modules that hold the mark.
 
     Raises AssertionError where the mark stands anywhere else: in a name, a comment, a
-    docstring, or a file that is neither a module nor JSON.
+    docstring, or a file that is neither a module nor JSON; SyntaxError where a module is
+    none.
     """
     found = set()
     for name, text in files.items():
@@ -33,9 +34,9 @@ def assert_data(files: Mapping[str, str], mark: str, given: Collection[str]):
 
 
 def _strings(name: str, text: str, mark: str) -> set[str]:
+    tree = ast.parse(text)
     if mark not in text:
         return set()
-    tree = ast.parse(text)
     hidden = docstrings(tree)
     found = set()
     for node in ast.walk(tree):

@@ -9,17 +9,22 @@ import json
 import subprocess
 import sys
 import time
+from functools import lru_cache
 from pathlib import Path
 
 import torch
 from emitted_jobs import build, reads_levels
 from processes import environment
+from warm import Warm
 
 from specc import shapes, shapes_maps
 from specc.shapes_points import FLIP_PAIRS, KEYPOINTS, QUADRILATERALS
 
 ITERATIONS, VALIDATIONS = 40, 4
 PATIENCE = 120  # seconds until a process counts as stuck
+BACKBONE = {
+    "name": "mobilenetv2_035"
+}  # a ResNet's checkpoints take longer than its steps
 FPN = {"kind": "fpn", "bottom_level": 3, "top_level": 5, "channels": 32}
 SHAPES = {
     "name": "shapes",
@@ -69,7 +74,7 @@ def make(folder: Path, *heads: dict, data=None, backbone=None, **trainer) -> Pat
         "name": folder.name,
         "data": own | (data or {}),
         "model": {
-            "backbone": backbone,
+            "backbone": backbone or BACKBONE,
             "neck": FPN if reads_levels(heads) else {"kind": "none"},
             "heads": heads,
         },
@@ -97,16 +102,17 @@ def one_core() -> dict[str, str]:
     return environment(**changes)
 
 
+@lru_cache(maxsize=1)
+def warm() -> Warm:
+    return Warm(one_core())
+
+
 def run(folder: Path, script: str, *arguments: object, code=0):
     """Run a script to its end in the folder above its own."""
-    done = subprocess.run(
-        command(folder, script, *arguments),
-        cwd=folder.parent,
-        env=one_core(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
+    if warm().has_ended:  # a script took too long
+        warm.cache_clear()
+    words = command(folder, script, *arguments)[1:]
+    done = warm().run(words, folder.parent, one_core(), PATIENCE)
     assert done.returncode == code, done.stderr[-3000:]
     return done
 

@@ -6,7 +6,8 @@ from level_jobs import bifpn, classifier, detector, fpn, make_job
 
 from specc.backbones import TABLES
 from specc.check import check, inputs_agree, stride_is_the_level
-from specc.graph import Node, Scope, build_graph
+from specc.graph import build_graph
+from specc.scope import Node, Scope
 
 
 def findings(job):

@@ -7,17 +7,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from contracts import emit
 from conversion_jobs import head
 from emitted_jobs import load, load_all, write
-from test_contract import (
-    FOUND,
-    PADDED,
-    PROCESSES,
-    breach,
-    changed,
-    emit,
-    hold,
-)
+from test_contract import hold
+from test_contract_faults import FOUND, PADDED, PROCESSES, breach, changed
 
 from specc.build import Compiled, analyse
 from specc.plan import plan

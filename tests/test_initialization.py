@@ -20,9 +20,21 @@ pytestmark = pytest.mark.slow
 # ---- Weights that fit ----
 
 
+RESNET = {"name": "resnet18"}
+
+
+@pytest.fixture(scope="module")
+def whole(world) -> Path:
+    """The output of a step: weights with the names of ResNet-18."""
+    job = make(world / "resnet", SHAPES, backbone=RESNET, validations=1)
+    train(job, "runs/resnet", "--max-iterations", 1)
+    return world / "runs" / "resnet"
+
+
 def initialized(world: Path, name: str, weights: Path, kind: str, *heads) -> Path:
     trainer = {"initialization": {"kind": kind, "weights": str(weights)}}
-    return make(world / name, *(heads or (SHAPES,)), validations=1, **trainer)
+    options = {"backbone": RESNET, "validations": 1} | trainer
+    return make(world / name, *(heads or (SHAPES,)), **options)
 
 
 def test_a_run_starts_from_another_s_weights(whole, world):

@@ -12,7 +12,16 @@ import pytest
 import torch
 from instance_jobs import PANOPTIC, SHAPES
 from PIL import Image, ImageSequence
-from runs import ITERATIONS, assert_equal_runs, checkpoint, make, rows, run, train
+from runs import (
+    BACKBONE,
+    ITERATIONS,
+    assert_equal_runs,
+    checkpoint,
+    make,
+    rows,
+    run,
+    train,
+)
 from test_processes import COMPARE
 from test_run import images, start
 from torchrun import torchrun
@@ -101,7 +110,7 @@ def test_two_processes_are_one(head, tmp_path):
 def test_what_is_found_is_saved_as_datasets_have_it(trained, head, world, resize):
     """Certain of everything, the model draws a mask for each of the best cells."""
     name = f"masks-{head['name']}-{resize}".lower()
-    job = make(world / name, head, backbone={"resize_input": resize})
+    job = make(world / name, head, backbone=BACKBONE | {"resize_input": resize})
     state = checkpoint(trained / "best.pt")
     (logits,) = (key for key in state["model"] if key.endswith("class_logits.bias"))
     state["model"][logits] += 3

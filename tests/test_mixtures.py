@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import itertools
 import json
-import random
 import re
 import tokenize
 from collections.abc import Iterator
@@ -15,295 +13,28 @@ from pathlib import Path
 import black
 import pytest
 from emitted_jobs import write
+from mixtures import (
+    FACTORS,
+    OF_TIMM,
+    QUICK,
+    job_of,
+    pairwise,
+    rendered,
+    rendered_job,
+)
 from pyflakes.api import check as pyflakes
 from pyflakes.reporter import Reporter
 
 from specc import probe, resources, verify
-from specc.build import Compiled, analyse, compile_job
-from specc.cost import summarize
+from specc.build import Compiled, compile_job
 from specc.format import MODE
-from specc.plan import plan
 from specc.plan_source import COLUMNS
-from specc.render import environment, render
+from specc.render import environment
 
 TEMPLATES = resources.names("templates")
 
 
-# ---- Jobs: every pair of two options' values occurs ----
-
-
-CONVERTED = [  # a head, and the task that its dataset's annotations are for
-    ("cells", "quadrilateral detection"),
-    ("quads", "object detection"),
-    ("tags", "instance segmentation"),
-    ("tags", "keypoint detection"),
-    ("tags", "semantic segmentation"),
-    ("tags", "multiclass classification"),
-    ("mask", "panoptic segmentation"),
-    ("region", "panoptic segmentation"),
-    ("face", "multiclass classification"),
-]
-HEADS = {
-    "classifier": ["kind"],
-    "detector": ["cells"],
-    "detector, classifier": ["cells", "kind"],
-    "two classifiers": ["kind", "other-kind"],
-    "two detectors": ["cells", "other-cells"],
-    "embedder": ["face"],
-    "autoencoder": ["picture"],
-    "views": ["views"],
-    "labelled views, detector": ["labelled-views", "cells"],
-    "autoencoder, classifier": ["kind", "picture"],
-    "embedder, detector": ["face", "cells"],
-    "segmenter": ["region"],
-    "depth": ["depth"],
-    "masks": ["mask"],
-    "things and stuff": ["whole"],
-    "things and stuff, masks, tags": ["whole", "mask", "tags"],
-    "masks of two kinds": ["mask", "other-mask"],
-    "masks, maps, detector": ["mask", "region", "cells"],
-    "maps of both kinds, detector": ["region", "depth", "cells"],
-    "keypoints": ["points"],
-    "keypoints, detector": ["points", "cells"],
-    "quadrilaterals": ["quads"],
-    "quadrilaterals, keypoints": ["quads", "other-points"],
-    "labels": ["tags"],
-    "number, rank": ["price", "rank"],
-    "number": ["price"],
-    "flaws": ["flaws"],
-    "flaws, detector": ["flaws", "cells"],
-    "text": ["word"],
-    "text, token by token": ["line"],
-    "text twice, detector": ["word", "line", "cells"],
-    "detector, classifier apart": ["cells", "kind"],
-    "labels, masks, number apart": ["tags", "mask", "price"],
-    **{f"{name} from {source}": [name] for name, source in CONVERTED},
-}
-FORMATS = {
-    "native": set(HEADS) - {"region from panoptic segmentation"},  # see coco
-    "folders": {"classifier", "two classifiers", "embedder"},
-    "coco": {
-        *("detector", "two detectors", "keypoints", "masks", "masks of two kinds"),
-        *("things and stuff", "mask from panoptic segmentation"),
-        "region from panoptic segmentation",
-    },
-    "voc": {"detector", "two detectors"},
-    "yolo": {"detector", "two detectors", "masks"},
-    "csv": {"classifier", "two classifiers", "number, rank", "number"},
-}
-ALL_CHANGES = {"vertical_flip": True, "transpose": True}
-FACTORS = {
-    "backbone": [
-        *("resnet18", "resnet34", "resnet50", "resnet101", "efficientnet_b0"),
-        *("efficientnet_b5", "efficientnetv2_s", "mobilenetv2", "mobilenetv2_035"),
-        *("mobilenetv3_small", "mobilenetv3_large"),
-    ],
-    "frozen_levels": [0, 1, 3],
-    "top_level": [3, 4, 5, 6, 7],
-    "neck": [None, (3, 3), (3, 5), (2, 4), (3, 7), (4, 6)],
-    "kind": [
-        {"kind": "fpn", "channels": 40},
-        {"kind": "fpn", "extra_levels_from": "backbone", "channels": 40},
-        {"kind": "bifpn", "layers": 1, "channels": 40},
-        {"kind": "bifpn"},
-    ],
-    "heads": list(HEADS),
-    "format": list(FORMATS),
-    "augmentation": [
-        {},
-        False,
-        ALL_CHANGES,
-        {"transpose": True, "horizontal_flip": False, "color": 0, "scale": 0},
-        {"horizontal_flip": False, "color": 0.5, "scale": 0},
-        {"horizontal_flip": False, "color": 0, "scale": 0.5},
-    ],
-    "optimizer": [
-        {"kind": "adamw"},
-        {"kind": "adamw", "weight_decay": 0},
-        {"kind": "sgd"},
-        {"kind": "sgd", "momentum": 0, "weight_decay": 1e-5},
-    ],
-    "scheduler": [{"kind": "one_cycle"}, {"kind": "multi_step"}, {"kind": "none"}],
-    "initialization": [
-        {"kind": "random"},
-        {"kind": "imagenet"},
-        {"kind": "imagenet", "weights": "weights.bin"},
-        {"kind": "checkpoint", "weights": "best.pt"},
-    ],
-    "cache": [None, "decoded images"],
-    "resize_input": [True, False],
-    "channels": [3, 1, 4],
-    "precision": ["bf16", "fp32", "fp16"],
-    "loop": [
-        {},
-        {"accumulation": 2},
-        {"ema": 0.99, "backbone_learning_rate_factor": 0.1},
-        {"accumulation": 4, "compile": True, "early_stopping": 2},
-        {"deterministic": True, "ema": 0.9, "slurm": {}},
-    ],
-    "channels_last": [True, False],
-    "gradient_clipping": [None, 10.0],
-    "limits": [(100, None), (100, 0.5), (None, 0.5)],
-    "validation": ["data/val", None],
-    "group": [None, "([^/]+)_[0-9]+[.]"],
-    "loss_weight": [1, 0.25],
-    "categories": [1, 3, 101],
-}
-
-
-def is_valid(choice: dict) -> bool:
-    neck, top = choice["neck"], choice["top_level"]
-    start = choice["initialization"]
-    has_weights = choice["backbone"] != "mobilenetv2_035" or "weights" in start
-    one_level = neck == (3, 3) and choice["kind"]["kind"] == "bifpn"
-    off = {"scale": 0, "color": 0}
-    changes = off if choice["augmentation"] is False else choice["augmentation"]
-    same_views = changes.get("scale", 0.25) == changes.get("color", 0.2) == 0
-    untold = "from keypoint" in choice["heads"] and choice["categories"] > 1
-    split, grouped = choice["validation"] is None, choice["group"] is not None
-    faces = "face" in HEADS[choice["heads"]]
-    few = choice["categories"] < 4  # identities, of which some are held out
-    several = len(HEADS[choice["heads"]]) > 1
-    return (
-        not (grouped and (not split or choice["heads"].endswith("apart")))
-        and not (faces and split and (few or grouped or several))
-        and not ("views" in choice["heads"] and same_views)
-        and not untold
-        and choice["heads"] in FORMATS[choice["format"]]
-        and (neck is None or neck[0] <= top and not one_level)
-        and (start["kind"] != "imagenet" or has_weights)
-        and (start["kind"] != "random" or not choice["frozen_levels"])
-        and not ("flaws" in choice["heads"] and choice["validation"] is None)
-        and not (choice["heads"] == "flaws" and neck)
-        and not (choice["loop"].get("deterministic") and choice["limits"][1])
-    )
-
-
-def points_of(names: list[str], choice: dict) -> dict:
-    """Without flip pairs where no image is mirrored anyway."""
-    sigmas = [0.1] * len(names) if choice["loss_weight"] == 1 else None
-    pairs = [names[:2]] if len(names) > 1 else []
-    pairs = pairs if choice["augmentation"] is not False else None
-    return {"keypoints": names, "flip_pairs": pairs, "sigmas": sigmas}
-
-
-def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
-    """The head of a name in HEADS; the last word of the name tells its task."""
-    kind = name.rpartition("-")[2]
-    # In other formats than the native one all heads share one set of names.
-    shared = name if choice["format"] == "native" else "kind"
-    names = [f"{shared} {i}" for i in range(choice["categories"])]
-    characters = "".join(chr(ord("Ā") + i) for i in range(choice["categories"]))
-    several = {"bottom_level": levels[0], "top_level": levels[1]}
-    one = {"level": levels[1]}
-    options = {
-        "cells": {"task": "object_detection", "categories": names} | several,
-        "kind": {"task": "multiclass_classification", "categories": names} | one,
-        "rank": {"task": "multiclass_classification", "categories": names}
-        | {"ordered": True}
-        | one,
-        "tags": {"task": "multilabel_classification", "labels": names} | one,
-        "price": {"task": "regression", "range": [-2.5, 1e6]} | one,
-        "region": {"task": "semantic_segmentation", "categories": names, "channels": 8}
-        | {"colors": [[9, 200, i] for i in range(len(names))]}
-        | several,
-        "mask": {"task": "instance_segmentation", "categories": names} | several,
-        "whole": {"task": "panoptic_segmentation", "categories": names}
-        | {"things": names[::2], "colors": [[i, 7, 7] for i in range(len(names))]}
-        | several,
-        "picture": {"task": "autoencoding", "code_size": 8, "channels": 32} | one,
-        "views": {"task": "view_invariance_learning", "projection_size": 16} | one,
-        "face": {"task": "metric_learning", "identities": names} | one,
-        "flaws": {"task": "anomaly_detection", "channels": 16} | several,
-        "depth": {"task": "depth_estimation", "range": [0, 10]} | several,
-        "points": {"task": "keypoint_detection"} | points_of(names, choice) | several,
-        "quads": {"task": "quadrilateral_detection", "categories": names} | several,
-        "word": {"task": "scene_text_recognition", "tokens": characters} | one,
-        "line": {"task": "autoregressive_text_recognition", "tokens": names} | one,
-    }
-    if name == "labelled-views":
-        options[kind] |= {"categories": names}
-    return {"name": name, "loss_weight": choice["loss_weight"]} | options[kind]
-
-
-def job_of(choice: dict) -> dict:
-    """The job of one value for every factor."""
-    neck, top = choice["neck"], choice["top_level"]
-    levels = neck or (top, top)
-    heads = [head_named(name, levels, choice) for name in HEADS[choice["heads"]]]
-    if choice["heads"].endswith("apart"):  # the last head has datasets of its own
-        form = "folders" if choice["heads"].startswith("detector") else "csv"
-        heads[-1]["data"] = {"train": "other", "format": form}
-    kinds = ("optimizer", "scheduler", "initialization", "precision")
-    trainer = {key: choice[key] for key in (*kinds, "channels_last")} | choice["loop"]
-    trainer["gradient_clipping"] = choice["gradient_clipping"]
-    trainer["max_iterations"], trainer["max_hours"] = choice["limits"]
-    backbone = {"name": choice["backbone"], "top_level": top}
-    backbone["resize_input"] = choice["resize_input"]
-    backbone["frozen_levels"] = choice["frozen_levels"]
-    ends = {"bottom_level": levels[0], "top_level": levels[1]}
-    return {
-        "name": "many-jobs",
-        "data": {
-            "train": "data/train",
-            "resolution": [128, 256],
-            **{key: choice[key] for key in ("format", "augmentation", "cache")},
-            "channels": choice["channels"],
-            "validation": choice["validation"],
-            "task": choice["heads"].partition(" from ")[2].replace(" ", "_") or None,
-            "group": choice["group"],
-        },
-        "model": {
-            "backbone": backbone,
-            "neck": choice["kind"] | ends if neck else {"kind": "none"},
-            "heads": heads,
-        },
-        "trainer": trainer,
-    }
-
-
-def pairs_of(choice: dict[str, int]) -> set[tuple]:
-    return set(itertools.combinations(sorted(choice.items()), 2))
-
-
-def pairwise(candidates: int, limit: int, seed: int) -> list[dict]:
-    """Choices, each of those drawn that holds the most values not yet seen, and of equal
-    ones the most pairs of values."""
-    rng = random.Random(seed)
-    values, seen, chosen = set(), set(), []
-
-    def news(choice: dict[str, int]) -> tuple[int, int]:
-        return len(choice.items() - values), len(pairs_of(choice) - seen)
-
-    def draw() -> dict[str, int]:
-        while True:
-            drawn = {key: rng.randrange(len(FACTORS[key])) for key in FACTORS}
-            if is_valid({key: FACTORS[key][i] for key, i in drawn.items()}):
-                return drawn
-
-    for _ in range(limit):
-        drawn = [draw() for _ in range(candidates)]
-        best = max(drawn, key=news)
-        values |= best.items()
-        seen |= pairs_of(best)
-        chosen.append({key: FACTORS[key][i] for key, i in best.items()})
-    return chosen
-
-
 # ---- Checks of one job's code ----
-
-
-def rendered(choice: dict) -> Compiled:
-    return rendered_job(job_of(choice))
-
-
-def rendered_job(given: dict) -> Compiled:
-    """As compile_job, but without black, which takes most of its time."""
-    job, graph, findings = analyse(json.dumps(given).encode())
-    assert not [finding for finding in findings if finding.is_error]
-    page = plan(job, graph, tests=True)
-    files = render(page)
-    return Compiled(job, files, (), summarize(job, graph), page.model_class)
 
 
 def compiled_with_tests(choice: dict) -> Compiled:
@@ -363,40 +94,6 @@ def is_one_string(line: str) -> bool:
 # ---- The mixtures ----
 
 
-RARE = [  # what few draws hold, and a template waits for
-    {"heads": "detector", "format": "coco"},
-    {"heads": "detector", "format": "yolo"},
-    {"heads": "detector", "format": "voc"},
-    {"heads": "things and stuff", "format": "coco"},
-    {"heads": "mask from panoptic segmentation", "format": "coco"},
-    {"heads": "mask from panoptic segmentation", "format": "native"},
-    {"heads": "keypoints", "format": "coco"},
-    {"heads": "masks", "format": "coco"},
-    {"heads": "masks", "format": "yolo"},
-    {"heads": "embedder", "format": "folders"},
-    {"heads": "number", "format": "native", "augmentation": ALL_CHANGES},
-    {"heads": "things and stuff", "format": "native", "resize_input": True},
-    {"heads": "things and stuff", "format": "native", "resize_input": False},
-    {"heads": "quadrilaterals, keypoints", "format": "native", "resize_input": True},
-    {"heads": "keypoints", "format": "native", "augmentation": ALL_CHANGES},
-    {"heads": "keypoints", "format": "native", "augmentation": {"vertical_flip": True}},
-]
-QUICK = pairwise(candidates=60, limit=28, seed=0)
-DRAWN = {choice["heads"] for choice in QUICK}
-RARE += [{"heads": heads, "format": "native"} for heads in HEADS if heads not in DRAWN]
-QUICK += [
-    next({**choice, **rare} for choice in QUICK if is_valid({**choice, **rare}))
-    for rare in RARE
-]
-OF_TIMM = [  # two of each initialization, the models in turn
-    {**choice, "backbone": name, "initialization": start, "frozen_levels": frozen}
-    for choice, name, start, frozen in zip(
-        QUICK,
-        itertools.cycle(["timm/test_resnet", "timm/test_efficientnet"]),
-        [*FACTORS["initialization"], *reversed(FACTORS["initialization"])],
-        [0, 1, 2, 0, 2, 1, 0, 0],
-    )
-]
 needs_timm = pytest.mark.skipif(
     find_spec("timm") is None, reason="timm is not installed: pip install timm"
 )

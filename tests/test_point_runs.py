@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from runs import (
+    BACKBONE,
     ITERATIONS,
     POSES,
     QUADS,
@@ -94,7 +95,7 @@ def sure_of_points(weights: dict[str, torch.Tensor], name: str):
 @pytest.mark.parametrize("resize", [True, False])
 def test_predictions_are_in_pixels_of_the_image(output, job, name, resize):
     world = job.parent
-    backbone = {"resize_input": resize}
+    backbone = BACKBONE | {"resize_input": resize}
     sure = make(world / f"sure-{name}-{resize}".lower(), HEADS[name], backbone=backbone)
     state = checkpoint(output / "best.pt")
     sure_of_points(state["model"], name)

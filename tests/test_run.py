@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from runs import (
+    BACKBONE,
     ITERATIONS,
     SCENE,
     SHAPES,
@@ -160,7 +161,8 @@ def test_a_classifier_learns_from_folders(world):
             cv2.imwrite(str(world / "folders" / name / f"{i}.png"), image)
     data = {"format": "folders", "train": "folders", "validation": None}
     data["validation_fraction"] = 0.3
-    job = make(world / "from-folders", SCENE, data=data, validations=1)
+    options = {"backbone": {"name": "resnet18"}, "validations": 1}
+    job = make(world / "from-folders", SCENE, data=data, **options)
     train(job, "runs/folders", "--max-iterations", 20)
     (row,) = [row for row in rows(world / "runs" / "folders") if "scene/f1" in row]
     losses = [row["loss"] for row in rows(world / "runs" / "folders") if "loss" in row]
@@ -234,7 +236,7 @@ def see_squares(weights: dict[str, torch.Tensor]):
 
 @pytest.mark.parametrize("resize", [True, False])
 def test_predictions_are_in_pixels_of_the_image(whole, world, resize):
-    backbone = {"resize_input": resize}
+    backbone = BACKBONE | {"resize_input": resize}
     job = make(world / f"sure-{resize}".lower(), SHAPES, backbone=backbone)
     state = checkpoint(whole / "best.pt")
     see_squares(state["model"])

@@ -24,7 +24,8 @@ from specc.cost import (
     upsampled_level,
 )
 from specc.diagnostics import Diagnostic, Path
-from specc.graph import Node, head_components, inputs_of, levels_of, prune
+from specc.graph import head_components, inputs_of, levels_of, prune
+from specc.scope import Node
 from specc.job import Head, Job, Neck, ObjectDetection
 
 NO_NECK = ' to {"kind": "none"}'  # null would derive one for a head over levels

@@ -7,7 +7,8 @@ from math import prod
 
 import networkx as nx
 
-from specc.graph import Node, Shape, levels_of, prune
+from specc.graph import levels_of, prune
+from specc.scope import Node, Shape
 from specc.job import Job
 
 FLOAT_BYTES = 4

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 from collections import defaultdict
+from functools import lru_cache
 
 # Name in the code -> (module, name there or None for the module itself).
 _STANDARD = {
@@ -109,10 +110,17 @@ def _exports(modules: dict[str, str]) -> dict[str, tuple[str, str]]:
     exports: dict[str, tuple[str, str]] = {}
     for path, text in modules.items():
         module = path.removesuffix(".py")
-        for statement in ast.parse(text).body:
-            for name in _defined(statement):
-                exports.setdefault(name, (module, name))
+        for name in _top_level(text):
+            exports.setdefault(name, (module, name))
     return exports
+
+
+@lru_cache(maxsize=64)
+def _top_level(text: str) -> tuple[str, ...]:
+    """The names that a module defines: each module after it asks for them."""
+    return tuple(
+        name for statement in ast.parse(text).body for name in _defined(statement)
+    )
 
 
 def _defined(statement: ast.stmt) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import networkx as nx
 
 from specc.cost import Summary, divisor, summarize
-from specc.graph import Shape, build_graph, prune
+from specc.graph import build_graph, prune
 from specc.job import Head, Job
 from specc.plan_contract_data import MadeDataset, plan_datasets, sets_of
 from specc.plan_heads import HeadPlan
@@ -18,6 +18,7 @@ from specc.plan_source import Line, literal
 from specc.plan_split import head_of_identities
 from specc.plan_train import plan_train
 from specc.schema import part
+from specc.scope import Shape
 from specc.tasks import Task, tasks_of, templates
 from specc.tasks.contract import FEW, PREDICTED
 from specc.timm_models import is_timm

@@ -9,7 +9,8 @@ from dataclasses import asdict
 import networkx as nx
 
 from specc.cost import Summary
-from specc.graph import Node, levels_of, prune
+from specc.graph import levels_of, prune
+from specc.scope import Node
 
 _RESIZED = {"upsample": "upsample", "max_pool": "max pool"}  # said of a neck's arrows
 

@@ -8,7 +8,7 @@ from specc import timm_models
 from specc.backbones import efficientnet, inverted, mobilenet, opaque, resnet
 
 if TYPE_CHECKING:
-    from specc.graph import Node, Scope
+    from specc.scope import Node, Scope
 
 TABLES = {
     table.name: table

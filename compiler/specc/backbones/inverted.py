@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from specc.backbones.table import Table
 
 if TYPE_CHECKING:
-    from specc.graph import Node, Scope
+    from specc.scope import Node, Scope
 
 
 @dataclass(frozen=True)

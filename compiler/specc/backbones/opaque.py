@@ -9,7 +9,7 @@ from specc.timm_models import PREFIX, TimmModel
 from specc.words import listed
 
 if TYPE_CHECKING:
-    from specc.graph import Node, Scope
+    from specc.scope import Node, Scope
 
 MODULE = "body"  # of the emitted class, which holds timm's model
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from specc.backbones.table import Table
 
 if TYPE_CHECKING:
-    from specc.graph import Node, Scope
+    from specc.scope import Node, Scope
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from specc.graph import Node, Scope
     from specc.job import AnomalyDetection
+    from specc.scope import Node, Scope
 
 AROUND = 2  # convolutions for what lies around a cell
 

@@ -6,8 +6,8 @@ from math import gcd
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from specc.graph import Node, Scope
     from specc.job import Autoencoding
+    from specc.scope import Node, Scope
 
 LEAST = 16  # channels of the decoder
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from specc.heads.text_decoder import Reading, cells, decode
 
 if TYPE_CHECKING:
-    from specc.graph import Node, Scope
     from specc.job import AutoregressiveTextRecognition
+    from specc.scope import Node, Scope
 
 
 def build(

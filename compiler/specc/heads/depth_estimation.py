@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from specc.heads.map_decoder import decode_levels
 
 if TYPE_CHECKING:
-    from specc.graph import Node, Scope
     from specc.job import DepthEstimation
+    from specc.scope import Node, Scope
 
 
 def build(

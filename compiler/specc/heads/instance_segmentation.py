@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from specc.heads.object_detection import detector, tower
 
 if TYPE_CHECKING:
-    from specc.graph import Node, Scope
     from specc.job import InstanceSegmentation
+    from specc.scope import Node, Scope
 
 MASK_CHANNELS = 8  # of the features, and of the hidden layer of a cell's network
 WEIGHTS = (MASK_CHANNELS + 2 + 1) * MASK_CHANNELS + MASK_CHANNELS + 1  # of this network

@@ -10,7 +10,7 @@ from math import gcd
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from specc.graph import Node, Scope
+    from specc.scope import Node, Scope
 
 
 def decode_levels(net: Scope, levels: dict[int, Node], channels: int) -> Node:

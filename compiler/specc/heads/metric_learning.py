@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from specc.graph import Node, Scope
     from specc.job import MetricLearning
+    from specc.scope import Node, Scope
 
 
 def build(net: Scope, head: MetricLearning, levels: dict[int, Node]) -> dict[str, Node]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from specc.graph import Node, Scope
     from specc.job import MulticlassClassification
+    from specc.scope import Node, Scope
 
 
 def build(

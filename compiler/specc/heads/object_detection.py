@@ -11,8 +11,8 @@ from math import gcd
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from specc.graph import Node, Scope
     from specc.job import ObjectDetection
+    from specc.scope import Node, Scope
 
 SIDES = 4  # left, top, right, bottom
 BINS = 16  # values of a distance

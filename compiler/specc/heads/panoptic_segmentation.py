@@ -12,8 +12,8 @@ from specc.heads.instance_segmentation import segmenter
 from specc.heads.map_decoder import decode_levels
 
 if TYPE_CHECKING:
-    from specc.graph import Node, Scope
     from specc.job import PanopticSegmentation
+    from specc.scope import Node, Scope
 
 COARSEST = 5  # level that the map of stuff reads; above it images need not halve evenly
 

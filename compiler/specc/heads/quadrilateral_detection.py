@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from specc.heads.object_detection import detector, tower
 
 if TYPE_CHECKING:
-    from specc.graph import Node, Scope
     from specc.job import QuadrilateralDetection
+    from specc.scope import Node, Scope
 
 CORNERS, AXES = 4, 2
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from specc.graph import Node, Scope
     from specc.job import TextRecognition
+    from specc.scope import Node, Scope
 
 
 @dataclass(frozen=True)

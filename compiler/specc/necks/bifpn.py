@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from specc.graph import Node, Scope
     from specc.job import BiFPN
+    from specc.scope import Node, Scope
 
 EPSILON = 1e-3  # of the batch norms, as in the paper's code
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from specc.graph import Node, Scope
     from specc.job import FPN
+    from specc.scope import Node, Scope
 
 
 def build(net: Scope, neck: FPN, backbone: dict[int, Node]) -> dict[int, Node]:

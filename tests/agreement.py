@@ -1,0 +1,205 @@
+"""Makes the values of a drawn job agree, as the rules of consistency want it.
+
+The schema alone lets contradict each other what a job says in several places, so that
+rules refuse most of what is drawn from it, and no code is seen. Only values that some
+rule compares are changed here; new options are drawn without a change.
+"""
+
+from __future__ import annotations
+
+import copy
+
+from specc.backbones import TABLES
+from specc.conversions import sources_of, way
+from specc.schema import head as head_schema
+
+MOST_IMAGES = 65536  # of a batch
+
+
+def agreeing(job: dict) -> dict:
+    """The same job, in which hardly any value contradicts another."""
+    job = copy.deepcopy(job)  # its lists may be those that are drawn from
+    data, heads = job["data"], job["model"]["heads"]
+    trainer = job["trainer"] = job.get("trainer") or {}
+    tell_apart(heads)
+    for head in heads:
+        agree_inside(head)
+    agree_with_heads(data, heads)
+    convert(data, heads, len(job["name"]))
+    mirror(data, heads)
+    validate(data, heads)
+    start(job["model"], trainer)
+    count(trainer)
+    share(trainer)
+    if trainer.get("best"):
+        trainer["best"] = metric_of(heads[-1])
+    return job
+
+
+# ---- Heads ----
+
+
+def tell_apart(heads: list[dict]) -> None:
+    seen = set()
+    for index, head in enumerate(heads):
+        name = (head.get("name") or head["task"]).replace("-", "_")
+        if name in seen:
+            head["name"] = f"h{index}"  # no drawn name is a letter `h` and a digit
+        seen.add(name)
+
+
+def agree_inside(head: dict) -> None:
+    names = head.get("categories") or ()
+    if "colors" in head:
+        head["colors"] = [[i % 256, i // 256, 255] for i in range(len(names))]
+    if head.get("things"):
+        head["things"] = names[: len(head["things"])]
+    if "range" in head:
+        low, high = sorted(head["range"])
+        head["range"] = [low, high if high > low else low + 1]
+    if isinstance(head.get("tokens"), str):
+        head["tokens"] = "".join(dict.fromkeys(head["tokens"]))
+    points = head.get("keypoints") or ()
+    if head.get("sigmas"):
+        head["sigmas"] = (head["sigmas"] * len(points))[: len(points)]
+    if head.get("flip_pairs"):
+        head["flip_pairs"] = [points[:2]] if len(points) > 1 else []
+
+
+def metric_of(head: dict) -> str:
+    """The last metric of a head that any such head has."""
+    schema = head_schema(head["task"])
+    metrics = [
+        name for name in schema["x-metrics"] if name not in schema.get("x-needs", ())
+    ]
+    return f"{head.get('name') or head['task']}/{metrics[-1]}"
+
+
+# ---- Data ----
+
+
+def agree_with_heads(data: dict, heads: list[dict]) -> None:
+    """Each dataset has a format that holds what is learned from it."""
+    own = [head["data"] for head in heads if head.get("data")]
+    if len(own) == len(heads):
+        own[0]["train"] = None  # some head learns from the set of the job
+    tasks = {head["task"] for head in heads}
+    if not all(holds(data.get("format"), task) for task in tasks):
+        data["format"] = None
+    if data.get("format") in ("coco", "yolo") and len(tasks) > 1:
+        data["format"] = None  # a file of these is read for one task
+    for head in heads:
+        if source := head.get("data"):
+            if not source.get("train") or not holds(source.get("format"), head["task"]):
+                source["format"] = None
+
+
+def convert(data: dict, heads: list[dict], number: int) -> None:
+    """Annotations are for another task where they can become those of the heads; the
+    number chooses among those that can."""
+    if data.get("task"):
+        data["task"] = None
+        if len(heads) == 1:
+            data["task"] = convertible(heads[0], data.get("format"), number)
+    for head in heads:
+        source = head.get("data")
+        if source and source.get("task"):
+            form = source.get("format") or data.get("format")
+            task = convertible(head, form, number) if source.get("train") else None
+            source["task"] = task
+
+
+def convertible(head: dict, form: str | None, number: int) -> str | None:
+    form = form or "native"
+    known = [
+        task
+        for task in sources_of(head["task"])
+        if holds(form, task) and way(task, head["task"], form)
+    ]
+    if not known:
+        return None
+    task = known[number % len(known)]
+    for names in ("categories", "labels"):  # keypoints are those of one category
+        if names in head and task == "keypoint_detection":
+            head[names] = head[names][:1]
+    return task
+
+
+def holds(form: str | None, task: str) -> bool:
+    return (form or "native") in head_schema(task)["x-formats"]
+
+
+def mirror(data: dict, heads: list[dict]) -> None:
+    """Images may be mirrored if that is said to change keypoints; views differ."""
+    tasks = {head["task"] for head in heads}
+    chosen = data.get("augmentation") or {}
+    if "view_invariance_learning" in tasks:
+        data["augmentation"] = chosen | {"color": chosen.get("color") or 0.3}
+    flips = ("horizontal_flip", "vertical_flip", "transpose")
+    if any(chosen.get(flip) for flip in flips):
+        for head in heads:
+            if head["task"] == "keypoint_detection":
+                head["flip_pairs"] = head.get("flip_pairs") or []
+
+
+def validate(data: dict, heads: list[dict]) -> None:
+    """Whatever holds images out has nothing against it."""
+    for head in heads:
+        identities = head["task"] == "metric_learning"
+        if identities and len(heads) == 1:
+            data["group"] = None
+        elif identities or head["task"] == "anomaly_detection":
+            source = head.get("data") or {}
+            held = source if source.get("train") else data
+            held["validation"] = held.get("validation") or held["train"]
+    several = any((head.get("data") or {}).get("train") for head in heads)
+    if data.get("validation") or several:
+        data["group"] = data["validation_fraction"] = None
+
+
+# ---- Model and trainer ----
+
+
+def start(model: dict, trainer: dict) -> None:
+    """Frozen weights come from somewhere, and a trained head trains the neck."""
+    backbone, initial = model.get("backbone") or {}, trainer.get("initialization") or {}
+    if backbone.get("frozen_levels") and not initial.get("kind"):
+        backbone["frozen_levels"] = 0
+    if backbone.get("frozen_levels") and initial["kind"] == "random":
+        backbone["frozen_levels"] = 0
+    if initial.get("kind") == "imagenet" and not initial.get("weights"):
+        table = TABLES.get(backbone.get("name") or "resnet18")
+        initial["weights"] = None if table is None or table.weights else "weights.pth"
+    if all(
+        head_schema(head["task"]).get("x-trains-no-trunk") for head in model["heads"]
+    ):
+        model["neck"] = {"kind": "none"}
+
+
+def count(trainer: dict) -> None:
+    """The length of the run, and the validations that fit into it."""
+    most = trainer.get("max_iterations") or 10000
+    if trainer.get("max_hours"):
+        trainer["deterministic"] = False
+    waits = trainer.get("early_stopping")
+    if waits and waits + 2 > min(most, 10000):
+        waits = trainer["early_stopping"] = None
+    if waits:
+        trainer["validations"] = max(waits + 2, trainer.get("validations") or 0)
+    if trainer.get("validations"):
+        trainer["validations"] = min(trainer["validations"], most)
+    schedule = trainer.get("scheduler") or {}
+    if schedule.get("milestones"):
+        schedule["milestones"] = sorted(set(schedule["milestones"]))
+
+
+def share(trainer: dict) -> None:
+    """Every window of every process has as many images as any other."""
+    windows, slurm = trainer.get("accumulation") or 1, trainer.get("slurm")
+    processes = 1
+    if slurm is not None:
+        processes = (slurm.get("nodes") or 1) * (slurm.get("gpus_per_node") or 8)
+    if windows * processes > MOST_IMAGES:
+        trainer["slurm"], processes = None, 1
+    parts, size = windows * processes, trainer.get("batch_size") or 16
+    trainer["batch_size"] = max(parts, size // parts * parts)

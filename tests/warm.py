@@ -1,0 +1,98 @@
+"""A Python that has imported what emitted scripts import, and forks to become one.
+
+To import torch and its optimizers takes longer than the work of most of the scripts that
+tests run. As a program this file reads requests, a line of JSON each, and answers with
+exit codes. The process of a script is one of its own, with its own streams, folder,
+environment and exit; only the libraries are there already.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+LIBRARIES = (
+    *("torch", "torch._dynamo", "torch.utils.tensorboard", "matplotlib.figure"),
+    *("matplotlib.backends.backend_agg", "cv2", "PIL.Image", "tqdm", "yaml"),
+    *("faster_coco_eval", "defusedxml.ElementTree"),
+)
+
+
+class Warm:
+    """The side of the tests. It ends with their process, as its input ends."""
+
+    def __init__(self, environment: dict[str, str]):
+        self._process = subprocess.Popen(
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,  # so that it ends with all that it started
+            text=True,
+        )
+
+    def run(
+        self, words: list[str], cwd: Path, env: dict[str, str], timeout: float
+    ) -> subprocess.CompletedProcess:
+        """As `subprocess.run` with captured text; `words` are a script and its arguments.
+        Raises TimeoutExpired."""
+        with tempfile.TemporaryDirectory() as folder:
+            streams = [f"{folder}/stdout", f"{folder}/stderr"]
+            request = {"words": words, "cwd": str(cwd), "env": env, "streams": streams}
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+            if not select.select([self._process.stdout], [], [], timeout)[0]:
+                self.end()
+                raise subprocess.TimeoutExpired(words, timeout)
+            code = int(self._process.stdout.readline())
+            texts = [Path(stream).read_text("utf-8") for stream in streams]
+        return subprocess.CompletedProcess(words, code, *texts)
+
+    def end(self) -> None:
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+
+def serve() -> None:
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    gc.freeze()  # no fork has to look through the libraries
+    for line in iter(sys.stdin.readline, ""):
+        child = os.fork()
+        if not child:
+            become(**json.loads(line))
+            return
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(status, flush=True)
+
+
+def become(words: list[str], cwd: str, env: dict[str, str], streams: list[str]) -> None:
+    """Run the script as the main module of this process."""
+    paths = (os.devnull, *streams)
+    for number, flags in enumerate((os.O_RDONLY, *(os.O_CREAT | os.O_WRONLY,) * 2)):
+        file = os.open(paths[number], flags)
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    sys.argv = words
+    sys.path[0] = str(Path(words[0]).parent)
+    runpy.run_path(words[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    serve()
