@@ -384,29 +384,3 @@ def test_drawings_are_red_where_an_image_is_anomalous(emitted, tmp_path):
     assert report == {"label": "anomalous", "score": 1.0, "map": "map.png"}
     saved = np.array(Image.open(path))
     assert saved.shape == (30, 40) and set(np.unique(saved)) == {0, 255}
-
-
-# ---- Beside another head ----
-
-
-def test_images_that_lack_a_label_of_either_head(both, emitted, tmp_path):
-    """The first is labelled for the detector alone, the last for anomalies alone."""
-    labels = ["normal", "normal", "anomalous"]
-    samples = emitted.dataset.read_dataset(dataset(tmp_path, labels))
-    boxes = both.dataset.Objects(np.float32([[2, 2, 12, 9]]), np.int64([0]))
-    first, second, third = (sample.labels["flaws"] for sample in samples)
-    each = {"cells": boxes}, {"cells": boxes, "flaws": second}, {"flaws": third}
-    samples = [one._replace(labels=own) for one, own in zip(samples, each)]
-    torch.manual_seed(0)
-    model, device = both.model.Network(), torch.device("cpu")
-    views = both.data.TrainingSet(samples, 0)
-    for rows in ([0, 1, 2], [0], [2]):
-        images, targets, _ = both.data.collate([views[0, row] for row in rows])
-        terms = both.model.loss_terms(model(images), targets)
-        sum(terms.values()).backward()
-        learned = terms["flaws/loss/defect"]
-        assert learned > 0 if rows != [0] else learned == 0
-    both.evaluate.calibrate(model, samples, device)
-    of_second = both.evaluate.predict_samples(model, samples[1:2], device)
-    assert of_second[0]["flaws"]["score"] < 0.5 + 1e-6
-    assert both.evaluate.evaluate(model, samples, device)["flaws/image_auroc"] in (0, 1)
