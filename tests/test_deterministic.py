@@ -31,8 +31,7 @@ def test_losses_and_gradients_are_the_same(world, one_thread, name):
     (terms, gradients), (others, other_gradients) = found.values()
     for key, value in terms.items():
         torch.testing.assert_close(others[key], value, rtol=1e-5, atol=1e-6, msg=key)
+    scale = max(value.abs().max() for value in gradients.values())
     for key, value in gradients.items():
-        scale = value.abs().max() + 1e-6
-        assert torch.allclose(
-            other_gradients[key], value, rtol=0, atol=1e-4 * scale
-        ), key
+        other = other_gradients[key]
+        assert torch.allclose(other, value, rtol=1e-3, atol=1e-6 * scale), key

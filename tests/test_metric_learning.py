@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import yaml
 from emitted_jobs import load, make
 from runs import SCENE, assert_equal_runs, checkpoint, rows, run, train
 from runs import make as make_run
@@ -211,9 +212,8 @@ def test_what_is_trained_on_must_be_the_job_s(dataset, tmp_path, labels, names, 
 def test_wrong_labels_of_validation_are_named(dataset, tmp_path):
     with pytest.raises(SystemExit, match="0.png: not the name of an identity: "):
         dataset.read_dataset(identities(tmp_path, {"0.png": ["a"]}))
-    (tmp_path / "metadata.yaml").write_text(
-        "[{task: metric learning}, {task: metric_learning}]"
-    )
+    others = [{"task": "metric learning", "identities": [name]} for name in "xy"]
+    (tmp_path / "metadata.yaml").write_text(yaml.safe_dump(others))
     with pytest.raises(SystemExit, match="several entries"):
         dataset.read_dataset(tmp_path)
 
