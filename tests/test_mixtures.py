@@ -116,7 +116,13 @@ def of_timm() -> tuple[list[Compiled], set[str]]:
     return all_of(OF_TIMM)
 
 
-@pytest.mark.parametrize("number", range(len(QUICK)))
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(number, marks=pytest.mark.slow if number % 3 else ())
+        for number in range(len(QUICK))
+    ],
+)
 def test_any_mixture_of_options_gives_clean_code(mixtures, number, tmp_path, capsys):
     compiled = mixtures[0][number]
     check_comments(compiled)
@@ -154,6 +160,7 @@ def test_many_mixtures_give_clean_code(seed, tmp_path, capsys):
 
 
 @needs_timm
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(OF_TIMM)))
 def test_mixtures_with_a_model_of_timm_give_clean_code(
     of_timm, number, tmp_path, capsys
@@ -165,11 +172,13 @@ def test_mixtures_with_a_model_of_timm_give_clean_code(
 
 
 @needs_timm
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(2))
 def test_mixtures_with_a_model_of_timm_are_well_formatted(number):
     check_format(compile_job(json.dumps(job_of(OF_TIMM[number])).encode()))
 
 
 @needs_timm
+@pytest.mark.slow
 def test_every_template_is_used_by_some_job(mixtures, of_timm):
     assert set(TEMPLATES) - mixtures[1] - of_timm[1] == set()
