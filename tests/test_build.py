@@ -92,7 +92,7 @@ def test_warnings_do_not_stop_a_build(monkeypatch):
     assert build.compile_job(encoded(CLASSIFIER)).warnings == (warning,)
 
 
-@pytest.mark.parametrize("count", [1, 6])
+@pytest.mark.parametrize("count", [1, pytest.param(6, marks=pytest.mark.slow)])
 def test_many_jobs_give_what_each_gives_alone(count):
     """With 6 jobs in more than one process: the order stays, errors come as findings."""
     jobs = [CLASSIFIER | {"name": f"cells{i}"} for i in range(count)]

@@ -9,6 +9,7 @@ from head_jobs import head_of
 from runs import make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["panoptic", "regions"])
 def test_losses_and_gradients_are_the_same(world, one_thread, name):
     found = {}

@@ -149,6 +149,7 @@ def test_any_bytes_give_diagnostics_or_a_job():
     assert run_texts(200, 0)["refused"] >= 150
 
 
+@pytest.mark.slow
 def test_a_build_writes_into_its_folder_alone(place, monkeypatch):
     monkeypatch.setenv("SPECC_DEBUG", "1")  # an unexpected exception comes through
     assert run_builds(3, 0, place)["built"] >= 2

@@ -138,6 +138,7 @@ def test_long_names_and_paths_leave_comments_whole():
     check_comments(rendered_job(job))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(3))
 def test_any_mixture_of_options_is_well_formatted(number):
     check_format(compiled_with_tests(QUICK[number]))

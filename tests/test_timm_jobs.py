@@ -92,6 +92,7 @@ def test_what_is_opaque_has_no_receptive_field():
     assert operations == dict.fromkeys((2, 3, 4, 5), "opaque")
 
 
+@pytest.mark.slow
 def test_weights_that_are_tied_count_once(tmp_path):
     made, model = emitted(tmp_path, "coat_lite_mini", (224, 224), head=5)
     weights = sum(weight.numel() for weight in model.parameters())
@@ -112,6 +113,7 @@ def test_the_last_of_several_features_of_a_stride_is_taken():
     assert (level, index) == (4, 11)  # of twelve blocks
 
 
+@pytest.mark.slow
 def test_the_forward_decides_where_timm_s_table_is_wrong(monkeypatch):
     def create(*arguments, **keywords):
         net = original(*arguments, **keywords)
@@ -229,6 +231,7 @@ def test_the_page_says_what_it_needs():
     assert "pretrained" not in files["model.py"] + files["train.py"]
 
 
+@pytest.mark.slow
 def test_mean_and_deviation_are_the_weights_own():
     inception = compiled("mixer_b16_224", (224, 224), head=4, top_level=4)
     assert "MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)" in inception.files["model.py"]
@@ -259,6 +262,7 @@ def test_a_transformer_s_only_level_can_be_read():
     assert [(x.level, x.backbone, x.height) for x in found.levels] == [(4, 192, 14)]
 
 
+@pytest.mark.slow
 def test_channels_last_are_turned_only_where_they_are():
     swin = compiled(SWIN, (224, 224), neck=(3, 5)).files["model.py"]
     assert swin.count(".permute(0, 3, 1, 2)") == 3
