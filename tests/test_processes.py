@@ -69,6 +69,7 @@ import json
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn  # before there is a group, which its defaults would keep
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -102,7 +103,7 @@ def main():  # so that no group of processes is left for the end of the interpre
     if rank == 0:
         file = {"gradients": gradients, "metrics": json.dumps(metrics)}
         torch.save(file, sys.argv[2])
-    dist.barrier()
+    del replica
     dist.destroy_process_group()
 
 
@@ -143,7 +144,36 @@ def test_the_log_is_that_of_all_processes(unbroken, job):
     assert len([row for row in rows(unbroken) if "scene/f1" in row]) == 2
 
 
-# ---- Stops and restarts ----
+# ---- Ends, stops and restarts ----
+
+ENDS = """
+import os
+import runpy
+import sys
+from pathlib import Path
+
+folder = Path(__file__).parent
+sys.path.insert(0, str(folder))
+try:
+    runpy.run_path(str(folder / "train.py"), run_name="__main__")
+except SystemExit as end:
+    assert not end.code, end.code
+threads = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+left = [name for name in threads if "gloo" in name]
+(folder / f"left-{os.environ['RANK']}").write_text(f"{len(threads)} threads, {left}")
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no threads in /proc")
+@pytest.mark.parametrize("compiles", [False, pytest.param(True, marks=pytest.mark.soak)])
+def test_a_group_leaves_no_threads(place, compiles):
+    """A thread of gloo's that wants Python while it ends aborts the whole process."""
+    short = {"max_iterations": 2, "validations": 1, "compile": compiles}
+    folder = make(place / f"ends-{compiles}".lower(), SCENE, **short)
+    (folder / "ends.py").write_text(ENDS)
+    torchrun(folder / "ends.py", *flags(folder, folder / "run"))
+    for rank in range(2):
+        assert "threads, []" in (folder / f"left-{rank}").read_text()
 
 DIES = """        iteration += 1
         if iteration == 8 and rank == 1 and not os.environ["TORCHELASTIC_RESTART_COUNT"] > "0":

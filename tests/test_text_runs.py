@@ -122,6 +122,7 @@ import json
 
 import torch
 import torch.distributed as dist
+import torch.distributed.nn  # before there is a group, which its defaults would keep
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -150,7 +151,7 @@ def main():  # so that no group of processes is left for the end of the interpre
     if rank == 0:
         file = {"gradients": gradients, "metrics": json.dumps(metrics)}
         torch.save(file, sys.argv[2])
-    dist.barrier()
+    del replica
     dist.destroy_process_group()
 
 

@@ -30,6 +30,7 @@ _STANDARD = {
     "PureWindowsPath": ("pathlib", "PureWindowsPath"),
     "BinaryIO": ("typing", "BinaryIO"),
     "importlib": ("importlib.util", None),
+    "import_module": ("importlib", "import_module"),
     "ModuleType": ("types", "ModuleType"),
     "NamedTuple": ("typing", "NamedTuple"),
 }  # fmt: skip

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -61,6 +62,8 @@ def setup(device: str) -> tuple[int, int, torch.device]:
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
         torch.cuda.set_device(device)
     if world > 1:  # GPUs exchange gradients, CPUs what the processes agree on
+        # Defaults in there take the group that exists as they are defined, and keep it.
+        import_module("torch.distributed.nn")
         gpu = device.startswith("cuda")
         dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo")
     return rank, world, torch.device(device)
