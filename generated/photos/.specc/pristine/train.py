@@ -254,7 +254,8 @@ def main(args: argparse.Namespace) -> int:
             save(last, state)
 
     bar.close()
-    if world > 1:
+    if world > 1:  # whose threads end here, if nothing holds the group any more
+        del replica
         dist.destroy_process_group()
     if stop:
         return 128 + (signals or [signal.SIGTERM])[0]
