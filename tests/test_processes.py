@@ -165,7 +165,9 @@ left = [name for name in threads if "gloo" in name]
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no threads in /proc")
-@pytest.mark.parametrize("compiles", [False, pytest.param(True, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "compiles", [False, pytest.param(True, marks=pytest.mark.soak)]
+)
 def test_a_group_leaves_no_threads(place, compiles):
     """A thread of gloo's that wants Python while it ends aborts the whole process."""
     short = {"max_iterations": 2, "validations": 1, "compile": compiles}
@@ -174,6 +176,7 @@ def test_a_group_leaves_no_threads(place, compiles):
     torchrun(folder / "ends.py", *flags(folder, folder / "run"))
     for rank in range(2):
         assert "threads, []" in (folder / f"left-{rank}").read_text()
+
 
 DIES = """        iteration += 1
         if iteration == 8 and rank == 1 and not os.environ["TORCHELASTIC_RESTART_COUNT"] > "0":

@@ -180,6 +180,9 @@ def _model_values(
         "told": told,
         "forward_inputs": f"images: Tensor{', targets: dict | None = None' * told}",
         "forward": _forward(job, heads, backbone, neck),
+        "shares_box_tower": any(
+            head.task == "quadrilateral_detection" for head in job.heads
+        ),
         "constructions": mapping((head.name, head.code.construction) for head in heads),
         "results_template": f"model/{_results(job, heads)}.py.jinja",
         "returns_type": "dict" if several else task_of(job.heads[0]).output_type,

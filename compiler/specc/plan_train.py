@@ -190,6 +190,7 @@ def _step(trainer: Trainer) -> dict[str, Any]:
         "scaled_loss": "scaler.scale(loss)" if scales else "loss",
         "replica_template": f"train/replica{'_compiled' * trainer.compile}.py.jinja",
         "forward_pass": "compiled" if trainer.compile else "replica",
+        "replicas": "replica, compiled" if trainer.compile else "replica",
         "clips": trainer.gradient_clipping is not None,
         "group_rate": (
             'rate * group["factor"]'

@@ -26,11 +26,17 @@ def build(
 
 
 def detector(
-    net: Scope, prefix: str, categories: int, layers: int, levels: dict[int, Node]
+    net: Scope,
+    prefix: str,
+    categories: int,
+    layers: int,
+    levels: dict[int, Node],
+    box_towers: dict[int, Node] | None = None,
 ) -> dict[str, Node]:
     """Outputs: logits (cells, categories), bins (cells, 4, 16); finest level first.
 
-    ``prefix`` of its modules ends with a point, where other heads are made of it.
+    ``prefix`` of its modules ends with a point, where other heads are made of it; a
+    head that reads the box towers too has them already.
     """
     logits, bins = [], []
     for level, x in levels.items():
@@ -38,7 +44,7 @@ def detector(
         y = tower(here, f"{prefix}class_tower", x, layers)
         y = here.conv(f"{prefix}class_logits", y, categories, kernel=3, bias=True)
         logits.append(here.flatten("class_cells", y))
-        y = tower(here, f"{prefix}box_tower", x, layers)
+        y = (box_towers or {}).get(level) or box_tower(here, prefix, x, layers)
         y = here.conv(f"{prefix}box_bins", y, SIDES * BINS, kernel=3, bias=True)
         bins.append(here.flatten("box_cells", y, split=(SIDES, BINS)))
     whole = net.at(max(levels))
@@ -46,6 +52,11 @@ def detector(
         "logits": whole.concat("logits", logits),
         "bins": whole.concat("bins", bins),
     }
+
+
+def box_tower(net: Scope, prefix: str, x: Node, layers: int) -> Node:
+    """What the boxes of a level are read off."""
+    return tower(net, f"{prefix}box_tower", x, layers)
 
 
 def tower(net: Scope, name: str, x: Node, layers: int) -> Node:
