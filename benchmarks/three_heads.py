@@ -1,6 +1,6 @@
 """Three heads on one trunk against three models of one head each, equal iterations.
 
-    python benchmarks/three_heads.py --folder /tmp/three-heads --iterations 400
+    python benchmarks/three_heads.py --folder /tmp/three-heads --iterations 1000
 
 The job is generated/shapes-and-scenes (boxes, a map and a category), at another
 resolution and with AdamW; each of the three others is this job with one of its heads
@@ -30,7 +30,7 @@ IMAGES = {"train": 400, "validation": 200}
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--iterations", type=int, default=400)
+    parser.add_argument("--iterations", type=int, default=1000)
     parser.add_argument("--side", type=int, default=96)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--category-weight", type=float, help="the job's if absent")
@@ -43,7 +43,7 @@ def main() -> int:
     together = run("together", heads, args)
     apart = {}
     for head in heads:
-        apart |= run(f"{head['name']}-alone", [head], args)
+        apart |= run(f"{head['name']}-alone", [head | {"loss_weight": 1.0}], args)
     print(f"{'metric':24}{'together':>10}{'alone':>10}{'ratio':>8}")
     worst = 1.0
     for head in heads:

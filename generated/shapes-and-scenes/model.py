@@ -461,7 +461,7 @@ def loss_terms(outputs: dict, targets: dict) -> dict[str, Tensor]:
         head: {name: x[rows[head]] for name, x in of_head.items() if name != "labelled"}
         for head, of_head in targets.items()
     }
-    weights = {"shapes": 1.0, "regions": 1.0, "scene": 0.5}
+    weights = {"shapes": 1.0, "regions": 0.5, "scene": 0.25}
     heads = {
         "shapes": detection_loss(outputs["shapes"], targets["shapes"]),
         "regions": segmentation_loss(outputs["regions"], targets["regions"]),
