@@ -74,6 +74,9 @@ def train(
     previous, sys.argv = sys.argv, [str(code / "train.py"), *arguments]
     try:
         runpy.run_path(str(code / "train.py"), run_name="__main__")
+    except SystemExit as end:  # how a script ends that went well too
+        if end.code:
+            raise
     finally:
         sys.argv = previous
         model.Detector.forward, model.detection_loss = forward, loss
