@@ -237,7 +237,10 @@ def test_loss_weights_multiply_a_head_s_terms():
         of_head["labelled"] = torch.tensor([0])
     terms = both.loss_terms(outputs, targets)
     alone = F.cross_entropy(outputs["scene"], torch.tensor([1]), label_smoothing=0.1)
-    torch.testing.assert_close(terms["scene/loss/class"], 0.5 * alone)
+    torch.testing.assert_close(terms["scene/loss/class"], 0.25 * alone)
+    maps = both.segmentation_loss(outputs["regions"], targets["regions"])
+    weighted = terms["regions/loss/category"]
+    torch.testing.assert_close(weighted, 0.5 * maps["category"])
     objects = both.detection_loss(outputs["shapes"], targets["shapes"])
     torch.testing.assert_close(terms["shapes/loss/box"], objects["box"])
 
