@@ -241,7 +241,7 @@ def _is_same(heads: tuple[HeadPlan, ...]) -> bool:
     return all(head.code.place == label for head, label in zip(heads, labels))
 
 
-def _placed(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, str]:
+def _placed(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, str | bool]:
     """The targets of a view by head: the labels themselves, if no head changes them."""
     blanks = mapping((head.name, head.code.blank) for head in heads)
     names = [
@@ -251,11 +251,10 @@ def _placed(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, str]:
     ]
     types = [f", {name}: {PLACED_WITH[name]}" for name in names]
     labels = mapping((head.name, head.code.place) for head in heads)
-    if _is_same(heads):
-        labels = "sample.labels"
-    elif is_partial(job):
+    if is_partial(job):
         labels = f"placed({', '.join(['sample', *names])})"
     return {
+        "moves_labels": not _is_same(heads),
         "placed_labels": labels,
         "placed_parameters": f"sample: Sample{''.join(types)}",
         "blanks": blanks,

@@ -126,8 +126,7 @@ class TrainingSet(Dataset):
             except ImageError as error:
                 broken.append(str(error))
             else:
-                labels = sample.labels
-                return canvas, labels, broken
+                return canvas, sample.labels, broken
         raise ImageError(broken[-1])
 
     def candidates(self, index: int, rng: np.random.Generator) -> Iterator[int]:
