@@ -248,7 +248,8 @@ def test_two_processes_measure_what_one_does(code, data, weights, tmp_path):
     run(code, *torchrun, "measure.py", weights, data, report)
     two = json.loads(report.read_text())
     one = json.loads(run(code, "evaluate.py", "--weights", weights, "--data", data))
-    assert one == pytest.approx(two, rel=1e-6, abs=1e-6)
+    # Sums run in another order; an image too many or too few weighs far more than that.
+    assert one == pytest.approx(two, rel=1e-4, abs=1e-4)
     assert set(one.values()) - {0, 1}, "these metrics tell nothing"
 
 
