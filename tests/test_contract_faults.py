@@ -24,10 +24,10 @@ HEAD = "        return self.head("
 SEEDED = "        torch.manual_seed(args.seed * 2**32 + iteration * world + rank)\n"
 DROPOUT = ("model.py", HEAD, f"        images = F.dropout(images, 0.3)\n{HEAD}")
 DRAWN = "        rng = np.random.default_rng((self.seed, *key))\n"
+MEASURED = "    return score(samples, find("
 PADDED = (
-    "    if world > 1:  # the running",
-    "    samples = samples + samples[: -len(samples) % world]\n"
-    "    if world > 1:  # the running",
+    MEASURED,
+    f"    samples = samples + samples[: -len(samples) % world]\n{MEASURED}",
 )
 
 
