@@ -9,7 +9,7 @@ from specc.job import Augmentation, Data, Job
 from specc.plan_cache import cache_constants, plan_cache
 from specc.plan_heads import HeadPlan, is_partial
 from specc.plan_source import Line, constant, literal, mapping
-from specc.tasks import Task, once, tasks_of, templates
+from specc.tasks import Task, once, task_of, tasks_of, templates
 
 NO_AUGMENTATION = Augmentation(False, False, False, 0.0, 0.0)
 READ = {1: "read_image", 3: "read_image", 4: "read_bands"}  # by channels
@@ -104,6 +104,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         ),
         "word_sections": templates(task.in_words for task in tasks),
         "metric_sections": templates(task.metrics for task in tasks),
+        "drawn_heads": _drawn(job, heads),
         "draw_sections": templates(
             [
                 *(task.drawings for task in tasks),
@@ -229,6 +230,12 @@ def draw_constants(job: Job) -> tuple[Line, ...]:
     note = "side of a tile of the sheet, white between tiles, pixels"
     first = constant("TILE, GAP", (400, 8), note)
     return (first, *once(task.draw_constants for task in tasks_of(job)))
+
+
+def _drawn(job: Job, heads: tuple[HeadPlan, ...]) -> list[HeadPlan]:
+    """The heads as they are drawn: what changes the size of the image comes last."""
+    places = [task_of(head).drawn for head in job.heads]
+    return [head for _, head in sorted(zip(places, heads), key=lambda pair: pair[0])]
 
 
 def _decoded(grey: bool) -> str:

@@ -26,13 +26,12 @@ def draw_view(image: np.ndarray, words: dict) -> np.ndarray:
 
 
 def draw_bars(image: np.ndarray, vector: list[float]) -> np.ndarray:
-    """A vector as a bar code along the lower edge: like ones look alike."""
+    """A vector as a bar code below the image: like ones look alike."""
     code = np.float32(vector)
     shades = (127.5 + 127.5 * code / np.abs(code).max().clip(1e-12)).astype(np.uint8)
     size = (image.shape[1], max(1, image.shape[0] // 10))
     bars = cv2.resize(shades[None], size, interpolation=cv2.INTER_AREA)
-    image[-size[1] :] = cv2.cvtColor(bars, cv2.COLOR_GRAY2RGB)
-    return image
+    return np.vstack([image, cv2.cvtColor(bars, cv2.COLOR_GRAY2RGB)])
 
 
 # ---- The sheet: labels beside predictions ----

@@ -28,18 +28,21 @@ def draw(image: np.ndarray, words: dict) -> np.ndarray:
 
 
 def draw_labels(image: np.ndarray, item: dict) -> np.ndarray:
-    return on_edge(image, ", ".join(item["labels"]) or "-", (255, 255, 255))
+    return add_line(image, ", ".join(item["labels"]) or "-", (255, 255, 255))
 
 
 def draw_category(image: np.ndarray, item: dict, names: tuple[str, ...]) -> np.ndarray:
-    return on_edge(image, caption(item), color_of(names.index(item["category"])))
+    return add_line(image, caption(item), color_of(names.index(item["category"])))
 
 
-def on_edge(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
-    """Text on the lower edge; small images are enlarged to hold it."""
+def add_line(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
+    """Text on a band below the image; small images are enlarged to hold it."""
     factor = max(1, math.ceil(200 / max(image.shape)))
     size = (image.shape[1] * factor, image.shape[0] * factor)
     image = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
+    band = max(20, max(size) // 30)
+    white = {"borderType": cv2.BORDER_CONSTANT, "value": (255, 255, 255)}
+    image = cv2.copyMakeBorder(image, 0, band, 0, 0, **white)
     write(image, text, (0, image.shape[0]), color)
     return image
 

@@ -1,7 +1,6 @@
 """Drawings: what was found in an image, a sheet of predictions, the curves of a run."""
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +26,8 @@ def draw_anomalies(image: np.ndarray, item: dict) -> np.ndarray:
     share = 0.7 * item["map"][:, :, None]
     image = np.uint8(image + share * (np.float32([255, 0, 0]) - image))
     color = (255, 120, 120) if item["label"] == "anomalous" else (160, 255, 160)
-    return on_edge(image, f"{item['label']} {item['score']:.2f}", color)
+    write(image, f"{item['label']} {item['score']:.2f}", (0, image.shape[0]), color)
+    return image
 
 
 def save_anomalies(item: dict, path: Path) -> dict:
@@ -36,15 +36,6 @@ def save_anomalies(item: dict, path: Path) -> dict:
     grey = np.round(255 * item["map"]).astype(np.uint8)
     path.write_bytes(cv2.imencode(".png", grey)[1])
     return item | {"map": path.name}
-
-
-def on_edge(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
-    """Text on the lower edge; small images are enlarged to hold it."""
-    factor = max(1, math.ceil(200 / max(image.shape)))
-    size = (image.shape[1] * factor, image.shape[0] * factor)
-    image = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
-    write(image, text, (0, image.shape[0]), color)
-    return image
 
 
 def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):

@@ -24,25 +24,27 @@ def draw(image: np.ndarray, words: dict) -> np.ndarray:
 
 def draw_identity(image: np.ndarray, words: dict) -> np.ndarray:
     if "identity" in words:
-        return on_edge(image, words["identity"], (255, 255, 255))
+        return add_line(image, words["identity"], (255, 255, 255))
     return draw_bars(image, words["embedding"])
 
 
 def draw_bars(image: np.ndarray, vector: list[float]) -> np.ndarray:
-    """A vector as a bar code along the lower edge: like ones look alike."""
+    """A vector as a bar code below the image: like ones look alike."""
     code = np.float32(vector)
     shades = (127.5 + 127.5 * code / np.abs(code).max().clip(1e-12)).astype(np.uint8)
     size = (image.shape[1], max(1, image.shape[0] // 10))
     bars = cv2.resize(shades[None], size, interpolation=cv2.INTER_AREA)
-    image[-size[1] :] = cv2.cvtColor(bars, cv2.COLOR_GRAY2RGB)
-    return image
+    return np.vstack([image, cv2.cvtColor(bars, cv2.COLOR_GRAY2RGB)])
 
 
-def on_edge(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
-    """Text on the lower edge; small images are enlarged to hold it."""
+def add_line(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
+    """Text on a band below the image; small images are enlarged to hold it."""
     factor = max(1, math.ceil(200 / max(image.shape)))
     size = (image.shape[1] * factor, image.shape[0] * factor)
     image = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
+    band = max(20, max(size) // 30)
+    white = {"borderType": cv2.BORDER_CONSTANT, "value": (255, 255, 255)}
+    image = cv2.copyMakeBorder(image, 0, band, 0, 0, **white)
     write(image, text, (0, image.shape[0]), color)
     return image
 

@@ -7,7 +7,7 @@ from specc.job import Autoencoding
 from specc.plan_source import literal
 from specc.tasks.contract import HeadContract
 from specc.tasks.maps import OWN_PIXELS, SUFFIXES_LINE, saved_path
-from specc.tasks.task import HeadCode, HeadExpressions, Task
+from specc.tasks.task import BESIDE, HeadCode, HeadExpressions, Task
 
 
 def plan(head: Autoencoding, code: HeadCode) -> HeadExpressions:
@@ -62,5 +62,6 @@ TASK = Task(
     in_words=("evaluate/reconstruction_words",),
     metrics=("evaluate/reconstruction_metrics",),
     drawings=("draw/reconstruction",),
+    drawn=BESIDE,
     contract=contract,
 )

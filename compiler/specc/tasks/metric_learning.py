@@ -6,7 +6,7 @@ from specc.job import MetricLearning
 from specc.plan_source import Line, literal, mapping
 from specc.tasks.contract import HeadContract
 from specc.tasks.multiclass_classification import annotated
-from specc.tasks.task import HeadCode, HeadExpressions, Task
+from specc.tasks.task import BELOW, HeadCode, HeadExpressions, Task
 
 
 def plan(head: MetricLearning, code: HeadCode) -> HeadExpressions:
@@ -72,7 +72,8 @@ TASK = Task(
     in_words=("evaluate/identity_words",),
     metrics=("evaluate/identity_metrics",),
     drawings=("draw/identity",),
-    drawing_tools=("draw/bars", "draw/on_edge", "draw/write"),
+    drawing_tools=("draw/bars", "draw/add_line", "draw/write"),
+    drawn=BELOW,
     contract=contract,
     annotated=annotated,
 )

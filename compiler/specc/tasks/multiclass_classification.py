@@ -7,7 +7,7 @@ from dataclasses import replace
 from specc.job import Head, MetricLearning, MulticlassClassification
 from specc.plan_source import literal, mapping
 from specc.tasks.contract import FEW, MANY, Annotations, HeadContract
-from specc.tasks.task import HeadCode, HeadExpressions, Task
+from specc.tasks.task import BELOW, HeadCode, HeadExpressions, Task
 
 
 def plan(head: MulticlassClassification, code: HeadCode) -> HeadExpressions:
@@ -80,7 +80,8 @@ TASK = Task(
     in_words=("evaluate/category_words",),
     metrics=("evaluate/category_metrics", "evaluate/confusion"),
     drawings=("draw/category",),
-    drawing_tools=("draw/on_edge", "draw/caption", "draw/write", "draw/color_of"),
+    drawing_tools=("draw/add_line", "draw/caption", "draw/write", "draw/color_of"),
+    drawn=BELOW,
     contract=contract,
     annotated=annotated,
 )

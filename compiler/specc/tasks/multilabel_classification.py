@@ -5,7 +5,7 @@ from __future__ import annotations
 from specc.job import MultilabelClassification
 from specc.plan_source import literal
 from specc.tasks.contract import MANY, Annotations, HeadContract
-from specc.tasks.task import HeadCode, HeadExpressions, Task
+from specc.tasks.task import BELOW, HeadCode, HeadExpressions, Task
 
 
 def plan(head: MultilabelClassification, code: HeadCode) -> HeadExpressions:
@@ -62,7 +62,8 @@ TASK = Task(
     in_words=("evaluate/label_words",),
     metrics=("evaluate/label_metrics",),
     drawings=("draw/labels",),
-    drawing_tools=("draw/on_edge", "draw/write"),
+    drawing_tools=("draw/add_line", "draw/write"),
+    drawn=BELOW,
     label_words=("draw/present_labels",),
     contract=contract,
     annotated=annotated,

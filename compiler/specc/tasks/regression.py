@@ -5,7 +5,7 @@ from __future__ import annotations
 from specc.job import Regression
 from specc.plan_source import constant, literal, mapping
 from specc.tasks.contract import Annotations, HeadContract
-from specc.tasks.task import HeadCode, HeadExpressions, Task
+from specc.tasks.task import BELOW, HeadCode, HeadExpressions, Task
 
 
 def plan(head: Regression, code: HeadCode) -> HeadExpressions:
@@ -63,7 +63,8 @@ TASK = Task(
     in_words=("evaluate/value_words",),
     metrics=("evaluate/value_metrics",),
     drawings=("draw/value",),
-    drawing_tools=("draw/on_edge", "draw/write"),
+    drawing_tools=("draw/add_line", "draw/write"),
+    drawn=BELOW,
     contract=contract,
     annotated=annotated,
 )

@@ -10,6 +10,10 @@ from specc.job import Head, Job
 from specc.plan_source import Line, literal
 from specc.tasks.contract import Annotations, HeadContract
 
+# Where a head is drawn: in the pixels of the image, right of it, or below all that. In
+# this order, as the later ones change its size.
+INSIDE, BESIDE, BELOW = range(3)
+
 
 @dataclass(frozen=True)
 class HeadCode:
@@ -169,6 +173,7 @@ class Task:
     evaluate_constants: tuple[Line, ...] = ()
     drawings: tuple[str, ...] = ()
     drawing_tools: tuple[str, ...] = ()
+    drawn: int = INSIDE  # the image, or BESIDE it, or BELOW
     label_words: tuple[str, ...] = ()
     draw_constants: tuple[Line, ...] = ()
 

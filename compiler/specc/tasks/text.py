@@ -7,7 +7,7 @@ from dataclasses import replace
 from specc.job import TextRecognition
 from specc.plan_source import constant, literal, mapping
 from specc.tasks.contract import Annotations, HeadContract
-from specc.tasks.task import HeadCode, HeadExpressions, Task
+from specc.tasks.task import BELOW, HeadCode, HeadExpressions, Task
 
 
 def are_characters(tokens: tuple[str, ...]) -> bool:
@@ -93,7 +93,8 @@ SHARED = dict(
     stack="stack_texts",
     metrics=("evaluate/text_metrics",),
     drawings=("draw/text",),
-    drawing_tools=("draw/on_edge", "draw/write"),
+    drawing_tools=("draw/add_line", "draw/write"),
+    drawn=BELOW,
     contract=contract,
     annotated=annotated,
 )

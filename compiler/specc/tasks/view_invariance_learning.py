@@ -9,7 +9,7 @@ from specc.plan_source import literal, mapping
 from specc.tasks.contract import HeadContract
 from specc.tasks.maps import SUFFIXES_LINE
 from specc.tasks.multiclass_classification import annotated
-from specc.tasks.task import HeadCode, HeadExpressions, Task
+from specc.tasks.task import BELOW, HeadCode, HeadExpressions, Task
 
 
 def plan(head: ViewInvarianceLearning, code: HeadCode) -> HeadExpressions:
@@ -82,6 +82,7 @@ TASK = Task(
     metrics=("evaluate/view_metrics",),
     drawings=("draw/view",),
     drawing_tools=("draw/bars",),
+    drawn=BELOW,
     contract=contract,
 )
 LABELLED = replace(
@@ -102,6 +103,7 @@ LABELLED = replace(
     parsers=("dataset/parse_category",),
     metrics=("evaluate/view_metrics", "evaluate/knn_accuracy"),
     drawings=("draw/labelled_view",),
-    drawing_tools=("draw/bars", "draw/on_edge", "draw/write"),
+    drawing_tools=("draw/bars", "draw/add_line", "draw/write"),
+    drawn=BELOW,
     annotated=annotated,
 )

@@ -1,0 +1,72 @@
+"""Drawings of several heads: each in its place, though texts come first in the job."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pytest
+from emitted_jobs import build, load_all
+
+HEADS = {
+    "tags": {"task": "multilabel_classification", "labels": ["sun", "rain"]},
+    "kind": {"task": "multiclass_classification", "categories": ["road", "field"]},
+    "picture": {"task": "autoencoding"},
+    "boxes": {"task": "object_detection", "categories": ["car"]},
+    "ground": {
+        "task": "semantic_segmentation",
+        "categories": ["soil", "water"],
+        "colors": [[200, 0, 0], [0, 0, 200]],
+    },
+}
+HEIGHT, WIDTH = 40, 60
+FACTOR = 2  # small images are enlarged: this one, with a picture beside it, twice
+WORDS = {
+    "tags": {"labels": ["rain"], "scores": {"sun": 0.1, "rain": 0.9}},
+    "kind": {"category": "field", "score": 0.8},
+    "picture": np.full((HEIGHT, WIDTH, 3), 7, np.uint8),
+    "boxes": [{"category": "car", "bbox": [30, 20, 55, 35], "score": 0.9}],
+    "ground": np.repeat([[0] * 30 + [1] * 30], HEIGHT, 0),
+}
+
+
+def drawer(names: list[str], folder) -> ModuleType:
+    """draw.py of a job with these heads."""
+    sets = {"train": "train", "validation": "val", "resolution": [64, 64]}
+    model = {
+        "backbone": {"top_level": 4},
+        "neck": {"kind": "fpn", "bottom_level": 3, "top_level": 4},
+        "heads": [{"name": name} | HEADS[name] for name in names],
+    }
+    job = {"name": "all", "data": sets, "model": model}
+    return load_all(build(job, folder), "model", "dataset", "data", "draw").draw
+
+
+@pytest.fixture(scope="module")
+def drawings(tmp_path_factory) -> tuple[np.ndarray, np.ndarray]:
+    """What a job with all heads draws, and what one with those in the image draws."""
+    image = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+    return tuple(
+        drawer(names, tmp_path_factory.mktemp("job")).draw(
+            image, {head: WORDS[head] for head in names}
+        )
+        for names in (list(HEADS), ["boxes", "ground"])
+    )
+
+
+def test_what_stands_beside_moves_no_box_and_no_map(drawings):
+    drawn, inside = drawings
+    assert inside.shape == (HEIGHT, WIDTH, 3)
+    height, width = HEIGHT * FACTOR, WIDTH * FACTOR
+    larger = cv2.resize(inside, (width, height), interpolation=cv2.INTER_NEAREST)
+    assert np.array_equal(drawn[:height, :width], larger)
+    beside = drawn[:height, width:]
+    assert beside.shape == larger.shape and (beside == 7).all()
+
+
+def test_lines_of_text_stand_below_each_other(drawings):
+    lines = drawings[0][HEIGHT * FACTOR :]
+    assert len(lines) >= 40  # two of them
+    for line in np.array_split(lines, 2):
+        assert line.min() < 60 and line.max() == 255
