@@ -14,7 +14,7 @@ from types import ModuleType
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "generated" / "blood-cells"
 MODEL = FOLDER / "model.py"
-DEMO_JOB = ROOT / "compiler" / "specc" / "demo_job.json"
+DEMO_JOB = ROOT / "compiler" / "specc" / "commands" / "demo_job.json"
 
 
 def load(path: Path) -> ModuleType:
@@ -31,7 +31,7 @@ def load(path: Path) -> ModuleType:
 
 def build_demo(folder: Path) -> Path:
     """The demo's dataset (`data/`) and emitted code in a folder; returns the code's."""
-    from specc.shapes import draw_dataset
+    from specc.shapes.dataset import draw_dataset
 
     draw_dataset(folder / "data", train=64, validation=8)
     code = folder / "shapes"

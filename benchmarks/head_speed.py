@@ -28,29 +28,30 @@ WARM_UP, TIMED = 1, 3  # steps of a round
 
 def heads() -> dict[str, dict]:
     """The heads by a short name, the detector first; their dataset is the demo's."""
-    from specc import shapes, shapes_maps, shapes_masks
-    from specc.shapes_points import FLIP_PAIRS, KEYPOINTS, QUADRILATERALS
+    from specc.shapes import maps, masks
+    from specc.shapes.points import FLIP_PAIRS, KEYPOINTS, QUADRILATERALS
+    from specc.shapes.scene import CATEGORIES
 
-    categories = list(shapes.CATEGORIES)
-    masks = {"colors": list(shapes_masks.COLORS.values())}
+    categories = list(CATEGORIES)
+    colors = {"colors": list(masks.COLORS.values())}
     whole = {
         "categories": ["background", *categories],
         "things": categories,
-        "colors": [shapes_masks.BACKGROUND, *shapes_masks.COLORS.values()],
+        "colors": [masks.BACKGROUND, *masks.COLORS.values()],
     }
     points = {"keypoints": list(KEYPOINTS), "flip_pairs": FLIP_PAIRS}
     regions = {
-        "categories": list(shapes_maps.COLORS),
-        "colors": list(shapes_maps.COLORS.values()),
+        "categories": list(maps.COLORS),
+        "colors": list(maps.COLORS.values()),
     }
     options = {
         "object_detection": {"categories": categories},
         "quadrilateral_detection": {"categories": list(QUADRILATERALS)},
         "keypoint_detection": points,
-        "instance_segmentation": {"categories": categories} | masks,
+        "instance_segmentation": {"categories": categories} | colors,
         "panoptic_segmentation": whole,
         "semantic_segmentation": regions,
-        "depth_estimation": {"range": shapes_maps.DEPTH},
+        "depth_estimation": {"range": maps.DEPTH},
     }
     return {task: {"task": task} | own for task, own in options.items()}
 
@@ -105,7 +106,7 @@ def main() -> None:
     options = options.parse_args()
     if options.one:
         return measure(options.one)
-    from specc.shapes import draw_dataset
+    from specc.shapes.dataset import draw_dataset
 
     found: dict[str, tuple[list[float], list[float]]] = {}
     with tempfile.TemporaryDirectory() as scratch:

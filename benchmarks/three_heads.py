@@ -18,8 +18,8 @@ import sys
 from pathlib import Path
 
 from specc.build import compile_job
-from specc.schema import head as head_schema
-from specc.shapes import draw_dataset
+from specc.language.schema import head as head_schema
+from specc.shapes.dataset import draw_dataset
 
 ROOT = Path(__file__).resolve().parents[1]
 JOB = ROOT / "generated" / "shapes-and-scenes" / "job.json"

@@ -10,8 +10,8 @@ from __future__ import annotations
 import copy
 
 from specc.backbones import TABLES
-from specc.conversions import sources_of, way
-from specc.schema import head as head_schema
+from specc.heads.conversions import sources_of, way
+from specc.language.schema import head as head_schema
 
 MOST_IMAGES = 65536  # of a batch
 

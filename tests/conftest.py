@@ -131,10 +131,10 @@ def data(emitted) -> ModuleType:
 @pytest.fixture(scope="session")
 def world(tmp_path_factory) -> Path:
     """A folder with a dataset, in which jobs stand side by side."""
-    from specc import shapes
+    from specc.shapes.dataset import draw_dataset
 
     folder = tmp_path_factory.mktemp("world")
-    shapes.draw_dataset(folder / "shapes", train=16, validation=4)
+    draw_dataset(folder / "shapes", train=16, validation=4)
     return folder
 
 

@@ -12,7 +12,7 @@ from runs import SCENE, one_core
 
 from specc import cli
 from specc.build import compile_job
-from specc.record import CONTRACT
+from specc.folder.record import CONTRACT
 
 PATIENCE = 600  # seconds until a contract counts as stuck
 JOB = {

@@ -11,9 +11,9 @@ from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
 from specc.build import Compiled, analyse, compile_job
-from specc.plan import plan
-from specc.render import render
-from specc.schema import head as head_schema
+from specc.emit.render import render
+from specc.language.schema import head as head_schema
+from specc.plan.page import plan
 
 GENERATED = Path(__file__).parent.parent / "generated"
 MODEL_SIZE = 96, 160  # height and width, where model.py is tested

@@ -5,33 +5,34 @@ from __future__ import annotations
 import instance_jobs
 import runs
 
-from specc import shapes
+from specc.shapes.dataset import COUNTS
+from specc.shapes.scene import BACKGROUNDS, CATEGORIES
 
 LEARNABLE: dict[str, tuple[dict, str]] = {  # name: the head, a metric it is judged by
     "classes": (
         {
             "task": "multiclass_classification",
-            "categories": list(shapes.BACKGROUNDS),
+            "categories": list(BACKGROUNDS),
         },
         "accuracy",
     ),
     "ordered": (
         {
             "task": "multiclass_classification",
-            "categories": list(shapes.COUNTS),
+            "categories": list(COUNTS),
             "ordered": True,
         },
         "rank_error",
     ),
     "labels": (
-        {"task": "multilabel_classification", "labels": list(shapes.CATEGORIES)},
+        {"task": "multilabel_classification", "labels": list(CATEGORIES)},
         "mean_average_precision",
     ),
     "number": ({"task": "regression", "range": [0.0, 1.0]}, "mae"),
     "objects": (
         {
             "task": "object_detection",
-            "categories": list(shapes.CATEGORIES),
+            "categories": list(CATEGORIES),
             "layers": 1,
         },
         "ap50",
@@ -49,7 +50,7 @@ LEARNABLE: dict[str, tuple[dict, str]] = {  # name: the head, a metric it is jud
         "alignment",
     ),
     "ground": (
-        {"task": "metric_learning", "identities": list(shapes.BACKGROUNDS)}
+        {"task": "metric_learning", "identities": list(BACKGROUNDS)}
         | {"embedding_size": 16},
         "recall_at_1",
     ),

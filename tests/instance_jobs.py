@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from emitted_jobs import NAMES
 
-from specc import shapes, shapes_masks
+from specc.shapes.masks import BACKGROUND
+from specc.shapes.masks import COLORS as SHAPE_COLORS
+from specc.shapes.scene import CATEGORIES
 
 COLORS = ((255, 0, 0), (0, 255, 0), (9, 9, 250))
 HEAD = {
@@ -16,15 +18,15 @@ HEAD = {
 }
 SHAPES = HEAD | {  # of the demo's dataset
     "name": "shapes",
-    "categories": list(shapes.CATEGORIES),
-    "colors": list(shapes_masks.COLORS.values()),
+    "categories": list(CATEGORIES),
+    "colors": list(SHAPE_COLORS.values()),
 }
 PANOPTIC = {  # of the demo's dataset
     "name": "scene",
     "task": "panoptic_segmentation",
-    "categories": ["background", *shapes.CATEGORIES],
-    "things": list(shapes.CATEGORIES),
-    "colors": [shapes_masks.BACKGROUND, *shapes_masks.COLORS.values()],
+    "categories": ["background", *CATEGORIES],
+    "things": list(CATEGORIES),
+    "colors": [BACKGROUND, *SHAPE_COLORS.values()],
     "layers": 1,
     "channels": 32,
 }

@@ -6,7 +6,7 @@ import networkx as nx
 import torch
 import torch.nn.functional as F
 
-from specc.graph import inputs_of
+from specc.graph.levels import inputs_of
 
 EPSILON = 1e-5  # of group norms: torch's default
 ACTIVATIONS = {

@@ -7,9 +7,9 @@ import json
 import random
 
 from specc.build import Compiled, analyse
-from specc.cost import summarize
-from specc.plan import plan
-from specc.render import render
+from specc.emit.render import render
+from specc.graph.cost import summarize
+from specc.plan.page import plan
 
 CONVERTED = [  # a head, and the task that its dataset's annotations are for
     ("cells", "quadrilateral detection"),

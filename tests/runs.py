@@ -17,8 +17,9 @@ from emitted_jobs import build, reads_levels
 from processes import environment
 from warm import Warm
 
-from specc import shapes, shapes_maps
-from specc.shapes_points import FLIP_PAIRS, KEYPOINTS, QUADRILATERALS
+from specc.shapes.maps import COLORS, DEPTH
+from specc.shapes.points import FLIP_PAIRS, KEYPOINTS, QUADRILATERALS
+from specc.shapes.scene import BACKGROUNDS, CATEGORIES
 
 ITERATIONS, VALIDATIONS = 40, 4
 PATIENCE = 120  # seconds until a process counts as stuck
@@ -29,27 +30,27 @@ FPN = {"kind": "fpn", "bottom_level": 3, "top_level": 5, "channels": 32}
 SHAPES = {
     "name": "shapes",
     "task": "object_detection",
-    "categories": list(shapes.CATEGORIES),
+    "categories": list(CATEGORIES),
     "layers": 1,
 }
 
 SCENE = {
     "name": "scene",
     "task": "multiclass_classification",
-    "categories": list(shapes.BACKGROUNDS),
+    "categories": list(BACKGROUNDS),
 }
 
 REGIONS = {
     "name": "regions",
     "task": "semantic_segmentation",
-    "categories": list(shapes_maps.COLORS),
-    "colors": list(shapes_maps.COLORS.values()),
+    "categories": list(COLORS),
+    "colors": list(COLORS.values()),
     "channels": 32,
 }
 DEPTHS = {
     "name": "depths",
     "task": "depth_estimation",
-    "range": shapes_maps.DEPTH,
+    "range": DEPTH,
     "channels": 32,
 }
 POSES = {

@@ -16,7 +16,7 @@ from typing import Any
 from agreement import agreeing
 from hypothesis import strategies as st
 
-from specc.schema import bundled, follow
+from specc.language.schema import bundled, follow
 
 MARK = "zQ"  # no name of a job or head holds a capital, and no code turns one into this
 NAME_LETTERS = string.ascii_lowercase + string.digits + "_-"

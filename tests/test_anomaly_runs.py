@@ -15,7 +15,7 @@ from runs import assert_equal_runs, checkpoint, run, train
 from test_text_runs import STOPS
 from torchrun import torchrun
 
-from specc import shapes_tiles
+from specc.shapes.tiles import draw_dataset
 
 pytestmark = pytest.mark.slow
 
@@ -65,8 +65,8 @@ if __name__ == "__main__":
 def place(tmp_path_factory) -> Path:
     """A folder with a dataset of tiles; nine images cannot be halved."""
     folder = tmp_path_factory.mktemp("tiles")
-    shapes_tiles.draw_dataset(folder / "tiles", train=40, validation=21)
-    shapes_tiles.draw_dataset(folder / "few", train=16, validation=9)
+    draw_dataset(folder / "tiles", train=40, validation=21)
+    draw_dataset(folder / "few", train=16, validation=9)
     return folder
 
 

@@ -17,7 +17,7 @@ from small_data import picture
 from test_processes import COMPARE
 from torchrun import torchrun
 
-from specc import shapes
+from specc.shapes.dataset import draw_dataset
 
 PICTURE = {"name": "picture", "task": "autoencoding", "code_size": 8, "channels": 32}
 
@@ -226,7 +226,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(output, job, world):
 @pytest.mark.slow
 @pytest.mark.soak
 def test_two_processes_are_one(tmp_path):
-    shapes.draw_dataset(tmp_path / "shapes", train=7, validation=5)
+    draw_dataset(tmp_path / "shapes", train=7, validation=5)
     both = make_run(tmp_path / "both", PICTURE, SCENE, backbone={"top_level": 3})
     (both / "compare.py").write_text(COMPARE)
     found = []

@@ -107,7 +107,7 @@ def level_of(name: str, key: str) -> int:
     importlib.util.find_spec("timm") is None, reason="timm is not installed"
 )
 def test_a_model_of_timm_freezes_too(tmp_path):
-    from specc.timm_import import import_timm
+    from specc.timm.importing import import_timm
 
     import_timm()
     job = job_of("timm/test_resnet", frozen_levels=3)

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from processes import python
 
-from specc import build, cli, stamps, verify
+from specc import build, cli
+from specc.commands import verify
 from specc.diagnostics import Diagnostic, JobError
-from specc.stamps import Stamp
+from specc.folder import stamps
+from specc.folder.stamps import Stamp
 
 HEAVY = {"networkx", "jsonschema", "jinja2", "black", "torch"}
 CLASSIFIER = {

@@ -11,8 +11,17 @@ from pathlib import Path
 
 import pytest
 from emitted_jobs import DETECTION, load_data, make_reader
-from runs import SCENE, assert_equal_runs, checkpoint, make, one_core, refusal
-from runs import rows, run, train
+from runs import (
+    SCENE,
+    assert_equal_runs,
+    checkpoint,
+    make,
+    one_core,
+    refusal,
+    rows,
+    run,
+    train,
+)
 from test_cache import SIZES, draw, kept
 from torchrun import torchrun
 

@@ -5,8 +5,8 @@ import pytest
 from level_jobs import bifpn, classifier, detector, fpn, make_job
 
 from specc.backbones import TABLES
-from specc.check import check, inputs_agree, stride_is_the_level
-from specc.graph import build_graph
+from specc.checks.levels import check, inputs_agree, stride_is_the_level
+from specc.graph.levels import build_graph
 from specc.scope import Node, Scope
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from outputs import JOB, output, tree
 
-from specc import record
-from specc.compare import compare
-from specc.write import Output, write
+from specc.folder import record
+from specc.folder.compare import compare
+from specc.folder.write import Output, write
 
 
 def test_check_of_a_current_folder(folder, source):

@@ -16,9 +16,9 @@ from test_templates import HOSTILE, MARK, hostile_job
 
 from specc.build import analyse
 from specc.diagnostics import Diagnostic, JobError
-from specc.plan import plan
-from specc.record import CONTRACT
-from specc.render import render
+from specc.emit.render import render
+from specc.folder.record import CONTRACT
+from specc.plan.page import plan
 from specc.tasks import TASKS
 
 SECONDS = 60  # of processor time for a whole contract

@@ -14,9 +14,9 @@ from test_contract import hold
 from test_contract_faults import FOUND, PADDED, PROCESSES, breach, changed
 
 from specc.build import Compiled, analyse
-from specc.plan import plan
-from specc.record import CONTRACT
-from specc.render import render
+from specc.emit.render import render
+from specc.folder.record import CONTRACT
+from specc.plan.page import plan
 
 NAMES = ["a<b", "c&d", "no"]
 PLAIN = ["a", "b", "c"]  # which folders can be named

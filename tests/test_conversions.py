@@ -12,17 +12,20 @@ import yaml
 from conversion_jobs import head, reading, targets
 from PIL import Image
 
-from specc import shapes, shapes_masks, shapes_points
 from specc.build import analyse
 from specc.cli import run_cli
-from specc.conversions import STEPS, sources_of, way
 from specc.diagnostics import JobError
+from specc.heads.conversions import STEPS, sources_of, way
+from specc.shapes.masks import BACKGROUND
+from specc.shapes.masks import COLORS as SHAPE_COLORS
+from specc.shapes.points import KEYPOINTS, QUADRILATERALS
+from specc.shapes.scene import BACKGROUNDS, CATEGORIES
 
-KINDS = list(shapes.CATEGORIES)
-SQUARES = list(shapes_points.QUADRILATERALS)
-GROUNDS = list(shapes.BACKGROUNDS)
+KINDS = list(CATEGORIES)
+SQUARES = list(QUADRILATERALS)
+GROUNDS = list(BACKGROUNDS)
 WHOLE = ["background", *KINDS]
-COLORS = [shapes_masks.BACKGROUND, *shapes_masks.COLORS.values()]
+COLORS = [BACKGROUND, *SHAPE_COLORS.values()]
 
 
 def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]):
@@ -92,7 +95,7 @@ def test_maps_become_labels(emitted, world, source):
 def test_keypoints_become_boxes_around_them(emitted, world):
     path = world / "shapes" / "val"
     boxes = reading(emitted, head("object_detection", ["it"]), "keypoint_detection")
-    points = head("keypoint_detection", list(shapes_points.KEYPOINTS))
+    points = head("keypoint_detection", list(KEYPOINTS))
     found = boxes.dataset.read_dataset(path)
     poses = reading(emitted, points).dataset.read_dataset(path)
     assert sum(len(sample.labels["one"].boxes) for sample in found) > 4

@@ -5,8 +5,8 @@ import torch
 from interpreter import random_state, run
 from level_jobs import bifpn, classifier, detector, make_job
 
-from specc.cost import Component, legal_sizes, receptive_field, summarize
-from specc.graph import build_graph
+from specc.graph.cost import Component, legal_sizes, receptive_field, summarize
+from specc.graph.levels import build_graph
 
 
 def summary(*arguments, **keywords):

@@ -8,9 +8,10 @@ import cv2
 import pytest
 import yaml
 
-from specc import demo, shapes
 from specc.build import analyse
-from specc.demo import DemoError
+from specc.commands import demo
+from specc.commands.demo import DemoError
+from specc.shapes.dataset import draw_dataset
 
 TRAIN = """
 import json, pathlib, sys
@@ -34,8 +35,8 @@ pathlib.Path(output).mkdir(exist_ok=True)
 
 @pytest.fixture
 def few_shapes(monkeypatch):
-    few = partial(shapes.draw_dataset, train=8, validation=8)
-    monkeypatch.setattr(shapes, "draw_dataset", few)
+    few = partial(draw_dataset, train=8, validation=8)
+    monkeypatch.setattr("specc.shapes.dataset.draw_dataset", few)
 
 
 @pytest.fixture

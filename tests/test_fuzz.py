@@ -18,11 +18,11 @@ from proof import assert_data
 
 from specc import cli
 from specc.build import analyse
+from specc.commands.report import report
 from specc.diagnostics import JobError
-from specc.load import load, unread
-from specc.plan import plan
-from specc.render import render
-from specc.report import report
+from specc.emit.render import render
+from specc.language.load import load, unread
+from specc.plan.page import plan
 
 PIECES, JOBS, BUILDS, TEXTS = 40, 500, 300, 500  # JOBS and TEXTS are those of a piece
 

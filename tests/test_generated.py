@@ -17,10 +17,11 @@ from pyflakes.api import check as pyflakes
 from pyflakes.reporter import Reporter
 
 import specc
-from specc import cli, jobfiles, record
+from specc import cli
 from specc.build import Compiled, compile_job
-from specc.format import MODE
-from specc.output import output_of
+from specc.emit.format import MODE
+from specc.folder import jobfiles, record
+from specc.folder.output import output_of
 
 GENERATED = Path(__file__).parent.parent / "generated"
 FOLDERS = sorted(path for path in GENERATED.iterdir() if path.is_dir())

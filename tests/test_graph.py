@@ -11,7 +11,7 @@ from level_jobs import bifpn, classifier, detector, fpn, make_job
 from torch.utils.flop_counter import FlopCounterMode
 
 from specc.backbones import TABLES
-from specc.graph import build_graph, inputs_of, levels_of, prune
+from specc.graph.levels import build_graph, inputs_of, levels_of, prune
 
 BACKBONE_PARAMETERS = {  # timm's, without the classifier
     "resnet18": 11_176_512,
@@ -256,10 +256,10 @@ def test_building_imports_neither_torch_nor_numpy():
     code = """
 import json, sys
 from level_jobs import detector, make_job
-from specc.graph import build_graph
-from specc.check import check
-from specc.cost import summarize
-from specc.show import as_json
+from specc.graph.levels import build_graph
+from specc.checks.levels import check
+from specc.graph.cost import summarize
+from specc.commands.show import as_json
 job = make_job("resnet50", 5, (3, 7), [detector(3, 7)], (128, 128))
 graph = build_graph(job)
 text = as_json(graph, summarize(job, graph))

@@ -13,7 +13,7 @@ from head_jobs import LEARNABLE, QUICK, head_of
 from runs import PATIENCE, assert_equal_runs, command, make, one_core, rows, run, train
 from torchrun import torchrun
 
-from specc import shapes
+from specc.shapes.dataset import draw_dataset
 from specc.tasks import TASKS
 
 pytestmark = pytest.mark.slow
@@ -56,7 +56,7 @@ if __name__ == "__main__":
 def place(tmp_path_factory) -> Path:
     """A dataset whose five images to validate on two processes cannot halve."""
     folder = tmp_path_factory.mktemp("heads")
-    shapes.draw_dataset(folder / "shapes", train=16, validation=5)
+    draw_dataset(folder / "shapes", train=16, validation=5)
     return folder
 
 

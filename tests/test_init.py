@@ -9,13 +9,15 @@ from pathlib import Path
 import layouts
 import pytest
 
-from specc import shapes, shapes_text
 from specc.build import analyse
 from specc.cli import run_cli
 from specc.datasets.found import left_and_right, pair
 from specc.datasets.layout import COLUMNS, job_text
 from specc.datasets.layouts import nice_range
 from specc.datasets.start import name_of
+from specc.shapes.dataset import COUNTS
+from specc.shapes.scene import BACKGROUNDS, CATEGORIES
+from specc.shapes.text import draw_dataset
 
 REAL = Path(os.environ.get("SPECC_TEST_DATA", ""))
 NEEDS_REAL = pytest.mark.skipif(
@@ -48,20 +50,20 @@ def assert_is_right(job: dict) -> None:
 @pytest.mark.parametrize(
     "task, labels, expected",
     [
-        (DETECTION, None, {"categories": list(shapes.CATEGORIES)}),
-        ("multilabel_classification", None, {"labels": list(shapes.CATEGORIES)}),
+        (DETECTION, None, {"categories": list(CATEGORIES)}),
+        ("multilabel_classification", None, {"labels": list(CATEGORIES)}),
         (
             "multiclass_classification",
             "backgrounds.yaml",
-            {"categories": list(shapes.BACKGROUNDS)},
+            {"categories": list(BACKGROUNDS)},
         ),
         (
             "multiclass_classification",
             "counts.yaml",
-            {"categories": list(shapes.COUNTS), "ordered": True},
+            {"categories": list(COUNTS), "ordered": True},
         ),
         ("regression", None, {"range": [0.0, 1.0]}),
-        ("metric_learning", None, {"identities": list(shapes.BACKGROUNDS)}),
+        ("metric_learning", None, {"identities": list(BACKGROUNDS)}),
         ("autoencoding", None, {}),
         ("view_invariance_learning", None, {}),
     ],
@@ -99,7 +101,7 @@ def test_what_a_task_needs_is_copied_from_the_metadata(world, place, task, keys)
     "task", ["scene_text_recognition", "autoregressive_text_recognition"]
 )
 def test_texts(place, task):
-    shapes_text.draw_dataset(place / "strips", 6, 2)
+    draw_dataset(place / "strips", 6, 2)
     job, code = init(task, "--data", "strips")
     assert code == 0
     assert head_of(job) == {"task": task, "tokens": "0123456789"}
@@ -167,8 +169,8 @@ def test_a_format(place, make, task, labels, data, head):
 
 def test_a_job_reads_what_it_was_made_for(place):
     """The emitted reader, in place of training: that is in the soak."""
-    from specc.datasets.survey import Images
     from specc.datasets.data import look
+    from specc.datasets.survey import Images
 
     makers = (layouts.as_folders, layouts.as_coco, layouts.as_voc, layouts.as_yolo)
     for make in makers:

@@ -12,7 +12,8 @@ import yaml
 from test_coco_panoptic import HEAD, coco, ids
 from test_init import CLASSES, DETECTION, assert_is_right, head_of, init
 
-from specc import shapes, shapes_points
+from specc.shapes.points import QUADRILATERALS
+from specc.shapes.scene import BACKGROUNDS, CATEGORIES
 
 LABELS = "multilabel_classification"
 SEGMENTS = "panoptic_segmentation"
@@ -148,19 +149,19 @@ def only(world: Path, place: Path, task: str) -> Path:
 @pytest.mark.parametrize(
     "source, task, names",
     [
-        ("panoptic segmentation", DETECTION, list(shapes.CATEGORIES)),
-        ("panoptic segmentation", "instance_segmentation", list(shapes.CATEGORIES)),
+        ("panoptic segmentation", DETECTION, list(CATEGORIES)),
+        ("panoptic segmentation", "instance_segmentation", list(CATEGORIES)),
         ("keypoint detection", DETECTION, ["instance"]),
         pytest.param(
             "panoptic segmentation",
             "semantic_segmentation",
-            ["background", *shapes.CATEGORIES],
+            ["background", *CATEGORIES],
             marks=pytest.mark.soak,
         ),
         pytest.param(
             "quadrilateral detection",
             DETECTION,
-            list(shapes_points.QUADRILATERALS),
+            list(QUADRILATERALS),
             marks=pytest.mark.soak,
         ),
     ],
@@ -185,7 +186,7 @@ def test_the_task_s_own_annotations_win(world, place, capsys, task):
 def test_labels_choose_among_annotations_that_could_be_converted(world, place):
     job, code = init(LABELS, "--data", world / "shapes", "--labels", "backgrounds.yaml")
     assert code == 0 and job["data"]["task"] == CLASSES
-    assert head_of(job)["labels"] == list(shapes.BACKGROUNDS)
+    assert head_of(job)["labels"] == list(BACKGROUNDS)
 
 
 def test_several_that_could_be_converted_are_named(world, place, capsys):

@@ -12,7 +12,7 @@ import pytest
 import torch
 from runs import PATIENCE, SHAPES, checkpoint, make, one_core, refusal, train
 
-from specc import shapes
+from specc.shapes.dataset import draw_dataset
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ def test_a_run_starts_from_another_s_weights(whole, world):
     """The detector's backbone and neck fit; the other job's head has another shape."""
     head = SHAPES | {"categories": ["circle", "square", "triangle", "star", "moon"]}
     data = world / "moons"
-    shapes.draw_dataset(data, train=4, validation=1)
+    draw_dataset(data, train=4, validation=1)
     for part in ("train", "val"):
         path = data / part / "metadata.yaml"
         path.write_text(path.read_text().replace("star", "star, moon"))

@@ -18,10 +18,10 @@ from small_data import box, native, picture
 
 from specc.build import analyse
 from specc.cli import run_cli
-from specc.cost import summarize
 from specc.datasets import survey
 from specc.datasets.levels import objects_of, owner
 from specc.datasets.survey import Images
+from specc.graph.cost import summarize
 
 DETECTION = "object_detection"
 

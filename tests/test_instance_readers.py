@@ -15,7 +15,9 @@ from instance_jobs import COLORS, HEAD
 from PIL import Image
 from small_data import picture
 
-from specc import shapes, shapes_masks
+from specc.shapes import masks
+from specc.shapes.dataset import draw_dataset
+from specc.shapes.scene import CATEGORIES
 
 # ---- Native annotations ----
 
@@ -33,7 +35,7 @@ def dataset_of(folder: Path, pages: dict[str, list[np.ndarray]], **metadata) -> 
     for seed, (stem, of_image) in enumerate(pages.items()):
         Image.fromarray(picture(seed=seed)).save(folder / "images" / f"{stem}.png")
         if of_image:
-            shapes_masks.write_pages(folder / "masks" / f"{stem}.tif", of_image)
+            masks.write_pages(folder / "masks" / f"{stem}.tif", of_image)
     entry = {
         "task": "instance segmentation",
         "categories": list(NAMES),
@@ -106,7 +108,7 @@ def test_a_bomb_is_refused_unread(reader, tmp_path, monkeypatch):
 
 def test_masks_without_an_image_are_named(reader, tmp_path):
     folder = dataset_of(tmp_path, {"fine": [painted()]})
-    shapes_masks.write_pages(folder / "masks" / "alone.tif", [painted()])
+    masks.write_pages(folder / "masks" / "alone.tif", [painted()])
     with pytest.raises(SystemExit, match="1 problems\n  alone.tif: "):
         reader.read_dataset(folder)
 
@@ -237,14 +239,14 @@ def test_huge_polygons_are_cut_off(coco_reader, tmp_path):
 
 
 def test_the_demo_s_masks_are_read(emitted, tmp_path):
-    shapes.draw_dataset(tmp_path / "shapes", train=12, validation=2)
-    colors = list(shapes_masks.COLORS.values())
-    head = HEAD | {"categories": list(shapes.CATEGORIES), "colors": colors}
+    draw_dataset(tmp_path / "shapes", train=12, validation=2)
+    colors = list(masks.COLORS.values())
+    head = HEAD | {"categories": list(CATEGORIES), "colors": colors}
     dataset = emitted(head, validation="val").dataset
     samples = dataset.read_dataset(tmp_path / "shapes" / "train")
     boxes = yaml.safe_load((tmp_path / "shapes" / "train" / "boxes.yaml").read_text())
     for sample in samples:
         labels, given = sample.labels["cells"], boxes[sample.path.name]
         assert labels.boxes.tolist() == [item["bbox"] for item in given]
-        names = [shapes.CATEGORIES[i] for i in labels.classes]
+        names = [CATEGORIES[i] for i in labels.classes]
         assert names == [item["category"] for item in given]

@@ -26,8 +26,8 @@ from test_processes import COMPARE
 from test_run import images, start
 from torchrun import torchrun
 
-from specc import shapes
-from specc.schema import head as head_schema
+from specc.language.schema import head as head_schema
+from specc.shapes.dataset import draw_dataset
 
 pytestmark = pytest.mark.slow
 
@@ -87,7 +87,7 @@ def test_a_new_process_finds_the_same(trained, job):
 
 @pytest.mark.soak
 def test_two_processes_are_one(head, tmp_path):
-    shapes.draw_dataset(tmp_path / "shapes", train=7, validation=5)
+    draw_dataset(tmp_path / "shapes", train=7, validation=5)
     job = make(tmp_path / "both", head)
     script = job / "compare.py"
     script.write_text(COMPARE.replace("Network", "Segmenter"))

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from specc.diagnostics import JobError
-from specc.load import LARGEST_FILE, Span, load, unread
+from specc.language.load import LARGEST_FILE, Span, load, unread
 
 TEXT = """{
   "name": "a\\u00e9\\n",

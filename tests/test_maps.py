@@ -26,7 +26,8 @@ from runs import (
 from test_processes import COMPARE
 from torchrun import torchrun
 
-from specc import shapes, shapes_maps
+from specc.shapes.dataset import draw_dataset
+from specc.shapes.maps import COLORS
 
 pytestmark = pytest.mark.slow
 
@@ -88,7 +89,7 @@ def test_predictions_are_files_in_the_words_of_a_dataset(learned, job):
         depths = cv2.imread(str(output / words["depths"]), cv2.IMREAD_UNCHANGED)
         assert regions.shape[:2] == depths.shape == size
         colors = {tuple(color) for color in regions.reshape(-1, 3).tolist()}
-        assert colors <= set(shapes_maps.COLORS.values())
+        assert colors <= set(COLORS.values())
         assert depths.dtype == np.uint16 and depths.min() >= 1
         drawing = cv2.imread(str(output / f"{image.stem}.png"))
         assert drawing.shape[:2] == size and drawing.std() > 3
@@ -136,7 +137,7 @@ def test_a_killed_run_goes_on_bit_for_bit(learned, job):
 
 def test_two_processes_are_one(tmp_path):
     """Metrics of five images, and gradients of four; one of them has no depth."""
-    shapes.draw_dataset(tmp_path / "shapes", train=7, validation=5)
+    draw_dataset(tmp_path / "shapes", train=7, validation=5)
     depths = tmp_path / "shapes" / "train" / "depths"
     empty = depths / "shapes_00001.png"
     unknown = np.zeros_like(cv2.imread(str(empty), cv2.IMREAD_UNCHANGED))
@@ -161,7 +162,7 @@ def test_two_processes_are_one(tmp_path):
 
 def test_a_color_of_no_category_ends_the_run(job, tmp_path):
     """It is found where the map is decoded, in a process of its own."""
-    shapes.draw_dataset(tmp_path / "shapes", train=4, validation=1)
+    draw_dataset(tmp_path / "shapes", train=4, validation=1)
     path = tmp_path / "shapes" / "train" / "categories" / "shapes_00002.png"
     image = cv2.imread(str(path))
     image[5, 7] = (3, 2, 1)  # blue first

@@ -18,14 +18,15 @@ from small_data import native
 from test_processes import COMPARE
 from torchrun import torchrun
 
-from specc import shapes
+from specc.shapes.dataset import draw_dataset
+from specc.shapes.scene import BACKGROUNDS
 
 KNOWN = ("a", "b", "no")
 FACES = {"name": "face", "task": "metric_learning", "identities": KNOWN}
 GROUND = {
     "name": "ground",
     "task": "metric_learning",
-    "identities": list(shapes.BACKGROUNDS),
+    "identities": list(BACKGROUNDS),
     "embedding_size": 16,
 }
 METRICS = ("recall_at_1", "recall_at_5", "map_at_r")
@@ -300,7 +301,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(output, job, world):
 @pytest.mark.slow
 @pytest.mark.soak
 def test_two_processes_are_one(tmp_path):
-    shapes.draw_dataset(tmp_path / "shapes", train=7, validation=5)
+    draw_dataset(tmp_path / "shapes", train=7, validation=5)
     folder = make_run(tmp_path / "both", GROUND, SCENE, backbone={"top_level": 3})
     (folder / "compare.py").write_text(COMPARE)
     found = []

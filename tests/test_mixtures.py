@@ -25,11 +25,12 @@ from mixtures import (
 from pyflakes.api import check as pyflakes
 from pyflakes.reporter import Reporter
 
-from specc import probe, resources, verify
+from specc import resources
 from specc.build import Compiled, compile_job
-from specc.format import MODE
-from specc.plan_source import COLUMNS
-from specc.render import environment
+from specc.commands import probe, verify
+from specc.emit.format import MODE
+from specc.emit.render import environment
+from specc.source import COLUMNS
 
 TEMPLATES = resources.names("templates")
 

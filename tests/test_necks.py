@@ -12,12 +12,12 @@ from interpreter import random_state, run
 from torch.utils.flop_counter import FlopCounterMode
 
 from specc.build import analyse
-from specc.cost import summarize
-from specc.format import format_files
-from specc.graph import prune
-from specc.imports import with_imports
-from specc.plan import plan
-from specc.render import environment
+from specc.emit.format import format_files
+from specc.emit.imports import with_imports
+from specc.emit.render import environment
+from specc.graph.cost import summarize
+from specc.graph.levels import prune
+from specc.plan.page import plan
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -11,7 +11,7 @@ from runs import checkpoint, rows, train
 from test_anomaly_runs import HEAD, make
 from torchrun import torchrun
 
-from specc import shapes_tiles
+from specc.shapes.tiles import draw_dataset
 
 KIND = {"name": "kind", "task": "multiclass_classification", "categories": ["a", "b"]}
 FLAGS = ("--overfit", 6)
@@ -20,7 +20,7 @@ FLAGS = ("--overfit", 6)
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("tiles")
-    shapes_tiles.draw_dataset(folder / "tiles", train=12, validation=4)
+    draw_dataset(folder / "tiles", train=12, validation=4)
     return folder
 
 

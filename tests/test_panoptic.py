@@ -15,7 +15,8 @@ from PIL import Image
 from predictions import certain, predictions_for
 from small_data import picture
 
-from specc import shapes, shapes_masks
+from specc.shapes.dataset import draw_dataset
+from specc.shapes.masks import write_pages
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -263,7 +264,7 @@ def dataset_of(folder: Path, *of_images: list[np.ndarray], **metadata) -> Path:
         picture_path = folder / "images" / f"{number}.png"
         Image.fromarray(picture(seed=number)).save(picture_path)
         if both:
-            shapes_masks.write_pages(folder / "maps" / f"{number}.tif", both)
+            write_pages(folder / "maps" / f"{number}.tif", both)
     entry = {
         "task": "panoptic segmentation",
         "categories": list(NAMES),
@@ -333,7 +334,7 @@ def test_other_things_than_the_job_s_are_told(reader, tmp_path):
 
 
 def test_the_demo_s_maps_are_read(emitted, tmp_path):
-    shapes.draw_dataset(tmp_path / "shapes", train=8, validation=2)
+    draw_dataset(tmp_path / "shapes", train=8, validation=2)
     dataset = emitted(PANOPTIC, validation="val").dataset
     folder = tmp_path / "shapes" / "train"
     boxes = yaml.safe_load((folder / "boxes.yaml").read_text())

@@ -12,12 +12,12 @@ from hypothesis import strategies as some
 from jinja2 import UndefinedError
 
 from specc.build import analyse
-from specc.cost import summarize
-from specc.imports import UnknownName, with_imports
-from specc.plan import plan
-from specc.plan_source import constant, literal, mapping
-from specc.plan_text import level_table, markdown_rows, title_of
-from specc.render import environment, render
+from specc.emit.imports import UnknownName, with_imports
+from specc.emit.render import environment, render
+from specc.graph.cost import summarize
+from specc.plan.page import plan
+from specc.plan.titles import level_table, markdown_rows, title_of
+from specc.source import constant, literal, mapping
 
 DETECTOR = {
     "name": "cells",

@@ -24,7 +24,7 @@ from runs import (
     train,
 )
 
-from specc import shapes
+from specc.shapes.scene import draw, sample_scene
 
 pytestmark = pytest.mark.slow
 HEADS = {"reach": POSES, "corners": QUADS}
@@ -100,7 +100,7 @@ def test_predictions_are_in_pixels_of_the_image(output, job, name, resize):
     state = checkpoint(output / "best.pt")
     sure_of_points(state["model"], name)
     torch.save(state, sure / "sure.pt")
-    scene = shapes.draw(shapes.sample_scene(np.random.default_rng(1)))
+    scene = draw(sample_scene(np.random.default_rng(1)))
     sizes, paths = ((240, 700), (500, 210)), []
     for height, width in sizes:
         paths.append(world / f"points-{width}.png")

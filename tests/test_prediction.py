@@ -12,7 +12,7 @@ import torch
 from emitted_jobs import GENERATED, MODEL_SIZE, build, load, load_data
 from predictions import boxes_of, certain, predictions_for
 
-from specc import shapes
+from specc.shapes.scene import draw, sample_scene
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -30,8 +30,8 @@ def opencv(detector) -> ModuleType:
 
 def scene_of(height: int, width: int) -> np.ndarray:
     """A picture of the demo, at another size."""
-    scene = shapes.sample_scene(np.random.default_rng(5))
-    return cv2.resize(shapes.draw(scene), (width, height), interpolation=cv2.INTER_AREA)
+    scene = sample_scene(np.random.default_rng(5))
+    return cv2.resize(draw(scene), (width, height), interpolation=cv2.INTER_AREA)
 
 
 def canvases(detector, opencv, image: np.ndarray, folder: Path) -> tuple:

@@ -27,7 +27,7 @@ from runs import (
 )
 from torchrun import start, torchrun
 
-from specc import shapes
+from specc.shapes.dataset import draw_dataset
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ LENGTH = {"max_iterations": 12, "validations": 2}
 def place(tmp_path_factory) -> Path:
     """A dataset whose five images to validate on two processes cannot halve."""
     folder = tmp_path_factory.mktemp("processes")
-    shapes.draw_dataset(folder / "shapes", train=7, validation=5)
+    draw_dataset(folder / "shapes", train=7, validation=5)
     return folder
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from specc.build import analyse
+from specc.commands.report import report
 from specc.diagnostics import JobError
-from specc.load import LARGEST_FILE, load, unread
-from specc.report import report
+from specc.language.load import LARGEST_FILE, load, unread
 from specc.resources import PACKAGE, names, read_text
 
 REJECTS = Path(__file__).parent / "rejects"

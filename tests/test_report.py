@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from specc.commands.report import harmless, report
 from specc.diagnostics import Diagnostic
-from specc.load import load, unread
-from specc.report import harmless, report
+from specc.language.load import load, unread
 
 SOURCE = load(b'{\n  "a": [1, 22],\n\t"b": {"c": "x"}\n}\n')
 ERROR = Diagnostic("E123", "`a[1]` is wrong", ("a", 1), help="write 2", note="a note")

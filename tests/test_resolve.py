@@ -17,9 +17,9 @@ from specc.job import (
     Optimizer,
     Scheduler,
 )
-from specc.load import load
+from specc.language.load import load
+from specc.plan.resolved import as_job
 from specc.resolve import resolve
-from specc.resolved import as_job
 
 DETECTION = {"task": "object_detection", "categories": ["a", "b"]}
 CLASSIFICATION = {"task": "multiclass_classification", "categories": ["a", "b"]}

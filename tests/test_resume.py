@@ -24,7 +24,7 @@ from runs import (
     train,
 )
 
-from specc import shapes
+from specc.shapes.dataset import draw_dataset
 
 pytestmark = pytest.mark.slow
 
@@ -231,7 +231,7 @@ def test_any_takes_the_weights_to_another_job(unbroken, world):
 
 def test_changed_images_are_refused(world, tmp_path):
     data = tmp_path / "shapes"
-    shapes.draw_dataset(data, train=6, validation=2)
+    draw_dataset(data, train=6, validation=2)
     job = make(tmp_path / "job", SHAPES)
     flags = ("--max-iterations", 4)
     train(job, tmp_path / "run", *flags)

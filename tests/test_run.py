@@ -13,10 +13,10 @@ import torch
 from runs import (
     BACKBONE,
     ITERATIONS,
+    PATIENCE,
     SCENE,
     SHAPES,
     VALIDATIONS,
-    PATIENCE,
     assert_equal_runs,
     checkpoint,
     make,
@@ -27,9 +27,11 @@ from runs import (
     train,
 )
 
-from specc import shapes
-from specc.load import load
+from specc.language.load import load
 from specc.resolve import resolve
+from specc.shapes.dataset import draw_dataset
+from specc.shapes.scene import BACKGROUNDS, CATEGORIES, draw, sample_scene
+from specc.shapes.scene import boxes as drawn_boxes
 
 pytestmark = pytest.mark.slow
 
@@ -153,7 +155,7 @@ def test_two_heads_learn_together(world):
 def test_a_classifier_learns_from_folders(world):
     """And without a validation set: it is split off."""
     rng = np.random.default_rng(0)
-    for number, name in enumerate(shapes.BACKGROUNDS):
+    for number, name in enumerate(BACKGROUNDS):
         (world / "folders" / name).mkdir(parents=True)
         for i in range(6):
             image = rng.integers(0, 90, (70, 90, 3), np.uint8)
@@ -171,18 +173,18 @@ def test_a_classifier_learns_from_folders(world):
 
 def test_a_detector_learns_from_coco(world):
     coco = {"images": [], "annotations": [], "categories": []}
-    for number, name in enumerate(shapes.CATEGORIES):
+    for number, name in enumerate(CATEGORIES):
         coco["categories"].append({"id": number + 1, "name": name})
     rng = np.random.default_rng(0)
     (world / "coco").mkdir()
     for i in range(6):
-        scene = shapes.sample_scene(rng)
-        picture = cv2.cvtColor(shapes.draw(scene), cv2.COLOR_RGB2BGR)
+        scene = sample_scene(rng)
+        picture = cv2.cvtColor(draw(scene), cv2.COLOR_RGB2BGR)
         cv2.imwrite(str(world / "coco" / f"{i}.jpg"), picture)
         coco["images"].append({"id": i, "file_name": f"{i}.jpg"})
-        for item in shapes.boxes(scene):
+        for item in drawn_boxes(scene):
             left, top, right, bottom = item["bbox"]
-            category = shapes.CATEGORIES.index(item["category"]) + 1
+            category = CATEGORIES.index(item["category"]) + 1
             annotation = {"image_id": i, "category_id": category}
             annotation["bbox"] = [left, top, right - left, bottom - top]
             coco["annotations"].append(annotation)
@@ -219,7 +221,7 @@ def test_evaluation_prints_the_metrics_of_the_best(whole, detector):
 
 def images(world: Path) -> list[Path]:
     """A wide image and a tall one, which the model sees much smaller."""
-    scene = shapes.draw(shapes.sample_scene(np.random.default_rng(1)))
+    scene = draw(sample_scene(np.random.default_rng(1)))
     found = []
     for height, width in ((240, 700), (500, 210)):
         found.append(world / f"{width}.png")
@@ -249,7 +251,7 @@ def test_predictions_are_in_pixels_of_the_image(whole, world, resize):
     for path, (height, width) in zip(paths, ((240, 700), (500, 210))):
         one = found[str(path)]
         assert (one["height"], one["width"]) == (height, width)
-        assert {item["category"] for item in one["shapes"]} <= set(shapes.CATEGORIES)
+        assert {item["category"] for item in one["shapes"]} <= set(CATEGORIES)
         assert all(0.05 < item["score"] <= 1 for item in one["shapes"])
         boxes = np.array([item["bbox"] for item in one["shapes"]])
         limits = np.array([width, height, width, height])
@@ -301,7 +303,7 @@ def test_missing_data_is_told(detector, tmp_path):
 def damaged(tmp_path_factory) -> Path:
     """A world in which one of eight training images is cut short, its header whole."""
     folder = tmp_path_factory.mktemp("damaged")
-    shapes.draw_dataset(folder / "shapes", train=8, validation=2)
+    draw_dataset(folder / "shapes", train=8, validation=2)
     path = folder / "shapes" / "train" / "images" / "shapes_00002.jpg"
     path.write_bytes(path.read_bytes()[:-500])
     return folder
@@ -323,7 +325,7 @@ def test_a_broken_image_is_replaced_named_and_counted(damaged):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_too_many_broken_images_end_the_run(damaged, tmp_path, workers):
-    shapes.draw_dataset(tmp_path / "shapes", train=14, validation=1)
+    draw_dataset(tmp_path / "shapes", train=14, validation=1)
     images = sorted((tmp_path / "shapes" / "train" / "images").iterdir())
     for path in images[:12]:
         path.write_bytes(path.read_bytes()[:-500])
@@ -336,7 +338,7 @@ def test_too_many_broken_images_end_the_run(damaged, tmp_path, workers):
 def test_a_broken_image_ends_what_would_be_falsified_without_it(whole, world):
     """Validation, evaluation and prediction: the image is named, and nothing written."""
     job = make(world / "to-break", SHAPES, data={"validation": "broken/val"})
-    shapes.draw_dataset(world / "broken", train=1, validation=3)
+    draw_dataset(world / "broken", train=1, validation=3)
     path = world / "broken" / "val" / "images" / "shapes_00001.jpg"
     path.write_bytes(path.read_bytes()[:-500])
     told = f"{path}: cannot be decoded"

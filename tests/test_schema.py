@@ -8,9 +8,9 @@ import pytest
 import torch
 from jsonschema import Draft202012Validator
 
+from specc.language.schema import bundled, fill, follow, head, part
 from specc.resolve import HEADS
 from specc.resources import names, read_text
-from specc.schema import bundled, fill, follow, head, part
 
 
 def options(schema, place="#"):

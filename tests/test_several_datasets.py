@@ -12,10 +12,10 @@ from runs import SCENE, SHAPES, make, rows, train
 from small_data import box, native
 from test_converted_formats import coco, save_pictures
 
-from specc import shapes
 from specc.build import analyse
 from specc.diagnostics import JobError
-from specc.resolved import as_job
+from specc.plan.resolved import as_job
+from specc.shapes.dataset import draw_dataset
 
 FOLDERS = {"train": "kinds", "validation": "kinds", "format": "folders"}
 TAGS = {"name": "tags", "task": "multilabel_classification", "labels": list(NAMES)}
@@ -117,8 +117,8 @@ def test_coco_files_of_two_tasks_are_read_by_two_readers():
 @pytest.mark.soak
 def test_two_datasets_train_one_model(tmp_path):
     """Shapes with boxes in one dataset, and backgrounds in another."""
-    shapes.draw_dataset(tmp_path / "shapes", train=8, validation=4)
-    shapes.draw_dataset(tmp_path / "scenes", train=4, validation=2, seed=1)
+    draw_dataset(tmp_path / "shapes", train=8, validation=4)
+    draw_dataset(tmp_path / "scenes", train=4, validation=2, seed=1)
     own = {"train": "scenes/train", "validation": "scenes/val"}
     folder = make(
         tmp_path / "two", SHAPES, SCENE | {"data": own}, max_iterations=6, validations=1

@@ -12,19 +12,23 @@ import pytest
 import yaml
 from PIL import Image, ImageSequence
 
-from specc import shapes, shapes_maps
+from specc.shapes.dataset import draw_dataset, keypoints, quadrilaterals
+from specc.shapes.maps import COLORS, category_map, depth_map
+from specc.shapes.scene import Background, Scene, Shape, coverage, draw, sample_scene
+from specc.shapes.scene import boxes as drawn_boxes
+from specc.shapes.scene import owners as drawn_owners
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shapes") / "data"
-    shapes.draw_dataset(folder, train=40, validation=10)
+    draw_dataset(folder, train=40, validation=10)
     return folder
 
 
 @pytest.fixture(scope="module")
 def scenes():
-    return [shapes.sample_scene(np.random.default_rng([7, i])) for i in range(40)]
+    return [sample_scene(np.random.default_rng([7, i])) for i in range(40)]
 
 
 def digests(folder):
@@ -40,13 +44,13 @@ def read(path):
 
 
 def test_equal_seeds_give_equal_bytes(dataset, tmp_path):
-    shapes.draw_dataset(tmp_path / "again", train=40, validation=10)
+    draw_dataset(tmp_path / "again", train=40, validation=10)
     assert digests(tmp_path / "again") == digests(dataset)
 
 
 def test_another_seed_gives_other_images(tmp_path):
     for seed in (0, 1):
-        shapes.draw_dataset(tmp_path / str(seed), train=2, validation=1, seed=seed)
+        draw_dataset(tmp_path / str(seed), train=2, validation=1, seed=seed)
     first, second = (digests(tmp_path / name) for name in ("0", "1"))
     name = "train/images/shapes_00000.jpg"
     assert first[name] != second[name]
@@ -54,7 +58,7 @@ def test_another_seed_gives_other_images(tmp_path):
 
 
 def test_a_larger_set_begins_with_the_smaller(dataset, tmp_path):
-    shapes.draw_dataset(tmp_path / "small", train=3, validation=1)
+    draw_dataset(tmp_path / "small", train=3, validation=1)
     expected = digests(dataset)
     for name, digest in digests(tmp_path / "small").items():
         if name.endswith(".jpg"):
@@ -68,10 +72,10 @@ def test_boxes_are_tight_around_the_drawn_pixels(scenes):
         if not front:
             continue
         without = replace(scene, shapes=scene.shapes[:-1])
-        difference = np.abs(shapes.draw(scene).astype(int) - shapes.draw(without))
+        difference = np.abs(draw(scene).astype(int) - draw(without))
         rows, columns = np.nonzero(difference.sum(axis=2))
         drawn = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
-        box = shapes.boxes(scene)[-1]
+        box = drawn_boxes(scene)[-1]
         assert box["category"] == front[0].category
         assert np.abs(np.subtract(box["bbox"], drawn)).max() <= 2
         inner = np.array(drawn) - box["bbox"]
@@ -79,21 +83,21 @@ def test_boxes_are_tight_around_the_drawn_pixels(scenes):
 
 
 def test_boxes_follow_the_outline_of_an_unclipped_shape():
-    shape = shapes.Shape("square", (50.0, 40.0), 20.0, 0.0, (255, 0, 0))
-    background = shapes.Background("plain", ((0, 0, 0), (9, 9, 9)), 20.0, 0.0)
-    scene = shapes.Scene(80, 100, background, (shape,), 0)
-    assert shapes.boxes(scene)[0]["bbox"] == pytest.approx([30, 20, 70, 60], abs=1)
+    shape = Shape("square", (50.0, 40.0), 20.0, 0.0, (255, 0, 0))
+    background = Background("plain", ((0, 0, 0), (9, 9, 9)), 20.0, 0.0)
+    scene = Scene(80, 100, background, (shape,), 0)
+    assert drawn_boxes(scene)[0]["bbox"] == pytest.approx([30, 20, 70, 60], abs=1)
 
 
 def test_a_shape_in_front_clips_the_box_behind():
-    behind = shapes.Shape("circle", (40.0, 40.0), 20.0, 0.0, (255, 0, 0))
-    front = shapes.Shape("square", (75.0, 40.0), 40.0, np.pi / 4, (0, 255, 0))
-    background = shapes.Background("plain", ((0, 0, 0), (9, 9, 9)), 20.0, 0.0)
-    scene = shapes.Scene(80, 120, background, (behind, front), 0)
+    behind = Shape("circle", (40.0, 40.0), 20.0, 0.0, (255, 0, 0))
+    front = Shape("square", (75.0, 40.0), 40.0, np.pi / 4, (0, 255, 0))
+    background = Background("plain", ((0, 0, 0), (9, 9, 9)), 20.0, 0.0)
+    scene = Scene(80, 120, background, (behind, front), 0)
     edge = 75 - 40 * np.cos(np.pi / 4)  # left side of the square
-    assert shapes.boxes(scene)[0]["bbox"] == pytest.approx([20, 20, edge, 60], abs=1)
+    assert drawn_boxes(scene)[0]["bbox"] == pytest.approx([20, 20, edge, 60], abs=1)
     hidden = replace(front, center=(40.0, 40.0))
-    assert len(shapes.boxes(replace(scene, shapes=(behind, hidden)))) == 1
+    assert len(drawn_boxes(replace(scene, shapes=(behind, hidden)))) == 1
 
 
 def test_boxes_lie_inside_the_image_and_some_touch_its_border(dataset):
@@ -111,34 +115,34 @@ def by_task(folder: Path) -> dict[str, dict]:
     return {entry["task"]: entry for entry in read(folder / "metadata.yaml")}
 
 
-def scene_of(*drawn: shapes.Shape) -> shapes.Scene:
-    background = shapes.Background("plain", ((0, 0, 0), (9, 9, 9)), 20.0, 0.0)
-    return shapes.Scene(80, 120, background, drawn, 0)
+def scene_of(*drawn: Shape) -> Scene:
+    background = Background("plain", ((0, 0, 0), (9, 9, 9)), 20.0, 0.0)
+    return Scene(80, 120, background, drawn, 0)
 
 
 def test_keypoints_are_where_a_shape_reaches_farthest():
     """Null outside the image and behind another shape."""
-    circle = shapes.Shape("circle", (40.0, 30.0), 20.0, 0.0, (255, 0, 0))
-    front = shapes.Shape("square", (65.0, 30.0), 14.0, np.pi / 4, (0, 255, 0))
-    (alone,) = shapes.keypoints(scene_of(circle))
+    circle = Shape("circle", (40.0, 30.0), 20.0, 0.0, (255, 0, 0))
+    front = Shape("square", (65.0, 30.0), 14.0, np.pi / 4, (0, 255, 0))
+    (alone,) = keypoints(scene_of(circle))
     expected = {"center": [40, 30], "top": [40, 10], "right": [60, 30]}
     expected |= {"bottom": [40, 50], "left": [20, 30]}
     assert list(alone) == list(expected)
     for name, place in expected.items():
         assert alone[name] == pytest.approx(place, abs=0.1)
-    behind, _ = shapes.keypoints(scene_of(circle, front))
+    behind, _ = keypoints(scene_of(circle, front))
     assert behind == alone | {"right": None}
-    (cut,) = shapes.keypoints(scene_of(replace(circle, center=(40.0, 10.0))))
+    (cut,) = keypoints(scene_of(replace(circle, center=(40.0, 10.0))))
     assert cut["top"] is None and cut["center"] == [40, 10]
     cover = replace(front, radius=60.0, center=(40.0, 30.0))
-    assert len(shapes.keypoints(scene_of(circle, cover))) == 1
+    assert len(keypoints(scene_of(circle, cover))) == 1
 
 
 def test_corners_of_squares_go_clockwise_from_the_top_left():
     """They may lie outside the image; hidden squares have none."""
-    square = shapes.Shape("square", (100.0, 30.0), 40.0, np.pi / 4, (255, 0, 0))
-    circle = shapes.Shape("circle", (40.0, 30.0), 20.0, 0.0, (255, 0, 0))
-    (found,) = shapes.quadrilaterals(scene_of(circle, square))
+    square = Shape("square", (100.0, 30.0), 40.0, np.pi / 4, (255, 0, 0))
+    circle = Shape("circle", (40.0, 30.0), 20.0, 0.0, (255, 0, 0))
+    (found,) = quadrilaterals(scene_of(circle, square))
     left, top, right, bottom = np.array([100, 30, 100, 30]) + np.array(
         [-1, -1, 1, 1]
     ) * 40 * np.cos(np.pi / 4)
@@ -146,7 +150,7 @@ def test_corners_of_squares_go_clockwise_from_the_top_left():
     assert found["category"] == "square" and right > 120
     np.testing.assert_allclose(found["quadrilateral"], corners, atol=0.01)
     hidden = replace(square, radius=5.0, center=(40.0, 30.0))
-    assert shapes.quadrilaterals(scene_of(hidden, circle)) == []
+    assert quadrilaterals(scene_of(hidden, circle)) == []
 
 
 def test_the_layout_is_native(dataset):
@@ -182,16 +186,16 @@ def test_every_category_occurs_and_some_images_are_empty(dataset):
 
 
 def test_maps_show_what_the_scene_does():
-    scene = shapes.sample_scene(np.random.default_rng(3))
-    covered = [shapes.coverage(s, scene.height, scene.width) for s in scene.shapes]
-    categories = shapes_maps.category_map(scene, covered)
-    owners = shapes.owners(scene)
-    colors = [shapes_maps.COLORS[shape.category] for shape in scene.shapes]
-    expected = np.uint8([*colors, shapes_maps.COLORS["background"]])[owners]
+    scene = sample_scene(np.random.default_rng(3))
+    covered = [coverage(s, scene.height, scene.width) for s in scene.shapes]
+    categories = category_map(scene, covered)
+    owners = drawn_owners(scene)
+    colors = [COLORS[shape.category] for shape in scene.shapes]
+    expected = np.uint8([*colors, COLORS["background"]])[owners]
     edge = (categories == 0).all(-1)
     assert 0 < edge.mean() < 0.1 and len(colors) > 1
     assert (categories == expected)[~edge].all()
-    depths = shapes_maps.depth_map(scene, covered)
+    depths = depth_map(scene, covered)
     assert depths.shape == (scene.height // 2, scene.width // 2)
     assert depths.dtype == np.uint16 and set(np.unique(depths)[:2]) == {0, 1}
     nearest = max(scene.shapes, key=lambda shape: shape.radius)
@@ -204,24 +208,24 @@ def test_sizes_vary_and_are_not_square(scenes):
     assert len(sizes) > 30
     assert sum(height != width for height, width in sizes) > 0.9 * len(sizes)
     for scene in scenes:
-        assert shapes.draw(scene).shape == (scene.height, scene.width, 3)
+        assert draw(scene).shape == (scene.height, scene.width, 3)
 
 
 def test_an_earlier_dataset_is_kept(dataset):
     before = digests(dataset)
-    shapes.draw_dataset(dataset, train=40, validation=10)
+    draw_dataset(dataset, train=40, validation=10)
     assert digests(dataset) == before
 
 
 def test_a_dataset_of_other_numbers_is_refused(dataset):
     with pytest.raises(FileExistsError, match="drawn with other numbers"):
-        shapes.draw_dataset(dataset, train=41, validation=10)
+        draw_dataset(dataset, train=41, validation=10)
 
 
 def test_a_folder_of_other_files_is_refused(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="name an empty folder"):
-        shapes.draw_dataset(tmp_path, train=1, validation=1)
+        draw_dataset(tmp_path, train=1, validation=1)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 

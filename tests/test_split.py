@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 from emitted_jobs import DETECTION, GENERATED
-from small_data import picture
 from PIL import Image
+from small_data import picture
 
 from specc.build import analyse, compile_job
 from specc.diagnostics import JobError

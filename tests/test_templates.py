@@ -13,10 +13,11 @@ from emitted_jobs import write
 from jinja2 import nodes
 from proof import strings_in_code
 
-from specc import probe, resources
+from specc import resources
 from specc.build import Compiled, compile_job
+from specc.commands import probe
 from specc.diagnostics import JobError
-from specc.render import environment
+from specc.emit.render import environment
 
 TEMPLATES = resources.names("templates")
 CODE = [name for name in TEMPLATES if name.endswith(".py.jinja")]

@@ -15,10 +15,10 @@ from interpreter import random_state, run
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from specc import verify
 from specc.build import analyse, compile_job
-from specc.graph import prune
-from specc.load import load
+from specc.commands import verify
+from specc.graph.levels import prune
+from specc.language.load import load
 from specc.resolve import resolve
 
 TASKS = ("scene_text_recognition", "autoregressive_text_recognition")

@@ -12,7 +12,7 @@ from emitted_jobs import build
 from runs import assert_equal_runs, checkpoint, rows, run, train
 from torchrun import torchrun
 
-from specc import shapes_text
+from specc.shapes.text import SIZE, draw_dataset
 
 pytestmark = pytest.mark.slow
 
@@ -25,8 +25,8 @@ def strips(tmp_path_factory) -> Path:
     """A folder with a dataset of digits; five images to validate cannot be halved."""
     folder = tmp_path_factory.mktemp("strips")
     easy = {"tokens": TOKENS, "lengths": (1, MAX_TOKENS)}
-    shapes_text.draw_dataset(folder / "strips", train=400, validation=60, **easy)
-    shapes_text.draw_dataset(folder / "few", train=16, validation=5, **easy)
+    draw_dataset(folder / "strips", train=400, validation=60, **easy)
+    draw_dataset(folder / "few", train=16, validation=5, **easy)
     return folder
 
 
@@ -39,7 +39,7 @@ def make(folder: Path, *heads: dict, data="strips", **trainer) -> Path:
     sets = {"train": f"{data}/train", "validation": f"{data}/val"}
     job = {
         "name": folder.name,
-        "data": sets | {"resolution": list(shapes_text.SIZE), "channels": 1},
+        "data": sets | {"resolution": list(SIZE), "channels": 1},
         "model": {"backbone": {"top_level": 3}, "heads": heads},
         "trainer": {
             "max_iterations": 120,

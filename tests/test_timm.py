@@ -11,7 +11,7 @@ import torch
 
 from specc.backbones import TABLES
 from specc.build import compile_job
-from specc.timm_import import import_timm
+from specc.timm.importing import import_timm
 
 if importlib.util.find_spec("timm") is None:
     pytest.skip("timm is not installed: pip install timm", allow_module_level=True)

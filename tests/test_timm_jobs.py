@@ -11,12 +11,6 @@ from pathlib import Path
 import pytest
 import torch
 from emitted_jobs import load
-from specc import cli, stamps, timm_models, verify
-from specc.build import analyse
-from specc.cost import receptive_field, summarize
-from specc.diagnostics import JobError
-from specc.graph import levels_of, prune
-from specc.show import table
 from timm_jobs import (
     MODELS,
     SWIN,
@@ -31,6 +25,16 @@ from timm_jobs import (
 )
 from torch.utils.flop_counter import FlopCounterMode
 
+from specc import cli, resources
+from specc.build import analyse
+from specc.commands import verify
+from specc.commands.show import table
+from specc.diagnostics import JobError
+from specc.folder import stamps
+from specc.graph.cost import receptive_field, summarize
+from specc.graph.levels import levels_of, prune
+from specc.timm.models import ask, idle_weights
+
 # ---- The level graph ----
 
 
@@ -42,7 +46,7 @@ def test_levels_and_costs_are_those_of_a_real_forward(name):
     job, graph, _ = analyse(encoded(name, resolution, head=top))
     found = summarize(job, graph)
     assert [(x.level, x.backbone) for x in found.levels] == expected
-    model = timm_models.ask(f"timm/{name}", (3, *resolution))
+    model = ask(f"timm/{name}", (3, *resolution))
     theirs = theirs_of(name, [one.index for one in model.levels]).eval()
     images = torch.zeros(1, 3, *resolution)
     with torch.no_grad(), FlopCounterMode(display=False) as flops:
@@ -108,7 +112,7 @@ def test_levels_above_the_model_s_are_convolutions():
 
 
 def test_the_last_of_several_features_of_a_stride_is_taken():
-    model = timm_models.ask("timm/vit_tiny_patch16_224", (3, 224, 224))
+    model = ask("timm/vit_tiny_patch16_224", (3, 224, 224))
     ((level, index),) = [(one.level, one.index) for one in model.levels]
     assert (level, index) == (4, 11)  # of twelve blocks
 
@@ -123,11 +127,11 @@ def test_the_forward_decides_where_timm_s_table_is_wrong(monkeypatch):
         return net
 
     original = timm.create_model
-    right = timm_models.ask("timm/convnext_femto", (3, 64, 96))
-    timm_models.ask.cache_clear()
+    right = ask("timm/convnext_femto", (3, 64, 96))
+    ask.cache_clear()
     monkeypatch.setattr(timm, "create_model", create)
-    wrong = timm_models.ask("timm/convnext_femto", (3, 64, 96))
-    timm_models.ask.cache_clear()
+    wrong = ask("timm/convnext_femto", (3, 64, 96))
+    ask.cache_clear()
     assert wrong == right
 
 
@@ -155,7 +159,7 @@ def test_features_are_timm_s_and_every_weight_learns(name, tmp_path):
     resolution, neck, _ = MODELS[name]
     top = min(neck[1], 5)
     made, model = emitted(tmp_path, name, resolution, neck, top_level=top)
-    known = timm_models.ask(f"timm/{name}", (3, *resolution)).levels
+    known = ask(f"timm/{name}", (3, *resolution)).levels
     read = [one for one in known if neck[0] <= one.level <= top]
     theirs = theirs_of(name, [one.index for one in read]).eval()
     body = model.backbone.body
@@ -195,7 +199,7 @@ def test_a_model_that_cannot_be_trained_is_refused(monkeypatch):
     def train(self, mode=True):
         raise ValueError("only for prediction")
 
-    timm_models.idle_weights.cache_clear()
+    idle_weights.cache_clear()
     monkeypatch.setattr(torch.nn.Module, "train", train, raising=True)
     monkeypatch.setattr(torch.nn.Module, "eval", lambda self: self)
     with pytest.raises(JobError) as caught:
@@ -235,14 +239,14 @@ def test_the_page_says_what_it_needs():
 def test_mean_and_deviation_are_the_weights_own():
     inception = compiled("mixer_b16_224", (224, 224), head=4, top_level=4)
     assert "MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)" in inception.files["model.py"]
-    clip = timm_models.ask("timm/vit_base_patch32_clip_224.openai", (3, 224, 224))
+    clip = ask("timm/vit_base_patch32_clip_224.openai", (3, 224, 224))
     assert clip.mean == (0.4815, 0.4578, 0.4082)
 
 
 @pytest.mark.slow
 def test_the_same_job_gives_the_same_bytes():
     first = compiled("hrnet_w18_small", neck=(3, 4), top_level=4)
-    for function in (timm_models.ask, timm_models.idle_weights):
+    for function in (ask, idle_weights):
         function.cache_clear()
     assert compiled("hrnet_w18_small", neck=(3, 4), top_level=4).files == first.files
 
@@ -273,7 +277,7 @@ def test_channels_last_are_turned_only_where_they_are():
 @pytest.mark.parametrize("missing", ["timm", "torch"])
 def test_without_timm_the_extra_is_named(missing, monkeypatch):
     monkeypatch.setitem(sys.modules, missing, None)
-    timm_models.ask.cache_clear()
+    ask.cache_clear()
     error = refused("convnext_atto", head=5)
     assert error.code == "E409" and "specc[timm]" in error.help
     what = {"timm": "timm", "torch": "PyTorch"}[missing]
@@ -284,7 +288,7 @@ def test_a_broken_installation_is_no_traceback(place, monkeypatch):
     (place / "blocked").mkdir()
     (place / "blocked" / "timm.py").write_text("raise OSError('no libcudart.so')\n")
     Path("job.json").write_bytes(encoded("convnext_atto", head=5))
-    home = Path(timm_models.__file__).parent.parent
+    home = resources.PACKAGE.parent
     path = os.pathsep.join([str(place / "blocked"), str(home)])
     done = subprocess.run(
         [sys.executable, "-m", "specc.cli", "build", "job.json"],

@@ -13,9 +13,11 @@ from types import ModuleType
 import pytest
 import torch
 from emitted_jobs import write
-from specc import shapes, timm_models
-from specc.build import compile_job
 from timm_jobs import compiled, encoded, job_of, timm
+
+from specc.build import compile_job
+from specc.shapes.dataset import draw_dataset
+from specc.timm import importing
 
 # ---- Weights ----
 
@@ -61,9 +63,9 @@ def load_script(folder: Path, name: str) -> ModuleType:
 def own_process(tmp_path_factory) -> dict:
     """An environment in which timm can be imported beside any build of PyTorch."""
     folder = tmp_path_factory.mktemp("site")
-    home = Path(timm_models.__file__).parent
+    home = Path(importing.__file__).parent
     code = f"import sys; sys.path.append({str(home)!r})\n"
-    code += "from timm_import import import_timm\nimport_timm()\n"
+    code += "from importing import import_timm\nimport_timm()\n"
     (folder / "sitecustomize.py").write_text(code)
     return os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
 
@@ -174,7 +176,7 @@ def test_a_hub_that_does_not_answer_is_told(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_run_of_the_emitted_code_learns_and_resumes(own_process, tmp_path):
-    shapes.draw_dataset(tmp_path / "shapes", train=8, validation=4)
+    draw_dataset(tmp_path / "shapes", train=8, validation=4)
     head = {"name": "shapes", "task": "object_detection"}
     head["categories"] = ["circle", "square", "triangle", "star"]
     job = job_of("test_convnext", neck=(3, 5))

@@ -17,9 +17,10 @@ from small_data import native, picture
 from test_processes import COMPARE
 from torchrun import torchrun
 
-from specc import shapes
 from specc.build import compile_job
 from specc.diagnostics import JobError
+from specc.shapes.dataset import draw_dataset
+from specc.shapes.scene import BACKGROUNDS
 
 VIEWS = {"name": "views", "task": "view_invariance_learning", "projection_size": 16}
 STRONG = {"augmentation": {"scale": 0.5, "color": 0.5}}
@@ -193,7 +194,7 @@ def test_the_best_weights_are_chosen_by_what_can_be_measured():
 
 @pytest.fixture(scope="module")
 def job(world) -> Path:
-    head = VIEWS | {"categories": list(shapes.BACKGROUNDS)}
+    head = VIEWS | {"categories": list(BACKGROUNDS)}
     small = {"batch_size": 8, "backbone": {"top_level": 3}}
     fast = {"kind": "adamw", "learning_rate": 0.003}
     return make_run(world / "views", head, data=STRONG, optimizer=fast, **small)
@@ -253,7 +254,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not(output, job, world):
 @pytest.mark.soak
 def test_two_processes_are_one(tmp_path):
     """Variances and covariances are those of the views of all processes."""
-    shapes.draw_dataset(tmp_path / "shapes", train=7, validation=5)
+    draw_dataset(tmp_path / "shapes", train=7, validation=5)
     both = make_run(
         tmp_path / "both", VIEWS, SCENE, data=STRONG, backbone={"top_level": 3}
     )

@@ -8,9 +8,9 @@ import os
 import pytest
 from outputs import JOB, output, refusal, tree
 
-from specc import record
-from specc.compare import compare
-from specc.write import Output, write
+from specc.folder import record
+from specc.folder.compare import compare
+from specc.folder.write import Output, write
 
 
 def test_a_first_build_writes_the_files_and_their_record(folder, source):

@@ -8,10 +8,10 @@ import os
 import pytest
 from outputs import output, refusal, tree
 
-from specc import record
-from specc.compare import compare
 from specc.diagnostics import JobError
-from specc.write import Output, write
+from specc.folder import record
+from specc.folder.compare import compare
+from specc.folder.write import Output, write
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_killed_build_is_taken_up_again(folder, source, monkeypatch):
                 real(old, new)
 
             monkeypatch.setattr(os, "replace", kill)
-            monkeypatch.setattr("specc.write._restore", lambda *_: None)
+            monkeypatch.setattr("specc.folder.write._restore", lambda *_: None)
             try:
                 write(output(folder, source, **texts))
             except SystemExit:

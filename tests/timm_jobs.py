@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from emitted_jobs import load, write
+
 from specc.build import Compiled, analyse
-from specc.cost import summarize
 from specc.diagnostics import JobError
-from specc.plan import plan
-from specc.render import render
-from specc.timm_import import import_timm
+from specc.emit.render import render
+from specc.graph.cost import summarize
+from specc.plan.page import plan
+from specc.timm.importing import import_timm
 
 if find_spec("timm") is None:
     pytest.skip("timm is not installed: pip install timm", allow_module_level=True)

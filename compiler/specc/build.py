@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass
 
 import networkx as nx
 
-from specc.check import check
-from specc.cost import Summary, summarize
+from specc.checks.levels import check
 from specc.diagnostics import Diagnostic, JobError
-from specc.graph import build_graph
+from specc.graph.cost import Summary, summarize
+from specc.graph.levels import build_graph
 from specc.job import Job
-from specc.load import load
+from specc.language.load import load
 from specc.resolve import resolve
 
 _POOL_FROM = 4  # jobs; for fewer, a second process costs more than it saves
@@ -51,9 +51,9 @@ def compile_job(data: bytes, tests: bool = False) -> Compiled:
     Raises JobError with every finding.
     """
     # The back end brings jinja2 and black; `specc check` must not wait for them.
-    from specc.format import format_files
-    from specc.plan import plan
-    from specc.render import render
+    from specc.emit.format import format_files
+    from specc.emit.render import render
+    from specc.plan.page import plan
 
     job, graph, findings = analyse(data)
     if any(finding.is_error for finding in findings):

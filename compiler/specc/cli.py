@@ -1,4 +1,4 @@
-"""The command line: flags, help and exit codes; commands.py does the work.
+"""The command line: flags, help and exit codes; commands/ does the work.
 
 Exit codes: 0; 1 the job, the data or the flags are wrong, or an output is stale; 2 specc
 itself failed; 130 after Ctrl-C. The passes are imported by the command that needs them, so
@@ -54,7 +54,7 @@ def check(jobs: tuple[str, ...], form: str) -> int:
     specc check job.json
     specc check --format github jobs/*.json
     """
-    from specc import commands
+    from specc.commands import jobs as commands
 
     return commands.check(jobs, form)
 
@@ -76,7 +76,7 @@ def graph(job: str, form: str) -> int:
     specc graph job.json
     specc graph --format mermaid job.json
     """
-    from specc import commands
+    from specc.commands import jobs as commands
 
     return commands.graph(job, form)
 
@@ -122,7 +122,7 @@ def build(
         raise click.UsageError("--strict belongs to --check")
     if check and force:
         raise click.UsageError("--check writes nothing: leave --force out")
-    from specc import commands
+    from specc.commands import jobs as commands
 
     if check:
         return commands.build_check(jobs, output, tests, strict, verify)
@@ -240,7 +240,7 @@ def explain(code: str | None) -> int:
     specc explain
     specc explain E203
     """
-    from specc import commands
+    from specc.commands import jobs as commands
 
     return commands.explain(code)
 
@@ -252,7 +252,7 @@ def schema() -> int:
     \b
     specc schema > job.schema.json
     """
-    from specc import commands
+    from specc.commands import jobs as commands
 
     return commands.schema()
 
@@ -280,7 +280,7 @@ def demo(output: Path, iterations: int | None) -> int:
     specc demo
     specc demo -o /tmp/demo --iterations 20
     """
-    from specc.demo import DemoError, run
+    from specc.commands.demo import DemoError, run
 
     try:
         run(output, iterations)
@@ -300,7 +300,7 @@ def run_cli(arguments: list[str]) -> int:
         error.show()
         return 1
     except JobError as error:
-        from specc.commands import say_findings
+        from specc.commands.jobs import say_findings
 
         say_findings(error.diagnostics)
         return 1

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from specc.consistency import inconsistencies
+from specc.checks.values import inconsistencies
 from specc.diagnostics import JobError
 from specc.job import (
     FPN,
     AnomalyDetection,
     Augmentation,
-    AutoregressiveTextRecognition,
     Autoencoding,
+    AutoregressiveTextRecognition,
     Backbone,
     BiFPN,
     Data,
@@ -42,9 +42,9 @@ from specc.job import (
     Trainer,
     ViewInvarianceLearning,
 )
-from specc.load import Source
-from specc.schema import fill, head, metrics_of, part
-from specc.validate import validate
+from specc.language.load import Source
+from specc.language.schema import fill, head, metrics_of, part
+from specc.language.validate import validate
 
 HEADS = {
     "anomaly_detection": AnomalyDetection,

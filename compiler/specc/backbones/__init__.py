@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from specc import timm_models
 from specc.backbones import efficientnet, inverted, mobilenet, opaque, resnet
+from specc.timm.models import TimmModel, ask, is_timm
 
 if TYPE_CHECKING:
     from specc.scope import Node, Scope
@@ -18,15 +18,15 @@ TABLES = {
 BUILDERS = {  # type of the table -> builder
     resnet.ResNet: resnet.build,
     inverted.Inverted: inverted.build,
-    timm_models.TimmModel: opaque.build,
+    TimmModel: opaque.build,
 }
 
 
 def table_of(name: str, image: tuple[int, ...]) -> Any:
     """What tells the backbone from others of its family, for an image of this shape.
     Raises JobError for a model of timm that cannot be used."""
-    if timm_models.is_timm(name):
-        return timm_models.ask(name, image)
+    if is_timm(name):
+        return ask(name, image)
     return TABLES[name]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from specc.diagnostics import fail
-from specc.timm_models import PREFIX, TimmModel
+from specc.timm.models import PREFIX, TimmModel
 from specc.words import listed
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from specc.conversions import sources_of, way
 from specc.datasets.found import Found
-from specc.schema import head
+from specc.heads.conversions import sources_of, way
+from specc.language.schema import head
 
 NAMES = ("categories", "labels", "identities")  # the options that name what is found
 ANNOTATIONS = {  # for a task, in a word

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from specc import jobfiles
 from specc.datasets.advice import Looked, findings_of
 from specc.datasets.emitted import load, read
 from specc.datasets.files import Unreadable, read_json, require
@@ -19,6 +18,7 @@ from specc.datasets.start import name_of, starting_job
 from specc.datasets.survey import Images, decode, labels_of
 from specc.datasets.tell import as_text, as_values
 from specc.diagnostics import JobError, fail
+from specc.folder import jobfiles
 
 FOLDER = Path("specc-data")
 
@@ -78,7 +78,7 @@ def look(content: bytes, root: Path, images: Images) -> Looked:
 def _job_bytes(path: Path) -> bytes:
     """A job, whose findings are told with their places in the file."""
     from specc.build import analyse
-    from specc.commands import say_findings
+    from specc.commands.jobs import say_findings
 
     content = jobfiles.read(str(path))
     try:

@@ -13,9 +13,9 @@ from types import ModuleType
 from typing import Any
 
 from specc.build import analyse
-from specc.cost import Summary, summarize
 from specc.datasets.files import require
 from specc.diagnostics import JobError
+from specc.graph.cost import Summary, summarize
 from specc.job import Job
 
 MODULES = ("model", "dataset", "data", "draw")
@@ -46,8 +46,8 @@ class Reading:
 def load(data: bytes) -> Emitted:
     """Compile a job and import its code. Raises JobError."""
     require("numpy", "cv2", "PIL", "yaml", "torch", "tqdm", "matplotlib")
-    from specc.plan import plan
-    from specc.render import render
+    from specc.emit.render import render
+    from specc.plan.page import plan
 
     job, graph, findings = analyse(data)
     errors = [finding for finding in findings if finding.is_error]

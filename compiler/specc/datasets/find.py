@@ -11,7 +11,7 @@ from specc.datasets.become import become, formats_to, nearest
 from specc.datasets.files import Unreadable, folders_in, require
 from specc.datasets.found import Found
 from specc.diagnostics import fail
-from specc.schema import head
+from specc.language.schema import head
 from specc.tasks import TASKS
 from specc.words import listed
 

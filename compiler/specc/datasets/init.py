@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from specc import jobfiles
 from specc.datasets.become import in_words
 from specc.datasets.find import choose
 from specc.datasets.found import Found
 from specc.datasets.layout import job_text
 from specc.datasets.start import Sizes, measure, name_of, starting_job
 from specc.diagnostics import fail
+from specc.folder import jobfiles
 from specc.tasks import TASKS
 from specc.words import did_you_mean
 

@@ -9,8 +9,8 @@ from statistics import median
 from typing import Any
 
 from specc.build import analyse
-from specc.cost import Summary
 from specc.diagnostics import JobError
+from specc.graph.cost import Summary
 
 RULE = "an object is counted at the level whose cells are a quarter to an eighth of its longer side"
 FREE = "training may give it other levels: it takes the cells in an object's box that fit it best"

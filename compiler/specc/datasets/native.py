@@ -15,7 +15,7 @@ from specc.datasets.files import (
     read_yaml,
 )
 from specc.datasets.found import Found, left_and_right, pair
-from specc.schema import head
+from specc.language.schema import head
 from specc.tasks import TASKS
 
 OPTIONS = (  # of a head that stand in the metadata, by the same names

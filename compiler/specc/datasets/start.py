@@ -11,11 +11,11 @@ from statistics import median
 from typing import Any
 
 from specc.build import analyse
-from specc.cost import Summary, summarize
 from specc.datasets.files import image_size
 from specc.datasets.found import Found
 from specc.diagnostics import JobError, fail
-from specc.schema import head, part
+from specc.graph.cost import Summary, summarize
+from specc.language.schema import head, part
 
 MEASURED = 400  # images, spread over the set, whose sizes are read
 SMALL, LARGE = 224 * 224, 320 * 320  # pixels of an input, for images and for objects

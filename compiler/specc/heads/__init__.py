@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from specc.heads import (
     anomaly_detection,
-    autoregressive_text_recognition,
     autoencoding,
+    autoregressive_text_recognition,
     depth_estimation,
     instance_segmentation,
     keypoint_detection,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from specc.conversions import way_to
+from specc.heads.conversions import way_to
 from specc.job import Head, Job
 from specc.tasks import (
     anomaly_detection,
-    autoregressive_text_recognition,
     autoencoding,
+    autoregressive_text_recognition,
     depth_estimation,
     instance_segmentation,
     keypoint_detection,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from specc.job import AnomalyDetection
-from specc.plan_source import constant, literal
+from specc.source import constant, literal
 from specc.tasks.contract import PREDICTED, Annotations, HeadContract
 from specc.tasks.maps import (
     OWN_PIXELS,

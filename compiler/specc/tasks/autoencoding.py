@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from specc.heads.autoencoding import widths
 from specc.job import Autoencoding
-from specc.plan_source import literal
+from specc.source import literal
 from specc.tasks.contract import HeadContract
 from specc.tasks.maps import OWN_PIXELS, SUFFIXES_LINE, saved_path
 from specc.tasks.task import BESIDE, HeadCode, HeadExpressions, Task

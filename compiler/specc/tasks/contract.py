@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from specc.job import Head
-from specc.plan_source import literal
+from specc.source import literal
 
 Shape = tuple[int, ...]
 

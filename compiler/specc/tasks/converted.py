@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from specc.plan_source import Line, literal
+from specc.source import Line, literal
 from specc.tasks.maps import SUFFIXES_LINE
 from specc.tasks.semantic_segmentation import MODES_LINE
 from specc.tasks.task import HeadCode, HeadExpressions, Task

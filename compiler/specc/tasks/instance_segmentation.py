@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from specc.heads.instance_segmentation import MASK_CHANNELS
 from specc.job import Head, InstanceSegmentation
-from specc.plan_source import Line, constant, literal
-from specc.tasks.contract import (
-    PREDICTED,
-    Annotations,
-    HeadContract,
-    colors_of,
-)
+from specc.source import Line, constant, literal
+from specc.tasks.contract import PREDICTED, Annotations, HeadContract, colors_of
 from specc.tasks.maps import SUFFIXES_LINE
 from specc.tasks.object_detection import (
     CONSTANTS,

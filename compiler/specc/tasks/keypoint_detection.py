@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from specc.job import Head, KeypointDetection
-from specc.plan_source import Line, constant, literal
+from specc.source import Line, constant, literal
 from specc.tasks.contract import Annotations, HeadContract
 from specc.tasks.object_detection import (
     CONSTANTS,

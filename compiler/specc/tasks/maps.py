@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specc.plan_source import Line, constant, literal
+from specc.source import Line, constant, literal
 from specc.tasks.task import HeadCode
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from specc.job import MetricLearning
-from specc.plan_source import Line, literal, mapping
+from specc.source import Line, literal, mapping
 from specc.tasks.contract import HeadContract
 from specc.tasks.multiclass_classification import annotated
 from specc.tasks.task import BELOW, HeadCode, HeadExpressions, Task

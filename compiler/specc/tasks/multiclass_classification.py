@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from specc.job import Head, MetricLearning, MulticlassClassification
-from specc.plan_source import literal, mapping
+from specc.source import literal, mapping
 from specc.tasks.contract import FEW, MANY, Annotations, HeadContract
 from specc.tasks.task import BELOW, HeadCode, HeadExpressions, Task
 

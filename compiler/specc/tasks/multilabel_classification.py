@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from specc.job import MultilabelClassification
-from specc.plan_source import literal
+from specc.source import literal
 from specc.tasks.contract import MANY, Annotations, HeadContract
 from specc.tasks.task import BELOW, HeadCode, HeadExpressions, Task
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from specc.heads.object_detection import BINS
 from specc.job import Head, ObjectDetection
-from specc.plan_maps import span
-from specc.plan_source import constant, literal
+from specc.source import constant, literal, span
 from specc.tasks.contract import Annotations, HeadContract
 from specc.tasks.task import HeadCode, HeadExpressions, Task
 

@@ -9,13 +9,8 @@ from specc.job import (
     PanopticSegmentation,
     SemanticSegmentation,
 )
-from specc.plan_source import Line, constant, literal
-from specc.tasks.contract import (
-    PREDICTED,
-    Annotations,
-    HeadContract,
-    colors_of,
-)
+from specc.source import Line, constant, literal
+from specc.tasks.contract import PREDICTED, Annotations, HeadContract, colors_of
 from specc.tasks.instance_segmentation import (
     GRIDS,
     MASKS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from specc.job import Head, QuadrilateralDetection
-from specc.plan_source import literal
+from specc.source import literal
 from specc.tasks.contract import Annotations, HeadContract
 from specc.tasks.keypoint_detection import SIMILARITIES
 from specc.tasks.object_detection import (

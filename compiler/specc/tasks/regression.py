@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from specc.job import Regression
-from specc.plan_source import constant, literal, mapping
+from specc.source import constant, literal, mapping
 from specc.tasks.contract import Annotations, HeadContract
 from specc.tasks.task import BELOW, HeadCode, HeadExpressions, Task
 

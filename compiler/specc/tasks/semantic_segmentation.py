@@ -5,13 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from specc.job import Head, SemanticSegmentation
-from specc.plan_source import constant, literal
-from specc.tasks.contract import (
-    PREDICTED,
-    Annotations,
-    HeadContract,
-    colors_of,
-)
+from specc.source import constant, literal
+from specc.tasks.contract import PREDICTED, Annotations, HeadContract, colors_of
 from specc.tasks.maps import (
     OWN_PIXELS,
     PLACING,

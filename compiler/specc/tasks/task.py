@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from specc.job import Head, Job
-from specc.plan_source import Line, literal
+from specc.source import Line, literal
 from specc.tasks.contract import Annotations, HeadContract
 
 # Where a head is drawn: in the pixels of the image, right of it, or below all that. In

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from specc.job import TextRecognition
-from specc.plan_source import constant, literal, mapping
+from specc.source import constant, literal, mapping
 from specc.tasks.contract import Annotations, HeadContract
 from specc.tasks.task import BELOW, HeadCode, HeadExpressions, Task
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from specc.job import ViewInvarianceLearning
-from specc.plan_source import literal, mapping
+from specc.source import literal, mapping
 from specc.tasks.contract import HeadContract
 from specc.tasks.maps import SUFFIXES_LINE
 from specc.tasks.multiclass_classification import annotated

@@ -1,0 +1,1 @@
+"""What is wrong with a job: a function a rule, whose docstring states the rule."""

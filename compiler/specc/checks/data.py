@@ -1,0 +1,122 @@
+"""Where heads get their labels from: datasets that contradict the heads, E307, E345, and
+E381 to E383."""
+
+from __future__ import annotations
+
+from specc.diagnostics import Diagnostic, Path
+from specc.heads.conversions import dataset_task, formats_of, sources_of, way
+from specc.job import Head, Job, source_of
+from specc.words import listed, quoted
+
+LAYOUTS = {"coco": "COCO", "yolo": "YOLO"}  # of which a file is read for one task
+
+
+def formats(job: Job, given: dict) -> list[Diagnostic]:
+    """E307: the format of a dataset holds annotations for the heads that read it."""
+    findings = []
+    for index, head in enumerate(job.heads):
+        source, known = source_of(job, head), formats_of(head)
+        if source.format in known or (source.task and not way(source.task, head.task)):
+            continue
+        learns = f"learns {head.task}" + f" from {source.task}" * bool(source.task)
+        message = (
+            f"head `{head.name}` {learns}, "
+            f"the format `{source.format}` holds no annotations for it"
+        )
+        path = ("model", "heads", index, "task")
+        where = _pointer(_own(given, index, "format") or ("data", "format"))
+        help = f"set {where} to {listed(known, 'or')}"
+        findings.append(Diagnostic("E307", message, path, help=help))
+    return findings
+
+
+def conversions(job: Job, given: dict) -> list[Diagnostic]:
+    """E381: annotations can become those that the head learns from; E382: keypoints do
+    not tell categories."""
+    findings = []
+    for index, head in enumerate(job.heads):
+        source = source_of(job, head)
+        if source.task is None:
+            continue
+        path = _own(given, index, "task") or ("data", "task")
+        tasks = way(source.task, head.task, source.format)
+        if not way(source.task, head.task):
+            findings.append(_impossible(head, source.task, path))
+        elif tasks[:1] == ("keypoint_detection",) and len(_names(head)) > 1:
+            count = len(_names(head))
+            findings.append(
+                Diagnostic(
+                    "E382",
+                    f"head `{head.name}` has {count} categories,"
+                    " annotations of keypoints tell none apart",
+                    path,
+                    help=f"leave head `{head.name}` one category",
+                )
+            )
+    return findings
+
+
+def _impossible(head: Head, task: str, path: Path) -> Diagnostic:
+    possible = sources_of(head.task)
+    message = f"head `{head.name}` learns {head.task}, which {task} cannot become"
+    help = f"remove it, so that the annotations are for {head.task} themselves"
+    if possible:
+        choices = listed([quoted(one) for one in possible], "or")
+        help = f"write {choices}, which can, or {help}"
+    return Diagnostic("E381", message, path, help=help)
+
+
+def one_task(job: Job, given: dict) -> list[Diagnostic]:
+    """E345: a COCO file, or YOLO's labels, are read for one task."""
+    findings, first = [], {}
+    for index, head in enumerate(job.heads):
+        source = source_of(job, head)
+        other = first.setdefault((source.train, source.validation, source.format), head)
+        same = dataset_task(job, other) == dataset_task(job, head)
+        if source.format not in LAYOUTS or same:
+            continue
+        findings.append(
+            Diagnostic(
+                "E345",
+                f"heads `{other.name}` and `{head.name}` read other parts of"
+                f" {LAYOUTS[source.format]} files",
+                ("model", "heads", index, "task"),
+                note="such a file is read for one task; others may be converted from it",
+                help=f"name another file in /model/heads/{index}/data/train, or set"
+                " /data/format to native",
+            )
+        )
+    return findings
+
+
+def training_set(job: Job, given: dict) -> list[Diagnostic]:
+    """E383: the datasets of the job are those of some head."""
+    if any(source_of(job, head).train == job.data.train for head in job.heads):
+        return []
+    other = job.heads[0].data.train
+    return [
+        Diagnostic(
+            "E383",
+            f"no head learns from {quoted(job.data.train)}:"
+            " each has a training set of its own",
+            ("data", "train"),
+            note="heads without a training set of their own learn from this one",
+            help=f"write {quoted(other)}, as head `{job.heads[0].name}` has it",
+        )
+    ]
+
+
+def _names(head: Head) -> tuple[str, ...]:
+    return getattr(head, "categories", getattr(head, "labels", ()))
+
+
+def _own(given: dict, index: int, option: str) -> Path | None:
+    """Where a head's own data has an option; None if it has not."""
+    own = given["model"]["heads"][index].get("data") or {}
+    if own.get(option) is None:
+        return None
+    return ("model", "heads", index, "data", option)
+
+
+def _pointer(path: Path) -> str:
+    return "/" + "/".join(map(str, path))

@@ -1,0 +1,254 @@
+"""Values that are legal one by one and contradict each other: E301..E322; further ones in
+data.py, maps.py, keypoints.py, panoptic.py, anomalies.py and split.py, beside this."""
+
+from __future__ import annotations
+
+from specc.backbones import TABLES
+from specc.checks.anomalies import anomalies_are_validated, neck_is_trained
+from specc.checks.data import conversions, formats, one_task, training_set
+from specc.checks.keypoints import flip_pairs, mirroring, sigmas
+from specc.checks.maps import map_findings
+from specc.checks.panoptic import things_are_categories
+from specc.checks.split import split_findings
+from specc.diagnostics import Diagnostic
+from specc.job import Job, source_of
+from specc.language.schema import head, metrics_of
+from specc.words import did_you_mean, listed, quoted
+
+
+def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
+    """All contradictions of a job; `given` tells what stands in the file."""
+    rules = (
+        _head_names,
+        _code_names,
+        _best,
+        _ranges,
+        _milestones,
+        _validation_set,
+        split_findings,
+        _validations,
+        formats,
+        conversions,
+        _views,
+        _imagenet,
+        _frozen_levels,
+        _shares,
+        _patience,
+        _clock,
+        map_findings,
+        things_are_categories,
+        flip_pairs,
+        sigmas,
+        mirroring,
+        anomalies_are_validated,
+        neck_is_trained,
+        one_task,
+        training_set,
+        _tokens,
+    )
+    return [finding for rule in rules for finding in rule(job, given)]
+
+
+def _head_names(job: Job, given: dict) -> list[Diagnostic]:
+    findings, first = [], {}
+    for index, one in enumerate(job.heads):
+        if one.name in first:
+            message = f"heads {first[one.name]} and {index} are both named `{one.name}`"
+            path = ("model", "heads", index, "name")
+            help = f'give head {index} a name of its own: "name": "{one.name}_{index}"'
+            findings.append(Diagnostic("E301", message, path, help=help))
+        first.setdefault(one.name, index)
+    return findings
+
+
+def _code_names(job: Job, given: dict) -> list[Diagnostic]:
+    findings, first = [], {}
+    for index, one in enumerate(job.heads):
+        other = first.setdefault(one.name.replace("-", "_"), one.name)
+        if other != one.name:
+            message = f"heads `{other}` and `{one.name}` have the same name in code"
+            path = ("model", "heads", index, "name")
+            note = "identifiers have `_` where a name has `-`"
+            help = f'give head {index} a name of its own: "name": "{one.name}_{index}"'
+            findings.append(Diagnostic("E308", message, path, note=note, help=help))
+    return findings
+
+
+def _best(job: Job, given: dict) -> list[Diagnostic]:
+    name, _, metric = job.trainer.best.partition("/")
+    path = ("trainer", "best")
+    heads = {one.name: one for one in job.heads}
+    if name not in heads:
+        known = list(heads)
+        message = f"`best` names the head `{name}`, which the job has not"
+        help = did_you_mean(name, known) or f"the heads are {listed(known)}"
+        return [Diagnostic("E302", message, path, help=help)]
+    metrics = metrics_of(heads[name])
+    if metric in metrics:
+        return []
+    message = f"`best` names the metric `{metric}`, which {heads[name].task} has not"
+    help = did_you_mean(metric, metrics) or f'write "{name}/{metrics[0]}"'
+    note = f"its metrics are {listed(metrics)}"
+    return [Diagnostic("E303", message, path, note=note, help=help)]
+
+
+def _ranges(job: Job, given: dict) -> list[Diagnostic]:
+    """The ends of a head's range are two, the lower one first."""
+    findings = []
+    for index, one in enumerate(job.heads):
+        lowest, highest = getattr(one, "range", (0, 1))
+        if lowest >= highest:
+            message = f"the range of head `{one.name}` goes from {lowest} to {highest}"
+            path = ("model", "heads", index, "range")
+            help = "write the lowest value, then a higher one"
+            if lowest > highest:
+                help = f"write [{highest}, {lowest}]"
+            findings.append(Diagnostic("E312", message, path, help=help))
+    return findings
+
+
+def _milestones(job: Job, given: dict) -> list[Diagnostic]:
+    values = job.trainer.scheduler.milestones if job.trainer.scheduler else ()
+    for index in range(1, len(values)):
+        before, value = values[index - 1], values[index]
+        if value <= before:
+            message = f"milestone {value} follows {before}, and must be larger"
+            path = ("trainer", "scheduler", "milestones", index)
+            ordered = ", ".join(str(one) for one in sorted(set(values)))
+            help = f"write [{ordered}]"
+            return [Diagnostic("E304", message, path, help=help)]
+    return []
+
+
+def _validation_set(job: Job, given: dict) -> list[Diagnostic]:
+    fraction = given["data"].get("validation_fraction")
+    sources = [source_of(job, head) for head in job.heads]
+    if fraction is None or any(source.validation is None for source in sources):
+        return []
+    message = "both `validation` and `validation_fraction` are given"
+    note = "the fraction is split off the training set only where there is no other set"
+    path = ("data", "validation_fraction")
+    return [Diagnostic("E305", message, path, note=note, help="remove one of the two")]
+
+
+def _validations(job: Job, given: dict) -> list[Diagnostic]:
+    most, count = job.trainer.max_iterations, job.trainer.validations
+    if most is None or count <= most:
+        return []
+    message = f"{count} validations do not fit into {most} iterations"
+    help = f"set /trainer/validations to {most} or less"
+    return [Diagnostic("E306", message, ("trainer", "validations"), help=help)]
+
+
+def _views(job: Job, given: dict) -> list[Diagnostic]:
+    """What learns from two views of an image needs views that differ."""
+    chosen = job.data.augmentation
+    if chosen and any((chosen.scale, chosen.color)):
+        return []
+    return [
+        Diagnostic(
+            "E371",
+            f"head `{one.name}` compares random views of an image, "
+            "which differ neither in scale nor in color",
+            ("model", "heads", index, "task"),
+            help='set /data/augmentation to {"scale": 0.7, "color": 0.5}, or so',
+        )
+        for index, one in enumerate(job.heads)
+        if one.task == "view_invariance_learning"
+    ]
+
+
+def _imagenet(job: Job, given: dict) -> list[Diagnostic]:
+    start, name = job.trainer.initialization, job.backbone.name
+    if start.kind != "imagenet" or start.weights or name not in TABLES:
+        return []  # checks/timm.py asks timm about its models
+    if TABLES[name].weights:
+        return []
+    message = f"timm publishes no ImageNet weights for the backbone `{name}`"
+    path = ("trainer", "initialization", "kind")
+    help = "name a local file in /trainer/initialization/weights, or start at random"
+    return [Diagnostic("E320", message, path, help=help)]
+
+
+def _frozen_levels(job: Job, given: dict) -> list[Diagnostic]:
+    backbone, start = job.backbone, job.trainer.initialization.kind
+    path = ("model", "backbone", "frozen_levels")
+    findings = []
+    if backbone.frozen_levels > backbone.top_level:
+        message = (
+            f"`frozen_levels` is {backbone.frozen_levels},"
+            f" backbone `{backbone.name}` ends at level {backbone.top_level}"
+        )
+        help = f"set /model/backbone/frozen_levels to {backbone.top_level} or less"
+        findings.append(Diagnostic("E321", message, path, help=help))
+    untrained = all(head(one.task).get("x-trains-no-trunk") for one in job.heads)
+    if backbone.frozen_levels and start == "random" and not untrained:
+        message = (
+            f"backbone `{backbone.name}` is frozen up to level"
+            f" {backbone.frozen_levels}, and its weights are drawn at random"
+        )
+        help = (
+            "set /trainer/initialization to weights worth keeping, such as"
+            ' {"kind": "imagenet"}, or /model/backbone/frozen_levels to 0'
+        )
+        findings.append(Diagnostic("E322", message, path, help=help))
+    return findings
+
+
+def _shares(job: Job, given: dict) -> list[Diagnostic]:
+    """Every window of every process has the same number of images."""
+    trainer, slurm = job.trainer, job.trainer.slurm
+    windows = trainer.accumulation or 1
+    processes = slurm.nodes * slurm.gpus_per_node if slurm else 1
+    shares = windows * processes
+    if trainer.batch_size % shares == 0:
+        return []
+    parts = [f"{windows} windows"] if windows > 1 else []
+    parts += [f"{processes} processes"] if processes > 1 else []
+    message = f"{' of '.join(parts)} cannot share {trainer.batch_size} images evenly"
+    below = trainer.batch_size // shares * shares
+    sizes = [str(size) for size in (below, below + shares) if size]
+    help = f"set /trainer/batch_size to {' or '.join(sizes)}"
+    note = "`batch_size` counts the images of a step over all processes and windows"
+    path = ("trainer", "batch_size")
+    return [Diagnostic("E309", message, path, note=note, help=help)]
+
+
+def _patience(job: Job, given: dict) -> list[Diagnostic]:
+    """The first validation is a best; patience counts those after it."""
+    patience, count = job.trainer.early_stopping, job.trainer.validations
+    if patience is None or patience < count - 1:
+        return []
+    message = (
+        f"`early_stopping` waits for {patience} validations after the best, "
+        f"the run makes {count} in all"
+    )
+    help = f"set /trainer/validations to {patience + 2} or more"
+    if count > 2:
+        help += f", or /trainer/early_stopping to {count - 2} or less"
+    return [Diagnostic("E310", message, ("trainer", "early_stopping"), help=help)]
+
+
+def _clock(job: Job, given: dict) -> list[Diagnostic]:
+    if not job.trainer.deterministic or job.trainer.max_hours is None:
+        return []
+    message = "`deterministic` and `max_hours` are both set"
+    note = "a learning rate that follows the clock is never the same twice"
+    help = "set /trainer/deterministic to false, or /trainer/max_hours to null"
+    path = ("trainer", "deterministic")
+    return [Diagnostic("E311", message, path, note=note, help=help)]
+
+
+def _tokens(job: Job, given: dict) -> list[Diagnostic]:
+    """The schema knows that the items of a list differ, but not a text's characters."""
+    findings = []
+    for index, one in enumerate(job.heads):
+        tokens = getattr(one, "tokens", ())
+        again = [token for i, token in enumerate(tokens) if token in tokens[:i]]
+        if again:
+            message = f"`tokens` of head `{one.name}` holds {quoted(again[0])} twice"
+            path = ("model", "heads", index, "tokens")
+            note = "each character of the text is a token"
+            help = "remove one of the two"
+            findings.append(Diagnostic("E361", message, path, note=note, help=help))
+    return findings

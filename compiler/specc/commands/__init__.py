@@ -1,0 +1,1 @@
+"""What each command of `specc` does, once the command line has read its flags."""

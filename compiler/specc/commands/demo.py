@@ -1,0 +1,180 @@
+"""`specc demo`: from nothing to a trained detector in a few minutes, without downloads.
+
+Draws a dataset of shapes, builds the job beside it, and runs the emitted scripts as a
+user would, showing each command. What it leaves in the folder:
+
+    data/     train and val: images and annotations in the native layout
+    shapes/   job.json and the code that specc makes of it
+    runs/     what training wrote; pictures of predictions in runs/shapes/drawn
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from specc.build import Compiled, as_values, compile_job
+from specc.commands.jobs import say_findings
+from specc.diagnostics import JobError
+from specc.folder import record
+from specc.folder.write import Output, write
+
+NEEDED = {  # module: what pip calls it
+    "torch": "torch",
+    "numpy": "numpy",
+    "cv2": "opencv-python-headless",
+    "yaml": "PyYAML",
+    "PIL": "pillow",
+    "tqdm": "tqdm",
+    "tensorboard": "tensorboard",
+    "matplotlib": "matplotlib",
+    "faster_coco_eval": "faster-coco-eval",
+}
+EXPECTED_AP50 = 0.5  # held-out shapes after the job's own number of iterations
+DRAWN = 8  # held-out images that predict.py draws on
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+class DemoError(click.ClickException):
+    """The demo cannot go on: one line with what to do, exit code 1."""
+
+
+def run(folder: Path, iterations: int | None = None) -> None:
+    """Draw, build, train, predict; `iterations` replaces the job's own number.
+
+    In the folder of an earlier demo it goes on where that one ended. Raises DemoError;
+    JobError where the code's folder cannot be written; SystemExit once it was stopped.
+    """
+    folder = Path(folder)
+    _require_packages()
+    _require_ours(folder)
+    from specc.shapes.dataset import draw_dataset
+
+    print(f"Drawing shapes in {folder / 'data'}", flush=True)
+    try:
+        draw_dataset(folder / "data")
+    except OSError as error:
+        raise DemoError(str(error)) from error
+    compiled = _build(folder)
+    output = Path("runs") / compiled.job.name
+    # --resume starts afresh where there is nothing to resume.
+    flags = ["--resume"]
+    if iterations is not None:  # perhaps not as many as the last time
+        flags += ["any", "--max-iterations", str(iterations)]
+    _run_script(folder, "train.py", "--output", output, *flags)
+    images = sorted((folder / "data" / "val" / "images").iterdir())[:DRAWN]
+    _run_script(
+        folder,
+        "predict.py",
+        *("--weights", output / "best.pt"),
+        *("--output", output / "drawn"),
+        *(image.relative_to(folder) for image in images),
+    )
+    metric = f"{compiled.job.heads[0].name}/ap50"
+    ap50 = read_metric(folder / output / "metrics.jsonl", metric)
+    print(_closing_text(folder, output, ap50))
+    if iterations is None and ap50 < EXPECTED_AP50:
+        raise DemoError(
+            f"AP50 is {ap50:.2f}, expected is {EXPECTED_AP50} or more; "
+            f"{folder / output / 'curves.png'} shows how training went"
+        )
+
+
+def read_metric(path: Path, name: str) -> float:
+    """The last value of a validation metric in a metrics.jsonl. Raises DemoError."""
+    records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    values = [r[name] for r in records if r["split"] == "validation" and name in r]
+    if not values:
+        raise DemoError(f"{path} has no validation with `{name}`")
+    return values[-1]
+
+
+def _require_packages() -> None:
+    missing = [
+        name for module, name in NEEDED.items() if not importlib.util.find_spec(module)
+    ]
+    if missing:
+        raise DemoError(
+            f"the demo trains a model and lacks {', '.join(missing)}; "
+            "install what it needs: pip install 'specc[train]'"
+        )
+
+
+def _require_ours(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise DemoError(f"{folder} is a file; name an empty or a new folder")
+    # Drawing comes first: a demo's folder with anything in it has the whole dataset.
+    begun = (folder / "data").is_dir()
+    if folder.is_dir() and any(folder.iterdir()) and not begun:
+        raise DemoError(f"{folder} holds other files; name an empty or a new folder")
+
+
+def _build(folder: Path) -> Compiled:
+    """Build the job in the folder; on the first run that is the demo's own."""
+    job = folder / "shapes" / "job.json"
+    if not job.exists():
+        job.parent.mkdir(exist_ok=True)
+        job.write_bytes(Path(__file__).with_name("demo_job.json").read_bytes())
+    print(f"Building {job}", flush=True)
+    data = job.read_bytes()
+    try:
+        compiled = compile_job(data, record.keeps_contract(job.parent))
+    except JobError as error:
+        say_findings(error.diagnostics, data, str(job))
+        raise DemoError(f"mend {job}, or delete it to get the demo's own") from error
+    files = {path: text.encode() for path, text in compiled.files.items()}
+    write(Output(job.parent, files | {"job.json": data}, as_values(compiled.job), job))
+    return compiled
+
+
+def _run_script(folder: Path, script: str, *arguments: str | Path) -> None:
+    """Run an emitted script as a user would, in the demo's folder. Raises DemoError."""
+    words = [f"shapes/{script}", *map(str, arguments)]
+    shown = shlex.join(["python", *words])
+    print(f"\n$ {shown}", flush=True)
+    code = _wait_for([sys.executable, *words], folder)
+    for number in STOPS:
+        if code in (-number, 128 + number):
+            again = "stopped; the same command again goes on from the last checkpoint"
+            click.echo(again, err=True)
+            raise SystemExit(128 + number)
+    if code != 0:
+        raise DemoError(
+            f"{script} ended with exit code {code}, its message stands above\n"
+            f"to run it alone: cd {shlex.quote(str(folder))} && {shown}\n"
+            f"to train afresh: delete {folder / 'runs'}"
+        )
+
+
+def _wait_for(command: list[str], folder: Path) -> int:
+    """Run a command to its end; returns its exit code, or less a signal's number."""
+    process = subprocess.Popen(command, cwd=folder)
+    # A stop is the script's: it saves a checkpoint first. Ctrl-C reaches it by itself.
+    handlers = (signal.SIG_IGN, lambda *_: process.terminate())
+    previous = [signal.signal(*pair) for pair in zip(STOPS, handlers)]
+    try:
+        return process.wait()
+    finally:
+        for number, handler in zip(STOPS, previous):
+            signal.signal(number, handler)
+
+
+def _closing_text(folder: Path, output: Path, ap50: float) -> str:
+    runs, code = folder / output, folder / "shapes"
+    job = shlex.quote(str(code / "job.json"))
+    return f"""
+AP50 {ap50:.2f} on held-out images.
+
+Look at   {runs / 'predictions.png'}: truth and prediction side by side
+          {runs / 'curves.png'}: loss and metrics over the run
+          {runs / 'drawn'}: predictions on single images
+Read      {code / 'model.py'}, then train.py beside it
+Try next  specc graph {job}
+          edit the job, then: specc build {job}"""

@@ -1,0 +1,298 @@
+"""What each command does: reads job files, runs the passes, says what came of it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+
+from specc import resources
+from specc.diagnostics import Diagnostic, JobError
+from specc.folder import jobfiles, stamps
+from specc.folder.jobfiles import JobFile
+
+
+def check(paths: Sequence[str], form: str) -> int:
+    """`specc check`: every finding about every job."""
+    from specc.build import analyse
+
+    reports, wrong = [], False
+    for path in paths:
+        data = None
+        try:
+            data = jobfiles.read(path)
+            _, _, findings = analyse(data)
+        except JobError as error:
+            findings = error.diagnostics
+        wrong |= any(finding.is_error for finding in findings)
+        if findings:
+            reports.append(_report(findings, data, path, form))
+        elif form == "text":
+            reports.append(f"{path}: ok\n")
+    between = "\n" if form == "text" else ""
+    click.echo(between.join(reports), nl=False)
+    return int(wrong)
+
+
+def graph(path: str, form: str) -> int:
+    """`specc graph`: the levels of one job; its findings go to stderr."""
+    from specc.build import analyse
+    from specc.commands import show
+    from specc.graph.cost import summarize
+
+    data = jobfiles.read(path)
+    try:
+        job, levels, findings = analyse(data)
+    except JobError as error:
+        say_findings(error.diagnostics, data, path)
+        return 1
+    say_findings(findings, data, path)
+    if any(finding.is_error for finding in findings):
+        return 1
+    views = {
+        "table": lambda: show.table(summarize(job, levels)),
+        "mermaid": lambda: show.mermaid(levels),
+        "json": lambda: show.as_json(levels, summarize(job, levels)),
+    }
+    click.echo(views[form](), nl=False)
+    return 0
+
+
+def build(
+    paths: Sequence[str],
+    out: Path | None,
+    tests: bool | None,
+    verify: bool,
+    force: bool,
+) -> int:
+    """`specc build`: bring each job's folder up to date."""
+    files, wrong = _job_files(paths, out, tests)
+    due = []
+    for file in files:
+        stamp = None
+        if file.folder and not verify:
+            stamp = stamps.find(file.folder, file.data, file.tests)
+        if stamp is None or (force and stamp.kept):
+            due.append(file)
+        else:
+            _say_built(file, stamp)
+    if due:
+        wrong |= _build_due(due, verify, force, hint=len(paths) == 1)
+    return int(wrong)
+
+
+def build_check(
+    paths: Sequence[str],
+    out: Path | None,
+    tests: bool | None,
+    strict: bool,
+    verify: bool,
+) -> int:
+    """`specc build --check`: would a build change anything?"""
+    from specc.folder.compare import compare
+    from specc.folder.output import output_of
+
+    files, wrong = _job_files(paths, out, tests)
+    for file, outcome in _compiled(files):
+        if isinstance(outcome, list):
+            say_findings(outcome, file.data, file.path)
+            wrong = True
+            continue
+        if verify:
+            _verify(outcome)
+        try:
+            comparison = compare(output_of(file, outcome))
+        except JobError as error:
+            say_findings(error.diagnostics)
+            wrong = True
+            continue
+        _say_compared(file, comparison)
+        wrong |= not comparison.is_current(strict)
+    return int(wrong)
+
+
+def explain(code: str | None) -> int:
+    """`specc explain`: one page, or the list of all."""
+    pages = {name.removesuffix(".md"): name for name in resources.names("explain")}
+    if code is None:
+        for name in pages.values():
+            title = resources.read_text(f"explain/{name}").splitlines()[0]
+            click.echo(title.lstrip("# "))
+        return 0
+    if code.upper() not in pages:
+        import difflib
+
+        typed = code.upper().replace("O", "0")  # codes have no letter O
+        near = difflib.get_close_matches(typed, pages, n=1, cutoff=0)
+        raise click.ClickException(
+            f"there is no code `{code}`; did you mean {near[0]}? "
+            "`specc explain` lists all"
+        )
+    click.echo(resources.read_text(f"explain/{pages[code.upper()]}").rstrip("\n"))
+    return 0
+
+
+def schema() -> int:
+    """`specc schema`: the whole JSON Schema as one document."""
+    import json
+
+    from specc.language.schema import bundled
+
+    click.echo(json.dumps(bundled(), indent=2, ensure_ascii=False))
+    return 0
+
+
+def say_findings(
+    findings: Iterable[Diagnostic], data: bytes | None = None, path: str = ""
+) -> None:
+    """Print findings to stderr; without `data` they are about no place in a job."""
+    findings = list(findings)
+    if findings:
+        text = _report(findings, data, path, "text", color=_is_colored("stderr"))
+        click.echo(text, nl=False, err=True)
+
+
+def _job_files(
+    paths: Sequence[str], out: Path | None, tests: bool | None
+) -> tuple[list[JobFile], bool]:
+    """The jobs that could be read, and whether any could not. Raises JobError E406."""
+    files, wrong = [], False
+    for path in paths:
+        try:
+            files.append(jobfiles.open_job(path, out, len(paths) > 1, tests))
+        except JobError as error:
+            say_findings(error.diagnostics)
+            wrong = True
+    jobfiles.refuse_shared_folders(files)
+    return files, wrong
+
+
+def _build_due(files: list[JobFile], verify: bool, force: bool, hint: bool) -> bool:
+    """Build what no stamp knows. Returns whether anything was wrong."""
+    wrong = False
+    for file, outcome in _compiled(files):
+        if isinstance(outcome, list):
+            say_findings(outcome, file.data, file.path)
+            wrong = True
+            continue
+        if verify:
+            _verify(outcome)
+        try:
+            _write(file, outcome, force, hint)
+        except JobError as error:
+            say_findings(error.diagnostics)
+            wrong = True
+    return wrong
+
+
+def _compiled(files: list[JobFile]) -> Iterable[tuple]:
+    """Each job with what became of it, or what is wrong with it."""
+    from specc.build import compile_many
+
+    jobs, tests = [file.data for file in files], [file.tests for file in files]
+    return zip(files, compile_many(jobs, tests))
+
+
+def _write(file: JobFile, compiled, force: bool, hint: bool) -> None:
+    from specc.folder import record
+    from specc.folder.output import output_of
+    from specc.folder.write import write
+    from specc.heads.conversions import in_words
+
+    output = output_of(file, compiled)
+    written = write(output, force)
+    stamp = stamps.Stamp(
+        compiled.summary.parameters,
+        written.kept,
+        tuple(compiled.warnings),
+        tuple(in_words(compiled.job)),
+    )
+    recorded = record.record_of(output.files, output.job)
+    stamps.leave(file.folder, file.data, [*output.files, *recorded], stamp, file.tests)
+    _say_built(file, stamp, written)
+    if hint and written.written:
+        _say_next(file.folder)
+
+
+def _verify(compiled) -> None:
+    from specc.commands.verify import verify
+
+    verify(compiled)
+
+
+def _say_built(file: JobFile, stamp: stamps.Stamp, written=None) -> None:
+    say_findings(stamp.warnings, file.data, file.path)
+    changed = written and (written.written or written.removed)
+    state = "" if changed else ", up to date"
+    name = click.style(file.name, bold=True)
+    click.echo(f"{name}: {file.folder}{state} ({stamp.parameters:,} parameters)")
+    _say_list("converts", stamp.conversions)
+    if changed:
+        _say_list("wrote", written.written)
+        _say_list("removed", written.removed)
+        if written.unchanged:
+            click.echo(f"  {'unchanged':9}  {_count(written.unchanged, 'file')}")
+    _say_list("kept", stamp.kept, " (edited by you)")
+
+
+def _say_list(verb: str, paths: Sequence[str], remark: str = "") -> None:
+    if paths:
+        click.echo(f"  {verb:9}  {', '.join(paths)}{remark}")
+
+
+def _say_next(folder: Path) -> None:
+    requirements = shlex.quote(str(folder / "requirements.txt"))
+    script = shlex.quote(str(folder / "train.py"))
+    click.echo(f"next: pip install -r {requirements}")
+    click.echo(f"      python {script}")
+
+
+def _say_compared(file: JobFile, comparison) -> None:
+    from specc.folder import record
+
+    name = f"{click.style(file.name, bold=True)}: {file.folder}"
+    if not record.exists(file.folder):
+        click.echo(f"{name} is not built yet: specc build {shlex.quote(file.path)}")
+        return
+    due = comparison.stale or comparison.missing
+    click.echo(f"{name} is {'stale' if due else 'up to date'}")
+    _say_list("missing", comparison.missing)
+    _say_list("edited", comparison.edited)
+    _say_list("conflict", comparison.conflicts, " (edited, and the job changes it too)")
+    for diff in comparison.stale.values():
+        for line in diff.splitlines():
+            color = {"+": "green", "-": "red", "@": "cyan"}.get(line[0])
+            click.echo(click.style(line, fg=color))
+
+
+def _report(
+    findings: Sequence[Diagnostic],
+    data: bytes | None,
+    path: str,
+    form: str,
+    color: bool | None = None,
+) -> str:
+    from specc.commands.report import report
+    from specc.language.load import load, unread
+
+    source = None
+    if data is not None:
+        try:
+            source = load(data)
+        except JobError:
+            source = unread(data)
+    color = _is_colored("stdout") if color is None else color
+    return report(findings, source, path, form, color)
+
+
+def _is_colored(stream: str) -> bool:
+    no_color = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return not no_color and getattr(sys, stream).isatty()
+
+
+def _count(items: Sequence, what: str) -> str:
+    return f"{len(items)} {what}{'' if len(items) == 1 else 's'}"

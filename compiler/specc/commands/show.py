@@ -1,0 +1,179 @@
+"""The level graph for people (a table, a flowchart) and for programs (JSON)."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict
+
+import networkx as nx
+
+from specc.graph.cost import Summary
+from specc.graph.levels import levels_of, prune
+from specc.scope import Node
+
+_RESIZED = {"upsample": "upsample", "max_pool": "max pool"}  # said of a neck's arrows
+
+
+def table(summary: Summary) -> str:
+    """Levels, costs and legal sizes as plain text for a terminal, columns aligned."""
+    parts = [_columns(_level_rows(summary)), _columns(_cost_rows(summary))]
+    return "\n\n".join([*parts, "\n".join(_remarks(summary))]) + "\n"
+
+
+def mermaid(graph: nx.DiGraph) -> str:
+    """A Mermaid flowchart of what is emitted: a box for each level of backbone and neck
+    and for each head, and an arrow wherever one reads another."""
+    live = prune(graph)
+    names = live.graph["names"]
+    lines = ["flowchart LR", f"    {_box('image', _image_label(live))}"]
+    for index, (component, name) in enumerate(names.items()):
+        if component not in ("backbone", "neck"):
+            lines.append(f"    {_box(_head_id(live, component), name)}")
+        elif levels := levels_of(live, component):
+            lines.append(f'    subgraph {component}["{_escape(name)}"]')
+            for level in levels:
+                label = _level_label(graph, component, level)
+                lines.append(f"        {_box(f'{component}{level}', label)}")
+            lines.append("    end")
+    return "\n".join([*lines, *(f"    {arrow}" for arrow in _arrows(live))]) + "\n"
+
+
+def as_json(graph: nx.DiGraph, summary: Summary) -> str:
+    """The whole graph, unused levels included, as networkx's node-link data under
+    ``graph``, and the costs under ``summary``."""
+    named = nx.relabel_nodes(graph, {node: str(node) for node in graph})
+    for node in graph:
+        named.nodes[str(node)].update(node._asdict())
+    named.graph = _plain(graph.graph)
+    costs = asdict(summary) | {
+        "buffers": sorted(summary.buffers),
+        "parameters": summary.parameters,
+        "macs": summary.macs,
+        "activation_bytes": summary.activation_bytes,
+    }
+    data = {"graph": nx.node_link_data(named, edges="edges"), "summary": costs}
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+
+
+def _level_rows(summary: Summary) -> list[tuple[str, ...]]:
+    heads = list(summary.outputs)
+    columns = ("level", "stride", "size", "backbone", "neck", *heads, "receptive field")
+    rows = [columns]
+    for level in summary.levels:
+        rows.append(
+            (
+                str(level.level),
+                str(level.stride),
+                f"{level.height}x{level.width}",
+                _or_blank(level.backbone),
+                _or_blank(level.neck),
+                *("x" if name in level.heads else "" for name in heads),
+                "?" if level.receptive_field is None else str(level.receptive_field),
+            )
+        )
+    return rows
+
+
+def _cost_rows(summary: Summary) -> list[tuple[str, ...]]:
+    rows = [("component", "", "parameters", "GMACs", "activations")]
+    for part in (*summary.components, summary):
+        module, name = ("total", "") if part is summary else (part.module, part.name)
+        rows.append(
+            (
+                module,
+                name,
+                f"{part.parameters:,}",
+                f"{part.macs / 1e9:.3f}",
+                f"{part.activation_bytes / 2**20:.1f} MiB",
+            )
+        )
+    return rows
+
+
+def _remarks(summary: Summary) -> list[str]:
+    height, width = summary.resolution
+    heights, widths = (
+        " or ".join(map(str, sizes))
+        for sizes in (summary.legal_heights, summary.legal_widths)
+    )
+    lines = [
+        f"resolution {height}x{width}, sides in multiples of {summary.divisor}"
+        f" (next heights {heights}, widths {widths})",
+        "GMACs and activations (float32, an estimate) are those of one image",
+    ]
+    for component, levels in summary.dropped.items():
+        listed = ", ".join(map(str, levels))
+        lines.append(f"not emitted, as no head needs it: {component} level {listed}")
+    return lines
+
+
+def _columns(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if _is_text(rows, index) else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def _is_text(rows: list[tuple[str, ...]], column: int) -> bool:
+    return not any(row[column][:1].isdigit() for row in rows[1:])
+
+
+def _or_blank(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _arrows(graph: nx.DiGraph) -> list[str]:
+    """One arrow a pair of boxes, in the order of the graph."""
+    arrows = {}
+    for x, y in graph.edges:
+        ends = (_box_id(graph, x), _box_id(graph, y))
+        if ends[0] != ends[1]:
+            how = _RESIZED.get(graph.nodes[y]["operation"])
+            label = f"|{how}|" if how and y.component == "neck" else ""
+            arrows[ends] = f"-->{label}"
+    return [f"{x} {arrow} {y}" for (x, y), arrow in arrows.items()]
+
+
+def _box_id(graph: nx.DiGraph, node: Node) -> str:
+    if node.component in ("backbone", "neck"):
+        return f"{node.component}{node.level}"
+    return "image" if node.component == "image" else _head_id(graph, node.component)
+
+
+def _head_id(graph: nx.DiGraph, component: str) -> str:
+    # Numbered, since a name could be a word of Mermaid's own.
+    return f"head{list(graph.graph['outputs']).index(component)}"
+
+
+def _box(name: str, label: str) -> str:
+    return f'{name}["{_escape(label)}"]'
+
+
+def _image_label(graph: nx.DiGraph) -> str:
+    channels, height, width = graph.nodes[graph.graph["image"]]["shape"]
+    return f"image: {channels}x{height}x{width}"
+
+
+def _level_label(graph: nx.DiGraph, component: str, level: int) -> str:
+    node = graph.nodes[graph.graph[component][level]]
+    channels, height, width = node["shape"]
+    return f"level {level}: {channels}x{height}x{width}"
+
+
+def _escape(text: str) -> str:
+    """Text for a quoted label: what Mermaid or HTML could misread, as entities."""
+    return re.sub(r"[^\w .,:/-]", lambda match: f"#{ord(match[0])};", text)
+
+
+def _plain(value: object) -> object:
+    """Nodes by their names, and keys as strings, for JSON."""
+    if isinstance(value, Node):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    return value

@@ -1,0 +1,264 @@
+"""What the model costs: shapes, parameters, multiply-accumulates, memory, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import networkx as nx
+
+from specc.graph.levels import levels_of, prune
+from specc.job import Job
+from specc.scope import Node, Shape
+
+FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Level:
+    level: int
+    stride: int  # pixels
+    height: int  # cells
+    width: int
+    backbone: int | None  # channels; None where the backbone does not make the level
+    neck: int | None
+    heads: tuple[str, ...]  # names of those that read it
+    # Pixels; of the neck's output, else of the last map there. None behind what is opaque.
+    receptive_field: int | None
+
+    @property
+    def cells(self) -> int:
+        return self.height * self.width
+
+
+@dataclass(frozen=True)
+class Component:
+    module: str  # in the model: backbone, neck, head or heads.<name>
+    name: str  # in the job: resnet18, fpn, name of the head
+    parameters: int  # weights that levels share count once
+    macs: int  # for one image
+    activation_bytes: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All that is emitted for a job; sizes are those at ``data.resolution``.
+
+    ``dropped`` names, by component, the levels that the job asks for and no head needs.
+    A level is emitted if any of its operations is, and returned if something outside
+    its component reads it. ``state`` maps every key of the state dict to its shape, in
+    the order of the graph; ``buffers`` are those of its keys that are no parameters.
+    ``outputs`` maps the name of a head to its outputs' shapes without the batch.
+    """
+
+    resolution: tuple[int, int]  # height, width in pixels
+    levels: tuple[Level, ...]  # from level 1
+    backbone_levels: tuple[int, ...]
+    backbone_returned: tuple[int, ...]
+    neck_levels: tuple[int, ...]
+    neck_read: tuple[int, ...]  # levels of the backbone
+    neck_returned: tuple[int, ...]
+    components: tuple[Component, ...]
+    divisor: int  # of the height and the width
+    legal_heights: tuple[int, ...]  # nearest multiples of the divisor below and above
+    legal_widths: tuple[int, ...]
+    dropped: dict[str, tuple[int, ...]]
+    state: dict[str, Shape]
+    buffers: frozenset[str]
+    outputs: dict[str, dict[str, Shape]]
+
+    @property
+    def parameters(self) -> int:
+        return sum(part.parameters for part in self.components)
+
+    @property
+    def macs(self) -> int:
+        """For one image."""
+        return sum(part.macs for part in self.components)
+
+    @property
+    def activation_bytes(self) -> int:
+        """Sum of all operations' outputs for one image in float32: an estimate, as
+        autograd keeps fewer of them and its own buffers besides."""
+        return sum(part.activation_bytes for part in self.components)
+
+
+def summarize(job: Job, graph: nx.DiGraph) -> Summary:
+    """Read off the graph, unused levels aside, what it holds and what it costs."""
+    live = prune(graph)
+    names = live.graph["names"]
+    by = divisor(live)
+    height, width = job.data.resolution
+    return Summary(
+        resolution=(height, width),
+        levels=tuple(_level(graph, live, level) for level in _map_levels(live)),
+        backbone_levels=levels_of(live, "backbone"),
+        backbone_returned=_returned(live, "backbone"),
+        neck_levels=levels_of(live, "neck"),
+        neck_read=_read_by_neck(live),
+        neck_returned=_returned(live, "neck"),
+        components=tuple(
+            _component(live, module) for module in names if levels_of(live, module)
+        ),
+        divisor=by,
+        legal_heights=legal_sizes(height, by),
+        legal_widths=legal_sizes(width, by),
+        dropped=dropped_levels(graph, live),
+        state=_state(live, "parameters", "buffers"),
+        buffers=frozenset(_state(live, "buffers")),
+        outputs={
+            names[component]: {k: live.nodes[x]["shape"] for k, x in named.items()}
+            for component, named in live.graph["outputs"].items()
+        },
+    )
+
+
+def divisor(graph: nx.DiGraph) -> int:
+    """What height and width of the image must be multiples of: the stride of the
+    highest level that is upsampled, since only an even map is restored by doubling its
+    half, that "same" padding makes, which is fixed only for even maps, or that an opaque
+    model makes of images of any size."""
+    levels = upsampled_level(graph), same_padded_level(graph), opaque_level(graph)
+    return 2 ** max(levels)
+
+
+def upsampled_level(graph: nx.DiGraph) -> int:
+    """The highest level that is upsampled; 0 where none is."""
+    upsampled = [x.level for x, _, scale in graph.edges.data("scale") if scale < 0]
+    return max(upsampled, default=0)
+
+
+def same_padded_level(graph: nx.DiGraph) -> int:
+    """The highest level that a "same"-padded convolution makes by halving; or 0."""
+    padded = [
+        x.level
+        for x, options in graph.nodes.data("options")
+        if options.get("padding") == "same" and options["stride"] == 2
+    ]
+    return max(padded, default=0)
+
+
+def opaque_level(graph: nx.DiGraph) -> int:
+    """The highest level that an opaque model makes where it meets images of any size:
+    it is known to halve only even maps exactly. 0 where all have the resolution."""
+    if not graph.graph.get("whole"):
+        return 0
+    operations = graph.nodes.data("operation")
+    return max((x.level for x, name in operations if name == "opaque"), default=0)
+
+
+def elements(attributes: dict) -> int:
+    """Numbers that a node's operation makes, and an opaque one's in between."""
+    return attributes["options"].get("elements", prod(attributes["shape"]))
+
+
+def legal_sizes(size: int, divisor: int) -> tuple[int, ...]:
+    """The nearest multiples of the divisor below and above a size, itself left out."""
+    below = (size - 1) // divisor * divisor
+    above = (size // divisor + 1) * divisor
+    return (below, above) if below else (above,)
+
+
+def receptive_field(graph: nx.DiGraph, node: Node) -> int | None:
+    """Side in pixels of the square of the image that a cell of a map depends on.
+
+    The widest over all paths; borders and global pooling are ignored. None where an
+    opaque operation lies on a path: its kernels are not seen.
+    """
+    needed = {node: 1}  # cells in a row of each map that the cell depends on
+    for y in reversed(list(nx.topological_sort(graph))):
+        if y not in needed:
+            continue
+        if graph.nodes[y]["operation"] == "opaque":
+            return None
+        cells = _cells_read(graph.nodes[y], needed[y])
+        for x in graph.pred[y]:
+            needed[x] = max(cells, needed.get(x, 0))
+    return needed.get(graph.graph["image"], 0)
+
+
+def dropped_levels(graph: nx.DiGraph, live: nx.DiGraph) -> dict[str, tuple[int, ...]]:
+    """The levels of backbone and neck of which pruning left nothing, by component."""
+    dropped = {}
+    for component in ("backbone", "neck"):
+        kept = levels_of(live, component)
+        gone = [k for k in levels_of(graph, component) if k not in kept]
+        if gone:
+            dropped[component] = tuple(gone)
+    return dropped
+
+
+def _cells_read(attributes: dict, cells: int) -> int:
+    if attributes["operation"] == "upsample":
+        # A run of cells that does not start at an even one reads one more.
+        return cells // 2 + 1
+    options = attributes["options"]
+    return (cells - 1) * options.get("stride", 1) + options.get("kernel", 1)
+
+
+def _map_levels(graph: nx.DiGraph) -> list[int]:
+    levels = {x.level for x in graph if x.component in ("backbone", "neck")}
+    return sorted(levels)
+
+
+def _level(graph: nx.DiGraph, live: nx.DiGraph, level: int) -> Level:
+    maps = (x for x in live if x.component in ("backbone", "neck") and x.level == level)
+    made = {level: list(maps)[-1], **live.graph["backbone"], **live.graph["neck"]}
+    channels = {
+        component: graph.nodes[graph.graph[component][level]]["shape"][0]
+        for component in ("backbone", "neck")
+        if level in levels_of(live, component)
+    }
+    _, height, width = live.nodes[made[level]]["shape"]
+    return Level(
+        level=level,
+        stride=2**level,
+        height=height,
+        width=width,
+        backbone=channels.get("backbone"),
+        neck=channels.get("neck"),
+        heads=tuple(
+            live.graph["names"][component]
+            for component, read in live.graph["inputs"].items()
+            if level in read
+        ),
+        receptive_field=receptive_field(live, made[level]),
+    )
+
+
+def _read_by_neck(graph: nx.DiGraph) -> tuple[int, ...]:
+    read = {
+        x.level
+        for x, y in graph.edges
+        if (x.component, y.component) == ("backbone", "neck")
+    }
+    return tuple(sorted(read))
+
+
+def _returned(graph: nx.DiGraph, component: str) -> tuple[int, ...]:
+    return tuple(
+        level
+        for level, x in sorted(graph.graph[component].items())
+        if any(y.component != component for y in graph.succ[x])
+    )
+
+
+def _component(graph: nx.DiGraph, module: str) -> Component:
+    nodes = [graph.nodes[x] for x in graph if x.component == module]
+    weights = {k: v for node in nodes for k, v in node["parameters"].items()}
+    return Component(
+        module=module,
+        name=graph.graph["names"][module],
+        parameters=sum(prod(shape) for shape in weights.values()),
+        macs=sum(node["macs"] for node in nodes),
+        activation_bytes=FLOAT_BYTES * sum(map(elements, nodes)),
+    )
+
+
+def _state(graph: nx.DiGraph, *kinds: str) -> dict[str, Shape]:
+    return {
+        key: shape
+        for _, attributes in graph.nodes.data()
+        for kind in kinds
+        for key, shape in attributes[kind].items()
+    }

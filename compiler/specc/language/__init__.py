@@ -1,0 +1,2 @@
+"""The job language: bytes to values that fit the schema. Knows JSON and the schema, and no
+head by name."""

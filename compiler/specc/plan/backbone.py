@@ -1,0 +1,92 @@
+"""The backbone's part of the plan: what all families share, and who plans each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from specc.backbones import table_of
+from specc.backbones.inverted import Inverted
+from specc.backbones.resnet import ResNet
+from specc.graph.cost import Summary
+from specc.job import Job
+from specc.plan.inverted import plan_inverted
+from specc.plan.resnet import plan_resnet
+from specc.plan.timm import plan_timm
+from specc.source import Line, maps_type, span
+from specc.timm.models import TimmModel
+
+IMAGENET_CHANNELS = 3
+_ADAPTED = {  # channels -> the first filters, as timm adapts them, and why
+    1: (
+        "state[first].sum(1, keepdim=True)",
+        "A grey image stands for three equal channels.",
+    ),
+    4: (
+        "state[first].repeat(1, 2, 1, 1)[:, :4] * (3 / 4)",
+        "As timm does: the fourth band starts with the filters of red.",
+    ),
+}
+FAMILIES = {  # type of the table -> what only its template says
+    ResNet: plan_resnet,
+    Inverted: plan_inverted,
+    TimmModel: plan_timm,
+}
+
+
+@dataclass(frozen=True)
+class BackbonePlan:
+    template: str
+    class_name: str  # ResNet18
+    made: str  # levels as text: 1..5
+    layers: tuple[Line, ...]
+    steps: tuple[Line, ...]
+    returned: tuple[str, ...]  # c3, c4, c5
+    returns: str
+    returns_type: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    frozen: str  # levels as text; empty where none are
+    frozen_modules: str  # self.conv1, self.bn1
+    left_out: tuple[str, ...]  # what weights of timm's may hold besides
+    first: str  # the tensor that meets the image's channels
+    adapted: str  # to those of the job; empty where it fits
+    adapted_note: str
+    family: dict[str, Any]  # what the templates of the family ask for besides
+
+
+def plan_backbone(job: Job, summary: Summary) -> BackbonePlan:
+    image = (job.data.channels, *job.data.resolution)
+    table = table_of(job.backbone.name, image)
+    said = FAMILIES[type(table)](table, summary)
+    adapted, adapted_note = _ADAPTED.get(job.data.channels, ("", ""))
+    returned = tuple(f"c{level}" for level in summary.backbone_returned)
+    return BackbonePlan(
+        made=span(summary.backbone_levels),
+        returned=returned,
+        returns=", ".join(returned),
+        returns_type=maps_type(returned),
+        mean=_of_channels(table.mean, job.data.channels),
+        std=_of_channels(table.std, job.data.channels),
+        adapted=adapted,
+        adapted_note=adapted_note,
+        **_frozen(job, said.pop("modules")),
+        **said,
+    )
+
+
+def _frozen(job: Job, modules: dict[int, list[str]]) -> dict[str, str]:
+    """The modules that make the frozen levels, of those that make each level."""
+    frozen = tuple(k for k in sorted(modules) if k <= job.backbone.frozen_levels)
+    names = [f"self.{module}" for k in frozen for module in modules[k]]
+    return {
+        "frozen": span(frozen) if frozen else "",
+        "frozen_modules": ", ".join(names) + "," * (len(names) == 1),
+    }
+
+
+def _of_channels(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """Per channel of the image; one that is no color counts as their mean."""
+    mean = round(sum(values) / len(values), 3)
+    colors = values if channels >= IMAGENET_CHANNELS else ()
+    return colors + (mean,) * (channels - len(colors))

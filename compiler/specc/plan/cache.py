@@ -1,0 +1,37 @@
+"""The plan of what keeps decoded images: cache.py, and its part of data.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specc.job import Data
+from specc.source import Line, literal
+
+NOTE = "# decoded images; what is not in use may be deleted at any time\n"
+
+
+def cache_constants(data: Data) -> tuple[Line, ...]:
+    if data.cache is None:
+        return ()
+    return (Line("CACHE", f"Path({literal(data.cache)})", above=NOTE),)
+
+
+def plan_cache(data: Data) -> dict[str, Any]:
+    """Nothing but names and flags: the templates differ in whether they cache."""
+    caches, larger = data.cache is not None, _larger_views(data)
+    return {
+        "caches": caches,
+        "read": "cached_image" if caches else "read_image",
+        "resize_template": f"data/{'cache/' * caches}resize.py.jinja",
+        "size_of_views": "largest" if larger else "fitted",
+        "view_size_sections": [f"data/cache/{larger}.py.jinja"] if larger else [],
+        "known_errors_template": f"train/image_errors{'_cached' * caches}.py.jinja",
+    }
+
+
+def _larger_views(data: Data) -> str:
+    """Why a view may be larger than the image on the canvas, if it may."""
+    chosen, (height, width) = data.augmentation, data.resolution
+    scaled = chosen is not None and chosen.scale > 0
+    turned = chosen is not None and chosen.transpose and height != width
+    return "_".join(["scaled"] * scaled + ["turned"] * turned)

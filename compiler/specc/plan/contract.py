@@ -1,0 +1,201 @@
+"""The plan of test_contract.py: what its tests expect, and how its copy is made small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import networkx as nx
+
+from specc.graph.cost import Summary, divisor, summarize
+from specc.graph.levels import build_graph, prune
+from specc.job import Head, Job
+from specc.language.schema import part
+from specc.plan.contract_data import MadeDataset, plan_datasets, sets_of
+from specc.plan.heads import HeadPlan
+from specc.plan.readers import Reader, readers_of
+from specc.plan.split import head_of_identities
+from specc.plan.train import plan_train
+from specc.scope import Shape
+from specc.source import Line, literal
+from specc.tasks import Task, tasks_of, templates
+from specc.tasks.contract import FEW, PREDICTED
+from specc.timm.models import is_timm
+
+BATCH = 2  # images; of one a norm could not learn over a single cell
+HELD_OUT = 0.6  # of the images, where validation has no set of its own: again odd
+LEAST, AS_IN_THE_JOB = "the least that all levels allow", "as the job has them"
+OF_A_SET = "a set; two processes cannot halve them"
+OF_SETS = "a set, and one more of the last: two processes cannot halve all"
+OF_PARTS = "a set, of which 3/5 are held out where there is no other"
+OF_PARTS_AND_SETS = "a set, one more of the last: an odd number is for validation"
+OF_ALL = "which 3/5 are held out; two processes cannot halve these"
+IDENTITIES = 11  # images where whole identities are held out: two images of most
+OF_IDENTITIES = "identities, of which some are held out"
+PIXELS = {  # by channels: shape of an image file's pixels
+    1: "(height, width)",
+    3: "(height, width, 3)",
+    4: "(height, width, 4)",
+}
+
+
+@dataclass(frozen=True)
+class ContractPlan:
+    size: str  # of the copy's images
+    size_note: str
+    batch: int  # of them in a step
+    small: dict[str, dict[str, str]]  # constants of the copy as source, by module
+    images: int  # of each set
+    images_note: str
+    datasets: tuple[MadeDataset, ...]
+    pixels: str
+    label_sections: list[str]
+    apart: bool  # whether names of categories stand in files of their own
+    tells: bool
+    parameters: int
+    shape: Shape  # of a batch of images
+    predicted: Shape  # of one for `predict`
+    outputs: tuple[Line, ...]  # of the model, each with the shape of a batch
+    found: dict[str, dict[str, Shape]]
+    state: tuple[tuple[str, Shape], ...]
+    left_out: str  # a call of train.py that needs a file of weights
+    environment: dict[str, str]
+
+
+def plan_contract(
+    job: Job, graph: nx.DiGraph, heads: tuple[HeadPlan, ...]
+) -> ContractPlan:
+    summary, train, readers = (
+        _smallest(job, graph),
+        plan_train(job),
+        readers_of(job, heads),
+    )
+    compiles = {"TORCH_COMPILE_DISABLE": "1"} if job.trainer.compile else {}
+    height, width = summary.resolution
+    datasets = plan_datasets(job, readers)
+    return ContractPlan(
+        size=f"{height}x{width}",
+        size_note=AS_IN_THE_JOB if is_timm(job.backbone.name) else LEAST,
+        batch=BATCH * (job.trainer.accumulation or 1),
+        small=_small(job, summary, readers),
+        **_images(job, readers),
+        datasets=datasets,
+        pixels=PIXELS[job.data.channels],
+        label_sections=templates(dataset.sections for dataset in datasets),
+        apart=any(head.names_in_file for head in heads),
+        tells=any(task.contract(head).tells for head, task in _tasks(job)),
+        parameters=summary.parameters,
+        shape=(BATCH, job.data.channels, height, width),
+        predicted=(BATCH, job.data.channels, *PREDICTED),
+        outputs=_outputs(job, summary),
+        found=_found(job, summary),
+        state=tuple(summary.state.items()),
+        left_out=train["initialize"] if train["initializes"] else "",
+        environment={"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""} | compiles,
+    )
+
+
+def _tasks(job: Job) -> Iterator[tuple[Head, Task]]:
+    return zip(job.heads, tasks_of(job))
+
+
+def _smallest(job: Job, graph: nx.DiGraph) -> Summary:
+    """The job at the least resolution that the schema allows and all its levels.
+
+    A model of timm keeps the resolution that it was asked about.
+    """
+    if is_timm(job.backbone.name):
+        return summarize(job, graph)
+    live = prune(graph)
+    least = part("data")["properties"]["resolution"]["items"]["minimum"]
+    side = max(least, divisor(live), 2 ** max(node.level for node in live))
+    small = replace(job, data=replace(job.data, resolution=(side, side)))
+    return summarize(small, build_graph(small))
+
+
+def _small(
+    job: Job, summary: Summary, readers: tuple[Reader, ...]
+) -> dict[str, dict[str, str]]:
+    trainer = job.trainer
+    # A run that follows the clock is never the same twice.
+    clock = {} if trainer.max_hours is None else {"MAX_HOURS": 1_000_000}
+    constants = {
+        "model.py": {"HEIGHT, WIDTH": summary.resolution},
+        "dataset.py": _small_datasets(job, readers),
+        "data.py": {"BATCH_SIZE": BATCH * (trainer.accumulation or 1)},
+        "train.py": {"VALIDATIONS": 3} | clock,
+    }
+    small = {
+        module: {name: literal(value) for name, value in values.items()}
+        for module, values in constants.items()
+    }
+    if job.data.cache is not None:  # the job's may lie anywhere
+        small["data.py"]["CACHE"] = 'Path("cache")'
+    return small
+
+
+def _small_datasets(job: Job, readers: tuple[Reader, ...]) -> dict[str, Any]:
+    """The constants of dataset.py that name the sets of a copy."""
+    constants: dict[str, Any] = {}
+    for reader in readers:
+        sets = sets_of(reader)
+        if reader.validation:
+            constants[f"{reader.prefix}TRAIN, {reader.prefix}VALIDATION"] = sets
+        else:
+            constants |= {
+                f"{reader.prefix}TRAIN": sets[0],
+                "VALIDATION_SHARE": HELD_OUT,
+            }
+    if job.data.group is not None:
+        constants["GROUP"] = "([^/]+)$"  # every image is alone in its group
+    return constants
+
+
+def _images(job: Job, readers: tuple[Reader, ...]) -> dict[str, Any]:
+    """How many images a set has, and what they are in words."""
+    images = max(task.contract(head).images for head, task in _tasks(job))
+    even = len(readers) % 2 == 0
+    if all(reader.validation for reader in readers):
+        return {"images": images, "images_note": OF_SETS if even else OF_A_SET}
+    if head_of_identities(job) is not None:
+        return {"images": max(IDENTITIES, images), "images_note": OF_IDENTITIES}
+    images = 3 * images if images > FEW else images
+    several = OF_PARTS_AND_SETS if even else OF_PARTS
+    return {"images": images, "images_note": several if readers[1:] else OF_ALL}
+
+
+def _found(job: Job, summary: Summary) -> dict[str, dict[str, Shape]]:
+    """What `predict` finds in an image, by head."""
+    seen, found = _seen(job, summary).outputs, {}
+    wanted = any(task.cells_wanted for task in tasks_of(job))
+    for head, task in _tasks(job):
+        contract, outputs = task.contract(head), seen[head.name]
+        found[head.name] = {
+            **contract.found,
+            **(contract.cells if wanted else {}),
+            **{name: (outputs[name][0], *PREDICTED) for name in contract.pictures},
+            **{name: outputs[name] for name in contract.kept},
+        }
+    return found
+
+
+def _seen(job: Job, summary: Summary) -> Summary:
+    """The shapes of what the model makes of an image that `predict` is given."""
+    if job.backbone.resize_input:
+        return summary
+    height, width = (side + -side % summary.divisor for side in PREDICTED)
+    padded = replace(job, data=replace(job.data, resolution=(height, width)))
+    return summarize(padded, build_graph(padded))
+
+
+def _outputs(job: Job, summary: Summary) -> tuple[Line, ...]:
+    lines = []
+    for head, task in _tasks(job):
+        attributes = task.contract(head).outputs
+        output = f"outputs[{literal(head.name)}]" if len(job.heads) > 1 else "outputs"
+        whole = task.output_type == "Tensor"
+        for name, shape in summary.outputs[head.name].items():
+            source = output if whole else f"{output}.{attributes.get(name, name)}"
+            lines.append(Line(source, literal((BATCH, *shape))))
+    return tuple(lines)

@@ -1,0 +1,178 @@
+"""The plan of the datasets that test_contract.py makes: one for each reader of dataset.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from specc.heads.conversions import dataset_task, way_to
+from specc.job import Head, Job
+from specc.plan.heads import HeadPlan
+from specc.plan.readers import Reader
+from specc.source import literal, mapping
+from specc.tasks import names_of, task_of
+from specc.tasks.contract import Annotations
+
+SUFFIXES = {  # of what names a set, by format
+    "coco": ".json",
+    "csv": ".csv",
+    "voc": "/ImageSets/Main/all.txt",
+    "yolo": ".yaml",
+}
+NATIVE = "native"
+
+
+@dataclass(frozen=True)
+class MadeDataset:
+    """What the templates in templates/contract say of it."""
+
+    function: str  # that makes a set of it
+    template: str
+    sets: tuple[str, ...]  # that are made
+    images: str  # of each, an expression
+    given: str  # labels of an image by head
+    empty: str  # the same before there are images
+    label: str  # of the first head, and its names: of formats that hold one kind
+    names: str
+    category: str  # of all instances, if the names are of their keypoints
+    polygons: bool  # whether its labels are polygons, not boxes
+    things: str  # a list of its names that are things
+    metadata: str  # of metadata.yaml
+    sizes: str  # where labels need them, the names that a made image's go to
+    sections: tuple[str, ...]  # templates of the functions that make labels
+
+
+@dataclass(frozen=True)
+class Made:
+    """Annotations that are made for one head."""
+
+    head: Head
+    names: str  # the expression of them
+    annotations: Annotations
+
+
+def sets_of(reader: Reader) -> tuple[str, ...]:
+    """The sets that a copy's dataset.py reads: to train on, and to validate on."""
+    prefix = "" if reader.alone else f"{reader.heads[0].name}-"
+    suffix = SUFFIXES.get(reader.source.format, "")
+    names = ("train",) if reader.source.validation is None else ("train", "validation")
+    return tuple(f"{prefix}{name}{suffix}" for name in names)
+
+
+def plan_datasets(job: Job, readers: tuple[Reader, ...]) -> tuple[MadeDataset, ...]:
+    last = len(readers) - 1
+    return tuple(
+        # Of two sets with an odd number of images each, two processes could halve all.
+        _dataset(job, reader, "IMAGES + 1" if number == last and last % 2 else "IMAGES")
+        for number, reader in enumerate(readers)
+    )
+
+
+def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
+    form, made = reader.source.format, _made(job, reader)
+    if form != NATIVE:
+        made = [replace(one, annotations=_listed(one.annotations)) for one in made]
+    labels = [one.annotations.label for one in made]
+    return MadeDataset(
+        function=f"make_{reader.name.removeprefix('read_')}",
+        template=f"{_template(form, made)}.py.jinja",
+        sets=sets_of(reader),
+        images=images,
+        given=mapping(zip((one.head.name for one in made), labels)),
+        empty=_empty(job, made),
+        metadata=f"[{', '.join(map(_entry, made))}]",
+        sizes="height, width = " if any("height" in label for label in labels) else "",
+        sections=tuple(name for one in made for name in one.annotations.sections),
+        **_of_one_kind(made),
+    )
+
+
+def _template(form: str, made: list[Made]) -> str:
+    if not made:
+        return "contract/images"
+    return made[0].annotations.coco if form == "coco" else f"contract/{form}"
+
+
+def _of_one_kind(made: list[Made]) -> dict[str, Any]:
+    """What the formats use that hold annotations for one task."""
+    first = made[0].annotations if made else Annotations("", ())
+    return {
+        "label": first.label,
+        "names": first.names or (made[0].names if made else ""),
+        "category": first.category,
+        "polygons": first.polygons,
+        "things": first.things,
+    }
+
+
+def _empty(job: Job, made: list[Made]) -> str:
+    if len(made) == len(job.heads):
+        return "{head: {} for head in FOUND}"
+    return mapping((one.head.name, "{}") for one in made)
+
+
+def _listed(annotations: Annotations) -> Annotations:
+    """Those where a file lists labels that the native format has in files."""
+    label, sections = annotations.listed or (annotations.label, annotations.sections)
+    return replace(annotations, label=label, sections=sections)
+
+
+def _entry(one: Made) -> str:
+    """The entry of a head's annotations in metadata.yaml."""
+    task, head = task_of(one.head), one.head
+    entry = {"task": literal(task.described_as or task.title)}
+    if task.names:
+        entry[task.dataset_key or task.names] = f"[*{one.names}]"
+    entry |= {"annotations": literal(f"{head.name}.yaml")} | one.annotations.entry
+    if things := one.annotations.things:
+        entry["things"] = things
+    return mapping(entry.items())
+
+
+# ---- Which annotations are made ----
+
+
+def _made(job: Job, reader: Reader) -> list[Made]:
+    """Annotations for each head that needs some, but once for heads that share them:
+    what is converted is of the same annotations as what is not."""
+    plans = {plan.name: plan for plan in reader.heads}
+    heads = [h for h in job.heads if h.name in plans and task_of(h).annotated]
+    wanted = [_for_head(head, plans[head.name]) for head in heads]
+    if reader.source.format == "csv":  # each has a column
+        return wanted
+    # First those that others can share.
+    order = sorted(wanted, key=lambda one: (not one.annotations.whole, _converts(one)))
+    made: list[Made] = []
+    for one in order:
+        known = next((other for other in made if _shares(job, one, other)), None)
+        if known is None:
+            made.append(one)
+        elif not one.annotations.whole:
+            made[made.index(known)] = _joined(known, one)
+    return made
+
+
+def _for_head(head: Head, plan: HeadPlan) -> Made:
+    names = f"net.{plan.constant}"
+    return Made(head, names, task_of(head).annotated(head, names))
+
+
+def _converts(one: Made) -> bool:
+    return bool(way_to(one.head))
+
+
+def _shares(job: Job, one: Made, other: Made) -> bool:
+    """Whether a converted head reads what is made for another one."""
+    if dataset_task(job, one.head) != dataset_task(job, other.head):
+        return False
+    names, others = (names_of(x.head, task_of(x.head)) for x in (one, other))
+    same = set(names) == set(others)
+    return _converts(one) and (same or not one.annotations.whole)
+
+
+def _joined(whole: Made, part: Made) -> Made:
+    """Annotations that serve a head, too, which reads a part of what they tell."""
+    own, more = whole.annotations, part.annotations
+    if _converts(whole) and own.whole and own.things:
+        own = replace(own, things=f"[*{part.names}]")
+    return replace(whole, annotations=replace(own, category=more.category))

@@ -1,0 +1,326 @@
+"""The plan of data.py, and of what evaluate.py and draw.py say of its images."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from specc.job import Augmentation, Data, Job
+from specc.plan.cache import cache_constants, plan_cache
+from specc.plan.heads import HeadPlan, is_partial
+from specc.source import Line, constant, literal, mapping
+from specc.tasks import Task, once, task_of, tasks_of, templates
+
+NO_AUGMENTATION = Augmentation(False, False, False, 0.0, 0.0)
+READ = {1: "read_image", 3: "read_image", 4: "read_bands"}  # by channels
+RECOLOR = {1: "recolor_grey", 3: "recolor", 4: "recolor_bands"}
+DRAWABLE = {
+    1: "cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)",
+    3: "image.copy()",
+    4: "cv2.cvtColor(image, cv2.COLOR_RGBA2RGB)",
+}
+SAVED = {  # a picture as OpenCV writes it
+    1: "picture",
+    3: "cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)",
+    4: "cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA)",
+}
+PLACED_WITH = {  # what a label becomes a target with
+    "canvas": "np.ndarray",
+    "transform": "Transform",
+    "rng": "np.random.Generator",
+}
+_JOB_FILE = 'Path(__file__).with_name("resolved.json")'
+JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
+KEPT_NOTE = {  # with maps among the words or without
+    True: """Or what `kept` makes of it, one image at a time: the maps of all would need much
+    memory.""",
+    False: "Or what `kept` makes of it.",
+}
+SCORE_NOTE = """
+
+    A head is measured on the images that are labelled for it.
+    """
+TRAINING_SET = {  # with augmentation or without
+    True: "Augmented samples by (epoch, index): the same pair gives the same view.",
+    False: "Letterboxed samples by (epoch, index).",
+}
+
+
+def data_constants(job: Job) -> tuple[Line, ...]:
+    augmentation = job.data.augmentation or NO_AUGMENTATION
+    note = "images of one optimizer step, over all processes"
+    lines = [constant("BATCH_SIZE", job.trainer.batch_size, note)]
+    if augmentation.scale:
+        note = "training images grow or shrink by up to this share"
+        lines.append(constant("SCALE", augmentation.scale, note))
+    if augmentation.color:
+        saturation = "brightness, contrast and saturation"
+        what = "brightness and contrast" if job.data.channels == 1 else saturation
+        note = f"their {what} vary by up to this share"
+        lines.append(constant("COLOR", augmentation.color, note))
+    lines += once(task.data_constants for task in tasks_of(job))
+    lines += cache_constants(job.data)
+    note = "training images; a run ends above both limits"
+    lines.append(constant("MOST_BROKEN, BROKEN_SHARE", (10, 0.01), note))
+    return tuple(lines)
+
+
+def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    tasks, grey = tasks_of(job), job.data.channels == 1
+    moves = any(task.moves for task in tasks)
+    places = any(head.own_pixels for head in heads)
+    chosen = job.data.augmentation or NO_AUGMENTATION
+    return {
+        "data_sections": templates(
+            [
+                [f"data/{part}" for part in _imaging(job.data, chosen, moves)],
+                *(task.placing for task in tasks),
+                ["data/cache/sets"] if job.data.cache else [],
+                ["data/placed"] if is_partial(job) and not _is_same(heads) else [],
+                ["data/batches"],
+            ]
+        ),
+        "transform_methods": _transform_methods(tasks, chosen),
+        "mirrors": chosen.mirrors,
+        "stack_sections": templates(task.stacking for task in tasks),
+        "transposes": chosen.transpose,
+        "training_set": _training_set(chosen, any(task.views for task in tasks)),
+        "drawable_image": DRAWABLE[job.data.channels],
+        "image_kind": "Grey" if grey else "RGB",
+        "read_flag": "IMREAD_GRAYSCALE" if grey else "IMREAD_COLOR",
+        "reduced_flag": f"IMREAD_REDUCED_{'GRAYSCALE' if grey else 'COLOR'}",
+        "decoded_image": _decoded(grey),
+        "add_axis": "[:, :, None]" if grey else "",
+        "canvas_type": "tuple[np.ndarray, Transform]" if moves else "np.ndarray",
+        "canvas_names": "canvas, transform" if moves else "canvas",
+        "canvas_only": "canvas, _" if moves else "canvas",
+        **_placed(job, heads),
+        **_augmentation(chosen, moves),
+        **plan_cache(job.data),
+        "places": places,
+        **_views(heads),
+        "decoded_kinds": (
+            "image or a map" if any(t.in_folder for t in tasks) else "image"
+        ),
+        "word_sections": templates(task.in_words for task in tasks),
+        "metric_sections": templates(task.metrics for task in tasks),
+        "drawn_heads": _drawn(job, heads),
+        "draw_sections": templates(
+            [
+                *(task.drawings for task in tasks),
+                *(task.drawing_tools for task in tasks),
+            ]
+        ),
+        "label_sections": templates(task.label_words for task in tasks),
+        "words_by_head": mapping((head.name, head.code.words) for head in heads),
+        "label_words_template": (
+            f"draw/words_of_{'some' if is_partial(job) else 'all'}.py.jinja"
+        ),
+        "label_words_by_head": mapping((h.name, h.code.label_words) for h in heads),
+        **_evidence(job, heads),
+        "score_note": SCORE_NOTE * is_partial(job),
+        **_calibrated(heads),
+        "metrics_by_head": mapping((head.name, head.code.metrics) for head in heads),
+        **_tables(heads),
+        "meaning": _meaning(tasks),
+        "words_examples": [head.code.words_example for head in heads],
+        "saved_picture": SAVED[job.data.channels],
+        "saved_by_head": _saved(heads),
+        "predict_title": "What the model finds in images",
+        "pixels_note": ", in pixels of each image" if places else "",
+    }
+
+
+def _transform_methods(tasks: list[Task], chosen: Augmentation) -> list[str]:
+    """What labels ask of a Transform."""
+    methods = once(task.transforms for task in tasks)
+    if chosen.mirrors and "points" in methods:  # names of points may depend on it
+        methods.append("mirrors")
+    turned = "_transposed" if chosen.transpose else ""
+    return [f"data/transform/{method}{turned}.py.jinja" for method in methods]
+
+
+def _evidence(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    """What the metrics of each head need of an image, if not the words of all heads."""
+    partial, places = is_partial(job), any(head.own_pixels for head in heads)
+    words = f"in_words(results, row{', sample, seen' * places})"
+    plain = not (partial or any(head.code.evidence for head in heads))
+    row = "placed" if places else "plain" if plain else "kept"
+    values = {
+        "row_template": f"evaluate/row_{row}.py.jinja",
+        "found_words": words if plain else f"kept(sample, {words})",
+    }
+    if plain:
+        empty = {"kept_parameter": "", "kept_argument": "", "evidence_template": ""}
+        return values | empty
+    kept = "kept: Callable[[Sample, dict], dict] = lambda sample, words: words"
+    return values | {
+        "evidence_by_head": mapping((head.name, head.evidence) for head in heads),
+        "evidence_template": f"evaluate/evidence{'_of_labelled' * partial}.py.jinja",
+        "kept_note": KEPT_NOTE[any(head.code.evidence for head in heads)],
+        "kept_parameter": f", {kept}",
+        "kept_argument": ", evidence",
+    }
+
+
+def _calibrated(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    """What a validation measures on normal images before its metrics."""
+    each = [head.code.calibrated for head in heads if head.code.calibrated]
+    return {"calibrates": bool(each), "calibrated_heads": f"[{', '.join(each)}]"}
+
+
+def _training_set(chosen: Augmentation, views: bool) -> str:
+    if views:
+        return "Augmented samples by (epoch, index, view): a key always gives one view."
+    return TRAINING_SET[chosen != NO_AUGMENTATION]
+
+
+def _views(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    """How the loader brings two views of an image, where a head compares them."""
+    viewed = [(head.name, head.code.viewed) for head in heads if head.code.viewed]
+    several = bool(viewed)
+    kind = "_of_views" if several else ""
+    return {
+        "views": several,
+        "viewed_by_head": mapping(viewed),
+        "keys": "(epoch, index, view)" if several else "(epoch, index) pairs",
+        "key_type": f"tuple[int, int{', int' * several}]",
+        "key_template": f"data/key{kind}.py.jinja",
+        "candidates_rng": (
+            "np.random.default_rng((self.seed, *key[:2]))" if several else "rng"
+        ),
+        "validation_set": f"data/validation_set{kind}.py.jinja",
+        "validation_parameters": (
+            f"samples: list[Sample], workers: int{', views: bool = False' * several}"
+        ),
+        "validation_arguments": f"samples{', views' * several}",
+        "view_parameter": ", views: bool = False" * several,
+        "view_argument": ", views" * several,
+    }
+
+
+def _tables(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    """What evaluate.py can write beside its numbers, and how it then reports."""
+    tables = [head.code.table for head in heads if head.code.table]
+    kind = "_tables" * bool(tables)
+    return {"tables": tables, "report_template": f"evaluate/report{kind}.py.jinja"}
+
+
+def _saved(heads: tuple[HeadPlan, ...]) -> str:
+    """The names of the files with what predictions.json does not hold itself."""
+    saved = [(head.name, head.code.saved) for head in heads if head.code.saved]
+    return mapping(saved) if saved else ""
+
+
+def _meaning(tasks: list[Task]) -> str:
+    """The fields of a head that weights cannot be used without, of a loaded `head`."""
+    fields = once(task.meaning for task in tasks)
+    shared = all(set(task.meaning) == set(fields) for task in tasks)
+    read = "head[{}]" if shared else "head.get({})"
+    values = ['head["task"]', *(read.format(literal(field)) for field in fields)]
+    return values[0] if len(values) == 1 else f"({', '.join(values)})"
+
+
+def evaluate_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]:
+    shared = once(task.evaluate_constants for task in tasks_of(job))
+    return (JOB, *shared, *once(head.code.evaluate_constants for head in heads))
+
+
+def draw_constants(job: Job) -> tuple[Line, ...]:
+    note = "side of a tile of the sheet, white between tiles, pixels"
+    first = constant("TILE, GAP", (400, 8), note)
+    return (first, *once(task.draw_constants for task in tasks_of(job)))
+
+
+def _drawn(job: Job, heads: tuple[HeadPlan, ...]) -> list[HeadPlan]:
+    """The heads as they are drawn: what changes the size of the image comes last."""
+    places = [task_of(head).drawn for head in job.heads]
+    return [head for _, head in sorted(zip(places, heads), key=lambda pair: pair[0])]
+
+
+def _decoded(grey: bool) -> str:
+    return "image[:, :, None]" if grey else "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)"
+
+
+def _is_same(heads: tuple[HeadPlan, ...]) -> bool:
+    """Whether no head changes its label where it becomes a target."""
+    labels = (f"sample.labels[{literal(head.name)}]" for head in heads)
+    return all(head.code.place == label for head, label in zip(heads, labels))
+
+
+def _placed(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, str | bool]:
+    """The targets of a view by head: the labels themselves, if no head changes them."""
+    blanks = mapping((head.name, head.code.blank) for head in heads)
+    names = [
+        name
+        for name in ("canvas", "transform", "rng")
+        if any(re.search(rf"\b{name}\b", head.code.place) for head in heads)
+    ]
+    types = [f", {name}: {PLACED_WITH[name]}" for name in names]
+    labels = mapping((head.name, head.code.place) for head in heads)
+    if is_partial(job):
+        labels = f"placed({', '.join(['sample', *names])})"
+    return {
+        "moves_labels": not _is_same(heads),
+        "placed_labels": labels,
+        "placed_parameters": f"sample: Sample{''.join(types)}",
+        "blanks": blanks,
+    }
+
+
+def _imaging(data: Data, chosen: Augmentation, moves: bool) -> list[str]:
+    transform = "transform_transposed" if chosen.transpose else "transform"
+    return [
+        "banner_images",
+        "image_error",
+        *([transform] if moves else []),
+        READ[data.channels],
+        *(["cache/image"] if data.cache else []),
+        "letterbox_boxes" if moves else "letterbox",
+        "on_canvas",
+        *(["augment"] if chosen != NO_AUGMENTATION else []),
+        *([RECOLOR[data.channels]] if chosen.color else []),
+    ]
+
+
+def _augmentation(chosen: Augmentation, moves: bool) -> dict[str, Any]:
+    mapped = ", transposed" if chosen.transpose else ""
+    return {
+        "training_view": (
+            "letterbox(sample)" if chosen == NO_AUGMENTATION else "augment(sample, rng)"
+        ),
+        "augment_note": _augment_note(chosen),
+        "augment_steps": _augment_steps(chosen, moves),
+        "augmented": f"canvas, Transform(scale, offset{mapped})" if moves else "canvas",
+    }
+
+
+def _augment_steps(chosen: Augmentation, moves: bool) -> list[str]:
+    """Fragments of `augment`, in the order of what they do to the image."""
+    turned = "_transposed" if chosen.transpose else ""
+    moves = "_boxes" if moves else ""
+    steps = {
+        f"fit{turned}": True,
+        "scale": chosen.scale > 0,
+        f"read{turned}": True,
+        "recolor": chosen.color > 0,
+        "place": True,
+        f"map{turned}": moves,
+        f"flip{moves}": chosen.horizontal_flip,
+        f"flip_vertical{moves}": chosen.vertical_flip,
+    }
+    return [f"data/augment/{step}.py.jinja" for step, wanted in steps.items() if wanted]
+
+
+def _augment_note(chosen: Augmentation) -> str:
+    words = {
+        "transposed": chosen.transpose,
+        "scaled": chosen.scale > 0,
+        "recolored": chosen.color > 0,
+        "placed": True,
+        "mirrored": chosen.horizontal_flip or chosen.vertical_flip,
+    }
+    chosen_words = [word for word, wanted in words.items() if wanted]
+    if len(chosen_words) == 1:
+        return chosen_words[0]
+    return f"{', '.join(chosen_words[:-1])} and {chosen_words[-1]}"

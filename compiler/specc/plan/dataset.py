@@ -1,0 +1,123 @@
+"""The plan of dataset.py: how annotations are read and checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specc.job import Job
+from specc.plan.heads import HeadPlan, is_partial
+from specc.plan.readers import Reader, readers_of
+from specc.plan.split import plan_split, split_constants, split_sections
+from specc.source import Line, constant
+from specc.tasks import once, tasks_of, templates
+from specc.tasks.maps import SUFFIXES_LINE
+
+VOC_SIDES = ("xmin", "ymin", "xmax", "ymax")
+
+PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
+VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
+
+LONE_MAPS = {  # where an image may lack a map or not
+    True: "A map without an image is there too: it is named among the problems.",
+    False: "Either without the other is there too: it is named among the problems.",
+}
+PAIRED_MAPS = {
+    True: "{k: files[stem] for k, stem in images.items() if stem in files}",
+    False: '{k: files.get(v, maps / f"{v}.png") for k, v in images.items()}',
+}
+
+
+def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]:
+    readers, lines = readers_of(job, heads), []
+    for reader in readers:
+        source, prefix = reader.source, reader.prefix
+        if source.validation is None:
+            lines.append(constant(f"{prefix}TRAIN", source.train, "below --data"))
+            continue
+        sets, names = (source.train, source.validation), f"{prefix}TRAIN"
+        names += f", {prefix}VALIDATION"
+        lines.append(constant(names, sets, "below --data"))
+    if not all(reader.validation for reader in readers):
+        share = job.data.validation_fraction
+        lines.append(constant("VALIDATION_SHARE", share, "of it is held out"))
+        lines += split_constants(job)
+    lines += once(head.code.dataset_constants for head in heads)
+    formats = {reader.source.format for reader in readers}
+    if formats & {"folders", "voc", "yolo"} and SUFFIXES_LINE not in lines:
+        lines.append(SUFFIXES_LINE)
+    if "voc" in formats:
+        lines.append(constant("VOC_SIDES", VOC_SIDES))
+    lines += [reader.columns for reader in readers if reader.source.format == "csv"]
+    limits = (PIXELS, VALUES) if reads_yaml(job, heads) else (PIXELS,)
+    return (*lines, *limits)
+
+
+def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    readers, tasks = readers_of(job, heads), tasks_of(job)
+    lacking = any(reader.partial for reader in readers)
+    return {
+        "readers": [reader.plain() for reader in readers],
+        "training_call": readers[0].training,
+        "dataset_sections": _sections(job, readers),
+        "nullable": any(reader.nullable for reader in readers),
+        "lone_maps": LONE_MAPS[lacking],
+        "paired_maps": PAIRED_MAPS[lacking],
+        "validation": len(readers) == 1 and bool(readers[0].validation),
+        "held_out": not all(reader.validation for reader in readers),
+        **plan_split(job),
+        "parts_checked": "dataset/check_parts" in _datasets(job, readers),
+        "label_type": " | ".join(once([task.label] for task in tasks)),
+    }
+
+
+def reads_yaml(job: Job, heads: tuple[HeadPlan, ...]) -> bool:
+    return any(reader.reads_yaml for reader in readers_of(job, heads))
+
+
+def _datasets(job: Job, readers: tuple[Reader, ...]) -> list[str]:
+    """The templates of the functions that read all sets."""
+    if len(readers) > 1:
+        sections = ["dataset/several_datasets"]
+        partial = not all(reader.validation for reader in readers)
+    elif readers[0].validation:
+        return ["dataset/two_sets"]
+    else:
+        sections = split_sections(job)
+        partial = readers[0].partial
+    return [*sections, "dataset/check_parts"] if partial else sections
+
+
+def _sections(job: Job, readers: tuple[Reader, ...]) -> list[str]:
+    """Templates, from all sets to one label."""
+    formats = [reader.source.format for reader in readers]
+    native = [reader for reader in readers if reader.source.format == "native"]
+    lists_names = any(reader.lists_names for reader in readers)
+    bands = "_bands" * (job.data.channels == 4)
+    return templates(
+        [
+            *(task.label_types for task in tasks_of(job)),
+            ["dataset/sample", "dataset/banner_reading"],
+            _datasets(job, readers),
+            ["dataset/first_of_heads"] if is_partial(job) else [],
+            ["dataset/readers"],
+            *(
+                task.readers[reader.source.format]
+                for reader in readers
+                for task in reader.tasks
+            ),
+            *([r.coco.coco_folder] for r in readers if r.source.format == "coco"),
+            ["dataset/count_labels"] if any(r.partial for r in readers) else [],
+            ["dataset/report"],
+            once(task.native_readers for reader in native for task in reader.tasks),
+            ["dataset/yaml"] if "yolo" in formats else [],
+            [] if set(formats) == {"folders"} else ["dataset/below"],
+            ["dataset/compare_names"] if lists_names else [],
+            ["dataset/banner_image", f"dataset/image_size{bands}"],
+            *(task.parsers for task in tasks_of(job)),
+            *(
+                task.format_parsers.get(reader.source.format, ())
+                for reader in readers
+                for task in reader.tasks
+            ),
+        ]
+    )

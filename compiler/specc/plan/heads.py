@@ -1,0 +1,190 @@
+"""The heads' part of the plan: what the emitted modules say of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from specc.graph.cost import Level, Summary
+from specc.heads.conversions import way_to
+from specc.job import Head, HeadData, Job, source_of
+from specc.plan.neck import NeckPlan
+from specc.source import Line, constant, literal
+from specc.tasks import HeadCode, HeadExpressions, Task, names_of, task_of
+from specc.tasks.converted import converted
+
+NAMES_IN_CODE = 100  # more stand in a file of their own
+
+
+@dataclass(frozen=True)
+class HeadPlan:
+    """One head; `code` holds its expressions."""
+
+    name: str
+    task: str
+    code: HeadExpressions
+    loss_weight: float
+    names: tuple[str, ...]
+    constant: str  # that holds them
+    names_in_file: bool
+    names_file: str
+    constants: tuple[Line, ...]  # of model.py, its names first
+    inputs: str  # names of the maps it reads
+    loss_prefix: str  # of its terms' names
+    annotations: str  # of its images, by name
+    own_pixels: str  # template: its results in pixels of the image
+    names_key: str  # of its names in a dataset's metadata
+    compared: str  # template: its names with those of a dataset's folders
+    coco_compared: str  # the same with those of a COCO file
+    coco_found: str  # which are these
+    stack: str  # function that makes a batch of its targets
+    always: bool  # whether all images train it, labelled or not
+
+    @property
+    def parse(self) -> str:
+        return self.code.parse
+
+    @property
+    def place(self) -> str:
+        return self.code.place
+
+    @property
+    def label_words(self) -> str:
+        return self.code.label_words
+
+    @property
+    def evidence(self) -> str:
+        return self.code.evidence or f"words[{literal(self.name)}]"
+
+    @property
+    def own(self) -> str:
+        return self.code.own
+
+    @property
+    def things(self) -> str:
+        return self.code.things
+
+    @property
+    def draw(self) -> str:
+        return self.code.draw
+
+    @property
+    def loss(self) -> str:
+        return self.code.loss
+
+
+def plan_heads(
+    job: Job, summary: Summary, neck: NeckPlan | None
+) -> tuple[HeadPlan, ...]:
+    return tuple(_plan(job, head, summary) for head in job.heads)
+
+
+def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
+    several, task = len(job.heads) > 1, task_of(head)
+    read = [level for level in summary.levels if head.name in level.heads]
+    code = _code(job, head, task, read)
+    expressions = task.plan(head, code)
+    if way := way_to(head):
+        expressions = converted(expressions, way, code.format, code)
+    if not expressions.place:
+        expressions = replace(expressions, place=code.labels)
+    names = names_of(head, task)
+    file = f"{task.names}.json"
+    in_file = len(names) > NAMES_IN_CODE
+    file = f"{head.name}.{file}" if several else file
+    source = expressions.names
+    own = [_names(code.constant, names, source, file if in_file else None)]
+    return HeadPlan(
+        name=head.name,
+        task=head.task,
+        code=expressions,
+        loss_weight=head.loss_weight,
+        names=names,
+        constant=code.constant,
+        names_in_file=in_file,
+        names_file=file,
+        constants=(*(own if names else []), *expressions.constants),
+        inputs=", ".join(_map(level) for level in read),
+        loss_prefix=f"{head.name}/loss/",
+        annotations=expressions.annotations or _annotations(task, code),
+        own_pixels=task.own_pixels.get(
+            "resized" if job.backbone.resize_input else "whole", ""
+        ),
+        names_key=task.dataset_key or task.names,
+        compared=f"dataset/compare_folders{'_trained' * bool(task.training_note)}.py.jinja",
+        coco_compared=f"{task.coco_compared}.py.jinja",
+        coco_found=task.coco_found,
+        stack=task.stack,
+        always=task.unlabelled or task.views,
+    )
+
+
+def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
+    """The names of a head in the emitted modules."""
+    several, source = len(job.heads) > 1, source_of(job, head)
+    form, places = source.format, [_place(source_of(job, one)) for one in job.heads]
+    shared = places.count(_place(source)) > 1
+    keyed = form == "csv" or shared and form == "native"
+    prefix = f"{code_name(head.name).upper()}_" if several else ""
+    key = f"[{literal(head.name)}]"
+    return HeadCode(
+        job=job,
+        format=form,
+        name=head.name,
+        prefix=prefix,
+        constant=f"{prefix}{task.names.upper()}",
+        given=f"given{key}" if keyed else "given",
+        outputs=f"outputs{key}" if several else "outputs",
+        targets=f"targets{key}",
+        results=f"results{key}",
+        labels=f"sample.labels{key}",
+        words=f"words{key}",
+        width=_width(read[0]),
+        widths=_widths([_width(level) for level in read]),
+        levels=tuple(level.level for level in read),
+        partial=is_partial(job),
+    )
+
+
+def is_partial(job: Job) -> bool:
+    """Whether an image may have labels for some heads and not for others: heads share
+    one annotation of an image but where each has its own."""
+    places = {_place(source_of(job, head)) for head in job.heads}
+    apart = len(places) > 1 or places.pop()[-1] in ("native", "csv")
+    return len(job.heads) > 1 and apart
+
+
+def _place(source: HeadData) -> tuple:
+    """What tells datasets apart."""
+    return source.train, source.validation, source.format
+
+
+def _width(level: Level) -> str:
+    return "CHANNELS" if level.neck else str(level.backbone)
+
+
+def _widths(each: list[str]) -> str:
+    """A tuple of them."""
+    if len(set(each)) == 1 < len(each):
+        return f"({each[0]},) * {len(each)}"
+    return f"({', '.join(each)}{',' * (len(each) == 1)})"
+
+
+def code_name(name: str) -> str:
+    """A head's name as part of an identifier."""
+    return name.replace("-", "_")
+
+
+def _map(level) -> str:
+    return f"{'p' if level.neck else 'c'}{level.level}"
+
+
+def _annotations(task: Task, code: HeadCode) -> str:
+    names = f"{literal(task.names)}, {code.constant}"
+    return f"read_annotations(folder, {literal(task.title)}, {names})"
+
+
+def _names(name: str, names: tuple[str, ...], source: str, file: str | None) -> Line:
+    if file is None:
+        return Line(name, source) if source else constant(name, names)
+    path = f"Path(__file__).with_name({literal(file)})"
+    return Line(name, f'tuple(json.loads({path}.read_text(encoding="utf-8")))')

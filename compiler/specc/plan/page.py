@@ -1,0 +1,335 @@
+"""What the templates say, as plain values: names, shapes, constants, leaf expressions.
+
+Every decision is taken here, so that the templates only loop and test booleans. Strings
+of the job stay values (the `py` filter writes them); the expressions built here are made
+of names that specc chose and numbers, never of such strings.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass, fields
+from typing import Any
+
+import networkx as nx
+
+from specc.graph.cost import Summary, summarize
+from specc.job import Job, source_of
+from specc.plan.backbone import BackbonePlan, plan_backbone
+from specc.plan.contract import ContractPlan, plan_contract
+from specc.plan.data import (
+    data_constants,
+    draw_constants,
+    evaluate_constants,
+    plan_data,
+)
+from specc.plan.dataset import dataset_constants, plan_dataset, reads_yaml
+from specc.plan.heads import HeadPlan, is_partial, plan_heads
+from specc.plan.neck import NeckPlan, plan_neck
+from specc.plan.resolved import as_job
+from specc.plan.titles import cost_line, level_table, markdown_rows, needs_of, title_of
+from specc.plan.train import plan_train, train_constants
+from specc.source import Line, constant, literal, mapping, star
+from specc.tasks import once, task_of, tasks_of, templates
+from specc.timm.models import is_timm
+
+MEAN = ("losses/mean_over_images", "losses/shared_total")
+PARTIAL_NOTE = """
+
+    A head learns from the images whose rows are "labelled" in its targets.
+    """
+TITLE_COLUMNS = 84  # of a docstring's first line, beside its quotes
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One job's page. ``values`` holds what the other modules and the texts need;
+    ``constants`` the settings at the head of each module, by path."""
+
+    name: str
+    model_class: str
+    backbone: BackbonePlan
+    neck: NeckPlan | None
+    heads: tuple[HeadPlan, ...]
+    constants: dict[str, tuple[Line, ...]]
+    values: dict[str, Any]
+    resolved: dict[str, Any]  # the job with every default, in the job language
+    contract: ContractPlan | None = None  # of test_contract.py, if it is wanted
+
+    def context(self) -> dict[str, Any]:
+        """The variables of the templates."""
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        del own["values"], own["constants"], own["resolved"]
+        return own | self.values
+
+
+def plan(job: Job, graph: nx.DiGraph, tests: bool = False) -> Plan:
+    """The page of a job whose graph passed all checks; with `tests`, a contract too."""
+    summary = summarize(job, graph)
+    neck = plan_neck(job, summary)
+    backbone = plan_backbone(job, summary)
+    heads = plan_heads(job, summary, neck)
+    constants = {
+        "model.py": _model_constants(job, summary, backbone, neck, heads),
+        "dataset.py": dataset_constants(job, heads),
+        "data.py": data_constants(job),
+        "evaluate.py": evaluate_constants(job, heads),
+        "draw.py": draw_constants(job),
+        "train.py": train_constants(job, backbone),
+    }
+    values = {
+        **_texts(job, summary, heads),
+        **_model_values(job, summary, heads, backbone, neck),
+        **_head_values(job, heads),
+        **plan_dataset(job, heads),
+        **plan_data(job, heads),
+        **plan_train(job),
+    }
+    if tests:
+        values["requirements"] = sorted(
+            [*values["requirements"], "pytest"], key=str.lower
+        )
+    model_class = task_of(job.heads[0]).model_class if len(heads) == 1 else "Network"
+    return Plan(
+        job.name,
+        model_class,
+        backbone,
+        neck,
+        heads,
+        constants,
+        values,
+        as_job(job),
+        plan_contract(job, graph, heads) if tests else None,
+    )
+
+
+def _texts(job: Job, summary: Summary, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    return {
+        "title": textwrap.fill(title_of(job), TITLE_COLUMNS),
+        "table": level_table(summary),
+        "readme_rows": markdown_rows(summary),
+        "cost": cost_line(summary),
+        "needs": needs_of(job),
+        "uses_timm": is_timm(job.backbone.name),
+        "output": f"runs/{job.name}",
+        "requirements": _requirements(job, heads),
+        "color_files": [name for h in heads for name, _ in h.code.files],
+        "name_files": [h.names_file for h in heads if h.names_in_file],
+    }
+
+
+def _model_constants(
+    job: Job,
+    summary: Summary,
+    backbone: BackbonePlan,
+    neck: NeckPlan | None,
+    heads: tuple[HeadPlan, ...],
+) -> tuple[Line, ...]:
+    what = "images" if job.backbone.resize_input else "training images"
+    pad = tuple(round(255 * value) for value in backbone.mean)
+    lines = [
+        *(head.constants[0] for head in heads if head.names),
+        constant(
+            "HEIGHT, WIDTH", summary.resolution, f"{what} are letterboxed to this size"
+        ),
+        constant("MEAN, STD", (backbone.mean, backbone.std)),
+        constant("PAD", pad, "the mean as 8-bit color, around letterboxed images"),
+    ]
+    if _mode(job, summary) == "whole":
+        note = "of an image's height and width, else it is padded"
+        lines.append(constant("DIVISOR", summary.divisor, note))
+    if neck:
+        lines.append(constant("CHANNELS", neck.channels, "width of every neck level"))
+    for head in heads:
+        lines += head.constants[1 if head.names else 0 :]
+    lines += once(task.constants for task in tasks_of(job))
+    shared = once(task.shared for task in tasks_of(job))
+    if is_partial(job) and _has_tuples(job):
+        note = "fields of outputs that all images have in common"
+        lines.append(constant("SHARED", shared, note))
+    return tuple(lines)
+
+
+def _model_values(
+    job: Job,
+    summary: Summary,
+    heads: tuple[HeadPlan, ...],
+    backbone: BackbonePlan,
+    neck: NeckPlan | None,
+) -> dict[str, Any]:
+    several, mode = len(heads) > 1, _mode(job, summary)
+    told = any(task.told for task in tasks_of(job))
+    parts = [Line("backbone", f"{backbone.class_name}()")]
+    parts += [Line("neck", f"{neck.class_name}()")] if neck else []
+    parts += [] if several else [Line("head", heads[0].code.construction)]
+    return {
+        "channels": job.data.channels,
+        "resize_input": job.backbone.resize_input,
+        "model_sections": _model_sections(job, mode, backbone, neck),
+        "model_input": "images" if mode == "unpadded" else "canvas",
+        "whole_input": "images" if mode == "unpadded" else "padded(model, images)",
+        "parts": parts,
+        "trunk": _trunk(heads, backbone, neck),
+        "told": told,
+        "forward_inputs": f"images: Tensor{', targets: dict | None = None' * told}",
+        "forward": _forward(job, heads, backbone, neck),
+        "shares_box_tower": any(
+            head.task == "quadrilateral_detection" for head in job.heads
+        ),
+        "constructions": mapping((head.name, head.code.construction) for head in heads),
+        "results_template": f"model/{_results(job, heads)}.py.jinja",
+        "returns_type": "dict" if several else task_of(job.heads[0]).output_type,
+        "returns": (
+            "each head's output by its name"
+            if several
+            else task_of(job.heads[0]).returns
+        ),
+    }
+
+
+def _mode(job: Job, summary: Summary) -> str:
+    """How `predict` brings an image to a size that the model takes."""
+    if job.backbone.resize_input:
+        return "resized"
+    return "whole" if summary.divisor > 1 else "unpadded"
+
+
+def _model_sections(
+    job: Job, mode: str, backbone: BackbonePlan, neck: NeckPlan | None
+) -> list[str]:
+    """Templates of model.py in the order of the data."""
+    tasks = tasks_of(job)
+    number = "one_head" if len(job.heads) == 1 else "several_heads"
+    mean = is_partial(job) and any(task.mean_loss for task in tasks)
+    return [
+        backbone.template,
+        *([neck.template] if neck else []),
+        *templates(task.classes for task in tasks),
+        f"model/{number}.py.jinja",
+        *templates(task.operations for task in tasks),
+        "losses/banner.py.jinja",
+        *templates([*(task.losses for task in tasks), MEAN if mean else ()]),
+        f"losses/{number}.py.jinja",
+        *(["losses/rows_of.py.jinja"] if is_partial(job) and _has_tuples(job) else []),
+        "decoders/banner.py.jinja",
+        *templates(task.decoders for task in tasks),
+        "model/decode.py.jinja",
+        f"model/predict_{mode}.py.jinja",
+    ]
+
+
+def _results(job: Job, heads: tuple[HeadPlan, ...]) -> str:
+    if not any(head.own_pixels for head in heads):
+        return "results"
+    return "results_resized" if job.backbone.resize_input else "results_whole"
+
+
+def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    placed = tuple(head for head in heads if head.own_pixels)
+    return {
+        "placed_heads": placed,
+        "coordinates": any(task.coordinates for task in tasks_of(job)),
+        "bounded": any(task.coordinates and task.bounded for task in tasks_of(job)),
+        "cells_wanted": any(task.cells_wanted for task in tasks_of(job)),
+        "weighted": any(head.loss_weight != 1 for head in heads),
+        "weighted_value": _weighted(heads),
+        **_partial(job),
+        "loss_weights": {head.name: head.loss_weight for head in heads},
+        "losses": mapping((head.name, head.code.loss) for head in heads),
+        "decoded": mapping((head.name, head.code.decode) for head in heads),
+        "own_note": _own_note(job),
+        "in_own_pixels": "in their own pixels" if placed else "of any size",
+    }
+
+
+def _partial(job: Job) -> dict[str, Any]:
+    """What heads do that some images have no labels for."""
+    partial = is_partial(job)
+    return {
+        "partial": partial,
+        "partial_note": PARTIAL_NOTE * partial,
+        "chosen_rows": (
+            "rows_of(output, rows[head])" if _has_tuples(job) else "output[rows[head]]"
+        ),
+    }
+
+
+def _has_tuples(job: Job) -> bool:
+    """Whether some head gives more than a tensor."""
+    return any(task.output_type != "Tensor" for task in tasks_of(job))
+
+
+def _own_note(job: Job) -> str:
+    """How the results of `predict` differ from those of `decode`."""
+    notes = once([task.own_note] for task in tasks_of(job))
+    return "".join(f",\n    {note}" for note in notes if note)
+
+
+def _weighted(heads: tuple[HeadPlan, ...]) -> str:
+    if all(head.loss_weight == 1 for head in heads):
+        return "value"
+    if len(heads) > 1:
+        return "weights[head] * value"
+    return f"{literal(heads[0].loss_weight)} * value"
+
+
+def _is_one_line(
+    heads: tuple[HeadPlan, ...], backbone: BackbonePlan, neck: NeckPlan | None
+) -> bool:
+    """Whether each part reads all that the part before it returns, and nothing else.
+
+    Not so with several heads, nor where a head reads the backbone beside the neck.
+    """
+    return len(heads) == 1 and (neck is None or neck.inputs == backbone.returned)
+
+
+def _trunk(
+    heads: tuple[HeadPlan, ...], backbone: BackbonePlan, neck: NeckPlan | None
+) -> list[Line]:
+    """Backbone and neck as a line each, where the graph is more than one line."""
+    if _is_one_line(heads, backbone, neck):
+        return []
+    lines = [Line(", ".join(backbone.returned), "self.backbone(images)")]
+    if neck:
+        source = f"self.neck({', '.join(neck.inputs)})"
+        lines.append(Line(", ".join(neck.returned), source))
+    return lines
+
+
+def _forward(
+    job: Job,
+    heads: tuple[HeadPlan, ...],
+    backbone: BackbonePlan,
+    neck: NeckPlan | None,
+) -> str:
+    """What the model returns: for one head, if possible, the whole graph in a line."""
+    told = [
+        f", targets and targets[{literal(head.name)}]" * task.told
+        for head, task in zip(heads, tasks_of(job))
+    ]
+    if len(heads) > 1:
+        inputs = [head.inputs + more for head, more in zip(heads, told)]
+        modules = [f"self.heads[{literal(head.name)}]" for head in heads]
+        calls = [f"{module}({given})" for module, given in zip(modules, inputs)]
+        return mapping(zip((head.name for head in heads), calls))
+    if not _is_one_line(heads, backbone, neck):
+        return f"self.head({heads[0].inputs}{told[0]})"
+    maps = f"{star(backbone.returned)}self.backbone(images)"
+    if neck:
+        maps = f"{star(neck.returned)}self.neck({maps})"
+    return f"self.head({maps}{told[0]})"
+
+
+def _requirements(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
+    # An older OpenCV fills up a JPEG that is cut short, and an older PyTorch does not
+    # keep what `weights_only` promises (CVE-2025-32434).
+    wanted = ["matplotlib", "numpy", "opencv-python-headless>=4.11", "pillow"]
+    wanted += ["tensorboard", "torch>=2.6", "tqdm"]
+    if reads_yaml(job, heads):
+        wanted.append("PyYAML")
+    if any(source_of(job, head).format == "voc" for head in job.heads):
+        wanted.append("defusedxml")
+    wanted += once(task.requirements for task in tasks_of(job))
+    if is_timm(job.backbone.name):
+        wanted.append("timm>=1.0")
+    return sorted(wanted, key=str.lower)

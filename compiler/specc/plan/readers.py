@@ -1,0 +1,253 @@
+"""The plan of the functions in dataset.py that read a dataset: one for each."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+from specc.job import HeadData, Job, source_of
+from specc.plan.heads import HeadPlan, code_name
+from specc.source import COLUMNS, Line, constant, mapping
+from specc.tasks import Task, once, task_of
+from specc.words import listed
+
+UNNAMED = ("voc", "csv")  # formats that do not list the names of their categories
+EMPTY_CELLS = {  # with several heads or one
+    True: "Where a cell is empty, a row trains the other heads alone.",
+    False: "A row with an empty cell in one of them is left out.",
+}
+
+
+SAID = (  # what templates use of a reader
+    *("name", "template", "docstring", "title", "heads", "parameters", "note", "pair"),
+    *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
+    *("columns", "columns_described", "empty_cells", "yolo_lines"),
+)
+SAID_OF_COCO = ("coco_what", "coco_names", "coco_item", "coco_images")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How the datasets of some heads are read."""
+
+    source: HeadData
+    tasks: tuple[Task, ...]
+    heads: tuple[HeadPlan, ...]
+    number: int  # of it, from 0
+    alone: bool  # whether it is the only one
+    name: str  # the function
+    prefix: str  # of its constants
+
+    @property
+    def several(self) -> bool:
+        return len(self.heads) > 1
+
+    @property
+    def template(self) -> str:
+        form, number = self.source.format, "several" if self.several else "one"
+        if form == "native":
+            return f"dataset/native_{number}.py.jinja"
+        return f"dataset/{form}{'_several' * self.partial}.py.jinja"
+
+    @property
+    def partial(self) -> bool:
+        """Whether an image may lack the labels of some of these heads."""
+        return self.several and self.source.format in ("native", "csv")
+
+    @property
+    def opened(self) -> bool:
+        """Whether sets to train on are read in another way than others."""
+        return any(task.training_note for task in self.tasks)
+
+    @property
+    def parameters(self) -> str:
+        return f"folder: Path{', training: bool = False' * self.opened}"
+
+    @property
+    def note(self) -> str:
+        told = once([task.training_note] for task in self.tasks if task.training_note)
+        return "\n\n    {}\n    ".format("\n    ".join(told)) * self.opened
+
+    @property
+    def training(self) -> str:
+        """A call that reads the set to train on, below `root`."""
+        split = ', "train"' if self.source.format == "yolo" else ""
+        opened = ", training=True" * self.opened
+        return f"{self.name}(root / {self.prefix}TRAIN{split}{opened})"
+
+    @property
+    def validation(self) -> str:
+        """The same of the set to validate on; "" where a part is held out."""
+        if self.source.validation is None:
+            return ""
+        return f"{self.name}(root / {self.prefix}VALIDATION)"
+
+    @property
+    def pair(self) -> str:
+        """An expression: the samples to train on, and those to validate on."""
+        if self.validation:
+            return f"({self.training}, {self.validation})"
+        return f"split({self.training}, root / {self.prefix}TRAIN)"
+
+    @property
+    def title(self) -> str:
+        """What stands before its docstring where there are several."""
+        if self.alone:
+            return ""
+        heads = listed([f"`{head.name}`" for head in self.heads])
+        title = textwrap.fill(f"For the head{'s' * self.several} {heads}:", COLUMNS)
+        return "\n" * bool(self.number) + title + "\n\n"
+
+    @property
+    def docstring(self) -> str:
+        if self.source.format == "coco":
+            return f"{self.tasks[0].coco_docstring}_docstring.jinja"
+        unlabelled = all(task.unlabelled for task in self.tasks)
+        kind = "images" if unlabelled else self.source.format
+        return f"dataset/{kind}_docstring.jinja"
+
+    @property
+    def folder_holds(self) -> str:
+        return " and ".join(once([task.counted[0]] for task in self.tasks))
+
+    @property
+    def nullable(self) -> bool:
+        return any(is_listed(task) for task in self.tasks)
+
+    @property
+    def reads_yaml(self) -> bool:
+        labelled = not all(task.unlabelled for task in self.tasks)
+        return self.source.format in ("native", "yolo") and labelled
+
+    @property
+    def lists_names(self) -> bool:
+        """Whether the dataset has names that are compared with the job's."""
+        named = any(task.names for task in self.tasks)
+        return self.source.format not in UNNAMED and named
+
+    @property
+    def coco(self) -> Task:
+        """What the heads of a COCO file have in common."""
+        return self.tasks[0]
+
+    @property
+    def yolo_lines(self) -> str:
+        """The function that reads a file of labels."""
+        sections = self.tasks[0].readers.get("yolo", ())
+        masks = "dataset/from_yolo_instances" in sections
+        return "polygons_in" if masks else "objects_in"
+
+    @property
+    def annotations(self) -> str:
+        if self.several:
+            return mapping((head.name, head.annotations) for head in self.heads)
+        return self.heads[0].annotations
+
+    @property
+    def parsed(self) -> str:
+        return mapping((head.name, head.parse) for head in self.heads)
+
+    @property
+    def columns(self) -> Line:
+        """The constant with the columns of a CSV file."""
+        names = ("image", *(head.name for head in self.heads))
+        return constant(f"{self.prefix}COLUMNS", names)
+
+    @property
+    def columns_described(self) -> list[str]:
+        """What stands in these columns; a head's name is that of a column."""
+        lines = ["image: path from the file's folder"]
+        lines += [f"{head.name}: {head.code.annotation}" for head in self.heads]
+        return lines
+
+    @property
+    def empty_cells(self) -> str:
+        return EMPTY_CELLS[self.several]
+
+    @property
+    def examples(self) -> list[str]:
+        """Lines that show a native dataset."""
+        return _examples(self)
+
+    @property
+    def notes(self) -> list[str]:
+        return _notes(self)
+
+    def plain(self) -> dict[str, Any]:
+        """What templates use of it, as plain values."""
+        values = {name: getattr(self, name) for name in SAID}
+        return values | {name: getattr(self.coco, name) for name in SAID_OF_COCO}
+
+
+def readers_of(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Reader, ...]:
+    """A reader for each dataset, in the order of the heads."""
+    groups: dict[tuple, list[int]] = {}
+    for number, head in enumerate(job.heads):
+        source = source_of(job, head)
+        key = (source.train, source.validation, source.format)
+        groups.setdefault(key, []).append(number)
+    alone = len(groups) == 1
+    return tuple(
+        Reader(
+            source=HeadData(*key),
+            tasks=tuple(task_of(job.heads[number]) for number in numbers),
+            heads=tuple(heads[number] for number in numbers),
+            number=place,
+            alone=alone,
+            name=(
+                "read_dataset"
+                if alone
+                else f"dataset_of_{code_name(heads[numbers[0]].name)}"
+            ),
+            prefix="" if alone else f"{code_name(heads[numbers[0]].name).upper()}_",
+        )
+        for place, (key, numbers) in enumerate(groups.items())
+    )
+
+
+def is_listed(task: Task) -> bool:
+    """Whether a file lists its annotations."""
+    return not (task.in_folder or task.unlabelled)
+
+
+def _notes(reader: Reader) -> list[str]:
+    """What the examples do not show, in sentences."""
+    tasks = reader.tasks
+    notes = once([task.empty_note] for task in tasks if task.empty_note)
+    lines = []
+    if reader.nullable:
+        null = f"`null` {'is no label' if reader.several else 'leaves an image out'}"
+        lines.append(", ".join([null, *notes]) + ".")
+    if reader.several:
+        lines.append("An image trains the heads that it has labels for.")
+    if any(task.in_folder for task in tasks):
+        lines.append("A map has the stem of its image; it may be smaller.")
+        lines += once([task.folder_note] for task in tasks if task.folder_note)
+    return lines
+
+
+def _examples(reader: Reader) -> list[str]:
+    tasks = {
+        task.described_as or task.title: (task, head)
+        for task, head in zip(reader.tasks, reader.heads)
+        if not task.unlabelled
+    }
+    if not tasks:
+        return []
+    several = len(tasks) > 1
+    lines = ["metadata.yaml"]
+    for number, (title, (task, _)) in enumerate(tasks.items(), 1):
+        lines.append(f"{'  - ' if several else '    '}task: {title}")
+        lines += [f"    {line}" for line in task.metadata]
+        lines.append(f"    annotations: {_file(task, number if several else '')}")
+    for number, (task, head) in enumerate(tasks.values(), 1):
+        lines.append(_file(task, number if several else ""))
+        image = f"image.{task.map_suffix}" if task.in_folder else "image.jpg"
+        lines.append(f"    {image}: {head.code.annotation}")
+    return lines
+
+
+def _file(task: Task, number: int | str) -> str:
+    """What holds the annotations in the example."""
+    return f"maps{number}/" if task.in_folder else f"annotations{number}.yaml"

@@ -1,0 +1,189 @@
+"""A scene of colored shapes: how it is sampled, and its pixels.
+
+A :class:`Scene` is a frozen record of all that an image shows. :func:`draw` turns it to
+pixels and small functions derive its annotations, so that a further task needs a further
+function and never another drawing. Needs numpy and OpenCV (``specc[train]``).
+"""
+
+from __future__ import annotations
+
+import colorsys
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from specc.shapes import whole
+
+CATEGORIES = ("circle", "square", "triangle", "star")
+BACKGROUNDS = whole.BACKGROUNDS
+
+SIZES = (160, 320)  # pixels: shortest and longest side of an image
+RADII = (20, 60)  # pixels: circumscribed circle of a shape
+MAX_SHAPES = 6
+EMPTY = 0.08  # fraction of images without any shape
+NOISE = 8.0  # standard deviation of the sensor noise, in grey values
+SUPERSAMPLING = 4  # sub-pixels along a side, for smooth edges
+
+Color = tuple[int, int, int]  # red, green, blue, 0..255
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One filled shape; centre and radius in pixels, rotation in radians clockwise."""
+
+    category: str
+    center: tuple[float, float]  # x, y
+    radius: float  # of the circumscribed circle
+    rotation: float
+    color: Color
+
+
+@dataclass(frozen=True)
+class Background:
+    """Two colours in a pattern; plain shows the first alone."""
+
+    kind: str
+    colors: tuple[Color, Color]
+    period: float  # pixels from one stripe or row of squares to its like
+    rotation: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What one image shows; later shapes lie in front of earlier ones."""
+
+    height: int
+    width: int
+    background: Background
+    shapes: tuple[Shape, ...]
+    noise_seed: int
+
+
+# -- Sampling --------------------------------------------------------------------------
+
+
+def sample_scene(rng: np.random.Generator) -> Scene:
+    """Draw a scene at random; equal generators give equal scenes."""
+    height, width = (int(side) for side in rng.integers(SIZES[0], SIZES[1] + 1, 2))
+    background = _sample_background(rng)
+    count = 0 if rng.random() < EMPTY else int(rng.integers(1, MAX_SHAPES + 1))
+    shapes: list[Shape] = []
+    for _ in range(count):
+        shape = _sample_shape(rng, height, width)
+        if all(_is_apart(shape, other) for other in shapes):
+            shapes.append(shape)
+    return Scene(height, width, background, tuple(shapes), int(rng.integers(2**32)))
+
+
+def _sample_background(rng: np.random.Generator) -> Background:
+    return Background(
+        kind=BACKGROUNDS[rng.integers(len(BACKGROUNDS))],
+        colors=(_sample_muted(rng, 0.15, 0.45), _sample_muted(rng, 0.5, 0.8)),
+        period=float(rng.uniform(16, 48)),
+        rotation=float(rng.uniform(0, np.pi)),
+    )
+
+
+def _sample_shape(rng: np.random.Generator, height: int, width: int) -> Shape:
+    radius = float(rng.uniform(*RADII))
+    margin = 0.4 * radius  # less than the radius: some shapes cross the border
+    return Shape(
+        category=CATEGORIES[rng.integers(len(CATEGORIES))],
+        center=(
+            float(rng.uniform(margin, width - margin)),
+            float(rng.uniform(margin, height - margin)),
+        ),
+        radius=radius,
+        rotation=float(rng.uniform(0, 2 * np.pi)),
+        color=_rgb(rng.random(), rng.uniform(0.7, 1.0), rng.uniform(0.75, 1.0)),
+    )
+
+
+def _is_apart(one: Shape, other: Shape) -> bool:
+    """Shapes may overlap, but neither covers the other's centre."""
+    distance = np.hypot(*np.subtract(one.center, other.center))
+    return bool(distance > max(one.radius, other.radius))
+
+
+def _sample_muted(rng: np.random.Generator, low: float, high: float) -> Color:
+    return _rgb(rng.random(), rng.uniform(0.0, 0.25), rng.uniform(low, high))
+
+
+def _rgb(hue: float, saturation: float, value: float) -> Color:
+    red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+# -- Drawing ---------------------------------------------------------------------------
+
+
+def draw(scene: Scene) -> np.ndarray:
+    """The pixels of a scene: (height, width, 3) uint8, red first."""
+    image = _draw_background(scene)
+    for shape in scene.shapes:
+        alpha = coverage(shape, scene.height, scene.width)[..., None]
+        image += alpha * (np.float32(shape.color) - image)
+    rng = np.random.default_rng(scene.noise_seed)
+    image += NOISE * rng.standard_normal(image.shape, np.float32)
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+def _draw_background(scene: Scene) -> np.ndarray:
+    background = scene.background
+    y, x = np.mgrid[: scene.height, : scene.width].astype(np.float32)
+    cos, sin = np.cos(background.rotation), np.sin(background.rotation)
+    frequency = 2 * np.pi / background.period
+    across = np.sin(frequency * (cos * x + sin * y))
+    along = np.sin(frequency * (cos * y - sin * x))
+    wave = {"plain": -np.ones_like(x), "stripes": across, "checks": across * along}
+    blend = np.clip(0.5 + 4 * wave[background.kind], 0, 1)[..., None]
+    first, second = np.float32(background.colors)
+    return first + blend.astype(np.float32) * (second - first)
+
+
+def outline(shape: Shape) -> np.ndarray:
+    """Corners of a shape in order, (n, 2) x and y in pixels; a circle has 64."""
+    corners = {"circle": 64, "square": 4, "triangle": 3, "star": 10}[shape.category]
+    angles = shape.rotation + 2 * np.pi * np.arange(corners) / corners
+    radii = np.full(corners, shape.radius)
+    if shape.category == "star":
+        radii[1::2] *= 0.45
+    directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    return np.add(shape.center, radii[:, None] * directions)
+
+
+def coverage(shape: Shape, height: int, width: int) -> np.ndarray:
+    """The fraction of every pixel inside a shape: (height, width) float32, 0..1."""
+    mask = np.zeros((height * SUPERSAMPLING, width * SUPERSAMPLING), np.uint8)
+    corners = outline(shape) * SUPERSAMPLING - 0.5  # sub-pixel centres are integers
+    cv2.fillPoly(mask, [np.rint(corners).astype(np.int32)], 255)
+    mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
+    return mask.astype(np.float32) / 255
+
+
+# -- What is seen of the shapes -------------------------------------------------------
+
+
+def owners(scene: Scene) -> np.ndarray:
+    """The index of the shape seen at every pixel, -1 for none: (height, width) int."""
+    indices = np.full((scene.height, scene.width), -1)
+    for index, shape in enumerate(scene.shapes):
+        indices[coverage(shape, scene.height, scene.width) >= 0.5] = index
+    return indices
+
+
+def boxes(scene: Scene) -> list[dict]:
+    """The tight box of what is seen of each shape, xmin, ymin, xmax, ymax in pixels.
+
+    The box is clipped by the border and by shapes in front; wholly hidden shapes have none.
+    """
+    indices = owners(scene)
+    found = []
+    for index, shape in enumerate(scene.shapes):
+        rows, columns = np.nonzero(indices == index)
+        if len(rows):
+            extent = columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
+            box = [int(edge) for edge in extent]
+            found.append({"category": shape.category, "bbox": box})
+    return found

@@ -1,0 +1,93 @@
+"""Leaf expressions and literals as Python source: what a template puts after a `=`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+COLUMNS = 88  # of a line of emitted code
+
+
+@dataclass(frozen=True)
+class Line:
+    """One assignment: the template writes the name, `=` and the source."""
+
+    name: str
+    source: str
+    note: str = ""  # a comment after it, with its two spaces
+    above: str = ""  # a comment before it, with its line end
+    shape: str = ""  # of what it makes
+
+
+def constant(name: str, value: Any, note: str = "") -> Line:
+    """A module's constant. A tuple under several names is written without brackets."""
+    source = literal(value)
+    if "," in name:
+        source = source[1:-1]
+    if not note:
+        return Line(name, source)
+    if len(f"{name} = {source}  # {note}") <= COLUMNS:
+        return Line(name, source, f"  # {note}")
+    # After a longer line a comment makes black break the value, even one that fits.
+    return Line(name, source, above=f"# {note}\n")
+
+
+def extra_level(level: int, inputs: int, outputs: int) -> Line:
+    """The layer that makes a level above what a backbone's family has."""
+    conv = f"nn.Conv2d({inputs}, {outputs}, 3, stride=2, padding=1, bias=False)"
+    rest = f"nn.BatchNorm2d({outputs}), nn.ReLU(inplace=True)"
+    return Line(f"down{level}", f"nn.Sequential({conv}, {rest})")
+
+
+def mapping(items: Iterable[tuple[str, str]]) -> str:
+    """A dictionary from literal keys to expressions."""
+    return "{" + ", ".join(f"{literal(key)}: {value}" for key, value in items) + "}"
+
+
+def literal(value: Any) -> str:
+    """A value as Python source: repr, but 1e-5 for 1e-05, and lists as tuples.
+
+    Raises TypeError for what has no literal, so that no object's repr is ever emitted.
+    """
+    if isinstance(value, (tuple, list)):
+        inner = ", ".join(literal(item) for item in value)
+        comma = "," if len(value) == 1 else ""
+        return f"({inner}{comma})"
+    if isinstance(value, dict):
+        return mapping((key, literal(item)) for key, item in value.items())
+    if isinstance(value, float):
+        return repr(value).replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    if value is None or isinstance(value, (str, bool, int)):
+        return repr(value)
+    raise TypeError(f"no literal for {type(value).__name__}")
+
+
+# ---- Maps: their names, shapes and types ----
+
+
+def span(levels: tuple[int, ...]) -> str:
+    """Levels in words of a comment: 3..5, or 5."""
+    return f"{levels[0]}..{levels[-1]}" if len(levels) > 1 else str(levels[0])
+
+
+def named_span(levels: tuple[int, ...]) -> str:
+    """Levels in words of a sentence: levels 3..5, or level 5."""
+    return f"level{'s' * (len(levels) > 1)} {span(levels)}"
+
+
+def shape(channels: int | str, level: int) -> str:
+    return f"(B, {channels}, H/{2**level}, W/{2**level})"
+
+
+def star(names: tuple[str, ...]) -> str:
+    """What unpacks several maps into arguments, and leaves a single one alone."""
+    return "*" if len(names) > 1 else ""
+
+
+def maps_type(names: tuple[str, ...]) -> str:
+    if len(names) == 1:
+        return "Tensor"
+    if len(names) > 3:
+        return "tuple[Tensor, ...]"
+    return f"tuple[{', '.join(['Tensor'] * len(names))}]"
