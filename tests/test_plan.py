@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from jinja2 import UndefinedError
 
 from specc.build import analyse
-from specc.emit.imports import UnknownName, with_imports
+from specc.emit.imports import TakenName, UnknownName, with_imports
 from specc.emit.render import environment, render
 from specc.graph.cost import summarize
 from specc.plan.page import plan
@@ -147,7 +147,7 @@ def test_imports_are_those_that_the_code_uses_in_groups():
         "y = [math for math in range(3)]",
         "try:\n    len([])\nexcept ValueError as io:\n    print(io)",
         "with open(__file__) as json:\n    json.read()",
-        "class Path:\n    pass\n\n\nPath()",
+        "def f():\n    class Path:\n        pass\n\n    return Path()",
         "(lambda time: time)(1)",
         "value = 1\nvalue.math.torch = 2",
     ],
@@ -168,6 +168,18 @@ def test_a_name_comes_from_the_module_that_defines_it_first():
 def test_a_name_that_nothing_defines_is_our_fault():
     with pytest.raises(UnknownName, match="new.py: nothing defines alpha, beta"):
         with_imports("new.py", '"""A module."""\nprint(beta, alpha)\n', {})
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["class Counter:\n    pass", "def tqdm(x):\n    return x", "np, other = 1, 2"],
+)
+def test_a_name_of_a_library_cannot_be_defined(code):
+    """A model class `Counter` would stand in for that of collections wherever a later
+    module counts."""
+    name = {"class": "Counter", "def": "tqdm", "np,": "np"}[code.split()[0]]
+    with pytest.raises(TakenName, match=f"new.py: defines {name}, which"):
+        with_imports("new.py", f'"""A module."""\n{code}\n', {})
 
 
 # ---- the texts ----

@@ -63,18 +63,33 @@ _OTHERS = {
 _FILE_NAMES = {"__file__", "__doc__", "__name__"}
 
 
+KNOWN = frozenset(_STANDARD) | frozenset(_OTHERS)  # names of libraries
+
+
 class UnknownName(Exception):
     """A template uses a name that nothing defines: specc's own fault."""
 
 
+class TakenName(Exception):
+    """A module defines a name that is a library's: specc's own fault. Of two imports of
+    one name the second would win, in silence, in each module that uses both."""
+
+
 def with_imports(path: str, text: str, earlier: dict[str, str]) -> str:
     """The module with its imports after its docstring; ``earlier`` are those emitted
-    before it, whose top-level names it may use. Raises UnknownName, SyntaxError."""
+    before it, whose top-level names it may use. Raises UnknownName, TakenName,
+    SyntaxError."""
     tree = ast.parse(text, path)
+    taken = KNOWN.intersection(_top_level(text))
+    if taken:
+        names = ", ".join(sorted(taken))
+        raise TakenName(
+            f"{path}: defines {names}, which the imports know as a library's"
+        )
     wanted = _used(tree) - _bound(tree) - set(dir(builtins)) - _FILE_NAMES
     own = _exports(earlier)
     groups = [_lines(wanted, _STANDARD), _lines(wanted, _OTHERS), _lines(wanted, own)]
-    unknown = wanted - _STANDARD.keys() - _OTHERS.keys() - own.keys()
+    unknown = wanted - KNOWN - own.keys()
     if unknown:
         raise UnknownName(f"{path}: nothing defines {', '.join(sorted(unknown))}")
     block = "\n\n".join("\n".join(lines) for lines in groups if lines)
