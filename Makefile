@@ -25,7 +25,7 @@ goldens: $(READY)
 
 check: $(READY)
 	$(BIN)/python -m pyflakes compiler tests benchmarks generated
-	$(BIN)/python -m black --check --quiet compiler tests benchmarks
+	$(BIN)/python -m black --check --quiet compiler tests benchmarks templates
 	$(BIN)/python -m specc.cli build --check --strict generated/*/job.json
 
 clean:

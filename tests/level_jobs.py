@@ -1,6 +1,10 @@
 """Short ways to write the jobs whose level graphs are tested."""
 
 from specc import job as jobs
+from specc.heads.multiclass_classification import MulticlassClassification
+from specc.heads.object_detection import ObjectDetection
+from specc.necks.bifpn import BiFPN
+from specc.necks.fpn import FPN
 
 
 def make_job(
@@ -20,22 +24,22 @@ def make_job(
 
 
 def fpn(bottom, top, extra_levels_from="neck"):
-    return jobs.FPN("fpn", bottom, top, 32, extra_levels_from)
+    return FPN("fpn", bottom, top, 32, extra_levels_from)
 
 
 def bifpn(bottom, top, layers=3, channels=32):
-    return jobs.BiFPN("bifpn", bottom, top, channels, layers)
+    return BiFPN("bifpn", bottom, top, channels, layers)
 
 
 def classifier(level, name="kind"):
     names = ("a", "b", "c")
-    return jobs.MulticlassClassification(
+    return MulticlassClassification(
         name, "multiclass_classification", 1.0, None, names, False, level, 0.0
     )
 
 
 def detector(bottom, top, name="cells", layers=2, max_detections=5):
-    return jobs.ObjectDetection(
+    return ObjectDetection(
         name=name,
         task="object_detection",
         loss_weight=1.0,

@@ -18,8 +18,8 @@ from specc.build import analyse
 from specc.diagnostics import Diagnostic, JobError
 from specc.emit.render import render
 from specc.folder.record import CONTRACT
+from specc.heads import TASKS
 from specc.plan.page import plan
-from specc.tasks import TASKS
 
 SECONDS = 60  # of processor time for a whole contract
 QUICK = ("blood-cells",)

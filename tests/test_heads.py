@@ -13,8 +13,8 @@ from head_jobs import LEARNABLE, QUICK, head_of
 from runs import PATIENCE, assert_equal_runs, command, make, one_core, rows, run, train
 from torchrun import torchrun
 
+from specc.heads import TASKS
 from specc.shapes.dataset import draw_dataset
-from specc.tasks import TASKS
 
 pytestmark = pytest.mark.slow
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import re
 import tokenize
+from collections import defaultdict
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,16 +25,22 @@ from mixtures import (
     rendered_job,
 )
 from pyflakes.api import check as pyflakes
+from pyflakes.checker import Checker
 from pyflakes.reporter import Reporter
 
 from specc import resources
-from specc.build import Compiled, compile_job
+from specc.build import Compiled, analyse, compile_job
 from specc.commands import probe, verify
 from specc.emit.format import MODE
-from specc.emit.render import environment
+from specc.emit.imports import KNOWN
+from specc.emit.names import defined
+from specc.emit.parts import Part
+from specc.emit.render import MODULES, environment, parts_for
+from specc.plan.page import plan
+from specc.resources import CONTRACT
 from specc.source import COLUMNS
 
-TEMPLATES = resources.names("templates")
+TEMPLATES = [x for x in resources.names("templates") if x.endswith(".jinja")]
 
 
 # ---- Checks of one job's code ----
@@ -184,3 +192,51 @@ def test_mixtures_with_a_model_of_timm_are_well_formatted(number):
 @pytest.mark.slow
 def test_every_template_is_used_by_some_job(mixtures, of_timm):
     assert set(TEMPLATES) - mixtures[1] - of_timm[1] == set()
+
+
+# ---- The parts of heads ----
+
+
+@pytest.fixture(scope="module")
+def parts() -> list[Part]:
+    """All that there are, as one job has them."""
+    job, graph, _ = analyse(json.dumps(job_of(QUICK[0])).encode())
+    return list(parts_for((*MODULES, CONTRACT), plan(job, graph, tests=True).context()))
+
+
+@needs_timm
+@pytest.mark.slow
+def test_every_part_is_emitted_by_some_job(mixtures, of_timm, parts):
+    emitted = names_in([*mixtures[0], *of_timm[0]])
+    unused = [x.place for x in parts if not emitted[x.module].issuperset(x.defines)]
+    assert unused == []
+
+
+@pytest.mark.slow
+def test_a_part_uses_names_that_something_defines(mixtures, parts):
+    """Libraries, parts, pages and the constants of jobs."""
+    known = KNOWN.union(*names_in(mixtures[0]).values())
+    unknown = [f"{x.place}: {name}" for x in parts for name in x.uses - known]
+    assert unknown == []
+
+
+@pytest.mark.slow
+def test_parts_are_clean_code(mixtures):
+    """With the names of libraries, parts, pages and constants counted as known."""
+    known, found = KNOWN.union(*names_in(mixtures[0]).values()), []
+    for file in resources.names("templates/heads"):
+        if file.endswith(".py"):
+            tree = ast.parse(resources.read_text(f"templates/heads/{file}"))
+            messages = Checker(tree, filename=file, builtins=known).messages
+            found += map(str, messages)
+    assert found == []
+
+
+def names_in(made: list[Compiled]) -> dict[str, set[str]]:
+    """The names that emitted modules define, by module."""
+    found = defaultdict(set)
+    for compiled in made:
+        for path, text in compiled.files.items():
+            if path.endswith(".py"):
+                found[path].update(defined(text))
+    return found

@@ -13,8 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from specc.build import analyse
 from specc.emit.format import format_files
-from specc.emit.imports import with_imports
-from specc.emit.render import environment
+from specc.emit.render import render
 from specc.graph.cost import summarize
 from specc.graph.levels import prune
 from specc.plan.page import plan
@@ -60,10 +59,7 @@ class Emitted:
         self.graph = prune(graph)
         self.summary = summarize(resolved, graph)
         page = plan(resolved, graph)
-        template = environment().get_template("model.py.jinja")
-        constants = page.constants["model.py"]
-        text = template.render(page.context(), constants=constants)
-        self.text = with_imports("model.py", text, {})
+        self.text = render(page)["model.py"]
         self.module = types.ModuleType("emitted_neck_model")
         sys.modules[self.module.__name__] = self.module  # typing looks for it there
         exec(self.text, self.module.__dict__)

@@ -6,18 +6,14 @@ import time
 
 import pytest
 
+from specc.build import analyse
 from specc.diagnostics import JobError
-from specc.job import (
-    FPN,
-    Augmentation,
-    BiFPN,
-    Initialization,
-    MulticlassClassification,
-    ObjectDetection,
-    Optimizer,
-    Scheduler,
-)
+from specc.heads.multiclass_classification import MulticlassClassification
+from specc.heads.object_detection import ObjectDetection
+from specc.job import Augmentation, Initialization, Optimizer, Scheduler
 from specc.language.load import load
+from specc.necks.bifpn import BiFPN
+from specc.necks.fpn import FPN
 from specc.plan.resolved import as_job
 from specc.resolve import resolve
 
@@ -40,7 +36,7 @@ def resolved(value):
 
 def findings(value):
     with pytest.raises(JobError) as caught:
-        resolved(value)
+        analyse(json.dumps(value).encode())
     return [(one.code, one.pointer) for one in caught.value.diagnostics]
 
 

@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass
 import networkx as nx
 
 from specc.checks.levels import check
+from specc.checks.values import inconsistencies
 from specc.diagnostics import Diagnostic, JobError
 from specc.graph.cost import Summary, summarize
 from specc.graph.levels import build_graph
 from specc.job import Job
-from specc.language.load import load
+from specc.language.load import Source, load
 from specc.resolve import resolve
 
 _POOL_FROM = 4  # jobs; for fewer, a second process costs more than it saves
@@ -39,10 +40,10 @@ def analyse(data: bytes) -> tuple[Job, nx.DiGraph, list[Diagnostic]]:
     """
     source = load(data)
     job = resolve(source)
+    if findings := inconsistencies(job, source.value):
+        raise JobError(_in_order(findings, source))
     graph = build_graph(job)
-    findings = check(job, graph)
-    findings.sort(key=lambda finding: source.locate(finding.path)[:2])
-    return job, graph, findings
+    return job, graph, _in_order(check(job, graph), source)
 
 
 def compile_job(data: bytes, tests: bool = False) -> Compiled:
@@ -79,6 +80,10 @@ def compile_many(
     chunk = max(1, min(8, len(jobs) // (2 * workers)))
     with ProcessPoolExecutor(workers, initializer=_ignore_interrupt) as pool:
         yield from pool.map(_attempt, jobs, tests, chunksize=chunk)
+
+
+def _in_order(findings: list[Diagnostic], source: Source) -> list[Diagnostic]:
+    return sorted(findings, key=lambda finding: source.locate(finding.path)[:2])
 
 
 def as_values(job: Job) -> dict:

@@ -8,77 +8,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from specc.checks.values import inconsistencies
 from specc.diagnostics import JobError
+from specc.heads import TASKS
 from specc.job import (
-    FPN,
-    AnomalyDetection,
     Augmentation,
-    Autoencoding,
-    AutoregressiveTextRecognition,
     Backbone,
-    BiFPN,
     Data,
-    DepthEstimation,
     Head,
     HeadData,
     Initialization,
-    InstanceSegmentation,
     Job,
-    KeypointDetection,
-    MetricLearning,
-    MulticlassClassification,
-    MultilabelClassification,
     Neck,
-    ObjectDetection,
     Optimizer,
-    PanopticSegmentation,
-    QuadrilateralDetection,
-    Regression,
-    SceneTextRecognition,
     Scheduler,
-    SemanticSegmentation,
     Slurm,
     Trainer,
-    ViewInvarianceLearning,
 )
 from specc.language.load import Source
 from specc.language.schema import fill, head, metrics_of, part
 from specc.language.validate import validate
-
-HEADS = {
-    "anomaly_detection": AnomalyDetection,
-    "autoencoding": Autoencoding,
-    "autoregressive_text_recognition": AutoregressiveTextRecognition,
-    "depth_estimation": DepthEstimation,
-    "instance_segmentation": InstanceSegmentation,
-    "keypoint_detection": KeypointDetection,
-    "metric_learning": MetricLearning,
-    "multiclass_classification": MulticlassClassification,
-    "multilabel_classification": MultilabelClassification,
-    "object_detection": ObjectDetection,
-    "panoptic_segmentation": PanopticSegmentation,
-    "quadrilateral_detection": QuadrilateralDetection,
-    "regression": Regression,
-    "scene_text_recognition": SceneTextRecognition,
-    "semantic_segmentation": SemanticSegmentation,
-    "view_invariance_learning": ViewInvarianceLearning,
-}
-NECKS = {"fpn": FPN, "bifpn": BiFPN}
+from specc.necks import KINDS
 
 
 def resolve(source: Source) -> Job:
-    """The job with every default. Raises JobError with all findings of the schema, or,
-    where there are none, with all that contradict each other (E301..E311)."""
+    """The job with every default. Raises JobError with all findings of the schema."""
     findings = validate(source)
     if findings:
         raise JobError(findings)
-    job = _job(source.value)
-    findings = inconsistencies(job, source.value)
-    if findings:
-        findings.sort(key=lambda finding: source.locate(finding.path)[:2])
-        raise JobError(findings)
-    return job
+    return _job(source.value)
 
 
 def _job(given: dict) -> Job:
@@ -147,7 +104,7 @@ def _neck(given: dict, model: dict, backbone: Backbone) -> Neck | None:
     if filled["kind"] == "bifpn":
         bottom, top = _make_two(asked, bottom, top)
     levels = {"bottom_level": bottom, "top_level": top}
-    return NECKS[filled["kind"]](**{**filled, **levels})
+    return KINDS[filled["kind"]].neck(**{**filled, **levels})
 
 
 def _make_two(given: dict, bottom: int, top: int) -> tuple[int, int]:
@@ -222,7 +179,7 @@ def _head(
         derived["things"] = derived["categories"]
     if filled.get("colors", ()) is None:
         derived["colors"] = tuple(map(_color, range(len(filled["categories"]))))
-    return HEADS[filled["task"]](**{**filled, **derived})
+    return TASKS[filled["task"]].head(**{**filled, **derived})
 
 
 def _color(index: int) -> tuple[int, int, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+CONTRACT = "test_contract.py"  # emitted where it was asked for, and then kept
 _HOMES = (PACKAGE / "data", PACKAGE, PACKAGE.parent.parent)
 
 

@@ -184,6 +184,13 @@ def centers(level: Tensor, stride: int) -> Tensor:
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), 2).flatten(0, 1)
 
 
+def in_boxes(offsets: Tensor, boxes: Tensor) -> Tensor:
+    """Points (..., K, 2) in pixels, from offsets in the sides of boxes (..., 4), which
+    count from the middle of each."""
+    left_top, right_bottom = boxes[..., None, :].chunk(2, -1)
+    return (left_top + right_bottom) / 2 + offsets * (right_bottom - left_top)
+
+
 # ---- Quadrilateral head: four corners in the hull of each object ----
 
 
@@ -208,13 +215,6 @@ class QuadrilateralHead(nn.Module):
         towers = [self.detector.box_tower(level) for level in levels]
         corners = rows([self.corners(x) for x in towers]).unflatten(2, (4, 2))
         return QuadrilateralPredictions(self.detector(*levels, towers=towers), corners)
-
-
-def in_boxes(offsets: Tensor, boxes: Tensor) -> Tensor:
-    """Points (..., K, 2) in pixels, from offsets in the sides of boxes (..., 4), which
-    count from the middle of each."""
-    left_top, right_bottom = boxes[..., None, :].chunk(2, -1)
-    return (left_top + right_bottom) / 2 + offsets * (right_bottom - left_top)
 
 
 # ---- Model ----
@@ -307,37 +307,6 @@ def assign(
     return owner, (alignment * scale).amax(1)
 
 
-def quadrilateral_loss(
-    predictions: QuadrilateralPredictions,
-    targets: dict[str, Tensor],
-    corner_weight: float,
-) -> dict[str, Tensor]:
-    """The detector's terms and "corners"; all are per object.
-
-    `targets` hold, beside what `assign` needs, "corners" (B, G, 4, 2).
-    """
-    objects, boxes = predictions.objects, predictions.objects.boxes()
-    owner, scores = assign(objects, boxes.detach(), targets)
-    terms = object_terms(objects, boxes, owner, scores, targets)
-    image, cell = (owner >= 0).nonzero(as_tuple=True)
-    number, weight = owner[image, cell], scores[image, cell]
-
-    # In the cell's own box, as at inference, but without pulling at it.
-    found = in_boxes(predictions.corners[image, cell], boxes[image, cell].detach())
-    wanted, hulls = targets["corners"], targets["boxes"]
-    errors = point_errors(found, wanted[image, number], hulls[image, number])
-    errors = (errors.mean(1) * weight).sum() / shared_total(scores.sum())
-    return terms | {"corners": corner_weight * errors}
-
-
-def point_errors(found: Tensor, wanted: Tensor, boxes: Tensor) -> Tensor:
-    """How far points (M, K, 2) are off, (M, K), in the longer sides of boxes (M, 4):
-    the sum over x and y, smooth below a fiftieth."""
-    size = (boxes[:, 2:] - boxes[:, :2]).amax(1)[:, None, None]
-    errors = F.smooth_l1_loss(found / size, wanted / size, reduction="none", beta=0.02)
-    return errors.sum(2)
-
-
 def object_terms(
     predictions: Predictions,
     boxes: Tensor,
@@ -379,6 +348,37 @@ def bin_cross_entropy(bins: Tensor, distances: Tensor) -> Tensor:
     return -((1 - share) * log_p[..., 0] + share * log_p[..., 1]).mean(1)
 
 
+def point_errors(found: Tensor, wanted: Tensor, boxes: Tensor) -> Tensor:
+    """How far points (M, K, 2) are off, (M, K), in the longer sides of boxes (M, 4):
+    the sum over x and y, smooth below a fiftieth."""
+    size = (boxes[:, 2:] - boxes[:, :2]).amax(1)[:, None, None]
+    errors = F.smooth_l1_loss(found / size, wanted / size, reduction="none", beta=0.02)
+    return errors.sum(2)
+
+
+def quadrilateral_loss(
+    predictions: QuadrilateralPredictions,
+    targets: dict[str, Tensor],
+    corner_weight: float,
+) -> dict[str, Tensor]:
+    """The detector's terms and "corners"; all are per object.
+
+    `targets` hold, beside what `assign` needs, "corners" (B, G, 4, 2).
+    """
+    objects, boxes = predictions.objects, predictions.objects.boxes()
+    owner, scores = assign(objects, boxes.detach(), targets)
+    terms = object_terms(objects, boxes, owner, scores, targets)
+    image, cell = (owner >= 0).nonzero(as_tuple=True)
+    number, weight = owner[image, cell], scores[image, cell]
+
+    # In the cell's own box, as at inference, but without pulling at it.
+    found = in_boxes(predictions.corners[image, cell], boxes[image, cell].detach())
+    wanted, hulls = targets["corners"], targets["boxes"]
+    errors = point_errors(found, wanted[image, number], hulls[image, number])
+    errors = (errors.mean(1) * weight).sum() / shared_total(scores.sum())
+    return terms | {"corners": corner_weight * errors}
+
+
 def shared_total(total: Tensor) -> Tensor:
     """What a loss is divided by; where the gradients of several processes are averaged,
     their average is then the gradient of one process with all their images."""
@@ -395,22 +395,6 @@ def loss_terms(outputs: QuadrilateralPredictions, targets: dict) -> dict[str, Te
 
 
 # ---- Inference ----
-
-
-def decode_quadrilaterals(
-    predictions: QuadrilateralPredictions, min_score: float, max_iou: float, limit: int
-) -> dict[str, Tensor]:
-    """The quadrilaterals of each image, the best first.
-
-    Returns "quadrilaterals" (B, limit, 4, 2) in pixels, the "boxes" (B, limit, 4) in
-    which they were found, "scores" and "classes" (B, limit), and "count" (B,): rows
-    from there on are zero.
-    """
-    found = decode_objects(predictions.objects, min_score, max_iou, limit)
-    cells = found.pop("cells")[..., None, None]
-    real = (found["scores"] > 0)[..., None, None]
-    corners = predictions.corners.take_along_dim(cells, 1)
-    return {"quadrilaterals": in_boxes(corners, found["boxes"]) * real} | found
 
 
 def decode_objects(
@@ -457,6 +441,22 @@ def suppress(boxes: Tensor, classes: Tensor, max_iou: float) -> Tensor:
     for _ in range(ROUNDS):
         keep = ~(rivals & keep[:, None]).any(2)
     return keep
+
+
+def decode_quadrilaterals(
+    predictions: QuadrilateralPredictions, min_score: float, max_iou: float, limit: int
+) -> dict[str, Tensor]:
+    """The quadrilaterals of each image, the best first.
+
+    Returns "quadrilaterals" (B, limit, 4, 2) in pixels, the "boxes" (B, limit, 4) in
+    which they were found, "scores" and "classes" (B, limit), and "count" (B,): rows
+    from there on are zero.
+    """
+    found = decode_objects(predictions.objects, min_score, max_iou, limit)
+    cells = found.pop("cells")[..., None, None]
+    real = (found["scores"] > 0)[..., None, None]
+    corners = predictions.corners.take_along_dim(cells, 1)
+    return {"quadrilaterals": in_boxes(corners, found["boxes"]) * real} | found
 
 
 def decode(outputs: QuadrilateralPredictions) -> dict[str, dict[str, Tensor]]:

@@ -143,6 +143,12 @@ def warp(
     return canvas
 
 
+def resized_map(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A map at another size: the nearest value of each pixel."""
+    size = (width, height)
+    return cv2.resize(values, size, interpolation=cv2.INTER_NEAREST_EXACT)
+
+
 def read_depth(path: Path, nearest: float, farthest: float) -> np.ndarray:
     """The depth of each pixel, (h, w) float32, -1 where unknown.
 
@@ -155,12 +161,6 @@ def read_depth(path: Path, nearest: float, farthest: float) -> np.ndarray:
     share = (codes.astype(np.float32) - 1) / (limit - 1)  # of the way to the nearest
     depth = farthest - share * (farthest - nearest)
     return np.where(codes > 0, depth, -1).astype(np.float32)
-
-
-def resized_map(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A map at another size: the nearest value of each pixel."""
-    size = (width, height)
-    return cv2.resize(values, size, interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 # ---- Batches ----

@@ -160,6 +160,44 @@ def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) 
     return annotations_of(path, entry)
 
 
+def read_class_maps(
+    folder: Path, task: str, names: tuple[str, ...], colors: tuple
+) -> dict[str, Path]:
+    """Maps by image, once the dataset's categories and colors are known to be the
+    job's."""
+    path, entry = described(folder, task, "categories", names)
+    theirs, wrong = entry.get("colors"), []
+    if not isinstance(theirs, dict):
+        raise SystemExit(f"{path}: `colors` does not map categories to colors")
+    theirs = {str(name): color for name, color in theirs.items()}
+    for name, color in zip(names, colors):
+        if theirs.get(name) != list(color):
+            wrong.append(f"{name}: {theirs.get(name)}, in the job {list(color)}")
+    if wrong:
+        lines = "".join(f"\n  {line}" for line in wrong)
+        raise SystemExit(f"{path}: the colors differ from the job's{lines}")
+    return maps_of(folder, path, entry)
+
+
+def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
+    """The map of each image, which has its stem, in the folder that the entry names.
+
+    A map without an image is there too: it is named among the problems.
+    """
+    try:
+        maps = below(folder, entry.get("annotations"))
+        files = {file.stem: file for file in listed_images(maps)}
+        images = {file.name: file.stem for file in listed_images(folder / "images")}
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"{path}: annotations: {error}") from None
+    alone = {files[stem].name: files[stem] for stem in files.keys() - images.values()}
+    return alone | {k: files[stem] for k, stem in images.items() if stem in files}
+
+
+def listed_images(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+
+
 def described(
     folder: Path, task: str, key: str, names: tuple[str, ...]
 ) -> tuple[Path, dict]:
@@ -235,44 +273,6 @@ def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
             parts = itertools.chain.from_iterable(parts)
         known[node] = 1 + sum(count_values(part, known) for part in parts)
     return known[node]
-
-
-def read_class_maps(
-    folder: Path, task: str, names: tuple[str, ...], colors: tuple
-) -> dict[str, Path]:
-    """Maps by image, once the dataset's categories and colors are known to be the
-    job's."""
-    path, entry = described(folder, task, "categories", names)
-    theirs, wrong = entry.get("colors"), []
-    if not isinstance(theirs, dict):
-        raise SystemExit(f"{path}: `colors` does not map categories to colors")
-    theirs = {str(name): color for name, color in theirs.items()}
-    for name, color in zip(names, colors):
-        if theirs.get(name) != list(color):
-            wrong.append(f"{name}: {theirs.get(name)}, in the job {list(color)}")
-    if wrong:
-        lines = "".join(f"\n  {line}" for line in wrong)
-        raise SystemExit(f"{path}: the colors differ from the job's{lines}")
-    return maps_of(folder, path, entry)
-
-
-def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
-    """The map of each image, which has its stem, in the folder that the entry names.
-
-    A map without an image is there too: it is named among the problems.
-    """
-    try:
-        maps = below(folder, entry.get("annotations"))
-        files = {file.stem: file for file in listed_images(maps)}
-        images = {file.name: file.stem for file in listed_images(folder / "images")}
-    except (ValueError, OSError) as error:
-        raise SystemExit(f"{path}: annotations: {error}") from None
-    alone = {files[stem].name: files[stem] for stem in files.keys() - images.values()}
-    return alone | {k: files[stem] for k, stem in images.items() if stem in files}
-
-
-def listed_images(folder: Path) -> list[Path]:
-    return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
 
 
 def below(folder: Path, name: object) -> Path:

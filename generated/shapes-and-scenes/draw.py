@@ -62,6 +62,18 @@ def draw_category(image: np.ndarray, item: dict, names: tuple[str, ...]) -> np.n
     return add_line(image, caption(item), color_of(names.index(item["category"])))
 
 
+def add_line(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
+    """Text on a band below the image; small images are enlarged to hold it."""
+    factor = max(1, math.ceil(200 / max(image.shape)))
+    size = (image.shape[1] * factor, image.shape[0] * factor)
+    image = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
+    band = max(20, max(size) // 30)
+    white = {"borderType": cv2.BORDER_CONSTANT, "value": (255, 255, 255)}
+    image = cv2.copyMakeBorder(image, 0, band, 0, 0, **white)
+    write(image, text, (0, image.shape[0]), color)
+    return image
+
+
 def caption(item: dict) -> str:
     return item["category"] + (f" {item['score']:.2f}" if "score" in item else "")
 
@@ -80,18 +92,6 @@ def color_of(index: int) -> tuple[int, int, int]:
     """Neighbouring indices get colors far apart (steps of the golden ratio)."""
     red, green, blue = colorsys.hsv_to_rgb(index * 0.618 % 1, 0.65, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)
-
-
-def add_line(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
-    """Text on a band below the image; small images are enlarged to hold it."""
-    factor = max(1, math.ceil(200 / max(image.shape)))
-    size = (image.shape[1] * factor, image.shape[0] * factor)
-    image = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
-    band = max(20, max(size) // 30)
-    white = {"borderType": cv2.BORDER_CONSTANT, "value": (255, 255, 255)}
-    image = cv2.copyMakeBorder(image, 0, band, 0, 0, **white)
-    write(image, text, (0, image.shape[0]), color)
-    return image
 
 
 # ---- The sheet: labels beside predictions ----

@@ -154,6 +154,11 @@ def some_class_map(
     return save_map(folder, number, table[indices])
 
 
+def some_category(number: int, names: tuple[str, ...]) -> str:
+    """Each in turn."""
+    return names[number % len(names)]
+
+
 def colors_of(name: str) -> list:
     """Those that the job gives to the categories of a head."""
     heads = json.loads((HERE / "resolved.json").read_text("utf-8"))["model"]["heads"]
@@ -165,11 +170,6 @@ def save_map(folder: Path, number: int, pixels: np.ndarray) -> str:
     folder.mkdir(exist_ok=True)
     Image.fromarray(pixels).save(folder / f"{number}.png")
     return f"{number}.png"
-
-
-def some_category(number: int, names: tuple[str, ...]) -> str:
-    """Each in turn."""
-    return names[number % len(names)]
 
 
 # ---- Runs ----

@@ -253,46 +253,6 @@ def image_size(path: Path) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
-def parse_panoptic(
-    path: Path, colors: tuple, things: Sequence[int], height: int, width: int
-) -> Instances:
-    """The segments of an image: of a thing each instance, of stuff each kind."""
-    pages = list(itertools.islice(pages_of(path, height, width, grey=2), 3))
-    if len(pages) != 2:
-        wanted = "categories by color, and numbers of instances in grey"
-        raise ValueError(f"{path}: not 2 pages: {wanted}")
-    kinds, numbers = category_map(path, pages[0], colors), pages[1]
-    if numbers.shape != kinds.shape or not np.issubdtype(numbers.dtype, np.integer):
-        raise ValueError(f"{path}: page 2 is not grey, or not of the size of page 1")
-    counted = np.isin(kinds, things)
-    # A thing without a number is part of a crowd, of which nothing is learned.
-    kinds = np.where(counted & (numbers == 0), -1, kinds)
-    numbers = np.where(counted, numbers, 0).astype(np.int64)
-    codes = scaled(numbers * (len(colors) + 1) + kinds + 1, height, width)
-    masks, classes = [], []
-    for code in np.unique(codes).tolist():
-        kind = code % (len(colors) + 1) - 1
-        if kind >= 0:
-            masks.append(encoded(codes == code))
-            classes.append(kind)
-    return instances_of(masks, classes)
-
-
-def category_map(path: Path, page: np.ndarray, colors: tuple) -> np.ndarray:
-    """The index of each pixel's category by its color, -1 where black."""
-    weights = [1 << 16, 1 << 8, 1]
-    codes, known = page.astype(np.int64) @ weights, [0, *np.array(colors) @ weights]
-    order = np.argsort(known)
-    place = np.searchsorted(known, codes, sorter=order).clip(max=len(colors))
-    index = order[place]
-    unknown = np.array(known)[index] != codes
-    if unknown.any():
-        y, x = np.argwhere(unknown)[0].tolist()
-        color = page[y, x].tolist()
-        raise ValueError(f"{path}: no category has the color {color} at x {x}, y {y}")
-    return index - 1
-
-
 def pages_of(
     path: Path, height: int, width: int, grey: int = 0
 ) -> Iterator[np.ndarray]:
@@ -335,3 +295,43 @@ def instances_of(masks: list[dict], classes: list[int]) -> Instances:
 def encoded(mask: np.ndarray) -> dict:
     """A mask (height, width) as run lengths: a hundred bytes or so."""
     return coco_mask.encode(np.asfortranarray(mask, np.uint8))
+
+
+def parse_panoptic(
+    path: Path, colors: tuple, things: Sequence[int], height: int, width: int
+) -> Instances:
+    """The segments of an image: of a thing each instance, of stuff each kind."""
+    pages = list(itertools.islice(pages_of(path, height, width, grey=2), 3))
+    if len(pages) != 2:
+        wanted = "categories by color, and numbers of instances in grey"
+        raise ValueError(f"{path}: not 2 pages: {wanted}")
+    kinds, numbers = category_map(path, pages[0], colors), pages[1]
+    if numbers.shape != kinds.shape or not np.issubdtype(numbers.dtype, np.integer):
+        raise ValueError(f"{path}: page 2 is not grey, or not of the size of page 1")
+    counted = np.isin(kinds, things)
+    # A thing without a number is part of a crowd, of which nothing is learned.
+    kinds = np.where(counted & (numbers == 0), -1, kinds)
+    numbers = np.where(counted, numbers, 0).astype(np.int64)
+    codes = scaled(numbers * (len(colors) + 1) + kinds + 1, height, width)
+    masks, classes = [], []
+    for code in np.unique(codes).tolist():
+        kind = code % (len(colors) + 1) - 1
+        if kind >= 0:
+            masks.append(encoded(codes == code))
+            classes.append(kind)
+    return instances_of(masks, classes)
+
+
+def category_map(path: Path, page: np.ndarray, colors: tuple) -> np.ndarray:
+    """The index of each pixel's category by its color, -1 where black."""
+    weights = [1 << 16, 1 << 8, 1]
+    codes, known = page.astype(np.int64) @ weights, [0, *np.array(colors) @ weights]
+    order = np.argsort(known)
+    place = np.searchsorted(known, codes, sorter=order).clip(max=len(colors))
+    index = order[place]
+    unknown = np.array(known)[index] != codes
+    if unknown.any():
+        y, x = np.argwhere(unknown)[0].tolist()
+        color = page[y, x].tolist()
+        raise ValueError(f"{path}: no category has the color {color} at x {x}, y {y}")
+    return index - 1

@@ -446,6 +446,47 @@ def assign(
     return owner, (alignment * scale).amax(1)
 
 
+def object_terms(
+    predictions: Predictions,
+    boxes: Tensor,
+    owner: Tensor,
+    scores: Tensor,
+    targets: dict[str, Tensor],
+) -> dict[str, Tensor]:
+    """The terms for the cells' `boxes`, given what `assign` returned."""
+    image, cell = (owner >= 0).nonzero(as_tuple=True)
+    number, weight = owner[image, cell], scores[image, cell]
+    target_boxes = targets["boxes"][image, number]
+    total = shared_total(scores.sum())
+
+    wanted = torch.zeros_like(predictions.logits)
+    wanted[image, cell, targets["classes"][image, number]] = weight
+    class_loss = F.binary_cross_entropy_with_logits(
+        predictions.logits, wanted, reduction="sum"
+    )
+    box_loss = 1 - generalised_iou(boxes[image, cell], target_boxes)
+
+    left_top, right_bottom = target_boxes.chunk(2, 1)
+    points = predictions.points[cell]
+    distances = torch.cat([points - left_top, right_bottom - points], 1)
+    distances = distances / predictions.strides[cell]
+    bins_loss = bin_cross_entropy(predictions.bins[image, cell], distances)
+    return {
+        "class": class_loss / total,
+        "box": 2.5 * (box_loss * weight).sum() / total,
+        "bins": 0.5 * (bins_loss * weight).sum() / total,
+    }
+
+
+def bin_cross_entropy(bins: Tensor, distances: Tensor) -> Tensor:
+    """Cross-entropy with the two bins around each distance: (M,) from (M, 4)."""
+    distances = distances.clamp(0, BINS - 1.01)
+    below = distances.long()
+    share = distances - below
+    log_p = bins.log_softmax(-1).gather(2, torch.stack([below, below + 1], 2))
+    return -((1 - share) * log_p[..., 0] + share * log_p[..., 1]).mean(1)
+
+
 def instance_loss(
     predictions: InstancePredictions, targets: dict[str, Tensor], mask_weight: float
 ) -> dict[str, Tensor]:
@@ -504,47 +545,6 @@ def grid_points(regions: Tensor, side: int) -> Tensor:
     steps = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), 2).flatten(0, 1)
     left_top, right_bottom = regions[:, :, None].chunk(2, -1)
     return left_top + steps * (right_bottom - left_top)
-
-
-def object_terms(
-    predictions: Predictions,
-    boxes: Tensor,
-    owner: Tensor,
-    scores: Tensor,
-    targets: dict[str, Tensor],
-) -> dict[str, Tensor]:
-    """The terms for the cells' `boxes`, given what `assign` returned."""
-    image, cell = (owner >= 0).nonzero(as_tuple=True)
-    number, weight = owner[image, cell], scores[image, cell]
-    target_boxes = targets["boxes"][image, number]
-    total = shared_total(scores.sum())
-
-    wanted = torch.zeros_like(predictions.logits)
-    wanted[image, cell, targets["classes"][image, number]] = weight
-    class_loss = F.binary_cross_entropy_with_logits(
-        predictions.logits, wanted, reduction="sum"
-    )
-    box_loss = 1 - generalised_iou(boxes[image, cell], target_boxes)
-
-    left_top, right_bottom = target_boxes.chunk(2, 1)
-    points = predictions.points[cell]
-    distances = torch.cat([points - left_top, right_bottom - points], 1)
-    distances = distances / predictions.strides[cell]
-    bins_loss = bin_cross_entropy(predictions.bins[image, cell], distances)
-    return {
-        "class": class_loss / total,
-        "box": 2.5 * (box_loss * weight).sum() / total,
-        "bins": 0.5 * (bins_loss * weight).sum() / total,
-    }
-
-
-def bin_cross_entropy(bins: Tensor, distances: Tensor) -> Tensor:
-    """Cross-entropy with the two bins around each distance: (M,) from (M, 4)."""
-    distances = distances.clamp(0, BINS - 1.01)
-    below = distances.long()
-    share = distances - below
-    log_p = bins.log_softmax(-1).gather(2, torch.stack([below, below + 1], 2))
-    return -((1 - share) * log_p[..., 0] + share * log_p[..., 1]).mean(1)
 
 
 def panoptic_loss(
@@ -643,6 +643,33 @@ def decode_instances(
     return found | {"masks": torch.stack(masks)}
 
 
+def whole_masks(
+    logits: Tensor, boxes: Tensor, size: tuple[int, int], cell: Tensor
+) -> Tensor:
+    """Masks (B, M, H, W), as bool, of images of this size, cut off at their boxes
+    (B, M, 4). A cell of the `logits` (B, M, h, w) covers `cell` pixels, x and y."""
+    y, x = (torch.arange(side, device=boxes.device) + 0.5 for side in size)
+    left, top, right, bottom = boxes[..., None].unbind(2)
+    down, across = (y >= top) & (y < bottom), (x >= left) & (x < right)
+    y, x = y / cell[1], x / cell[0]
+    masks = [sampled(one, y, x) > 0 for one in logits.flatten(0, 1)]
+    masks = torch.stack(masks).unflatten(0, logits.shape[:2])
+    return masks & down[..., None] & across[:, :, None]
+
+
+def sampled(maps: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """Maps (..., h, w) read at rows `y` and columns `x`, between their cells linearly:
+    (..., Y, X). Cell i reaches from i to i + 1."""
+    for axis, at in ((-1, x), (-2, y.unsqueeze(-1))):
+        last = maps.shape[axis] - 1
+        at = (at - 0.5).clamp(0, last)
+        below = at.long()
+        above = (below + 1).clamp(max=last)
+        low, high = (maps.index_select(axis, i.flatten()) for i in (below, above))
+        maps = low.lerp(high, at - below)
+    return maps
+
+
 def decode_panoptic(
     predictions: PanopticPredictions, min_score: float, max_iou: float, limit: int
 ) -> dict[str, Tensor]:
@@ -685,33 +712,6 @@ def merge_segments(
     of_things = torch.tensor([*things], device=masks.device)[found["classes"]]
     of_things = F.pad(of_things, (1, 0))
     return torch.where(instances > 0, of_things[instances], categories), instances
-
-
-def whole_masks(
-    logits: Tensor, boxes: Tensor, size: tuple[int, int], cell: Tensor
-) -> Tensor:
-    """Masks (B, M, H, W), as bool, of images of this size, cut off at their boxes
-    (B, M, 4). A cell of the `logits` (B, M, h, w) covers `cell` pixels, x and y."""
-    y, x = (torch.arange(side, device=boxes.device) + 0.5 for side in size)
-    left, top, right, bottom = boxes[..., None].unbind(2)
-    down, across = (y >= top) & (y < bottom), (x >= left) & (x < right)
-    y, x = y / cell[1], x / cell[0]
-    masks = [sampled(one, y, x) > 0 for one in logits.flatten(0, 1)]
-    masks = torch.stack(masks).unflatten(0, logits.shape[:2])
-    return masks & down[..., None] & across[:, :, None]
-
-
-def sampled(maps: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Maps (..., h, w) read at rows `y` and columns `x`, between their cells linearly:
-    (..., Y, X). Cell i reaches from i to i + 1."""
-    for axis, at in ((-1, x), (-2, y.unsqueeze(-1))):
-        last = maps.shape[axis] - 1
-        at = (at - 0.5).clamp(0, last)
-        below = at.long()
-        above = (below + 1).clamp(max=last)
-        low, high = (maps.index_select(axis, i.flatten()) for i in (below, above))
-        maps = low.lerp(high, at - below)
-    return maps
 
 
 def decode(outputs: PanopticPredictions) -> dict[str, dict[str, Tensor]]:

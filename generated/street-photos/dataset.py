@@ -268,6 +268,13 @@ def image_size(path: Path) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
+def parse_category(given: object, names: tuple[str, ...]) -> int:
+    """Index of an image's category; ValueError where the job has none of that name."""
+    if str(given) not in names:
+        raise ValueError(f"not a category of the job: {given!r:.100}")
+    return names.index(str(given))
+
+
 def parse_labels(given: object, names: tuple[str, ...]) -> np.ndarray:
     """Which labels an image has, 0 or 1 each; ValueError names one of no meaning."""
     if not isinstance(given, list):
@@ -278,10 +285,3 @@ def parse_labels(given: object, names: tuple[str, ...]) -> np.ndarray:
             raise ValueError(f"not a label of the job: {name!r:.100}")
         present[names.index(name)] = 1
     return present
-
-
-def parse_category(given: object, names: tuple[str, ...]) -> int:
-    """Index of an image's category; ValueError where the job has none of that name."""
-    if str(given) not in names:
-        raise ValueError(f"not a category of the job: {given!r:.100}")
-    return names.index(str(given))

@@ -206,14 +206,6 @@ class Network(nn.Module):
 # ---- Loss ----
 
 
-def multilabel_loss(logits: Tensor, targets: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Term "label": binary cross-entropy, the mean over images and labels."""
-    loss = F.binary_cross_entropy_with_logits(
-        logits, targets["present"], reduction="none"
-    )
-    return {"label": mean_over_images(loss.mean(1))}
-
-
 def ordinal_loss(
     logits: Tensor, targets: dict[str, Tensor], smoothing: float
 ) -> dict[str, Tensor]:
@@ -224,6 +216,14 @@ def ordinal_loss(
     wanted = (-distance).softmax(1)
     loss = F.cross_entropy(logits, wanted, label_smoothing=smoothing, reduction="none")
     return {"class": mean_over_images(loss)}
+
+
+def multilabel_loss(logits: Tensor, targets: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Term "label": binary cross-entropy, the mean over images and labels."""
+    loss = F.binary_cross_entropy_with_logits(
+        logits, targets["present"], reduction="none"
+    )
+    return {"label": mean_over_images(loss.mean(1))}
 
 
 def mean_over_images(losses: Tensor) -> Tensor:
@@ -267,14 +267,14 @@ def loss_terms(outputs: dict, targets: dict) -> dict[str, Tensor]:
 # ---- Inference ----
 
 
-def decode_labels(logits: Tensor) -> dict[str, Tensor]:
-    """Returns "probabilities" (B, labels), each for itself."""
-    return {"probabilities": logits.sigmoid()}
-
-
 def decode_category(logits: Tensor) -> dict[str, Tensor]:
     """Returns "probabilities" (B, categories) and the likeliest "category" (B,)."""
     return {"probabilities": logits.softmax(1), "category": logits.argmax(1)}
+
+
+def decode_labels(logits: Tensor) -> dict[str, Tensor]:
+    """Returns "probabilities" (B, labels), each for itself."""
+    return {"probabilities": logits.sigmoid()}
 
 
 def decode(outputs: dict) -> dict[str, dict[str, Tensor]]:

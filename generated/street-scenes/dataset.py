@@ -112,24 +112,6 @@ def read_class_maps(
     return maps_of(folder, path, entry)
 
 
-def described(
-    folder: Path, task: str, key: str, names: tuple[str, ...]
-) -> tuple[Path, dict]:
-    """The file of metadata, and its entry for a task with these names."""
-    path, entries = entries_of(folder, task)
-    # Entries of one task differ in their names: the one nearest to the job's is meant.
-    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))
-    compare_names(path, key, names_of(path, entry, key), set(names))
-    return path, entry
-
-
-def names_of(path: Path, entry: dict, key: str) -> set[str]:
-    names = entry.get(key)
-    if not isinstance(names, list):
-        raise SystemExit(f"{path}: `{key}` is not a list of names")
-    return {str(name) for name in names}
-
-
 def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
     """The map of each image, which has its stem, in the folder that the entry names.
 
@@ -147,6 +129,24 @@ def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
 
 def listed_images(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+
+
+def described(
+    folder: Path, task: str, key: str, names: tuple[str, ...]
+) -> tuple[Path, dict]:
+    """The file of metadata, and its entry for a task with these names."""
+    path, entries = entries_of(folder, task)
+    # Entries of one task differ in their names: the one nearest to the job's is meant.
+    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))
+    compare_names(path, key, names_of(path, entry, key), set(names))
+    return path, entry
+
+
+def names_of(path: Path, entry: dict, key: str) -> set[str]:
+    names = entry.get(key)
+    if not isinstance(names, list):
+        raise SystemExit(f"{path}: `{key}` is not a list of names")
+    return {str(name) for name in names}
 
 
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:

@@ -12,11 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
-from specc.backbones.table import Table
+from specc.backbones.table import LEVELS, Table
+from specc.source import Line, extra_level, shape
 
 if TYPE_CHECKING:
+    from specc.graph.cost import Summary
     from specc.scope import Node, Scope
 
 
@@ -167,3 +170,192 @@ BLOCKS = {
     "fused": _fused,
     "plain": _plain,
 }
+
+
+# ---- The plan ----
+
+
+CLASSES = {  # kind of block -> its class
+    "inverted": "InvertedResidual",
+    "separable": "DepthwiseSeparable",
+    "fused": "FusedResidual",
+    "plain": "ConvBlock",
+}
+FUNCTIONS = {
+    "relu": "F.relu",
+    "relu6": "F.relu6",
+    "silu": "F.silu",
+    "hardswish": "F.hardswish",
+    "sigmoid": "torch.sigmoid",
+    "hardsigmoid": "F.hardsigmoid",
+}
+
+
+@dataclass(frozen=True)
+class KindPlan:
+    """One kind of block: what all its blocks share is literal, the rest a parameter."""
+
+    template: str
+    class_name: str
+    parameters: str
+    window: str  # kernel and stride of its convolution in space
+    squeeze: str
+    fields: tuple[Line, ...]  # what `forward` asks for besides the layers
+    activation: str
+    skips: bool  # whether any block adds its input x
+    result: str  # of `forward`, where the layers made y of it
+
+
+def plan(table: Inverted, summary: Summary) -> dict[str, Any]:
+    channels = {x.level: x.backbone for x in summary.levels}
+    emitted = [s for s in table.levels() if s[0] in summary.backbone_levels]
+    used = [block for _, _, blocks in emitted for block in blocks]
+    kinds = {kind: _kind(table, kind, used) for kind in dict.fromkeys(_kinds(used))}
+    extra = [level for level in summary.backbone_levels if level > LEVELS]
+    unused = [f"blocks.{n}" for n in range(len(emitted), len(table.stages))]
+    stem = "x" if emitted and emitted[0][0] == 1 else "c1"
+    return {
+        "template": "backbones/inverted.py.jinja",
+        "class_name": table.class_name,
+        "layers": tuple(extra_level(k, channels[k - 1], channels[k]) for k in extra),
+        "steps": tuple(_steps(emitted, extra, channels)),
+        "modules": _modules(emitted, extra),
+        "first": f"{table.first}.weight",
+        "left_out": tuple(f"{name}." for name in (*unused, *table.classifier)),
+        "family": {
+            "title": table.title,
+            "paper": table.paper,
+            "kinds": tuple(kinds.values()),
+            "convolution": f"backbones/conv{'_same' * table.same}.py.jinja",
+            "squeezes": any(block.squeezed for block in used),
+            "stem": Line(stem, str(table.stem), shape=shape(table.stem, 1)),
+            "activation": FUNCTIONS[table.activation],
+            "squeeze_activation": FUNCTIONS[table.squeeze_activation],
+            "gate": FUNCTIONS[table.gate],
+            "eps": "" if table.eps == 1e-5 else ", eps=1e-3",
+            "stages": tuple(_stages(emitted, used)),
+        },
+    }
+
+
+def _kinds(blocks: list[Block]) -> list[str]:
+    return sorted((block.kind for block in blocks), key=list(CLASSES).index)
+
+
+# ---- Classes: one a kind ----
+
+
+def _kind(table: Inverted, kind: str, used: list[Block]) -> KindPlan:
+    blocks = [block for block in used if block.kind == kind]
+    names = _parameters(blocks)
+    squeezes = any(block.squeezed for block in blocks)
+    window = ["kernel" if "kernel" in names else str(blocks[0].kernel)]
+    window += ["stride"] if "stride" in names else []
+    return KindPlan(
+        template=f"backbones/{kind}_block{'_squeezed' * squeezes}.py.jinja",
+        class_name=CLASSES[kind],
+        parameters=", ".join(names.values()),
+        window=", ".join(window),
+        squeeze=_squeeze(blocks, names),
+        fields=tuple(_fields(blocks, names)),
+        activation="self.act" if "act" in names else FUNCTIONS[blocks[0].activation],
+        skips=any(block.skips for block in blocks),
+        result=(
+            "y.add_(x) if self.skips else y" if _skip_varies(blocks) else "y.add_(x)"
+        ),
+    )
+
+
+def _parameters(blocks: list[Block]) -> dict[str, str]:
+    """Name -> declaration of what differs between blocks, in order."""
+    names = {"inputs": "inputs: int", "width": "width: int", "outputs": "outputs: int"}
+    if blocks[0].kind in ("separable", "plain"):
+        del names["width"]
+    if len({block.kernel for block in blocks}) > 1:
+        names["kernel"] = "kernel: int = 3"
+    if any(block.stride == 2 for block in blocks):
+        names["stride"] = "stride: int = 1"
+    if any(block.squeezed not in (0, block.inputs // 4) for block in blocks):
+        optional = not all(block.squeezed for block in blocks)
+        names["squeezed"] = f"squeezed: int{' = 0' * optional}"
+    if len({block.activation for block in blocks}) > 1:
+        names["act"] = f"act: Callable = {FUNCTIONS[blocks[-1].activation]}"
+    return dict(sorted(names.items(), key=lambda item: "=" in item[1]))
+
+
+def _squeeze(blocks: list[Block], names: dict[str, str]) -> str:
+    channels = "inputs" if blocks[0].kind == "separable" else "width"
+    if "squeezed" not in names:
+        return f"SqueezeExcite({channels}, inputs // 4)"
+    layer = f"SqueezeExcite({channels}, squeezed)"
+    if all(block.squeezed for block in blocks):
+        return layer
+    return f"{layer} if squeezed else nn.Identity()"
+
+
+def _fields(blocks: list[Block], names: dict[str, str]) -> Iterator[Line]:
+    if _skip_varies(blocks):
+        same = "inputs == outputs"
+        yield Line("skips", f"stride == 1 and {same}" if "stride" in names else same)
+    if "act" in names:
+        yield Line("act", "act")
+
+
+def _skip_varies(blocks: list[Block]) -> bool:
+    return len({block.skips for block in blocks}) > 1
+
+
+# ---- The network: its stages and its forward ----
+
+
+def _stages(emitted: list[tuple], used: list[Block]) -> Iterator[Line]:
+    for level, number, blocks in emitted:
+        parts = [
+            _repeated(_construction(block, used), len(list(group)))
+            for block, group in groupby(blocks)
+        ]
+        yield Line(f"{number}: level {level}", f"nn.Sequential({', '.join(parts)})")
+
+
+def _repeated(construction: str, count: int) -> str:
+    if count == 1:
+        return construction
+    return f"*({construction} for _ in range({count}))"
+
+
+def _construction(block: Block, used: list[Block]) -> str:
+    """The block with what its kind has as parameters and it has not as a default."""
+    names = _parameters([other for other in used if other.kind == block.kind])
+    values = {name: getattr(block, name, None) for name in names}
+    arguments = [str(values[k]) for k in ("inputs", "width", "outputs") if k in names]
+    if values.get("kernel", 3) != 3:
+        arguments.append(f"kernel={block.kernel}")
+    if block.stride == 2:
+        arguments.append("stride=2")
+    if values.get("squeezed"):
+        arguments.append(f"squeezed={block.squeezed}")
+    if "act" in names and not names["act"].endswith(FUNCTIONS[block.activation]):
+        arguments.append(f"act={FUNCTIONS[block.activation]}")
+    return f"{CLASSES[block.kind]}({', '.join(arguments)})"
+
+
+def _modules(emitted: list[tuple], extra: list[int]) -> dict[int, list[str]]:
+    """The modules that make each level."""
+    modules = {1: ["conv_stem", "bn1"]}
+    for level, number, _ in emitted:
+        modules.setdefault(level, []).append(f"blocks[{number}]")
+    return modules | {level: [f"down{level}"] for level in extra}
+
+
+def _steps(
+    emitted: list[tuple], extra: list[int], channels: dict[int, int]
+) -> Iterator[Line]:
+    """A line a level: all its stages, from the level below."""
+    for level, stages in groupby(emitted, key=lambda stage: stage[0]):
+        source = f"c{level - 1}" if level > 1 else "x"
+        for _, number, _ in stages:
+            source = f"self.blocks[{number}]({source})"
+        yield Line(f"c{level}", source, shape=shape(channels[level], level))
+    for level in extra:
+        source = f"self.down{level}(c{level - 1})"
+        yield Line(f"c{level}", source, shape=shape(channels[level], level))

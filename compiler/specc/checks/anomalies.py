@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from specc.diagnostics import Diagnostic
+from specc.heads import TASKS
 from specc.job import Job, source_of
 from specc.language.schema import head
 
@@ -19,7 +20,7 @@ def anomalies_are_validated(job: Job, given: dict) -> list[Diagnostic]:
             help="name a set with images of both kinds in /data/validation",
         )
         for index, one in enumerate(job.heads)
-        if one.task == "anomaly_detection" and source_of(job, one).validation is None
+        if TASKS[one.task].on_normal_images and source_of(job, one).validation is None
     ]
 
 

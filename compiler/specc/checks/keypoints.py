@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from specc.diagnostics import Diagnostic, Path
-from specc.job import Job, KeypointDetection
+from specc.heads.keypoint_detection import KeypointDetection
+from specc.job import Job
 from specc.words import clip, did_you_mean
 
 MIRRORING = ("horizontal_flip", "vertical_flip", "transpose")

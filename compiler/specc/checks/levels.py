@@ -25,7 +25,7 @@ from specc.graph.cost import (
     upsampled_level,
 )
 from specc.graph.levels import head_components, inputs_of, levels_of, prune
-from specc.job import Head, Job, Neck, ObjectDetection
+from specc.job import Head, Job, Neck
 from specc.scope import Node
 
 NO_NECK = ' to {"kind": "none"}'  # null would derive one for a head over levels
@@ -247,7 +247,7 @@ def levels_are_used(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
 def detections_have_cells(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]:
     """W202: a detector has as many cells as it may return detections."""
     for index, (component, head) in enumerate(zip(head_components(job), job.heads)):
-        if not isinstance(head, ObjectDetection):
+        if not hasattr(head, "max_detections"):
             continue
         logits = live.graph["outputs"][component]["logits"]
         cells = live.nodes[logits]["shape"][0]

@@ -1,4 +1,4 @@
-"""The rules of the level graph that are about the neck (see check.py)."""
+"""The rules of the level graph that are about the neck (see levels.py)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import networkx as nx
 
 from specc.diagnostics import Diagnostic
-from specc.job import FPN, BiFPN, Job
+from specc.job import Job
+from specc.necks.bifpn import BiFPN
+from specc.necks.fpn import FPN
 
 
 def neck_starts_in_the_backbone(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:

@@ -6,6 +6,7 @@ import re
 import warnings
 
 from specc.diagnostics import Diagnostic
+from specc.heads import TASKS
 from specc.job import Job, source_of
 
 GROUP = ("data", "group")
@@ -61,17 +62,18 @@ def _identities(job: Job) -> list[Diagnostic]:
     findings, note = [], "without a validation set, identities are held out, not images"
     for index, head in enumerate(job.heads):
         source, path = source_of(job, head), ("model", "heads", index)
-        if head.task != "metric_learning" or source.validation is not None:
+        names = TASKS[head.task].splits_by
+        if not names or source.validation is not None:
             continue
         own = path if head.data else ()
         where = "/" + "/".join(map(str, (*own, "data", "validation")))
-        if len(head.identities) < FEWEST:
-            count = len(head.identities)
+        if len(getattr(head, names)) < FEWEST:
+            count = len(getattr(head, names))
             message = (
                 f"head `{head.name}` has {count} identities, a split needs {FEWEST}"
             )
             help = f"name a dataset of other identities in {where}"
-            place = (*path, "identities")
+            place = (*path, names)
             findings.append(Diagnostic("E393", message, place, note=note, help=help))
         help = f"name a validation set in {where}"
         if others := [other.name for other in job.heads if other is not head]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import networkx as nx
 
 from specc.backbones import table_of
-from specc.backbones.opaque import said
+from specc.backbones.timm import said
 from specc.diagnostics import Diagnostic, Path
 from specc.job import Job
 from specc.timm.models import TimmModel, create, is_level, is_timm, reason_of, run

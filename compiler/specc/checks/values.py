@@ -11,6 +11,7 @@ from specc.checks.maps import map_findings
 from specc.checks.panoptic import things_are_categories
 from specc.checks.split import split_findings
 from specc.diagnostics import Diagnostic
+from specc.heads import TASKS
 from specc.job import Job, source_of
 from specc.language.schema import head, metrics_of
 from specc.words import did_you_mean, listed, quoted
@@ -154,7 +155,7 @@ def _views(job: Job, given: dict) -> list[Diagnostic]:
             help='set /data/augmentation to {"scale": 0.7, "color": 0.5}, or so',
         )
         for index, one in enumerate(job.heads)
-        if one.task == "view_invariance_learning"
+        if TASKS[one.task].views
     ]
 
 

@@ -6,21 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from specc.datasets.found import Found
-from specc.heads.conversions import sources_of, way
+from specc.heads import TASKS
+from specc.heads.conversions import of_things_alone, sources_of, way
 from specc.language.schema import head
 
 NAMES = ("categories", "labels", "identities")  # the options that name what is found
-ANNOTATIONS = {  # for a task, in a word
-    "panoptic_segmentation": "segments",
-    "instance_segmentation": "masks",
-    "semantic_segmentation": "maps of categories",
-    "keypoint_detection": "keypoints",
-    "quadrilateral_detection": "quadrilaterals",
-    "object_detection": "boxes",
-    "multiclass_classification": "categories",
-    "multilabel_classification": "labels",
-    "metric_learning": "identities",
-}
 
 
 def formats_to(task: str) -> list[str]:
@@ -50,13 +40,13 @@ def nearest(found: Iterable[Found], task: str) -> list[Found]:
 
 def _has_names(found: Found) -> bool:
     """Whether it tells what its instances are."""
-    return found.task != "keypoint_detection" or bool(found.category)
+    return TASKS[found.task].names in NAMES or bool(found.category)
 
 
 def become(found: Found, task: str) -> Found:
     """The dataset, with the options of a head that learns a task from it."""
     tasks = way(found.task, task, found.format)
-    names = _names(found, objects="instance_segmentation" in tasks[1:])
+    names = _names(found, objects=of_things_alone(tasks))
     known = head(task)["properties"]
     key = next(key for key in NAMES if key in known)
     options = {"name": found.options["name"]} if "name" in found.options else {}
@@ -72,7 +62,7 @@ def become(found: Found, task: str) -> Found:
 def _names(found: Found, objects: bool) -> list[str]:
     """What a head finds; `objects`: of things and stuff the things alone."""
     options = found.options
-    if found.task == "keypoint_detection":
+    if TASKS[found.task].names not in NAMES:
         return [found.category]
     if objects and options.get("things"):
         return options["things"]
@@ -81,5 +71,5 @@ def _names(found: Found, objects: bool) -> list[str]:
 
 def in_words(tasks: tuple[str, ...]) -> str:
     """`masks become boxes, boxes become labels`."""
-    words = [ANNOTATIONS[task] for task in tasks]
+    words = [TASKS[task].annotations for task in tasks]
     return ", ".join(f"{one} become {other}" for one, other in zip(words, words[1:]))

@@ -11,8 +11,8 @@ from specc.datasets.become import become, formats_to, nearest
 from specc.datasets.files import Unreadable, folders_in, require
 from specc.datasets.found import Found
 from specc.diagnostics import fail
+from specc.heads import TASKS
 from specc.language.schema import head
-from specc.tasks import TASKS
 from specc.words import listed
 
 FINDERS = {
@@ -32,10 +32,6 @@ LOOKED_FOR = {
     "folders": "a folder of images for each category, or these in train/ and val/",
 }
 UNLABELLED = "images/, or these in train/ and val/"
-RICHEST = (  # of the tasks of one annotation file, the one that shows most of it
-    *("panoptic_segmentation", "instance_segmentation", "keypoint_detection"),
-    "object_detection",
-)
 SUBFOLDERS = 50  # that are searched where a folder itself holds nothing
 
 
@@ -105,9 +101,9 @@ def natural(searched: Search) -> list[Found]:
     for found in searched.found:
         key = (found.format, found.train, found.labels)
         other = chosen.setdefault(key, found)
-        if found.task in RICHEST and other.task in RICHEST:
-            if RICHEST.index(found.task) < RICHEST.index(other.task):
-                chosen[key] = found
+        rank, known = TASKS[found.task].rank, TASKS[other.task].rank
+        if known and rank > known:
+            chosen[key] = found
     labelled = [f for f in chosen.values() if not TASKS[f.task].unlabelled]
     return labelled or list(chosen.values())[:1]
 

@@ -14,7 +14,7 @@ from specc.datasets.layout import job_text
 from specc.datasets.start import Sizes, measure, name_of, starting_job
 from specc.diagnostics import fail
 from specc.folder import jobfiles
-from specc.tasks import TASKS
+from specc.heads import TASKS
 from specc.words import did_you_mean
 
 SHOWN = 8  # names
@@ -40,7 +40,10 @@ def task_named(given: str) -> str:
     """The name of a task, also if it is written with spaces or dashes."""
     task = given.strip().lower().replace(" ", "_").replace("-", "_")
     if task not in TASKS:
-        guess = did_you_mean(task, list(TASKS)) or f"the tasks are {', '.join(TASKS)}"
+        guess = (
+            did_you_mean(task, list(TASKS))
+            or f"the tasks are {', '.join(sorted(TASKS))}"
+        )
         raise click.BadParameter(f"there is no task `{given}`; {guess}")
     return task
 
@@ -64,8 +67,8 @@ def _say_found(found: Found, job: dict) -> None:
     click.echo(f"{click.style(job['name'], bold=True)}: {title}, format {found.format}")
     _say("training", f"{found.train} ({described(measure(found.images), found)})")
     held_out = "none found: a tenth of the training set is held out, by a seed"
-    if found.validation is None and found.task == "metric_learning":
-        held_out = "none found: a tenth of the identities is held out, by a seed"
+    if found.validation is None and (kept := TASKS[found.task].splits_by):
+        held_out = f"none found: a tenth of the {kept} is held out, by a seed"
     _say("validation", str(found.validation or held_out))
     if found.way:
         _say("annotations", f"{in_words(found.way)}, by `task` in `data`")

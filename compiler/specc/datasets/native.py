@@ -15,15 +15,14 @@ from specc.datasets.files import (
     read_yaml,
 )
 from specc.datasets.found import Found, left_and_right, pair
+from specc.heads import TASKS
 from specc.language.schema import head
-from specc.tasks import TASKS
 
 OPTIONS = (  # of a head that stand in the metadata, by the same names
     *("categories", "labels", "identities", "keypoints", "flip_pairs", "tokens"),
     *("range", "colors", "things", "ordered"),
 )
 NAMELESS = "instance"  # what keypoints belong to: native annotations do not say
-READ_FOR_LENGTH = ("scene_text_recognition", "autoregressive_text_recognition")
 
 
 def find(folder: Path) -> Iterator[Found]:
@@ -36,11 +35,12 @@ def find(folder: Path) -> Iterator[Found]:
         for task in tasks_named(entry):
             labels = str(entry.get("annotations") or "").rstrip("/")
             options = options_of(entry, task, train)
-            longest = _longest(train, validation, entry) if _is_text(task) else 0
+            reads_text = head(task).get("x-reads-text")
+            longest = _longest(train, validation, entry) if reads_text else 0
             where = "native", task, train, validation
             yield Found(*where, options, images, labels, longest, NAMELESS)
-    for task, record in TASKS.items():
-        if record.unlabelled and images:
+    for task in sorted(TASKS):
+        if TASKS[task].unlabelled and images:
             yield Found("native", task, train, validation, {}, images)
 
 
@@ -59,7 +59,7 @@ def tasks_named(entry: dict) -> list[str]:
     title = str(entry.get("task")).replace("_", " ")
     return [
         name
-        for name, task in TASKS.items()
+        for name, task in sorted(TASKS.items())
         if (task.described_as or task.title) == title and not task.unlabelled
     ]
 
@@ -104,10 +104,6 @@ def _is_set(folder: Path) -> bool:
         or (folder / "metadata.json").exists()
         or images_in(folder / "images")
     )
-
-
-def _is_text(task: str) -> bool:
-    return task in READ_FOR_LENGTH
 
 
 def _longest(train: Path, validation: Path | None, entry: dict) -> int:

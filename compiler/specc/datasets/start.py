@@ -15,6 +15,7 @@ from specc.datasets.files import image_size
 from specc.datasets.found import Found
 from specc.diagnostics import JobError, fail
 from specc.graph.cost import Summary, summarize
+from specc.heads import TASKS
 from specc.language.schema import head, part
 
 MEASURED = 400  # images, spread over the set, whose sizes are read
@@ -119,7 +120,7 @@ def _draft(found: Found, name: str) -> dict[str, Any]:
         data["format"] = found.format
     if found.way:
         data["task"] = found.way[0]
-    if found.task == "view_invariance_learning":
+    if TASKS[found.task].views:
         data["augmentation"] = STRONG
     options = dict(found.options)
     named = {"name": options.pop("name")} if "name" in options else {}

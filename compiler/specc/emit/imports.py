@@ -7,9 +7,9 @@ neither defines nor inherits from Python is looked up here, or in the modules be
 from __future__ import annotations
 
 import ast
-import builtins
 from collections import defaultdict
-from functools import lru_cache
+
+from specc.emit.names import defined, used
 
 # Name in the code -> (module, name there or None for the module itself).
 _STANDARD = {
@@ -60,9 +60,6 @@ _OTHERS = {
     "SummaryWriter": ("torch.utils.tensorboard", "SummaryWriter"),
     "tqdm": ("tqdm", "tqdm"),
 }
-_FILE_NAMES = {"__file__", "__doc__", "__name__"}
-
-
 KNOWN = frozenset(_STANDARD) | frozenset(_OTHERS)  # names of libraries
 
 
@@ -80,13 +77,13 @@ def with_imports(path: str, text: str, earlier: dict[str, str]) -> str:
     before it, whose top-level names it may use. Raises UnknownName, TakenName,
     SyntaxError."""
     tree = ast.parse(text, path)
-    taken = KNOWN.intersection(_top_level(text))
+    taken = KNOWN.intersection(defined(text))
     if taken:
         names = ", ".join(sorted(taken))
         raise TakenName(
             f"{path}: defines {names}, which the imports know as a library's"
         )
-    wanted = _used(tree) - _bound(tree) - set(dir(builtins)) - _FILE_NAMES
+    wanted = used(text)
     own = _exports(earlier)
     groups = [_lines(wanted, _STANDARD), _lines(wanted, _OTHERS), _lines(wanted, own)]
     unknown = wanted - KNOWN - own.keys()
@@ -98,67 +95,23 @@ def with_imports(path: str, text: str, earlier: dict[str, str]) -> str:
     return "\n".join([*lines[:after], "", block, "", *lines[after:]]) + "\n"
 
 
-def _used(tree: ast.Module) -> set[str]:
-    return {
-        node.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-    }
-
-
-def _bound(tree: ast.Module) -> set[str]:
-    """Names that the module binds anywhere; it never uses one name for two things."""
-    bound = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            bound.add(node.id)
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            bound.add(node.name)
-        elif isinstance(node, ast.arg):
-            bound.add(node.arg)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            bound.add(node.name)
-    return bound
-
-
 def _exports(modules: dict[str, str]) -> dict[str, tuple[str, str]]:
     """Top-level names of the modules; the first module that defines a name owns it."""
     exports: dict[str, tuple[str, str]] = {}
     for path, text in modules.items():
         module = path.removesuffix(".py")
-        for name in _top_level(text):
+        for name in defined(text):
             exports.setdefault(name, (module, name))
     return exports
-
-
-@lru_cache(maxsize=64)
-def _top_level(text: str) -> tuple[str, ...]:
-    """The names that a module defines: each module after it asks for them."""
-    return tuple(
-        name for statement in ast.parse(text).body for name in _defined(statement)
-    )
-
-
-def _defined(statement: ast.stmt) -> list[str]:
-    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
-        return [statement.name]
-    if isinstance(statement, ast.Assign):
-        return sorted(
-            node.id
-            for target in statement.targets
-            for node in ast.walk(target)
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-        )
-    return []
 
 
 def _lines(wanted: set[str], known: dict[str, tuple[str, str | None]]) -> list[str]:
     """Sorted import lines: modules first, then names by module."""
     modules, names = [], defaultdict(list)
-    for used in wanted & known.keys():
-        module, name = known[used]
+    for one in wanted & known.keys():
+        module, name = known[one]
         if name is None:
-            alias = "" if used == module.split(".")[0] else f" as {used}"
+            alias = "" if one == module.split(".")[0] else f" as {one}"
             modules.append(f"import {module}{alias}")
         else:
             names[module].append(name)

@@ -1,47 +1,99 @@
-"""The plan to text: templates filled in, and the imports that the text turned out to need."""
+"""The plan to text: templates filled in, and the parts and imports that the text turned
+out to need."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateSyntaxError,
+    UndefinedError,
+)
 
 from specc.emit.imports import with_imports
-from specc.folder.record import CONTRACT
+from specc.emit.parts import Part, fail, module_of, parts_of, refuse_tags, with_parts
+from specc.heads import TASK_NAMES
 from specc.plan.contract import ContractPlan
 from specc.plan.page import Plan
-from specc.resources import template_folder
+from specc.resources import CONTRACT, names, read_text, template_folder
 from specc.source import literal
 
 CODE = (
     *("model.py", "cache.py", "dataset.py", "data.py", "evaluate.py"),
     *("draw.py", "checkpoints.py", "train.py", "predict.py"),
 )
+MODULES = ("model.py", "dataset.py", "data.py", "evaluate.py", "draw.py")  # with parts
 TEXTS = ("README.md", "requirements.txt")
 
 
 def render(plan: Plan) -> dict[str, str]:
-    """Text by path. Modules come in an order in which each imports only earlier ones."""
+    """Text by path. Modules come in an order in which each imports only earlier ones.
+
+    Raises PartError, UnknownName, TakenName: specc's own faults.
+    """
     context = plan.context()
+    pages = {
+        path: _filled(path, context, constants=plan.constants.get(path, ()))
+        for path in CODE
+        if path != "cache.py" or context["caches"]
+    }
     code: dict[str, str] = {}
-    for path in CODE:
-        if path == "cache.py" and not context["caches"]:
-            continue
-        constants = plan.constants.get(path, ())
-        template = environment().get_template(f"{path}.jinja")
-        text = template.render(context, constants=constants)
+    for path, text in with_parts(pages, parts_for(MODULES, context)).items():
         code[path] = with_imports(path, text, code)
     if plan.contract:
-        text = environment().get_template(f"{CONTRACT}.jinja").render(context)
+        page = {CONTRACT: _filled(CONTRACT, context)}
+        text = with_parts(page, parts_for((CONTRACT,), context))[CONTRACT]
         code[CONTRACT] = with_imports(CONTRACT, text, {})  # the scripts run apart
     texts = {
-        path: environment().get_template(f"{path}.jinja").render(context)
-        for path in (*TEXTS, *context["further_texts"])
+        path: _filled(path, context) for path in (*TEXTS, *context["further_texts"])
     }
     resolved = json.dumps(plan.resolved, indent=2, ensure_ascii=False)
     files = code | texts | {"resolved.json": f"{resolved}\n"} | _name_files(plan)
     return files | ({"state_dict.json": _state(plan.contract)} if plan.contract else {})
+
+
+def _filled(path: str, context: dict, **more: object) -> str:
+    """A page, or a file of parts, with the plan's values."""
+    return environment().get_template(f"{path}.jinja").render(context, **more)
+
+
+def parts_for(modules: Sequence[str], context: dict) -> Iterator[Part]:
+    """The parts of all homes for these modules, in the order in which they are emitted.
+    Raises PartError."""
+    for file, text in _files():
+        if module_of(file) in modules:
+            if file.endswith(".jinja"):
+                text = _part_filled(file, context)
+            yield from parts_of(file, text)
+
+
+def _part_filled(file: str, context: dict) -> str:
+    try:
+        return _filled(file.removesuffix(".jinja"), context)
+    except TemplateSyntaxError as error:
+        fail(file, error.lineno, f"is no template: {error.message}")
+    except UndefinedError as error:
+        fail(file, 1, f"asks for what the plan lacks: {error.message}")
+
+
+@lru_cache
+def _files() -> tuple[tuple[str, str], ...]:
+    """The files of parts below templates/, and their texts: heads in the order of their
+    registry, then what several of them use."""
+    found = []
+    for home in (*TASK_NAMES, "common"):
+        for name in names(f"templates/heads/{home}"):
+            file = f"heads/{home}/{name}"
+            text = read_text(f"templates/{file}")
+            if not name.endswith(".jinja"):
+                refuse_tags(file, text)
+            found.append((file, text))
+    return tuple(found)
 
 
 def _state(contract: ContractPlan) -> str:

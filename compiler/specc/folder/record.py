@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from specc.diagnostics import fail
+from specc.resources import CONTRACT
 
 FORMAT = 1
 MANIFEST = ".specc/manifest.json"
 PRISTINE = ".specc/pristine/"
-CONTRACT = "test_contract.py"  # emitted where it was asked for, and then kept
 
 # `-text`: with line ends changed by git, the hashes would no longer fit.
 _ATTRIBUTES = b"* linguist-generated -diff -text\n"

@@ -45,14 +45,16 @@ def build_graph(job: Job) -> nx.DiGraph:
 
     if job.neck:
         net = _component(graph, "neck", job.neck.kind)
-        graph.graph["neck"] = necks.BUILDERS[job.neck.kind](net, job.neck, backbone)
+        graph.graph["neck"] = necks.KINDS[job.neck.kind].build(net, job.neck, backbone)
 
     made = {**backbone, **graph.graph["neck"]}
     for component, head in zip(head_components(job), job.heads):
         net = _component(graph, component, head.name)
         read = {level: net.at(level).read(made) for level in heads.levels_read(head)}
         graph.graph["inputs"][component] = read
-        graph.graph["outputs"][component] = heads.BUILDERS[head.task](net, head, read)
+        graph.graph["outputs"][component] = heads.HEADS[head.task].build(
+            net, head, read
+        )
     return graph
 
 

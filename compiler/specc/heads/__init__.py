@@ -1,49 +1,67 @@
-"""The heads: what solves a task, one module a task.
+"""The heads: all that the compiler knows of a head stands in the module of its task.
 
-A builder adds the head's nodes and returns its outputs by name; ``levels`` maps a level
-to the node to read there, and a level that nobody makes to a `missing` node.
+A module has the head's dataclass, `build` (its nodes in the graph), `plan` (its
+expressions in the emitted code), `contract` and `TASK`. What it emits and never varies
+stands in `templates/heads/<task>/`; its language in `schema/heads/<task>.json`.
 """
 
 from __future__ import annotations
 
-from specc.heads import (
-    anomaly_detection,
-    autoencoding,
-    autoregressive_text_recognition,
-    depth_estimation,
-    instance_segmentation,
-    keypoint_detection,
-    metric_learning,
-    multiclass_classification,
-    multilabel_classification,
-    object_detection,
-    panoptic_segmentation,
-    quadrilateral_detection,
-    regression,
-    scene_text_recognition,
-    semantic_segmentation,
-    view_invariance_learning,
-)
-from specc.job import Head
+from collections.abc import Iterable
+from importlib import import_module
+from types import ModuleType
 
-BUILDERS = {  # task in the job -> builder
-    "anomaly_detection": anomaly_detection.build,
-    "autoregressive_text_recognition": autoregressive_text_recognition.build,
-    "autoencoding": autoencoding.build,
-    "depth_estimation": depth_estimation.build,
-    "instance_segmentation": instance_segmentation.build,
-    "keypoint_detection": keypoint_detection.build,
-    "metric_learning": metric_learning.build,
-    "multiclass_classification": multiclass_classification.build,
-    "multilabel_classification": multilabel_classification.build,
-    "object_detection": object_detection.build,
-    "panoptic_segmentation": panoptic_segmentation.build,
-    "quadrilateral_detection": quadrilateral_detection.build,
-    "regression": regression.build,
-    "scene_text_recognition": scene_text_recognition.build,
-    "semantic_segmentation": semantic_segmentation.build,
-    "view_invariance_learning": view_invariance_learning.build,
+from specc.heads.conversions import way_to
+from specc.heads.converted import converted_task
+from specc.heads.task import Task
+from specc.job import Head, Job
+
+# The registry: a row a head. Emitted functions of several heads stand in this order.
+TASK_NAMES = (
+    "object_detection",
+    "instance_segmentation",
+    "panoptic_segmentation",
+    "keypoint_detection",
+    "quadrilateral_detection",
+    "semantic_segmentation",
+    "depth_estimation",
+    "anomaly_detection",
+    "autoencoding",
+    "multiclass_classification",
+    "multilabel_classification",
+    "metric_learning",
+    "view_invariance_learning",
+    "regression",
+    "scene_text_recognition",
+    "autoregressive_text_recognition",
+)
+HEADS: dict[str, ModuleType] = {
+    name: import_module(f"specc.heads.{name}") for name in TASK_NAMES
 }
+TASKS: dict[str, Task] = {name: module.TASK for name, module in HEADS.items()}
+
+
+def task_of(head: Head) -> Task:
+    """The record of a head, as its options and its dataset have it."""
+    task = TASKS[head.task]
+    task = task.variant(head) if task.variant else task
+    way = way_to(head)
+    return converted_task(task, way, head.data.format, TASKS) if way else task
+
+
+def tasks_of(job: Job) -> list[Task]:
+    """The record of each head."""
+    return [task_of(head) for head in job.heads]
+
+
+def names_of(head: Head, task: Task) -> tuple[str, ...]:
+    """The names of what a head finds, in the order of its outputs."""
+    return getattr(head, task.names) if task.names else ()
+
+
+def once(groups: Iterable[Iterable]) -> list:
+    """The members of all groups in order, each once."""
+    return list(dict.fromkeys(item for group in groups for item in group))
 
 
 def levels_read(head: Head) -> range:

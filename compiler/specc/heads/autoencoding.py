@@ -1,13 +1,30 @@
-"""A code of a few numbers a cell, and a decoder that upsamples it to the image again."""
+"""`autoencoding`: a small code of each image, and the image told from it.
+
+A code of a few numbers a cell, and a decoder that upsamples it to the image again.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import gcd
 from typing import TYPE_CHECKING
 
+from specc.heads.contract import HeadContract
+from specc.heads.maps import OWN_PIXELS, SUFFIXES_LINE, saved_path
+from specc.heads.task import BESIDE, HeadCode, HeadExpressions, Task
+from specc.job import Head
+from specc.source import literal
+
 if TYPE_CHECKING:
-    from specc.job import Autoencoding
     from specc.scope import Node, Scope
+
+
+@dataclass(frozen=True)
+class Autoencoding(Head):
+    level: int
+    code_size: int  # numbers a cell
+    channels: int  # of the decoder where it begins
+
 
 LEAST = 16  # channels of the decoder
 
@@ -34,3 +51,51 @@ def build(net: Scope, head: Autoencoding, levels: dict[int, Node]) -> dict[str, 
         "reconstruction": net.at(0).conv("image", x, channels, kernel=3, bias=True),
         "code": code,
     }
+
+
+def plan(head: Autoencoding, code: HeadCode) -> HeadExpressions:
+    sizes = f"{head.code_size}, {literal(widths(head))}, {code.job.data.channels}"
+    seen = "scaled" if code.job.backbone.resize_input else "(height, width)"
+    picture = f'{code.results}["reconstruction"]'
+    own = f"own_size({picture}, {seen}, (height, width))"
+    return HeadExpressions(
+        construction=f"AutoencodingHead({code.width}, {sizes})",
+        loss=f"reconstruction_loss({code.outputs}, {code.targets})",
+        decode=f"decode_reconstruction({code.outputs})",
+        own=f'{{**{code.results}, "reconstruction": {own}}}',
+        annotations="read_images(folder)",
+        parse="None",
+        place="(canvas, warp(np.ones((1, 1), bool), sample, transform, False))",
+        words=f"reconstruction_in_words({code.results}, row, sample, seen)",
+        label_words=code.labels,
+        draw=f"draw_reconstruction(image, {code.words})",
+        saved=f"save_picture({code.words}, {saved_path(code)})",
+        evidence=f"reconstruction_quality(sample, {code.words})",
+        metrics=f"reconstruction_metrics({code.all_found()})",
+        words_example=f'"{head.name}": (height, width, channels), uint8',
+        annotation="",
+        dataset_constants=(SUFFIXES_LINE,),
+    )
+
+
+def contract(head: Autoencoding) -> HeadContract:
+    return HeadContract(found={}, kept=("code",), pictures=("reconstruction",))
+
+
+TASK = Task(
+    title="autoencoding",
+    head=Autoencoding,
+    model_class="Autoencoder",
+    output_type="Reconstruction",
+    returns="`Reconstruction`",
+    plan=plan,
+    own_pixels=OWN_PIXELS,
+    own_note='but "reconstruction" is (B, C, h, w)',
+    label="None",
+    unlabelled=True,
+    readers={"native": ""},
+    moves=True,
+    stack="stack_pictures",
+    drawn=BESIDE,
+    contract=contract,
+)

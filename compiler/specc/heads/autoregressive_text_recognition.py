@@ -1,4 +1,6 @@
-"""A text, token by token: a transformer's decoder reads the tokens so far and attends to
+"""`autoregressive_text_recognition`: a text, token by token.
+
+A text, token by token: a transformer's decoder reads the tokens so far and attends to
 the cells of a level.
 
 "Attention Is All You Need", Vaswani et al. 2017, arXiv:1706.03762; greedy decoding as in
@@ -7,13 +9,26 @@ the cells of a level.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from specc.heads.text_decoder import Reading, cells, decode
+from specc.heads.task import HeadCode, HeadExpressions, Task
+from specc.heads.text import (
+    SHARED,
+    Reading,
+    TextRecognition,
+    cells,
+    decode,
+    plan_text,
+)
 
 if TYPE_CHECKING:
-    from specc.job import AutoregressiveTextRecognition
     from specc.scope import Node, Scope
+
+
+@dataclass(frozen=True)
+class AutoregressiveTextRecognition(TextRecognition):
+    pass
 
 
 def build(
@@ -27,3 +42,17 @@ def build(
     place = here.embedding("places", places, places, head.width)
     x = here.add("told", before, place)
     return {"logits": decode(here, head, x, image, Reading(places, again=True))}
+
+
+def plan(head: AutoregressiveTextRecognition, code: HeadCode) -> HeadExpressions:
+    return plan_text(head, code, "TextDecoder")
+
+
+TASK = Task(
+    title="autoregressive text recognition",
+    head=AutoregressiveTextRecognition,
+    model_class="TextReader",
+    plan=plan,
+    told=True,
+    **SHARED,
+)

@@ -43,6 +43,11 @@ def way(source: str, target: str, form: str = "native") -> tuple[str, ...]:
     return ()
 
 
+def of_things_alone(tasks: tuple[str, ...]) -> bool:
+    """Whether a way leaves stuff out, where its first task tells things from stuff."""
+    return "instance_segmentation" in tasks[1:]
+
+
 def sources_of(target: str) -> list[str]:
     """The tasks whose annotations can become those of a task."""
     tasks = dict.fromkeys(before for before, _ in STEPS)

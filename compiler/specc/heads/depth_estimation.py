@@ -1,15 +1,37 @@
-"""The depth of every pixel: a decoder of several levels, then one number in the cells of
-the lowest."""
+"""`depth_estimation`: how far what every pixel shows is.
+
+The depth of every pixel: a decoder of several levels, then one number in the cells of
+the lowest.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from specc.heads.map_decoder import decode_levels
+from specc.heads.contract import PREDICTED, Annotations, HeadContract
+from specc.heads.maps import (
+    OWN_PIXELS,
+    SUFFIXES_LINE,
+    decode_levels,
+    enlarged,
+    saved_path,
+    stride_constant,
+)
+from specc.heads.task import HeadCode, HeadExpressions, Task
+from specc.job import Head
+from specc.source import constant, literal
 
 if TYPE_CHECKING:
-    from specc.job import DepthEstimation
     from specc.scope import Node, Scope
+
+
+@dataclass(frozen=True)
+class DepthEstimation(Head):
+    range: tuple[float, float]  # nearest, farthest
+    bottom_level: int
+    top_level: int
+    channels: int  # of the decoder
 
 
 def build(
@@ -20,3 +42,70 @@ def build(
     here = net.at(min(levels))
     x = here.conv("share", x, 1, kernel=1, bias=True)
     return {"depth": here.activation("sigmoid", x, "sigmoid")}
+
+
+MODES = ("L", "I;16", "I;16B", "I")
+MODES_LINE = constant("DEPTH_MODES", MODES, "Pillow's, of grey with 8 or 16 bits")
+
+
+def plan(head: DepthEstimation, code: HeadCode) -> HeadExpressions:
+    ends = f"{code.prefix}NEAREST, {code.prefix}FARTHEST"
+    least = f"{code.prefix}FARTHEST / 1000"
+    truth = f"read_depth({code.labels}, {ends})"
+    return HeadExpressions(
+        construction=f"DepthHead({code.widths}, {head.channels}, {ends})",
+        loss=f"depth_loss({code.outputs}, {code.targets}, {least})",
+        blank="np.zeros((HEIGHT, WIDTH), np.float32)",
+        decode=f"decode_depth({code.outputs})",
+        own=f'{{"depth": {enlarged(code, "depth")}.squeeze(1)}}',
+        annotations=f"read_depth_maps(folder, {ends})",
+        parse=f"parse_map({code.given}, height, width, DEPTH_MODES)",
+        place=f"warp({truth}, sample, transform, -1)",
+        words=f"depth_in_words({code.results}, row, {code.prefix}STRIDE, sample, seen)",
+        label_words=f"resized_map({truth}, sample.height, sample.width)",
+        draw=f"draw_depth(image, {code.words}, {ends})",
+        saved=f"save_depth({code.words}, {ends}, {saved_path(code)})",
+        evidence=f"depth_errors({truth}, {code.words}, {least})",
+        metrics=f"depth_metrics({code.all_found()})",
+        words_example=f'"{head.name}": (height, width), in the unit of the range',
+        annotation="grey, 8 or 16 bits: 0 unknown, 1 the farthest, 255 or 65535 nearest",
+        constants=(
+            constant(ends, head.range, "the range of depths"),
+            stride_constant(code),
+        ),
+        dataset_constants=(MODES_LINE, SUFFIXES_LINE),
+    )
+
+
+def contract(head: DepthEstimation) -> HeadContract:
+    return HeadContract(found={"depth": PREDICTED})
+
+
+def annotated(head: DepthEstimation, names: str) -> Annotations:
+    folder = literal(f"{head.name}-maps")
+    limits = f"[{names}NEAREST, {names}FARTHEST]"
+    return Annotations(
+        label=f"some_depth_map(folder / {folder}, number, height, width)",
+        entry={"range": limits, "annotations": folder},
+    )
+
+
+TASK = Task(
+    title="depth estimation",
+    head=DepthEstimation,
+    model_class="DepthEstimator",
+    output_type="Tensor",
+    returns="depth (B, 1, h, w)",
+    plan=plan,
+    own_pixels=OWN_PIXELS,
+    own_note='but "depth" is (B, h, w)',
+    label="Path",
+    metadata=("range: [nearest, farthest]",),
+    in_folder=True,
+    readers={"native": ""},
+    meaning=("range",),
+    moves=True,
+    stack="stack_depth",
+    contract=contract,
+    annotated=annotated,
+)

@@ -1,4 +1,6 @@
-"""Masks: a detector, whose cells also give the weights of a small network each, and the
+"""`instance_segmentation`: masks with boxes and categories.
+
+Masks: a detector, whose cells also give the weights of a small network each, and the
 features of the pixels that these networks look at, at half the stride of the finest level.
 
 "Conditional Convolutions for Instance Segmentation", Tian et al. 2020, arXiv:2003.05664
@@ -6,13 +8,39 @@ features of the pixels that these networks look at, at half the stride of the fi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from specc.heads.object_detection import detector, tower
+from specc.heads.contract import PREDICTED, Annotations, HeadContract, colors_of
+from specc.heads.maps import SUFFIXES_LINE
+from specc.heads.object_detection import (
+    CONSTANTS,
+    DETECTOR_OUTPUTS,
+    DRAWN,
+    detector,
+    strides_constant,
+    tower,
+)
+from specc.heads.task import HeadCode, HeadExpressions, Task
+from specc.job import Head
+from specc.source import Line, constant, literal
 
 if TYPE_CHECKING:
-    from specc.job import InstanceSegmentation
     from specc.scope import Node, Scope
+
+
+@dataclass(frozen=True)
+class InstanceSegmentation(Head):
+    categories: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]  # of the categories in masks
+    bottom_level: int
+    top_level: int
+    layers: int  # 3x3 convolutions in each tower
+    mask_weight: float
+    score_threshold: float
+    iou_threshold: float
+    max_detections: int
+
 
 MASK_CHANNELS = 8  # of the features, and of the hidden layer of a cell's network
 WEIGHTS = (MASK_CHANNELS + 2 + 1) * MASK_CHANNELS + MASK_CHANNELS + 1  # of this network
@@ -50,3 +78,145 @@ def segmenter(
             f"{prefix}features", x, MASK_CHANNELS, kernel=1, bias=True
         ),
     }
+
+
+_CHANNELS = "of what all masks are made of, and of the layer that makes one"
+MASKS = (
+    constant("MASK_CHANNELS", MASK_CHANNELS, _CHANNELS),
+    constant("MASK_CELLS", 128, "of an image, at most, learn a mask"),
+)
+NO_GRIDS = (  # targets of an image without instances
+    "Grids(np.zeros((0, 4), np.float32), np.zeros(0, np.int64),"
+    " np.zeros((0, 4), np.float32), np.zeros((0, GRID, GRID), np.uint8))"
+)
+GRIDS = (
+    constant("GRID", 28, "points along a side of the grid on which a mask is learned"),
+    constant("MARGIN", 0.25, "it reaches beyond the box by this share of the box"),
+)
+
+
+def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
+    names, prefix = code.constant, code.prefix
+    stride, colors = f"{prefix}MASK_STRIDE", f"{prefix}COLORS"
+    thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
+    made = f"{code.width}, {head.layers}, len({names}), {prefix}STRIDES"
+    task = literal(TASK.title)
+    native = code.format == "native"
+    path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
+    given, counted = code.given, "height, width, counts"
+    parsed = {
+        "native": f"parse_pages({given}, {colors}, height, width)",
+        "coco": f"parse_segments({given}, {names}, {counted})",
+        "yolo": f"parse_polygons({given}, {names}, {counted})",
+    }
+    return HeadExpressions(
+        construction=f"InstanceHead({made})",
+        loss=(
+            f"instance_loss({code.outputs}, {code.targets}, {literal(head.mask_weight)})"
+        ),
+        blank=NO_GRIDS,
+        decode=f"decode_instances({code.outputs}, {thresholds}, {head.max_detections})",
+        own=cell_of(code),
+        annotations=f"read_class_maps(folder, {task}, {names}, {colors})",
+        parse=parsed[code.format],
+        place=f"moved_instances({code.labels}, transform)",
+        words=f"instances_in_words({code.results}, row, {names}, {stride}, ratio, limits)",
+        label_words=f"labelled_instances({code.labels}, {names})",
+        draw=f"draw_instances(image, {code.words}, {names})",
+        saved=f"save_masks({code.words}, {names}, {colors}, {path})",
+        metrics=f"instance_metrics({code.all_labels()}, {code.all_found()}, {names})",
+        words_example=f'"{head.name}": [{{category, bbox, mask, score}}, ...]',
+        annotation="a page for each instance, black but for its category's color",
+        constants=(
+            strides_constant(code),
+            masks_constant(stride, code),
+        ),
+        dataset_constants=(
+            constant(colors, head.colors, "of the categories in masks"),
+            *((SUFFIXES_LINE,) if native else ()),
+        ),
+    )
+
+
+def contract(head: InstanceSegmentation) -> HeadContract:
+    most = head.max_detections
+    return HeadContract(
+        found={
+            "boxes": (most, 4),
+            "scores": (most,),
+            "classes": (most,),
+            "count": (),
+            "masks": (most, *PREDICTED),
+        },
+        outputs=DETECTOR_OUTPUTS,
+    )
+
+
+def annotated(head: Head, names: str) -> Annotations:
+    colors, folder = colors_of(head, names), literal(f"{head.name}-masks")
+    colors = f"dict(zip({names}, {colors}))"
+    objects = f"some_objects(number, {names}, height, width)"
+    where = f"folder / {folder}, number, {objects}, {colors}, height, width"
+    return Annotations(
+        label=f"save_masks({where})",
+        listed=objects,
+        polygons=True,
+        entry={"colors": colors, "annotations": folder},
+    )
+
+
+def masks_constant(name: str, code: HeadCode) -> Line:
+    return constant(name, code.strides[0] // 2, "of masks, half the finest level's")
+
+
+def cell_of(code: HeadCode) -> str:
+    """An expression of model.py: the pixels of an image that a cell of masks covers."""
+    stride = f"{code.prefix}MASK_STRIDE"
+    if code.job.backbone.resize_input:
+        return f"{stride} * ratio[:2]"
+    return f"torch.full((2,), {stride}, device=images.device)"
+
+
+TASK = Task(
+    title="instance segmentation",
+    head=InstanceSegmentation,
+    model_class="Segmenter",
+    output_type="InstancePredictions",
+    returns="`InstancePredictions`",
+    plan=plan,
+    names="categories",
+    counted=("category", "categories"),
+    annotations="masks",
+    rank=3,
+    constants=(*CONSTANTS, *MASKS),
+    shared=("points", "strides", "pixels"),
+    cells_wanted=True,
+    own_note='"masks" are (B, limit, h, w) and bool',
+    own_pixels={
+        "resized": "model/instances_resized.py.jinja",
+        "whole": "model/instances_whole.py.jinja",
+    },
+    label="Instances",
+    in_folder=True,
+    metadata=(
+        "categories: [NAME, ...]",
+        "colors: {NAME: [red, green, blue], ...}",
+    ),
+    readers={
+        "native": "",
+        "coco": "instance_from_coco",
+        "yolo": "polygons_in",
+    },
+    map_suffix="tif",
+    folder_note="A single black page is an image without instances.",
+    meaning=("categories",),
+    moves=True,
+    transforms=("boxes",),
+    stack="stack_grids",
+    data_constants=GRIDS,
+    coordinates=True,
+    draw_constants=(DRAWN,),
+    requirements=("faster-coco-eval",),
+    contract=contract,
+    annotated=annotated,
+)

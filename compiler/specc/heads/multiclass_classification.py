@@ -1,12 +1,28 @@
-"""One class an image: global average pooling, then a linear layer."""
+"""`multiclass_classification`: one category an image.
+
+One class an image: global average pooling, then a linear layer.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from specc.heads.contract import FEW, MANY, Annotations, HeadContract
+from specc.heads.task import BELOW, HeadCode, HeadExpressions, Task
+from specc.job import Head
+from specc.source import literal, mapping
+
 if TYPE_CHECKING:
-    from specc.job import MulticlassClassification
     from specc.scope import Node, Scope
+
+
+@dataclass(frozen=True)
+class MulticlassClassification(Head):
+    categories: tuple[str, ...]
+    ordered: bool  # ranks, from low to high
+    level: int
+    label_smoothing: float
 
 
 def build(
@@ -16,3 +32,71 @@ def build(
     here = net.at(head.level)
     x = here.global_pool("pool", levels[head.level])
     return {"logits": here.linear("linear", x, len(head.categories))}
+
+
+def plan(head: MulticlassClassification, code: HeadCode) -> HeadExpressions:
+    names, smoothing = code.constant, literal(head.label_smoothing)
+    loss = "ordinal_loss" if head.ordered else "classification_loss"
+    pair = f"{code.all_labels()}, {code.all_found()}, {names}"
+    metrics = f"classification_metrics({pair})"
+    if head.ordered:
+        metrics += f' | {{"rank_error": rank_error({pair})}}'
+    path = f"args.confusion / {literal(head.name + '.csv')}"
+    return HeadExpressions(
+        construction=f"ClassificationHead({code.width}, len({names}))",
+        loss=f"{loss}({code.outputs}, {code.targets}, {smoothing})",
+        blank="0",
+        decode=f"decode_category({code.outputs})",
+        parse=f"parse_category({code.given}, {names})",
+        words=f"category_in_words({code.results}, row, {names})",
+        label_words=mapping([("category", f"{names}[{code.labels}]")]),
+        draw=f"draw_category(image, {code.words}, {names})",
+        metrics=metrics,
+        table=f"save_confusion({path}, {pair})",
+        words_example=f'"{head.name}": {{category, score, top5}}',
+        annotation="NAME",
+    )
+
+
+def variant(head: MulticlassClassification) -> Task:
+    return ORDINAL if head.ordered else TASK
+
+
+def contract(head: MulticlassClassification) -> HeadContract:
+    count = len(head.categories)
+    # With more categories than images a model may well be always wrong.
+    tells = 1 < count < MANY
+    return HeadContract(
+        found={"probabilities": (count,), "category": ()},
+        images=MANY if tells else FEW,
+        tells=tells,
+    )
+
+
+def annotated(head: Head, names: str) -> Annotations:
+    """Two images of an identity in turn: of one alone there is nothing to retrieve."""
+    turn = "number // 2" if hasattr(head, "identities") else "number"
+    return Annotations(label=f"some_category({turn}, {names})")
+
+
+TASK = Task(
+    title="multiclass classification",
+    head=MulticlassClassification,
+    model_class="Classifier",
+    output_type="Tensor",
+    returns="logits (B, categories)",
+    plan=plan,
+    variant=variant,
+    names="categories",
+    counted=("category", "categories"),
+    annotations="categories",
+    label="int",
+    metadata=("categories: [NAME, ...]",),
+    readers={"native": "", "folders": "", "csv": ""},
+    meaning=("categories",),
+    stack="stack_categories",
+    drawn=BELOW,
+    contract=contract,
+    annotated=annotated,
+)
+ORDINAL = replace(TASK, metadata=(*TASK.metadata, "ordered: true"))

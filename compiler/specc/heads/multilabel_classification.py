@@ -1,12 +1,27 @@
-"""Any labels an image: global average pooling, then a linear layer."""
+"""`multilabel_classification`: any labels an image.
+
+Any labels an image: global average pooling, then a linear layer.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from specc.heads.contract import MANY, Annotations, HeadContract
+from specc.heads.task import BELOW, HeadCode, HeadExpressions, Task
+from specc.job import Head
+from specc.source import literal
+
 if TYPE_CHECKING:
-    from specc.job import MultilabelClassification
     from specc.scope import Node, Scope
+
+
+@dataclass(frozen=True)
+class MultilabelClassification(Head):
+    labels: tuple[str, ...]
+    level: int
+    score_threshold: float
 
 
 def build(
@@ -16,3 +31,54 @@ def build(
     here = net.at(head.level)
     x = here.global_pool("pool", levels[head.level])
     return {"logits": here.linear("linear", x, len(head.labels))}
+
+
+def plan(head: MultilabelClassification, code: HeadCode) -> HeadExpressions:
+    names, least = code.constant, literal(head.score_threshold)
+    return HeadExpressions(
+        construction=f"ClassificationHead({code.width}, len({names}))",
+        loss=f"multilabel_loss({code.outputs}, {code.targets})",
+        blank=f"np.zeros(len({names}), np.float32)",
+        decode=f"decode_labels({code.outputs})",
+        parse=f"parse_labels({code.given}, {names})",
+        words=f"labels_in_words({code.results}, row, {names}, {least})",
+        label_words=f"present_labels({code.labels}, {names})",
+        draw=f"draw_labels(image, {code.words})",
+        metrics=f"multilabel_metrics({code.all_labels()}, {code.all_found()}, {names})",
+        words_example=f'"{head.name}": {{labels, scores}}',
+        annotation="[NAME, ...]",
+    )
+
+
+def contract(head: MultilabelClassification) -> HeadContract:
+    return HeadContract(
+        found={"probabilities": (len(head.labels),)},
+        images=MANY,
+        tells=len(head.labels) > 1,
+    )
+
+
+def annotated(head: MultilabelClassification, names: str) -> Annotations:
+    return Annotations(label=f"some_labels(number, {names})")
+
+
+TASK = Task(
+    title="multilabel classification",
+    head=MultilabelClassification,
+    model_class="Classifier",
+    output_type="Tensor",
+    returns="logits (B, labels)",
+    plan=plan,
+    names="labels",
+    counted=("label", "labels"),
+    annotations="labels",
+    label="np.ndarray",
+    metadata=("labels: [NAME, ...]",),
+    readers={"native": ""},
+    empty_note="`[]` is one without labels",
+    meaning=("labels",),
+    stack="stack_labels",
+    drawn=BELOW,
+    contract=contract,
+    annotated=annotated,
+)

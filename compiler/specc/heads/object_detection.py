@@ -1,4 +1,6 @@
-"""Boxes: two towers of convolutions whose weights all levels share, and per cell a
+"""`object_detection`: boxes with categories.
+
+Boxes: two towers of convolutions whose weights all levels share, and per cell a
 score for each category and a distribution over each of four distances.
 
 "FCOS: Fully Convolutional One-Stage Object Detection", Tian et al. 2019,
@@ -7,12 +9,29 @@ arXiv:1904.01355; "Generalized Focal Loss", Li et al. 2020, arXiv:2006.04388
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import gcd
 from typing import TYPE_CHECKING
 
+from specc.heads.contract import Annotations, HeadContract
+from specc.heads.task import HeadCode, HeadExpressions, Task
+from specc.job import Head
+from specc.source import constant, literal, span
+
 if TYPE_CHECKING:
-    from specc.job import ObjectDetection
     from specc.scope import Node, Scope
+
+
+@dataclass(frozen=True)
+class ObjectDetection(Head):
+    categories: tuple[str, ...]
+    bottom_level: int
+    top_level: int
+    layers: int  # 3x3 convolutions in each tower
+    score_threshold: float
+    iou_threshold: float
+    max_detections: int
+
 
 SIDES = 4  # left, top, right, bottom
 BINS = 16  # values of a distance
@@ -67,3 +86,99 @@ def tower(net: Scope, name: str, x: Node, layers: int) -> Node:
         x = net.group_norm(f"{name}.{index + 1}", x, groups=gcd(32, channels // 2))
         x = net.relu(f"{name}.{index + 2}", x)
     return x
+
+
+_BINS = "a side of a box lies 0..15 strides from the center of its cell"
+_CANDIDATES = "best scores of an image that enter non-maximum suppression"
+CONSTANTS = (
+    constant("BINS", BINS, _BINS),
+    constant("CELLS_PER_OBJECT", 10, "at most, the best aligned ones, learn it"),
+    constant("CANDIDATES", 400, _CANDIDATES),
+    constant("ROUNDS", 16, "of it; even, so that what is still undecided stays"),
+)
+DRAWN = constant("DRAWN_SCORE", 0.3, "less certain objects are left out of drawings")
+
+
+def strides_constant(code: HeadCode):
+    """The strides of the levels that a head reads, which it gives its towers."""
+    note = f"level{'s' * (len(code.levels) > 1)} {span(code.levels)}"
+    return constant(f"{code.prefix}STRIDES", code.strides, note)
+
+
+def plan(head: ObjectDetection, code: HeadCode) -> HeadExpressions:
+    names, strides = code.constant, f"{code.prefix}STRIDES"
+    thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
+    return HeadExpressions(
+        construction=f"DetectionHead({code.width}, {head.layers}, len({names}), {strides})",
+        loss=f"detection_loss({code.outputs}, {code.targets})",
+        blank="Objects(np.zeros((0, 4), np.float32), np.zeros(0, np.int64))",
+        decode=f"decode_objects({code.outputs}, {thresholds}, {head.max_detections})",
+        parse=f"parse_objects({code.given}, {names}, height, width, counts)",
+        place=f"moved({code.labels}, transform)",
+        words=f"objects_in_words({code.results}, row, {names}, ratio, limits)",
+        label_words=f"objects_of({code.labels}, {names})",
+        draw=f"draw_objects(image, {code.words}, {names})",
+        metrics=f"detection_metrics({code.all_labels()}, {code.all_found()}, {names})",
+        words_example=f'"{head.name}": [{{category, bbox, score}}, ...]',
+        annotation="[{category: NAME, bbox: [left, top, right, bottom]}, ...]",
+        constants=(strides_constant(code),),
+    )
+
+
+def contract(head: ObjectDetection) -> HeadContract:
+    most = head.max_detections
+    return HeadContract(
+        found={
+            "boxes": (most, 4),
+            "scores": (most,),
+            "classes": (most,),
+            "count": (),
+        },
+        cells={"cells": (most,)},
+    )
+
+
+def annotated(head: Head, names: str) -> Annotations:
+    return Annotations(label=f"some_objects(number, {names}, height, width)")
+
+
+# Of heads that compose the detector: where its outputs are
+DETECTOR_OUTPUTS = {"logits": "objects.logits", "bins": "objects.bins"}
+OWN_PIXELS = {
+    "resized": "model/boxes_resized.py.jinja",
+    "whole": "model/boxes_whole.py.jinja",
+}
+
+TASK = Task(
+    title="object detection",
+    head=ObjectDetection,
+    model_class="Detector",
+    output_type="Predictions",
+    returns="`Predictions`",
+    plan=plan,
+    names="categories",
+    counted=("category", "categories"),
+    annotations="boxes",
+    rank=1,
+    constants=CONSTANTS,
+    shared=("points", "strides"),
+    own_pixels=OWN_PIXELS,
+    label="Objects",
+    metadata=("categories: [NAME, ...]",),
+    readers={
+        "native": "",
+        "coco": "object_from_coco",
+        "voc": "objects_in_xml",
+        "yolo": "objects_in",
+    },
+    empty_note="`[]` is one without objects",
+    meaning=("categories",),
+    moves=True,
+    transforms=("boxes",),
+    stack="stack_objects",
+    coordinates=True,
+    draw_constants=(DRAWN,),
+    requirements=("faster-coco-eval",),
+    contract=contract,
+    annotated=annotated,
+)

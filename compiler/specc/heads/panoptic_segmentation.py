@@ -1,4 +1,6 @@
-"""Every pixel: instances of things, and beside them a map that tells the kinds of stuff
+"""`panoptic_segmentation`: a category for every pixel, and things one by one.
+
+Every pixel: instances of things, and beside them a map that tells the kinds of stuff
 apart, and things from stuff.
 
 "Panoptic Feature Pyramid Networks", Kirillov et al. 2019, arXiv:1901.02446
@@ -6,14 +8,49 @@ apart, and things from stuff.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from specc.heads.instance_segmentation import segmenter
-from specc.heads.map_decoder import decode_levels
+from specc.heads.contract import PREDICTED, Annotations, HeadContract, colors_of
+from specc.heads.instance_segmentation import (
+    GRIDS,
+    MASKS,
+    NO_GRIDS,
+    cell_of,
+    masks_constant,
+    segmenter,
+)
+from specc.heads.maps import SUFFIXES_LINE, decode_levels
+from specc.heads.multilabel_classification import MultilabelClassification
+from specc.heads.object_detection import (
+    CONSTANTS,
+    DETECTOR_OUTPUTS,
+    strides_constant,
+)
+from specc.heads.semantic_segmentation import SemanticSegmentation
+from specc.heads.task import Coco, HeadCode, HeadExpressions, Task
+from specc.job import Head
+from specc.source import Line, constant, literal
 
 if TYPE_CHECKING:
-    from specc.job import PanopticSegmentation
     from specc.scope import Node, Scope
+
+
+@dataclass(frozen=True)
+class PanopticSegmentation(Head):
+    categories: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]  # of the categories in maps
+    things: tuple[str, ...]  # the categories whose instances are told apart
+    bottom_level: int
+    top_level: int
+    layers: int  # 3x3 convolutions in each tower
+    channels: int  # of the decoder
+    mask_weight: float
+    stuff_weight: float
+    score_threshold: float
+    iou_threshold: float
+    max_detections: int
+
 
 COARSEST = 5  # level that the map of stuff reads; above it images need not halve evenly
 
@@ -35,3 +72,163 @@ def build(
     kinds = 1 + len(head.categories) - things
     here = net.at(min(levels))
     return found | {"stuff": here.conv("stuff", x, kinds, kernel=1, bias=True)}
+
+
+OF_ALL_CATEGORIES = (  # heads that learn stuff too
+    MultilabelClassification,
+    PanopticSegmentation,
+    SemanticSegmentation,
+)
+LEAST = constant(
+    "LEAST_STUFF", 0.005, "of an image; a kind that covers less is left out"
+)
+
+
+def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
+    names, prefix, labels = code.constant, code.prefix, code.labels
+    stride, colors = f"{prefix}MASK_STRIDE", f"{prefix}COLORS"
+    things, stuff = f"{prefix}THINGS", f"{prefix}STUFF"
+    instances = f"{code.width}, {head.layers}, len({things}), {prefix}STRIDES"
+    inputs = _inputs(code)
+    made = f"InstanceHead({instances}), {inputs}, {head.channels}, len({stuff})"
+    weights = f"{literal(head.mask_weight)}, {literal(head.stuff_weight)}"
+    thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
+    path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
+    maps = f"maps_of_segments({labels}, {things}, sample.height, sample.width)"
+    native = code.format == "native"
+    pages = f"parse_panoptic({code.given}, {colors}, {things}, height, width)"
+    of_coco = f'{code.given}, path.with_suffix(""), {names}, {things}, (height, width)'
+    return HeadExpressions(
+        construction=f"PanopticHead({made})",
+        loss=f"panoptic_loss({code.outputs}, {code.targets}, {weights})",
+        blank=(
+            f"({NO_GRIDS}, np.zeros((len(range({stride} // 2, HEIGHT, {stride})),"
+            f" len(range({stride} // 2, WIDTH, {stride}))), np.int16))"
+        ),
+        decode=f"decode_panoptic({code.outputs}, {thresholds}, {head.max_detections})",
+        own=f"(height, width), {cell_of(code)}, {things}, {stuff}",
+        annotations=f"read_panoptic_maps(folder, {names}, {colors}, {things})",
+        parse=pages if native else f"parse_coco_panoptic({of_coco}, counts)",
+        things=f"{{{names}[thing] for thing in {things}}}",
+        place=f"moved_panoptic({labels}, transform, {things}, {stuff}, {stride})",
+        words=(
+            f"panoptic_in_words({code.results}, row, {stride}, ratio, limits,"
+            f" ({things}, {stuff}))"
+        ),
+        label_words=maps,
+        draw=f"draw_panoptic(image, {code.words}, {names}, {colors})",
+        saved=f"save_panoptic({code.words}, {names}, {colors}, {path})",
+        evidence=f"count_segments({maps}, {code.words}, len({names}))",
+        metrics=f"panoptic_metrics({code.all_found()}, {things})",
+        words_example=f'"{head.name}": {{categories, instances, scores}}, maps of the image',
+        annotation="each pixel in the color of its category; the number of its instance",
+        constants=(
+            _things(things, head),
+            _stuff(stuff, things, names),
+            strides_constant(code),
+            masks_constant(stride, code),
+        ),
+        dataset_constants=(
+            constant(
+                colors, head.colors, "of the categories in maps; black is unknown"
+            ),
+            *((SUFFIXES_LINE,) if native else ()),
+        ),
+    )
+
+
+def contract(head: PanopticSegmentation) -> HeadContract:
+    return HeadContract(
+        found={"categories": PREDICTED, "instances": PREDICTED},
+        outputs={
+            **{name: f"instances.{at}" for name, at in DETECTOR_OUTPUTS.items()},
+            "kernels": "instances.kernels",
+            "features": "instances.features",
+        },
+        tells=len(head.things) < len(head.categories),
+    )
+
+
+def annotated(head: Head, names: str) -> Annotations:
+    """To heads that learn objects all their categories are things."""
+    colors, folder = colors_of(head, names), literal(f"{head.name}-maps")
+    segments = f"some_segments(number, len({names}), height, width)"
+    objects = not isinstance(head, OF_ALL_CATEGORIES)
+    things = f"[*{names}]" if objects else f"[{names}[0]]"
+    if isinstance(head, PanopticSegmentation):
+        indices = f"{names.removesuffix('CATEGORIES')}THINGS"
+        things = f"[{names}[i] for i in {indices}]"
+    return Annotations(
+        label=f"save_segments(folder / {folder}, number, {segments}, {colors})",
+        coco="contract/coco_panoptic",
+        listed=segments,
+        things=things,
+        whole=not objects,
+        entry={"colors": f"dict(zip({names}, {colors}))", "annotations": folder},
+    )
+
+
+def _inputs(code: HeadCode) -> str:
+    """The widths of the maps that the decoder reads."""
+    count = len(map_levels(list(code.levels)))
+    return f"({code.width},) * {count}" if count > 1 else f"({code.width},)"
+
+
+def _things(name: str, head: PanopticSegmentation) -> Line:
+    """The indices of the things: a range, where they are one, or else a tuple."""
+    own = [i for i, category in enumerate(head.categories) if category in head.things]
+    note = "indices of categories whose instances are told apart"
+    if not own or own[-1] - own[0] + 1 > len(own):
+        return constant(name, own, note)
+    first = f"{own[0]}, " if own[0] else ""
+    return Line(name, f"range({first}{own[-1] + 1})", f"  # {note}")
+
+
+def _stuff(name: str, things: str, names: str) -> Line:
+    return Line(name, f"tuple(i for i in range(len({names})) if i not in {things})")
+
+
+TASK = Task(
+    title="panoptic segmentation",
+    head=PanopticSegmentation,
+    model_class="Segmenter",
+    output_type="PanopticPredictions",
+    returns="`PanopticPredictions`",
+    plan=plan,
+    names="categories",
+    counted=("category", "categories"),
+    annotations="segments",
+    rank=4,
+    constants=(*CONSTANTS, *MASKS, LEAST),
+    shared=("points", "strides", "pixels"),
+    cells_wanted=True,
+    own_pixels={
+        "resized": "model/panoptic_resized.py.jinja",
+        "whole": "model/panoptic_whole.py.jinja",
+    },
+    own_note='"categories" and "instances" are (B, h, w), as `merge_segments` has them',
+    label="Instances",
+    in_folder=True,
+    metadata=(
+        "categories: [NAME, ...]",
+        "things: [NAME, ...]",
+        "colors: {NAME: [red, green, blue], ...}",
+    ),
+    map_suffix="tif",
+    readers={"native": "", "coco": "segments_from_coco"},
+    coco=Coco(
+        compared="dataset/compare_coco_panoptic.py.jinja",
+        docstring="dataset/coco_panoptic_docstring.jinja",
+        images="panoptic_image_folder",
+    ),
+    folder_note="Categories and instances are two pages of a file.",
+    meaning=("categories",),
+    moves=True,
+    transforms=("boxes",),
+    stack="stack_panoptic",
+    data_constants=GRIDS,
+    coordinates=True,
+    requirements=("faster-coco-eval",),
+    contract=contract,
+    annotated=annotated,
+)

@@ -1,15 +1,43 @@
-"""Quadrilaterals: a detector of their hulls, whose box tower tells of each corner too
-where in the hull it is."""
+"""`quadrilateral_detection`: four corners with a category.
+
+Quadrilaterals: a detector of their hulls, whose box tower tells of each corner too
+where in the hull it is.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from specc.heads.object_detection import box_tower, detector
+from specc.heads.contract import Annotations, HeadContract
+from specc.heads.keypoint_detection import SIMILARITIES
+from specc.heads.object_detection import (
+    CONSTANTS,
+    DETECTOR_OUTPUTS,
+    DRAWN,
+    box_tower,
+    detector,
+    strides_constant,
+)
+from specc.heads.task import HeadCode, HeadExpressions, Task
+from specc.job import Head
+from specc.source import literal
 
 if TYPE_CHECKING:
-    from specc.job import QuadrilateralDetection
     from specc.scope import Node, Scope
+
+
+@dataclass(frozen=True)
+class QuadrilateralDetection(Head):
+    categories: tuple[str, ...]
+    bottom_level: int
+    top_level: int
+    layers: int  # 3x3 convolutions in each tower
+    corner_weight: float
+    score_threshold: float
+    iou_threshold: float
+    max_detections: int
+
 
 CORNERS, AXES = 4, 2
 
@@ -30,3 +58,83 @@ def build(
         y = here.conv("corners", x, CORNERS * AXES, kernel=3, bias=True)
         corners.append(here.flatten("corner_cells", y, split=(CORNERS, AXES)))
     return outputs | {"corners": net.at(max(levels)).concat("all_corners", corners)}
+
+
+def plan(head: QuadrilateralDetection, code: HeadCode) -> HeadExpressions:
+    names, strides = code.constant, f"{code.prefix}STRIDES"
+    thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
+    made = f"{code.width}, {head.layers}, len({names}), {strides}"
+    weight, limit = literal(head.corner_weight), head.max_detections
+    return HeadExpressions(
+        construction=f"QuadrilateralHead({made})",
+        loss=f"quadrilateral_loss({code.outputs}, {code.targets}, {weight})",
+        blank=(
+            "Quadrilaterals(np.zeros((0, 4, 2), np.float32), np.zeros((0, 4), np.float32),"
+            " np.zeros(0, np.int64))"
+        ),
+        decode=f"decode_quadrilaterals({code.outputs}, {thresholds}, {limit})",
+        parse=f"parse_quadrilaterals({code.given}, {names}, height, width)",
+        place=f"moved_quadrilaterals({code.labels}, transform)",
+        words=f"quadrilaterals_in_words({code.results}, row, {names}, ratio)",
+        label_words=f"quadrilaterals_of({code.labels}, {names})",
+        draw=f"draw_quadrilaterals(image, {code.words}, {names})",
+        evidence=f"quadrilateral_evidence({code.labels}, {code.words}, {names})",
+        metrics=f"quadrilateral_metrics({code.all_found()})",
+        words_example=f'"{head.name}": [{{category, quadrilateral, score}}, ...]',
+        annotation="[{category: NAME, quadrilateral: [[x, y], ... four]}, ...]",
+        constants=(strides_constant(code),),
+    )
+
+
+def contract(head: QuadrilateralDetection) -> HeadContract:
+    most = head.max_detections
+    return HeadContract(
+        found={
+            "quadrilaterals": (most, 4, 2),
+            "boxes": (most, 4),
+            "scores": (most,),
+            "classes": (most,),
+            "count": (),
+        },
+        outputs=DETECTOR_OUTPUTS,
+        tells=False,  # corners begin in the middle: at first no polygon has an area
+    )
+
+
+def annotated(head: Head, names: str) -> Annotations:
+    return Annotations(label=f"some_quadrilaterals(number, {names}, height, width)")
+
+
+TASK = Task(
+    title="quadrilateral detection",
+    head=QuadrilateralDetection,
+    model_class="QuadrilateralDetector",
+    output_type="QuadrilateralPredictions",
+    returns="`QuadrilateralPredictions`",
+    plan=plan,
+    contract=contract,
+    annotated=annotated,
+    names="categories",
+    counted=("category", "categories"),
+    annotations="quadrilaterals",
+    constants=CONSTANTS,
+    shared=("points", "strides"),
+    cells_wanted=True,
+    shares_box_tower=True,
+    own_pixels={
+        "resized": "model/quadrilaterals_resized.py.jinja",
+        "whole": "model/boxes_whole.py.jinja",
+    },
+    label="Quadrilaterals",
+    metadata=("categories: [NAME, ...]",),
+    readers={"native": ""},
+    empty_note="`[]` is one without objects",
+    meaning=("categories",),
+    moves=True,
+    transforms=("points",),
+    stack="stack_quadrilaterals",
+    coordinates=True,
+    bounded=False,
+    evaluate_constants=(SIMILARITIES,),
+    draw_constants=(DRAWN,),
+)

@@ -1,12 +1,26 @@
-"""A number an image: global average pooling, a linear layer, a sigmoid over the range."""
+"""`regression`: a number an image.
+
+A number an image: global average pooling, a linear layer, a sigmoid over the range.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from specc.heads.contract import Annotations, HeadContract
+from specc.heads.task import BELOW, HeadCode, HeadExpressions, Task
+from specc.job import Head
+from specc.source import constant, literal, mapping
+
 if TYPE_CHECKING:
-    from specc.job import Regression
     from specc.scope import Node, Scope
+
+
+@dataclass(frozen=True)
+class Regression(Head):
+    range: tuple[float, float]  # lowest, highest
+    level: int
 
 
 def build(net: Scope, head: Regression, levels: dict[int, Node]) -> dict[str, Node]:
@@ -14,3 +28,54 @@ def build(net: Scope, head: Regression, levels: dict[int, Node]) -> dict[str, No
     here = net.at(head.level)
     x = here.global_pool("pool", levels[head.level])
     return {"value": here.linear("linear", x, 1)}
+
+
+def plan(head: Regression, code: HeadCode) -> HeadExpressions:
+    limits, given = f"{code.prefix}RANGE", code.given
+    if code.format == "csv":
+        given = f"as_number({given})"
+    return HeadExpressions(
+        construction=f"RegressionHead({code.width}, {limits})",
+        loss=f"regression_loss({code.outputs}, {code.targets}, {limits})",
+        blank="0.0",
+        decode=f"decode_value({code.outputs})",
+        parse=f"parse_number({given}, {limits})",
+        words=f"value_in_words({code.results}, row)",
+        label_words=mapping([("value", code.labels)]),
+        draw=f"draw_value(image, {code.words})",
+        metrics=f"regression_metrics({code.all_labels()}, {code.all_found()})",
+        words_example=f'"{head.name}": {{value}}',
+        annotation="NUMBER",
+        annotations=f"read_numbers(folder, {limits})",
+        constants=(constant(limits, head.range, "lowest and highest value"),),
+    )
+
+
+def contract(head: Regression) -> HeadContract:
+    return HeadContract(found={"value": ()})
+
+
+def annotated(head: Regression, names: str) -> Annotations:
+    limits = literal(head.range)
+    return Annotations(
+        label=f"some_number(number, {limits})",
+        entry={"range": f"[*{limits}]"},
+    )
+
+
+TASK = Task(
+    title="regression",
+    head=Regression,
+    model_class="Regressor",
+    output_type="Tensor",
+    returns="values (B, 1)",
+    plan=plan,
+    label="float",
+    metadata=("range: [LOWEST, HIGHEST]",),
+    readers={"native": "", "csv": "as_number"},
+    meaning=("range",),
+    stack="stack_numbers",
+    drawn=BELOW,
+    contract=contract,
+    annotated=annotated,
+)

@@ -1,4 +1,6 @@
-"""A text, all of its tokens at once: a learned query for each place in the text attends
+"""`scene_text_recognition`: a text, all of its tokens at once.
+
+A text, all of its tokens at once: a learned query for each place in the text attends
 to the cells of a level.
 
 "Read Like Humans: Autonomous, Bidirectional and Iterative Language Modeling for Scene
@@ -7,13 +9,26 @@ Text Recognition", Fang et al. 2021, arXiv:2103.06495
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from specc.heads.text_decoder import Reading, cells, decode
+from specc.heads.task import HeadCode, HeadExpressions, Task
+from specc.heads.text import (
+    SHARED,
+    Reading,
+    TextRecognition,
+    cells,
+    decode,
+    plan_text,
+)
 
 if TYPE_CHECKING:
-    from specc.job import SceneTextRecognition
     from specc.scope import Node, Scope
+
+
+@dataclass(frozen=True)
+class SceneTextRecognition(TextRecognition):
+    pass
 
 
 def build(
@@ -24,3 +39,16 @@ def build(
     image = cells(here, levels[head.level], head.width)
     x = here.embedding("places", places, places, head.width)
     return {"logits": decode(here, head, x, image, Reading(places, again=False))}
+
+
+def plan(head: SceneTextRecognition, code: HeadCode) -> HeadExpressions:
+    return plan_text(head, code, "TextHead")
+
+
+TASK = Task(
+    title="scene text recognition",
+    head=SceneTextRecognition,
+    model_class="TextReader",
+    plan=plan,
+    **SHARED,
+)

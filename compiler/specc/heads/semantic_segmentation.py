@@ -1,15 +1,40 @@
-"""A category for every pixel: a decoder of several levels, then a score for each category
-in the cells of the lowest."""
+"""`semantic_segmentation`: a category for every pixel.
+
+A category for every pixel: a decoder of several levels, then a score for each category
+in the cells of the lowest.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from specc.heads.map_decoder import decode_levels
+from specc.heads.contract import PREDICTED, Annotations, HeadContract, colors_of
+from specc.heads.maps import (
+    OWN_PIXELS,
+    SUFFIXES_LINE,
+    colors_constant,
+    colors_file,
+    decode_levels,
+    enlarged,
+    saved_path,
+    stride_constant,
+)
+from specc.heads.task import HeadCode, HeadExpressions, Task
+from specc.job import Head
+from specc.source import constant, literal
 
 if TYPE_CHECKING:
-    from specc.job import SemanticSegmentation
     from specc.scope import Node, Scope
+
+
+@dataclass(frozen=True)
+class SemanticSegmentation(Head):
+    categories: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]  # of the categories, in their order
+    bottom_level: int
+    top_level: int
+    channels: int  # of the decoder
 
 
 def build(
@@ -19,3 +44,88 @@ def build(
     x = decode_levels(net, levels, head.channels)
     here = net.at(min(levels))
     return {"logits": here.conv("logits", x, len(head.categories), kernel=1, bias=True)}
+
+
+MODES = ("RGB", "RGBA", "P", "L", "1")
+MODES_LINE = constant("COLOR_MODES", MODES, "Pillow's, of maps that have colors")
+
+
+def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
+    names, colors = code.constant, f"{code.prefix}COLORS"
+    native = code.format == "native"  # else of COCO's panoptic segments
+    truth = f"read_categories({code.labels}, {colors})"
+    truth = truth if native else f"read_segments({code.labels})"
+    file = colors_file(code, head.colors)
+    return HeadExpressions(
+        construction=f"SegmentationHead({code.widths}, {head.channels}, len({names}))",
+        loss=f"segmentation_loss({code.outputs}, {code.targets})",
+        blank="np.zeros((HEIGHT, WIDTH), np.int16)",
+        decode=f"decode_categories({code.outputs})",
+        own=f'{{"categories": {enlarged(code, "logits")}.argmax(1)}}',
+        annotations=f"read_class_maps(folder, {literal(TASK.title)}, {names}, {colors})",
+        parse=f"parse_map({code.given}, height, width, COLOR_MODES)",
+        place=f"warp({truth}, sample, transform, -1)",
+        words=(
+            f"categories_in_words({code.results}, row, {code.prefix}STRIDE, sample, seen)"
+        ),
+        label_words=f"resized_map({truth}, sample.height, sample.width)",
+        draw=f"draw_categories(image, {code.words}, {colors})",
+        saved=f"save_categories({code.words}, {colors}, {saved_path(code)})",
+        evidence=f"count_pixels({truth}, {code.words}, len({names}))",
+        metrics=f"segmentation_metrics({code.all_found()}, {names})",
+        words_example=f'"{head.name}": (height, width), indices of categories',
+        annotation="each pixel in the color of its category, black where unknown",
+        constants=(stride_constant(code),),
+        files=((file, head.colors),) if file else (),
+        dataset_constants=(
+            colors_constant(code, head.colors),
+            MODES_LINE,
+            *((SUFFIXES_LINE,) if native else ()),
+        ),
+    )
+
+
+def contract(head: SemanticSegmentation) -> HeadContract:
+    return HeadContract(found={"categories": PREDICTED}, tells=len(head.categories) > 1)
+
+
+def annotated(head: Head, names: str) -> Annotations:
+    colors, folder = colors_of(head, names), literal(f"{head.name}-maps")
+    place = f"folder / {folder}, number, height, width"
+    return Annotations(
+        label=f"some_class_map({place}, {colors})",
+        entry={"colors": f"dict(zip({names}, {colors}))", "annotations": folder},
+    )
+
+
+def variant(head: SemanticSegmentation) -> Task:
+    return OF_SEGMENTS if head.data and head.data.format == "coco" else TASK
+
+
+TASK = Task(
+    title="semantic segmentation",
+    head=SemanticSegmentation,
+    model_class="Segmenter",
+    output_type="Tensor",
+    returns="logits (B, categories, h, w)",
+    plan=plan,
+    variant=variant,
+    names="categories",
+    counted=("category", "categories"),
+    annotations="maps of categories",
+    own_pixels=OWN_PIXELS,
+    own_note='but "categories", indices (B, h, w), stand for the logits',
+    label="Path",
+    metadata=(
+        "categories: [NAME, ...]",
+        "colors: {NAME: [red, green, blue], ...}",
+    ),
+    in_folder=True,
+    readers={"native": ""},
+    meaning=("categories",),
+    moves=True,
+    stack="stack_class_maps",
+    contract=contract,
+    annotated=annotated,
+)
+OF_SEGMENTS = replace(TASK, label="SegmentMap")

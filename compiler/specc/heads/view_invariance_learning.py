@@ -1,12 +1,29 @@
-"""A representation an image, by global average pooling, and its projection for the loss."""
+"""`view_invariance_learning`: what two random views of an image share.
+
+A representation an image, by global average pooling, and its projection for the loss.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from specc.heads.contract import HeadContract
+from specc.heads.maps import SUFFIXES_LINE
+from specc.heads.multiclass_classification import annotated
+from specc.heads.task import BELOW, HeadCode, HeadExpressions, Task
+from specc.job import Head
+from specc.source import literal, mapping
+
 if TYPE_CHECKING:
-    from specc.job import ViewInvarianceLearning
     from specc.scope import Node, Scope
+
+
+@dataclass(frozen=True)
+class ViewInvarianceLearning(Head):
+    categories: tuple[str, ...] | None  # for a metric alone
+    level: int
+    projection_size: int
 
 
 def build(
@@ -20,3 +37,81 @@ def build(
     x = here.relu("projector.2", x)
     projection = here.linear("projector.3", x, size)
     return {"representation": representation, "projection": projection}
+
+
+def plan(head: ViewInvarianceLearning, code: HeadCode) -> HeadExpressions:
+    key = f"[{literal(head.name)}]"
+    view = f'view{key}["representation"]'
+    expressions = HeadExpressions(
+        construction=f"ViewHead({code.width}, {head.projection_size})",
+        loss=f"view_loss({code.outputs})",
+        decode=f"decode_views({code.outputs})",
+        annotations="read_images(folder)",
+        parse="None",
+        words=f"representation_in_words({code.results}, row)",
+        viewed=f'{code.words} | {{"view": {view}}}',
+        label_words="{}",
+        draw=f"draw_view(image, {code.words})",
+        metrics=f"view_metrics({code.all_found()})",
+        words_example=f'"{head.name}": {{representation}}',
+        annotation="",
+        dataset_constants=(SUFFIXES_LINE,),
+    )
+    return _labelled(expressions, code) if head.categories else expressions
+
+
+def _labelled(expressions: HeadExpressions, code: HeadCode) -> HeadExpressions:
+    """With categories, which the metric knows and training does not."""
+    names, title = code.constant, literal("multiclass classification")
+    labelled = f"{code.words} for sample, words in zip(samples, found)"
+    found = f"[{labelled} if {code.key} in sample.labels]"
+    found = found if code.partial else code.all_found()
+    accuracy = f"knn_accuracy({code.all_labels()}, {found})"
+    return replace(
+        expressions,
+        annotations=f'read_annotations(folder, {title}, "categories", {names})',
+        parse=f"parse_category({code.given}, {names})",
+        place="None",
+        label_words=mapping([("category", f"{names}[{code.labels}]")]),
+        draw=f"draw_labelled_view(image, {code.words})",
+        metrics=f'{{"knn_accuracy": {accuracy}, **{expressions.metrics}}}',
+        annotation="NAME",
+        dataset_constants=(),
+    )
+
+
+def contract(head: ViewInvarianceLearning) -> HeadContract:
+    return HeadContract(found={}, kept=("representation",))
+
+
+def variant(head: ViewInvarianceLearning) -> Task:
+    return LABELLED if head.categories else TASK
+
+
+TASK = Task(
+    title="view invariance learning",
+    head=ViewInvarianceLearning,
+    model_class="Encoder",
+    output_type="Views",
+    returns="`Views`",
+    plan=plan,
+    variant=variant,
+    label="None",
+    unlabelled=True,
+    readers={"native": ""},
+    views=True,
+    stack="stack_nothing",
+    drawn=BELOW,
+    contract=contract,
+)
+LABELLED = replace(
+    TASK,
+    names="categories",
+    counted=("category", "categories"),
+    label="int",
+    unlabelled=False,
+    described_as="multiclass classification",
+    metadata=("categories: [NAME, ...]",),
+    drawn=BELOW,
+    annotated=annotated,
+)

@@ -19,6 +19,7 @@ from typing import Any
 from specc.resources import names, read_text
 
 ROOT = "job.schema.json"
+HEADS = "heads."  # begins the entries of heads
 
 
 @lru_cache(maxsize=None)
@@ -28,8 +29,11 @@ def bundled() -> dict:
     The same files always give the same document; do not write to it.
     """
     document = _file(ROOT)
-    parts = sorted(name for name in names("schema") if name != ROOT)
-    return {**document, "$defs": {_entry(name): _file(name) for name in parts}}
+    files = sorted(name for name in names("schema") if name != ROOT)
+    parts = {_entry(name): _file(name) for name in files}
+    tasks = [name.removeprefix(HEADS) for name in parts if name.startswith(HEADS)]
+    _name_tasks(parts, tasks)
+    return {**document, "$defs": parts}
 
 
 def follow(schema: dict, value: Any = None) -> dict:
@@ -83,6 +87,23 @@ def metrics_of(one: Any) -> list[str]:
         for metric in described["x-metrics"]
         if metric not in needs or getattr(one, needs[metric])
     ]
+
+
+def _name_tasks(parts: dict[str, dict], tasks: list[str]) -> None:
+    """Fill in what follows from the files in schema/heads: the tasks of heads, the options
+    of each, and the tasks that annotations may be for."""
+    one = parts["head"]
+    one["properties"]["task"]["enum"] = tasks
+    one["allOf"] = [
+        {
+            "if": {"required": ["task"], "properties": {"task": {"const": task}}},
+            "then": {"$ref": f"#/$defs/{HEADS}{task}"},
+        }
+        for task in tasks
+    ]
+    # What learns of normal images alone has annotations that tell no other head anything.
+    others = [x for x in tasks if not parts[HEADS + x].get("x-trains-no-trunk")]
+    parts["common"]["$defs"]["dataset_task"]["enum"] = [*others, None]
 
 
 def _selects(conditions: dict, value: dict) -> bool:

@@ -1,5 +1,6 @@
-"""The necks: what fuses the backbone's levels, one module a kind."""
+"""The necks: all that the compiler knows of a kind of neck stands in its module."""
 
 from specc.necks import bifpn, fpn
+from specc.necks.kind import Kind
 
-BUILDERS = {"fpn": fpn.build, "bifpn": bifpn.build}  # kind in the job -> builder
+KINDS: dict[str, Kind] = {"fpn": fpn.KIND, "bifpn": bifpn.KIND}  # by name in the job

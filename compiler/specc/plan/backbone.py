@@ -5,16 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from specc.backbones import table_of
-from specc.backbones.inverted import Inverted
-from specc.backbones.resnet import ResNet
+from specc.backbones import plan, table_of
 from specc.graph.cost import Summary
 from specc.job import Job
-from specc.plan.inverted import plan_inverted
-from specc.plan.resnet import plan_resnet
-from specc.plan.timm import plan_timm
 from specc.source import Line, maps_type, span
-from specc.timm.models import TimmModel
 
 IMAGENET_CHANNELS = 3
 _ADAPTED = {  # channels -> the first filters, as timm adapts them, and why
@@ -26,11 +20,6 @@ _ADAPTED = {  # channels -> the first filters, as timm adapts them, and why
         "state[first].repeat(1, 2, 1, 1)[:, :4] * (3 / 4)",
         "As timm does: the fourth band starts with the filters of red.",
     ),
-}
-FAMILIES = {  # type of the table -> what only its template says
-    ResNet: plan_resnet,
-    Inverted: plan_inverted,
-    TimmModel: plan_timm,
 }
 
 
@@ -58,7 +47,7 @@ class BackbonePlan:
 def plan_backbone(job: Job, summary: Summary) -> BackbonePlan:
     image = (job.data.channels, *job.data.resolution)
     table = table_of(job.backbone.name, image)
-    said = FAMILIES[type(table)](table, summary)
+    said = plan(table, summary)
     adapted, adapted_note = _ADAPTED.get(job.data.channels, ("", ""))
     returned = tuple(f"c{level}" for level in summary.backbone_returned)
     return BackbonePlan(

@@ -10,6 +10,9 @@ import networkx as nx
 
 from specc.graph.cost import Summary, divisor, summarize
 from specc.graph.levels import build_graph, prune
+from specc.heads import tasks_of
+from specc.heads.contract import FEW, PREDICTED
+from specc.heads.task import Task
 from specc.job import Head, Job
 from specc.language.schema import part
 from specc.plan.contract_data import MadeDataset, plan_datasets, sets_of
@@ -19,8 +22,6 @@ from specc.plan.split import head_of_identities
 from specc.plan.train import plan_train
 from specc.scope import Shape
 from specc.source import Line, literal
-from specc.tasks import Task, tasks_of, templates
-from specc.tasks.contract import FEW, PREDICTED
 from specc.timm.models import is_timm
 
 BATCH = 2  # images; of one a norm could not learn over a single cell
@@ -50,7 +51,6 @@ class ContractPlan:
     images_note: str
     datasets: tuple[MadeDataset, ...]
     pixels: str
-    label_sections: list[str]
     apart: bool  # whether names of categories stand in files of their own
     tells: bool
     parameters: int
@@ -82,7 +82,6 @@ def plan_contract(
         **_images(job, readers),
         datasets=datasets,
         pixels=PIXELS[job.data.channels],
-        label_sections=templates(dataset.sections for dataset in datasets),
         apart=any(head.names_in_file for head in heads),
         tells=any(task.contract(head).tells for head, task in _tasks(job)),
         parameters=summary.parameters,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from specc.heads import names_of, task_of
+from specc.heads.contract import Annotations
 from specc.heads.conversions import dataset_task, way_to
 from specc.job import Head, Job
 from specc.plan.heads import HeadPlan
 from specc.plan.readers import Reader
 from specc.source import literal, mapping
-from specc.tasks import names_of, task_of
-from specc.tasks.contract import Annotations
 
 SUFFIXES = {  # of what names a set, by format
     "coco": ".json",
@@ -39,7 +39,6 @@ class MadeDataset:
     things: str  # a list of its names that are things
     metadata: str  # of metadata.yaml
     sizes: str  # where labels need them, the names that a made image's go to
-    sections: tuple[str, ...]  # templates of the functions that make labels
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,6 @@ def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
         empty=_empty(job, made),
         metadata=f"[{', '.join(map(_entry, made))}]",
         sizes="height, width = " if any("height" in label for label in labels) else "",
-        sections=tuple(name for one in made for name in one.annotations.sections),
         **_of_one_kind(made),
     )
 
@@ -95,7 +93,7 @@ def _template(form: str, made: list[Made]) -> str:
 
 def _of_one_kind(made: list[Made]) -> dict[str, Any]:
     """What the formats use that hold annotations for one task."""
-    first = made[0].annotations if made else Annotations("", ())
+    first = made[0].annotations if made else Annotations("")
     return {
         "label": first.label,
         "names": first.names or (made[0].names if made else ""),
@@ -113,8 +111,7 @@ def _empty(job: Job, made: list[Made]) -> str:
 
 def _listed(annotations: Annotations) -> Annotations:
     """Those where a file lists labels that the native format has in files."""
-    label, sections = annotations.listed or (annotations.label, annotations.sections)
-    return replace(annotations, label=label, sections=sections)
+    return replace(annotations, label=annotations.listed or annotations.label)
 
 
 def _entry(one: Made) -> str:

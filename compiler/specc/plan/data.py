@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from specc.heads import once, task_of, tasks_of
+from specc.heads.task import Task
 from specc.job import Augmentation, Data, Job
 from specc.plan.cache import cache_constants, plan_cache
 from specc.plan.heads import HeadPlan, is_partial
 from specc.source import Line, constant, literal, mapping
-from specc.tasks import Task, once, task_of, tasks_of, templates
 
 NO_AUGMENTATION = Augmentation(False, False, False, 0.0, 0.0)
 READ = {1: "read_image", 3: "read_image", 4: "read_bands"}  # by channels
@@ -71,18 +72,10 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     places = any(head.own_pixels for head in heads)
     chosen = job.data.augmentation or NO_AUGMENTATION
     return {
-        "data_sections": templates(
-            [
-                [f"data/{part}" for part in _imaging(job.data, chosen, moves)],
-                *(task.placing for task in tasks),
-                ["data/cache/sets"] if job.data.cache else [],
-                ["data/placed"] if is_partial(job) and not _is_same(heads) else [],
-                ["data/batches"],
-            ]
-        ),
+        "imaging_sections": _imaging(job.data, chosen, moves),
+        "has_placed": is_partial(job) and not _is_same(heads),
         "transform_methods": _transform_methods(tasks, chosen),
         "mirrors": chosen.mirrors,
-        "stack_sections": templates(task.stacking for task in tasks),
         "transposes": chosen.transpose,
         "training_set": _training_set(chosen, any(task.views for task in tasks)),
         "drawable_image": DRAWABLE[job.data.channels],
@@ -102,16 +95,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "decoded_kinds": (
             "image or a map" if any(t.in_folder for t in tasks) else "image"
         ),
-        "word_sections": templates(task.in_words for task in tasks),
-        "metric_sections": templates(task.metrics for task in tasks),
         "drawn_heads": _drawn(job, heads),
-        "draw_sections": templates(
-            [
-                *(task.drawings for task in tasks),
-                *(task.drawing_tools for task in tasks),
-            ]
-        ),
-        "label_sections": templates(task.label_words for task in tasks),
         "words_by_head": mapping((head.name, head.code.words) for head in heads),
         "label_words_template": (
             f"draw/words_of_{'some' if is_partial(job) else 'all'}.py.jinja"
@@ -269,8 +253,9 @@ def _placed(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, str | bool]:
 
 
 def _imaging(data: Data, chosen: Augmentation, moves: bool) -> list[str]:
+    """Templates from a file of pixels to a view on the canvas."""
     transform = "transform_transposed" if chosen.transpose else "transform"
-    return [
+    sections = [
         "banner_images",
         "image_error",
         *([transform] if moves else []),
@@ -281,6 +266,7 @@ def _imaging(data: Data, chosen: Augmentation, moves: bool) -> list[str]:
         *(["augment"] if chosen != NO_AUGMENTATION else []),
         *([RECOLOR[data.channels]] if chosen.color else []),
     ]
+    return [f"data/{section}.py.jinja" for section in sections]
 
 
 def _augmentation(chosen: Augmentation, moves: bool) -> dict[str, Any]:

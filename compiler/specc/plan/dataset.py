@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from specc.heads import once, tasks_of
+from specc.heads.maps import SUFFIXES_LINE
 from specc.job import Job
-from specc.plan.heads import HeadPlan, is_partial
+from specc.plan.heads import HeadPlan
 from specc.plan.readers import Reader, readers_of
 from specc.plan.split import plan_split, split_constants, split_sections
 from specc.source import Line, constant
-from specc.tasks import once, tasks_of, templates
-from specc.tasks.maps import SUFFIXES_LINE
 
 VOC_SIDES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -55,17 +55,19 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
 def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     readers, tasks = readers_of(job, heads), tasks_of(job)
     lacking = any(reader.partial for reader in readers)
+    bands = job.data.channels == 4
     return {
         "readers": [reader.plain() for reader in readers],
         "training_call": readers[0].training,
-        "dataset_sections": _sections(job, readers),
+        "set_sections": _sets(job, readers),
+        "image_size_template": f"dataset/image_size{'_bands' * bands}.py.jinja",
         "nullable": any(reader.nullable for reader in readers),
         "lone_maps": LONE_MAPS[lacking],
         "paired_maps": PAIRED_MAPS[lacking],
         "validation": len(readers) == 1 and bool(readers[0].validation),
         "held_out": not all(reader.validation for reader in readers),
         **plan_split(job),
-        "parts_checked": "dataset/check_parts" in _datasets(job, readers),
+        "parts_checked": _checks_parts(readers),
         "label_type": " | ".join(once([task.label] for task in tasks)),
     }
 
@@ -74,50 +76,19 @@ def reads_yaml(job: Job, heads: tuple[HeadPlan, ...]) -> bool:
     return any(reader.reads_yaml for reader in readers_of(job, heads))
 
 
-def _datasets(job: Job, readers: tuple[Reader, ...]) -> list[str]:
+def _sets(job: Job, readers: tuple[Reader, ...]) -> list[str]:
     """The templates of the functions that read all sets."""
     if len(readers) > 1:
-        sections = ["dataset/several_datasets"]
-        partial = not all(reader.validation for reader in readers)
+        sections = ["several_datasets"]
     elif readers[0].validation:
-        return ["dataset/two_sets"]
+        sections = ["two_sets"]
     else:
         sections = split_sections(job)
-        partial = readers[0].partial
-    return [*sections, "dataset/check_parts"] if partial else sections
+    return [f"dataset/{section}.py.jinja" for section in sections]
 
 
-def _sections(job: Job, readers: tuple[Reader, ...]) -> list[str]:
-    """Templates, from all sets to one label."""
-    formats = [reader.source.format for reader in readers]
-    native = [reader for reader in readers if reader.source.format == "native"]
-    lists_names = any(reader.lists_names for reader in readers)
-    bands = "_bands" * (job.data.channels == 4)
-    return templates(
-        [
-            *(task.label_types for task in tasks_of(job)),
-            ["dataset/sample", "dataset/banner_reading"],
-            _datasets(job, readers),
-            ["dataset/first_of_heads"] if is_partial(job) else [],
-            ["dataset/readers"],
-            *(
-                task.readers[reader.source.format]
-                for reader in readers
-                for task in reader.tasks
-            ),
-            *([r.coco.coco_folder] for r in readers if r.source.format == "coco"),
-            ["dataset/count_labels"] if any(r.partial for r in readers) else [],
-            ["dataset/report"],
-            once(task.native_readers for reader in native for task in reader.tasks),
-            ["dataset/yaml"] if "yolo" in formats else [],
-            [] if set(formats) == {"folders"} else ["dataset/below"],
-            ["dataset/compare_names"] if lists_names else [],
-            ["dataset/banner_image", f"dataset/image_size{bands}"],
-            *(task.parsers for task in tasks_of(job)),
-            *(
-                task.format_parsers.get(reader.source.format, ())
-                for reader in readers
-                for task in reader.tasks
-            ),
-        ]
-    )
+def _checks_parts(readers: tuple[Reader, ...]) -> bool:
+    """Whether a part that is held out may lack the labels of a head."""
+    if len(readers) > 1:
+        return not all(reader.validation for reader in readers)
+    return readers[0].partial and not readers[0].validation

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from specc.graph.cost import Level, Summary
+from specc.heads import names_of, task_of
 from specc.heads.conversions import way_to
+from specc.heads.converted import converted
+from specc.heads.task import HeadCode, HeadExpressions, Task
 from specc.job import Head, HeadData, Job, source_of
 from specc.plan.neck import NeckPlan
 from specc.source import Line, constant, literal
-from specc.tasks import HeadCode, HeadExpressions, Task, names_of, task_of
-from specc.tasks.converted import converted
 
 NAMES_IN_CODE = 100  # more stand in a file of their own
 
@@ -111,8 +112,8 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         ),
         names_key=task.dataset_key or task.names,
         compared=f"dataset/compare_folders{'_trained' * bool(task.training_note)}.py.jinja",
-        coco_compared=f"{task.coco_compared}.py.jinja",
-        coco_found=task.coco_found,
+        coco_compared=task.coco.compared,
+        coco_found=task.coco.found,
         stack=task.stack,
         always=task.unlabelled or task.views,
     )

@@ -7,11 +7,8 @@ from typing import Any
 
 from specc.graph.cost import Summary
 from specc.job import Job
-from specc.plan.bifpn import plan_bifpn
-from specc.plan.fpn import plan_fpn
+from specc.necks import KINDS
 from specc.source import Line, maps_type, span
-
-KINDS = {"fpn": plan_fpn, "bifpn": plan_bifpn}  # kind -> what only its template says
 
 
 @dataclass(frozen=True)
@@ -47,5 +44,5 @@ def plan_neck(job: Job, summary: Summary) -> NeckPlan | None:
         parameters=", ".join(f"{name}: Tensor" for name in inputs),
         returned=returned,
         returns_type=maps_type(returned),
-        **KINDS[job.neck.kind](job, summary),
+        **KINDS[job.neck.kind].plan(job, summary),
     )

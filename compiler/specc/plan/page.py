@@ -14,6 +14,7 @@ from typing import Any
 import networkx as nx
 
 from specc.graph.cost import Summary, summarize
+from specc.heads import once, task_of, tasks_of
 from specc.job import Job, source_of
 from specc.plan.backbone import BackbonePlan, plan_backbone
 from specc.plan.contract import ContractPlan, plan_contract
@@ -30,10 +31,8 @@ from specc.plan.resolved import as_job
 from specc.plan.titles import cost_line, level_table, markdown_rows, needs_of, title_of
 from specc.plan.train import plan_train, train_constants
 from specc.source import Line, constant, literal, mapping, star
-from specc.tasks import once, task_of, tasks_of, templates
 from specc.timm.models import is_timm
 
-MEAN = ("losses/mean_over_images", "losses/shared_total")
 PARTIAL_NOTE = """
 
     A head learns from the images whose rows are "labelled" in its targets.
@@ -165,7 +164,9 @@ def _model_values(
     return {
         "channels": job.data.channels,
         "resize_input": job.backbone.resize_input,
-        "model_sections": _model_sections(job, mode, backbone, neck),
+        "network_template": f"model/{'several_heads' if several else 'one_head'}.py.jinja",
+        "loss_template": f"model/loss_of_{'several' if several else 'one'}.py.jinja",
+        "predict_template": f"model/predict_{mode}.py.jinja",
         "model_input": "images" if mode == "unpadded" else "canvas",
         "whole_input": "images" if mode == "unpadded" else "padded(model, images)",
         "parts": parts,
@@ -173,9 +174,7 @@ def _model_values(
         "told": told,
         "forward_inputs": f"images: Tensor{', targets: dict | None = None' * told}",
         "forward": _forward(job, heads, backbone, neck),
-        "shares_box_tower": any(
-            head.task == "quadrilateral_detection" for head in job.heads
-        ),
+        "shares_box_tower": any(task.shares_box_tower for task in tasks_of(job)),
         "constructions": mapping((head.name, head.code.construction) for head in heads),
         "results_template": f"model/{_results(job, heads)}.py.jinja",
         "returns_type": "dict" if several else task_of(job.heads[0]).output_type,
@@ -192,30 +191,6 @@ def _mode(job: Job, summary: Summary) -> str:
     if job.backbone.resize_input:
         return "resized"
     return "whole" if summary.divisor > 1 else "unpadded"
-
-
-def _model_sections(
-    job: Job, mode: str, backbone: BackbonePlan, neck: NeckPlan | None
-) -> list[str]:
-    """Templates of model.py in the order of the data."""
-    tasks = tasks_of(job)
-    number = "one_head" if len(job.heads) == 1 else "several_heads"
-    mean = is_partial(job) and any(task.mean_loss for task in tasks)
-    return [
-        backbone.template,
-        *([neck.template] if neck else []),
-        *templates(task.classes for task in tasks),
-        f"model/{number}.py.jinja",
-        *templates(task.operations for task in tasks),
-        "losses/banner.py.jinja",
-        *templates([*(task.losses for task in tasks), MEAN if mean else ()]),
-        f"losses/{number}.py.jinja",
-        *(["losses/rows_of.py.jinja"] if is_partial(job) and _has_tuples(job) else []),
-        "decoders/banner.py.jinja",
-        *templates(task.decoders for task in tasks),
-        "model/decode.py.jinja",
-        f"model/predict_{mode}.py.jinja",
-    ]
 
 
 def _results(job: Job, heads: tuple[HeadPlan, ...]) -> str:

@@ -6,10 +6,11 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+from specc.heads import once, task_of
+from specc.heads.task import Coco, Task
 from specc.job import HeadData, Job, source_of
 from specc.plan.heads import HeadPlan, code_name
 from specc.source import COLUMNS, Line, constant, mapping
-from specc.tasks import Task, once, task_of
 from specc.words import listed
 
 UNNAMED = ("voc", "csv")  # formats that do not list the names of their categories
@@ -22,9 +23,8 @@ EMPTY_CELLS = {  # with several heads or one
 SAID = (  # what templates use of a reader
     *("name", "template", "docstring", "title", "heads", "parameters", "note", "pair"),
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
-    *("columns", "columns_described", "empty_cells", "yolo_lines"),
+    *("coco", "columns", "columns_described", "empty_cells", "read_annotations"),
 )
-SAID_OF_COCO = ("coco_what", "coco_names", "coco_item", "coco_images")
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Reader:
     @property
     def docstring(self) -> str:
         if self.source.format == "coco":
-            return f"{self.tasks[0].coco_docstring}_docstring.jinja"
+            return self.coco.docstring
         unlabelled = all(task.unlabelled for task in self.tasks)
         kind = "images" if unlabelled else self.source.format
         return f"dataset/{kind}_docstring.jinja"
@@ -127,16 +127,14 @@ class Reader:
         return self.source.format not in UNNAMED and named
 
     @property
-    def coco(self) -> Task:
+    def coco(self) -> Coco:
         """What the heads of a COCO file have in common."""
-        return self.tasks[0]
+        return self.tasks[0].coco
 
     @property
-    def yolo_lines(self) -> str:
-        """The function that reads a file of labels."""
-        sections = self.tasks[0].readers.get("yolo", ())
-        masks = "dataset/from_yolo_instances" in sections
-        return "polygons_in" if masks else "objects_in"
+    def read_annotations(self) -> str:
+        """The function that reads an annotation, or a file of them, in this format."""
+        return self.tasks[0].readers.get(self.source.format, "")
 
     @property
     def annotations(self) -> str:
@@ -176,8 +174,7 @@ class Reader:
 
     def plain(self) -> dict[str, Any]:
         """What templates use of it, as plain values."""
-        values = {name: getattr(self, name) for name in SAID}
-        return values | {name: getattr(self.coco, name) for name in SAID_OF_COCO}
+        return {name: getattr(self, name) for name in SAID}
 
 
 def readers_of(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Reader, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from specc.heads import TASKS
 from specc.job import Job, source_of
 from specc.source import Line, constant, literal
 
@@ -45,17 +46,17 @@ def split_constants(job: Job) -> list[Line]:
 
 def split_sections(job: Job) -> list[str]:
     if head_of_identities(job) is not None:
-        return ["dataset/split_groups"]
+        return ["split_groups"]
     if job.data.group is not None:
-        return ["dataset/split_groups", "dataset/group_of"]
-    return ["dataset/held_out"]
+        return ["split_groups", "group_of"]
+    return ["held_out"]
 
 
 def head_of_identities(job: Job):
     """The head for which identities are held out, not images; or None."""
     for head in job.heads:
         source = source_of(job, head)
-        if head.task == "metric_learning" and source.validation is None:
+        if TASKS[head.task].splits_by and source.validation is None:
             return head
     return None
 

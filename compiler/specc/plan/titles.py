@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from specc.backbones import TABLES
 from specc.graph.cost import Level, Summary
+from specc.heads import names_of, once, task_of, tasks_of
 from specc.job import Job
-from specc.tasks import names_of, once, task_of, tasks_of
+from specc.necks import KINDS
 from specc.timm.models import PREFIX, is_timm
-
-NECKS = {"fpn": "FPN", "bifpn": "BiFPN"}
 
 
 def title_of(job: Job) -> str:
@@ -17,7 +16,7 @@ def title_of(job: Job) -> str:
     what = " and ".join([", ".join(tasks[:-1]), tasks[-1]] if tasks[1:] else tasks)
     parts = [_backbone_title(job.backbone.name)]
     if job.neck:
-        parts.append(NECKS[job.neck.kind])
+        parts.append(KINDS[job.neck.kind].title)
     if len(job.heads) > 1:
         parts.append(f"{len(job.heads)} heads")
     else:

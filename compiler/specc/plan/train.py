@@ -7,13 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 from specc.backbones import TABLES
+from specc.backbones.timm import starts_from_timm, timm_start, timm_weights
+from specc.heads import tasks_of
 from specc.job import Job, Scheduler, Slurm, Trainer
 from specc.language.schema import head
 from specc.plan.backbone import BackbonePlan
 from specc.plan.heads import is_partial
-from specc.plan.timm import starts_from_timm, timm_start, timm_weights
 from specc.source import Line, constant, literal, mapping
-from specc.tasks import tasks_of
 
 HUB = "https://huggingface.co/timm/{}/resolve/main/pytorch_model.bin"
 FURTHER_PARTS = {

@@ -20,6 +20,7 @@ from specc.timm.importing import import_timm
 from specc.words import clip, did_you_mean, listed
 
 PREFIX = "timm/"
+MODULE = "body"  # of the emitted class, which holds the model
 HIGHEST = 7  # level that a job can ask for
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from specc.backbones.opaque import MODULE
-from specc.timm.models import TimmModel, create, prefix_of, whole_state
+from specc.timm.models import MODULE, TimmModel, create, prefix_of, whole_state
 
 RENAMINGS = (
     {  # prefix that timm's wrapper adds -> flat name of a key ``k`` of the wrapper

@@ -365,47 +365,6 @@ def assign(
     return owner, (alignment * scale).amax(1)
 
 
-def keypoint_loss(
-    predictions: KeypointPredictions,
-    targets: dict[str, Tensor],
-    keypoint_weight: float,
-    presence_weight: float,
-) -> dict[str, Tensor]:
-    """The detector's terms, "keypoints" and "presence"; all are per instance.
-
-    `targets` hold, beside what `assign` needs, "keypoints" (B, G, K, 2), and which of
-    them are "present" (B, G, K).
-    """
-    objects, boxes = predictions.objects, predictions.objects.boxes()
-    owner, scores = assign(objects, boxes.detach(), targets)
-    terms = object_terms(objects, boxes, owner, scores, targets)
-    image, cell = (owner >= 0).nonzero(as_tuple=True)
-    number, weight = owner[image, cell], scores[image, cell]
-    total = shared_total(scores.sum())
-
-    # In the cell's own box, as at inference, but without pulling at it.
-    keypoints = predictions.keypoints[image, cell]  # (M, K, 3)
-    found = in_boxes(keypoints[..., :2], boxes[image, cell].detach())
-    wanted, extents = targets["keypoints"], targets["boxes"]
-    errors = point_errors(found, wanted[image, number], extents[image, number])
-    present = targets["present"][image, number].float()  # (M, K)
-    errors = (errors * present).sum(1) / present.sum(1)
-    presence = F.binary_cross_entropy_with_logits(
-        keypoints[..., 2], present, reduction="none"
-    )
-    terms["keypoints"] = keypoint_weight * (errors * weight).sum() / total
-    terms["presence"] = presence_weight * (presence.mean(1) * weight).sum() / total
-    return terms
-
-
-def point_errors(found: Tensor, wanted: Tensor, boxes: Tensor) -> Tensor:
-    """How far points (M, K, 2) are off, (M, K), in the longer sides of boxes (M, 4):
-    the sum over x and y, smooth below a fiftieth."""
-    size = (boxes[:, 2:] - boxes[:, :2]).amax(1)[:, None, None]
-    errors = F.smooth_l1_loss(found / size, wanted / size, reduction="none", beta=0.02)
-    return errors.sum(2)
-
-
 def object_terms(
     predictions: Predictions,
     boxes: Tensor,
@@ -447,6 +406,47 @@ def bin_cross_entropy(bins: Tensor, distances: Tensor) -> Tensor:
     return -((1 - share) * log_p[..., 0] + share * log_p[..., 1]).mean(1)
 
 
+def keypoint_loss(
+    predictions: KeypointPredictions,
+    targets: dict[str, Tensor],
+    keypoint_weight: float,
+    presence_weight: float,
+) -> dict[str, Tensor]:
+    """The detector's terms, "keypoints" and "presence"; all are per instance.
+
+    `targets` hold, beside what `assign` needs, "keypoints" (B, G, K, 2), and which of
+    them are "present" (B, G, K).
+    """
+    objects, boxes = predictions.objects, predictions.objects.boxes()
+    owner, scores = assign(objects, boxes.detach(), targets)
+    terms = object_terms(objects, boxes, owner, scores, targets)
+    image, cell = (owner >= 0).nonzero(as_tuple=True)
+    number, weight = owner[image, cell], scores[image, cell]
+    total = shared_total(scores.sum())
+
+    # In the cell's own box, as at inference, but without pulling at it.
+    keypoints = predictions.keypoints[image, cell]  # (M, K, 3)
+    found = in_boxes(keypoints[..., :2], boxes[image, cell].detach())
+    wanted, extents = targets["keypoints"], targets["boxes"]
+    errors = point_errors(found, wanted[image, number], extents[image, number])
+    present = targets["present"][image, number].float()  # (M, K)
+    errors = (errors * present).sum(1) / present.sum(1)
+    presence = F.binary_cross_entropy_with_logits(
+        keypoints[..., 2], present, reduction="none"
+    )
+    terms["keypoints"] = keypoint_weight * (errors * weight).sum() / total
+    terms["presence"] = presence_weight * (presence.mean(1) * weight).sum() / total
+    return terms
+
+
+def point_errors(found: Tensor, wanted: Tensor, boxes: Tensor) -> Tensor:
+    """How far points (M, K, 2) are off, (M, K), in the longer sides of boxes (M, 4):
+    the sum over x and y, smooth below a fiftieth."""
+    size = (boxes[:, 2:] - boxes[:, :2]).amax(1)[:, None, None]
+    errors = F.smooth_l1_loss(found / size, wanted / size, reduction="none", beta=0.02)
+    return errors.sum(2)
+
+
 def shared_total(total: Tensor) -> Tensor:
     """What a loss is divided by; where the gradients of several processes are averaged,
     their average is then the gradient of one process with all their images."""
@@ -463,28 +463,6 @@ def loss_terms(outputs: KeypointPredictions, targets: dict) -> dict[str, Tensor]
 
 
 # ---- Inference ----
-
-
-def decode_keypoints(
-    predictions: KeypointPredictions, min_score: float, max_iou: float, limit: int
-) -> dict[str, Tensor]:
-    """The instances of each image, the best first.
-
-    Returns "keypoints" (B, limit, K, 2) in pixels, their "presence" (B, limit, K) as
-    probabilities, "boxes" (B, limit, 4) and "scores" (B, limit) of instances, and
-    "count" (B,): rows from there on are zero.
-    """
-    found = decode_objects(predictions.objects, min_score, max_iou, limit)
-    cells = found["cells"][..., None, None]
-    keypoints = predictions.keypoints.take_along_dim(cells, 1)  # (B, limit, K, 3)
-    real = (found["scores"] > 0)[..., None]
-    return {
-        "keypoints": in_boxes(keypoints[..., :2], found["boxes"]) * real[..., None],
-        "presence": keypoints[..., 2].sigmoid() * real,
-        "boxes": found["boxes"],
-        "scores": found["scores"],
-        "count": found["count"],
-    }
 
 
 def decode_objects(
@@ -531,6 +509,28 @@ def suppress(boxes: Tensor, classes: Tensor, max_iou: float) -> Tensor:
     for _ in range(ROUNDS):
         keep = ~(rivals & keep[:, None]).any(2)
     return keep
+
+
+def decode_keypoints(
+    predictions: KeypointPredictions, min_score: float, max_iou: float, limit: int
+) -> dict[str, Tensor]:
+    """The instances of each image, the best first.
+
+    Returns "keypoints" (B, limit, K, 2) in pixels, their "presence" (B, limit, K) as
+    probabilities, "boxes" (B, limit, 4) and "scores" (B, limit) of instances, and
+    "count" (B,): rows from there on are zero.
+    """
+    found = decode_objects(predictions.objects, min_score, max_iou, limit)
+    cells = found["cells"][..., None, None]
+    keypoints = predictions.keypoints.take_along_dim(cells, 1)  # (B, limit, K, 3)
+    real = (found["scores"] > 0)[..., None]
+    return {
+        "keypoints": in_boxes(keypoints[..., :2], found["boxes"]) * real[..., None],
+        "presence": keypoints[..., 2].sigmoid() * real,
+        "boxes": found["boxes"],
+        "scores": found["scores"],
+        "count": found["count"],
+    }
 
 
 def decode(outputs: KeypointPredictions) -> dict[str, dict[str, Tensor]]:

@@ -180,15 +180,6 @@ class Attention(nn.Module):
         return self.out(y.transpose(1, 2).flatten(2))
 
 
-class CausalAttention(Attention):
-    """Each row looks at itself and at those before it."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        rows = self.split(self.query(x)), *self.seen(x)
-        y = F.scaled_dot_product_attention(*rows, is_causal=True)
-        return self.out(y.transpose(1, 2).flatten(2))
-
-
 def perceptron(width: int) -> nn.Sequential:
     """What each row does by itself."""
     wide = 4 * width
@@ -226,6 +217,15 @@ def text_places(count: int, width: int) -> nn.Embedding:
     middle = waves(1, width // 2).expand(count, -1)
     places = torch.cat([middle, waves(count, width // 2)], 1)
     return nn.Embedding.from_pretrained(places, freeze=False)
+
+
+class CausalAttention(Attention):
+    """Each row looks at itself and at those before it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = self.split(self.query(x)), *self.seen(x)
+        y = F.scaled_dot_product_attention(*rows, is_causal=True)
+        return self.out(y.transpose(1, 2).flatten(2))
 
 
 # ---- Text head: token by token ----

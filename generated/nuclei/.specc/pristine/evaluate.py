@@ -159,35 +159,6 @@ def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
     }
 
 
-def instance_metrics(
-    truth: list[Instances], found: list[list[dict]], names: tuple[str, ...]
-) -> dict[str, float]:
-    """Average precision and recall of masks as COCO defines them, and "box_ap", the
-    average precision of boxes."""
-    annotations, results = [], []
-    for image, instances in enumerate(truth):
-        for box, category, mask in zip(*instances):
-            annotations.append(coco_instance(image, int(category), box.tolist(), mask))
-    for image, instances in enumerate(found):
-        for item in instances:
-            category = names.index(item["category"])
-            results.append(coco_instance(image, category, item["bbox"], item["mask"]))
-            results[-1]["score"] = item["score"]
-    given = annotations, results, len(truth), names
-    return coco_metrics(*given, "segm") | {"box_ap": coco_metrics(*given, "bbox")["ap"]}
-
-
-def coco_instance(image: int, category: int, box: list[float], mask: dict) -> dict:
-    left, top, right, bottom = box
-    return {
-        "image_id": image,
-        "category_id": category,
-        "bbox": [left, top, right - left, bottom - top],
-        "segmentation": mask,
-        "area": float(coco_mask.area(mask)),
-    }
-
-
 def coco_metrics(
     annotations: list[dict],
     results: list[dict],
@@ -215,6 +186,35 @@ def coco_metrics(
     # that do not occur.
     values = [max(float(scorer.stats[i]), 0.0) for i in (0, 1, 2, 3, 4, 5, 8)]
     return dict(zip(keys, values))
+
+
+def instance_metrics(
+    truth: list[Instances], found: list[list[dict]], names: tuple[str, ...]
+) -> dict[str, float]:
+    """Average precision and recall of masks as COCO defines them, and "box_ap", the
+    average precision of boxes."""
+    annotations, results = [], []
+    for image, instances in enumerate(truth):
+        for box, category, mask in zip(*instances):
+            annotations.append(coco_instance(image, int(category), box.tolist(), mask))
+    for image, instances in enumerate(found):
+        for item in instances:
+            category = names.index(item["category"])
+            results.append(coco_instance(image, category, item["bbox"], item["mask"]))
+            results[-1]["score"] = item["score"]
+    given = annotations, results, len(truth), names
+    return coco_metrics(*given, "segm") | {"box_ap": coco_metrics(*given, "bbox")["ap"]}
+
+
+def coco_instance(image: int, category: int, box: list[float], mask: dict) -> dict:
+    left, top, right, bottom = box
+    return {
+        "image_id": image,
+        "category_id": category,
+        "bbox": [left, top, right - left, bottom - top],
+        "segmentation": mask,
+        "area": float(coco_mask.area(mask)),
+    }
 
 
 # ---- Command line ----

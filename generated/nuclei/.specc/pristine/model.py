@@ -333,6 +333,47 @@ def assign(
     return owner, (alignment * scale).amax(1)
 
 
+def object_terms(
+    predictions: Predictions,
+    boxes: Tensor,
+    owner: Tensor,
+    scores: Tensor,
+    targets: dict[str, Tensor],
+) -> dict[str, Tensor]:
+    """The terms for the cells' `boxes`, given what `assign` returned."""
+    image, cell = (owner >= 0).nonzero(as_tuple=True)
+    number, weight = owner[image, cell], scores[image, cell]
+    target_boxes = targets["boxes"][image, number]
+    total = shared_total(scores.sum())
+
+    wanted = torch.zeros_like(predictions.logits)
+    wanted[image, cell, targets["classes"][image, number]] = weight
+    class_loss = F.binary_cross_entropy_with_logits(
+        predictions.logits, wanted, reduction="sum"
+    )
+    box_loss = 1 - generalised_iou(boxes[image, cell], target_boxes)
+
+    left_top, right_bottom = target_boxes.chunk(2, 1)
+    points = predictions.points[cell]
+    distances = torch.cat([points - left_top, right_bottom - points], 1)
+    distances = distances / predictions.strides[cell]
+    bins_loss = bin_cross_entropy(predictions.bins[image, cell], distances)
+    return {
+        "class": class_loss / total,
+        "box": 2.5 * (box_loss * weight).sum() / total,
+        "bins": 0.5 * (bins_loss * weight).sum() / total,
+    }
+
+
+def bin_cross_entropy(bins: Tensor, distances: Tensor) -> Tensor:
+    """Cross-entropy with the two bins around each distance: (M,) from (M, 4)."""
+    distances = distances.clamp(0, BINS - 1.01)
+    below = distances.long()
+    share = distances - below
+    log_p = bins.log_softmax(-1).gather(2, torch.stack([below, below + 1], 2))
+    return -((1 - share) * log_p[..., 0] + share * log_p[..., 1]).mean(1)
+
+
 def instance_loss(
     predictions: InstancePredictions, targets: dict[str, Tensor], mask_weight: float
 ) -> dict[str, Tensor]:
@@ -391,47 +432,6 @@ def grid_points(regions: Tensor, side: int) -> Tensor:
     steps = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), 2).flatten(0, 1)
     left_top, right_bottom = regions[:, :, None].chunk(2, -1)
     return left_top + steps * (right_bottom - left_top)
-
-
-def object_terms(
-    predictions: Predictions,
-    boxes: Tensor,
-    owner: Tensor,
-    scores: Tensor,
-    targets: dict[str, Tensor],
-) -> dict[str, Tensor]:
-    """The terms for the cells' `boxes`, given what `assign` returned."""
-    image, cell = (owner >= 0).nonzero(as_tuple=True)
-    number, weight = owner[image, cell], scores[image, cell]
-    target_boxes = targets["boxes"][image, number]
-    total = shared_total(scores.sum())
-
-    wanted = torch.zeros_like(predictions.logits)
-    wanted[image, cell, targets["classes"][image, number]] = weight
-    class_loss = F.binary_cross_entropy_with_logits(
-        predictions.logits, wanted, reduction="sum"
-    )
-    box_loss = 1 - generalised_iou(boxes[image, cell], target_boxes)
-
-    left_top, right_bottom = target_boxes.chunk(2, 1)
-    points = predictions.points[cell]
-    distances = torch.cat([points - left_top, right_bottom - points], 1)
-    distances = distances / predictions.strides[cell]
-    bins_loss = bin_cross_entropy(predictions.bins[image, cell], distances)
-    return {
-        "class": class_loss / total,
-        "box": 2.5 * (box_loss * weight).sum() / total,
-        "bins": 0.5 * (bins_loss * weight).sum() / total,
-    }
-
-
-def bin_cross_entropy(bins: Tensor, distances: Tensor) -> Tensor:
-    """Cross-entropy with the two bins around each distance: (M,) from (M, 4)."""
-    distances = distances.clamp(0, BINS - 1.01)
-    below = distances.long()
-    share = distances - below
-    log_p = bins.log_softmax(-1).gather(2, torch.stack([below, below + 1], 2))
-    return -((1 - share) * log_p[..., 0] + share * log_p[..., 1]).mean(1)
 
 
 def shared_total(total: Tensor) -> Tensor:

@@ -207,6 +207,20 @@ class SegmentationHead(nn.Module):
         return self.logits(self.decoder(*levels))
 
 
+# ---- Classification head ----
+
+
+class ClassificationHead(nn.Module):
+    """The mean over a level's cells, then one linear layer."""
+
+    def __init__(self, channels: int, classes: int):
+        super().__init__()
+        self.linear = nn.Linear(channels, classes)
+
+    def forward(self, level: Tensor) -> Tensor:
+        return self.linear(level.mean((2, 3))).float()  # (B, classes)
+
+
 class MapDecoder(nn.Module):
     """Several levels to one map in the cells of the finest: from the coarsest down,
     each is convolved and added to what is above it, upsampled:
@@ -230,20 +244,6 @@ def map_block(inputs: int, channels: int) -> nn.Sequential:
         nn.GroupNorm(groups, channels),
         nn.ReLU(inplace=True),
     )
-
-
-# ---- Classification head ----
-
-
-class ClassificationHead(nn.Module):
-    """The mean over a level's cells, then one linear layer."""
-
-    def __init__(self, channels: int, classes: int):
-        super().__init__()
-        self.linear = nn.Linear(channels, classes)
-
-    def forward(self, level: Tensor) -> Tensor:
-        return self.linear(level.mean((2, 3))).float()  # (B, classes)
 
 
 # ---- Model ----
@@ -415,15 +415,6 @@ def bin_cross_entropy(bins: Tensor, distances: Tensor) -> Tensor:
     return -((1 - share) * log_p[..., 0] + share * log_p[..., 1]).mean(1)
 
 
-def shared_total(total: Tensor) -> Tensor:
-    """What a loss is divided by; where the gradients of several processes are averaged,
-    their average is then the gradient of one process with all their images."""
-    if not (dist.is_available() and dist.is_initialized()):
-        return total.clamp(min=1)
-    dist.all_reduce(total)
-    return total.clamp(min=1) / dist.get_world_size()
-
-
 def segmentation_loss(logits: Tensor, targets: dict[str, Tensor]) -> dict[str, Tensor]:
     """Cross-entropy of the labelled pixels; `targets` holds "categories" (B, H, W), -1
     where nothing is known."""
@@ -450,6 +441,24 @@ def mean_over_images(losses: Tensor) -> Tensor:
     return losses.sum() / shared_total(images)
 
 
+def rows_of(output: Tensor | tuple, rows: Tensor) -> Tensor | tuple:
+    """What a head says of some images, by their rows in its output: a tensor, or a
+    named tuple, whose fields may be such tuples again."""
+    if isinstance(output, Tensor):
+        return output[rows]
+    fields = [field for field in output._fields if field not in SHARED]
+    return output._replace(**{f: rows_of(getattr(output, f), rows) for f in fields})
+
+
+def shared_total(total: Tensor) -> Tensor:
+    """What a loss is divided by; where the gradients of several processes are averaged,
+    their average is then the gradient of one process with all their images."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return total.clamp(min=1)
+    dist.all_reduce(total)
+    return total.clamp(min=1) / dist.get_world_size()
+
+
 def loss_terms(outputs: dict, targets: dict) -> dict[str, Tensor]:
     """The terms of the loss, "<head>/loss/<term>"; their sum is the loss.
 
@@ -472,15 +481,6 @@ def loss_terms(outputs: dict, targets: dict) -> dict[str, Tensor]:
         for head, terms in heads.items()
         for term, value in terms.items()
     }
-
-
-def rows_of(output: Tensor | tuple, rows: Tensor) -> Tensor | tuple:
-    """What a head says of some images, by their rows in its output: a tensor, or a
-    named tuple, whose fields may be such tuples again."""
-    if isinstance(output, Tensor):
-        return output[rows]
-    fields = [field for field in output._fields if field not in SHARED]
-    return output._replace(**{f: rows_of(getattr(output, f), rows) for f in fields})
 
 
 # ---- Inference ----

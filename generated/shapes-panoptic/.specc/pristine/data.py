@@ -313,12 +313,6 @@ def collate(
     return images, targets, sum(broken, [])
 
 
-def stack_panoptic(batch: list[tuple[Grids, np.ndarray]]) -> dict[str, Tensor]:
-    """The instances as `stack_grids` has them, and "stuff" (B, h, w)."""
-    grids, stuff = zip(*batch)
-    return stack_grids(grids) | {"stuff": torch.from_numpy(np.stack(stuff))}
-
-
 def stack_grids(batch: list[Grids]) -> dict[str, Tensor]:
     """The fields of `Grids`, (B, G, ...) each; classes are -1 where padded."""
     # At least one row, so that a batch without instances is no special case.
@@ -331,6 +325,12 @@ def stack_grids(batch: list[Grids]) -> dict[str, Tensor]:
             row[: len(grids.classes)] = getattr(grids, name)
         stacked[name] = torch.from_numpy(whole)
     return stacked
+
+
+def stack_panoptic(batch: list[tuple[Grids, np.ndarray]]) -> dict[str, Tensor]:
+    """The instances as `stack_grids` has them, and "stuff" (B, h, w)."""
+    grids, stuff = zip(*batch)
+    return stack_grids(grids) | {"stuff": torch.from_numpy(np.stack(stuff))}
 
 
 def training_batches(

@@ -197,12 +197,12 @@ def stacked(stack: Callable, head: str, labels: list[dict]) -> dict[str, Tensor]
     return targets | {"labelled": torch.tensor(rows, dtype=torch.long)}
 
 
-def stack_labels(batch: list[np.ndarray]) -> dict[str, Tensor]:
-    return {"present": torch.from_numpy(np.stack(batch))}  # (B, labels), 0 or 1
-
-
 def stack_categories(batch: list[int]) -> dict[str, Tensor]:
     return {"category": torch.tensor(batch)}  # (B,)
+
+
+def stack_labels(batch: list[np.ndarray]) -> dict[str, Tensor]:
+    return {"present": torch.from_numpy(np.stack(batch))}  # (B, labels), 0 or 1
 
 
 def training_batches(

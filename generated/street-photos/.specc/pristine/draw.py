@@ -27,12 +27,12 @@ def draw(image: np.ndarray, words: dict) -> np.ndarray:
     return image
 
 
-def draw_labels(image: np.ndarray, item: dict) -> np.ndarray:
-    return add_line(image, ", ".join(item["labels"]) or "-", (255, 255, 255))
-
-
 def draw_category(image: np.ndarray, item: dict, names: tuple[str, ...]) -> np.ndarray:
     return add_line(image, caption(item), color_of(names.index(item["category"])))
+
+
+def draw_labels(image: np.ndarray, item: dict) -> np.ndarray:
+    return add_line(image, ", ".join(item["labels"]) or "-", (255, 255, 255))
 
 
 def add_line(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
@@ -47,6 +47,10 @@ def add_line(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
     return image
 
 
+def caption(item: dict) -> str:
+    return item["category"] + (f" {item['score']:.2f}" if "score" in item else "")
+
+
 def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
     """Text on a band of `color` above `corner`, moved to lie inside the image."""
     font, size = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, max(image.shape) / 1200)
@@ -55,10 +59,6 @@ def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
     y = max(height + descent, min(corner[1], image.shape[0]))
     cv2.rectangle(image, (x, y - height - descent), (x + width, y), color, cv2.FILLED)
     cv2.putText(image, text, (x, y - descent), font, size, (0, 0, 0), 1, cv2.LINE_AA)
-
-
-def caption(item: dict) -> str:
-    return item["category"] + (f" {item['score']:.2f}" if "score" in item else "")
 
 
 def color_of(index: int) -> tuple[int, int, int]:

@@ -67,6 +67,14 @@ def in_words(results: dict, row: int) -> dict:
     }
 
 
+def category_in_words(results: dict, row: int, names: tuple[str, ...]) -> dict:
+    """The likeliest category, and the five likeliest with their probabilities."""
+    scores, order = results["probabilities"][row].topk(min(5, len(names)))
+    top = {names[i]: p for i, p in zip(order.tolist(), scores.tolist())}
+    category, score = next(iter(top.items()))
+    return {"category": category, "score": score, "top5": top}
+
+
 def labels_in_words(
     results: dict, row: int, names: tuple[str, ...], min_score: float
 ) -> dict:
@@ -74,14 +82,6 @@ def labels_in_words(
     scores = dict(zip(names, results["probabilities"][row].tolist()))
     likely = [name for name, score in scores.items() if score >= min_score]
     return {"labels": likely, "scores": scores}
-
-
-def category_in_words(results: dict, row: int, names: tuple[str, ...]) -> dict:
-    """The likeliest category, and the five likeliest with their probabilities."""
-    scores, order = results["probabilities"][row].topk(min(5, len(names)))
-    top = {names[i]: p for i, p in zip(order.tolist(), scores.tolist())}
-    category, score = next(iter(top.items()))
-    return {"category": category, "score": score, "top5": top}
 
 
 # ---- Metrics ----
@@ -168,39 +168,6 @@ def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
     }
 
 
-def multilabel_metrics(
-    truth: list[np.ndarray], found: list[dict], names: tuple[str, ...]
-) -> dict[str, float]:
-    """Average precision of each label that occurs and its mean; F1 over labels that
-    occur or are given (macro), and over all decisions at once (micro)."""
-    wanted = np.stack(truth) > 0  # (images, labels)
-    scores = np.array([[words["scores"][name] for name in names] for words in found])
-    given = np.array([[name in words["labels"] for name in names] for words in found])
-    precisions = {
-        name: ranking_precision(wanted[:, i], scores[:, i])
-        for i, name in enumerate(names)
-        if wanted[:, i].any()
-    }
-    right, both = (wanted & given).sum(0), wanted.sum(0) + given.sum(0)
-    f1 = 2 * right[both > 0] / both[both > 0]
-    return {
-        "mean_average_precision": float(np.mean([*precisions.values()] or [0.0])),
-        "macro_f1": float(f1.mean()) if len(f1) else 0.0,
-        "micro_f1": float(2 * right.sum() / max(both.sum(), 1)),
-        **{f"average_precision/{name}": value for name, value in precisions.items()},
-    }
-
-
-def ranking_precision(wanted: np.ndarray, scores: np.ndarray) -> float:
-    """Area under precision over recall, a step for each distinct score: no choice
-    between images of the same score can change it."""
-    order = np.argsort(-scores, kind="stable")
-    last = np.append(np.diff(scores[order]) != 0, True)  # of its score
-    hits = wanted[order].cumsum()[last]
-    precision = hits / (np.flatnonzero(last) + 1)
-    return float(np.sum(np.diff(hits, prepend=0) * precision) / hits[-1])
-
-
 def classification_metrics(
     truth: list[int], found: list[dict], names: tuple[str, ...]
 ) -> dict[str, float]:
@@ -245,6 +212,39 @@ def rank_error(truth: list[int], found: list[dict], names: tuple[str, ...]) -> f
     """How many ranks a prediction is off, on average."""
     given = np.array([names.index(words["category"]) for words in found])
     return float(np.abs(given - np.array(truth)).mean())
+
+
+def multilabel_metrics(
+    truth: list[np.ndarray], found: list[dict], names: tuple[str, ...]
+) -> dict[str, float]:
+    """Average precision of each label that occurs and its mean; F1 over labels that
+    occur or are given (macro), and over all decisions at once (micro)."""
+    wanted = np.stack(truth) > 0  # (images, labels)
+    scores = np.array([[words["scores"][name] for name in names] for words in found])
+    given = np.array([[name in words["labels"] for name in names] for words in found])
+    precisions = {
+        name: ranking_precision(wanted[:, i], scores[:, i])
+        for i, name in enumerate(names)
+        if wanted[:, i].any()
+    }
+    right, both = (wanted & given).sum(0), wanted.sum(0) + given.sum(0)
+    f1 = 2 * right[both > 0] / both[both > 0]
+    return {
+        "mean_average_precision": float(np.mean([*precisions.values()] or [0.0])),
+        "macro_f1": float(f1.mean()) if len(f1) else 0.0,
+        "micro_f1": float(2 * right.sum() / max(both.sum(), 1)),
+        **{f"average_precision/{name}": value for name, value in precisions.items()},
+    }
+
+
+def ranking_precision(wanted: np.ndarray, scores: np.ndarray) -> float:
+    """Area under precision over recall, a step for each distinct score: no choice
+    between images of the same score can change it."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)  # of its score
+    hits = wanted[order].cumsum()[last]
+    precision = hits / (np.flatnonzero(last) + 1)
+    return float(np.sum(np.diff(hits, prepend=0) * precision) / hits[-1])
 
 
 # ---- Command line ----

@@ -108,6 +108,23 @@ def recolor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     )
 
 
+def read_map(path: Path, flag: int) -> np.ndarray:
+    """The pixels of a map as `flag` of OpenCV wants them."""
+    try:
+        image = cv2.imdecode(np.fromfile(path, np.uint8), flag)
+    except (OSError, cv2.error):
+        image = None
+    if image is None:
+        raise ImageError(f"{path}: cannot be decoded")
+    return image
+
+
+def resized_map(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A map at another size: the nearest value of each pixel."""
+    size = (width, height)
+    return cv2.resize(values, size, interpolation=cv2.INTER_NEAREST_EXACT)
+
+
 def draw_defect(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draws a defect into most canvases, in place; returns where: (HEIGHT, WIDTH)."""
     if rng.random() < CLEAN_SHARE:
@@ -140,23 +157,6 @@ def read_mask(inspection: Inspection, height: int, width: int) -> np.ndarray | N
         return None
     grey = read_map(inspection.mask, cv2.IMREAD_GRAYSCALE)
     return resized_map(grey, height, width) > 127
-
-
-def read_map(path: Path, flag: int) -> np.ndarray:
-    """The pixels of a map as `flag` of OpenCV wants them."""
-    try:
-        image = cv2.imdecode(np.fromfile(path, np.uint8), flag)
-    except (OSError, cv2.error):
-        image = None
-    if image is None:
-        raise ImageError(f"{path}: cannot be decoded")
-    return image
-
-
-def resized_map(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A map at another size: the nearest value of each pixel."""
-    size = (width, height)
-    return cv2.resize(values, size, interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 # ---- Batches ----

@@ -239,18 +239,6 @@ def image_size(path: Path) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
-def parse_inspection(given: tuple, height: int, width: int) -> Inspection:
-    """A label and a mask, once checked; the mask is decoded later."""
-    label, mask = given
-    if label not in ("normal", "anomalous"):
-        raise ValueError(f"neither `normal` nor `anomalous`: {label!r:.100}")
-    if mask and label == "normal":
-        raise ValueError(f"it is normal, and has a mask: {mask}")
-    if mask:
-        parse_map(mask, height, width, MASK_MODES)
-    return Inspection(label == "anomalous", mask)
-
-
 def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Path:
     """The file of an image's map, once its header is checked; it is decoded later.
 
@@ -273,3 +261,15 @@ def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Pa
         sizes = f"{columns}x{rows}, the image {width}x{height}"
         raise ValueError(f"its map has another aspect ratio: {path} is {sizes}")
     return path
+
+
+def parse_inspection(given: tuple, height: int, width: int) -> Inspection:
+    """A label and a mask, once checked; the mask is decoded later."""
+    label, mask = given
+    if label not in ("normal", "anomalous"):
+        raise ValueError(f"neither `normal` nor `anomalous`: {label!r:.100}")
+    if mask and label == "normal":
+        raise ValueError(f"it is normal, and has a mask: {mask}")
+    if mask:
+        parse_map(mask, height, width, MASK_MODES)
+    return Inspection(label == "anomalous", mask)

@@ -1,0 +1,225 @@
+"""Heads whose labels are made of annotations for another task: how these are read, and
+the conversions that follow."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from specc.heads.maps import SUFFIXES_LINE
+from specc.heads.semantic_segmentation import MODES_LINE
+from specc.heads.task import Coco, HeadCode, HeadExpressions, Task
+from specc.source import Line, literal
+
+MASK_LIBRARY = ("faster-coco-eval",)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How annotations become labels of the last task of some way.
+
+    In expressions NAMES are those of the head, GIVEN is the annotation of an image, and
+    COLORS are those of the head.
+    """
+
+    annotations: str  # of folder, in the native format
+    parse: dict[str, str]  # by format, "" for any other; "": as the head does it
+    example: str  # of an annotation
+    constants: tuple[Line, ...] = ()  # of the native format
+    in_folder: bool = False  # native annotations are files
+    requirements: tuple[str, ...] = ()
+
+
+def _listed(title: str, key: str, parse: str, example: str) -> Reading:
+    native = f"read_annotations(folder, {literal(title)}, {literal(key)}, NAMES)"
+    return Reading(native, {"": parse}, example)
+
+
+_CATEGORY = "NAME"
+_COLOR = "each pixel in the color of its category, black where unknown"
+_OBJECTS = "[{category: NAME, bbox: [left, top, right, bottom]}, ...]"
+_CORNERS = "[{category: NAME, quadrilateral: [[x, y], ... four]}, ...]"
+_PLACED = "NAMES, height, width"
+_SIZED = f"{_PLACED}, counts"
+_CLASS_MAPS = dict(
+    parse={"": "labels_of_map(*GIVEN, height, width)"},
+    example=_COLOR,
+    constants=(MODES_LINE, SUFFIXES_LINE),
+    in_folder=True,
+)
+READINGS = {  # the longest begin of a way that stands here is taken
+    ("object_detection",): _listed(
+        "object detection", "categories", f"parse_objects(GIVEN, {_SIZED})", _OBJECTS
+    ),
+    ("quadrilateral_detection",): _listed(
+        "quadrilateral detection",
+        "categories",
+        "parse_quadrilaterals(GIVEN, NAMES, height, width)",
+        _CORNERS,
+    ),
+    ("keypoint_detection", "object_detection"): Reading(
+        'annotations_for(folder, "keypoint detection")',
+        {"": f"parse_objects(boxes_of_keypoints(GIVEN, {_PLACED}), {_SIZED})"},
+        "[{KEYPOINT: [x, y], KEYPOINT: null, ...}, ...]",
+    ),
+    ("instance_segmentation",): Reading(
+        'read_colored_maps(folder, "instance segmentation", NAMES)',
+        {
+            "native": "parse_pages(*GIVEN, height, width)",
+            "coco": f"parse_segments(GIVEN, {_SIZED})",
+            "yolo": f"parse_polygons(GIVEN, {_SIZED})",
+        },
+        "a page for each instance, black but for its category's color",
+        (SUFFIXES_LINE,),
+        in_folder=True,
+        requirements=MASK_LIBRARY,
+    ),
+    ("panoptic_segmentation", "instance_segmentation"): Reading(
+        "read_things(folder, NAMES)",
+        {
+            "native": "things_of(parse_panoptic(*GIVEN, height, width), len(NAMES))",
+            "coco": (
+                'parse_coco_panoptic(things_among(GIVEN, NAMES), path.with_suffix(""),'
+                " NAMES, range(len(NAMES)), (height, width), counts)"
+            ),
+        },
+        "each pixel in the color of its category; the number of its instance",
+        (SUFFIXES_LINE,),
+        in_folder=True,
+        requirements=MASK_LIBRARY,
+    ),
+    ("panoptic_segmentation", "semantic_segmentation"): Reading(
+        'read_class_maps(folder, "panoptic segmentation", NAMES, COLORS)',
+        {
+            "coco": (
+                'parse_segment_map(GIVEN, path.with_suffix(""), NAMES, height, width)'
+            )
+        },
+        _COLOR,
+        in_folder=True,
+    ),
+    ("panoptic_segmentation", "semantic_segmentation", "multilabel_classification"): (
+        Reading(
+            'read_colored_maps(folder, "panoptic segmentation", NAMES)', **_CLASS_MAPS
+        )
+    ),
+    ("semantic_segmentation", "multilabel_classification"): Reading(
+        'read_colored_maps(folder, "semantic segmentation", NAMES)', **_CLASS_MAPS
+    ),
+    ("multiclass_classification",): _listed(
+        "multiclass classification",
+        "categories",
+        "parse_category(GIVEN, NAMES)",
+        _CATEGORY,
+    ),
+    ("multiclass_classification", "metric_learning"): Reading(
+        'read_identities(folder, "multiclass classification", "categories", NAMES,'
+        " training)",
+        {},
+        _CATEGORY,
+    ),
+    ("metric_learning", "multiclass_classification"): _listed(
+        "metric learning", "identities", "parse_category(GIVEN, NAMES)", _CATEGORY
+    ),
+}
+STEPS = {  # of labels: LABEL becomes that of the second task
+    ("instance_segmentation", "object_detection"): "boxes_of_instances(LABEL)",
+    ("quadrilateral_detection", "object_detection"): "boxes_of_quadrilaterals(LABEL)",
+    ("object_detection", "quadrilateral_detection"): "quadrilaterals_of_boxes(LABEL)",
+    (
+        "object_detection",
+        "multilabel_classification",
+    ): "labels_of_objects(LABEL, NAMES)",
+    ("multiclass_classification", "multilabel_classification"): (
+        "labels_of_category(LABEL, NAMES)"
+    ),
+}
+_NAMES = '{str(item["name"]) for item in content["categories"]}'
+_THINGS = '{str(x["name"]) for x in content["categories"] if x.get("isthing")}'
+COCO_COMPARED = {  # what of a file is compared with a head's names: its key, the names
+    "keypoint_detection": ("categories", _NAMES),
+    "panoptic_segmentation": ("things", _THINGS),
+}
+COCO_MAPS = ("categories", _NAMES)  # the same of maps, which tell stuff too
+
+
+def _begin(way: tuple[str, ...]) -> tuple[str, ...]:
+    """The part of a way that one reading covers."""
+    begins = (way[:count] for count in range(len(way), 0, -1))
+    return next(begin for begin in begins if begin in READINGS)
+
+
+def _steps(way: tuple[str, ...]) -> list[str]:
+    """What is then applied to labels, in turn."""
+    rest = way[len(_begin(way)) - 1 :]
+    return [STEPS[pair] for pair in zip(rest, rest[1:])]
+
+
+def converted_task(
+    task: Task, way: tuple[str, ...], form: str, known: dict[str, Task]
+) -> Task:
+    """The record of a head whose dataset holds annotations for the first task of a way,
+    in this format; `known` are the records of all tasks."""
+    source, reading = known[way[0]], READINGS[_begin(way)]
+    made = replace(
+        task,
+        described_as=source.described_as or source.title,
+        dataset_key=source.names,
+        metadata=source.metadata,
+        in_folder=reading.in_folder,
+        readers=source.readers,
+        empty_note=source.empty_note,
+        map_suffix=source.map_suffix,
+        folder_note=source.folder_note,
+        coco=source.coco,
+        requirements=(*task.requirements, *reading.requirements),
+        annotated=source.annotated,
+    )
+    compared = _compared(way) if form == "coco" else None
+    if compared is None:
+        return made
+    key, found = compared
+    coco = replace(source.coco, found=found, compared=Coco.compared)
+    return replace(made, dataset_key=key, coco=coco)
+
+
+def _compared(way: tuple[str, ...]) -> tuple[str, str] | None:
+    """What of a COCO file is compared with the names of a head, if it is not what a
+    head of the first task compares."""
+    maps = "semantic_segmentation" in way
+    return COCO_MAPS if maps else COCO_COMPARED.get(way[0])
+
+
+def converted(
+    expressions: HeadExpressions, way: tuple[str, ...], form: str, code: HeadCode
+) -> HeadExpressions:
+    """A head's expressions, with those that read its labels replaced."""
+    reading = READINGS[_begin(way)]
+    names = {
+        "NAMES": code.constant,
+        "GIVEN": code.given,
+        "COLORS": f"{code.prefix}COLORS",
+    }
+    parse = _of_format(reading.parse, form)
+    parse = _with(parse, names) if parse else expressions.parse
+    for step in _steps(way):
+        parse = _with(step, names | {"LABEL": parse})
+    return replace(
+        expressions,
+        annotations=_with(reading.annotations, names),
+        parse=parse,
+        annotation=reading.example,
+        dataset_constants=(
+            *expressions.dataset_constants,
+            *(reading.constants if form == "native" else ()),
+        ),
+    )
+
+
+def _of_format(by_format: dict, form: str):
+    return by_format.get(form, by_format.get("", ""))
+
+
+def _with(expression: str, names: dict[str, str]) -> str:
+    """An expression with its words in capitals replaced."""
+    return re.sub(r"\b(NAMES|GIVEN|COLORS|LABEL)\b", lambda m: names[m[0]], expression)

@@ -1,0 +1,86 @@
+"""What heads share whose labels and results are maps: a value for every pixel.
+
+Several levels to one map: from the coarsest down, each is convolved and added to what
+is above it, upsampled.
+
+"Panoptic Feature Pyramid Networks", Kirillov et al. 2019, arXiv:1901.02446
+"""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import TYPE_CHECKING
+
+from specc.heads.task import HeadCode
+from specc.source import Line, constant, literal
+
+if TYPE_CHECKING:
+    from specc.scope import Node, Scope
+
+
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+SUFFIXES_LINE = constant("SUFFIXES", SUFFIXES, "of images")
+
+OWN_PIXELS = {
+    "resized": "model/own_maps.py.jinja",
+    "whole": "model/own_maps.py.jinja",
+}
+COLORS_IN_CODE = 100  # more stand in a file of their own
+
+
+def stride_constant(code: HeadCode) -> Line:
+    note = f"pixels from one cell of its maps to the next, on level {code.levels[0]}"
+    return constant(f"{code.prefix}STRIDE", code.strides[0], note)
+
+
+def colors_file(code: HeadCode, colors: tuple) -> str:
+    """The file that holds the colors; "" if they stand in the code."""
+    if len(colors) <= COLORS_IN_CODE:
+        return ""
+    return f"{code.name}.colors.json" if code.prefix else "colors.json"
+
+
+def colors_constant(code: HeadCode, colors: tuple) -> Line:
+    name, file = f"{code.prefix}COLORS", colors_file(code, colors)
+    if not file:
+        note = "of the categories in maps; black is unknown"
+        return constant(name, colors, note)
+    path = f"Path(__file__).with_name({literal(file)})"
+    text = f'{path}.read_text(encoding="utf-8")'
+    return Line(name, f"tuple(map(tuple, json.loads({text})))")
+
+
+def enlarged(code: HeadCode, maps: str) -> str:
+    """An expression of model.py: maps of `decode` at the size of the images."""
+    seen = "scaled" if code.job.backbone.resize_input else "(height, width)"
+    stride = f"{code.prefix}STRIDE"
+    return (
+        f"enlarge({code.results}[{literal(maps)}], {stride}, {seen}, (height, width))"
+    )
+
+
+def saved_path(code: HeadCode) -> str:
+    """An expression of predict.py: the file of a map, beside the drawing."""
+    return f"free(drawing.with_suffix({literal(f'.{code.name}.png')}), taken)"
+
+
+# ---- The decoder of several levels ----
+
+
+def decode_levels(net: Scope, levels: dict[int, Node], channels: int) -> Node:
+    """A map of ``channels`` in the cells of the lowest level."""
+    blocks = [
+        _block(net.at(level), f"decoder.blocks.{index}", x, channels)
+        for index, (level, x) in enumerate(sorted(levels.items()))
+    ]
+    x = blocks.pop()
+    for finer in reversed(blocks):
+        here = net.at(finer.level)
+        x = here.add("decoder.add", finer, here.upsample("decoder.upsample", x))
+    return x
+
+
+def _block(net: Scope, name: str, x: Node, channels: int) -> Node:
+    x = net.conv(f"{name}.0", x, channels, kernel=3)
+    x = net.group_norm(f"{name}.1", x, groups=gcd(32, channels // 2))
+    return net.relu(f"{name}.2", x)

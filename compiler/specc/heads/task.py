@@ -1,0 +1,168 @@
+"""What a task brings to the plan: a record a task, and the expressions of each head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from specc.heads.contract import Annotations, HeadContract
+from specc.job import Head, Job
+from specc.source import Line, literal
+
+# Where a head is drawn: in the pixels of the image, right of it, or below all that. In
+# this order, as the later ones change its size.
+INSIDE, BESIDE, BELOW = range(3)
+
+
+@dataclass(frozen=True)
+class HeadCode:
+    """What the code of one head is made of: names that the emitted modules give it."""
+
+    job: Job
+    format: str  # of its dataset
+    name: str  # of the head
+    prefix: str  # of its constants: empty where it is alone
+    constant: str  # the tuple of its names
+    given: str  # its annotation of an image, in dataset.py
+    outputs: str  # of the model, in model.py
+    targets: str
+    results: str  # of decode, in evaluate.py
+    labels: str  # of a sample
+    words: str  # of a prediction
+    width: str  # channels of the lowest map that it reads
+    widths: str  # of all of them, a tuple
+    levels: tuple[int, ...]  # that it reads
+    partial: bool  # whether images may lack its labels
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        return tuple(2**level for level in self.levels)
+
+    @property
+    def key(self) -> str:
+        return literal(self.name)
+
+    def all_labels(self) -> str:
+        """The labels of all samples that have one, one by one."""
+        known = f" if {self.key} in sample.labels" * self.partial
+        return f"[{self.labels} for sample in samples{known}]"
+
+    def all_found(self) -> str:
+        """What was found in all samples that have a label, one by one."""
+        known = f" if {self.key} in words" * self.partial
+        return f"[{self.words} for words in found{known}]"
+
+
+@dataclass(frozen=True)
+class HeadExpressions:
+    """One head's expressions in the emitted code, each with the names that it may use."""
+
+    construction: str  # in the model's __init__
+    loss: str  # of outputs and targets: its terms by name
+    decode: str  # of outputs: tensors by name
+    parse: str  # of given, height, width, counts: its label
+    words: str  # of results, row, sample, seen, ratio, limits: in words of annotations
+    label_words: str  # of sample: the same, of its label
+    draw: str  # of image, words: the image
+    metrics: str  # of samples, found: values by name
+    words_example: str  # for a docstring
+    annotation: str  # an example in the native layout
+    own: str = ""  # of results, scaled, height, width, in model.py: see own_pixels
+    blank: str = "None"  # what stands for the target of an image without a label
+    place: str = ""  # of sample, transform, canvas, rng: its target; "": the label
+    evidence: str = ""  # of sample, words: what its metric needs; "": the words
+    annotations: str = ""  # of folder: its annotations by image; "": read_annotations
+    things: str = ""  # the set of the names of its things, if it tells them from stuff
+    names: str = ""  # the source of its names, if it is not the literal of a tuple
+    table: str = ""  # of args, samples, found: writes what is no single number
+    viewed: str = ""  # of words, view: the words of an image and of a view of it
+    calibrated: str = ""  # of model: what normal images calibrate, head, false alarms
+    saved: str = ""  # of words, drawing, taken: the name of a file that it writes
+    constants: tuple[Line, ...] = ()  # of model.py
+    dataset_constants: tuple[Line, ...] = ()
+    files: tuple[tuple[str, Any], ...] = ()  # JSON that these read: name, value
+    evaluate_constants: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True)
+class Coco:
+    """How a COCO file holds annotations for a task."""
+
+    what: str = "boxes"  # its annotations, in words
+    names: str = '{item["id"]: str(item["name"]) for item in content["categories"]}'
+    found: str = "set(names.values())"  # the names in the file
+    compared: str = "dataset/compare_coco.py.jinja"  # template: these with the job's
+    docstring: str = "dataset/coco_docstring.jinja"  # template
+    images: str = "image_folder"  # the function that finds the images
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all heads of a task share. The functions that its expressions name are parts,
+    in `templates/heads/`."""
+
+    title: str  # in words, as in a dataset's metadata.yaml where `described_as` is ""
+    head: type[Head]  # the dataclass of its options
+    model_class: str  # these three if a head of the task is the only one
+    output_type: str
+    returns: str  # what comes out, in words
+    plan: Callable[[Any, HeadCode], HeadExpressions]
+
+    # The record of a head whose options change it
+    variant: Callable[[Any], Task] | None = None
+
+    described_as: str = ""  # in a dataset's metadata.yaml
+    dataset_key: str = ""  # of its names there; "": as in the job
+    annotations: str = ""  # in a word, where others are made of them or they of others
+    rank: int = 0  # of annotations in one file, the more the more they show; 0: alone
+
+    # The head's field that names what it finds, such as categories; or ""
+    names: str = ""
+    counted: tuple[str, str] = ("", "")  # one, several of them, in words
+
+    # model.py
+    constants: tuple[Line, ...] = ()
+    shared: tuple[str, ...] = ()  # fields of its output that all images have in common
+    told: bool = False  # its head is given the targets in training
+    cells_wanted: bool = False  # decode_objects tells which cell found each object
+    shares_box_tower: bool = False  # it reads what the box tower of a detector makes
+    own_pixels: Mapping[str, str] = field(default_factory=dict)  # resized, whole
+    own_note: str = ""  # how its results then differ from those of `decode`
+
+    # dataset.py
+    label: str = ""  # the type of an image's label
+    metadata: tuple[str, ...] = ()  # lines of an example, beside the task
+    unlabelled: bool = False  # it needs images alone
+    on_normal_images: bool = False  # it trains on these, and on defects drawn into them
+    in_folder: bool = False  # its annotations are files, an image each
+    splits_by: str = ""  # labels that lie on one side of a split, with all their images
+    # By format, the function that the page calls to read annotations; "": none
+    readers: Mapping[str, str] = field(default_factory=dict)
+    coco: Coco = Coco()
+    training_note: str = ""  # how sets to train on differ from others, if they do
+    empty_note: str = ""  # what an empty annotation means
+    map_suffix: str = "png"  # of the files that hold its annotations
+    folder_note: str = ""  # more of the files that hold its annotations, or some
+    meaning: tuple[str, ...] = ()  # fields of the head that give weights their meaning
+
+    # data.py
+    views: bool = False  # it learns from two views of an image, which follow each other
+    moves: bool = False  # its labels have places in the image
+    transforms: tuple[str, ...] = ()  # methods that move them: boxes, points
+    stack: str = ""  # the function that makes a batch of targets
+    data_constants: tuple[Line, ...] = ()
+
+    # evaluate.py and draw.py
+    coordinates: bool = False  # its results are points in the image
+    bounded: bool = True  # and none lies outside
+    evaluate_constants: tuple[Line, ...] = ()
+    drawn: int = INSIDE  # the image, or BESIDE it, or BELOW
+    draw_constants: tuple[Line, ...] = ()
+
+    requirements: tuple[str, ...] = ()
+
+    # test_contract.py: what a head promises, and how its annotations are made (of the
+    # head, and of the expression of its names; None: it needs none)
+    contract: Callable[[Any], HeadContract] | None = None
+    annotated: Callable[[Any, str], Annotations] | None = None

@@ -1,0 +1,179 @@
+"""What both text heads share: a text is a sequence of tokens and its end, and is read
+from the cells of a level by a transformer's decoder.
+
+"Attention Is All You Need", Vaswani et al. 2017, arXiv:1706.03762
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from specc.heads.contract import Annotations, HeadContract
+from specc.heads.task import BELOW, HeadCode, HeadExpressions
+from specc.job import Head
+from specc.source import constant, literal, mapping
+
+if TYPE_CHECKING:
+    from specc.scope import Node, Scope
+
+
+@dataclass(frozen=True)
+class TextRecognition(Head):
+    tokens: tuple[str, ...]
+    max_tokens: int  # of a text
+    level: int
+    layers: int  # of the decoder
+    width: int  # its channels
+    attention_heads: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How often the decoder goes through a text: ``places`` rows, all of them once, or
+    once for each token with the rows so far."""
+
+    places: int
+    again: bool
+
+    @property
+    def rows(self) -> int:
+        return sum(self._passes())
+
+    @property
+    def pairs(self) -> int:
+        """Of a row and one that it attends to; those that a mask hides included."""
+        return sum(rows * rows for rows in self._passes())
+
+    def _passes(self) -> list[int]:
+        return list(range(1, self.places + 1)) if self.again else [self.places]
+
+
+def cells(net: Scope, x: Node, width: int) -> Node:
+    """A level as the rows that a text is read from: (cells, width)."""
+    x = net.conv("cells.project", x, width, kernel=1, bias=True)
+    places = net.positions("cells.places", x)
+    x = net.layer_norm("cells.norm", net.flatten("cells.rows", x))
+    return net.add("cells", x, places)
+
+
+def decode(
+    net: Scope, head: TextRecognition, x: Node, image: Node, reading: Reading
+) -> Node:
+    """Logits of the tokens and of the end of the text: (places, tokens + 1)."""
+    for index in range(head.layers):
+        x = _layer(net, f"layers.{index}", x, image, head.attention_heads, reading)
+    x = net.layer_norm("last_norm", x)
+    return net.linear("logits", x, len(head.tokens) + 1, rows=reading.rows)
+
+
+def _layer(
+    net: Scope, name: str, x: Node, image: Node, heads: int, reading: Reading
+) -> Node:
+    """Norms come first, as in arXiv:2002.04745."""
+    rows, width, seen = reading.rows, net.shape(x)[1], net.shape(image)[0]
+    parts = ["text", "image", "mlp"] if reading.again else ["image", "mlp"]
+    for number, part in enumerate(parts, 1):
+        y = net.layer_norm(f"{name}.norm{number}", x)
+        if part == "text":
+            y = _attend(net, f"{name}.text", y, y, heads, rows, rows, reading.pairs)
+        elif part == "image":
+            y = _attend(net, f"{name}.image", y, image, heads, rows, seen, rows * seen)
+        else:
+            y = net.linear(f"{name}.mlp.0", y, 4 * width, rows=rows)
+            y = net.activation(f"{name}.mlp.1", y, "gelu")
+            y = net.linear(f"{name}.mlp.2", y, width, rows=rows)
+        x = net.add(f"{name}.{part}", x, y)
+    return x
+
+
+def _attend(
+    net: Scope,
+    name: str,
+    x: Node,
+    others: Node,
+    heads: int,
+    rows: int,
+    seen: int,
+    pairs: int,
+) -> Node:
+    """Rows of x attend to those of others, of which ``seen`` are made keys and values."""
+    width = net.shape(x)[1]
+    query = net.linear(f"{name}.query", x, width, rows=rows)
+    key = net.linear(f"{name}.key", others, width, rows=seen)
+    value = net.linear(f"{name}.value", others, width, rows=seen)
+    y = net.attention(f"{name}.attention", (query, key, value), heads, pairs)
+    return net.linear(f"{name}.out", y, width, rows=rows)
+
+
+def are_characters(tokens: tuple[str, ...]) -> bool:
+    """Whether a text can be written as one string: else it is a list of tokens."""
+    return all(len(token) == 1 for token in tokens)
+
+
+def plan_text(head: TextRecognition, code: HeadCode, module: str) -> HeadExpressions:
+    """The expressions of a head whose class is `module`."""
+    names, most = code.constant, f"{code.prefix}MAX_TOKENS"
+    characters = are_characters(head.tokens)
+    text_of = "text_of" if characters else "tokens_of"
+    text = f'{code.words}["text"]'
+    drawn = text if characters else f'" ".join({text})'
+    sizes = f"{head.layers}, {head.width}, {head.attention_heads}"
+    label = f"{text_of}({code.labels}, {names})"
+    known = f" if {code.key} in sample.labels" * code.partial
+    found = f" if {code.key} in words" * code.partial
+    note = "of a text; a place for its end comes after them"
+    return HeadExpressions(
+        construction=f"{module}({code.width}, len({names}) + 1, {most} + 1, {sizes})",
+        loss=f"text_loss({code.outputs}, {code.targets})",
+        blank=f"[0] * ({most} + 1)",
+        decode=f"decode_text({code.outputs})",
+        parse=f"parse_text({code.given}, {names}, {most})",
+        words=mapping(
+            [
+                ("text", f'{text_of}({code.results}["tokens"][row].tolist(), {names})'),
+                ("score", f'{code.results}["score"][row].item()'),
+            ]
+        ),
+        label_words=mapping([("text", label)]),
+        draw=f"draw_text(image, {drawn}, {code.words})",
+        metrics=(
+            f"text_metrics([{label} for sample in samples{known}],"
+            f" [{text} for words in found{found}])"
+        ),
+        words_example=f'"{head.name}": {{text, score}}',
+        annotation="TEXT, or [TOKEN, ...]",
+        annotations=f"read_texts(folder, {names})",
+        names=_as_characters(head.tokens),
+        constants=(constant(most, head.max_tokens, note),),
+    )
+
+
+def _as_characters(tokens: tuple[str, ...]) -> str:
+    return f"tuple({literal(''.join(tokens))})" if are_characters(tokens) else ""
+
+
+def contract(head: TextRecognition) -> HeadContract:
+    return HeadContract(found={"tokens": (head.max_tokens,), "score": ()})
+
+
+def annotated(head: TextRecognition, names: str) -> Annotations:
+    return Annotations(label=f"some_text(number, {names}, {head.max_tokens})")
+
+
+SHARED = dict(
+    described_as="scene text recognition",
+    output_type="Tensor",
+    returns="logits (B, places, tokens and the end)",
+    names="tokens",
+    counted=("token", "tokens"),
+    label="list[int]",
+    metadata=("tokens: TEXT, or [TOKEN, ...]",),
+    readers={"native": ""},
+    empty_note='`""` is one without text',
+    meaning=("tokens",),
+    stack="stack_texts",
+    drawn=BELOW,
+    contract=contract,
+    annotated=annotated,
+)

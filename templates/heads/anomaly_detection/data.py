@@ -1,0 +1,43 @@
+# ==== placing
+
+
+def draw_defect(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draws a defect into most canvases, in place; returns where: (HEIGHT, WIDTH)."""
+    if rng.random() < CLEAN_SHARE:
+        return np.zeros((HEIGHT, WIDTH), bool)
+    noise = blotches(rng)
+    largest = np.quantile(noise, 1 - rng.uniform(*DEFECT_SIZES))
+    defect = (noise > largest) & (blotches(rng) > 0.3)  # ragged, or in parts
+    # It looks as another place of the image does, or is lighter or darker.
+    if rng.random() < 0.4:
+        shift = rng.integers((HEIGHT, WIDTH))
+        look = np.float32(np.roll(canvas, shift, (0, 1)))
+    else:
+        look = canvas + np.float32(55 * rng.standard_normal())
+    mixed = canvas + rng.uniform(0.3, 1) * (look - canvas)
+    canvas[defect] = mixed[defect].round().clip(0, 255)
+    return defect
+
+
+def blotches(rng: np.random.Generator) -> np.ndarray:
+    """Smooth noise (HEIGHT, WIDTH), of random sizes in x and in y: spots to streaks."""
+    cells = rng.standard_normal(2 ** rng.integers(1, 6, 2), np.float32)
+    return cv2.resize(cells, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+
+
+def read_mask(inspection: Inspection, height: int, width: int) -> np.ndarray | None:
+    """The anomalous pixels (height, width); None where they are unknown."""
+    if not inspection.anomalous:
+        return np.zeros((height, width), bool)
+    if inspection.mask is None:
+        return None
+    grey = read_map(inspection.mask, cv2.IMREAD_GRAYSCALE)
+    return resized_map(grey, height, width) > 127
+
+
+# ==== stacking
+
+
+def stack_defects(batch: list[np.ndarray]) -> dict[str, Tensor]:
+    """The pixels of drawn defects (B, H, W)."""
+    return {"defects": torch.from_numpy(np.stack(batch))}

@@ -1,0 +1,109 @@
+# ==== classes
+
+
+# ---- Keypoint head: K keypoints in the extent of each instance ----
+
+
+class KeypointPredictions(NamedTuple):
+    """What the cells of a keypoint head see."""
+
+    objects: Predictions  # of one category; their boxes are extents of instances
+    keypoints: Tensor  # (B, N, K, 3), x and y in the cell's box, a logit of presence
+
+
+class KeypointHead(nn.Module):
+    """A detector of extents. A further tower gives the place of every keypoint in the
+    extent, in sides of it, and tells whether it is present.
+
+    So places do not vary with an instance's size, and the head soon knows the mean
+    instance; in https://arxiv.org/abs/1904.07850 they are cells from the center.
+    """
+
+    def __init__(self, channels: int, layers: int, keypoints: int, strides: tuple):
+        super().__init__()
+        self.keypoints = keypoints
+        self.detector = DetectionHead(channels, layers, 1, strides)
+        self.tower = tower(channels, layers)
+        self.points = nn.Conv2d(channels, 3 * keypoints, 3, padding=1)
+        nn.init.normal_(self.points.weight, std=0.01)  # all in the middle
+
+    def forward(self, *levels: Tensor) -> KeypointPredictions:
+        points = rows([self.points(self.tower(level)) for level in levels])
+        keypoints = points.unflatten(2, (self.keypoints, 3))
+        return KeypointPredictions(self.detector(*levels), keypoints)
+
+
+def in_boxes(offsets: Tensor, boxes: Tensor) -> Tensor:
+    """Points (..., K, 2) in pixels, from offsets in the sides of boxes (..., 4), which
+    count from the middle of each."""
+    left_top, right_bottom = boxes[..., None, :].chunk(2, -1)
+    return (left_top + right_bottom) / 2 + offsets * (right_bottom - left_top)
+
+
+# ==== losses
+
+
+def keypoint_loss(
+    predictions: KeypointPredictions,
+    targets: dict[str, Tensor],
+    keypoint_weight: float,
+    presence_weight: float,
+) -> dict[str, Tensor]:
+    """The detector's terms, "keypoints" and "presence"; all are per instance.
+
+    `targets` hold, beside what `assign` needs, "keypoints" (B, G, K, 2), and which of
+    them are "present" (B, G, K).
+    """
+    objects, boxes = predictions.objects, predictions.objects.boxes()
+    owner, scores = assign(objects, boxes.detach(), targets)
+    terms = object_terms(objects, boxes, owner, scores, targets)
+    image, cell = (owner >= 0).nonzero(as_tuple=True)
+    number, weight = owner[image, cell], scores[image, cell]
+    total = shared_total(scores.sum())
+
+    # In the cell's own box, as at inference, but without pulling at it.
+    keypoints = predictions.keypoints[image, cell]  # (M, K, 3)
+    found = in_boxes(keypoints[..., :2], boxes[image, cell].detach())
+    wanted, extents = targets["keypoints"], targets["boxes"]
+    errors = point_errors(found, wanted[image, number], extents[image, number])
+    present = targets["present"][image, number].float()  # (M, K)
+    errors = (errors * present).sum(1) / present.sum(1)
+    presence = F.binary_cross_entropy_with_logits(
+        keypoints[..., 2], present, reduction="none"
+    )
+    terms["keypoints"] = keypoint_weight * (errors * weight).sum() / total
+    terms["presence"] = presence_weight * (presence.mean(1) * weight).sum() / total
+    return terms
+
+
+def point_errors(found: Tensor, wanted: Tensor, boxes: Tensor) -> Tensor:
+    """How far points (M, K, 2) are off, (M, K), in the longer sides of boxes (M, 4):
+    the sum over x and y, smooth below a fiftieth."""
+    size = (boxes[:, 2:] - boxes[:, :2]).amax(1)[:, None, None]
+    errors = F.smooth_l1_loss(found / size, wanted / size, reduction="none", beta=0.02)
+    return errors.sum(2)
+
+
+# ==== decoders
+
+
+def decode_keypoints(
+    predictions: KeypointPredictions, min_score: float, max_iou: float, limit: int
+) -> dict[str, Tensor]:
+    """The instances of each image, the best first.
+
+    Returns "keypoints" (B, limit, K, 2) in pixels, their "presence" (B, limit, K) as
+    probabilities, "boxes" (B, limit, 4) and "scores" (B, limit) of instances, and
+    "count" (B,): rows from there on are zero.
+    """
+    found = decode_objects(predictions.objects, min_score, max_iou, limit)
+    cells = found["cells"][..., None, None]
+    keypoints = predictions.keypoints.take_along_dim(cells, 1)  # (B, limit, K, 3)
+    real = (found["scores"] > 0)[..., None]
+    return {
+        "keypoints": in_boxes(keypoints[..., :2], found["boxes"]) * real[..., None],
+        "presence": keypoints[..., 2].sigmoid() * real,
+        "boxes": found["boxes"],
+        "scores": found["scores"],
+        "count": found["count"],
+    }

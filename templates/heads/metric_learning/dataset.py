@@ -1,0 +1,28 @@
+# ==== readers_native
+
+
+def read_identities(
+    folder: Path, task: str, key: str, names: tuple[str, ...], training: bool
+) -> dict:
+    """Identities by image. Where the model trains on them, those of the dataset must be
+    the job's; elsewhere they may be others."""
+    if training:
+        return annotations_of(*described(folder, task, key, names))
+    path, entries = entries_of(folder, task)
+    if len(entries) > 1:
+        entries = [e for e in entries if names_of(path, e, key) & set(names)]
+    if len(entries) != 1:
+        raise SystemExit(f"{path}: several entries with `task: {task}`")
+    return annotations_of(path, entries[0])
+
+
+# ==== parsers
+
+
+def parse_identity(given: object, known: dict[str, int], training: bool) -> str:
+    """The name of an identity; ValueError if it is trained on and none of the job's."""
+    if training and str(given) not in known:
+        raise ValueError(f"not an identity of the job: {given!r:.100}")
+    if not isinstance(given, (str, int, float)):
+        raise ValueError(f"not the name of an identity: {given!r:.100}")
+    return str(given)

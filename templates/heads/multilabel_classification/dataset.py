@@ -1,0 +1,41 @@
+# ==== parsers
+
+
+def parse_labels(given: object, names: tuple[str, ...]) -> np.ndarray:
+    """Which labels an image has, 0 or 1 each; ValueError names one of no meaning."""
+    if not isinstance(given, list):
+        raise ValueError(f"not a list of labels: {given!r:.100}")
+    present = np.zeros(len(names), np.float32)
+    for name in map(str, given):
+        if name not in names:
+            raise ValueError(f"not a label of the job: {name!r:.100}")
+        present[names.index(name)] = 1
+    return present
+
+
+def labels_of_category(category: int, names: tuple[str, ...]) -> np.ndarray:
+    """An image's one category as labels, 0 or 1 each."""
+    return np.eye(len(names), dtype=np.float32)[category]
+
+
+def labels_of_map(path: Path, colors: tuple, height: int, width: int) -> np.ndarray:
+    """Of which categories an image has pixels, 0 or 1 each, by the colors of its map;
+    black is of none."""
+    parse_map(path, height, width, COLOR_MODES)
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
+    except Exception as error:  # a broken file can raise nearly anything
+        raise ValueError(f"its map is not an image: {path}: {error}") from None
+    found = {tuple(color) for color in np.unique(pixels, axis=0).tolist()}
+    unknown = sorted(found - {(0, 0, 0), *colors})
+    if unknown:
+        raise ValueError(f"{path}: no category has the color {list(unknown[0])}")
+    return np.array([color in found for color in colors], np.float32)
+
+
+def labels_of_objects(objects: Objects, names: tuple[str, ...]) -> np.ndarray:
+    """Of which categories an image has objects, 0 or 1 each."""
+    present = np.zeros(len(names), np.float32)
+    present[objects.classes] = 1
+    return present

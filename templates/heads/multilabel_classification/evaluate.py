@@ -1,0 +1,46 @@
+# ==== words
+
+
+def labels_in_words(
+    results: dict, row: int, names: tuple[str, ...], min_score: float
+) -> dict:
+    """The labels that are likely enough, and the probability of each."""
+    scores = dict(zip(names, results["probabilities"][row].tolist()))
+    likely = [name for name, score in scores.items() if score >= min_score]
+    return {"labels": likely, "scores": scores}
+
+
+# ==== metrics
+
+
+def multilabel_metrics(
+    truth: list[np.ndarray], found: list[dict], names: tuple[str, ...]
+) -> dict[str, float]:
+    """Average precision of each label that occurs and its mean; F1 over labels that
+    occur or are given (macro), and over all decisions at once (micro)."""
+    wanted = np.stack(truth) > 0  # (images, labels)
+    scores = np.array([[words["scores"][name] for name in names] for words in found])
+    given = np.array([[name in words["labels"] for name in names] for words in found])
+    precisions = {
+        name: ranking_precision(wanted[:, i], scores[:, i])
+        for i, name in enumerate(names)
+        if wanted[:, i].any()
+    }
+    right, both = (wanted & given).sum(0), wanted.sum(0) + given.sum(0)
+    f1 = 2 * right[both > 0] / both[both > 0]
+    return {
+        "mean_average_precision": float(np.mean([*precisions.values()] or [0.0])),
+        "macro_f1": float(f1.mean()) if len(f1) else 0.0,
+        "micro_f1": float(2 * right.sum() / max(both.sum(), 1)),
+        **{f"average_precision/{name}": value for name, value in precisions.items()},
+    }
+
+
+def ranking_precision(wanted: np.ndarray, scores: np.ndarray) -> float:
+    """Area under precision over recall, a step for each distinct score: no choice
+    between images of the same score can change it."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)  # of its score
+    hits = wanted[order].cumsum()[last]
+    precision = hits / (np.flatnonzero(last) + 1)
+    return float(np.sum(np.diff(hits, prepend=0) * precision) / hits[-1])

@@ -1,0 +1,22 @@
+# ==== drawings
+
+
+def draw_objects(
+    image: np.ndarray, objects: list[dict], names: tuple[str, ...]
+) -> np.ndarray:
+    thickness = max(1, round(max(image.shape) / 320))
+    for item in reversed(objects):  # the best last, on top
+        if item.get("score", 1.0) >= DRAWN_SCORE:
+            left, top, right, bottom = (round(side) for side in item["bbox"])
+            color = color_of(names.index(item["category"]))
+            cv2.rectangle(image, (left, top), (right, bottom), color, thickness)
+            write(image, caption(item), (left, top), color)
+    return image
+
+
+# ==== label_words
+
+
+def objects_of(objects: Objects, names: tuple[str, ...]) -> list[dict]:
+    pairs = zip(objects.classes.tolist(), objects.boxes.tolist())
+    return [{"category": names[category], "bbox": box} for category, box in pairs]

@@ -1,0 +1,72 @@
+# ==== labels
+
+
+class Quadrilaterals(NamedTuple):
+    """The objects of one image."""
+
+    corners: np.ndarray  # (G, 4, 2) x, y in pixels; outside where the image cuts it off
+    boxes: np.ndarray  # (G, 4) left, top, right, bottom of what is inside
+    classes: np.ndarray  # (G,) indices into the categories
+
+
+def hulls(corners: np.ndarray) -> np.ndarray:
+    """Boxes (G, 4) around corners (G, 4, 2)."""
+    return np.concatenate([corners.min(1), corners.max(1)], 1)
+
+
+def triangles(corners: np.ndarray) -> list[np.ndarray]:
+    """Two that make up a quadrilateral (4, 2), cut along a diagonal inside it; none if
+    it has no area, or its sides cross."""
+    for a, b, c, d in (corners, np.roll(corners, 1, 0)):
+        halves = [np.float32([a, b, c]), np.float32([a, c, d])]
+        if signed_area(halves[0]) * signed_area(halves[1]) > 0:
+            return halves
+    return []
+
+
+def signed_area(triangle: np.ndarray) -> float:
+    """Positive if its corners go clockwise (y points down)."""
+    (ax, ay), (bx, by) = triangle[1:] - triangle[0]
+    return float(ax * by - ay * bx) / 2
+
+
+# ==== parsers
+
+
+def parse_quadrilaterals(
+    given: object, names: tuple[str, ...], height: int, width: int
+) -> Quadrilaterals:
+    """The quadrilaterals of an image; ValueError says which one is wrong."""
+    if not isinstance(given, list):
+        raise ValueError(f"not a list of objects: {given!r:.100}")
+    corners, classes = [], []
+    for item in given:
+        try:
+            category = names.index(str(item["category"]))
+            four = np.array(
+                [[float(x), float(y)] for x, y in item["quadrilateral"]], np.float32
+            )
+        except (KeyError, TypeError, ValueError, OverflowError):
+            wanted = "a category of the job with a quadrilateral of four x, y"
+            raise ValueError(f"not {wanted}: {item!r:.200}") from None
+        if four.shape != (4, 2) or not np.isfinite(four).all():
+            raise ValueError(f"not four corners x, y: {item['quadrilateral']!r:.200}")
+        if not triangles(four):
+            what = "without area, or with sides that cross"
+            raise ValueError(f"{what}: {item['quadrilateral']}")
+        left, top, right, bottom = hulls(four[None])[0]
+        if left >= width or top >= height or right <= 0 or bottom <= 0:
+            raise ValueError(
+                f"outside the {width}x{height} image: {item['quadrilateral']}"
+            )
+        corners.append(four)
+        classes.append(category)
+    corners = np.array(corners, np.float32).reshape(-1, 4, 2)
+    boxes = np.clip(hulls(corners), 0, np.float32([width, height, width, height]))
+    return Quadrilaterals(corners, boxes, np.array(classes, np.int64))
+
+
+def quadrilaterals_of_boxes(objects: Objects) -> Quadrilaterals:
+    """The corners of boxes, clockwise from the top left."""
+    corners = objects.boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
+    return Quadrilaterals(corners, objects.boxes, objects.classes)

@@ -1,0 +1,94 @@
+# ==== words
+
+
+def quadrilaterals_in_words(
+    results: dict, row: int, names: tuple[str, ...], ratio: Tensor
+) -> list[dict]:
+    """Their corners may lie outside the image, as those of what it cuts off do."""
+    count = int(results["count"][row])
+    corners = (results["quadrilaterals"][row, :count] * ratio[:2]).tolist()
+    classes = results["classes"][row, :count].tolist()
+    scores = results["scores"][row, :count].tolist()
+    return [
+        {"category": names[category], "quadrilateral": of_one, "score": score}
+        for category, of_one, score in zip(classes, corners, scores)
+    ]
+
+
+# ==== metrics
+
+
+class QuadrilateralEvidence(NamedTuple):
+    """What the predictions for one image are worth."""
+
+    matches: dict[int, Matches]  # by category
+    errors: np.ndarray  # (G,) mean distance of corners, in sizes of the quadrilateral
+
+
+def quadrilateral_evidence(
+    truth: Quadrilaterals, found: list[dict], names: tuple[str, ...]
+) -> QuadrilateralEvidence:
+    corners = np.array([item["quadrilateral"] for item in found]).reshape(-1, 4, 2)
+    classes = np.array([names.index(item["category"]) for item in found], int)
+    scores = np.array([item["score"] for item in found])
+    same = classes[:, None] == truth.classes
+    overlap = np.zeros(same.shape)
+    for i, j in np.argwhere(same):
+        overlap[i, j] = polygon_iou(corners[i], truth.corners[j])
+    matches = {}
+    for category in np.union1d(classes, truth.classes).tolist():
+        of_found, of_truth = classes == category, truth.classes == category
+        pairs = overlap[of_found][:, of_truth]
+        matches[category] = match(scores[of_found], pairs)
+    errors = corner_errors(corners, scores, overlap, truth.corners)
+    return QuadrilateralEvidence(matches, errors)
+
+
+def corner_errors(
+    corners: np.ndarray, scores: np.ndarray, overlap: np.ndarray, truth: np.ndarray
+) -> np.ndarray:
+    """Mean distance (G,) of corners to those of the prediction that found them, with a
+    polygon IoU (D, G) of 0.5 or more; 1 where none did."""
+    sizes = np.ptp(truth, 1).max(1)  # the longer side of the hull
+    errors, free = np.ones(len(truth)), overlap.copy()
+    for number in np.argsort(-scores, kind="stable"):
+        if free.size and free[number].max() >= 0.5:
+            one = free[number].argmax()
+            distances = np.linalg.norm(corners[number] - truth[one], axis=1)
+            errors[one] = distances.mean() / sizes[one]
+            free[:, one] = -1
+    return errors
+
+
+def quadrilateral_metrics(found: list[QuadrilateralEvidence]) -> dict[str, float]:
+    """Average precision over polygon IoU 0.5..0.95, the mean over categories that
+    occur, and how far corners are off, as a share of the size of their object."""
+    by_category = {}
+    for evidence in found:
+        for category, matches in evidence.matches.items():
+            by_category.setdefault(category, []).append(matches)
+    precision = [
+        average_precision(matches)
+        for matches in by_category.values()
+        if sum(of_image.objects for of_image in matches)
+    ]
+    precision = np.mean(precision or [np.zeros(len(SIMILARITIES))], 0)
+    errors = np.concatenate([evidence.errors for evidence in found])
+    metrics = {"ap": precision.mean(), "ap50": precision[0], "ap75": precision[5]}
+    metrics["corner_error"] = errors.mean() if len(errors) else 0.0
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def polygon_iou(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of quadrilaterals (4, 2), 0 where the sides of one cross.
+
+    Exact, for concave ones too: each is two triangles, and triangles are convex.
+    """
+    if (a.max(0) < b.min(0)).any() or (b.max(0) < a.min(0)).any():
+        return 0.0
+    parts_a, parts_b = triangles(a), triangles(b)
+    intersection = sum(
+        cv2.intersectConvexConvex(one, other)[0] for one in parts_a for other in parts_b
+    )
+    union = sum(abs(signed_area(part)) for part in parts_a + parts_b) - intersection
+    return intersection / union if intersection else 0.0

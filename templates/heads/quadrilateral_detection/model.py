@@ -1,0 +1,72 @@
+# ==== classes
+
+
+# ---- Quadrilateral head: four corners in the hull of each object ----
+
+
+class QuadrilateralPredictions(NamedTuple):
+    """What the cells of a quadrilateral head see."""
+
+    objects: Predictions  # their boxes are hulls
+    corners: Tensor  # (B, N, 4, 2), x and y in the cell's box
+
+
+class QuadrilateralHead(nn.Module):
+    """A detector of hulls. The tower of a hull's box gives the four corners as well, in
+    sides of the hull, so that they do not vary with its size."""
+
+    def __init__(self, channels: int, layers: int, categories: int, strides: tuple):
+        super().__init__()
+        self.detector = DetectionHead(channels, layers, categories, strides)
+        self.corners = nn.Conv2d(channels, 8, 3, padding=1)
+        nn.init.normal_(self.corners.weight, std=0.01)  # all in the middle
+
+    def forward(self, *levels: Tensor) -> QuadrilateralPredictions:
+        towers = [self.detector.box_tower(level) for level in levels]
+        corners = rows([self.corners(x) for x in towers]).unflatten(2, (4, 2))
+        return QuadrilateralPredictions(self.detector(*levels, towers=towers), corners)
+
+
+# ==== losses
+
+
+def quadrilateral_loss(
+    predictions: QuadrilateralPredictions,
+    targets: dict[str, Tensor],
+    corner_weight: float,
+) -> dict[str, Tensor]:
+    """The detector's terms and "corners"; all are per object.
+
+    `targets` hold, beside what `assign` needs, "corners" (B, G, 4, 2).
+    """
+    objects, boxes = predictions.objects, predictions.objects.boxes()
+    owner, scores = assign(objects, boxes.detach(), targets)
+    terms = object_terms(objects, boxes, owner, scores, targets)
+    image, cell = (owner >= 0).nonzero(as_tuple=True)
+    number, weight = owner[image, cell], scores[image, cell]
+
+    # In the cell's own box, as at inference, but without pulling at it.
+    found = in_boxes(predictions.corners[image, cell], boxes[image, cell].detach())
+    wanted, hulls = targets["corners"], targets["boxes"]
+    errors = point_errors(found, wanted[image, number], hulls[image, number])
+    errors = (errors.mean(1) * weight).sum() / shared_total(scores.sum())
+    return terms | {"corners": corner_weight * errors}
+
+
+# ==== decoders
+
+
+def decode_quadrilaterals(
+    predictions: QuadrilateralPredictions, min_score: float, max_iou: float, limit: int
+) -> dict[str, Tensor]:
+    """The quadrilaterals of each image, the best first.
+
+    Returns "quadrilaterals" (B, limit, 4, 2) in pixels, the "boxes" (B, limit, 4) in
+    which they were found, "scores" and "classes" (B, limit), and "count" (B,): rows
+    from there on are zero.
+    """
+    found = decode_objects(predictions.objects, min_score, max_iou, limit)
+    cells = found.pop("cells")[..., None, None]
+    real = (found["scores"] > 0)[..., None, None]
+    corners = predictions.corners.take_along_dim(cells, 1)
+    return {"quadrilaterals": in_boxes(corners, found["boxes"]) * real} | found

@@ -1,0 +1,24 @@
+# ==== metrics
+
+
+def text_metrics(truth: list, found: list) -> dict[str, float]:
+    """The share of texts that are right; wrong, missing and needless tokens, as a share
+    of the tokens that there are: above 1 where more are found than there are."""
+    edits = sum(edit_distance(*pair) for pair in zip(truth, found))
+    right = sum(wanted == given for wanted, given in zip(truth, found))
+    return {
+        "exact_match": right / len(truth),
+        "character_error_rate": edits / max(1, sum(map(len, truth))),
+    }
+
+
+def edit_distance(one: str | list, other: str | list) -> int:
+    """Tokens to insert, delete or replace in one to get the other (Levenshtein)."""
+    distances = list(range(len(other) + 1))  # from nothing to each start of the other
+    for i, token in enumerate(one, 1):
+        before, distances[0] = distances[0], i
+        for j, wanted in enumerate(other, 1):
+            change = before + (token != wanted)
+            before = distances[j]
+            distances[j] = min(change, before + 1, distances[j - 1] + 1)
+    return distances[-1]

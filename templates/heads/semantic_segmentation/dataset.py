@@ -1,0 +1,48 @@
+# ==== labels
+
+
+class SegmentMap(NamedTuple):
+    """The map of an image, which is decoded later."""
+
+    path: Path  # an id in each pixel
+    kinds: dict[int, int]  # the index of a segment's category by its id; -1: unknown
+
+
+# ==== parsers
+
+
+def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Path:
+    """The file of an image's map, once its header is checked; it is decoded later.
+
+    It may have another size than the image, but not another shape.
+    """
+    try:
+        with Image.open(path) as image:
+            columns, rows = image.size
+            mode = image.mode
+    except FileNotFoundError:
+        raise ValueError(f"its map is missing: {path}") from None
+    except Exception as error:  # a broken file can raise nearly anything
+        raise ValueError(f"its map is not an image: {path}: {error}") from None
+    if rows * columns > MOST_PIXELS:
+        raise ValueError(f"its map has more than {MOST_PIXELS:,} pixels: {path}")
+    if mode not in modes:
+        raise ValueError(f"its map is {mode}, not {' or '.join(modes)}: {path}")
+    # Both sides are rounded when a map is scaled down.
+    if abs(rows * width - columns * height) >= width + height:
+        sizes = f"{columns}x{rows}, the image {width}x{height}"
+        raise ValueError(f"its map has another aspect ratio: {path} is {sizes}")
+    return path
+
+
+def parse_segment_map(
+    given: list[dict], folder: Path, names: tuple[str, ...], height: int, width: int
+) -> SegmentMap:
+    """The file of an image's segments, its header checked, and what they are."""
+    if len(given) != 1:
+        raise ValueError(f"{len(given)} annotations, not one")
+    path, segments = below(folder, given[0]["file"]), given[0]["segments"]
+    kinds = {
+        i: -1 if kind is None else names.index(kind) for i, kind in segments.items()
+    }
+    return SegmentMap(parse_map(path, height, width, COLOR_MODES), kinds)

@@ -1,0 +1,48 @@
+# ==== words
+
+
+def representation_in_words(results: dict, row: int) -> dict:
+    return {"representation": results["representation"][row].tolist()}
+
+
+# ==== metrics
+
+
+def view_metrics(found: list[dict]) -> dict[str, float]:
+    """Alignment and uniformity, https://arxiv.org/abs/2005.10242, of directions: the
+    squared distance from an image to a view of it, and the logarithm of how near images
+    are to each other on average. Both are better the lower they are."""
+    images, views = (
+        unit([words[key] for words in found]) for key in ("representation", "view")
+    )
+    near = 0.0  # a pair's part: 1 for two that are the same, nearly 0 for opposite ones
+    for first in range(0, len(images), 1000):
+        cosines = images[first : first + 1000] @ images.T
+        near += np.exp(4 * cosines - 4).sum(dtype=np.float64)
+    pairs = len(images) * (len(images) - 1)
+    near = (near - len(images)) / max(pairs, 1)  # without those of an image with itself
+    return {
+        "alignment": float(((images - views) ** 2).sum(1).mean()),
+        "uniformity": math.log(max(near, math.exp(-8))),
+    }
+
+
+def unit(vectors: list[list[float]]) -> np.ndarray:
+    vectors = np.array(vectors, np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12)
+
+
+def knn_accuracy(truth: list[int], found: list[dict]) -> float:
+    """The share of images whose category the 20 nearest others vote for, the nearer the
+    louder: https://arxiv.org/abs/1805.01978."""
+    images, categories = unit([words["representation"] for words in found]), np.array(
+        truth
+    )
+    right = 0
+    for number, image in enumerate(images):
+        cosines = images @ image
+        nearest = np.argsort(-cosines, kind="stable")
+        nearest = nearest[nearest != number][:20]
+        votes = np.bincount(categories[nearest], np.exp(cosines[nearest] / 0.07))
+        right += len(nearest) > 0 and int(votes.argmax() == categories[number])
+    return right / len(images)
