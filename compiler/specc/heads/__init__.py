@@ -15,6 +15,7 @@ from specc.heads.conversions import way_to
 from specc.heads.converted import converted_task
 from specc.heads.task import Task
 from specc.job import Head, Job
+from specc.resources import names
 
 # The registry: a row a head. Emitted functions of several heads stand in this order.
 TASK_NAMES = (
@@ -35,9 +36,37 @@ TASK_NAMES = (
     "scene_text_recognition",
     "autoregressive_text_recognition",
 )
-HEADS: dict[str, ModuleType] = {
-    name: import_module(f"specc.heads.{name}") for name in TASK_NAMES
-}
+
+
+class Incomplete(Exception):
+    """A head lacks its row, its schema or its module: the message says which."""
+
+
+def _module_of(name: str) -> ModuleType:
+    try:
+        return import_module(f"specc.heads.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"specc.heads.{name}":
+            raise
+        what = f"`{name}` has a row in TASK_NAMES of {__file__}"
+        raise Incomplete(f"{what}, and no module {name}.py beside it") from None
+
+
+def _refuse_incomplete() -> None:
+    """Raises Incomplete unless the rows of the registry are the files of the schema."""
+    described = {name.removesuffix(".json") for name in names("schema/heads")}
+    for name in sorted(described.difference(TASK_NAMES)):
+        raise Incomplete(
+            f"schema/heads/{name}.json has no row in TASK_NAMES of {__file__}"
+        )
+    for name in TASK_NAMES:
+        if name not in described:
+            what = f"`{name}` has a row in TASK_NAMES of {__file__}"
+            raise Incomplete(f"{what}, and no schema/heads/{name}.json")
+
+
+_refuse_incomplete()
+HEADS: dict[str, ModuleType] = {name: _module_of(name) for name in TASK_NAMES}
 TASKS: dict[str, Task] = {name: module.TASK for name, module in HEADS.items()}
 
 

@@ -1,0 +1,109 @@
+"""A head is whole: each thing that it lacks is named with its path."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import mixtures
+import pytest
+
+from specc import heads, resources
+from specc.heads import HEADS, TASK_NAMES, TASKS, Incomplete
+
+CHECKOUT = Path(__file__).parents[2]
+SCHEMAS = [name.removesuffix(".json") for name in resources.names("schema/heads")]
+NO_EXAMPLE: dict[str, str] = {}  # task: the reason why generated/ shows none
+NO_MIXTURE: dict[str, str] = {}  # task: the reason why no mixture has it
+
+
+def tasks_of_examples() -> set[str]:
+    jobs = (CHECKOUT / "generated").glob("*/job.json")
+    return {
+        head["task"]
+        for path in jobs
+        for head in json.loads(path.read_text("utf-8"))["model"]["heads"]
+    }
+
+
+def tasks_of_mixtures() -> set[str]:
+    choice = {
+        "format": "native",
+        "categories": 3,
+        "loss_weight": 1,
+        "validation": "val",
+    }
+    choice |= {"augmentation": {}}
+    names = {name for of_job in mixtures.HEADS.values() for name in of_job}
+    return {mixtures.head_named(name, (3, 5), choice)["task"] for name in names}
+
+
+def lacking(name: str) -> list[str]:
+    """What a head still needs, in the order of CONTRIBUTING's "Add a head"."""
+    if name not in SCHEMAS:
+        return [f"schema/heads/{name}.json"]
+    task, home = TASKS[name], f"templates/heads/{name}"
+    found = []
+    if not callable(getattr(HEADS[name], "build", None)):
+        found.append(f"compiler/specc/heads/{name}.py: a function `build`")
+    if task.title.replace(" ", "_") != name:
+        found.append(f"compiler/specc/heads/{name}.py: the title of TASK is another")
+    if not {f"{home}/model.py", f"{home}/model.py.jinja"} & parts():
+        found.append(f"{home}/model.py")
+    if task.contract is None:
+        found.append(f"compiler/specc/heads/{name}.py: `contract` of TASK")
+    if task.annotated is None and not task.unlabelled:
+        found.append(f"compiler/specc/heads/{name}.py: `annotated` of TASK")
+    if name not in tasks_of_mixtures() | NO_MIXTURE.keys():
+        found.append("tests/mixtures.py: a head in HEADS and head_named")
+    if name not in tasks_of_examples() | NO_EXAMPLE.keys():
+        found.append("generated/: a job, or NO_EXAMPLE of this file: the reason")
+    if f"`{name}`" not in (CHECKOUT / "README.md").read_text("utf-8"):
+        found.append("README.md: the row of `model.heads`")
+    return found
+
+
+def parts() -> set[str]:
+    return {f"templates/heads/{name}" for name in resources.names("templates/heads")}
+
+
+@pytest.mark.parametrize("name", [*TASK_NAMES, *sorted({*SCHEMAS} - {*TASK_NAMES})])
+def test_a_head_lacks_nothing(name):
+    assert lacking(name) == []
+
+
+def test_what_a_new_head_lacks_is_named(monkeypatch):
+    """One that has its schema, a row and a module that is a copy of another's."""
+    monkeypatch.setitem(TASKS, "object_counting", TASKS["autoencoding"])
+    monkeypatch.setitem(HEADS, "object_counting", sys)
+    monkeypatch.setattr(sys.modules[__name__], "SCHEMAS", ["object_counting"])
+    assert lacking("object_counting") == [
+        "compiler/specc/heads/object_counting.py: a function `build`",
+        "compiler/specc/heads/object_counting.py: the title of TASK is another",
+        "templates/heads/object_counting/model.py",
+        "tests/mixtures.py: a head in HEADS and head_named",
+        "generated/: a job, or NO_EXAMPLE of this file: the reason",
+        "README.md: the row of `model.heads`",
+    ]
+    assert lacking("lost") == ["schema/heads/lost.json"]
+
+
+def test_a_schema_without_a_row_is_named(monkeypatch):
+    monkeypatch.setattr(heads, "names", lambda folder: ["a.json", "b.json"])
+    monkeypatch.setattr(heads, "TASK_NAMES", ("a",))
+    with pytest.raises(
+        Incomplete, match="schema/heads/b.json has no row in TASK_NAMES"
+    ):
+        heads._refuse_incomplete()
+
+
+def test_a_row_without_a_schema_or_a_module_is_named(monkeypatch):
+    monkeypatch.setattr(heads, "names", lambda folder: ["a.json"])
+    monkeypatch.setattr(heads, "TASK_NAMES", ("a", "b"))
+    with pytest.raises(
+        Incomplete, match="`b` has a row .*, and no schema/heads/b.json"
+    ):
+        heads._refuse_incomplete()
+    with pytest.raises(Incomplete, match="and no module object_counting.py beside it"):
+        heads._module_of("object_counting")
