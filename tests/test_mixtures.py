@@ -35,7 +35,7 @@ from specc.emit.format import MODE
 from specc.emit.imports import KNOWN
 from specc.emit.names import defined
 from specc.emit.parts import Part
-from specc.emit.render import MODULES, environment, parts_for
+from specc.emit.render import MODULES, environment, shelves_for
 from specc.plan.page import plan
 from specc.resources import CONTRACT
 from specc.source import COLUMNS
@@ -201,7 +201,9 @@ def test_every_template_is_used_by_some_job(mixtures, of_timm):
 def parts() -> list[Part]:
     """All that there are, as one job has them."""
     job, graph, _ = analyse(json.dumps(job_of(QUICK[0])).encode())
-    return list(parts_for((*MODULES, CONTRACT), plan(job, graph, tests=True).context()))
+    context = plan(job, graph, tests=True).context()
+    shelves = shelves_for((*MODULES, CONTRACT), context)
+    return [part for shelf in shelves for part in shelf.parts]
 
 
 @needs_timm

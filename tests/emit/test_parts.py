@@ -11,7 +11,15 @@ from jinja2 import DictLoader, Environment
 from specc import cli, resources
 from specc.emit import render as rendering
 from specc.emit.format import MODE
-from specc.emit.parts import PartError, by_name, parts_of, refuse_tags, with_parts
+from specc.emit.parts import (
+    PartError,
+    Shelf,
+    by_name,
+    outline,
+    parts_of,
+    refuse_tags,
+    with_parts,
+)
 
 PAGE = """\
 # parts: classes
@@ -57,7 +65,11 @@ def floor(x):
 
 def shelf(*texts: str):
     files = [f"heads/{number}/model.py" for number in range(len(texts))]
-    return [part for file, text in zip(files, texts) for part in parts_of(file, text)]
+    return [shelf_of(file, text) for file, text in zip(files, texts)]
+
+
+def shelf_of(file: str, text: str) -> Shelf:
+    return Shelf(file, text, lambda: text)
 
 
 def page_with(*texts: str, page: str = PAGE) -> str:
@@ -108,9 +120,8 @@ def test_a_part_may_be_for_another_module_than_that_which_uses_it():
         "model.py": "# parts: classes\n# parts: losses\n",
         "data.py": "x = head(1)\n# parts: placing\n",
     }
-    parts = [*shelf(FIRST, SECOND)]
-    parts += parts_of("heads/2/data.py", "# ==== placing\n\n\ndef place(): pass\n")
-    made = with_parts(pages, parts)
+    placing = shelf_of("heads/2/data.py", "# ==== placing\n\n\ndef place(): pass\n")
+    made = with_parts(pages, [*shelf(FIRST, SECOND), placing])
     assert "def head" in made["model.py"] and "def head" not in made["data.py"]
     assert "place" not in made["data.py"]
 
@@ -127,13 +138,13 @@ def refusal(action) -> str:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("# ==== losses\n\n\ndef f(:\n    pass\n", "line 4: is not Python: "),
-        ("x = 1\n", "line 1: stands in no block"),
-        ("# ==== losses\n\n\nprint(1)\n", "line 4: defines no name"),
-        ("# ==== losses\n\n\nimport os\n", "line 4: defines no name"),
+        ("# ==== losses\n\n\ndef head(:\n    pass\n", "line 4: is not Python: "),
+        ("head = 1\n", "line 1: stands in no block"),
+        ("# ==== losses\n\n\nhead = 2\nprint(1)\n", "line 5: defines no name"),
+        ("# ==== losses\n\n\nhead = 2\nimport os\n", "line 5: defines no name"),
         (
-            "# ==== steps\n\n\ndef f():\n    pass\n",
-            "line 4: the page model.py has no line `# parts: steps`",
+            "\n# ==== steps\n\n\ndef f():\n    pass\n",
+            "line 2: the page model.py has no line `# parts: steps`",
         ),
         (
             "# ==== losses\n\n\ndef f():\n    pass\n\n\ndef f():\n    pass\n",
@@ -182,9 +193,10 @@ def test_a_template_of_parts_that_is_broken_is_named_with_its_line(monkeypatch):
     source = "# ==== losses\n\n\n{% if partial %}\ndef f(): pass\n"
     broken = Environment(loader=DictLoader({"heads/x/model.py.jinja": source}))
     monkeypatch.setattr(rendering, "environment", lambda: broken)
-    shelf = (("heads/x/model.py.jinja", source),)
-    monkeypatch.setattr(rendering, "_files", lambda: shelf)
-    message = refusal(lambda: list(rendering.parts_for(["model.py"], {})))
+    files = (("heads/x/model.py.jinja", source),)
+    monkeypatch.setattr(rendering, "_files", lambda: files)
+    (shelf,) = rendering.shelves_for(["model.py"], {})
+    message = refusal(lambda: shelf.parts)
     assert message.startswith("templates/heads/x/model.py.jinja, line 4: ")
 
 
@@ -194,11 +206,17 @@ FILES = [x for x in resources.names("templates/heads") if not x.endswith(".jinja
 
 
 def test_no_name_is_defined_by_two_parts():
-    plain = rendering._files()
-    for contract in (False, True):
-        files = [x for x in plain if x[0].endswith("/contract.py") is contract]
-        texts = [pair for pair in files if not pair[0].endswith(".jinja")]
-        by_name(part for file, text in texts for part in parts_of(file, text))
+    for modules in (rendering.MODULES, (resources.CONTRACT,)):
+        assert len(by_name(rendering.shelves_for(modules, {}))) > 10
+
+
+def test_a_glance_at_a_file_finds_what_parsing_does():
+    for name in FILES:
+        text = resources.read_text(f"templates/heads/{name}")
+        parts = parts_of(f"heads/{name}", text)
+        assert [one for one, _ in outline(text)] == [
+            x for p in parts for x in p.defines
+        ]
 
 
 def test_parts_are_formatted_as_the_code_that_is_emitted():

@@ -6,10 +6,9 @@ neither defines nor inherits from Python is looked up here, or in the modules be
 
 from __future__ import annotations
 
-import ast
 from collections import defaultdict
 
-from specc.emit.names import defined, used
+from specc.emit.names import defined, parsed, used
 
 # Name in the code -> (module, name there or None for the module itself).
 _STANDARD = {
@@ -76,7 +75,6 @@ def with_imports(path: str, text: str, earlier: dict[str, str]) -> str:
     """The module with its imports after its docstring; ``earlier`` are those emitted
     before it, whose top-level names it may use. Raises UnknownName, TakenName,
     SyntaxError."""
-    tree = ast.parse(text, path)
     taken = KNOWN.intersection(defined(text))
     if taken:
         names = ", ".join(sorted(taken))
@@ -90,7 +88,7 @@ def with_imports(path: str, text: str, earlier: dict[str, str]) -> str:
     if unknown:
         raise UnknownName(f"{path}: nothing defines {', '.join(sorted(unknown))}")
     block = "\n\n".join("\n".join(lines) for lines in groups if lines)
-    after = tree.body[0].end_lineno  # of the docstring
+    after = parsed(text).body[0].end_lineno  # of the docstring
     lines = text.splitlines()
     return "\n".join([*lines[:after], "", block, "", *lines[after:]]) + "\n"
 

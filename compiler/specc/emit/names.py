@@ -10,12 +10,21 @@ from functools import lru_cache
 _GIVEN = frozenset(dir(builtins)) | {"__file__", "__doc__", "__name__"}
 
 
-@lru_cache(maxsize=2048)
 def used(text: str) -> frozenset[str]:
     """The names that a module takes from elsewhere: neither it nor Python defines them.
 
     Raises SyntaxError.
     """
+    return _scopes(text)[0]
+
+
+def bound(text: str) -> frozenset[str]:
+    """The names that a module binds outside its functions. Raises SyntaxError."""
+    return _scopes(text)[1]
+
+
+@lru_cache(maxsize=2048)
+def _scopes(text: str) -> tuple[frozenset[str], frozenset[str]]:
     module = symtable.symtable(text, "module", "exec")
     names, tables = set(), [module]
     while tables:
@@ -25,14 +34,19 @@ def used(text: str) -> frozenset[str]:
             if symbol.is_referenced() and (table is module or symbol.is_global()):
                 names.add(symbol.get_name())
     own = {x.get_name() for x in module.get_symbols() if x.is_assigned()}
-    return frozenset(names - own - _GIVEN)
+    return frozenset(names - own - _GIVEN), frozenset(own)
+
+
+@lru_cache(maxsize=64)
+def parsed(text: str) -> ast.Module:
+    """The syntax tree of a module, which several ask for. Raises SyntaxError."""
+    return ast.parse(text)
 
 
 @lru_cache(maxsize=256)
 def defined(text: str) -> tuple[str, ...]:
     """The names that a module's own statements define, in their order."""
-    statements = ast.parse(text).body
-    return tuple(name for statement in statements for name in defined_by(statement))
+    return tuple(name for one in parsed(text).body for name in defined_by(one))
 
 
 def defined_by(statement: ast.stmt) -> list[str]:

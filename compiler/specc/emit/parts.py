@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import PurePath
 from typing import NoReturn
 
-from specc.emit.names import defined, defined_by, used
+from specc.emit.names import bound, defined_by, used
 from specc.resources import CONTRACT
 
 MARK = re.compile(r"^# parts: (\w+)\n", re.M)  # of a page
 BLOCK = re.compile(r"^# ==== (\w+)$", re.M)  # of a file of parts
+# A definition at the margin: of functions and classes, or of constants.
+MARGIN = re.compile(r"^(?:class|def) (\w+)|^(\w+(?:, \w+)*) = ", re.M)
 TAG = re.compile(r"{[{%#]")  # of Jinja
 
 
@@ -41,7 +43,6 @@ class Part:
 
     @property
     def module(self) -> str:
-        """The emitted module that it is for."""
         return module_of(self.file)
 
     @property
@@ -53,22 +54,58 @@ class Part:
         return used(self.text)
 
 
-def with_parts(pages: dict[str, str], parts: Iterable[Part]) -> dict[str, str]:
+@dataclass(frozen=True)
+class Shelf:
+    """A file of parts, which is parsed when a name that it defines is asked for."""
+
+    file: str  # below templates/
+    source: str  # of the file; a template, if its name ends with .jinja
+    fill: Callable[
+        [], str
+    ]  # gives the text: the source, or what a template makes of it
+
+    @property
+    def module(self) -> str:
+        return module_of(self.file)
+
+    @property
+    def names(self) -> list[tuple[str, int]]:
+        """What the file defines, each with its line; of a template, perhaps twice."""
+        return outline(self.source)
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        return parts_of(self.file, self.fill())
+
+
+def with_parts(pages: dict[str, str], shelves: Sequence[Shelf]) -> dict[str, str]:
     """The pages, module by module, with each mark replaced by the parts of its block that
-    some page uses, straight or by way of other parts; in the order of `parts`.
+    some page uses, straight or by way of other parts; in the order of the shelves.
 
     Raises PartError, SyntaxError.
     """
-    parts = tuple(parts)
-    known = by_name(parts)
-    _refuse_taken(pages, known)
-    _refuse_homeless(pages, parts)
+    known = by_name(shelves)
+    _refuse_taken(pages, shelves)
+    _refuse_homeless(pages, shelves)
     wanted = frozenset(chain.from_iterable(map(used, pages.values())))
     chosen: set[Part] = set()
-    while found := {known[name] for name in wanted & known.keys()} - chosen:
+    while names := wanted & known.keys():
+        found = {
+            part
+            for shelf in {id(known[name]): known[name] for name in names}.values()
+            for part in shelf.parts
+            if names.intersection(part.defines)
+        }
+        wanted = frozenset(chain.from_iterable(part.uses for part in found - chosen))
         chosen |= found
-        wanted = frozenset(chain.from_iterable(part.uses for part in found))
-    kept = [part for part in parts if part in chosen]
+    read = {id(known[name]) for part in chosen for name in part.defines}
+    kept = [
+        part
+        for shelf in shelves
+        if id(shelf) in read
+        for part in shelf.parts
+        if part in chosen
+    ]
     return {path: _filled(path, text, kept) for path, text in pages.items()}
 
 
@@ -82,16 +119,28 @@ def parts_of(file: str, text: str) -> tuple[Part, ...]:
     return tuple(_parts(file, text, statements))
 
 
-def by_name(parts: Iterable[Part]) -> dict[str, Part]:
-    """The part that defines each name. Raises PartError where two do."""
-    known: dict[str, Part] = {}
-    for part in parts:
-        for name in part.defines:
-            if name in known:
-                what = f"`{name}` is defined in {known[name].place}, too"
-                fail(part.file, part.line, what)
-            known[name] = part
-    return known
+@lru_cache(maxsize=512)
+def outline(source: str) -> list[tuple[str, int]]:
+    """The names that a file defines at its margin, each with its line."""
+    return [
+        (name, source.count("\n", 0, found.start()) + 1)
+        for found in MARGIN.finditer(source)
+        for name in re.findall(r"\w+", found[1] or found[2])
+    ]
+
+
+def by_name(shelves: Iterable[Shelf]) -> dict[str, Shelf]:
+    """The file that defines each name. Raises PartError where two parts do."""
+    known: dict[str, tuple[Shelf, int]] = {}
+    for shelf in shelves:
+        for name, line in shelf.names:
+            other, first = known.setdefault(name, (shelf, line))
+            # A template may have a definition twice, under a flag and under its absence.
+            twice = other is not shelf or not shelf.file.endswith(".jinja")
+            if (other, first) != (shelf, line) and twice:
+                what = f"`{name}` is defined in {other.file}, line {first}, too"
+                fail(shelf.file, line, what)
+    return {name: shelf for name, (shelf, _) in known.items()}
 
 
 def refuse_tags(file: str, text: str) -> None:
@@ -128,22 +177,24 @@ def _parts(file: str, text: str, statements: list[ast.stmt]) -> Iterator[Part]:
         yield Part(file, line, block, own.strip("\n"), defines)
 
 
-def _refuse_taken(pages: dict[str, str], known: dict[str, Part]) -> None:
+def _refuse_taken(pages: dict[str, str], shelves: Iterable[Shelf]) -> None:
     """A name means one thing in all emitted modules, or the wrong one might be found."""
-    for path, text in pages.items():
-        for name in known.keys() & defined(text):
-            part = known[name]
-            fail(part.file, part.line, f"`{name}` is defined by the page {path}, too")
+    taken = {name: path for path, text in pages.items() for name in bound(text)}
+    for shelf in shelves:
+        for name, line in shelf.names:
+            if name in taken:
+                what = f"`{name}` is defined by the page {taken[name]}, too"
+                fail(shelf.file, line, what)
 
 
-def _refuse_homeless(pages: dict[str, str], parts: Iterable[Part]) -> None:
-    asked = {
-        (path, block) for path, text in pages.items() for block in MARK.findall(text)
-    }
-    for part in parts:
-        if (part.module, part.block) not in asked:
-            what = f"the page {part.module} has no line `# parts: {part.block}`"
-            fail(part.file, part.line, what)
+def _refuse_homeless(pages: dict[str, str], shelves: Iterable[Shelf]) -> None:
+    asked = {path: set(MARK.findall(text)) for path, text in pages.items()}
+    for shelf in shelves:
+        for mark in BLOCK.finditer(shelf.source):
+            if mark[1] not in asked.get(shelf.module, ()):
+                line = shelf.source.count("\n", 0, mark.start()) + 1
+                what = f"the page {shelf.module} has no line `# parts: {mark[1]}`"
+                fail(shelf.file, line, what)
 
 
 def _filled(path: str, text: str, kept: list[Part]) -> str:

@@ -4,8 +4,8 @@ out to need."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import lru_cache, partial
 
 from jinja2 import (
     Environment,
@@ -16,7 +16,7 @@ from jinja2 import (
 )
 
 from specc.emit.imports import with_imports
-from specc.emit.parts import Part, fail, module_of, parts_of, refuse_tags, with_parts
+from specc.emit.parts import Shelf, fail, module_of, refuse_tags, with_parts
 from specc.heads import TASK_NAMES
 from specc.plan.contract import ContractPlan
 from specc.plan.page import Plan
@@ -43,11 +43,11 @@ def render(plan: Plan) -> dict[str, str]:
         if path != "cache.py" or context["caches"]
     }
     code: dict[str, str] = {}
-    for path, text in with_parts(pages, parts_for(MODULES, context)).items():
+    for path, text in with_parts(pages, shelves_for(MODULES, context)).items():
         code[path] = with_imports(path, text, code)
     if plan.contract:
         page = {CONTRACT: _filled(CONTRACT, context)}
-        text = with_parts(page, parts_for((CONTRACT,), context))[CONTRACT]
+        text = with_parts(page, shelves_for((CONTRACT,), context))[CONTRACT]
         code[CONTRACT] = with_imports(CONTRACT, text, {})  # the scripts run apart
     texts = {
         path: _filled(path, context) for path in (*TEXTS, *context["further_texts"])
@@ -62,17 +62,20 @@ def _filled(path: str, context: dict, **more: object) -> str:
     return environment().get_template(f"{path}.jinja").render(context, **more)
 
 
-def parts_for(modules: Sequence[str], context: dict) -> Iterator[Part]:
-    """The parts of all homes for these modules, in the order in which they are emitted.
-    Raises PartError."""
-    for file, text in _files():
-        if module_of(file) in modules:
-            if file.endswith(".jinja"):
-                text = _part_filled(file, context)
-            yield from parts_of(file, text)
+def shelves_for(modules: Sequence[str], context: dict) -> list[Shelf]:
+    """The files of parts of all homes for these modules, in the order in which their
+    parts are emitted."""
+    return [
+        Shelf(file, source, partial(_part, file, source, context))
+        for file, source in _files()
+        if module_of(file) in modules
+    ]
 
 
-def _part_filled(file: str, context: dict) -> str:
+def _part(file: str, source: str, context: dict) -> str:
+    """The text of a file of parts. Raises PartError."""
+    if not file.endswith(".jinja"):
+        return source
     try:
         return _filled(file.removesuffix(".jinja"), context)
     except TemplateSyntaxError as error:
