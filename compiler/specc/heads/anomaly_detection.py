@@ -1,7 +1,5 @@
-"""`anomaly_detection`: how unlike normal images an image is, and where.
-
-How anomalous each cell is: several levels, which it does not train, to one map, and the
-scores that follow from its logits once they are calibrated.
+"""How unlike normal images an image is, and where: several levels, which the head does not
+train, to one map, and the scores that follow from its logits once they are calibrated.
 """
 
 from __future__ import annotations
@@ -33,6 +31,9 @@ class AnomalyDetection(Head):
     false_alarms: float  # the share of normal images with a score of 0.5 or more
 
 
+# ---- The graph ----
+
+
 AROUND = 2  # convolutions for what lies around a cell
 
 
@@ -59,6 +60,9 @@ def build(
 def _block(net: Scope, name: str, x: Node, channels: int) -> Node:
     x = net.conv(f"{name}.0", x, channels, kernel=3)
     return net.relu(f"{name}.2", net.batch_norm(f"{name}.1", x))
+
+
+# ---- Expressions of the emitted code ----
 
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
@@ -99,6 +103,9 @@ def plan(head: AnomalyDetection, code: HeadCode) -> HeadExpressions:
     )
 
 
+# ---- The contract ----
+
+
 def contract(head: AnomalyDetection) -> HeadContract:
     return HeadContract(found={"score": (), "map": PREDICTED})
 
@@ -109,6 +116,9 @@ def annotated(head: AnomalyDetection, names: str) -> Annotations:
         label=f"some_inspection(folder / {folder}, number, height, width)",
         entry={"masks": folder},
     )
+
+
+# ---- The record ----
 
 
 TASK = Task(

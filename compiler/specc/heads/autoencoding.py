@@ -1,6 +1,5 @@
-"""`autoencoding`: a small code of each image, and the image told from it.
-
-A code of a few numbers a cell, and a decoder that upsamples it to the image again.
+"""A small code of each image, of a few numbers a cell, and a decoder that upsamples it to the
+image again.
 """
 
 from __future__ import annotations
@@ -24,6 +23,9 @@ class Autoencoding(Head):
     level: int
     code_size: int  # numbers a cell
     channels: int  # of the decoder where it begins
+
+
+# ---- The graph ----
 
 
 LEAST = 16  # channels of the decoder
@@ -53,6 +55,9 @@ def build(net: Scope, head: Autoencoding, levels: dict[int, Node]) -> dict[str, 
     }
 
 
+# ---- Expressions of the emitted code ----
+
+
 def plan(head: Autoencoding, code: HeadCode) -> HeadExpressions:
     sizes = f"{head.code_size}, {literal(widths(head))}, {code.job.data.channels}"
     seen = "scaled" if code.job.backbone.resize_input else "(height, width)"
@@ -78,8 +83,14 @@ def plan(head: Autoencoding, code: HeadCode) -> HeadExpressions:
     )
 
 
+# ---- The contract ----
+
+
 def contract(head: Autoencoding) -> HeadContract:
     return HeadContract(found={}, kept=("code",), pictures=("reconstruction",))
+
+
+# ---- The record ----
 
 
 TASK = Task(

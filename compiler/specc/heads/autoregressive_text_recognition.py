@@ -1,7 +1,5 @@
-"""`autoregressive_text_recognition`: a text, token by token.
-
-A text, token by token: a transformer's decoder reads the tokens so far and attends to
-the cells of a level.
+"""A text, token by token: a transformer's decoder reads the tokens so far and attends to the
+cells of a level.
 
 "Attention Is All You Need", Vaswani et al. 2017, arXiv:1706.03762; greedy decoding as in
 "TrOCR", Li et al. 2021, arXiv:2109.10282
@@ -31,6 +29,9 @@ class AutoregressiveTextRecognition(TextRecognition):
     pass
 
 
+# ---- The graph ----
+
+
 def build(
     net: Scope, head: AutoregressiveTextRecognition, levels: dict[int, Node]
 ) -> dict[str, Node]:
@@ -44,8 +45,14 @@ def build(
     return {"logits": decode(here, head, x, image, Reading(places, again=True))}
 
 
+# ---- Expressions of the emitted code ----
+
+
 def plan(head: AutoregressiveTextRecognition, code: HeadCode) -> HeadExpressions:
     return plan_text(head, code, "TextDecoder")
+
+
+# ---- The record ----
 
 
 TASK = Task(

@@ -1,7 +1,5 @@
-"""`depth_estimation`: how far what every pixel shows is.
-
-The depth of every pixel: a decoder of several levels, then one number in the cells of
-the lowest.
+"""The depth of every pixel: a decoder of several levels, then one number in the cells of the
+lowest.
 """
 
 from __future__ import annotations
@@ -34,6 +32,9 @@ class DepthEstimation(Head):
     channels: int  # of the decoder
 
 
+# ---- The graph ----
+
+
 def build(
     net: Scope, head: DepthEstimation, levels: dict[int, Node]
 ) -> dict[str, Node]:
@@ -42,6 +43,9 @@ def build(
     here = net.at(min(levels))
     x = here.conv("share", x, 1, kernel=1, bias=True)
     return {"depth": here.activation("sigmoid", x, "sigmoid")}
+
+
+# ---- Expressions of the emitted code ----
 
 
 MODES = ("L", "I;16", "I;16B", "I")
@@ -77,6 +81,9 @@ def plan(head: DepthEstimation, code: HeadCode) -> HeadExpressions:
     )
 
 
+# ---- The contract ----
+
+
 def contract(head: DepthEstimation) -> HeadContract:
     return HeadContract(found={"depth": PREDICTED})
 
@@ -88,6 +95,9 @@ def annotated(head: DepthEstimation, names: str) -> Annotations:
         label=f"some_depth_map(folder / {folder}, number, height, width)",
         entry={"range": limits, "annotations": folder},
     )
+
+
+# ---- The record ----
 
 
 TASK = Task(

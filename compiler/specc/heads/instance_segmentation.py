@@ -1,7 +1,6 @@
-"""`instance_segmentation`: masks with boxes and categories.
-
-Masks: a detector, whose cells also give the weights of a small network each, and the
-features of the pixels that these networks look at, at half the stride of the finest level.
+"""Masks with boxes and categories: a detector, whose cells also give the weights of a small
+network each, and the features of the pixels that these networks look at, at half the stride
+of the finest level.
 
 "Conditional Convolutions for Instance Segmentation", Tian et al. 2020, arXiv:2003.05664
 """
@@ -42,6 +41,9 @@ class InstanceSegmentation(Head):
     max_detections: int
 
 
+# ---- The graph ----
+
+
 MASK_CHANNELS = 8  # of the features, and of the hidden layer of a cell's network
 WEIGHTS = (MASK_CHANNELS + 2 + 1) * MASK_CHANNELS + MASK_CHANNELS + 1  # of this network
 
@@ -78,6 +80,9 @@ def segmenter(
             f"{prefix}features", x, MASK_CHANNELS, kernel=1, bias=True
         ),
     }
+
+
+# ---- Expressions of the emitted code ----
 
 
 _CHANNELS = "of what all masks are made of, and of the layer that makes one"
@@ -138,6 +143,21 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
     )
 
 
+def masks_constant(name: str, code: HeadCode) -> Line:
+    return constant(name, code.strides[0] // 2, "of masks, half the finest level's")
+
+
+def cell_of(code: HeadCode) -> str:
+    """An expression of model.py: the pixels of an image that a cell of masks covers."""
+    stride = f"{code.prefix}MASK_STRIDE"
+    if code.job.backbone.resize_input:
+        return f"{stride} * ratio[:2]"
+    return f"torch.full((2,), {stride}, device=images.device)"
+
+
+# ---- The contract ----
+
+
 def contract(head: InstanceSegmentation) -> HeadContract:
     most = head.max_detections
     return HeadContract(
@@ -165,16 +185,7 @@ def annotated(head: Head, names: str) -> Annotations:
     )
 
 
-def masks_constant(name: str, code: HeadCode) -> Line:
-    return constant(name, code.strides[0] // 2, "of masks, half the finest level's")
-
-
-def cell_of(code: HeadCode) -> str:
-    """An expression of model.py: the pixels of an image that a cell of masks covers."""
-    stride = f"{code.prefix}MASK_STRIDE"
-    if code.job.backbone.resize_input:
-        return f"{stride} * ratio[:2]"
-    return f"torch.full((2,), {stride}, device=images.device)"
+# ---- The record ----
 
 
 TASK = Task(

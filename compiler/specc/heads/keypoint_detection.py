@@ -1,7 +1,5 @@
-"""`keypoint_detection`: named keypoints of instances.
-
-Keypoints: a detector of their extents, and a tower that tells of each keypoint where
-in the extent it is, and whether it is there.
+"""Named keypoints of instances: a detector of their extents, and a tower that tells of each
+keypoint where in the extent it is, and whether it is there.
 """
 
 from __future__ import annotations
@@ -41,6 +39,9 @@ class KeypointDetection(Head):
     max_detections: int
 
 
+# ---- The graph ----
+
+
 VALUES = 3  # of a keypoint: x, y, presence
 
 
@@ -56,6 +57,9 @@ def build(
         y = here.conv("points", y, VALUES * count, kernel=3, bias=True)
         points.append(here.flatten("point_cells", y, split=(count, VALUES)))
     return outputs | {"keypoints": net.at(max(levels)).concat("keypoints", points)}
+
+
+# ---- Expressions of the emitted code ----
 
 
 SIGMA = 0.05  # of every keypoint, unless the job says otherwise
@@ -112,6 +116,9 @@ def _sigmas(head: KeypointDetection, prefix: str) -> Line:
     return constant(f"{prefix}SIGMAS", head.sigmas or SIGMA, note)
 
 
+# ---- The contract ----
+
+
 def contract(head: KeypointDetection) -> HeadContract:
     most, count = head.max_detections, len(head.keypoints)
     return HeadContract(
@@ -139,6 +146,9 @@ def annotated(head: Head, names: str) -> Annotations:
         whole=own,
         entry={"keypoints": f"[*{names}]"},
     )
+
+
+# ---- The record ----
 
 
 TASK = Task(

@@ -1,7 +1,6 @@
-"""`metric_learning`: a unit vector an image, near for images of one identity.
-
-A unit vector an image: global average pooling, a linear layer, and the cosines
-between the vector and the centers of the identities, which the loss needs.
+"""A unit vector an image, near for images of one identity: global average pooling, a linear
+layer, and the cosines between the vector and the centers of the identities, which the loss
+needs.
 """
 
 from __future__ import annotations
@@ -29,6 +28,9 @@ class MetricLearning(Head):
     scale: float  # of the cosines
 
 
+# ---- The graph ----
+
+
 def build(net: Scope, head: MetricLearning, levels: dict[int, Node]) -> dict[str, Node]:
     """Outputs: embedding (size,), cosines (identities, subcenters)."""
     here = net.at(head.level)
@@ -40,6 +42,9 @@ def build(net: Scope, head: MetricLearning, levels: dict[int, Node]) -> dict[str
         "embedding": embedding,
         "cosines": here.cosines("centers", embedding, split),
     }
+
+
+# ---- Expressions of the emitted code ----
 
 
 def plan(head: MetricLearning, code: HeadCode) -> HeadExpressions:
@@ -69,8 +74,14 @@ def plan(head: MetricLearning, code: HeadCode) -> HeadExpressions:
     )
 
 
+# ---- The contract ----
+
+
 def contract(head: MetricLearning) -> HeadContract:
     return HeadContract(found={"embedding": (head.embedding_size,)})
+
+
+# ---- The record ----
 
 
 TASK = Task(

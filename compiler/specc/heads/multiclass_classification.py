@@ -1,7 +1,4 @@
-"""`multiclass_classification`: one category an image.
-
-One class an image: global average pooling, then a linear layer.
-"""
+"""One category an image: global average pooling, then a linear layer."""
 
 from __future__ import annotations
 
@@ -25,6 +22,9 @@ class MulticlassClassification(Head):
     label_smoothing: float
 
 
+# ---- The graph ----
+
+
 def build(
     net: Scope, head: MulticlassClassification, levels: dict[int, Node]
 ) -> dict[str, Node]:
@@ -32,6 +32,9 @@ def build(
     here = net.at(head.level)
     x = here.global_pool("pool", levels[head.level])
     return {"logits": here.linear("linear", x, len(head.categories))}
+
+
+# ---- Expressions of the emitted code ----
 
 
 def plan(head: MulticlassClassification, code: HeadCode) -> HeadExpressions:
@@ -62,6 +65,9 @@ def variant(head: MulticlassClassification) -> Task:
     return ORDINAL if head.ordered else TASK
 
 
+# ---- The contract ----
+
+
 def contract(head: MulticlassClassification) -> HeadContract:
     count = len(head.categories)
     # With more categories than images a model may well be always wrong.
@@ -77,6 +83,9 @@ def annotated(head: Head, names: str) -> Annotations:
     """Two images of an identity in turn: of one alone there is nothing to retrieve."""
     turn = "number // 2" if hasattr(head, "identities") else "number"
     return Annotations(label=f"some_category({turn}, {names})")
+
+
+# ---- The record ----
 
 
 TASK = Task(

@@ -1,7 +1,4 @@
-"""`multilabel_classification`: any labels an image.
-
-Any labels an image: global average pooling, then a linear layer.
-"""
+"""Any labels an image: global average pooling, then a linear layer."""
 
 from __future__ import annotations
 
@@ -24,6 +21,9 @@ class MultilabelClassification(Head):
     score_threshold: float
 
 
+# ---- The graph ----
+
+
 def build(
     net: Scope, head: MultilabelClassification, levels: dict[int, Node]
 ) -> dict[str, Node]:
@@ -31,6 +31,9 @@ def build(
     here = net.at(head.level)
     x = here.global_pool("pool", levels[head.level])
     return {"logits": here.linear("linear", x, len(head.labels))}
+
+
+# ---- Expressions of the emitted code ----
 
 
 def plan(head: MultilabelClassification, code: HeadCode) -> HeadExpressions:
@@ -50,6 +53,9 @@ def plan(head: MultilabelClassification, code: HeadCode) -> HeadExpressions:
     )
 
 
+# ---- The contract ----
+
+
 def contract(head: MultilabelClassification) -> HeadContract:
     return HeadContract(
         found={"probabilities": (len(head.labels),)},
@@ -60,6 +66,9 @@ def contract(head: MultilabelClassification) -> HeadContract:
 
 def annotated(head: MultilabelClassification, names: str) -> Annotations:
     return Annotations(label=f"some_labels(number, {names})")
+
+
+# ---- The record ----
 
 
 TASK = Task(

@@ -1,7 +1,5 @@
-"""`object_detection`: boxes with categories.
-
-Boxes: two towers of convolutions whose weights all levels share, and per cell a
-score for each category and a distribution over each of four distances.
+"""Boxes with categories: two towers of convolutions whose weights all levels share, and per
+cell a score for each category and a distribution over each of four distances.
 
 "FCOS: Fully Convolutional One-Stage Object Detection", Tian et al. 2019,
 arXiv:1904.01355; "Generalized Focal Loss", Li et al. 2020, arXiv:2006.04388
@@ -31,6 +29,9 @@ class ObjectDetection(Head):
     score_threshold: float
     iou_threshold: float
     max_detections: int
+
+
+# ---- The graph ----
 
 
 SIDES = 4  # left, top, right, bottom
@@ -88,6 +89,9 @@ def tower(net: Scope, name: str, x: Node, layers: int) -> Node:
     return x
 
 
+# ---- Expressions of the emitted code ----
+
+
 _BINS = "a side of a box lies 0..15 strides from the center of its cell"
 _CANDIDATES = "best scores of an image that enter non-maximum suppression"
 CONSTANTS = (
@@ -125,6 +129,13 @@ def plan(head: ObjectDetection, code: HeadCode) -> HeadExpressions:
     )
 
 
+# ---- The contract ----
+
+
+# Of heads that compose the detector: where its outputs are
+DETECTOR_OUTPUTS = {"logits": "objects.logits", "bins": "objects.bins"}
+
+
 def contract(head: ObjectDetection) -> HeadContract:
     most = head.max_detections
     return HeadContract(
@@ -142,12 +153,14 @@ def annotated(head: Head, names: str) -> Annotations:
     return Annotations(label=f"some_objects(number, {names}, height, width)")
 
 
-# Of heads that compose the detector: where its outputs are
-DETECTOR_OUTPUTS = {"logits": "objects.logits", "bins": "objects.bins"}
+# ---- The record ----
+
+
 OWN_PIXELS = {
     "resized": "model/boxes_resized.py.jinja",
     "whole": "model/boxes_whole.py.jinja",
 }
+
 
 TASK = Task(
     title="object detection",

@@ -1,7 +1,5 @@
-"""`panoptic_segmentation`: a category for every pixel, and things one by one.
-
-Every pixel: instances of things, and beside them a map that tells the kinds of stuff
-apart, and things from stuff.
+"""A category for every pixel, and things one by one: instances of things, and beside them a
+map that tells the kinds of stuff apart, and things from stuff.
 
 "Panoptic Feature Pyramid Networks", Kirillov et al. 2019, arXiv:1901.02446
 """
@@ -52,6 +50,9 @@ class PanopticSegmentation(Head):
     max_detections: int
 
 
+# ---- The graph ----
+
+
 COARSEST = 5  # level that the map of stuff reads; above it images need not halve evenly
 
 
@@ -72,6 +73,9 @@ def build(
     kinds = 1 + len(head.categories) - things
     here = net.at(min(levels))
     return found | {"stuff": here.conv("stuff", x, kinds, kernel=1, bias=True)}
+
+
+# ---- Expressions of the emitted code ----
 
 
 OF_ALL_CATEGORIES = (  # heads that learn stuff too
@@ -137,6 +141,29 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
     )
 
 
+def _inputs(code: HeadCode) -> str:
+    """The widths of the maps that the decoder reads."""
+    count = len(map_levels(list(code.levels)))
+    return f"({code.width},) * {count}" if count > 1 else f"({code.width},)"
+
+
+def _things(name: str, head: PanopticSegmentation) -> Line:
+    """The indices of the things: a range, where they are one, or else a tuple."""
+    own = [i for i, category in enumerate(head.categories) if category in head.things]
+    note = "indices of categories whose instances are told apart"
+    if not own or own[-1] - own[0] + 1 > len(own):
+        return constant(name, own, note)
+    first = f"{own[0]}, " if own[0] else ""
+    return Line(name, f"range({first}{own[-1] + 1})", f"  # {note}")
+
+
+def _stuff(name: str, things: str, names: str) -> Line:
+    return Line(name, f"tuple(i for i in range(len({names})) if i not in {things})")
+
+
+# ---- The contract ----
+
+
 def contract(head: PanopticSegmentation) -> HeadContract:
     return HeadContract(
         found={"categories": PREDICTED, "instances": PREDICTED},
@@ -168,24 +195,7 @@ def annotated(head: Head, names: str) -> Annotations:
     )
 
 
-def _inputs(code: HeadCode) -> str:
-    """The widths of the maps that the decoder reads."""
-    count = len(map_levels(list(code.levels)))
-    return f"({code.width},) * {count}" if count > 1 else f"({code.width},)"
-
-
-def _things(name: str, head: PanopticSegmentation) -> Line:
-    """The indices of the things: a range, where they are one, or else a tuple."""
-    own = [i for i, category in enumerate(head.categories) if category in head.things]
-    note = "indices of categories whose instances are told apart"
-    if not own or own[-1] - own[0] + 1 > len(own):
-        return constant(name, own, note)
-    first = f"{own[0]}, " if own[0] else ""
-    return Line(name, f"range({first}{own[-1] + 1})", f"  # {note}")
-
-
-def _stuff(name: str, things: str, names: str) -> Line:
-    return Line(name, f"tuple(i for i in range(len({names})) if i not in {things})")
+# ---- The record ----
 
 
 TASK = Task(

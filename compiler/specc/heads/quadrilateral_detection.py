@@ -1,7 +1,5 @@
-"""`quadrilateral_detection`: four corners with a category.
-
-Quadrilaterals: a detector of their hulls, whose box tower tells of each corner too
-where in the hull it is.
+"""Four corners with a category: a detector of their hulls, whose box tower tells of each
+corner too where in the hull it is.
 """
 
 from __future__ import annotations
@@ -39,6 +37,9 @@ class QuadrilateralDetection(Head):
     max_detections: int
 
 
+# ---- The graph ----
+
+
 CORNERS, AXES = 4, 2
 
 
@@ -58,6 +59,9 @@ def build(
         y = here.conv("corners", x, CORNERS * AXES, kernel=3, bias=True)
         corners.append(here.flatten("corner_cells", y, split=(CORNERS, AXES)))
     return outputs | {"corners": net.at(max(levels)).concat("all_corners", corners)}
+
+
+# ---- Expressions of the emitted code ----
 
 
 def plan(head: QuadrilateralDetection, code: HeadCode) -> HeadExpressions:
@@ -86,6 +90,9 @@ def plan(head: QuadrilateralDetection, code: HeadCode) -> HeadExpressions:
     )
 
 
+# ---- The contract ----
+
+
 def contract(head: QuadrilateralDetection) -> HeadContract:
     most = head.max_detections
     return HeadContract(
@@ -103,6 +110,9 @@ def contract(head: QuadrilateralDetection) -> HeadContract:
 
 def annotated(head: Head, names: str) -> Annotations:
     return Annotations(label=f"some_quadrilaterals(number, {names}, height, width)")
+
+
+# ---- The record ----
 
 
 TASK = Task(

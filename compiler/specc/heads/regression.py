@@ -1,7 +1,4 @@
-"""`regression`: a number an image.
-
-A number an image: global average pooling, a linear layer, a sigmoid over the range.
-"""
+"""A number an image: global average pooling, a linear layer, a sigmoid over the range."""
 
 from __future__ import annotations
 
@@ -23,11 +20,17 @@ class Regression(Head):
     level: int
 
 
+# ---- The graph ----
+
+
 def build(net: Scope, head: Regression, levels: dict[int, Node]) -> dict[str, Node]:
     """Output: value (1,)."""
     here = net.at(head.level)
     x = here.global_pool("pool", levels[head.level])
     return {"value": here.linear("linear", x, 1)}
+
+
+# ---- Expressions of the emitted code ----
 
 
 def plan(head: Regression, code: HeadCode) -> HeadExpressions:
@@ -51,6 +54,9 @@ def plan(head: Regression, code: HeadCode) -> HeadExpressions:
     )
 
 
+# ---- The contract ----
+
+
 def contract(head: Regression) -> HeadContract:
     return HeadContract(found={"value": ()})
 
@@ -61,6 +67,9 @@ def annotated(head: Regression, names: str) -> Annotations:
         label=f"some_number(number, {limits})",
         entry={"range": f"[*{limits}]"},
     )
+
+
+# ---- The record ----
 
 
 TASK = Task(

@@ -1,7 +1,5 @@
-"""`scene_text_recognition`: a text, all of its tokens at once.
-
-A text, all of its tokens at once: a learned query for each place in the text attends
-to the cells of a level.
+"""A text, all of its tokens at once: a learned query for each place in the text attends to
+the cells of a level.
 
 "Read Like Humans: Autonomous, Bidirectional and Iterative Language Modeling for Scene
 Text Recognition", Fang et al. 2021, arXiv:2103.06495
@@ -31,6 +29,9 @@ class SceneTextRecognition(TextRecognition):
     pass
 
 
+# ---- The graph ----
+
+
 def build(
     net: Scope, head: SceneTextRecognition, levels: dict[int, Node]
 ) -> dict[str, Node]:
@@ -41,8 +42,14 @@ def build(
     return {"logits": decode(here, head, x, image, Reading(places, again=False))}
 
 
+# ---- Expressions of the emitted code ----
+
+
 def plan(head: SceneTextRecognition, code: HeadCode) -> HeadExpressions:
     return plan_text(head, code, "TextHead")
+
+
+# ---- The record ----
 
 
 TASK = Task(

@@ -1,7 +1,5 @@
-"""`semantic_segmentation`: a category for every pixel.
-
-A category for every pixel: a decoder of several levels, then a score for each category
-in the cells of the lowest.
+"""A category for every pixel: a decoder of several levels, then a score for each category in
+the cells of the lowest.
 """
 
 from __future__ import annotations
@@ -37,6 +35,9 @@ class SemanticSegmentation(Head):
     channels: int  # of the decoder
 
 
+# ---- The graph ----
+
+
 def build(
     net: Scope, head: SemanticSegmentation, levels: dict[int, Node]
 ) -> dict[str, Node]:
@@ -44,6 +45,9 @@ def build(
     x = decode_levels(net, levels, head.channels)
     here = net.at(min(levels))
     return {"logits": here.conv("logits", x, len(head.categories), kernel=1, bias=True)}
+
+
+# ---- Expressions of the emitted code ----
 
 
 MODES = ("RGB", "RGBA", "P", "L", "1")
@@ -85,6 +89,9 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
     )
 
 
+# ---- The contract ----
+
+
 def contract(head: SemanticSegmentation) -> HeadContract:
     return HeadContract(found={"categories": PREDICTED}, tells=len(head.categories) > 1)
 
@@ -100,6 +107,9 @@ def annotated(head: Head, names: str) -> Annotations:
 
 def variant(head: SemanticSegmentation) -> Task:
     return OF_SEGMENTS if head.data and head.data.format == "coco" else TASK
+
+
+# ---- The record ----
 
 
 TASK = Task(

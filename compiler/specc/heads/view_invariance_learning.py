@@ -1,6 +1,5 @@
-"""`view_invariance_learning`: what two random views of an image share.
-
-A representation an image, by global average pooling, and its projection for the loss.
+"""What two random views of an image share: a representation, by global average pooling, and
+its projection for the loss.
 """
 
 from __future__ import annotations
@@ -26,6 +25,9 @@ class ViewInvarianceLearning(Head):
     projection_size: int
 
 
+# ---- The graph ----
+
+
 def build(
     net: Scope, head: ViewInvarianceLearning, levels: dict[int, Node]
 ) -> dict[str, Node]:
@@ -37,6 +39,9 @@ def build(
     x = here.relu("projector.2", x)
     projection = here.linear("projector.3", x, size)
     return {"representation": representation, "projection": projection}
+
+
+# ---- Expressions of the emitted code ----
 
 
 def plan(head: ViewInvarianceLearning, code: HeadCode) -> HeadExpressions:
@@ -80,12 +85,18 @@ def _labelled(expressions: HeadExpressions, code: HeadCode) -> HeadExpressions:
     )
 
 
+# ---- The contract ----
+
+
 def contract(head: ViewInvarianceLearning) -> HeadContract:
     return HeadContract(found={}, kept=("representation",))
 
 
 def variant(head: ViewInvarianceLearning) -> Task:
     return LABELLED if head.categories else TASK
+
+
+# ---- The record ----
 
 
 TASK = Task(
