@@ -21,7 +21,9 @@ def read_text(path: str) -> str:
 def names(folder: str) -> list[str]:
     """All files below a resource folder, as sorted paths relative to it."""
     home = _find(folder)
-    files = (path for path in home.rglob("*") if path.is_file())
+    # An installer compiles the Python among the templates, and leaves that beside it.
+    found = (path for path in home.rglob("*") if path.parent.name != "__pycache__")
+    files = (path for path in found if path.is_file())
     return sorted(path.relative_to(home).as_posix() for path in files)
 
 
