@@ -4,6 +4,7 @@ E381 to E383."""
 from __future__ import annotations
 
 from specc.diagnostics import Diagnostic, Path
+from specc.heads import TASKS
 from specc.heads.conversions import dataset_task, formats_of, sources_of, way
 from specc.job import Head, Job, source_of
 from specc.words import listed, quoted
@@ -42,7 +43,7 @@ def conversions(job: Job, given: dict) -> list[Diagnostic]:
         tasks = way(source.task, head.task, source.format)
         if not way(source.task, head.task):
             findings.append(_impossible(head, source.task, path))
-        elif tasks[:1] == ("keypoint_detection",) and len(_names(head)) > 1:
+        elif tasks and not TASKS[tasks[0]].names_instances and len(_names(head)) > 1:
             count = len(_names(head))
             findings.append(
                 Diagnostic(

@@ -8,9 +8,8 @@ from dataclasses import replace
 from specc.datasets.found import Found
 from specc.heads import TASKS
 from specc.heads.conversions import of_things_alone, sources_of, way
+from specc.heads.task import NAMES_OF_KINDS
 from specc.language.schema import head
-
-NAMES = ("categories", "labels", "identities")  # the options that name what is found
 
 
 def formats_to(task: str) -> list[str]:
@@ -40,7 +39,7 @@ def nearest(found: Iterable[Found], task: str) -> list[Found]:
 
 def _has_names(found: Found) -> bool:
     """Whether it tells what its instances are."""
-    return TASKS[found.task].names in NAMES or bool(found.category)
+    return TASKS[found.task].names_instances or bool(found.category)
 
 
 def become(found: Found, task: str) -> Found:
@@ -48,7 +47,7 @@ def become(found: Found, task: str) -> Found:
     tasks = way(found.task, task, found.format)
     names = _names(found, objects=of_things_alone(tasks))
     known = head(task)["properties"]
-    key = next(key for key in NAMES if key in known)
+    key = next(key for key in NAMES_OF_KINDS if key in known)
     options = {"name": found.options["name"]} if "name" in found.options else {}
     options[key] = names
     colors = dict(
@@ -62,11 +61,11 @@ def become(found: Found, task: str) -> Found:
 def _names(found: Found, objects: bool) -> list[str]:
     """What a head finds; `objects`: of things and stuff the things alone."""
     options = found.options
-    if TASKS[found.task].names not in NAMES:
+    if not TASKS[found.task].names_instances:
         return [found.category]
     if objects and options.get("things"):
         return options["things"]
-    return next(options[key] for key in NAMES if key in options)
+    return next(options[key] for key in NAMES_OF_KINDS if key in options)
 
 
 def in_words(tasks: tuple[str, ...]) -> str:

@@ -13,6 +13,7 @@ from specc.source import Line, literal
 # Where a head is drawn: in the pixels of the image, right of it, or below all that. In
 # this order, as the later ones change its size.
 INSIDE, BESIDE, BELOW = range(3)
+NAMES_OF_KINDS = ("categories", "labels", "identities")
 
 
 @dataclass(frozen=True)
@@ -166,3 +167,8 @@ class Task:
     # head, and of the expression of its names; None: it needs none)
     contract: Callable[[Any], HeadContract] | None = None
     annotated: Callable[[Any, str], Annotations] | None = None
+
+    @property
+    def names_instances(self) -> bool:
+        """Whether its names say what something is, and not which part of it."""
+        return self.names in NAMES_OF_KINDS
