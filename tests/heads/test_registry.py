@@ -70,18 +70,19 @@ def parts() -> set[str]:
 
 @pytest.mark.parametrize("name", [*TASK_NAMES, *sorted({*SCHEMAS} - {*TASK_NAMES})])
 def test_a_head_lacks_nothing(name):
-    assert lacking(name) == []
+    missing = lacking(name)
+    assert not missing, "\n".join(missing)
 
 
 def test_what_a_new_head_lacks_is_named(monkeypatch):
     """One that has its schema, a row and a module that is a copy of another's."""
-    monkeypatch.setitem(TASKS, "object_counting", TASKS["autoencoding"])
-    monkeypatch.setitem(HEADS, "object_counting", sys)
-    monkeypatch.setattr(sys.modules[__name__], "SCHEMAS", ["object_counting"])
-    assert lacking("object_counting") == [
-        "compiler/specc/heads/object_counting.py: a function `build`",
-        "compiler/specc/heads/object_counting.py: the title of TASK is another",
-        "templates/heads/object_counting/model.py",
+    monkeypatch.setitem(TASKS, "unheard_of", TASKS["autoencoding"])
+    monkeypatch.setitem(HEADS, "unheard_of", sys)
+    monkeypatch.setattr(sys.modules[__name__], "SCHEMAS", ["unheard_of"])
+    assert lacking("unheard_of") == [
+        "compiler/specc/heads/unheard_of.py: a function `build`",
+        "compiler/specc/heads/unheard_of.py: the title of TASK is another",
+        "templates/heads/unheard_of/model.py",
         "tests/mixtures.py: a head in HEADS and head_named",
         "generated/: a job, or NO_EXAMPLE of this file: the reason",
         "README.md: the row of `model.heads`",
@@ -98,12 +99,16 @@ def test_a_schema_without_a_row_is_named(monkeypatch):
         heads._refuse_incomplete()
 
 
-def test_a_row_without_a_schema_or_a_module_is_named(monkeypatch):
-    monkeypatch.setattr(heads, "names", lambda folder: ["a.json"])
+def test_a_row_without_schema_parts_or_module_is_named(monkeypatch):
+    files = {"schema/heads": ["a.json"], "templates/heads": ["a/model.py"]}
+    monkeypatch.setattr(heads, "names", files.get)
     monkeypatch.setattr(heads, "TASK_NAMES", ("a", "b"))
     with pytest.raises(
         Incomplete, match="`b` has a row .*, and no schema/heads/b.json"
     ):
         heads._refuse_incomplete()
-    with pytest.raises(Incomplete, match="and no module object_counting.py beside it"):
-        heads._module_of("object_counting")
+    files["schema/heads"].append("b.json")
+    with pytest.raises(Incomplete, match="and no templates/heads/b/model.py"):
+        heads._refuse_incomplete()
+    with pytest.raises(Incomplete, match="and no module unheard_of.py beside it"):
+        heads._module_of("unheard_of")

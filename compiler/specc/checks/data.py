@@ -60,7 +60,8 @@ def conversions(job: Job, given: dict) -> list[Diagnostic]:
 def _impossible(head: Head, task: str, path: Path) -> Diagnostic:
     possible = sources_of(head.task)
     message = f"head `{head.name}` learns {head.task}, which {task} cannot become"
-    help = f"remove it, so that the annotations are for {head.task} themselves"
+    own = TASKS[head.task].described_as.replace(" ", "_") or head.task
+    help = f"remove it, so that the annotations are for {own} themselves"
     if possible:
         choices = listed([quoted(one) for one in possible], "or")
         help = f"write {choices}, which can, or {help}"

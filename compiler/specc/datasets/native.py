@@ -59,7 +59,7 @@ def tasks_named(entry: dict) -> list[str]:
     title = str(entry.get("task")).replace("_", " ")
     return [
         name
-        for name, task in sorted(TASKS.items())
+        for name, task in TASKS.items()
         if (task.described_as or task.title) == title and not task.unlabelled
     ]
 

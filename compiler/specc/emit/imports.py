@@ -86,7 +86,8 @@ def with_imports(path: str, text: str, earlier: dict[str, str]) -> str:
     groups = [_lines(wanted, _STANDARD), _lines(wanted, _OTHERS), _lines(wanted, own)]
     unknown = wanted - KNOWN - own.keys()
     if unknown:
-        raise UnknownName(f"{path}: nothing defines {', '.join(sorted(unknown))}")
+        what = f"nothing defines {', '.join(sorted(unknown))}"
+        raise UnknownName(f"{path}: {what}; is a part of templates/heads missing?")
     block = "\n\n".join("\n".join(lines) for lines in groups if lines)
     after = parsed(text).body[0].end_lineno  # of the docstring
     lines = text.splitlines()

@@ -39,7 +39,7 @@ TASK_NAMES = (
 
 
 class Incomplete(Exception):
-    """A head lacks its row, its schema or its module: the message says which."""
+    """A head lacks its row, its schema, its module or its parts: the message says which."""
 
 
 def _module_of(name: str) -> ModuleType:
@@ -53,16 +53,20 @@ def _module_of(name: str) -> ModuleType:
 
 
 def _refuse_incomplete() -> None:
-    """Raises Incomplete unless the rows of the registry are the files of the schema."""
+    """Raises Incomplete unless the rows of the registry are the files of the schema, and
+    have folders of parts."""
     described = {name.removesuffix(".json") for name in names("schema/heads")}
+    emitting = {name.partition("/")[0] for name in names("templates/heads")}
     for name in sorted(described.difference(TASK_NAMES)):
         raise Incomplete(
             f"schema/heads/{name}.json has no row in TASK_NAMES of {__file__}"
         )
     for name in TASK_NAMES:
+        what = f"`{name}` has a row in TASK_NAMES of {__file__}"
         if name not in described:
-            what = f"`{name}` has a row in TASK_NAMES of {__file__}"
             raise Incomplete(f"{what}, and no schema/heads/{name}.json")
+        if name not in emitting:
+            raise Incomplete(f"{what}, and no templates/heads/{name}/model.py")
 
 
 _refuse_incomplete()

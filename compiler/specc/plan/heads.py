@@ -181,7 +181,8 @@ def _map(level) -> str:
 
 def _annotations(task: Task, code: HeadCode) -> str:
     names = f"{literal(task.names)}, {code.constant}"
-    return f"read_annotations(folder, {literal(task.title)}, {names})"
+    title = literal(task.described_as or task.title)
+    return f"read_annotations(folder, {title}, {names})"
 
 
 def _names(name: str, names: tuple[str, ...], source: str, file: str | None) -> Line:
