@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from conversion_jobs import head
-from test_coco_panoptic import (
+from coco_segments import (
     BIG,
     CAR,
     HEAD,
