@@ -5,6 +5,7 @@ What takes seconds to import is imported by the fixtures that need it.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,8 @@ from emitted_jobs import (
     make_reader,
 )
 
+CACHES = itertools.count()
+
 pytest.register_assert_rewrite("outputs", "runs")  # so that asserts say more
 
 
@@ -35,8 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory, monkeypatch) -> Path:
-    """A cache of its own: no test reads or writes the user's."""
-    folder = tmp_path_factory.mktemp("cache")
+    """A cache of its own, not there yet: no test reads or writes the user's."""
+    folder = tmp_path_factory.getbasetemp() / "caches" / str(next(CACHES))
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     return folder
 

@@ -12,6 +12,8 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from emitted_jobs import build, reads_levels
 from processes import environment
@@ -19,7 +21,7 @@ from warm import Warm
 
 from specc.shapes.maps import COLORS, DEPTH
 from specc.shapes.points import FLIP_PAIRS, KEYPOINTS, QUADRILATERALS
-from specc.shapes.scene import BACKGROUNDS, CATEGORIES
+from specc.shapes.scene import BACKGROUNDS, CATEGORIES, draw, sample_scene
 
 ITERATIONS, VALIDATIONS = 40, 4
 PATIENCE = 120  # seconds until a process counts as stuck
@@ -139,6 +141,16 @@ def start(folder: Path, output: Path, *arguments: object) -> subprocess.Popen:
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.02)
     return process
+
+
+def images(world: Path) -> list[Path]:
+    """A wide image and a tall one, which the model sees much smaller."""
+    scene = draw(sample_scene(np.random.default_rng(1)))
+    found = []
+    for height, width in ((240, 700), (500, 210)):
+        found.append(world / f"{width}.png")
+        cv2.imwrite(str(found[-1]), cv2.resize(scene, (width, height)))
+    return found
 
 
 def refusal(done: subprocess.CompletedProcess) -> str:

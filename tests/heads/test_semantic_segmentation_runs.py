@@ -23,8 +23,7 @@ from runs import (
     run,
     train,
 )
-from test_processes import COMPARE
-from torchrun import torchrun
+from torchrun import COMPARE, torchrun
 
 from specc.shapes.dataset import draw_dataset
 from specc.shapes.maps import COLORS

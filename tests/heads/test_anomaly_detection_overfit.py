@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from emitted_jobs import load_all
 from runs import checkpoint, rows, train
-from test_anomaly_runs import HEAD, make
+from test_anomaly_detection_runs import HEAD, make
 from torchrun import torchrun
 
 from specc.shapes.tiles import draw_dataset

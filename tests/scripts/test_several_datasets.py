@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 import torch
+from conversion_jobs import coco, save_pictures
 from emitted_jobs import CLASSES, DETECTION, NAMES, load_all
 from runs import SCENE, SHAPES, make, rows, train
 from small_data import box, native
-from test_converted_formats import coco, save_pictures
 
 from specc.build import analyse
 from specc.diagnostics import JobError

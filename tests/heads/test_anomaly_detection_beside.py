@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from emitted_jobs import build, load_all
-from test_anomalies import DETECTOR, HEAD, MODULES, dataset, job_of
+from test_anomaly_detection import DETECTOR, HEAD, MODULES, dataset, job_of
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 import layouts
 import pytest
 import yaml
-from test_coco_panoptic import HEAD, coco, ids
+from coco_segments import HEAD, coco, ids
 from test_init import CLASSES, DETECTION, assert_is_right, head_of, init
 
 from specc.shapes.points import QUADRILATERALS

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from emitted_jobs import build
 from runs import assert_equal_runs, checkpoint, run, train
-from test_text_runs import STOPS
+from test_text_recognition_runs import STOPS
 from torchrun import torchrun
 
 from specc.shapes.tiles import draw_dataset

@@ -1,7 +1,7 @@
 """Wrong jobs, each with the exact words that a user reads.
 
 A file `rejects/<code>-<what>.json` is a case by existing; the `.txt` beside it is what
-`specc check job.json` says. `SPECC_UPDATE=1 pytest tests/test_rejects.py` writes the
+`specc check job.json` says. `SPECC_UPDATE=1 pytest tests/checks/test_rejects.py` writes the
 texts anew: read the difference before you commit it.
 """
 
@@ -18,7 +18,7 @@ from specc.diagnostics import JobError
 from specc.language.load import LARGEST_FILE, load, unread
 from specc.resources import PACKAGE, names, read_text
 
-REJECTS = Path(__file__).parent / "rejects"
+REJECTS = Path(__file__).parents[1] / "rejects"
 NEEDS_TIMM = pytest.mark.skipif(
     find_spec("timm") is None, reason="timm is not installed: pip install timm"
 )

@@ -17,14 +17,14 @@ from runs import (
     ITERATIONS,
     assert_equal_runs,
     checkpoint,
+    images,
     make,
     rows,
     run,
+    start,
     train,
 )
-from test_processes import COMPARE
-from test_run import images, start
-from torchrun import torchrun
+from torchrun import COMPARE, torchrun
 
 from specc.language.schema import head as head_schema
 from specc.shapes.dataset import draw_dataset

@@ -19,6 +19,7 @@ from runs import (
     VALIDATIONS,
     assert_equal_runs,
     checkpoint,
+    images,
     make,
     refusal,
     rows,
@@ -217,16 +218,6 @@ def test_evaluation_prints_the_metrics_of_the_best(whole, detector):
     found = json.loads(run(detector, "evaluate.py", *flags).stdout)
     expected = checkpoint(whole / "best.pt")["metrics"]
     assert found == pytest.approx(expected, abs=1e-6)
-
-
-def images(world: Path) -> list[Path]:
-    """A wide image and a tall one, which the model sees much smaller."""
-    scene = draw(sample_scene(np.random.default_rng(1)))
-    found = []
-    for height, width in ((240, 700), (500, 210)):
-        found.append(world / f"{width}.png")
-        cv2.imwrite(str(found[-1]), cv2.resize(scene, (width, height)))
-    return found
 
 
 def see_squares(weights: dict[str, torch.Tensor]):

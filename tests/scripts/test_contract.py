@@ -10,14 +10,10 @@ from pathlib import Path
 import pytest
 from contracts import JOB, contract, emit
 from emitted_jobs import GENERATED
-from proof import strings_in_code
 from runs import SCENE
-from test_templates import HOSTILE, MARK, hostile_job
 
 from specc.build import analyse
 from specc.diagnostics import Diagnostic, JobError
-from specc.emit.render import render
-from specc.folder.record import CONTRACT
 from specc.heads import TASKS
 from specc.plan.page import plan
 
@@ -160,18 +156,3 @@ def test_the_smallest_images_have_a_cell_of_every_level(model, side):
         job["data"] = JOB["data"] | {"resolution": resolution}
         codes = {finding.code for finding in findings_of(job)}
         assert bool({"E123", "E207", "E208"} & codes) == wrong
-
-
-def test_strings_of_the_job_are_constants():
-    job = hostile_job(HOSTILE)
-    job["model"]["heads"][0]["name"] = "zq-import-os"  # names are letters and digits
-    found, graph, _ = analyse(json.dumps(job).encode())
-    text = render(plan(found, graph, tests=True))[CONTRACT]
-    strings = strings_in_code({CONTRACT: text}, MARK)
-    assert strings == {"zq-import-os", "zq-import-os.yaml"}
-
-
-def test_it_stands_without_specc_and_on_a_few_screens():
-    for name in ("blood-cells", "shapes-and-scenes"):
-        text = (GENERATED / name / CONTRACT).read_text()
-        assert "specc" not in text and len(text.splitlines()) <= 350

@@ -25,7 +25,7 @@ from runs import (
     one_core,
     rows,
 )
-from torchrun import start, torchrun
+from torchrun import COMPARE, start, torchrun
 
 from specc.shapes.dataset import draw_dataset
 
@@ -59,56 +59,6 @@ def unbroken(job) -> Path:
 
 
 # ---- Equal to one process ----
-
-COMPARE = """
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
-import json
-
-import torch
-import torch.distributed as dist
-import torch.distributed.nn  # before there is a group, which its defaults would keep
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel
-
-from data import collate, TrainingSet
-from dataset import read_datasets
-from evaluate import evaluate
-from model import Network, loss_terms
-
-
-def main():  # so that no group of processes is left for the end of the interpreter
-    dist.init_process_group("gloo")
-    rank, world, device = dist.get_rank(), dist.get_world_size(), torch.device("cpu")
-    training, validation = read_datasets(Path(sys.argv[1]))
-    torch.manual_seed(0)
-    model = Network()
-    model.train()
-    with torch.no_grad():  # so that the norms have statistics, which are then frozen
-        for _ in range(3):
-            model(collate([TrainingSet(training, 0)[0, i] for i in range(4)])[0])
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
-
-    batch = [TrainingSet(training, 0)[0, i] for i in (0, 1, 2, 3)]
-    images, targets, _ = collate(batch[rank::world])
-    replica = DistributedDataParallel(model)
-    terms = loss_terms(replica(images), targets)
-    sum(terms.values()).backward()
-    gradients = {name: p.grad.clone() for name, p in model.named_parameters()}
-    metrics = evaluate(model, validation, device, 0, rank, world)
-    if rank == 0:
-        file = {"gradients": gradients, "metrics": json.dumps(metrics)}
-        torch.save(file, sys.argv[2])
-    del replica
-    dist.destroy_process_group()
-
-
-main()
-"""
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,7 @@ from runs import (
     train,
 )
 from small_data import box, native
-from test_processes import COMPARE
-from torchrun import torchrun
+from torchrun import COMPARE, torchrun
 
 # All that the drawn shapes have labels for, on one trunk. Two views of an image are
 # another loader, which has a job of its own.

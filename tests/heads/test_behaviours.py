@@ -79,8 +79,8 @@ def unbroken(job) -> Path:
 
 
 def test_every_task_is_here():
-    """Text and anomalies are drawn on images of their own, in test_text_runs.py and
-    test_anomaly_runs.py."""
+    """Text and anomalies are drawn on images of their own, in test_text_recognition_runs.py and
+    test_anomaly_detection_runs.py."""
     here = {head["task"] for head, _ in LEARNABLE.values()}
     apart = {"anomaly_detection", *(t for t in TASKS if t.endswith("text_recognition"))}
     assert TASKS.keys() - apart == here

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conversion_jobs import head
-from test_coco_panoptic import (
+from coco_segments import (
     BIG,
     CAR,
     HEAD,
@@ -18,6 +17,7 @@ from test_coco_panoptic import (
     edit,
     ids,
 )
+from conversion_jobs import head
 
 MAP = head("semantic_segmentation", NAMES, colors=HEAD["colors"], channels=8)
 DATA = {"format": "coco", "task": "panoptic_segmentation", "validation": "val.json"}

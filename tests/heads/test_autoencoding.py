@@ -14,8 +14,7 @@ from emitted_jobs import load, make
 from runs import SCENE, assert_equal_runs, checkpoint, rows, run, train
 from runs import make as make_run
 from small_data import picture
-from test_processes import COMPARE
-from torchrun import torchrun
+from torchrun import COMPARE, torchrun
 
 from specc.shapes.dataset import draw_dataset
 

@@ -6,34 +6,15 @@ import json
 import os
 from pathlib import Path
 
+import coco_segments
 import numpy as np
 import pytest
-import test_coco_panoptic
 import torch
 import yaml
-from conversion_jobs import head, reading, targets
+from conversion_jobs import coco, head, reading, save_pictures, targets
 from emitted_jobs import NAMES
-from PIL import Image
-from small_data import picture
 
 REAL = os.environ.get("SPECC_TEST_DATA")
-
-
-def save_pictures(folder: Path, *names: str):
-    folder.mkdir(parents=True, exist_ok=True)
-    for seed, name in enumerate(names):
-        Image.fromarray(picture(seed=seed)).save(folder / name)  # 40x30
-
-
-def coco(folder: Path, annotations: list[dict], **category) -> Path:
-    save_pictures(folder / "images", "0.png", "1.png")
-    content = {
-        "images": [{"id": 7, "file_name": "0.png"}, {"id": 8, "file_name": "1.png"}],
-        "categories": [{"id": i, "name": n} | category for i, n in enumerate(NAMES)],
-        "annotations": [{"image_id": 7} | item for item in annotations],
-    }
-    (folder / "val.json").write_text(json.dumps(content))
-    return folder / "val.json"
 
 
 def test_labels_from_boxes_of_coco(emitted, tmp_path):
@@ -73,7 +54,7 @@ def test_boxes_from_panoptic_segments_of_coco(emitted, tmp_path):
     one = head("object_detection", ["person", "car"])
     data = {"format": "coco", "validation": "val.json"}
     dataset = reading(emitted, one, "panoptic_segmentation", **data).dataset
-    path = test_coco_panoptic.coco(tmp_path, test_coco_panoptic.ids())
+    path = coco_segments.coco(tmp_path, coco_segments.ids())
     [sample] = dataset.read_dataset(path)
     found = sample.labels["one"]
     assert found.classes.tolist() == [1, 1]  # the person is a crowd
