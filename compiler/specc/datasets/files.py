@@ -130,7 +130,7 @@ def image_size(path: Path) -> tuple[int, int] | None:
             width, height = image.size
             if not 0 < width * height <= MOST_PIXELS:
                 return None
-            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
+            turned = image.getexif().get(0x0112) in range(5, 9)  # EXIF orientation
     except Exception:  # a broken file can raise nearly anything
         return None
     return (width, height) if turned else (height, width)

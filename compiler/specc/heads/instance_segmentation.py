@@ -202,6 +202,7 @@ TASK = Task(
         "categories: [NAME, ...]",
         "colors: {NAME: [red, green, blue], ...}",
     ),
+    framed="instances_in_image(LABEL, frame, counts)",
     readers={
         "native": "",
         "coco": "instance_from_coco",

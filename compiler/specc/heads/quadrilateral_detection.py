@@ -127,6 +127,7 @@ TASK = Task(
     },
     label="Quadrilaterals",
     metadata=("categories: [NAME, ...]",),
+    framed="quadrilaterals_in_image(LABEL, frame)",
     readers={"native": ""},
     empty_note="`[]` is one without objects",
     meaning=("categories",),

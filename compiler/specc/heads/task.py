@@ -140,6 +140,9 @@ class Task:
     # By format, the function that the page calls to read annotations; "": none
     readers: Mapping[str, str] = field(default_factory=dict)
     coco: Coco = Coco()
+    # Of LABEL, frame, counts: a label in pixels of the image, where a file speaks of
+    # others; "": it has no place in the image
+    framed: str = ""
     training_note: str = ""  # how sets to train on differ from others, if they do
     empty_note: str = ""  # what an empty annotation means
     map_suffix: str = "png"  # of the files that hold its annotations

@@ -86,3 +86,9 @@ def parse_keypoints(
             raise ValueError(f"{name} is outside the {width}x{height} image: {place}")
         keypoints[names.index(str(name))] = x, y
     return keypoints
+
+
+def poses_in_image(poses: Poses, frame: Frame) -> Poses:
+    """The same in pixels of the image as it is shown."""
+    keypoints = frame.points(poses.keypoints).astype(np.float32)
+    return Poses(keypoints, extents(keypoints, *frame.shown))

@@ -18,8 +18,9 @@ def object_from_coco(item: dict, names: dict[int, str]) -> dict:
     return {"category": names[item["category_id"]], "bbox": box}
 
 
-def objects_in_xml(path: Path, counts: Counter) -> list[dict]:
-    """The objects of an annotation, their sides as they stand, in pixels from zero."""
+def objects_in_xml(path: Path, counts: Counter) -> tuple[list[dict], tuple]:
+    """The objects of an annotation, their sides as they stand, in pixels from zero; and
+    the width and height of its image, None where it tells none."""
     try:
         root = ElementTree.parse(path).getroot()
     except FileNotFoundError:
@@ -34,7 +35,7 @@ def objects_in_xml(path: Path, counts: Counter) -> list[dict]:
             continue
         sides = [item.findtext(f"bndbox/{side}") for side in VOC_SIDES]
         objects.append({"category": item.findtext("name"), "bbox": sides})
-    return objects
+    return objects, (root.findtext("size/width"), root.findtext("size/height"))
 
 
 def objects_in(
@@ -162,3 +163,8 @@ def boxes_of_keypoints(
 def boxes_of_quadrilaterals(given: Quadrilaterals) -> Objects:
     """The boxes around what the image shows of them."""
     return Objects(given.boxes, given.classes)
+
+
+def objects_in_image(objects: Objects, frame: Frame) -> Objects:
+    """The same in pixels of the image as it is shown."""
+    return objects._replace(boxes=boxes_in_image(objects.boxes, frame))
