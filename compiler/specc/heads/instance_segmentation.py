@@ -160,7 +160,7 @@ def annotated(head: Head, names: str) -> Annotations:
     return Annotations(
         label=f"save_masks({where})",
         listed=objects,
-        polygons=True,
+        corners='np.array(item["bbox"])[[[0, 1], [2, 1], [2, 3], [0, 3]]]',
         entry={"colors": colors, "annotations": folder},
     )
 

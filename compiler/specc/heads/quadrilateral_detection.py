@@ -102,7 +102,10 @@ def contract(head: QuadrilateralDetection) -> HeadContract:
 
 
 def annotated(head: Head, names: str) -> Annotations:
-    return Annotations(label=f"some_quadrilaterals(number, {names}, height, width)")
+    return Annotations(
+        label=f"some_quadrilaterals(number, {names}, height, width)",
+        corners='item["quadrilateral"]',
+    )
 
 
 TASK = Task(
@@ -128,7 +131,7 @@ TASK = Task(
     label="Quadrilaterals",
     metadata=("categories: [NAME, ...]",),
     framed="quadrilaterals_in_image(LABEL, frame)",
-    readers={"native": ""},
+    readers={"native": "", "yolo": "corners_in"},
     empty_note="`[]` is one without objects",
     meaning=("categories",),
     moves=True,

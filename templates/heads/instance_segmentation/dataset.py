@@ -19,7 +19,12 @@ def instance_from_coco(item: dict, names: dict[int, str]) -> dict:
 
 
 def polygons_in(
-    path: Path, names: list[str], height: int, width: int, counts: Counter
+    path: Path,
+    names: list[str],
+    numbers: int | None,
+    height: int,
+    width: int,
+    counts: Counter,
 ) -> list[dict]:
     """The objects of a file of labels, with polygons (N, 2), x and y in pixels.
 
@@ -27,7 +32,7 @@ def polygons_in(
     corners or more. A box says nothing of a mask.
     """
     objects = []
-    for where, category, values in lines_of(path, names, counts):
+    for where, category, values in lines_of(path, names, numbers, counts):
         if len(values) < 6 or len(values) % 2:
             what = f"{len(values)} numbers, not x and y of three corners or more"
             raise ValueError(f"{where}: {what}{', but a box' * (len(values) == 4)}")

@@ -39,20 +39,26 @@ def objects_in_xml(path: Path, counts: Counter) -> tuple[list[dict], tuple]:
 
 
 def objects_in(
-    path: Path, names: list[str], height: int, width: int, counts: Counter
+    path: Path,
+    names: list[str],
+    numbers: int | None,
+    height: int,
+    width: int,
+    counts: Counter,
 ) -> list[dict]:
-    """The objects of a file of labels, in pixels; the box of a polygon is its hull.
+    """The objects of a file of labels, in pixels.
 
     A line is the number of a category and, in fractions of the image, either x and y of
     the center, width and height of a box, or x and y of three corners or more.
     """
     objects = []
-    for where, category, values in lines_of(path, names, counts):
+    for where, category, values in lines_of(path, names, numbers, counts):
         if len(values) == 4:
             center, size = values.reshape(2, 2)
             corners = np.stack([center - size / 2, center + size / 2])
         elif len(values) >= 6 and len(values) % 2 == 0:
             corners = values.reshape(-1, 2)
+            counts["polygons, taken for the boxes around them"] += 1
         else:
             what = f"{len(values)} numbers, neither a box nor a polygon"
             raise ValueError(f"{where}: {what}")
@@ -63,9 +69,10 @@ def objects_in(
 
 
 def lines_of(
-    path: Path, names: list[str], counts: Counter
+    path: Path, names: list[str], numbers: int | None, counts: Counter
 ) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Of each line of a file of labels: where it stands, its category, its numbers."""
+    """Of each line of a file of labels: where it stands, its category, its numbers; of
+    one with keypoints, which has `numbers`, those of its box."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -78,12 +85,21 @@ def lines_of(
             continue
         where = f"{path.name}, line {number}"
         try:
-            category, *numbers = line.split()
-            category, values = int(category), np.array(numbers, np.float64)
+            category, *values = line.split()
+            category, values = int(category), np.array(values, np.float64)
         except ValueError:
             raise ValueError(f"{where}: not numbers") from None
         if not 0 <= category < len(names):
             raise ValueError(f"{where}: category {category} of {len(names)}")
+        if numbers is not None:
+            if len(values) != numbers:
+                what = f"{len(values)} numbers, by `kpt_shape` {numbers}"
+                raise ValueError(f"{where}: {what}")
+            values = values[:4]
+        elif len(values) > 4 and 2 <= np.abs(values).max() < np.inf:
+            # A polygon may leave its image a little; keypoints have a 2 where visible.
+            what = "a corner far outside the image; `kpt_shape` would tell of keypoints"
+            raise ValueError(f"{where}: {what}")
         yield where, names[category], values
 
 
