@@ -154,7 +154,7 @@ def boxes_of_instances(instances: Instances) -> Objects:
 
 
 def boxes_of_keypoints(
-    given: object, names: tuple[str, ...], height: int, width: int
+    given: object, names: tuple[str, ...], height: int, width: int, counts: Counter
 ) -> list[dict]:
     """Instances as objects of the one category: boxes around their present keypoints.
     Their sides are a 32nd of the image's longer one at least: a single keypoint, too,
@@ -165,11 +165,12 @@ def boxes_of_keypoints(
     for item in given:
         try:
             places = [place for place in item.values() if place is not None]
-            places = np.array([[float(x), float(y)] for x, y in places])
+            places = [(float(x), float(y)) for x, y in places]
         except (AttributeError, TypeError, ValueError, OverflowError):
             raise ValueError(f"not keypoints by name: {item!r:.200}") from None
-        if len(places):
-            low, high = places.min(0), places.max(0)
+        places = [moved_inside(*place, height, width, counts) for place in places]
+        if places := [place for place in places if place]:
+            low, high = np.min(places, 0), np.max(places, 0)
             missing = np.maximum(0, max(height, width) / 32 - (high - low)) / 2
             box = [*(low - missing).tolist(), *(high + missing).tolist()]
             objects.append({"category": names[0], "bbox": box})
