@@ -134,3 +134,16 @@ def image_size(path: Path) -> tuple[int, int] | None:
     except Exception:  # a broken file can raise nearly anything
         return None
     return (width, height) if turned else (height, width)
+
+
+def largest_value(path: Path) -> int | None:
+    """That of a grey image of 16 bits; None of any other."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            if not image.mode.startswith("I") or image_size(path) is None:
+                return None
+            return image.getextrema()[1]
+    except Exception:  # a broken file can raise nearly anything
+        return None

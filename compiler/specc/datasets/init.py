@@ -75,6 +75,8 @@ def _say_found(found: Found, job: dict) -> None:
     for key, value in found.options.items():
         _say(key.replace("_", " "), _brief(value))
     height, width = job["data"]["resolution"]
+    if bits := job["data"].get("bits"):
+        _say("bits", f"{bits} of 16 in each value of an image, by some of them")
     _say("input", f"{height}x{width}, height and width, as most images are")
     trainer = job["trainer"]
     iterations = f"{trainer['max_iterations']:,} iterations"
