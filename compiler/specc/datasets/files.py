@@ -147,3 +147,30 @@ def largest_value(path: Path) -> int | None:
             return image.getextrema()[1]
     except Exception:  # a broken file can raise nearly anything
         return None
+
+
+def depths_in(
+    maps: list[Path], nearest: float, farthest: float
+) -> tuple[float, float, float] | None:
+    """The nearest, median and farthest depth of maps of grey, of those with any; None if
+    all is unknown."""
+    import numpy as np
+    from PIL import Image
+
+    spans = []
+    for path in maps:
+        try:
+            with Image.open(path) as image:
+                if image_size(path) is None:
+                    continue
+                codes, deep = np.asarray(image), image.mode != "L"
+        except Exception:  # a broken file can raise nearly anything
+            continue
+        if (known := codes[codes > 0]).size:
+            share = (known.astype(float) - 1) / (65534 if deep else 254)
+            depth = farthest - share * (farthest - nearest)
+            spans.append(np.quantile(depth, (0, 0.5, 1)).tolist())
+    if not spans:
+        return None
+    low, middle, high = zip(*spans)
+    return min(low), float(np.median(middle)), max(high)

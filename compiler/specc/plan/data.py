@@ -111,6 +111,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **_evidence(job, heads),
         "score_note": SCORE_NOTE * is_partial(job),
         **_calibrated(heads),
+        **_told(heads),
         "metrics_by_head": mapping((head.name, head.code.metrics) for head in heads),
         **_tables(heads),
         "meaning": _meaning(tasks),
@@ -163,6 +164,15 @@ def _calibrated(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     """What a validation measures on normal images before its metrics."""
     each = [head.code.calibrated for head in heads if head.code.calibrated]
     return {"calibrates": bool(each), "calibrated_heads": f"[{', '.join(each)}]"}
+
+
+def _told(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    """What train.py says of labels when it begins."""
+    lines = [head.code.told for head in heads if head.code.told]
+    return {
+        "told_of_labels": ", ".join(lines),
+        "told_template": f"train/{'told' if lines else 'untold'}.py.jinja",
+    }
 
 
 def _training_set(chosen: Augmentation, views: bool) -> str:

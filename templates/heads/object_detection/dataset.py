@@ -135,9 +135,8 @@ def parse_objects(
         if not (np.isfinite(box).all() and left <= right and top <= bottom):
             raise ValueError(f"not left, top, right, bottom: {item['bbox']}")
         if left >= width or top >= height or right <= 0 or bottom <= 0:
-            raise ValueError(
-                f"a box outside the {width}x{height} image: {item['bbox']}"
-            )
+            what = f"a box outside the {width}x{height} image: {item['bbox']}"
+            raise ValueError(what)
         visible = np.clip(box, 0, [width, height, width, height])
         counts["boxes clipped to their image"] += bool((visible != box).any())
         if (visible[2:] > visible[:2]).all():
