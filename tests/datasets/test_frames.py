@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -311,6 +312,30 @@ METADATA = {
     "XMP": {"xmp": XMP.encode()},
     "XMP and EXIF that differ": {"xmp": XMP.encode(), "exif": exif(1)},
 }
+
+
+@pytest.mark.parametrize(
+    "orientation, said", [(3, None), (6, "a rotated TIFF"), (8, "a rotated TIFF")]
+)
+def test_a_tiff_that_is_turned_is_named(dataset, tmp_path, orientation, said):
+    given = Image.Exif()
+    given[0x0112] = orientation
+    Image.fromarray(picture()).save(tmp_path / "one.tiff", exif=given)
+    if said is None:
+        assert dataset.image_size(tmp_path / "one.tiff") == (30, 40)
+        return
+    with pytest.raises(ValueError, match=said):
+        dataset.image_size(tmp_path / "one.tiff")
+
+
+def test_exif_behind_the_pixels_of_a_png_counts(dataset, tmp_path):
+    path, body = tmp_path / "one.png", exif(6)[6:]
+    Image.fromarray(picture()).save(path)
+    chunk = b"eXIf" + body
+    chunk = struct.pack(">I", len(body)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-12] + chunk + whole[-12:])
+    assert dataset.image_size(path) == (40, 30)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "tiff"])
