@@ -67,7 +67,7 @@ FORMATS = {
         "region from panoptic segmentation",
     },
     "voc": {"detector", "two detectors"},
-    "yolo": {"detector", "two detectors", "masks"},
+    "yolo": {"detector", "two detectors", "masks", "quadrilaterals"},
     "csv": {"classifier", "two classifiers", "number, rank", "number"},
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
@@ -279,6 +279,7 @@ RARE = [  # what few draws hold, and a template waits for
     {"heads": "keypoints", "format": "coco"},
     {"heads": "masks", "format": "coco"},
     {"heads": "masks", "format": "yolo"},
+    {"heads": "quadrilaterals", "format": "yolo"},
     {"heads": "embedder", "format": "folders"},
     {"heads": "number", "format": "native", "augmentation": ALL_CHANGES},
     {"heads": "things and stuff", "format": "native", "resize_input": True},

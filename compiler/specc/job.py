@@ -33,6 +33,7 @@ class Data:
     format: str  # native, folders, coco, voc, yolo, csv
     task: str | None  # that the annotations are for; None: each head's own
     channels: int  # 1 (grey), 3 (RGB) or 4 (RGB and another band)
+    bits: int | None  # of a value in images of 16 bits; None: all of them
     augmentation: Augmentation | None
     cache: str | None  # the folder of decoded images
 

@@ -45,7 +45,7 @@ def test_segments_are_read(reader, tmp_path, capsys):
     small = second.labels["street"]
     assert sorted(small.classes.tolist()) == sorted(labels.classes.tolist())
     assert all(mask["size"] == [30, 40] for mask in small.masks)
-    assert capsys.readouterr().err == ""
+    assert "crowds, of which nothing is learned: 2" in capsys.readouterr().err
 
 
 def test_images_stand_beside_the_file_too(reader, tmp_path):

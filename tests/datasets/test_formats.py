@@ -98,7 +98,7 @@ def test_names_of_a_split_do_not_leave_it(reader, tmp_path):
     with pytest.raises(SystemExit) as stop:
         reader(DETECTION, format="voc").read_dataset(split)
     assert "../one: leads out" in str(stop.value)
-    assert "missing: no such image" in str(stop.value)
+    assert "missing: no annotation missing.xml" in str(stop.value)
 
 
 def test_real_voc_is_the_native_set(reader, test_data):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -140,12 +141,12 @@ def test_one_category_becomes_one_label(emitted, world):
 def test_wrong_annotations_are_told_as_they_stand(emitted, tmp_path):
     one = head("object_detection", ["it"])
     parse = reading(emitted, one, "keypoint_detection").dataset.boxes_of_keypoints
-    assert parse([{"a": None}], ("it",), 30, 40) == []
-    [single] = parse([{"a": [10, 12], "b": None}], ("it",), 32, 64)
+    assert parse([{"a": None}], ("it",), 30, 40, Counter()) == []
+    [single] = parse([{"a": [10, 12], "b": None}], ("it",), 32, 64, Counter())
     assert single["bbox"] == [9, 11, 11, 13]  # a 32nd of the longer side
     for wrong in ({}, [1], [{"a": 3}], [{"a": [1, 2, 3]}], [{"a": ["x", 1]}]):
         with pytest.raises(ValueError, match="not (a list|keypoints)"):
-            parse(wrong, ("it",), 30, 40)
+            parse(wrong, ("it",), 30, 40, Counter())
 
 
 def test_maps_of_unknown_colors_are_told(emitted, tmp_path):

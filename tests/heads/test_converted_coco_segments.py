@@ -46,7 +46,7 @@ def test_segments_become_categories(modules, tmp_path, capsys):
     np.testing.assert_array_equal(map_of(modules, first), categories())
     assert map_of(modules, first).dtype == np.int16
     np.testing.assert_array_equal(map_of(modules, second), categories()[::2, ::2])
-    assert capsys.readouterr().err == ""
+    assert "crowds, of which nothing is learned: 2" in capsys.readouterr().err
 
 
 def test_they_are_the_targets_of_a_batch(modules, tmp_path):

@@ -108,6 +108,20 @@ def training_set(job: Job, given: dict) -> list[Diagnostic]:
     ]
 
 
+def bits(job: Job, given: dict) -> list[Diagnostic]:
+    """E384: images of four bands are read in 8 bits."""
+    if job.data.bits is None or job.data.channels != 4:
+        return []
+    return [
+        Diagnostic(
+            "E384",
+            "images of four bands are read in 8 bits, `bits` is for those of 16",
+            ("data", "bits"),
+            help="remove it, or set /data/channels to 1 or 3",
+        )
+    ]
+
+
 def _names(head: Head) -> tuple[str, ...]:
     return getattr(head, "categories", getattr(head, "labels", ()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from specc.backbones import TABLES
 from specc.checks.anomalies import anomalies_are_validated, neck_is_trained
-from specc.checks.data import conversions, formats, one_task, training_set
+from specc.checks.data import bits, conversions, formats, one_task, training_set
 from specc.checks.keypoints import flip_pairs, mirroring, sigmas
 from specc.checks.maps import map_findings
 from specc.checks.panoptic import things_are_categories
@@ -45,6 +45,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         neck_is_trained,
         one_task,
         training_set,
+        bits,
         _tokens,
     )
     return [finding for rule in rules for finding in rule(job, given)]

@@ -130,7 +130,47 @@ def image_size(path: Path) -> tuple[int, int] | None:
             width, height = image.size
             if not 0 < width * height <= MOST_PIXELS:
                 return None
-            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
+            turned = image.getexif().get(0x0112) in range(5, 9)  # EXIF orientation
     except Exception:  # a broken file can raise nearly anything
         return None
     return (width, height) if turned else (height, width)
+
+
+def largest_value(path: Path) -> int | None:
+    """That of a grey image of 16 bits; None of any other."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            if not image.mode.startswith("I") or image_size(path) is None:
+                return None
+            return image.getextrema()[1]
+    except Exception:  # a broken file can raise nearly anything
+        return None
+
+
+def depths_in(
+    maps: list[Path], nearest: float, farthest: float
+) -> tuple[float, float, float] | None:
+    """The nearest, median and farthest depth of maps of grey, of those with any; None if
+    all is unknown."""
+    import numpy as np
+    from PIL import Image
+
+    spans = []
+    for path in maps:
+        try:
+            with Image.open(path) as image:
+                if image_size(path) is None:
+                    continue
+                codes, deep = np.asarray(image), image.mode != "L"
+        except Exception:  # a broken file can raise nearly anything
+            continue
+        if (known := codes[codes > 0]).size:
+            share = (known.astype(float) - 1) / (65534 if deep else 254)
+            depth = farthest - share * (farthest - nearest)
+            spans.append(np.quantile(depth, (0, 0.5, 1)).tolist())
+    if not spans:
+        return None
+    low, middle, high = zip(*spans)
+    return min(low), float(np.median(middle)), max(high)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from specc.datasets.become import in_words
+from specc.datasets.files import depths_in, images_in
 from specc.datasets.find import choose
 from specc.datasets.found import Found
 from specc.datasets.layout import job_text
@@ -18,6 +19,7 @@ from specc.heads import TASKS
 from specc.words import did_you_mean
 
 SHOWN = 8  # names
+SOME = 20  # maps
 
 
 def init(
@@ -74,7 +76,11 @@ def _say_found(found: Found, job: dict) -> None:
         _say("annotations", f"{in_words(found.way)}, by `task` in `data`")
     for key, value in found.options.items():
         _say(key.replace("_", " "), _brief(value))
+    if TASKS[found.task].in_folder and "range" in found.options:  # maps of depth
+        _say("depth", depth_in_words(found))
     height, width = job["data"]["resolution"]
+    if bits := job["data"].get("bits"):
+        _say("bits", f"{bits} of 16 in each value of an image, by some of them")
     _say("input", f"{height}x{width}, height and width, as most images are")
     trainer = job["trainer"]
     iterations = f"{trainer['max_iterations']:,} iterations"
@@ -86,6 +92,16 @@ def described(sizes: Sizes, found: Found) -> str:
     high = f"{max(sizes.heights)}x{max(sizes.widths)}"
     between = low if low == high else f"{low} to {high}"
     return f"{len(found.images):,} images, {between}"
+
+
+def depth_in_words(found: Found) -> str:
+    """What some maps of depth hold by the range, in its unit: it may not be theirs."""
+    maps = images_in(found.train / found.labels)
+    depths = depths_in(maps[:: max(1, len(maps) // SOME)], *found.options["range"])
+    if not depths:
+        return f"unknown in all of {min(len(maps), SOME)} maps"
+    low, middle, high = (f"{depth:.4g}" for depth in depths)
+    return f"nearest {low}, median {middle}, farthest {high}, in the unit of the range"
 
 
 def _brief(value: object) -> str:

@@ -100,7 +100,7 @@ def find_yolo(folder: Path) -> Iterator[Found]:
         options = {"categories": [str(name) for name in names]}
         images = tuple(_yolo_images(path, entry))
         held_out = path if entry.get("val") else None
-        for task in _yolo_tasks(images):
+        for task in _yolo_tasks(images, entry):
             yield Found("yolo", task, path, held_out, options, images)
 
 
@@ -122,20 +122,28 @@ def _yolo_images(path: Path, entry: dict) -> Iterator[Path]:
             yield from (file for file in found if file.suffix.lower() in SUFFIXES)
 
 
-def _yolo_tasks(images: tuple[Path, ...]) -> list[str]:
-    """Polygons, which are masks too, have more than four numbers."""
+def _yolo_tasks(images: tuple[Path, ...], entry: dict) -> list[str]:
+    """Polygons, which are masks too, have more than four numbers; where all have four
+    corners, these may be meant."""
+    if entry.get("kpt_shape") is not None:
+        return ["object_detection"]  # the boxes of keypoints
+    numbers = [len(line.split()) - 1 for line in _yolo_lines(images)]
+    if not numbers or numbers[0] <= 4:
+        return ["object_detection"]
+    tasks = ["object_detection", "instance_segmentation"]
+    return tasks + ["quadrilateral_detection"] * (set(numbers) == {8})
+
+
+def _yolo_lines(images: tuple[Path, ...]) -> Iterator[str]:
+    """Those of some files of labels."""
     for image in images[:LOOKED_AT]:
         parts = list(image.parts)
         places = [i for i, part in enumerate(parts[:-1]) if part == "images"]
         if places:
             parts[places[-1]] = "labels"
         path = Path(*parts).with_suffix(".txt")
-        for line in read_text(path).splitlines() if path.exists() else ():
-            if line.strip():
-                polygon = len(line.split()) > 5
-                tasks = ["object_detection", "instance_segmentation"]
-                return tasks if polygon else tasks[:1]
-    return ["object_detection"]
+        lines = read_text(path).splitlines() if path.exists() else []
+        yield from filter(str.strip, lines)
 
 
 def find_csv(folder: Path) -> Iterator[Found]:

@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from specc.build import analyse
-from specc.datasets.files import image_size
+from specc.datasets.files import image_size, largest_value
 from specc.datasets.found import Found
 from specc.diagnostics import JobError, fail
 from specc.graph.cost import Summary, summarize
@@ -19,6 +19,7 @@ from specc.heads import TASKS
 from specc.language.schema import head, part
 
 MEASURED = 400  # images, spread over the set, whose sizes are read
+DECODED = 100  # likewise, of 16 bits, whose values are
 SMALL, LARGE = 224 * 224, 320 * 320  # pixels of an input, for images and for objects
 LEAST = {SMALL: 64, LARGE: 128}  # pixels of its shorter side
 EPOCHS = {SMALL: 30, LARGE: 50}
@@ -65,6 +66,8 @@ def starting_job(found: Found, name: str) -> dict[str, Any]:
     summary = checked(job)
     resolution = fitted(sizes, found.task, summary.divisor)
     job["data"]["resolution"] = resolution
+    if bits := bits_of(found.images):
+        job["data"]["bits"] = bits
     if unread := summary.dropped.get("backbone"):
         backbone = {"name": summary.components[0].name, "top_level": min(unread) - 1}
         job["model"] = {"backbone": backbone, **job["model"]}
@@ -110,6 +113,17 @@ def name_of(path: Path) -> str:
         if name and name not in COMMON and name[0].isalpha():
             return name
     return "model"
+
+
+def bits_of(images: tuple[Path, ...]) -> int | None:
+    """How many bits of a value grey images of 16 bits use, by the largest value of some,
+    an even number; None where no image has 16 bits, or they use all."""
+    step = max(1, len(images) // DECODED)
+    values = [
+        value for value in map(largest_value, images[::step]) if value is not None
+    ]
+    bits = max(8, max(values).bit_length()) if values else 16
+    return bits + bits % 2 if bits <= 14 else None
 
 
 def _draft(found: Found, name: str) -> dict[str, Any]:

@@ -141,12 +141,13 @@ def _count_words(words: dict, counts: Counter, numbers: list[float]) -> str:
 
 
 def _count_pixels(values: Any, head: Any, counts: Counter, numbers: list) -> str:
-    """A map: of categories, or of depths, of which the median is noted."""
+    """A map: of categories, or of depths, of which the nearest, the median and the
+    farthest are noted."""
     import numpy as np
 
     if values.dtype.kind == "f":
         known = values[values >= 0]
-        numbers += [float(np.median(known))] if known.size else []
+        numbers += np.quantile(known, (0, 0.5, 1)).tolist() if known.size else []
         return "maps"
     found, pixels = np.unique(values[values >= 0], return_counts=True)
     for index, count in zip(found.tolist(), pixels.tolist()):

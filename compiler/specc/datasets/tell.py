@@ -11,6 +11,10 @@ from specc.datasets.levels import FREE, RULE, fitting, padding
 from specc.datasets.survey import SETS, Labels, sizes_of
 
 SHOWN, RAREST = 12, 3  # categories, those of them at the end
+NUMBERS = {  # what numbers are, by the unit of what is counted
+    "tokens": "tokens of a text",
+    "maps": "depth, nearest .. median .. farthest, in the unit of the range",
+}
 
 
 def as_values(
@@ -127,7 +131,7 @@ def _counts(head: dict[str, Any]) -> list[str]:
     if total:
         lines += ["", f"{head['name']}, {head['unit']} of each:"]
         lines += _counted(head["counts"], [name for name, _ in total.most_common()])
-    what = "tokens of a text" if head["unit"] == "tokens" else "values"
+    what = NUMBERS.get(head["unit"], "values")
     for name, ends in head["numbers"].items():
         if ends:
             lines.append(f"{what}, {name}: {_span(ends)}")

@@ -44,7 +44,7 @@ class Annotations:
     listed: str = ""  # the label in other formats than the native one, if unlike it
     names: str = ""  # in the annotations, if they are not those of the head
     category: str = ""  # of all instances, if the names are of their keypoints
-    polygons: bool = False  # whether the labels of `listed` are polygons, not boxes
+    corners: str = ""  # of an `item`, where YOLO's labels are polygons, not boxes
     things: str = ""  # a list of the names that are things, if the task tells them
     whole: bool = True  # whether they tell all that annotations for the task could
     entry: Mapping[str, str] = field(

@@ -59,7 +59,7 @@ READINGS = {  # the longest begin of a way that stands here is taken
     ),
     ("keypoint_detection", "object_detection"): Reading(
         'annotations_for(folder, "keypoint detection")',
-        {"": f"parse_objects(boxes_of_keypoints(GIVEN, {_PLACED}), {_SIZED})"},
+        {"": f"parse_objects(boxes_of_keypoints(GIVEN, {_SIZED}), {_SIZED})"},
         "[{KEYPOINT: [x, y], KEYPOINT: null, ...}, ...]",
     ),
     ("instance_segmentation",): Reading(

@@ -180,7 +180,7 @@ def annotated(head: Head, names: str) -> Annotations:
     return Annotations(
         label=f"save_masks({where})",
         listed=objects,
-        polygons=True,
+        corners='np.array(item["bbox"])[[[0, 1], [2, 1], [2, 3], [0, 3]]]',
         entry={"colors": colors, "annotations": folder},
     )
 
@@ -213,6 +213,7 @@ TASK = Task(
         "categories: [NAME, ...]",
         "colors: {NAME: [red, green, blue], ...}",
     ),
+    framed="instances_in_image(LABEL, frame, counts)",
     readers={
         "native": "",
         "coco": "instance_from_coco",

@@ -173,6 +173,7 @@ TASK = Task(
     },
     label="Poses",
     metadata=("keypoints: [NAME, ...]",),
+    framed="poses_in_image(LABEL, frame)",
     readers={"native": "", "coco": "pose_from_coco"},
     coco=Coco(what="keypoints", names=COCO_NAMES, found="set().union(*names.values())"),
     empty_note="`[]` is one without instances",

@@ -178,6 +178,7 @@ TASK = Task(
     own_pixels=OWN_PIXELS,
     label="Objects",
     metadata=("categories: [NAME, ...]",),
+    framed="objects_in_image(LABEL, frame)",
     readers={
         "native": "",
         "coco": "object_from_coco",

@@ -225,6 +225,7 @@ TASK = Task(
         "colors: {NAME: [red, green, blue], ...}",
     ),
     map_suffix="tif",
+    framed="instances_in_image(LABEL, frame, counts)",
     readers={"native": "", "coco": "segments_from_coco"},
     coco=Coco(
         compared="dataset/compare_coco_panoptic.py.jinja",

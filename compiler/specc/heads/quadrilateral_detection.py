@@ -109,7 +109,10 @@ def contract(head: QuadrilateralDetection) -> HeadContract:
 
 
 def annotated(head: Head, names: str) -> Annotations:
-    return Annotations(label=f"some_quadrilaterals(number, {names}, height, width)")
+    return Annotations(
+        label=f"some_quadrilaterals(number, {names}, height, width)",
+        corners='item["quadrilateral"]',
+    )
 
 
 # ---- The record ----
@@ -137,7 +140,8 @@ TASK = Task(
     },
     label="Quadrilaterals",
     metadata=("categories: [NAME, ...]",),
-    readers={"native": ""},
+    framed="quadrilaterals_in_image(LABEL, frame)",
+    readers={"native": "", "yolo": "corners_in"},
     empty_note="`[]` is one without objects",
     meaning=("categories",),
     moves=True,

@@ -131,6 +131,7 @@ TASK = Task(
         "colors: {NAME: [red, green, blue], ...}",
     ),
     in_folder=True,
+    framed="segments_in_image(LABEL, frame)",
     readers={"native": ""},
     meaning=("categories",),
     moves=True,

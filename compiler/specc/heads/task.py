@@ -44,10 +44,10 @@ class HeadCode:
     def key(self) -> str:
         return literal(self.name)
 
-    def all_labels(self) -> str:
+    def all_labels(self, samples: str = "samples") -> str:
         """The labels of all samples that have one, one by one."""
         known = f" if {self.key} in sample.labels" * self.partial
-        return f"[{self.labels} for sample in samples{known}]"
+        return f"[{self.labels} for sample in {samples}{known}]"
 
     def all_found(self) -> str:
         """What was found in all samples that have a label, one by one."""
@@ -77,6 +77,7 @@ class HeadExpressions:
     things: str = ""  # the set of the names of its things, if it tells them from stuff
     names: str = ""  # the source of its names, if it is not the literal of a tuple
     table: str = ""  # of args, samples, found: writes what is no single number
+    told: str = ""  # of training: a line on its labels, when a run begins
     viewed: str = ""  # of words, view: the words of an image and of a view of it
     calibrated: str = ""  # of model: what normal images calibrate, head, false alarms
     saved: str = ""  # of words, drawing, taken: the name of a file that it writes
@@ -141,6 +142,9 @@ class Task:
     # By format, the function that the page calls to read annotations; "": none
     readers: Mapping[str, str] = field(default_factory=dict)
     coco: Coco = Coco()
+    # Of LABEL, frame, counts: a label in pixels of the image, where a file speaks of
+    # others; "": it has no place in the image
+    framed: str = ""
     training_note: str = ""  # how sets to train on differ from others, if they do
     empty_note: str = ""  # what an empty annotation means
     map_suffix: str = "png"  # of the files that hold its annotations

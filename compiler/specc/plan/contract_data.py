@@ -35,7 +35,7 @@ class MadeDataset:
     label: str  # of the first head, and its names: of formats that hold one kind
     names: str
     category: str  # of all instances, if the names are of their keypoints
-    polygons: bool  # whether its labels are polygons, not boxes
+    corners: str  # of an `item`, where labels are polygons, not boxes
     things: str  # a list of its names that are things
     metadata: str  # of metadata.yaml
     sizes: str  # where labels need them, the names that a made image's go to
@@ -98,7 +98,7 @@ def _of_one_kind(made: list[Made]) -> dict[str, Any]:
         "label": first.label,
         "names": first.names or (made[0].names if made else ""),
         "category": first.category,
-        "polygons": first.polygons,
+        "corners": first.corners,
         "things": first.things,
     }
 

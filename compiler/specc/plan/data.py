@@ -20,6 +20,7 @@ DRAWABLE = {
     3: "image.copy()",
     4: "cv2.cvtColor(image, cv2.COLOR_RGBA2RGB)",
 }
+DEEP = " | cv2.IMREAD_ANYDEPTH"
 SAVED = {  # a picture as OpenCV writes it
     1: "picture",
     3: "cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)",
@@ -60,6 +61,8 @@ def data_constants(job: Job) -> tuple[Line, ...]:
         note = f"their {what} vary by up to this share"
         lines.append(constant("COLOR", augmentation.color, note))
     lines += once(task.data_constants for task in tasks_of(job))
+    if job.data.bits is not None:
+        lines.append(constant("WHITE", _white(job.data), "in images of 16 bits"))
     lines += cache_constants(job.data)
     note = "training images; a run ends above both limits"
     lines.append(constant("MOST_BROKEN, BROKEN_SHARE", (10, 0.01), note))
@@ -68,6 +71,7 @@ def data_constants(job: Job) -> tuple[Line, ...]:
 
 def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     tasks, grey = tasks_of(job), job.data.channels == 1
+    deep = job.data.bits is not None
     moves = any(task.moves for task in tasks)
     places = any(head.own_pixels for head in heads)
     chosen = job.data.augmentation or NO_AUGMENTATION
@@ -80,7 +84,10 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "training_set": _training_set(chosen, any(task.views for task in tasks)),
         "drawable_image": DRAWABLE[job.data.channels],
         "image_kind": "Grey" if grey else "RGB",
-        "read_flag": "IMREAD_GRAYSCALE" if grey else "IMREAD_COLOR",
+        "read_flag": f"IMREAD_{'GRAYSCALE' if grey else 'COLOR'}{DEEP * deep}",
+        "deep": deep,
+        "bits": job.data.bits,
+        "largest_value": _white(job.data) if deep else None,
         "reduced_flag": f"IMREAD_REDUCED_{'GRAYSCALE' if grey else 'COLOR'}",
         "decoded_image": _decoded(grey),
         "add_axis": "[:, :, None]" if grey else "",
@@ -104,6 +111,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **_evidence(job, heads),
         "score_note": SCORE_NOTE * is_partial(job),
         **_calibrated(heads),
+        **_told(heads),
         "metrics_by_head": mapping((head.name, head.code.metrics) for head in heads),
         **_tables(heads),
         "meaning": _meaning(tasks),
@@ -113,6 +121,11 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "predict_title": "What the model finds in images",
         "pixels_note": ", in pixels of each image" if places else "",
     }
+
+
+def _white(data: Data) -> int:
+    """The largest value of images of 16 bits."""
+    return 2**data.bits - 1
 
 
 def _transform_methods(tasks: list[Task], chosen: Augmentation) -> list[str]:
@@ -151,6 +164,15 @@ def _calibrated(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     """What a validation measures on normal images before its metrics."""
     each = [head.code.calibrated for head in heads if head.code.calibrated]
     return {"calibrates": bool(each), "calibrated_heads": f"[{', '.join(each)}]"}
+
+
+def _told(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    """What train.py says of labels when it begins."""
+    lines = [head.code.told for head in heads if head.code.told]
+    return {
+        "told_of_labels": ", ".join(lines),
+        "told_template": f"train/{'told' if lines else 'untold'}.py.jinja",
+    }
 
 
 def _training_set(chosen: Augmentation, views: bool) -> str:

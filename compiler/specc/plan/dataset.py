@@ -8,7 +8,7 @@ from specc.heads import once, tasks_of
 from specc.heads.maps import SUFFIXES_LINE
 from specc.job import Job
 from specc.plan.heads import HeadPlan
-from specc.plan.readers import Reader, readers_of
+from specc.plan.readers import SIZED, Reader, readers_of
 from specc.plan.split import plan_split, split_constants, split_sections
 from specc.source import Line, constant
 
@@ -60,6 +60,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "readers": [reader.plain() for reader in readers],
         "training_call": readers[0].training,
         "set_sections": _sets(job, readers),
+        **_sizes(any(reader.source.format in SIZED for reader in readers)),
         "image_size_template": f"dataset/image_size{'_bands' * bands}.py.jinja",
         "nullable": any(reader.nullable for reader in readers),
         "lone_maps": LONE_MAPS[lacking],
@@ -69,6 +70,17 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **plan_split(job),
         "parts_checked": _checks_parts(readers),
         "label_type": " | ".join(once([task.label] for task in tasks)),
+    }
+
+
+def _sizes(framed: bool) -> dict[str, Any]:
+    """How an image's header is read, where a file tells sizes too or none."""
+    told = ", orientation" * framed
+    sides = f"(width, height{told}) if orientation >= 5 else (height, width{told})"
+    return {
+        "framed": framed,
+        "size_head": f"dataset/size_head{'_framed' * framed}.py.jinja",
+        "size_returned": sides,
     }
 
 

@@ -10,9 +10,10 @@ from specc.heads import once, task_of
 from specc.heads.task import Coco, Task
 from specc.job import HeadData, Job, source_of
 from specc.plan.heads import HeadPlan, code_name
-from specc.source import COLUMNS, Line, constant, mapping
+from specc.source import COLUMNS, Line, constant, literal, mapping
 from specc.words import listed
 
+SIZED = ("coco", "voc")  # formats that tell the sizes of their images
 UNNAMED = ("voc", "csv")  # formats that do not list the names of their categories
 EMPTY_CELLS = {  # with several heads or one
     True: "Where a cell is empty, a row trains the other heads alone.",
@@ -24,6 +25,7 @@ SAID = (  # what templates use of a reader
     *("name", "template", "docstring", "title", "heads", "parameters", "note", "pair"),
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
     *("coco", "columns", "columns_described", "empty_cells", "read_annotations"),
+    "framed",
 )
 
 
@@ -145,6 +147,18 @@ class Reader:
     @property
     def parsed(self) -> str:
         return mapping((head.name, head.parse) for head in self.heads)
+
+    @property
+    def framed(self) -> str:
+        """`labels` in pixels of the image, where the file speaks of others; "" if none
+        of them has a place in it."""
+        if not any(task.framed for task in self.tasks):
+            return ""
+        labels = [f"labels[{literal(head.name)}]" for head in self.heads]
+        return mapping(
+            (head.name, task.framed.replace("LABEL", label) or label)
+            for head, task, label in zip(self.heads, self.tasks, labels)
+        )
 
     @property
     def columns(self) -> Line:

@@ -19,7 +19,12 @@ def instance_from_coco(item: dict, names: dict[int, str]) -> dict:
 
 
 def polygons_in(
-    path: Path, names: list[str], height: int, width: int, counts: Counter
+    path: Path,
+    names: list[str],
+    numbers: int | None,
+    height: int,
+    width: int,
+    counts: Counter,
 ) -> list[dict]:
     """The objects of a file of labels, with polygons (N, 2), x and y in pixels.
 
@@ -27,7 +32,7 @@ def polygons_in(
     corners or more. A box says nothing of a mask.
     """
     objects = []
-    for where, category, values in lines_of(path, names, counts):
+    for where, category, values in lines_of(path, names, numbers, counts):
         if len(values) < 6 or len(values) % 2:
             what = f"{len(values)} numbers, not x and y of three corners or more"
             raise ValueError(f"{where}: {what}{', but a box' * (len(values) == 4)}")
@@ -111,9 +116,10 @@ def check_shape(size: tuple[int, int], height: int, width: int):
 
 
 def scaled(mask: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A mask at the size of its image; each pixel is that of the mask where it lies."""
-    rows = np.arange(height) * len(mask) // height
-    return mask[rows[:, None], np.arange(width) * mask.shape[1] // width]
+    """A mask at the size of its image: of each pixel that where its center lies."""
+    rows = (2 * np.arange(height) + 1) * len(mask) // (2 * height)
+    columns = (2 * np.arange(width) + 1) * mask.shape[1] // (2 * width)
+    return mask[rows[:, None], columns]
 
 
 def instances_of(masks: list[dict], classes: list[int]) -> Instances:
@@ -232,3 +238,19 @@ def things_of(segments: Instances, count: int) -> Instances:
     kept = np.flatnonzero(segments.classes < count)
     masks = tuple(segments.masks[i] for i in kept)
     return Instances(segments.boxes[kept], segments.classes[kept], masks)
+
+
+def instances_in_image(
+    instances: Instances, frame: Frame, counts: Counter
+) -> Instances:
+    """The same in pixels of the image as it is shown."""
+    masks, classes = [], []
+    for category, runs in zip(instances.classes.tolist(), instances.masks):
+        mask = turned(coco_mask.decode(runs), frame.turn)
+        mask = scaled(mask, *frame.shown)
+        if mask.any():
+            masks.append(encoded(mask))
+            classes.append(category)
+        else:
+            counts["masks without area left out"] += 1
+    return instances_of(masks, classes)

@@ -24,8 +24,12 @@ def extents(keypoints: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def pose_from_coco(item: dict, names: dict[int, list[str]]) -> dict:
     """The keypoints of an annotation by name, null where they are not labelled."""
-    given = item.get("keypoints", ())
-    places = zip(names[item["category_id"]], given[::3], given[1::3], given[2::3])
+    known = names[item["category_id"]]
+    given = item.get("keypoints") or [0] * 3 * len(known)
+    if len(given) != 3 * len(known):
+        what = f"{len(given)} numbers in `keypoints`, not 3 for each of {len(known)}"
+        raise ValueError(f"annotation {item.get('id')}: {what}")
+    places = zip(known, given[::3], given[1::3], given[2::3])
     return {name: [x, y] if labelled else None for name, x, y, labelled in places}
 
 
@@ -57,7 +61,7 @@ def parse_poses(
         raise ValueError(f"not a list of instances: {given!r:.100}")
     instances = []
     for item in given:
-        keypoints = parse_keypoints(item, names, height, width)
+        keypoints = parse_keypoints(item, names, height, width, counts)
         if np.isfinite(keypoints).any():
             instances.append(keypoints)
         else:
@@ -67,7 +71,7 @@ def parse_poses(
 
 
 def parse_keypoints(
-    item: object, names: tuple[str, ...], height: int, width: int
+    item: object, names: tuple[str, ...], height: int, width: int, counts: Counter
 ) -> np.ndarray:
     """The keypoints of an instance, (K, 2); those that it does not name are absent."""
     if not isinstance(item, dict):
@@ -80,9 +84,30 @@ def parse_keypoints(
             continue
         try:
             x, y = (float(value) for value in place)
+            if not (math.isfinite(x) and math.isfinite(y)):
+                raise ValueError
         except (TypeError, ValueError, OverflowError):
             raise ValueError(f"{name} is not x, y: {place!r:.100}") from None
-        if not (0 <= x <= width and 0 <= y <= height):
-            raise ValueError(f"{name} is outside the {width}x{height} image: {place}")
-        keypoints[names.index(str(name))] = x, y
+        inside = moved_inside(x, y, height, width, counts)
+        keypoints[names.index(str(name))] = inside or np.nan
     return keypoints
+
+
+def moved_inside(
+    x: float, y: float, height: int, width: int, counts: Counter
+) -> tuple[float, float] | None:
+    """A keypoint that lies outside its image by a pixel, or 0.5 % of the longer side, at
+    most: at the edge. None if it lies farther outside."""
+    inside = min(max(x, 0), width), min(max(y, 0), height)
+    apart = max(abs(x - inside[0]), abs(y - inside[1]))
+    if apart > max(1, height / 200, width / 200):
+        counts["keypoints outside their image, taken to be absent"] += 1
+        return None
+    counts["keypoints a little outside their image, moved to its edge"] += apart > 0
+    return inside
+
+
+def poses_in_image(poses: Poses, frame: Frame) -> Poses:
+    """The same in pixels of the image as it is shown."""
+    keypoints = frame.points(poses.keypoints).astype(np.float32)
+    return Poses(keypoints, extents(keypoints, *frame.shown))

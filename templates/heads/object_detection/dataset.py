@@ -18,8 +18,9 @@ def object_from_coco(item: dict, names: dict[int, str]) -> dict:
     return {"category": names[item["category_id"]], "bbox": box}
 
 
-def objects_in_xml(path: Path, counts: Counter) -> list[dict]:
-    """The objects of an annotation, their sides as they stand, in pixels from zero."""
+def objects_in_xml(path: Path, counts: Counter) -> tuple[list[dict], tuple]:
+    """The objects of an annotation, their sides as they stand, in pixels from zero; and
+    the width and height of its image, None where it tells none."""
     try:
         root = ElementTree.parse(path).getroot()
     except FileNotFoundError:
@@ -34,24 +35,30 @@ def objects_in_xml(path: Path, counts: Counter) -> list[dict]:
             continue
         sides = [item.findtext(f"bndbox/{side}") for side in VOC_SIDES]
         objects.append({"category": item.findtext("name"), "bbox": sides})
-    return objects
+    return objects, (root.findtext("size/width"), root.findtext("size/height"))
 
 
 def objects_in(
-    path: Path, names: list[str], height: int, width: int, counts: Counter
+    path: Path,
+    names: list[str],
+    numbers: int | None,
+    height: int,
+    width: int,
+    counts: Counter,
 ) -> list[dict]:
-    """The objects of a file of labels, in pixels; the box of a polygon is its hull.
+    """The objects of a file of labels, in pixels.
 
     A line is the number of a category and, in fractions of the image, either x and y of
     the center, width and height of a box, or x and y of three corners or more.
     """
     objects = []
-    for where, category, values in lines_of(path, names, counts):
+    for where, category, values in lines_of(path, names, numbers, counts):
         if len(values) == 4:
             center, size = values.reshape(2, 2)
             corners = np.stack([center - size / 2, center + size / 2])
         elif len(values) >= 6 and len(values) % 2 == 0:
             corners = values.reshape(-1, 2)
+            counts["polygons, taken for the boxes around them"] += 1
         else:
             what = f"{len(values)} numbers, neither a box nor a polygon"
             raise ValueError(f"{where}: {what}")
@@ -62,9 +69,10 @@ def objects_in(
 
 
 def lines_of(
-    path: Path, names: list[str], counts: Counter
+    path: Path, names: list[str], numbers: int | None, counts: Counter
 ) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Of each line of a file of labels: where it stands, its category, its numbers."""
+    """Of each line of a file of labels: where it stands, its category, its numbers; of
+    one with keypoints, which has `numbers`, those of its box."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -77,12 +85,21 @@ def lines_of(
             continue
         where = f"{path.name}, line {number}"
         try:
-            category, *numbers = line.split()
-            category, values = int(category), np.array(numbers, np.float64)
+            category, *values = line.split()
+            category, values = int(category), np.array(values, np.float64)
         except ValueError:
             raise ValueError(f"{where}: not numbers") from None
         if not 0 <= category < len(names):
             raise ValueError(f"{where}: category {category} of {len(names)}")
+        if numbers is not None:
+            if len(values) != numbers:
+                what = f"{len(values)} numbers, by `kpt_shape` {numbers}"
+                raise ValueError(f"{where}: {what}")
+            values = values[:4]
+        elif len(values) > 4 and 2 <= np.abs(values).max() < np.inf:
+            # A polygon may leave its image a little; keypoints have a 2 where visible.
+            what = "a corner far outside the image; `kpt_shape` would tell of keypoints"
+            raise ValueError(f"{where}: {what}")
         yield where, names[category], values
 
 
@@ -118,9 +135,8 @@ def parse_objects(
         if not (np.isfinite(box).all() and left <= right and top <= bottom):
             raise ValueError(f"not left, top, right, bottom: {item['bbox']}")
         if left >= width or top >= height or right <= 0 or bottom <= 0:
-            raise ValueError(
-                f"a box outside the {width}x{height} image: {item['bbox']}"
-            )
+            what = f"a box outside the {width}x{height} image: {item['bbox']}"
+            raise ValueError(what)
         visible = np.clip(box, 0, [width, height, width, height])
         counts["boxes clipped to their image"] += bool((visible != box).any())
         if (visible[2:] > visible[:2]).all():
@@ -137,7 +153,7 @@ def boxes_of_instances(instances: Instances) -> Objects:
 
 
 def boxes_of_keypoints(
-    given: object, names: tuple[str, ...], height: int, width: int
+    given: object, names: tuple[str, ...], height: int, width: int, counts: Counter
 ) -> list[dict]:
     """Instances as objects of the one category: boxes around their present keypoints.
     Their sides are a 32nd of the image's longer one at least: a single keypoint, too,
@@ -148,11 +164,12 @@ def boxes_of_keypoints(
     for item in given:
         try:
             places = [place for place in item.values() if place is not None]
-            places = np.array([[float(x), float(y)] for x, y in places])
+            places = [(float(x), float(y)) for x, y in places]
         except (AttributeError, TypeError, ValueError, OverflowError):
             raise ValueError(f"not keypoints by name: {item!r:.200}") from None
-        if len(places):
-            low, high = places.min(0), places.max(0)
+        places = [moved_inside(*place, height, width, counts) for place in places]
+        if places := [place for place in places if place]:
+            low, high = np.min(places, 0), np.max(places, 0)
             missing = np.maximum(0, max(height, width) / 32 - (high - low)) / 2
             box = [*(low - missing).tolist(), *(high + missing).tolist()]
             objects.append({"category": names[0], "bbox": box})
@@ -162,3 +179,8 @@ def boxes_of_keypoints(
 def boxes_of_quadrilaterals(given: Quadrilaterals) -> Objects:
     """The boxes around what the image shows of them."""
     return Objects(given.boxes, given.classes)
+
+
+def objects_in_image(objects: Objects, frame: Frame) -> Objects:
+    """The same in pixels of the image as it is shown."""
+    return objects._replace(boxes=boxes_in_image(objects.boxes, frame))

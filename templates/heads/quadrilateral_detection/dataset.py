@@ -30,6 +30,32 @@ def signed_area(triangle: np.ndarray) -> float:
     return float(ax * by - ay * bx) / 2
 
 
+# ==== readers
+
+
+def corners_in(
+    path: Path,
+    names: list[str],
+    numbers: int | None,
+    height: int,
+    width: int,
+    counts: Counter,
+) -> list[dict]:
+    """The objects of a file of labels, in pixels, their corners in the order given.
+
+    A line is the number of a category and, in fractions of the image, x and y of four
+    corners.
+    """
+    objects = []
+    for where, category, values in lines_of(path, names, numbers, counts):
+        if len(values) != 8:
+            what = f"{len(values)} numbers, not x and y of four corners"
+            raise ValueError(f"{where}: {what}{', but a box' * (len(values) == 4)}")
+        corners = values.reshape(4, 2) * [width, height]
+        objects.append({"category": category, "quadrilateral": corners.tolist()})
+    return objects
+
+
 # ==== parsers
 
 
@@ -70,3 +96,10 @@ def quadrilaterals_of_boxes(objects: Objects) -> Quadrilaterals:
     """The corners of boxes, clockwise from the top left."""
     corners = objects.boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
     return Quadrilaterals(corners, objects.boxes, objects.classes)
+
+
+def quadrilaterals_in_image(truth: Quadrilaterals, frame: Frame) -> Quadrilaterals:
+    """Those of boxes, in pixels of the image as it is shown."""
+    return quadrilaterals_of_boxes(
+        Objects(boxes_in_image(truth.boxes, frame), truth.classes)
+    )

@@ -6,6 +6,7 @@ class SegmentMap(NamedTuple):
 
     path: Path  # an id in each pixel
     kinds: dict[int, int]  # the index of a segment's category by its id; -1: unknown
+    turn: tuple[int, int] | None = None  # of its `Frame`
 
 
 # ==== parsers
@@ -46,3 +47,8 @@ def parse_segment_map(
         i: -1 if kind is None else names.index(kind) for i, kind in segments.items()
     }
     return SegmentMap(parse_map(path, height, width, COLOR_MODES), kinds)
+
+
+def segments_in_image(segments: SegmentMap, frame: Frame) -> SegmentMap:
+    """The same, to be turned as the image is shown; maps are scaled anyway."""
+    return segments._replace(turn=frame.turn)

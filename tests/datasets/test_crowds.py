@@ -1,0 +1,86 @@
+"""Annotations of crowds: told, counted, and refused where there is nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from emitted_jobs import DETECTION, NAMES
+from layouts import save
+from PIL import Image
+
+COCO = {"format": "coco", "validation": "val.json", "augmentation": False}
+MASKS = {"name": "cells", "task": "instance_segmentation", "categories": NAMES}
+POINTS = {"name": "cells", "task": "keypoint_detection", "keypoints": ["head"]}
+POINTS |= {"flip_pairs": []}
+SQUARE = [[4, 4, 20, 4, 20, 20, 4, 20]]
+
+
+def coco(folder: Path, *crowds: tuple[int, bool]) -> Path:
+    """An image with an annotation for each: its category, and whether it is a crowd."""
+    save(folder / "one.png")
+    item = {"image_id": 1, "bbox": [4, 4, 16, 16], "segmentation": SQUARE}
+    item |= {"keypoints": [5, 5, 2]}
+    content = {
+        "images": [{"id": 1, "file_name": "one.png"}],
+        "categories": [
+            {"id": i, "name": name, "keypoints": ["head"]}
+            for i, name in enumerate(NAMES)
+        ],
+        "annotations": [
+            item | {"id": i, "category_id": category, "iscrowd": int(crowd)}
+            for i, (category, crowd) in enumerate(crowds)
+        ],
+    }
+    (folder / "val.json").write_text(json.dumps(content))
+    return folder / "val.json"
+
+
+@pytest.mark.parametrize("head", [DETECTION, MASKS, POINTS], ids=lambda h: h["task"])
+def test_a_set_of_crowds_alone_is_refused(emitted, tmp_path, head):
+    path = coco(tmp_path, (0, True), (1, True), (1, True))
+    with pytest.raises(SystemExit, match="all 3 annotations have `iscrowd` 1") as stop:
+        emitted(head, **COCO).dataset.read_dataset(path)
+    assert str(path) in str(stop.value) and "write 0" in str(stop.value)
+
+
+@pytest.mark.parametrize("head", [DETECTION, MASKS, POINTS], ids=lambda h: h["task"])
+def test_crowds_are_counted_by_category_where_there_is_no_more(
+    emitted, tmp_path, capsys, head
+):
+    path = coco(tmp_path, (0, False), (0, True), (1, True), (1, True))
+    [sample] = emitted(head, **COCO).dataset.read_dataset(path)
+    assert len(sample.labels["cells"].boxes) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert f"{path}: crowds, of which nothing is learned: 3" in lines
+    assert f"{path}: crowds, and nothing else, of category {NAMES[1]}: 2" in lines
+
+
+def test_without_crowds_nothing_is_said(emitted, tmp_path, capsys):
+    emitted(DETECTION, **COCO).dataset.read_dataset(coco(tmp_path, (0, False)))
+    assert capsys.readouterr().err == ""
+
+
+def test_segments_of_crowds_are_counted_too(emitted, tmp_path, capsys):
+    save(tmp_path / "images" / "one.png")
+    (tmp_path / "val").mkdir()
+    Image.new("RGB", (40, 30), (1, 0, 0)).save(tmp_path / "val" / "one.png")
+    segments = [{"id": 1, "category_id": 0, "iscrowd": 1}]
+    item = {"image_id": 1, "file_name": "one.png", "segments_info": segments}
+    content = {
+        "images": [{"id": 1, "file_name": "one.png"}],
+        "categories": [{"id": i, "name": n, "isthing": 1} for i, n in enumerate("ab")],
+        "annotations": [item],
+    }
+    path = tmp_path / "val.json"
+    path.write_text(json.dumps(content))
+    colors = {"colors": [[1, 2, 3], [4, 5, 6]], "things": ["a", "b"]}
+    head = {"name": "s", "task": "panoptic_segmentation", "categories": ["a", "b"]}
+    dataset = emitted(head | colors, **COCO).dataset
+    with pytest.raises(SystemExit, match="all 1 annotations have `iscrowd` 1"):
+        dataset.read_dataset(path)
+    segments.append({"id": 2, "category_id": 1})
+    path.write_text(json.dumps(content))
+    dataset.read_dataset(path)
+    assert "crowds, and nothing else, of category a: 1" in capsys.readouterr().err
