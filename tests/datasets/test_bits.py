@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from emitted_jobs import CLASSES, NAMES, build_raw, load_all, make_reader
+
 from specc.cli import run_cli
 
 VALUES = np.linspace(0, 4095, 30 * 40).reshape(30, 40).round().astype(np.uint16)

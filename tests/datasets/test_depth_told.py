@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from map_data import ROOM, make, room
+
 from specc.cli import run_cli
 
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from emitted_jobs import DETECTION, NAMES
 from layouts import save
+
 from specc.cli import run_cli
 
 QUADS = {"name": "quads", "task": "quadrilateral_detection", "categories": NAMES}

@@ -18,6 +18,7 @@ from emitted_jobs import (
     load_data,
     make,
 )
+from faster_coco_eval.core import mask as coco_mask
 from instance_jobs import HEAD
 from predictions import certain, predictions_for
 
@@ -132,7 +133,7 @@ def instances_of(data: ModuleType, *masks: np.ndarray):
     for mask in masks:
         rows, columns = mask.nonzero()
         boxes.append([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
-    encoded = [data.coco_mask.encode(np.asfortranarray(m, np.uint8)) for m in masks]
+    encoded = [coco_mask.encode(np.asfortranarray(m, np.uint8)) for m in masks]
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     return data.Instances(boxes, np.zeros(len(masks), np.int64), tuple(encoded))
 

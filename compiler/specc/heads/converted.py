@@ -18,8 +18,8 @@ MASK_LIBRARY = ("faster-coco-eval",)
 class Reading:
     """How annotations become labels of the last task of some way.
 
-    In expressions NAMES are those of the head, GIVEN is the annotation of an image, and
-    COLORS are those of the head.
+    In expressions NAMES are those of the head, NUMBERS their places by name, GIVEN is the
+    annotation of an image, and COLORS are those of the head.
     """
 
     annotations: str  # of folder, in the native format
@@ -40,7 +40,8 @@ _COLOR = "each pixel in the color of its category, black where unknown"
 _OBJECTS = "[{category: NAME, bbox: [left, top, right, bottom]}, ...]"
 _CORNERS = "[{category: NAME, quadrilateral: [[x, y], ... four]}, ...]"
 _PLACED = "NAMES, height, width"
-_SIZED = f"{_PLACED}, counts"
+_NUMBERED = "NUMBERS, height, width"
+_SIZED = f"{_NUMBERED}, counts"
 _CLASS_MAPS = dict(
     parse={"": "labels_of_map(*GIVEN, height, width)"},
     example=_COLOR,
@@ -54,12 +55,12 @@ READINGS = {  # the longest begin of a way that stands here is taken
     ("quadrilateral_detection",): _listed(
         "quadrilateral detection",
         "categories",
-        "parse_quadrilaterals(GIVEN, NAMES, height, width)",
+        f"parse_quadrilaterals(GIVEN, {_NUMBERED})",
         _CORNERS,
     ),
     ("keypoint_detection", "object_detection"): Reading(
         'annotations_for(folder, "keypoint detection")',
-        {"": f"parse_objects(boxes_of_keypoints(GIVEN, {_SIZED}), {_SIZED})"},
+        {"": f"parse_objects(boxes_of_keypoints(GIVEN, {_PLACED}, counts), {_SIZED})"},
         "[{KEYPOINT: [x, y], KEYPOINT: null, ...}, ...]",
     ),
     ("instance_segmentation",): Reading(
@@ -79,8 +80,8 @@ READINGS = {  # the longest begin of a way that stands here is taken
         {
             "native": "things_of(parse_panoptic(*GIVEN, height, width), len(NAMES))",
             "coco": (
-                'parse_coco_panoptic(things_among(GIVEN, NAMES), path.with_suffix(""),'
-                " NAMES, range(len(NAMES)), (height, width), counts)"
+                'parse_coco_panoptic(things_among(GIVEN, NUMBERS), path.with_suffix(""),'
+                " NUMBERS, range(len(NAMES)), (height, width), counts)"
             ),
         },
         "each pixel in the color of its category; the number of its instance",
@@ -92,7 +93,7 @@ READINGS = {  # the longest begin of a way that stands here is taken
         'read_class_maps(folder, "panoptic segmentation", NAMES, COLORS)',
         {
             "coco": (
-                'parse_segment_map(GIVEN, path.with_suffix(""), NAMES, height, width)'
+                'parse_segment_map(GIVEN, path.with_suffix(""), NUMBERS, height, width)'
             )
         },
         _COLOR,
@@ -109,7 +110,7 @@ READINGS = {  # the longest begin of a way that stands here is taken
     ("multiclass_classification",): _listed(
         "multiclass classification",
         "categories",
-        "parse_category(GIVEN, NAMES)",
+        "parse_category(GIVEN, NUMBERS)",
         _CATEGORY,
     ),
     ("multiclass_classification", "metric_learning"): Reading(
@@ -119,7 +120,7 @@ READINGS = {  # the longest begin of a way that stands here is taken
         _CATEGORY,
     ),
     ("metric_learning", "multiclass_classification"): _listed(
-        "metric learning", "identities", "parse_category(GIVEN, NAMES)", _CATEGORY
+        "metric learning", "identities", "parse_category(GIVEN, NUMBERS)", _CATEGORY
     ),
 }
 STEPS = {  # of labels: LABEL becomes that of the second task
@@ -199,6 +200,7 @@ def converted(
         "NAMES": code.constant,
         "GIVEN": code.given,
         "COLORS": f"{code.prefix}COLORS",
+        "NUMBERS": code.numbers,
     }
     parse = _of_format(reading.parse, form)
     parse = _with(parse, names) if parse else expressions.parse
@@ -222,4 +224,6 @@ def _of_format(by_format: dict, form: str):
 
 def _with(expression: str, names: dict[str, str]) -> str:
     """An expression with its words in capitals replaced."""
-    return re.sub(r"\b(NAMES|GIVEN|COLORS|LABEL)\b", lambda m: names[m[0]], expression)
+    return re.sub(
+        r"\b(NAMES|NUMBERS|GIVEN|COLORS|LABEL)\b", lambda m: names[m[0]], expression
+    )

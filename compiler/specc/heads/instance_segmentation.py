@@ -108,11 +108,11 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
     task = literal(TASK.title)
     native = code.format == "native"
     path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
-    given, counted = code.given, "height, width, counts"
+    given, counted = code.given, f"{code.numbers}, height, width, counts"
     parsed = {
         "native": f"parse_pages({given}, {colors}, height, width)",
-        "coco": f"parse_segments({given}, {names}, {counted})",
-        "yolo": f"parse_polygons({given}, {names}, {counted})",
+        "coco": f"parse_segments({given}, {counted})",
+        "yolo": f"parse_polygons({given}, {counted})",
     }
     return HeadExpressions(
         construction=f"InstanceHead({made})",

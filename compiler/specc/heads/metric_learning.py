@@ -12,7 +12,7 @@ from specc.heads.contract import HeadContract
 from specc.heads.multiclass_classification import annotated
 from specc.heads.task import BELOW, HeadCode, HeadExpressions, Task
 from specc.job import Head
-from specc.source import Line, literal, mapping
+from specc.source import literal, mapping
 
 if TYPE_CHECKING:
     from specc.scope import Node, Scope
@@ -48,9 +48,8 @@ def build(net: Scope, head: MetricLearning, levels: dict[int, Node]) -> dict[str
 
 
 def plan(head: MetricLearning, code: HeadCode) -> HeadExpressions:
-    names, numbers = code.constant, f"{code.prefix}NUMBERS"
+    names, numbers = code.constant, code.numbers
     options = f"{literal(head.margin)}, {literal(head.scale)}"
-    numbered = f"{{name: number for number, name in enumerate({names})}}"
     return HeadExpressions(
         construction=(
             f"EmbeddingHead({code.width}, {head.embedding_size}, len({names}), "
@@ -70,7 +69,6 @@ def plan(head: MetricLearning, code: HeadCode) -> HeadExpressions:
         annotations=(
             f'read_identities(folder, "metric learning", "identities", {names}, training)'
         ),
-        dataset_constants=(Line(numbers, numbered),),
     )
 
 

@@ -50,7 +50,7 @@ def plan(head: MulticlassClassification, code: HeadCode) -> HeadExpressions:
         loss=f"{loss}({code.outputs}, {code.targets}, {smoothing})",
         blank="0",
         decode=f"decode_category({code.outputs})",
-        parse=f"parse_category({code.given}, {names})",
+        parse=f"parse_category({code.given}, {code.numbers})",
         words=f"category_in_words({code.results}, row, {names})",
         label_words=mapping([("category", f"{names}[{code.labels}]")]),
         draw=f"draw_category(image, {code.words}, {names})",

@@ -117,7 +117,7 @@ def plan(head: ObjectDetection, code: HeadCode) -> HeadExpressions:
         loss=f"detection_loss({code.outputs}, {code.targets})",
         blank="Objects(np.zeros((0, 4), np.float32), np.zeros(0, np.int64))",
         decode=f"decode_objects({code.outputs}, {thresholds}, {head.max_detections})",
-        parse=f"parse_objects({code.given}, {names}, height, width, counts)",
+        parse=f"parse_objects({code.given}, {code.numbers}, height, width, counts)",
         place=f"moved({code.labels}, transform)",
         words=f"objects_in_words({code.results}, row, {names}, ratio, limits)",
         label_words=f"objects_of({code.labels}, {names})",

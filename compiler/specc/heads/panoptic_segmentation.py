@@ -101,7 +101,9 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
     maps = f"maps_of_segments({labels}, {things}, sample.height, sample.width)"
     native = code.format == "native"
     pages = f"parse_panoptic({code.given}, {colors}, {things}, height, width)"
-    of_coco = f'{code.given}, path.with_suffix(""), {names}, {things}, (height, width)'
+    of_coco = (
+        f'{code.given}, path.with_suffix(""), {code.numbers}, {things}, (height, width)'
+    )
     return HeadExpressions(
         construction=f"PanopticHead({made})",
         loss=f"panoptic_loss({code.outputs}, {code.targets}, {weights})",

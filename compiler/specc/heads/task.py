@@ -41,6 +41,11 @@ class HeadCode:
         return tuple(2**level for level in self.levels)
 
     @property
+    def numbers(self) -> str:
+        """The numbers of its names, in dataset.py."""
+        return f"{self.prefix}NUMBERS"
+
+    @property
     def key(self) -> str:
         return literal(self.name)
 

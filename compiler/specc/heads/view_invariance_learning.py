@@ -75,7 +75,7 @@ def _labelled(expressions: HeadExpressions, code: HeadCode) -> HeadExpressions:
     return replace(
         expressions,
         annotations=f'read_annotations(folder, {title}, "categories", {names})',
-        parse=f"parse_category({code.given}, {names})",
+        parse=f"parse_category({code.given}, {code.numbers})",
         place="None",
         label_words=mapping([("category", f"{names}[{code.labels}]")]),
         draw=f"draw_labelled_view(image, {code.words})",

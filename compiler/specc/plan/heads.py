@@ -26,6 +26,7 @@ class HeadPlan:
     loss_weight: float
     names: tuple[str, ...]
     constant: str  # that holds them
+    numbers: str  # that holds their places, where annotations are read by them
     names_in_file: bool
     names_file: str
     constants: tuple[Line, ...]  # of model.py, its names first
@@ -39,6 +40,16 @@ class HeadPlan:
     coco_found: str  # which are these
     stack: str  # function that makes a batch of its targets
     always: bool  # whether all images train it, labelled or not
+
+    @property
+    def reads_numbers(self) -> bool:
+        return self.numbers in self.code.parse + self.code.place
+
+    @property
+    def numbered(self) -> Line:
+        """The constant with the place of each name: no annotation searches for it."""
+        places = f"name: number for number, name in enumerate({self.constant})"
+        return Line(self.numbers, f"{{{places}}}")
 
     @property
     def parse(self) -> str:
@@ -101,6 +112,7 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         loss_weight=head.loss_weight,
         names=names,
         constant=code.constant,
+        numbers=code.numbers,
         names_in_file=in_file,
         names_file=file,
         constants=(*(own if names else []), *expressions.constants),

@@ -36,9 +36,9 @@ def polygons_in(
         if len(values) < 6 or len(values) % 2:
             what = f"{len(values)} numbers, not x and y of three corners or more"
             raise ValueError(f"{where}: {what}{', but a box' * (len(values) == 4)}")
-        if not np.isfinite(values).all():
-            raise ValueError(f"{where}: not finite")
         polygon = values.reshape(-1, 2) * [width, height]
+        if not (abs(polygon) < FAR).all():
+            raise ValueError(f"{where}: not finite, or far from any image")
         objects.append({"category": category, "polygon": polygon})
     return objects
 
@@ -135,25 +135,30 @@ def encoded(mask: np.ndarray) -> dict:
 
 
 def parse_segments(
-    given: list[dict], names: tuple[str, ...], height: int, width: int, counts: Counter
+    given: list[dict], known: dict[str, int], height: int, width: int, counts: Counter
 ) -> Instances:
     """The instances of an image; ValueError says which annotation is wrong."""
     masks, classes = [], []
     for item in given:
         try:
-            mask = mask_of(item["segmentation"], height, width)
+            masks.append(mask_runs(item["segmentation"], height, width))
         except ValueError as error:
             raise ValueError(f"annotation {item['id']}: {error}") from None
-        if mask.any():
-            masks.append(encoded(mask))
-            classes.append(names.index(item["category"]))
-        else:
-            counts["masks without area left out"] += 1
-    return instances_of(masks, classes)
+        classes.append(known[item["category"]])
+    return instances_with_area(masks, classes, counts)
 
 
-def mask_of(given: object, height: int, width: int) -> np.ndarray:
-    """A mask (height, width) of COCO's polygons or run lengths."""
+def instances_with_area(
+    masks: list[dict], classes: list[int], counts: Counter
+) -> Instances:
+    """Instances of run lengths, without those that have no pixel."""
+    kept = np.flatnonzero(coco_mask.area(masks))
+    counts["masks without area left out"] += len(masks) - len(kept)
+    return instances_of([masks[i] for i in kept], [classes[i] for i in kept])
+
+
+def mask_runs(given: object, height: int, width: int) -> dict:
+    """A mask of COCO's polygons or run lengths, in the run lengths of `Instances`."""
     if isinstance(given, dict):
         if given.get("size") != [height, width]:
             size = given.get("size")
@@ -161,9 +166,9 @@ def mask_of(given: object, height: int, width: int) -> np.ndarray:
         runs = run_lengths(given.get("counts"))
         if min(runs, default=0) < 0 or sum(runs) != height * width:
             raise ValueError(f"run lengths of {sum(runs)} pixels, not {height * width}")
-        # Down the columns, and in turns of what is outside and what inside.
-        inside = (np.arange(len(runs)) % 2).astype(np.uint8)
-        return np.repeat(inside, runs).reshape(width, height).T
+        whole = {"size": [height, width], "counts": runs}
+        runs = coco_mask.frPyObjects(whole, height, width)
+        return coco_mask.merge([runs, runs])  # joins what runs of no pixel divide
     if not isinstance(given, list) or not given:
         raise ValueError(f"neither polygons nor run lengths: {given!r:.100}")
     polygons = []
@@ -172,10 +177,10 @@ def mask_of(given: object, height: int, width: int) -> np.ndarray:
             points = np.array(polygon, np.float64).reshape(-1, 2)
         except (TypeError, ValueError):
             raise ValueError(f"not x and y in turns: {polygon!r:.100}") from None
-        if len(points) < 3 or not np.isfinite(points).all():
+        if len(points) < 3 or not (abs(points) < FAR).all():
             raise ValueError(f"a polygon of {len(points)} points: {polygon!r:.100}")
         polygons.append(points)
-    return filled(polygons, height, width)
+    return polygon_runs(polygons, height, width)
 
 
 def run_lengths(given: object) -> list[int]:
@@ -199,30 +204,25 @@ def run_lengths(given: object) -> list[int]:
     return runs
 
 
-def filled(polygons: list[np.ndarray], height: int, width: int) -> np.ndarray:
-    """The mask (height, width) of polygons (N, 2), which are cut off at its edges."""
-    edges = np.array([width, height])
-    flat = [polygon.clip(0, edges).flatten().tolist() for polygon in polygons]
-    runs = coco_mask.frPyObjects(flat, height, width)
-    return coco_mask.decode(coco_mask.merge(runs))
+def polygon_runs(polygons: list[np.ndarray], height: int, width: int) -> dict:
+    """Run lengths of what polygons (N, 2) cover of an image."""
+    # The rasterizer cuts them at its edges, too, but follows an outline wherever it goes.
+    size = np.array([width, height])
+    near = [cut(polygon, -size, 2 * size) for polygon in polygons]
+    flat = [polygon.flatten().tolist() for polygon in near if len(polygon)]
+    return coco_mask.merge(coco_mask.frPyObjects(flat, height, width) if flat else [])
 
 
 def parse_polygons(
-    given: list[dict], names: tuple[str, ...], height: int, width: int, counts: Counter
+    given: list[dict], known: dict[str, int], height: int, width: int, counts: Counter
 ) -> Instances:
     """The instances of an image, a polygon each."""
-    masks, classes = [], []
-    for item in given:
-        mask = filled([item["polygon"]], height, width)
-        if mask.any():
-            masks.append(encoded(mask))
-            classes.append(names.index(item["category"]))
-        else:
-            counts["masks without area left out"] += 1
-    return instances_of(masks, classes)
+    masks = [polygon_runs([item["polygon"]], height, width) for item in given]
+    classes = [known[item["category"]] for item in given]
+    return instances_with_area(masks, classes, counts)
 
 
-def things_among(given: list[dict], names: tuple[str, ...]) -> list[dict]:
+def things_among(given: list[dict], names: dict[str, int]) -> list[dict]:
     """The segments of an image as `segments_from_coco` has them, without a category
     where it is none of these names: of those nothing is learned."""
     kept = []

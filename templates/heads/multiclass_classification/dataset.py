@@ -1,8 +1,8 @@
 # ==== parsers
 
 
-def parse_category(given: object, names: tuple[str, ...]) -> int:
+def parse_category(given: object, known: dict[str, int]) -> int:
     """Index of an image's category; ValueError where the job has none of that name."""
-    if str(given) not in names:
+    if str(given) not in known:
         raise ValueError(f"not a category of the job: {given!r:.100}")
-    return names.index(str(given))
+    return known[str(given)]

@@ -1,15 +1,15 @@
 # ==== parsers
 
 
-def parse_labels(given: object, names: tuple[str, ...]) -> np.ndarray:
+def parse_labels(given: object, known: dict[str, int]) -> np.ndarray:
     """Which labels an image has, 0 or 1 each; ValueError names one of no meaning."""
     if not isinstance(given, list):
         raise ValueError(f"not a list of labels: {given!r:.100}")
-    present = np.zeros(len(names), np.float32)
+    present = np.zeros(len(known), np.float32)
     for name in map(str, given):
-        if name not in names:
+        if name not in known:
             raise ValueError(f"not a label of the job: {name!r:.100}")
-        present[names.index(name)] = 1
+        present[known[name]] = 1
     return present
 
 

@@ -46,7 +46,8 @@ def objects_in(
     width: int,
     counts: Counter,
 ) -> list[dict]:
-    """The objects of a file of labels, in pixels.
+    """The objects of a file of labels, in pixels; of a polygon, the hull of what the image
+    shows of it.
 
     A line is the number of a category and, in fractions of the image, either x and y of
     the center, width and height of a box, or x and y of three corners or more.
@@ -63,6 +64,12 @@ def objects_in(
             what = f"{len(values)} numbers, neither a box nor a polygon"
             raise ValueError(f"{where}: {what}")
         corners = corners * [width, height]
+        if len(values) > 4 and (abs(corners) < FAR).all():
+            seen = cut(corners, np.zeros(2), np.array([width, height]))
+            if not len(seen):
+                raise ValueError(f"{where}: outside the {width}x{height} image")
+            counts["boxes clipped to their image"] += seen is not corners
+            corners = seen
         box = [*corners.min(0).tolist(), *corners.max(0).tolist()]
         objects.append({"category": category, "bbox": box})
     return objects
@@ -116,9 +123,28 @@ def annotations_for(folder: Path, task: str) -> dict:
 
 # ==== parsers
 
+FAR = 1e12  # pixels; sides of polygons are exact up to there
+
+
+def cut(polygon: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """What of a polygon (N, 2) lies between `low` and `high`, x and y each: itself if
+    all of it does, else one with corners where its sides cross these limits."""
+    for axis, limit, sign in ((0, low, 1), (1, low, 1), (0, high, -1), (1, high, -1)):
+        depth = sign * (polygon[:, axis] - limit[axis])
+        if (depth >= 0).all():
+            continue
+        after, beyond = np.roll(polygon, -1, 0), np.roll(depth, -1)
+        crosses = (depth < 0) != (beyond < 0)
+        share = depth / np.where(crosses, depth - beyond, 1)
+        crossings = polygon + share[:, None] * (after - polygon)
+        crossings[:, axis] = limit[axis]  # whatever the rounding
+        both = np.stack([polygon, crossings], 1)
+        polygon = both[np.stack([depth >= 0, crosses], 1)]
+    return polygon
+
 
 def parse_objects(
-    given: object, names: tuple[str, ...], height: int, width: int, counts: Counter
+    given: object, known: dict[str, int], height: int, width: int, counts: Counter
 ) -> Objects:
     """The objects of an image, clipped to it; ValueError says which one is wrong."""
     if not isinstance(given, list):
@@ -126,7 +152,7 @@ def parse_objects(
     boxes, classes = [], []
     for item in given:
         try:
-            category = names.index(str(item["category"]))
+            category = known[str(item["category"])]
             left, top, right, bottom = (float(side) for side in item["bbox"])
             box = np.array([left, top, right, bottom], np.float32)
         except (KeyError, TypeError, ValueError, OverflowError):

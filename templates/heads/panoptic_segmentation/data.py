@@ -18,8 +18,9 @@ def moved_panoptic(
     x = np.arange(stride / 2, WIDTH, stride)
     y = np.arange(stride / 2, HEIGHT, stride)
     canvas = np.full((len(y), len(x)), -1, np.int16)
-    for kind, runs in zip(segments.classes.tolist(), segments.masks):
-        inside = on_grid(coco_mask.decode(runs), transform, x, y) > 0
+    for kind, edges in zip(segments.classes.tolist(), run_edges(segments.masks)):
+        pixels = pixels_at(x, y, transform, segments.masks[0]["size"])
+        inside = np.searchsorted(edges, pixels, "right") % 2 > 0
         canvas[inside] = 0 if kind in things else 1 + stuff.index(kind)
     return moved_instances(instances, transform), canvas
 

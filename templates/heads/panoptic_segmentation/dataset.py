@@ -80,7 +80,7 @@ def category_map(path: Path, page: np.ndarray, colors: tuple) -> np.ndarray:
 def parse_coco_panoptic(
     given: list[dict],
     folder: Path,
-    names: tuple[str, ...],
+    kinds: dict[str, int],
     things: Sequence[int],
     size: tuple[int, int],
     counts: Counter,
@@ -96,7 +96,7 @@ def parse_coco_panoptic(
     groups = {}
     for number, category in segments.items():
         if category is not None:
-            kind = names.index(category)
+            kind = kinds[category]
             group = (kind, number if kind in things else None)
             groups.setdefault(group, []).append(number)
     masks, classes = [], []

@@ -60,35 +60,36 @@ def corners_in(
 
 
 def parse_quadrilaterals(
-    given: object, names: tuple[str, ...], height: int, width: int
+    given: object, known: dict[str, int], height: int, width: int
 ) -> Quadrilaterals:
     """The quadrilaterals of an image; ValueError says which one is wrong."""
     if not isinstance(given, list):
         raise ValueError(f"not a list of objects: {given!r:.100}")
-    corners, classes = [], []
+    corners, boxes, classes = [], [], []
     for item in given:
         try:
-            category = names.index(str(item["category"]))
+            category = known[str(item["category"])]
             four = np.array(
                 [[float(x), float(y)] for x, y in item["quadrilateral"]], np.float32
             )
         except (KeyError, TypeError, ValueError, OverflowError):
             wanted = "a category of the job with a quadrilateral of four x, y"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None
-        if four.shape != (4, 2) or not np.isfinite(four).all():
+        if four.shape != (4, 2) or not (abs(four) < FAR).all():
             raise ValueError(f"not four corners x, y: {item['quadrilateral']!r:.200}")
         if not triangles(four):
             what = "without area, or with sides that cross"
             raise ValueError(f"{what}: {item['quadrilateral']}")
-        left, top, right, bottom = hulls(four[None])[0]
-        if left >= width or top >= height or right <= 0 or bottom <= 0:
+        seen = cut(four.astype(float), np.zeros(2), np.array([width, height]))
+        if not len(seen) or not np.ptp(seen, 0).all():
             raise ValueError(
                 f"outside the {width}x{height} image: {item['quadrilateral']}"
             )
         corners.append(four)
+        boxes.append([*seen.min(0), *seen.max(0)])
         classes.append(category)
     corners = np.array(corners, np.float32).reshape(-1, 4, 2)
-    boxes = np.clip(hulls(corners), 0, np.float32([width, height, width, height]))
+    boxes = np.array(boxes, np.float32).reshape(-1, 4)
     return Quadrilaterals(corners, boxes, np.array(classes, np.int64))
 
 

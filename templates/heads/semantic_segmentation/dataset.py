@@ -37,15 +37,13 @@ def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Pa
 
 
 def parse_segment_map(
-    given: list[dict], folder: Path, names: tuple[str, ...], height: int, width: int
+    given: list[dict], folder: Path, known: dict[str, int], height: int, width: int
 ) -> SegmentMap:
     """The file of an image's segments, its header checked, and what they are."""
     if len(given) != 1:
         raise ValueError(f"{len(given)} annotations, not one")
     path, segments = below(folder, given[0]["file"]), given[0]["segments"]
-    kinds = {
-        i: -1 if kind is None else names.index(kind) for i, kind in segments.items()
-    }
+    kinds = {i: -1 if kind is None else known[kind] for i, kind in segments.items()}
     return SegmentMap(parse_map(path, height, width, COLOR_MODES), kinds)
 
 
