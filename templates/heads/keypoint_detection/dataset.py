@@ -96,8 +96,8 @@ def parse_keypoints(
 def moved_inside(
     x: float, y: float, height: int, width: int, counts: Counter
 ) -> tuple[float, float] | None:
-    """A keypoint that lies outside its image by a pixel, or 0.5 % of the longer side, at
-    most: at the edge. None if it lies farther outside."""
+    """A keypoint in its image: outside by at most a pixel, or half a percent of the
+    longer side, it is moved to the edge; None if it lies farther outside."""
     inside = min(max(x, 0), width), min(max(y, 0), height)
     apart = max(abs(x - inside[0]), abs(y - inside[1]))
     if apart > max(1, height / 200, width / 200):
