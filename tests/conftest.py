@@ -146,5 +146,5 @@ def whole(world) -> Path:
     """The output of a run that nothing interrupted."""
     import runs
 
-    runs.train(runs.make(world / "detector", runs.SHAPES), "runs/whole")
+    runs.train(runs.make(world / "detector", runs.SHAPES), "runs/whole", curves=True)
     return world / "runs" / "whole"

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 import torch
+from emitted_jobs import compile_raw
 
 from specc.backbones import TABLES
-from specc.build import compile_job
 from specc.timm.importing import import_timm
 
 if importlib.util.find_spec("timm") is None:
@@ -38,7 +38,7 @@ def emitted_backbone(name: str, folder):
         "model": {"backbone": {"name": name}, "heads": heads},
     }
     path = folder / "emitted_model.py"
-    path.write_text(compile_job(json.dumps(job).encode()).files["model.py"])
+    path.write_text(compile_raw(json.dumps(job).encode()).files["model.py"])
     spec = importlib.util.spec_from_file_location("emitted_model", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules["emitted_model"] = module
