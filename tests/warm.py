@@ -8,6 +8,7 @@ environment and exit; only the libraries are there already.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -42,6 +43,7 @@ class Warm:
             start_new_session=True,  # so that it ends with all that it started
             text=True,
         )
+        atexit.register(self._process.communicate)  # it ends as its input does
 
     def run(
         self,

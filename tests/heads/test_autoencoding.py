@@ -156,7 +156,7 @@ def test_ssim_tells_structure_from_brightness(ssim):
 
 @pytest.fixture(scope="module")
 def job(world) -> Path:
-    return make_run(world / "codes", PICTURE, backbone={"top_level": 3})
+    return make_run(world / "codes", PICTURE, backbone={"top_level": 3}, validations=2)
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import head_jobs
 import pytest
-from runs import assert_equal_runs, checkpoint, rows, run, train
+from runs import assert_equal_runs, checkpoint, rows, run, train, train_until_killed
 from torchrun import assert_two_are_one
 
 from specc.language.load import load
@@ -131,22 +130,11 @@ def test_a_new_process_predicts_the_same_again(task, job, trained):
     assert written[0] == written[1]
 
 
-STEP = "        iteration += 1\n"
-DIES = f"""{STEP}        if iteration == 13 and not args.resume:
-            os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
 @each_resumed
 def test_a_killed_run_goes_on_bit_for_bit(task, job, trained):
     """It is killed between its two validations, which are after 10 and 20 iterations."""
-    killed = job.with_name(f"{job.name}-killed")
-    shutil.copytree(job, killed)
-    text = (killed / "train.py").read_text()
-    assert text.count(STEP) == 1
-    (killed / "train.py").write_text(text.replace(STEP, DIES))
     output = trained.with_name(f"{job.name}-killed")
-    train(killed, output, code=-9)
+    train_until_killed(job, output, at=13)
     assert checkpoint(output / "last.pt")["iteration"] == 10
     train(job, output, "--resume")
     assert_equal_runs(trained, output)

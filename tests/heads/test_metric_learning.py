@@ -238,7 +238,7 @@ def test_folders_are_identities(emitted, tmp_path):
 
 @pytest.fixture(scope="module")
 def job(world) -> Path:
-    return make_run(world / "ground", GROUND, backbone={"top_level": 3})
+    return make_run(world / "ground", GROUND, backbone={"top_level": 3}, validations=2)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import cv2
@@ -11,10 +10,8 @@ import numpy as np
 import pytest
 from runs import (
     DEPTHS,
-    PATIENCE,
     REGIONS,
     make,
-    one_core,
     refusal,
     rows,
     run,
@@ -104,19 +101,7 @@ def test_a_color_of_no_category_ends_the_run(job, tmp_path):
     image = cv2.imread(str(path))
     image[5, 7] = (3, 2, 1)  # blue first
     cv2.imwrite(str(path), image)
-    done = subprocess.run(
-        [*train_command(job, tmp_path), "--workers", "1"],
-        cwd=tmp_path,
-        env=one_core(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
+    flags = ("--data", tmp_path, "--output", tmp_path / "run", "--workers", 1)
+    done = run(job, "train.py", *flags, code=1)
     said = refusal(done)
     assert f"{path}: no category has the color [1, 2, 3] at x 7, y 5" in said
-
-
-def train_command(job: Path, root: Path) -> list[str]:
-    from runs import command
-
-    return command(job, "train.py", "--data", root, "--output", root / "run")

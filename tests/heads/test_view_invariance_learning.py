@@ -191,7 +191,7 @@ def test_the_best_weights_are_chosen_by_what_can_be_measured():
 @pytest.fixture(scope="module")
 def job(world) -> Path:
     head = VIEWS | {"categories": list(BACKGROUNDS)}
-    small = {"batch_size": 8, "backbone": {"top_level": 3}}
+    small = {"batch_size": 8, "validations": 1, "backbone": {"top_level": 3}}
     fast = {"kind": "adamw", "learning_rate": 0.003}
     return make_run(world / "views", head, data=STRONG, optimizer=fast, **small)
 
