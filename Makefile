@@ -14,7 +14,8 @@ demo: $(READY)
 # All tests but those that take many minutes. `pytest -m "not slow"` is the quick part.
 # A process a core, each with one thread; a file's tests stay together, with their fixtures.
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not soak" -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not soak" -n auto --dist loadfile \
+		--no-loadscope-reorder
 
 soak: $(READY)
 	$(BIN)/python -m pytest -m soak

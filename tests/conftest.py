@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -30,10 +31,15 @@ pytest.register_assert_rewrite("outputs", "runs")  # so that asserts say more
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A soak test is slow too: `-m "not slow"` is the quick part."""
+    """A soak test is slow too: `-m "not slow"` is the quick part. Files that take long
+    come first, so that no process of several ends with one alone."""
+    weights = Counter()
     for item in items:
         if item.get_closest_marker("soak"):
             item.add_marker("slow")
+        elif item.get_closest_marker("slow"):
+            weights[item.path] += 1
+    items.sort(key=lambda item: -weights[item.path])
 
 
 @pytest.fixture(autouse=True)
@@ -146,5 +152,5 @@ def whole(world) -> Path:
     """The output of a run that nothing interrupted."""
     import runs
 
-    runs.train(runs.make(world / "detector", runs.SHAPES), "runs/whole")
+    runs.train(runs.make(world / "detector", runs.SHAPES), "runs/whole", curves=True)
     return world / "runs" / "whole"

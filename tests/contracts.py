@@ -7,11 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from emitted_jobs import write
+from emitted_jobs import compile_raw, write
 from runs import SCENE, one_core
 
 from specc import cli
-from specc.build import compile_job
 from specc.folder.record import CONTRACT
 
 PATIENCE = 600  # seconds until a contract counts as stuck
@@ -24,7 +23,7 @@ JOB = {
 
 def emit(job: dict, folder: Path) -> Path:
     folder.mkdir()
-    return write(compile_job(json.dumps(job).encode(), tests=True), folder)
+    return write(compile_raw(json.dumps(job).encode(), tests=True), folder)
 
 
 def contract(folder: Path, *arguments: str) -> tuple[int, str]:

@@ -10,8 +10,10 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
-from specc.build import Compiled, analyse, compile_job
+from specc.build import Compiled, analyse
+from specc.diagnostics import JobError
 from specc.emit.render import render
+from specc.graph.cost import summarize
 from specc.language.schema import head as head_schema
 from specc.plan.page import plan
 
@@ -30,17 +32,19 @@ def write(compiled: Compiled, folder: Path) -> Path:
     return folder
 
 
+def compile_raw(data: bytes, tests: bool = False) -> Compiled:
+    """As compile_job, but without black, which takes most of its time: for tests of what
+    code does, not of how it looks."""
+    job, graph, findings = analyse(data)
+    if any(finding.is_error for finding in findings):
+        raise JobError(findings)
+    page, summary = plan(job, graph, tests), summarize(job, graph)
+    return Compiled(job, render(page), tuple(findings), summary, page.model_class)
+
+
 def build(job: dict, folder: Path) -> Path:
     """The folder, with all files of a job."""
-    return write(compile_job(json.dumps(job).encode()), folder)
-
-
-def build_raw(job: dict, folder: Path) -> Path:
-    """The same without black, which takes most of the time of a build."""
-    resolved, graph, _ = analyse(json.dumps(job).encode())
-    for name, text in render(plan(resolved, graph)).items():
-        (folder / name).write_text(text, "utf-8")
-    return folder
+    return write(compile_raw(json.dumps(job).encode()), folder)
 
 
 def reads_levels(heads: Iterable[dict]) -> bool:
@@ -72,7 +76,7 @@ def make_reader(folder: Path, heads: tuple[dict, ...], data: dict) -> Path:
         },
         "trainer": {"batch_size": 4},
     }
-    return build_raw(job, folder)
+    return build(job, folder)
 
 
 def detecting(*categories: str, **options) -> dict:

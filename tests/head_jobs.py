@@ -1,63 +1,118 @@
-"""A small job for each task, all of which learn from the drawn shapes."""
+"""A small job for each task, which learns from a dataset that is drawn."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
 
 import instance_jobs
 import runs
 
+from specc.shapes import dataset, text, tiles
 from specc.shapes.dataset import COUNTS
 from specc.shapes.scene import BACKGROUNDS, CATEGORIES
 
-LEARNABLE: dict[str, tuple[dict, str]] = {  # name: the head, a metric it is judged by
-    "classes": (
-        {
-            "task": "multiclass_classification",
-            "categories": list(BACKGROUNDS),
-        },
-        "accuracy",
-    ),
-    "ordered": (
-        {
-            "task": "multiclass_classification",
-            "categories": list(COUNTS),
-            "ordered": True,
-        },
-        "rank_error",
-    ),
-    "labels": (
-        {"task": "multilabel_classification", "labels": list(CATEGORIES)},
-        "mean_average_precision",
-    ),
-    "number": ({"task": "regression", "range": [0.0, 1.0]}, "mae"),
-    "objects": (
-        {
-            "task": "object_detection",
-            "categories": list(CATEGORIES),
-            "layers": 1,
-        },
-        "ap50",
-    ),
-    # These, and the first two and the last, have tests of their own, which learn more.
-    "masks": (instance_jobs.SHAPES, "ap50"),
-    "panoptic": (instance_jobs.PANOPTIC, "pq"),
-    "regions": (runs.REGIONS, "mean_iou"),
-    "depths": (runs.DEPTHS, "rmse"),
-    "reach": (runs.POSES, "pck10"),
-    "corners": (runs.QUADS, "ap50"),
-    "picture": ({"task": "autoencoding", "code_size": 8, "channels": 32}, "mae"),
-    "views": (
-        {"task": "view_invariance_learning", "projection_size": 16},
-        "alignment",
-    ),
-    "ground": (
-        {"task": "metric_learning", "identities": list(BACKGROUNDS)}
-        | {"embedding_size": 16},
-        "recall_at_1",
-    ),
+ON_SHAPES: dict[str, dict] = {  # name: head
+    "classes": {"task": "multiclass_classification", "categories": list(BACKGROUNDS)},
+    "ordered": {
+        "task": "multiclass_classification",
+        "categories": list(COUNTS),
+        "ordered": True,
+    },
+    "labels": {"task": "multilabel_classification", "labels": list(CATEGORIES)},
+    "number": {"task": "regression", "range": [0.0, 1.0]},
+    "objects": runs.SHAPES,
+    "masks": instance_jobs.SHAPES,
+    "panoptic": instance_jobs.PANOPTIC,
+    "regions": runs.REGIONS,
+    "depths": runs.DEPTHS,
+    "reach": runs.POSES,
+    "corners": runs.QUADS,
+    "picture": {"task": "autoencoding", "code_size": 8, "channels": 32},
+    "views": {"task": "view_invariance_learning", "projection_size": 16}
+    | {"categories": list(BACKGROUNDS)},
+    "ground": {"task": "metric_learning", "identities": list(BACKGROUNDS)}
+    | {"embedding_size": 16},
 }
-QUICK = ("labels",)
+TOKENS, MAX_TOKENS = "0147", 2  # few, which are learned soon
+READING = {"tokens": TOKENS, "max_tokens": MAX_TOKENS}
+FLAWS = {"task": "anomaly_detection", "channels": 32, "false_alarms": 0.2}
 
 
 def head_of(name: str) -> dict:
-    head, _ = LEARNABLE[name]
-    return head | {"name": name}
+    return ON_SHAPES[name] | {"name": name}
+
+
+class Small(NamedTuple):
+    """A job of one head: what it learns from, and what it does otherwise than others."""
+
+    head: dict
+    drawn: str = "shapes"
+    data: dict = {}
+    options: dict = {}  # see runs.make
+    falls: tuple[str, ...] = ()  # terms of the loss that do, besides their sum
+
+
+FAST, SLOW = (
+    {"optimizer": {"kind": "adamw", "learning_rate": rate}} for rate in (0.003, 0.001)
+)
+LOW = {"backbone": {"top_level": 3}}  # of a ResNet
+READS = LOW | {"batch_size": 16}
+STRIPS = {"resolution": list(text.SIZE), "channels": 1, "augmentation": None}
+JOBS: dict[str, Small] = {
+    task: Small(head_of(name), **more)
+    for task, name, more in (
+        ("autoencoding", "picture", {"options": LOW | SLOW}),
+        ("depth_estimation", "depths", {}),
+        ("instance_segmentation", "masks", {"falls": ("mask",)}),
+        ("keypoint_detection", "reach", {"falls": ("keypoints", "presence")}),
+        ("metric_learning", "ground", {}),
+        ("multiclass_classification", "classes", {}),
+        ("multilabel_classification", "labels", {}),
+        ("object_detection", "objects", {}),
+        ("panoptic_segmentation", "panoptic", {"falls": ("mask",)}),
+        ("quadrilateral_detection", "corners", {"falls": ("corners",)}),
+        ("regression", "number", {"options": LOW}),
+        ("semantic_segmentation", "regions", {}),
+        (
+            "view_invariance_learning",
+            "views",
+            {
+                "data": {"augmentation": {"scale": 0.5, "color": 0.5}},
+                "options": {"batch_size": 8},
+            },
+        ),
+    )
+} | {
+    "anomaly_detection": Small(
+        FLAWS | {"name": "flaws"},
+        "tiles",
+        {"channels": 1},
+        LOW | {"neck": {"kind": "none"}},
+    ),
+    **{
+        task: Small(READING | {"name": "code", "task": task}, "strips", STRIPS, READS)
+        for task in ("scene_text_recognition", "autoregressive_text_recognition")
+    },
+}
+
+
+def draw(drawn: str, folder: Path) -> None:
+    """A dataset whose images to validate on two processes cannot halve."""
+    if drawn == "shapes":
+        dataset.draw_dataset(folder, train=16, validation=5)
+    elif drawn == "tiles":
+        tiles.draw_dataset(folder, train=16, validation=9)
+    elif drawn == "strips":
+        lengths = (1, MAX_TOKENS)
+        text.draw_dataset(
+            folder, train=16, validation=5, tokens=TOKENS, lengths=lengths
+        )
+
+
+def make(folder: Path, task: str, **trainer) -> Path:
+    """The compiled folder of the small job of a task."""
+    small = JOBS[task]
+    sets = {"train": f"{small.drawn}/train", "validation": f"{small.drawn}/val"}
+    options = {"max_iterations": 20, "validations": 2} | FAST | small.options | trainer
+    return runs.make(folder, small.head, data=sets | small.data, **options)

@@ -14,7 +14,7 @@ def make_job(
     return jobs.Job(
         name="test",
         data=jobs.Data(
-            "train", None, 0.1, None, resolution, "native", None, 3, None, None
+            "train", None, 0.1, None, resolution, "native", None, 3, None, None, None
         ),
         backbone=jobs.Backbone(backbone, top_level, True),
         neck=fpn(*neck) if isinstance(neck, tuple) else neck,

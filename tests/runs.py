@@ -6,6 +6,7 @@ A world is a folder with a dataset, `shapes`, in which the folders of jobs stand
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -70,15 +71,18 @@ QUADS = {
 }
 
 
-def make(folder: Path, *heads: dict, data=None, backbone=None, **trainer) -> Path:
+def make(
+    folder: Path, *heads: dict, data=None, backbone=None, neck=None, **trainer
+) -> Path:
     """The compiled folder of a job that learns from the dataset of `world`."""
+    neck = neck or (FPN if reads_levels(heads) else {"kind": "none"})
     own = {"train": "shapes/train", "validation": "shapes/val", "resolution": [64, 96]}
     job = {
         "name": folder.name,
         "data": own | (data or {}),
         "model": {
             "backbone": backbone or BACKBONE,
-            "neck": FPN if reads_levels(heads) else {"kind": "none"},
+            "neck": neck,
             "heads": heads,
         },
         "trainer": {
@@ -110,20 +114,30 @@ def warm() -> Warm:
     return Warm(one_core())
 
 
-def run(folder: Path, script: str, *arguments: object, code=0):
-    """Run a script to its end in the folder above its own."""
+def run(folder: Path, script: str, *arguments: object, code=0, curves=False):
+    """Run a script to its end in the folder above its own; `curves` draws those."""
     if warm().has_ended:  # a script took too long
         warm.cache_clear()
     words = command(folder, script, *arguments)[1:]
-    done = warm().run(words, folder.parent, one_core(), PATIENCE)
+    done = warm().run(words, folder.parent, one_core(), PATIENCE, curves)
     assert done.returncode == code, done.stderr[-3000:]
     return done
 
 
-def train(folder: Path, output: object, *arguments: object, code=0):
+def group(folder: Path, script: str, *arguments: object, processes=2) -> None:
+    """Run a script in several processes, which find each other as under torchrun."""
+    if warm().has_ended:
+        warm.cache_clear()
+    words = command(folder, script, *arguments)[1:]
+    environment = one_core()
+    done = warm().run(words, folder.parent, environment, PATIENCE, processes=processes)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def train(folder: Path, output: object, *arguments: object, **how):
     common = ("--data", folder.parent, "--output", output)
     workers = () if "--workers" in arguments else ("--workers", 0)
-    return run(folder, "train.py", *common, *workers, *arguments, code=code)
+    return run(folder, "train.py", *common, *workers, *arguments, **how)
 
 
 def start(folder: Path, output: Path, *arguments: object) -> subprocess.Popen:
@@ -151,6 +165,20 @@ def images(world: Path) -> list[Path]:
         found.append(world / f"{width}.png")
         cv2.imwrite(str(found[-1]), cv2.resize(scene, (width, height)))
     return found
+
+
+STEP = "        iteration += 1\n"
+
+
+def train_until_killed(job: Path, output: object, *arguments: object, at: int):
+    """SIGKILL ends it in this iteration; the code of `job` itself can go on from there."""
+    killed = job.with_name(f"{job.name}-killed")
+    shutil.copytree(job, killed, dirs_exist_ok=True)
+    text = (job / "train.py").read_text()
+    assert text.count(STEP) == 1
+    dies = f"{STEP}        if iteration == {at}:\n            os.kill(os.getpid(), 9)\n"
+    (killed / "train.py").write_text(text.replace(STEP, dies))
+    return train(killed, output, *arguments, code=-9)
 
 
 def refusal(done: subprocess.CompletedProcess) -> str:

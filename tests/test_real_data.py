@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import math
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from runs import run
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = os.environ.get("SPECC_TEST_DATA")
@@ -24,21 +23,14 @@ pytestmark = [
 ]
 
 
-def run(script: Path, *arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, script, *arguments]
-    return subprocess.run(
-        [str(word) for word in command], capture_output=True, text=True, timeout=300
-    )
-
-
 @pytest.mark.parametrize(
     "name", ["blood-cells", pytest.param("photos", marks=pytest.mark.soak)]
 )
 def test_an_example_trains_and_evaluates_on_real_images(name, tmp_path):
     code, output = ROOT / "generated" / name, tmp_path / "run"
     flags = ("--data", DATA, "--workers", 0)
-    done = run(code / "train.py", *flags, "--output", output, "--max-iterations", 2)
-    assert done.returncode == 0, done.stderr
+    flags += ("--output", output, "--max-iterations", 2)
+    done = run(code, "train.py", *flags)
     rows = [json.loads(x) for x in (output / "metrics.jsonl").read_text().splitlines()]
     losses = [row["loss"] for row in rows if row["split"] == "train"]
     assert losses and all(map(math.isfinite, losses))
@@ -46,7 +38,6 @@ def test_an_example_trains_and_evaluates_on_real_images(name, tmp_path):
         assert "boxes without area left out: 2" in done.stderr
     last = rows[-1]
     assert last["split"] == "validation"
-    done = run(code / "evaluate.py", "--weights", output / "last.pt", "--data", DATA)
-    assert done.returncode == 0, done.stderr
+    done = run(code, "evaluate.py", "--weights", output / "last.pt", "--data", DATA)
     metrics = json.loads(done.stdout)
     assert metrics == pytest.approx({key: last[key] for key in metrics}, abs=1e-6)

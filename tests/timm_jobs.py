@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from emitted_jobs import load, write
+from emitted_jobs import compile_raw, load, write
 
 from specc.build import Compiled, analyse
 from specc.diagnostics import JobError
-from specc.emit.render import render
 from specc.graph.cost import summarize
-from specc.plan.page import plan
 from specc.timm.importing import import_timm
 
 if find_spec("timm") is None:
@@ -66,12 +64,7 @@ def encoded(*arguments, **keywords) -> bytes:
 
 
 def compiled(*arguments, **keywords) -> Compiled:
-    """As compile_job, but without black, which takes most of its time."""
-    job, graph, findings = analyse(encoded(*arguments, **keywords))
-    assert not [finding for finding in findings if finding.is_error]
-    page = plan(job, graph)
-    summary = summarize(job, graph)
-    return Compiled(job, render(page), (), summary, page.model_class)
+    return compile_raw(encoded(*arguments, **keywords))
 
 
 def summary_of(*arguments, **keywords):

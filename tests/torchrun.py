@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-from runs import PATIENCE, one_core
+import pytest
+import torch
+from runs import PATIENCE, group, one_core
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone")
 
@@ -38,7 +42,9 @@ def torchrun(script: Path, *flags: object, restarts=0, processes=2, code=0) -> s
     return said
 
 
-# Gradients of four images, and metrics of all of a validation set, in a group.
+# ---- As one process ----
+
+# Gradients of a batch of four images, and metrics of all to validate on.
 COMPARE = """
 import sys
 from pathlib import Path
@@ -55,29 +61,36 @@ from torch.nn.parallel import DistributedDataParallel
 from data import collate, TrainingSet
 from dataset import read_datasets
 from evaluate import evaluate
-from model import Network, loss_terms
+from model import loss_terms
+from train import MODEL
+
+
+def outputs_of(model, images, targets):
+    return model(images, targets) if TOLD else model(images)
 
 
 def main():  # so that no group of processes is left for the end of the interpreter
     dist.init_process_group("gloo")
     rank, world, device = dist.get_rank(), dist.get_world_size(), torch.device("cpu")
     training, validation = read_datasets(Path(sys.argv[1]))
+    views = TrainingSet(training, 0)
+    examples = [[views[0, i, *view] for view in VIEWS] for i in (0, 1, 2, 3)]
     torch.manual_seed(0)
-    model = Network()
+    model = MODEL()
     model.train()
     with torch.no_grad():  # so that the norms have statistics, which are then frozen
         for _ in range(3):
-            model(collate([TrainingSet(training, 0)[0, i] for i in range(4)])[0])
+            outputs_of(model, *collate(sum(examples, []))[:2])
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
 
-    batch = [TrainingSet(training, 0)[0, i] for i in (0, 1, 2, 3)]
-    images, targets, _ = collate(batch[rank::world])
+    images, targets, _ = collate(sum(examples[rank::world], []))
     replica = DistributedDataParallel(model)
-    terms = loss_terms(replica(images), targets)
+    terms = loss_terms(outputs_of(replica, images, targets), targets)
     sum(terms.values()).backward()
-    gradients = {name: p.grad.clone() for name, p in model.named_parameters()}
+    learned = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    gradients = {name: p.grad.clone() for name, p in learned}
     metrics = evaluate(model, validation, device, 0, rank, world)
     if rank == 0:
         file = {"gradients": gradients, "metrics": json.dumps(metrics)}
@@ -88,3 +101,27 @@ def main():  # so that no group of processes is left for the end of the interpre
 
 main()
 """
+
+
+def assert_two_are_one(folder: Path, told=False, views=False) -> dict:
+    """The metrics, once two processes have found those and the gradients of one. What is
+    nothing beside the others is noise: some losses do not see some biases."""
+    model = re.search(r" model = (\w+)\(\)", (folder / "train.py").read_text())[1]
+    script = COMPARE.replace("MODEL", model).replace("train import", "model import")
+    script = script.replace("TOLD", str(told))
+    keys = [(0,), (1,)] if views else [()]
+    (folder / "compare.py").write_text(script.replace("VIEWS", str(keys)))
+    found = []
+    for processes in (1, 2):
+        path = folder / f"{processes}.pt"
+        group(folder, "compare.py", folder.parent, path, processes=processes)
+        found.append(torch.load(path, weights_only=True))
+    first, second = (json.loads(one["metrics"]) for one in found)
+    assert first == pytest.approx(second, abs=1e-5)
+    assert found[0]["gradients"]
+    largest = max(x.abs().max() for x in found[0]["gradients"].values())
+    for name, gradient in found[0]["gradients"].items():
+        limit = 1e-4 * gradient.abs().max() + 1e-6 * largest
+        apart = (gradient - found[1]["gradients"][name]).abs().max()
+        assert apart <= limit, name
+    return first

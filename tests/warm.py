@@ -8,6 +8,7 @@ environment and exit; only the libraries are there already.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -15,10 +16,13 @@ import os
 import runpy
 import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 LIBRARIES = (
     *("torch", "torch._dynamo", "torch.utils.tensorboard", "matplotlib.figure"),
@@ -39,15 +43,24 @@ class Warm:
             start_new_session=True,  # so that it ends with all that it started
             text=True,
         )
+        atexit.register(self._process.communicate)  # it ends as its input does
 
     def run(
-        self, words: list[str], cwd: Path, env: dict[str, str], timeout: float
+        self,
+        words: list[str],
+        cwd: Path,
+        env: dict[str, str],
+        timeout: float,
+        curves=False,
+        processes=0,
     ) -> subprocess.CompletedProcess:
         """As `subprocess.run` with captured text; `words` are a script and its arguments.
-        Raises TimeoutExpired."""
+        Without `curves` Matplotlib saves empty files. `processes` that are more than none
+        are a group, as torchrun starts one. Raises TimeoutExpired."""
         with tempfile.TemporaryDirectory() as folder:
             streams = [f"{folder}/stdout", f"{folder}/stderr"]
             request = {"words": words, "cwd": str(cwd), "env": env, "streams": streams}
+            request |= {"curves": curves, "processes": processes}
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
             if not select.select([self._process.stdout], [], [], timeout)[0]:
@@ -71,18 +84,40 @@ def serve() -> None:
         importlib.import_module(name)
     gc.freeze()  # no fork has to look through the libraries
     for line in iter(sys.stdin.readline, ""):
-        child = os.fork()
-        if not child:
-            become(**json.loads(line))
-            return
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        print(status, flush=True)
+        request = json.loads(line)
+        children = []
+        for member in members(request.pop("processes")):
+            child = os.fork()
+            if not child:
+                become(**request | {"env": request["env"] | member})
+                return
+            children.append(child)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(x, 0)[1]) for x in children]
+        print(next(filter(None, codes), 0), flush=True)
 
 
-def become(words: list[str], cwd: str, env: dict[str, str], streams: list[str]) -> None:
+def members(processes: int) -> list[dict[str, str]]:
+    """What torchrun says to each process of a group, in variables of its environment."""
+    if not processes:
+        return [{}]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    shared |= {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
+    ranks = map(str, range(processes))
+    return [shared | {"RANK": rank, "LOCAL_RANK": rank} for rank in ranks]
+
+
+def become(
+    words: list[str], cwd: str, env: dict[str, str], streams: list[str], curves: bool
+) -> None:
     """Run the script as the main module of this process."""
+    if not curves:  # to draw them takes longer than a small model's iterations
+        Figure.savefig = lambda figure, path, **options: Path(path).touch()
     paths = (os.devnull, *streams)
-    for number, flags in enumerate((os.O_RDONLY, *(os.O_CREAT | os.O_WRONLY,) * 2)):
+    for number, flags in enumerate(
+        (os.O_RDONLY, *(os.O_CREAT | os.O_WRONLY | os.O_APPEND,) * 2)
+    ):
         file = os.open(paths[number], flags)
         os.dup2(file, number)
         os.close(file)

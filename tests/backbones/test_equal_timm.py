@@ -8,15 +8,19 @@ import sys
 
 import pytest
 import torch
+from emitted_jobs import compile_raw
 
 from specc.backbones import TABLES
-from specc.build import compile_job
 from specc.timm.importing import import_timm
 
 if importlib.util.find_spec("timm") is None:
     pytest.skip("timm is not installed: pip install timm", allow_module_level=True)
 
+# Of each family: the others are rows of its table, whose parameters and keys the tests of
+# the graph compare.
+SLOW = ("resnet50", "efficientnetv2_s", "mobilenetv2", "mobilenetv3_large")
 QUICK = ("resnet18", "efficientnet_b0", "mobilenetv2_035", "mobilenetv3_small")
+MARKS = dict.fromkeys(QUICK, ()) | dict.fromkeys(SLOW, pytest.mark.slow)
 SIZES = ((64, 64), (64, 96))
 TOLERANCE = 1e-5  # of the largest value of a map
 
@@ -38,7 +42,7 @@ def emitted_backbone(name: str, folder):
         "model": {"backbone": {"name": name}, "heads": heads},
     }
     path = folder / "emitted_model.py"
-    path.write_text(compile_job(json.dumps(job).encode()).files["model.py"])
+    path.write_text(compile_raw(json.dumps(job).encode()).files["model.py"])
     spec = importlib.util.spec_from_file_location("emitted_model", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules["emitted_model"] = module
@@ -67,10 +71,7 @@ def far(ours: torch.Tensor, theirs: torch.Tensor) -> float:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow)
-        for name in TABLES
-    ],
+    [pytest.param(name, marks=MARKS.get(name, pytest.mark.soak)) for name in TABLES],
 )
 def test_features_and_gradients_equal_those_of_timm(name, tmp_path):
     torch.manual_seed(0)

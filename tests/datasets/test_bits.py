@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from emitted_jobs import CLASSES, NAMES, build_raw, load_all, make_reader
+from emitted_jobs import CLASSES, NAMES, build, load_all, make_reader
 
 from specc.cli import run_cli
 
@@ -100,7 +100,7 @@ def test_init_finds_the_bits(place, capsys, largest, bits):
     assert job["data"].get("bits") == bits
     said = capsys.readouterr().out
     assert (f"{bits} of 16 in each value" in said) == (bits is not None)
-    data = load_all(build_raw(job, place / "set"), "data").data
+    data = load_all(build(job, place / "set"), "data").data
     found = read(data, place / "set" / NAMES[1] / "3.png")
     assert found.max() == round(min(255, 255 * largest / (2 ** (bits or 16) - 1)))
 

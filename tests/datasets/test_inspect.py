@@ -18,7 +18,7 @@ from small_data import box, native, picture
 
 from specc.build import analyse
 from specc.cli import run_cli
-from specc.datasets import survey
+from specc.datasets import pictures, survey
 from specc.datasets.levels import objects_of, owner
 from specc.datasets.survey import Images
 from specc.graph.cost import summarize
@@ -62,6 +62,17 @@ def dataset(folder: Path, boxes: list, height=120, width=160, count=3) -> None:
         for i in range(4):
             path = folder / name / "images" / f"{i}.png"
             image(path, height, width, 10 * number + i)
+
+
+@pytest.fixture(autouse=True)
+def no_histograms(request, monkeypatch):
+    """Matplotlib draws longer than all else takes: one test has the histograms drawn."""
+
+    def save(looked, path):
+        cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
+
+    if request.node.originalname != "test_a_dataset_without_a_job":
+        monkeypatch.setattr(pictures, "save_histograms", save)
 
 
 # ---- What is there ----

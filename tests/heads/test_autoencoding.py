@@ -11,12 +11,9 @@ import numpy as np
 import pytest
 import torch
 from emitted_jobs import load, make
-from runs import SCENE, assert_equal_runs, checkpoint, rows, run, train
+from runs import checkpoint, rows, run, train
 from runs import make as make_run
 from small_data import picture
-from torchrun import COMPARE, torchrun
-
-from specc.shapes.dataset import draw_dataset
 
 PICTURE = {"name": "picture", "task": "autoencoding", "code_size": 8, "channels": 32}
 
@@ -159,7 +156,7 @@ def test_ssim_tells_structure_from_brightness(ssim):
 
 @pytest.fixture(scope="module")
 def job(world) -> Path:
-    return make_run(world / "codes", PICTURE, backbone={"top_level": 3})
+    return make_run(world / "codes", PICTURE, backbone={"top_level": 3}, validations=2)
 
 
 @pytest.fixture(scope="module")
@@ -201,43 +198,3 @@ def test_a_new_process_saves_what_it_was_measured_by(output, job, world, tmp_pat
         assert drawing.shape[1] == 2 * one["width"]
     assert np.mean(noises) == pytest.approx(found["picture/psnr"], abs=1e-3)
     assert np.mean(errors) == pytest.approx(found["picture/mae"], abs=1e-5)
-
-
-@pytest.mark.slow
-@pytest.mark.soak
-def test_a_stopped_run_goes_on_as_if_it_had_not(output, job, world):
-    """Killed once it has written the checkpoint of the first validation."""
-    stopped = world / "codes-stopped"
-    stopped.mkdir()
-    for path in job.iterdir():
-        (stopped / path.name).write_bytes(path.read_bytes())
-    text = (job / "train.py").read_text()
-    assert text.count("            save(last, state)\n") == 1
-    dies = "            save(last, state)\n            os.kill(os.getpid(), 9)\n"
-    text = text.replace("            save(last, state)\n", dies)
-    (stopped / "train.py").write_text(text)
-    other = world / "runs" / "codes-stopped"
-    train(stopped, other, code=-9)
-    train(job, other, "--resume")
-    assert_equal_runs(output, other)
-
-
-@pytest.mark.slow
-@pytest.mark.soak
-def test_two_processes_are_one(tmp_path):
-    draw_dataset(tmp_path / "shapes", train=7, validation=5)
-    both = make_run(tmp_path / "both", PICTURE, SCENE, backbone={"top_level": 3})
-    (both / "compare.py").write_text(COMPARE)
-    found = []
-    for processes in (1, 2):
-        path = both / f"{processes}.pt"
-        torchrun(both / "compare.py", tmp_path, path, processes=processes)
-        found.append(torch.load(path, weights_only=True))
-    one, two = found
-    first, second = json.loads(one["metrics"]), json.loads(two["metrics"])
-    assert first == pytest.approx(second, abs=1e-6) and "picture/psnr" in first
-    for name, gradient in one["gradients"].items():
-        scale = gradient.abs().max() + 1e-6
-        assert torch.allclose(
-            gradient, two["gradients"][name], rtol=0, atol=1e-4 * scale
-        )

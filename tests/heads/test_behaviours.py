@@ -1,136 +1,150 @@
-"""Every head alike: it learns, resumes exactly, and counts the same in two processes."""
+"""What every head does alike: heads x behaviours. A task of the schema is here by
+existing; its small job stands in head_jobs.py."""
 
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import time
+import math
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import head_jobs
 import pytest
-from head_jobs import LEARNABLE, QUICK, head_of
-from runs import PATIENCE, assert_equal_runs, command, make, one_core, rows, run, train
-from torchrun import torchrun
+from runs import assert_equal_runs, checkpoint, rows, run, train, train_until_killed
+from torchrun import assert_two_are_one
 
 from specc.heads import TASKS
-from specc.shapes.dataset import draw_dataset
+from specc.language.load import load
+from specc.language.schema import head as head_schema
+from specc.language.schema import metrics_of, part
+from specc.resolve import resolve
 
 pytestmark = pytest.mark.slow
 
-# Not the small backbone of other tests: in 24 iterations it learns too little to see.
-RUN = {"max_iterations": 24, "validations": 4, "backbone": {"name": "resnet18"}}
-
-# Runs evaluate.py's own functions in each process of a group.
-MEASURE = """
-import json
-import sys
-from pathlib import Path
-
-import torch
-import torch.distributed as dist
-
-sys.path.insert(0, str(Path(__file__).parent))
-from dataset import VALIDATION, read_dataset
-from evaluate import evaluate, load_model
+KNOWN = part("head")["properties"]["task"]["enum"]
+# Heads that share what they are made of with another one, which is no soak.
+LIKE_OTHERS = {
+    "instance_segmentation": "panoptic_segmentation",
+    "quadrilateral_detection": "keypoint_detection",
+    "regression": "multilabel_classification",
+    "autoregressive_text_recognition": "scene_text_recognition",
+}
+# Heads whose checkpoints hold more than weights that all heads have, or whose batches are
+# made otherwise; tests/scripts/test_resume.py has a classifier.
+RESUMED = ("anomaly_detection", "panoptic_segmentation", "view_invariance_learning")
 
 
-def main():
-    dist.init_process_group("gloo")
-    device, rank = torch.device("cpu"), dist.get_rank()
-    model = load_model(Path(sys.argv[1]), device)
-    samples = read_dataset(Path(sys.argv[2]) / VALIDATION)
-    metrics = evaluate(model, samples, device, 0, rank, dist.get_world_size())
-    if rank == 0:
-        Path(sys.argv[3]).write_text(json.dumps(metrics))
-    dist.barrier()
-    dist.destroy_process_group()
+def soaked(tasks: list[str], soak: Callable[[str], bool]) -> list:
+    marks = pytest.mark.soak
+    return [pytest.param(x, marks=marks if soak(x) else ()) for x in tasks]
 
 
-if __name__ == "__main__":
-    main()
-"""
+each_task = pytest.mark.parametrize(
+    "task", soaked(KNOWN, LIKE_OTHERS.__contains__), scope="module"
+)
+each_resumed = pytest.mark.parametrize(
+    "task", soaked(KNOWN, lambda task: task not in RESUMED), scope="module"
+)
+each_soaked = pytest.mark.parametrize(
+    "task", soaked(KNOWN, lambda task: True), scope="module"
+)
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    """A dataset whose five images to validate on two processes cannot halve."""
-    folder = tmp_path_factory.mktemp("heads")
-    draw_dataset(folder / "shapes", train=16, validation=5)
-    return folder
-
-
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(name, marks=() if name in QUICK else pytest.mark.soak)
-        for name in LEARNABLE
-    ],
-)
-def job(place, request) -> Path:
-    return make(place / request.param, head_of(request.param), **RUN)
+    return tmp_path_factory.mktemp("behaviours")
 
 
 @pytest.fixture(scope="module")
-def unbroken(job) -> Path:
-    output = job.parent / f"{job.name}-unbroken"
-    train(job, output)
-    return output
+def job(place, task) -> Path:
+    """The code of a task's small job, its dataset beside it."""
+    if task not in head_jobs.JOBS:
+        pytest.fail(f"add a small job for `{task}` to JOBS of tests/head_jobs.py")
+    drawn = head_jobs.JOBS[task].drawn
+    if not (place / drawn).exists():
+        head_jobs.draw(drawn, place / drawn)
+    return head_jobs.make(place / task.replace("_", "-"), task)
 
 
-def test_every_task_is_here():
-    """Text and anomalies are drawn on images of their own, in test_text_recognition_runs.py and
-    test_anomaly_detection_runs.py."""
-    here = {head["task"] for head, _ in LEARNABLE.values()}
-    apart = {"anomaly_detection", *(t for t in TASKS if t.endswith("text_recognition"))}
-    assert TASKS.keys() - apart == here
+@pytest.fixture(scope="module")
+def trained(job) -> Path:
+    """What a run left that nothing interrupted."""
+    train(job, f"runs/{job.name}")
+    return job.parent / "runs" / job.name
 
 
-def test_it_learns_and_tells_its_metrics(job, unbroken):
-    losses = [row["loss"] for row in rows(unbroken) if row["split"] == "train"]
-    assert losses[-1] < losses[0]
-    _, metric = LEARNABLE[job.name]
-    told = [row for row in rows(unbroken) if row["split"] == "validation"]
-    assert all(f"{job.name}/{metric}" in row for row in told)
+def test_the_jobs_are_those_of_the_schema_s_tasks():
+    assert head_jobs.JOBS.keys() == set(KNOWN) == TASKS.keys()
+    assert not LIKE_OTHERS.keys() & set(LIKE_OTHERS.values())
 
 
-def test_it_predicts_in_a_new_process(job, unbroken, place):
-    images = sorted((place / "shapes/val/images").iterdir())
-    written = []
+@each_task
+def test_it_learns(task, trained):
+    small = head_jobs.JOBS[task]
+    terms = [f"{small.head['name']}/loss/{term}" for term in small.falls]
+    losses = [row for row in rows(trained) if row["split"] == "train"]
+    for name in ("loss", *terms):
+        assert losses[-1][name] < losses[0][name], name
+    assert cv2.imread(str(trained / "predictions.png")).std() > 5
+
+
+@each_task
+def test_it_is_judged_by_the_metrics_of_its_schema(task, job, trained):
+    (head,) = resolve(load((job / "job.json").read_bytes())).heads
+    wanted = {f"{head.name}/{metric}" for metric in metrics_of(head)}
+    found = [row for row in rows(trained) if row["split"] == "validation"]
+    assert len(found) == 2
+    for row in found:
+        assert wanted <= row.keys()
+        assert all(math.isfinite(row[name]) for name in wanted)
+    best = f"{head.name}/{metrics_of(head)[0]}"
+    lower = best.split("/")[1] in head_schema(task).get("x-lower-is-better", ())
+    value = (min if lower else max)(row[best] for row in found)
+    assert checkpoint(trained / "last.pt")["best"] == value
+    assert checkpoint(trained / "best.pt")["metrics"][best] == value
+
+
+@each_task
+def test_a_new_process_measures_the_same(task, job, trained):
+    flags = ("--weights", trained / "best.pt", "--data", job.parent)
+    found = json.loads(run(job, "evaluate.py", *flags).stdout)
+    expected = checkpoint(trained / "best.pt")["metrics"]
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+@each_task
+def test_a_new_process_predicts_the_same_again(task, job, trained):
+    small, written = head_jobs.JOBS[task], []
+    images = sorted((job.parent / small.drawn / "val" / "images").iterdir())[:3]
     for name in ("one", "two"):
         output = job.parent / f"{job.name}-{name}"
-        weights = ("--weights", unbroken / "best.pt")
+        weights = ("--weights", trained / "best.pt")
         run(job, "predict.py", *weights, "--output", output, *images)
         written.append((output / "predictions.json").read_text())
-        assert len(list(output.glob("shapes_*.png"))) >= len(images)
+        for image in images:
+            assert cv2.imread(str(output / f"{image.stem}.png")) is not None
     report = json.loads(written[0])
-    assert len(report) == len(images)
-    assert all(job.name in words for words in report.values())
+    assert list(report) == [str(image) for image in images]
+    assert all(small.head["name"] in words for words in report.values())
     assert written[0] == written[1]
 
 
-@pytest.mark.soak
-def test_it_resumes_as_if_it_had_not_been_killed(job, unbroken):
-    output = job.parent / f"{job.name}-killed"
-    flags = ("--data", job.parent, "--output", output, "--workers", 0)
-    process = subprocess.Popen(
-        command(job, "train.py", *flags), cwd=job.parent, env=one_core()
-    )
-    late = time.monotonic() + PATIENCE
-    while not (output / "last.pt").exists() and time.monotonic() < late:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+@each_resumed
+def test_a_killed_run_goes_on_bit_for_bit(task, job, trained):
+    """It is killed between its two validations, which are after 10 and 20 iterations."""
+    output = trained.with_name(f"{job.name}-killed")
+    train_until_killed(job, output, at=13)
+    assert checkpoint(output / "last.pt")["iteration"] == 10
     train(job, output, "--resume")
-    assert_equal_runs(output, unbroken)
+    assert_equal_runs(trained, output)
 
 
-@pytest.mark.soak
-def test_two_processes_measure_what_one_does(job, unbroken):
-    weights = unbroken / "best.pt"
-    alone = run(job, "evaluate.py", "--weights", weights, "--data", job.parent)
-    script, answer = job / "measure.py", job.parent / f"{job.name}-measured.json"
-    script.write_text(MEASURE)
-    torchrun(script, weights, job.parent, answer)
-    wanted = json.loads(alone.stdout)
-    assert json.loads(answer.read_text()) == pytest.approx(wanted, rel=1e-6, abs=1e-6)
+@each_soaked
+def test_two_processes_are_one(task, job):
+    """Alone: tests/scripts/test_partial_labels.py has several heads on one trunk."""
+    views = task == "view_invariance_learning"
+    metrics = assert_two_are_one(job, TASKS[task].told, views)
+    assert {name.split("/")[0] for name in metrics} == {
+        head_jobs.JOBS[task].head["name"]
+    }

@@ -1,9 +1,8 @@
-"""Instance and panoptic segmentation as users run it: trained, resumed, shared, evaluated, used."""
+"""Instance and panoptic segmentation as files: what predict.py writes is what datasets hold."""
 
 from __future__ import annotations
 
 import json
-import signal
 from pathlib import Path
 
 import cv2
@@ -14,20 +13,12 @@ from instance_jobs import PANOPTIC, SHAPES
 from PIL import Image, ImageSequence
 from runs import (
     BACKBONE,
-    ITERATIONS,
-    assert_equal_runs,
     checkpoint,
     images,
     make,
-    rows,
     run,
-    start,
     train,
 )
-from torchrun import COMPARE, torchrun
-
-from specc.language.schema import head as head_schema
-from specc.shapes.dataset import draw_dataset
 
 pytestmark = pytest.mark.slow
 
@@ -46,64 +37,13 @@ def head(request) -> dict:
 
 @pytest.fixture(scope="module")
 def job(world, head) -> Path:
-    return make(world / f"masks-{head['name']}", head)
+    return make(world / f"masks-{head['name']}", head, validations=1)
 
 
 @pytest.fixture(scope="module")
 def trained(job) -> Path:
-    train(job, f"runs/{job.name}")
+    train(job, f"runs/{job.name}", "--max-iterations", 4)
     return job.parent / "runs" / job.name
-
-
-def test_training_learns(trained, head):
-    name = head["name"]
-    losses = [row for row in rows(trained) if row["split"] == "train"]
-    assert losses[-1]["loss"] < 0.8 * losses[0]["loss"]
-    assert losses[-1][f"{name}/loss/mask"] < losses[0][f"{name}/loss/mask"]
-    found = [row for row in rows(trained) if row["split"] == "validation"]
-    metrics = {f"{name}/{metric}" for metric in head_schema(head["task"])["x-metrics"]}
-    for row in found:
-        assert metrics < set(row)
-        assert all(0 <= row[metric] <= 1 for metric in metrics)
-    assert cv2.imread(str(trained / "predictions.png")).std() > 10
-
-
-@pytest.mark.soak
-def test_a_killed_run_goes_on_bit_for_bit(trained, job):
-    output = trained.parent / f"{job.name}-killed"
-    process = start(job, output, "--workers", 0)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert checkpoint(output / "last.pt")["iteration"] < ITERATIONS
-    train(job, output, "--resume")
-    assert_equal_runs(trained, output)
-
-
-def test_a_new_process_finds_the_same(trained, job):
-    flags = ("--weights", trained / "best.pt", "--data", job.parent)
-    said = json.loads(run(job, "evaluate.py", *flags).stdout)
-    assert said == checkpoint(trained / "best.pt")["metrics"]
-
-
-@pytest.mark.soak
-def test_two_processes_are_one(head, tmp_path):
-    draw_dataset(tmp_path / "shapes", train=7, validation=5)
-    job = make(tmp_path / "both", head)
-    script = job / "compare.py"
-    script.write_text(COMPARE.replace("Network", "Segmenter"))
-    found = []
-    for processes in (1, 2):
-        path = job / f"{processes}.pt"
-        said = torchrun(script, tmp_path, path, processes=processes)
-        assert path.exists(), said
-        found.append(torch.load(path, weights_only=True))
-    one, two = found
-    first, second = json.loads(one["metrics"]), json.loads(two["metrics"])
-    assert first == pytest.approx(second, abs=1e-6)
-    for name, gradient in one["gradients"].items():
-        limit = 1e-4 * (gradient.abs().max() + 1e-6)
-        apart = (gradient - two["gradients"][name]).abs().max()
-        assert apart <= limit, name
 
 
 @pytest.mark.parametrize("resize", [True, False])

@@ -11,16 +11,13 @@ import pytest
 import torch
 from runs import (
     BACKBONE,
-    ITERATIONS,
     POSES,
     QUADS,
     SHAPES,
-    assert_equal_runs,
     checkpoint,
     make,
     rows,
     run,
-    start,
     train,
 )
 
@@ -28,7 +25,6 @@ from specc.shapes.scene import draw, sample_scene
 
 pytestmark = pytest.mark.slow
 HEADS = {"reach": POSES, "corners": QUADS}
-TERMS = {"reach": ("keypoints", "presence"), "corners": ("corners",)}
 
 
 @pytest.fixture(
@@ -36,7 +32,7 @@ TERMS = {"reach": ("keypoints", "presence"), "corners": ("corners",)}
     params=["reach", pytest.param("corners", marks=pytest.mark.soak)],
 )
 def job(world, request) -> Path:
-    return make(world / f"points-{request.param}", HEADS[request.param])
+    return make(world / f"points-{request.param}", HEADS[request.param], validations=1)
 
 
 @pytest.fixture(scope="module")
@@ -46,39 +42,9 @@ def name(job) -> str:
 
 @pytest.fixture(scope="module")
 def output(job) -> Path:
-    """What a run that nothing interrupted left."""
-    train(job, f"runs/{job.name}")
+    """What a short run left: what it predicts is set by hand."""
+    train(job, f"runs/{job.name}", "--max-iterations", 2)
     return job.parent / "runs" / job.name
-
-
-def test_it_learns(output, name):
-    losses = [row for row in rows(output) if row["split"] == "train"]
-    assert len(losses) == ITERATIONS // 10
-    assert losses[-1]["loss"] < 0.8 * losses[0]["loss"]
-    for term in TERMS[name]:
-        key = f"{name}/loss/{term}"
-        assert losses[-1][key] < losses[0][key]
-    metrics = [row for row in rows(output) if row["split"] == "validation"]
-    assert all(0 <= row[f"{name}/ap"] <= row[f"{name}/ap50"] <= 1 for row in metrics)
-    assert cv2.imread(str(output / "predictions.png")).std() > 10
-
-
-@pytest.mark.soak
-def test_a_killed_run_goes_on_bit_for_bit(output, job):
-    stopped = job.parent / f"killed-{job.name}"
-    process = start(job, stopped, "--workers", 0)
-    process.kill()
-    process.communicate()
-    assert checkpoint(stopped / "last.pt")["iteration"] < ITERATIONS
-    train(job, stopped, "--resume")
-    assert_equal_runs(output, stopped)
-
-
-def test_a_new_process_finds_the_same(output, job):
-    flags = ("--weights", output / "best.pt", "--data", job.parent)
-    found = json.loads(run(job, "evaluate.py", *flags).stdout)
-    expected = checkpoint(output / "best.pt")["metrics"]
-    assert found == pytest.approx(expected, abs=1e-6)
 
 
 def sure_of_points(weights: dict[str, torch.Tensor], name: str):

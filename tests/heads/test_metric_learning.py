@@ -12,12 +12,10 @@ import pytest
 import torch
 import yaml
 from emitted_jobs import load, make
-from runs import SCENE, assert_equal_runs, checkpoint, rows, run, train
+from runs import checkpoint, rows, run, train
 from runs import make as make_run
 from small_data import native
-from torchrun import COMPARE, torchrun
 
-from specc.shapes.dataset import draw_dataset
 from specc.shapes.scene import BACKGROUNDS
 
 KNOWN = ("a", "b", "no")
@@ -240,7 +238,7 @@ def test_folders_are_identities(emitted, tmp_path):
 
 @pytest.fixture(scope="module")
 def job(world) -> Path:
-    return make_run(world / "ground", GROUND, backbone={"top_level": 3})
+    return make_run(world / "ground", GROUND, backbone={"top_level": 3}, validations=2)
 
 
 @pytest.fixture(scope="module")
@@ -276,45 +274,3 @@ def test_a_new_process_finds_the_same(output, job, world, tmp_path):
             1, abs=1e-3
         )
         assert cv2.imread(str(tmp_path / f"{path.stem}.png")) is not None
-
-
-@pytest.mark.slow
-@pytest.mark.soak
-def test_a_stopped_run_goes_on_as_if_it_had_not(output, job, world):
-    """Killed once it has written the checkpoint of the first validation."""
-    text = (job / "train.py").read_text()
-    stopped = world / "ground-stopped"
-    stopped.mkdir()
-    for path in job.iterdir():
-        (stopped / path.name).write_bytes(path.read_bytes())
-    assert text.count("            save(last, state)\n") == 1
-    dies = "            save(last, state)\n            os.kill(os.getpid(), 9)\n"
-    text = text.replace("            save(last, state)\n", dies)
-    (stopped / "train.py").write_text(text)
-    other = world / "runs" / "ground-stopped"
-    train(stopped, other, code=-9)
-    train(job, other, "--resume")
-    assert_equal_runs(output, other)
-
-
-@pytest.mark.slow
-@pytest.mark.soak
-def test_two_processes_are_one(tmp_path):
-    draw_dataset(tmp_path / "shapes", train=7, validation=5)
-    folder = make_run(tmp_path / "both", GROUND, SCENE, backbone={"top_level": 3})
-    (folder / "compare.py").write_text(COMPARE)
-    found = []
-    for processes in (1, 2):
-        path = folder / f"{processes}.pt"
-        torchrun(folder / "compare.py", tmp_path, path, processes=processes)
-        found.append(torch.load(path, weights_only=True))
-    one, two = found
-    assert json.loads(one["metrics"]) == pytest.approx(
-        json.loads(two["metrics"]), abs=1e-6
-    )
-    assert "ground/map_at_r" in json.loads(one["metrics"])
-    for name, gradient in one["gradients"].items():
-        scale = gradient.abs().max() + 1e-6
-        assert torch.allclose(
-            gradient, two["gradients"][name], rtol=0, atol=1e-4 * scale
-        )

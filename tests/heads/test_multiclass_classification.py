@@ -6,9 +6,9 @@ import json
 
 import pytest
 import torch
+from emitted_jobs import compile_raw
 from label_jobs import job_of, modules
 
-from specc.build import compile_job
 from specc.diagnostics import JobError
 
 RANKS = {
@@ -37,18 +37,18 @@ def test_the_rank_error_counts_ranks(tmp_path):
 
 def test_ranks_have_a_metric_of_their_own():
     best = {"best": "size/rank_error"}
-    compiled = compile_job(json.dumps(job_of(RANKS, **best)).encode())
+    compiled = compile_raw(json.dumps(job_of(RANKS, **best)).encode())
     assert "if metrics[BEST] < best:" in compiled.files["train.py"]
     with pytest.raises(JobError) as error:
         plain = RANKS | {"ordered": False}
-        compile_job(json.dumps(job_of(plain, **best)).encode())
+        compile_raw(json.dumps(job_of(plain, **best)).encode())
     assert error.value.diagnostics[0].code == "E303"
 
 
 def test_ranks_are_not_smoothed_unless_asked():
     def smoothing(head: dict) -> float:
         return (
-            compile_job(json.dumps(job_of(head)).encode()).job.heads[0].label_smoothing
+            compile_raw(json.dumps(job_of(head)).encode()).job.heads[0].label_smoothing
         )
 
     assert smoothing(RANKS) == 0.0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -78,22 +76,3 @@ def test_weights_of_another_range_are_refused(world):
     weights = ("--weights", world / "runs/range-one/best.pt")
     said = refusal(run(other, "evaluate.py", *weights, "--data", world, code=1))
     assert "of another job" in said
-
-
-@pytest.mark.slow
-def test_several_of_them_learn_together(world):
-    heads = (
-        {"name": "tags", "task": "multilabel_classification"}
-        | {"labels": ["circle", "square", "triangle", "star"]},
-        {"name": "covered", "task": "regression", "range": [0, 1]},
-    )
-    job = make(world / "whole-image", *heads, max_iterations=20, validations=2)
-    train(job, world / "runs/whole-image")
-    images = sorted((world / "shapes/val/images").iterdir())
-    output = world / "runs/whole-image-drawn"
-    weights = ("--weights", world / "runs/whole-image/best.pt")
-    run(job, "predict.py", *weights, "--output", output, *images)
-    report = json.loads((output / "predictions.json").read_text())
-    for words in report.values():
-        assert 0 <= words["covered"]["value"] <= 1
-        assert set(words["tags"]["scores"]) == set(heads[0]["labels"])

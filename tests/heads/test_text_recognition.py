@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from emitted_jobs import build, load_all, write
+from emitted_jobs import build, compile_raw, load_all, write
 from interpreter import random_state, run
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from specc.build import analyse, compile_job
+from specc.build import analyse
 from specc.commands import verify
 from specc.graph.levels import prune
 from specc.language.load import load
@@ -62,7 +62,7 @@ SIZES = [{}, {"layers": 2, "width": 64, "attention_heads": 2, "max_tokens": 1}]
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("sizes", SIZES)
 def test_keys_shapes_and_costs_are_the_graphs(task, sizes, tmp_path):
-    compiled = compile_job(json.dumps(job_of(task, **sizes)).encode())
+    compiled = compile_raw(json.dumps(job_of(task, **sizes)).encode())
     module = load_all(write(compiled, tmp_path), "model").model
     with torch.device("meta"):
         model = module.TextReader().eval().requires_grad_(False)

@@ -10,15 +10,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from emitted_jobs import CLASSES, NAMES, load, make
-from runs import SCENE, assert_equal_runs, checkpoint, rows, run, train
+from emitted_jobs import CLASSES, NAMES, compile_raw, load, make
+from runs import checkpoint, rows, run, train
 from runs import make as make_run
 from small_data import native, picture
-from torchrun import COMPARE, torchrun
 
-from specc.build import compile_job
 from specc.diagnostics import JobError
-from specc.shapes.dataset import draw_dataset
 from specc.shapes.scene import BACKGROUNDS
 
 VIEWS = {"name": "views", "task": "view_invariance_learning", "projection_size": 16}
@@ -178,12 +175,12 @@ def job_of(head: dict, **trainer) -> bytes:
 
 
 def test_the_best_weights_are_chosen_by_what_can_be_measured():
-    plain = compile_job(job_of(VIEWS)).files["train.py"]
-    assert 'BEST = "views/uniformity"' in plain and "metrics[BEST] < best" in plain
-    labelled = compile_job(job_of(VIEWS | {"categories": ["a", "b"]})).files["train.py"]
-    assert 'BEST = "views/knn_accuracy"' in labelled
+    plain = compile_raw(job_of(VIEWS)).files["train.py"]
+    assert "BEST = 'views/uniformity'" in plain and "metrics[BEST] < best" in plain
+    labelled = compile_raw(job_of(VIEWS | {"categories": ["a", "b"]})).files["train.py"]
+    assert "BEST = 'views/knn_accuracy'" in labelled
     with pytest.raises(JobError) as caught:
-        compile_job(job_of(VIEWS, best="views/knn_accuracy"))
+        compile_raw(job_of(VIEWS, best="views/knn_accuracy"))
     (finding,) = caught.value.diagnostics
     assert finding.code == "E303" and "uniformity" in finding.note
 
@@ -194,7 +191,7 @@ def test_the_best_weights_are_chosen_by_what_can_be_measured():
 @pytest.fixture(scope="module")
 def job(world) -> Path:
     head = VIEWS | {"categories": list(BACKGROUNDS)}
-    small = {"batch_size": 8, "backbone": {"top_level": 3}}
+    small = {"batch_size": 8, "validations": 1, "backbone": {"top_level": 3}}
     fast = {"kind": "adamw", "learning_rate": 0.003}
     return make_run(world / "views", head, data=STRONG, optimizer=fast, **small)
 
@@ -228,53 +225,3 @@ def test_a_new_process_finds_the_same(output, job, world, tmp_path):
     report = json.loads((tmp_path / "out" / "predictions.json").read_text())
     (words,) = [one["views"] for one in report.values()]
     assert list(words) == ["representation"] and len(words["representation"]) == 128
-
-
-@pytest.mark.slow
-@pytest.mark.soak
-def test_a_stopped_run_goes_on_as_if_it_had_not(output, job, world):
-    """Killed once it has written the checkpoint of the first validation."""
-    stopped = world / "views-stopped"
-    stopped.mkdir()
-    for path in job.iterdir():
-        (stopped / path.name).write_bytes(path.read_bytes())
-    text = (job / "train.py").read_text()
-    assert text.count("            save(last, state)\n") == 1
-    dies = "            save(last, state)\n            os.kill(os.getpid(), 9)\n"
-    text = text.replace("            save(last, state)\n", dies)
-    (stopped / "train.py").write_text(text)
-    other = world / "runs" / "views-stopped"
-    train(stopped, other, code=-9)
-    train(job, other, "--resume")
-    assert_equal_runs(output, other)
-
-
-@pytest.mark.slow
-@pytest.mark.soak
-def test_two_processes_are_one(tmp_path):
-    """Variances and covariances are those of the views of all processes."""
-    draw_dataset(tmp_path / "shapes", train=7, validation=5)
-    both = make_run(
-        tmp_path / "both", VIEWS, SCENE, data=STRONG, backbone={"top_level": 3}
-    )
-    keys = "[0, i, view] for i in (0, 1, 2, 3) for view in (0, 1)]"
-    script = COMPARE.replace("[0, i] for i in (0, 1, 2, 3)]", keys)
-    script = script.replace("[0, i] for i in range(4)]", "[0, i, 0] for i in range(4)]")
-    script = script.replace(
-        "batch[rank::world]", "batch[8 // world * rank :][: 8 // world]"
-    )
-    (both / "compare.py").write_text(script)
-    found = []
-    for processes in (1, 2):
-        path = both / f"{processes}.pt"
-        torchrun(both / "compare.py", tmp_path, path, processes=processes)
-        found.append(torch.load(path, weights_only=True))
-    one, two = found
-    first, second = json.loads(one["metrics"]), json.loads(two["metrics"])
-    assert first == pytest.approx(second, abs=1e-5) and "views/alignment" in first
-    for name, gradient in one["gradients"].items():
-        # The loss does not see a shift: the last bias has no gradient but noise.
-        scale = gradient.abs().max() + 1e-3
-        assert torch.allclose(
-            gradient, two["gradients"][name], rtol=0, atol=1e-3 * scale
-        )

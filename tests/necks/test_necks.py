@@ -21,7 +21,8 @@ from specc.plan.page import plan
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 LEVELS = [(3, 7), (3, 5), (2, 4), (4, 6), (3, 6)]
-BACKBONES = ["resnet18", pytest.param("resnet50", marks=pytest.mark.slow)]
+# A wider backbone has other widths alone: one neck of each kind over it is no soak.
+BACKBONES = ["resnet18", pytest.param("resnet50", marks=pytest.mark.soak)]
 
 
 def bifpn(bottom, top, layers=3, channels=24):
@@ -118,6 +119,13 @@ def test_a_bifpn_makes_what_its_graph_says(levels, layers, backbone):
 def test_an_fpn_makes_what_its_graph_says(levels, source, backbone):
     neck = fpn(*levels, source)
     check_outputs(Emitted(neck, detecting(*levels), backbone=backbone))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("neck", [bifpn(3, 7), fpn(2, 4), fpn(3, 7, "backbone")])
+def test_necks_over_a_wider_backbone(neck):
+    levels = neck["bottom_level"], neck["top_level"]
+    check_outputs(Emitted(neck, detecting(*levels), backbone="resnet50"))
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,19 @@ from runs import SCENE, checkpoint, make, rows, train
 pytestmark = pytest.mark.slow
 
 HOURS, NOISE = 0.004, 3.0  # noise: seconds that a busy machine may take
+TIMED = {
+    "backbone": {"top_level": 2},
+    "max_iterations": None,
+    "max_hours": HOURS,
+    "validations": 3,
+}
 VALIDATION = 2.0  # seconds, at least: without a reserve the run would end late
 
 
 @pytest.fixture(scope="module")
 def job(world) -> Path:
     """Its validations are slow."""
-    folder = make(
-        world / "timed",
-        SCENE,
-        backbone={"top_level": 2},
-        max_iterations=None,
-        max_hours=HOURS,
-        validations=3,
-    )
+    folder = make(world / "timed", SCENE, **TIMED)
     text = (folder / "evaluate.py").read_text()
     slow = f"    metrics = {{\n        **({{}} if __import__('time').sleep({VALIDATION}) else {{}}),\n"
     assert text.count("    metrics = {\n") == 1
@@ -55,9 +54,10 @@ def test_hours_count_over_resumes(timed, job):
     assert checkpoint(timed / "last.pt")["iteration"] == iteration
 
 
-def test_the_larger_fraction_is_the_progress(job):
+def test_the_larger_fraction_is_the_progress(world):
     """The schedule ends with the iterations where they are fewer than the time allows."""
-    output = job.parent / "runs" / "counted"
+    job = make(world / "counted", SCENE, **TIMED)
+    output = world / "runs" / "counted"
     train(job, output, "--max-iterations", 6)
     assert checkpoint(output / "last.pt")["iteration"] == 6
     rates = [row["learning_rate"] for row in rows(output) if row["split"] == "train"]

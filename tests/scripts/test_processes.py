@@ -1,8 +1,9 @@
-"""Several processes on one machine: as one process, and as good at being stopped."""
+"""Several processes on one machine: one log, and as good at being stopped as one.
+
+That they are as one: tests/heads/test_behaviours.py, test_partial_labels.py."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -12,20 +13,16 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 from runs import (
     PATIENCE,
-    POSES,
-    QUADS,
     SCENE,
-    SHAPES,
     assert_equal_runs,
     checkpoint,
     make,
     one_core,
     rows,
 )
-from torchrun import COMPARE, start, torchrun
+from torchrun import start, torchrun
 
 from specc.shapes.dataset import draw_dataset
 
@@ -56,35 +53,6 @@ def unbroken(job) -> Path:
     output = job.parent / "unbroken"
     torchrun(job / "train.py", *flags(job, output))
     return output
-
-
-# ---- Equal to one process ----
-
-
-@pytest.mark.parametrize(
-    "heads", [(SHAPES, SCENE), pytest.param((POSES, QUADS), marks=pytest.mark.soak)]
-)
-def test_two_processes_are_one(place, heads):
-    """Metrics of five images, and gradients of four with unlike numbers of objects."""
-    names = [head["name"] for head in heads]
-    folder = make(place / "-and-".join(names), *heads)
-    script = folder / "compare.py"
-    script.write_text(COMPARE)
-    found = []
-    for processes in (1, 2):
-        path = folder / f"{processes}.pt"
-        said = torchrun(script, place, path, processes=processes)
-        assert path.exists(), said
-        found.append(torch.load(path, weights_only=True))
-    one, two = found
-    first, second = json.loads(one["metrics"]), json.loads(two["metrics"])
-    assert first == pytest.approx(second, abs=1e-6)
-    assert {name.split("/")[0] for name in first} == set(names)
-    for name, gradient in one["gradients"].items():
-        scale = gradient.abs().max() + 1e-6
-        assert torch.allclose(
-            gradient, two["gradients"][name], rtol=0, atol=1e-4 * scale
-        )
 
 
 def test_the_log_is_that_of_all_processes(unbroken, job):

@@ -26,6 +26,7 @@ from runs import (
     run,
     start,
     train,
+    train_until_killed,
 )
 
 from specc.language.load import load
@@ -108,9 +109,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(whole, detector, number, code, worker
 def test_the_log_is_mended_where_it_was_cut(whole, detector):
     """A kill may leave half a line, and rows that come after the checkpoint."""
     output = whole.parent / "cut"
-    process = start(detector, output, "--workers", 0)
-    process.kill()
-    process.communicate()
+    train_until_killed(detector, output, at=25)
     with (output / "metrics.jsonl").open("a") as log:
         log.write('{"iteration": 39, "split": "train", "loss": 1.0}\n{"iterat')
     train(detector, output, "--resume", "--workers", 0)
@@ -307,9 +306,7 @@ def test_a_broken_image_is_replaced_named_and_counted(damaged):
     told = f"{path}: cannot be decoded; another image takes its place (1 so far)"
     whole = train(job, damaged / "whole", "--workers", 1).stderr
     assert whole.count(told) == 1 and "Traceback" not in whole
-    process = start(job, damaged / "stopped", "--workers", 0)
-    process.kill()
-    process.communicate()
+    train_until_killed(job, damaged / "stopped", at=25)
     assert told in train(job, damaged / "stopped", "--resume").stderr
     assert_equal_runs(damaged / "whole", damaged / "stopped")
 

@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mixtures import QUICK, rendered
 from PIL import Image
+from runs import run
 from small_data import box, native, picture
 from test_fuzz import drawn
 
@@ -90,17 +91,13 @@ class Hostile:
 def test_weights_never_run_code(tmp_path):
     """As the whole file, and as a part of a checkpoint."""
     Image.fromarray(picture()).save(tmp_path / "image.png")
-    script = GENERATED / "blood-cells" / "predict.py"
+    folder = GENERATED / "blood-cells"
     for number, wrap in enumerate((lambda x: x, lambda x: {"job": x, "model": {}})):
         weights, trace = tmp_path / f"{number}.pt", tmp_path / f"ran{number}"
         torch.save(wrap(Hostile(trace)), weights)
         flags = ["--weights", weights, "--output", tmp_path / "out"]
-        done = subprocess.run(
-            [sys.executable, script, *flags, tmp_path / "image.png"],
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 1 and not trace.exists()
+        done = run(folder, "predict.py", *flags, tmp_path / "image.png", code=1)
+        assert not trace.exists()
         assert done.stderr == f"{weights}: not a checkpoint of train.py\n"
         torch.load(weights, weights_only=False)  # it would have run
         assert trace.exists()

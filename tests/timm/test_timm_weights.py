@@ -12,10 +12,9 @@ from types import ModuleType
 
 import pytest
 import torch
-from emitted_jobs import write
+from emitted_jobs import compile_raw, write
 from timm_jobs import compiled, encoded, job_of, timm
 
-from specc.build import compile_job
 from specc.shapes.dataset import draw_dataset
 from specc.timm import importing
 
@@ -183,7 +182,7 @@ def test_a_run_of_the_emitted_code_learns_and_resumes(own_process, tmp_path):
     job["model"]["heads"] = [head | {"bottom_level": 3, "top_level": 5}]
     job["data"] |= {"train": "shapes/train", "validation": "shapes/val"}
     job["trainer"] = {"max_iterations": 4, "validations": 2, "batch_size": 4}
-    made = compile_job(json.dumps(job).encode())
+    made = compile_raw(json.dumps(job).encode())
     (tmp_path / "code").mkdir()
     write(made, tmp_path / "code")
     (tmp_path / "code" / "job.json").write_text(json.dumps(job))
