@@ -5,13 +5,12 @@ import itertools
 import multiprocessing
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
-from faster_coco_eval.core import mask as coco_mask
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -146,60 +145,120 @@ class Grids(NamedTuple):
 
 def moved_instances(instances: Instances, transform: Transform) -> Grids:
     """Instances on the canvas, without those of which less than a quarter is left."""
-    limits, found = np.float32([WIDTH, HEIGHT, WIDTH, HEIGHT]), []
-    boxes = transform.move(instances.boxes)
-    for box, category, runs in zip(boxes, instances.classes, instances.masks):
-        mask = coco_mask.decode(runs)
-        visible = np.clip(box, 0, limits)
-        if (visible != box).any():
-            visible = hull_of(mask, visible, transform)
-        if visible is not None:
-            margin = MARGIN * (visible[2:] - visible[:2])
-            region = visible + np.concatenate([-margin, margin])
-            region = np.clip(region, 0, limits)
-            grid = on_grid(mask, transform, *grid_of(region))
-            found.append((visible, category, region, grid))
-    boxes, classes, regions, masks = zip(*found) if found else ((), (), (), ())
-    return Grids(
-        np.array(boxes, np.float32).reshape(-1, 4),
-        np.array(classes, np.int64),
-        np.array(regions, np.float32).reshape(-1, 4),
-        np.array(masks, np.uint8).reshape(-1, GRID, GRID),
-    )
+    if not instances.masks:
+        none = np.zeros((0, GRID, GRID), np.uint8)
+        return Grids(instances.boxes, instances.classes, instances.boxes, none)
+    limits = np.float32([WIDTH, HEIGHT, WIDTH, HEIGHT])
+    size, edges = instances.masks[0]["size"], run_edges(instances.masks)
+    whole = transform.move(instances.boxes)
+    boxes, gone = np.clip(whole, 0, limits), []
+    for i in np.flatnonzero((boxes != whole).any(1)).tolist():
+        hull = hull_of(edges[i], size, boxes[i], transform)
+        if hull is None:
+            gone.append(i)
+        else:
+            boxes[i] = hull
+    kept = np.delete(np.arange(len(boxes)), gone)
+    boxes = boxes[kept]
+    margins = MARGIN * (boxes[:, 2:] - boxes[:, :2])
+    regions = np.concatenate([boxes[:, :2] - margins, boxes[:, 2:] + margins], 1)
+    regions = np.clip(regions, 0, limits)
+    masks = np.zeros((len(kept), GRID, GRID), np.uint8)
+    for i, mask, pixels in zip(
+        kept, masks, pixels_at(*grid_of(regions), transform, size)
+    ):
+        mask[:] = np.searchsorted(edges[i], pixels, "right") % 2
+    return Grids(boxes, instances.classes[kept], regions, masks)
+
+
+def run_edges(masks: Sequence[dict]) -> list[np.ndarray]:
+    """Where the runs inside each mask begin and end, in turns: numbers of pixels down
+    its columns. COCO writes lengths of runs in base 32, the lowest digits first, and from
+    the fourth on only the differences to the last but one."""
+    if not masks:
+        return []
+    texts = [mask["counts"] for mask in masks]
+    digits = np.frombuffer(b"".join(texts), np.uint8).astype(np.int64) - 48
+    last = np.flatnonzero(digits < 32)  # of a length: those before it have one more bit
+    first = np.append(0, last[:-1] + 1)
+    shifts = 5 * (np.arange(len(digits)) - np.repeat(first, last - first + 1))
+    lengths = np.add.reduceat((digits & 31) << shifts, first)
+    lengths -= (digits[last] & 16) << (shifts[last] + 1)  # the sign
+    begins = np.searchsorted(first, np.cumsum([len(text) for text in texts]))
+    edges = []
+    for own in np.split(lengths, begins[:-1]):
+        own[1::2], own[2::2] = own[1::2].cumsum(), own[2::2].cumsum()
+        edges.append(own.cumsum()[: len(own) // 2 * 2])
+    return edges
 
 
 def hull_of(
-    mask: np.ndarray, part: np.ndarray, transform: Transform
+    edges: np.ndarray, size: list[int], part: np.ndarray, transform: Transform
 ) -> np.ndarray | None:
     """The extents of what the canvas shows of a mask, which lies in its `part`; None if
     that is less than a quarter."""
-    left, top, right, bottom = part
-    x, y = np.arange(left, right) + 0.5, np.arange(top, bottom) + 0.5
-    seen = on_grid(mask, transform, x, y)
-    if seen.sum() <= 0.25 * mask.sum() * abs(transform.scale.prod()):
+    x, y = (np.arange(part[i], part[i + 2]) + 0.5 for i in (0, 1))
+    columns, rows = in_image(x, y, transform)
+    column, top, bottom = strips(edges, size[0])
+    # The first and the last of x and y, from 0 on, that show something of each strip.
+    left, right = np.searchsorted(np.sort(columns), [column, column + 1])
+    above, below = np.searchsorted(np.sort(rows), [top, bottom])
+    seen = (right - left) * (below - above)
+    if seen.sum() <= 0.25 * (bottom - top).sum() * abs(transform.scale.prod()):
         return None
-    columns, rows = seen.any(0).nonzero()[0], seen.any(1).nonzero()[0]
-    hull = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+    seen = seen > 0
+    low = np.array([left[seen].min(), above[seen].min()])
+    high = np.array([right[seen].max(), below[seen].max()])
+    if transform.transposed:
+        low, high = low[::-1], high[::-1]
+    mirrored, ends = transform.scale < 0, [len(x), len(y)]
+    low, high = np.where(mirrored, ends - high, low), np.where(
+        mirrored, ends - low, high
+    )
+    hull = np.concatenate([low, high])
     return np.minimum(np.tile(part[:2], 2) + hull, np.tile(part[2:], 2))
 
 
-def grid_of(region: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the columns and rows of a grid lie, each (GRID,)."""
+def strips(edges: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a mask has of each column of its image: columns, first rows, ends of rows."""
+    begins, ends = edges.reshape(-1, 2).T
+    first = begins // height
+    counts = (ends - 1) // height - first + 1
+    run = np.repeat(np.arange(len(counts)), counts)
+    column = np.arange(len(run)) + (first - counts.cumsum() + counts)[run]
+    top, bottom = (side[run] - column * height for side in (begins, ends))
+    return column, np.maximum(top, 0), np.minimum(bottom, height)
+
+
+def grid_of(regions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the columns and rows of grids on regions (..., 4) lie, each (..., GRID)."""
     steps = (np.arange(GRID) + 0.5) / GRID
-    x, y = region[:2, None] + steps * (region[2:] - region[:2])[:, None]
+    low, high = regions[..., :2, None], regions[..., 2:, None]
+    places = low + steps * (high - low)
+    return places[..., 0, :], places[..., 1, :]
+
+
+def in_image(
+    x: np.ndarray, y: np.ndarray, transform: Transform
+) -> tuple[np.ndarray, np.ndarray]:
+    """The columns and the rows of the image that lie at x and y of the canvas."""
+    x = np.floor((x - transform.offset[0]) / transform.scale[0]).astype(int)
+    y = np.floor((y - transform.offset[1]) / transform.scale[1]).astype(int)
+    if transform.transposed:
+        return y, x
     return x, y
 
 
-def on_grid(
-    mask: np.ndarray, transform: Transform, x: np.ndarray, y: np.ndarray
+def pixels_at(
+    x: np.ndarray, y: np.ndarray, transform: Transform, size: list[int]
 ) -> np.ndarray:
-    """An image's mask at columns x and rows y of the canvas, 0 beyond the image."""
-    mask = mask.T if transform.transposed else mask
-    height, width = mask.shape
-    x = np.floor((x - transform.offset[0]) / transform.scale[0]).astype(int)
-    y = np.floor((y - transform.offset[1]) / transform.scale[1]).astype(int)[:, None]
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    return inside * mask[y.clip(0, height - 1), x.clip(0, width - 1)]
+    """The pixels of an image of this size at columns x (..., X) and rows y (..., Y) of
+    the canvas, numbered down its columns: (..., Y, X). All beyond it have the number of
+    its pixels, which is in no mask."""
+    height, width = size
+    columns, rows = in_image(x[..., None, :], y[..., :, None], transform)
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    return np.where(inside, columns * height + rows, height * width)
 
 
 # ---- Batches ----

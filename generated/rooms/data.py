@@ -1,6 +1,7 @@
 """Images and batches: from a sample to what the model sees."""
 
 import atexit
+import contextlib
 import itertools
 import multiprocessing
 import signal
@@ -161,6 +162,23 @@ def read_depth(path: Path, nearest: float, farthest: float) -> np.ndarray:
     share = (codes.astype(np.float32) - 1) / (limit - 1)  # of the way to the nearest
     depth = farthest - share * (farthest - nearest)
     return np.where(codes > 0, depth, -1).astype(np.float32)
+
+
+def depth_in_numbers(maps: list[Path], nearest: float, farthest: float) -> str:
+    """What a range, or a code, that is not the dataset's shows in: the depth in some
+    maps, in words. Maps that cannot be decoded are told when they are trained on."""
+    spans = []
+    for path in maps[:: max(1, len(maps) // 50)]:
+        with contextlib.suppress(ImageError):
+            depth = read_depth(path, nearest, farthest)
+            if (known := depth[depth >= 0]).size:
+                spans.append(np.quantile(known, (0, 0.5, 1)))
+    if not spans:
+        return f"depth: unknown in all of {len(maps)} maps"
+    low, middle, high = zip(*spans)
+    low, middle, high = min(low), np.median(middle), max(high)
+    words = f"nearest {low:.4g}, median {middle:.4g}, farthest {high:.4g}"
+    return f"depth: {words}, of a range from {nearest:g} to {farthest:g}"
 
 
 # ---- Batches ----

@@ -1,6 +1,7 @@
 """Images and batches: from a sample to what the model sees."""
 
 import atexit
+import functools
 import itertools
 import multiprocessing
 import signal
@@ -162,17 +163,25 @@ def warp(
 def read_categories(path: Path, colors: tuple) -> np.ndarray:
     """The index of each pixel's category by its color: (h, w) int16, -1 where black."""
     image = read_map(path, cv2.IMREAD_COLOR)  # blue first
-    codes = cv2.cvtColor(image, cv2.COLOR_BGR2BGRA).view("<i4")[..., 0] & 0xFFFFFF
-    known = np.array([(0, 0, 0), *colors]) @ [1 << 16, 1 << 8, 1]
-    order = known.argsort()
-    place = np.searchsorted(known, codes, sorter=order).clip(max=len(colors))
-    index = order[place]
-    unknown = known[index] != codes
-    if unknown.any():
-        y, x = np.argwhere(unknown)[0].tolist()
+    # An alpha of 255 makes these negative: they count from the end of the table.
+    codes = cv2.cvtColor(image, cv2.COLOR_BGR2BGRA).view("<i4")[..., 0]
+    index = table_of(colors)[codes]
+    if index.min() == 0:
+        y, x = np.argwhere(index == 0)[0].tolist()
         color = image[y, x, ::-1].tolist()
         raise ImageError(f"{path}: no category has the color {color} at x {x}, y {y}")
-    return (index - 1).astype(np.int16)
+    index -= 2
+    return index
+
+
+@functools.lru_cache(maxsize=8)
+def table_of(colors: tuple) -> np.ndarray:
+    """By color, red 65536 + green 256 + blue: 0 where unknown, 1 for black, then the
+    categories; int16. Of its 32 MB only the pages of these colors are ever in memory.
+    """
+    table, codes = np.zeros(1 << 24, np.int16), [1 << 16, 1 << 8, 1]
+    table[np.array([(0, 0, 0), *colors]) @ codes] = np.arange(len(colors) + 1) + 1
+    return table
 
 
 def resized_map(values: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -31,7 +31,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import yaml
@@ -50,6 +50,8 @@ REGIONS_COLORS = (
 )
 COLOR_MODES = ("RGB", "RGBA", "P", "L", "1")  # Pillow's, of maps that have colors
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of images
+SHAPES_NUMBERS = {name: number for number, name in enumerate(SHAPES_CATEGORIES)}
+SCENE_NUMBERS = {name: number for number, name in enumerate(SCENE_CATEGORIES)}
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_VALUES = 50_000_000  # of a file of annotations, likewise
 
@@ -112,14 +114,14 @@ def read_dataset(folder: Path) -> list[Sample]:
             labels = {}
             if given["shapes"] is not None:
                 labels["shapes"] = parse_objects(
-                    given["shapes"], SHAPES_CATEGORIES, height, width, counts
+                    given["shapes"], SHAPES_NUMBERS, height, width, counts
                 )
             if given["regions"] is not None:
                 labels["regions"] = parse_map(
                     given["regions"], height, width, COLOR_MODES
                 )
             if given["scene"] is not None:
-                labels["scene"] = parse_category(given["scene"], SCENE_CATEGORIES)
+                labels["scene"] = parse_category(given["scene"], SCENE_NUMBERS)
         except ValueError as error:
             problems.append(f"{name}: {error}")
         else:
@@ -154,10 +156,8 @@ def report(where: Path, samples: list, problems: list[str], counts: Counter):
 
 
 def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) -> dict:
-    """Annotations by image, once the dataset's names, under `key` in its metadata, are
-    known to be the job's."""
-    path, entry = described(folder, task, key, names)
-    return annotations_of(path, entry)
+    """Annotations by image, once the dataset's names, under `key`, are the job's."""
+    return annotations_of(*described(folder, task, key, names))
 
 
 def read_class_maps(
@@ -198,9 +198,7 @@ def listed_images(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
 
 
-def described(
-    folder: Path, task: str, key: str, names: tuple[str, ...]
-) -> tuple[Path, dict]:
+def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, dict]:
     """The file of metadata, and its entry for a task with these names."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
@@ -218,19 +216,15 @@ def names_of(path: Path, entry: dict, key: str) -> set[str]:
 
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
     """The file of metadata, and its entries for a task: one or more."""
-    path = folder / "metadata.yaml"
-    if not os.path.exists(path) and os.path.exists(path.with_suffix(".json")):
-        path = path.with_suffix(".json")
+    paths = folder / "metadata.yaml", folder / "metadata.json"
+    path = next(filter(os.path.exists, paths), paths[0])
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
-    entries = [e for e in entries if isinstance(e, dict) and same(e.get("task"), task)]
+    entries = [entry for entry in entries if isinstance(entry, dict)]
+    entries = [e for e in entries if str(e.get("task")).replace("_", " ") == task]
     if not entries:
         raise SystemExit(f"{path}: no entry with `task: {task}`")
     return path, entries
-
-
-def same(given: object, task: str) -> bool:
-    return str(given).replace("_", " ") == task
 
 
 def annotations_of(path: Path, entry: dict) -> dict:
@@ -268,9 +262,8 @@ def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
         return 1
     if node not in known:
         known[node] = MOST_VALUES  # if it holds itself
-        parts = node.value
-        if isinstance(node, yaml.MappingNode):
-            parts = itertools.chain.from_iterable(parts)
+        pairs = isinstance(node, yaml.MappingNode)
+        parts = itertools.chain.from_iterable(node.value) if pairs else node.value
         known[node] = 1 + sum(count_values(part, known) for part in parts)
     return known[node]
 
@@ -307,21 +300,18 @@ def image_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            if width * height > MOST_PIXELS:  # before Pillow decodes a PNG for its EXIF
+            if width * height > MOST_PIXELS:
                 raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
-            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
-            kind = image.format
+            orientation = orientation_of(image)
     except FileNotFoundError:
         raise ValueError("no such image") from None
     except Exception as error:  # a broken file can raise nearly anything
         raise ValueError(f"not an image: {error}") from None
-    if turned and kind == "TIFF":
-        raise ValueError("a rotated TIFF, which OpenCV does not decode")
-    return (width, height) if turned else (height, width)
+    return (width, height) if orientation >= 5 else (height, width)
 
 
 def parse_objects(
-    given: object, names: tuple[str, ...], height: int, width: int, counts: Counter
+    given: object, known: dict[str, int], height: int, width: int, counts: Counter
 ) -> Objects:
     """The objects of an image, clipped to it; ValueError says which one is wrong."""
     if not isinstance(given, list):
@@ -329,7 +319,7 @@ def parse_objects(
     boxes, classes = [], []
     for item in given:
         try:
-            category = names.index(str(item["category"]))
+            category = known[str(item["category"])]
             left, top, right, bottom = (float(side) for side in item["bbox"])
             box = np.array([left, top, right, bottom], np.float32)
         except (KeyError, TypeError, ValueError, OverflowError):
@@ -338,9 +328,8 @@ def parse_objects(
         if not (np.isfinite(box).all() and left <= right and top <= bottom):
             raise ValueError(f"not left, top, right, bottom: {item['bbox']}")
         if left >= width or top >= height or right <= 0 or bottom <= 0:
-            raise ValueError(
-                f"a box outside the {width}x{height} image: {item['bbox']}"
-            )
+            what = f"a box outside the {width}x{height} image: {item['bbox']}"
+            raise ValueError(what)
         visible = np.clip(box, 0, [width, height, width, height])
         counts["boxes clipped to their image"] += bool((visible != box).any())
         if (visible[2:] > visible[:2]).all():
@@ -376,8 +365,30 @@ def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Pa
     return path
 
 
-def parse_category(given: object, names: tuple[str, ...]) -> int:
+def parse_category(given: object, known: dict[str, int]) -> int:
     """Index of an image's category; ValueError where the job has none of that name."""
-    if str(given) not in names:
+    if str(given) not in known:
         raise ValueError(f"not a category of the job: {given!r:.100}")
-    return names.index(str(given))
+    return known[str(given)]
+
+
+def orientation_of(image: Image.Image) -> int:
+    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
+    if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
+        raise ValueError("a rotated TIFF, which OpenCV does not decode")
+    data = b"" if image.format == "AVIF" else image.info.get("exif", b"")
+    exif = Image.Exif()
+    exif.load(exif_of_png(image.fp) if image.format == "PNG" else data)
+    orientation = exif.get(0x0112, 1) & 0xFFFF
+    return orientation if orientation in range(1, 9) else 1
+
+
+def exif_of_png(file: BinaryIO) -> bytes:
+    """The EXIF of a PNG, which may stand behind the pixels: Pillow would decode them."""
+    file.seek(8)
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] == b"eXIf":
+            return file.read(min(length, 1 << 16))
+        file.seek(length + 4, os.SEEK_CUR)  # behind the checksum
+    return b""

@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import head_jobs
 import mixtures
 import pytest
 
@@ -57,6 +58,8 @@ def lacking(name: str) -> list[str]:
         found.append(f"compiler/specc/heads/{name}.py: `annotated` of TASK")
     if name not in tasks_of_mixtures() | NO_MIXTURE.keys():
         found.append("tests/mixtures.py: a head in HEADS and head_named")
+    if name not in head_jobs.JOBS:
+        found.append("tests/head_jobs.py: a small job in JOBS")
     if name not in tasks_of_examples() | NO_EXAMPLE.keys():
         found.append("generated/: a job, or NO_EXAMPLE of this file: the reason")
     if f"`{name}`" not in (CHECKOUT / "README.md").read_text("utf-8"):
@@ -84,6 +87,7 @@ def test_what_a_new_head_lacks_is_named(monkeypatch):
         "compiler/specc/heads/unheard_of.py: the title of TASK is another",
         "templates/heads/unheard_of/model.py",
         "tests/mixtures.py: a head in HEADS and head_named",
+        "tests/head_jobs.py: a small job in JOBS",
         "generated/: a job, or NO_EXAMPLE of this file: the reason",
         "README.md: the row of `model.heads`",
     ]

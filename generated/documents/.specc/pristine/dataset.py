@@ -17,7 +17,7 @@ import os
 import sys
 from collections import Counter
 from pathlib import Path, PureWindowsPath
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import yaml
@@ -27,6 +27,7 @@ from model import CATEGORIES
 
 TRAIN = "documents"  # below --data
 VALIDATION_SHARE = 0.1  # of it is held out
+NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_VALUES = 50_000_000  # of a file of annotations, likewise
 
@@ -96,7 +97,7 @@ def read_dataset(folder: Path) -> list[Sample]:
         try:
             path = below(folder / "images", name)
             height, width = image_size(path)
-            labels = {"pages": parse_quadrilaterals(given, CATEGORIES, height, width)}
+            labels = {"pages": parse_quadrilaterals(given, NUMBERS, height, width)}
         except ValueError as error:
             problems.append(f"{name}: {error}")
         else:
@@ -119,15 +120,11 @@ def report(where: Path, samples: list, problems: list[str], counts: Counter):
 
 
 def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) -> dict:
-    """Annotations by image, once the dataset's names, under `key` in its metadata, are
-    known to be the job's."""
-    path, entry = described(folder, task, key, names)
-    return annotations_of(path, entry)
+    """Annotations by image, once the dataset's names, under `key`, are the job's."""
+    return annotations_of(*described(folder, task, key, names))
 
 
-def described(
-    folder: Path, task: str, key: str, names: tuple[str, ...]
-) -> tuple[Path, dict]:
+def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, dict]:
     """The file of metadata, and its entry for a task with these names."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
@@ -145,19 +142,15 @@ def names_of(path: Path, entry: dict, key: str) -> set[str]:
 
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
     """The file of metadata, and its entries for a task: one or more."""
-    path = folder / "metadata.yaml"
-    if not os.path.exists(path) and os.path.exists(path.with_suffix(".json")):
-        path = path.with_suffix(".json")
+    paths = folder / "metadata.yaml", folder / "metadata.json"
+    path = next(filter(os.path.exists, paths), paths[0])
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
-    entries = [e for e in entries if isinstance(e, dict) and same(e.get("task"), task)]
+    entries = [entry for entry in entries if isinstance(entry, dict)]
+    entries = [e for e in entries if str(e.get("task")).replace("_", " ") == task]
     if not entries:
         raise SystemExit(f"{path}: no entry with `task: {task}`")
     return path, entries
-
-
-def same(given: object, task: str) -> bool:
-    return str(given).replace("_", " ") == task
 
 
 def annotations_of(path: Path, entry: dict) -> dict:
@@ -195,9 +188,8 @@ def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
         return 1
     if node not in known:
         known[node] = MOST_VALUES  # if it holds itself
-        parts = node.value
-        if isinstance(node, yaml.MappingNode):
-            parts = itertools.chain.from_iterable(parts)
+        pairs = isinstance(node, yaml.MappingNode)
+        parts = itertools.chain.from_iterable(node.value) if pairs else node.value
         known[node] = 1 + sum(count_values(part, known) for part in parts)
     return known[node]
 
@@ -234,47 +226,87 @@ def image_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            if width * height > MOST_PIXELS:  # before Pillow decodes a PNG for its EXIF
+            if width * height > MOST_PIXELS:
                 raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
-            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
-            kind = image.format
+            orientation = orientation_of(image)
     except FileNotFoundError:
         raise ValueError("no such image") from None
     except Exception as error:  # a broken file can raise nearly anything
         raise ValueError(f"not an image: {error}") from None
-    if turned and kind == "TIFF":
-        raise ValueError("a rotated TIFF, which OpenCV does not decode")
-    return (width, height) if turned else (height, width)
+    return (width, height) if orientation >= 5 else (height, width)
+
+
+FAR = 1e12  # pixels; sides of polygons are exact up to there
+
+
+def cut(polygon: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """What of a polygon (N, 2) lies between `low` and `high`, x and y each: itself if
+    all of it does, else one with corners where its sides cross these limits."""
+    for axis, limit, sign in ((0, low, 1), (1, low, 1), (0, high, -1), (1, high, -1)):
+        depth = sign * (polygon[:, axis] - limit[axis])
+        if (depth >= 0).all():
+            continue
+        after, beyond = np.roll(polygon, -1, 0), np.roll(depth, -1)
+        crosses = (depth < 0) != (beyond < 0)
+        share = depth / np.where(crosses, depth - beyond, 1)
+        crossings = polygon + share[:, None] * (after - polygon)
+        crossings[:, axis] = limit[axis]  # whatever the rounding
+        both = np.stack([polygon, crossings], 1)
+        polygon = both[np.stack([depth >= 0, crosses], 1)]
+    return polygon
 
 
 def parse_quadrilaterals(
-    given: object, names: tuple[str, ...], height: int, width: int
+    given: object, known: dict[str, int], height: int, width: int
 ) -> Quadrilaterals:
     """The quadrilaterals of an image; ValueError says which one is wrong."""
     if not isinstance(given, list):
         raise ValueError(f"not a list of objects: {given!r:.100}")
-    corners, classes = [], []
+    corners, boxes, classes = [], [], []
     for item in given:
         try:
-            category = names.index(str(item["category"]))
+            category = known[str(item["category"])]
             four = np.array(
                 [[float(x), float(y)] for x, y in item["quadrilateral"]], np.float32
             )
         except (KeyError, TypeError, ValueError, OverflowError):
             wanted = "a category of the job with a quadrilateral of four x, y"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None
-        if four.shape != (4, 2) or not np.isfinite(four).all():
+        if four.shape != (4, 2) or not (abs(four) < FAR).all():
             raise ValueError(f"not four corners x, y: {item['quadrilateral']!r:.200}")
         if not triangles(four):
             what = "without area, or with sides that cross"
             raise ValueError(f"{what}: {item['quadrilateral']}")
-        left, top, right, bottom = hulls(four[None])[0]
-        if left >= width or top >= height or right <= 0 or bottom <= 0:
+        seen = cut(four.astype(float), np.zeros(2), np.array([width, height]))
+        if not len(seen) or not np.ptp(seen, 0).all():
             raise ValueError(
                 f"outside the {width}x{height} image: {item['quadrilateral']}"
             )
         corners.append(four)
+        boxes.append([*seen.min(0), *seen.max(0)])
         classes.append(category)
     corners = np.array(corners, np.float32).reshape(-1, 4, 2)
-    boxes = np.clip(hulls(corners), 0, np.float32([width, height, width, height]))
+    boxes = np.array(boxes, np.float32).reshape(-1, 4)
     return Quadrilaterals(corners, boxes, np.array(classes, np.int64))
+
+
+def orientation_of(image: Image.Image) -> int:
+    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
+    if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
+        raise ValueError("a rotated TIFF, which OpenCV does not decode")
+    data = b"" if image.format == "AVIF" else image.info.get("exif", b"")
+    exif = Image.Exif()
+    exif.load(exif_of_png(image.fp) if image.format == "PNG" else data)
+    orientation = exif.get(0x0112, 1) & 0xFFFF
+    return orientation if orientation in range(1, 9) else 1
+
+
+def exif_of_png(file: BinaryIO) -> bytes:
+    """The EXIF of a PNG, which may stand behind the pixels: Pillow would decode them."""
+    file.seek(8)
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] == b"eXIf":
+            return file.read(min(length, 1 << 16))
+        file.seek(length + 4, os.SEEK_CUR)  # behind the checksum
+    return b""

@@ -13,11 +13,12 @@ A dataset is a folder with `images/`, and beside it:
 """
 
 import itertools
+import math
 import os
 import sys
 from collections import Counter
 from pathlib import Path, PureWindowsPath
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import yaml
@@ -114,9 +115,7 @@ def read_poses(folder: Path, names: tuple[str, ...], pairs: tuple) -> dict:
     return annotations_of(path, entry)
 
 
-def described(
-    folder: Path, task: str, key: str, names: tuple[str, ...]
-) -> tuple[Path, dict]:
+def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, dict]:
     """The file of metadata, and its entry for a task with these names."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
@@ -134,19 +133,15 @@ def names_of(path: Path, entry: dict, key: str) -> set[str]:
 
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
     """The file of metadata, and its entries for a task: one or more."""
-    path = folder / "metadata.yaml"
-    if not os.path.exists(path) and os.path.exists(path.with_suffix(".json")):
-        path = path.with_suffix(".json")
+    paths = folder / "metadata.yaml", folder / "metadata.json"
+    path = next(filter(os.path.exists, paths), paths[0])
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
-    entries = [e for e in entries if isinstance(e, dict) and same(e.get("task"), task)]
+    entries = [entry for entry in entries if isinstance(entry, dict)]
+    entries = [e for e in entries if str(e.get("task")).replace("_", " ") == task]
     if not entries:
         raise SystemExit(f"{path}: no entry with `task: {task}`")
     return path, entries
-
-
-def same(given: object, task: str) -> bool:
-    return str(given).replace("_", " ") == task
 
 
 def annotations_of(path: Path, entry: dict) -> dict:
@@ -184,9 +179,8 @@ def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
         return 1
     if node not in known:
         known[node] = MOST_VALUES  # if it holds itself
-        parts = node.value
-        if isinstance(node, yaml.MappingNode):
-            parts = itertools.chain.from_iterable(parts)
+        pairs = isinstance(node, yaml.MappingNode)
+        parts = itertools.chain.from_iterable(node.value) if pairs else node.value
         known[node] = 1 + sum(count_values(part, known) for part in parts)
     return known[node]
 
@@ -223,17 +217,14 @@ def image_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            if width * height > MOST_PIXELS:  # before Pillow decodes a PNG for its EXIF
+            if width * height > MOST_PIXELS:
                 raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
-            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
-            kind = image.format
+            orientation = orientation_of(image)
     except FileNotFoundError:
         raise ValueError("no such image") from None
     except Exception as error:  # a broken file can raise nearly anything
         raise ValueError(f"not an image: {error}") from None
-    if turned and kind == "TIFF":
-        raise ValueError("a rotated TIFF, which OpenCV does not decode")
-    return (width, height) if turned else (height, width)
+    return (width, height) if orientation >= 5 else (height, width)
 
 
 def parse_poses(
@@ -244,7 +235,7 @@ def parse_poses(
         raise ValueError(f"not a list of instances: {given!r:.100}")
     instances = []
     for item in given:
-        keypoints = parse_keypoints(item, names, height, width)
+        keypoints = parse_keypoints(item, names, height, width, counts)
         if np.isfinite(keypoints).any():
             instances.append(keypoints)
         else:
@@ -254,7 +245,7 @@ def parse_poses(
 
 
 def parse_keypoints(
-    item: object, names: tuple[str, ...], height: int, width: int
+    item: object, names: tuple[str, ...], height: int, width: int, counts: Counter
 ) -> np.ndarray:
     """The keypoints of an instance, (K, 2); those that it does not name are absent."""
     if not isinstance(item, dict):
@@ -267,9 +258,46 @@ def parse_keypoints(
             continue
         try:
             x, y = (float(value) for value in place)
+            if not (math.isfinite(x) and math.isfinite(y)):
+                raise ValueError
         except (TypeError, ValueError, OverflowError):
             raise ValueError(f"{name} is not x, y: {place!r:.100}") from None
-        if not (0 <= x <= width and 0 <= y <= height):
-            raise ValueError(f"{name} is outside the {width}x{height} image: {place}")
-        keypoints[names.index(str(name))] = x, y
+        inside = moved_inside(x, y, height, width, counts)
+        keypoints[names.index(str(name))] = inside or np.nan
     return keypoints
+
+
+def moved_inside(
+    x: float, y: float, height: int, width: int, counts: Counter
+) -> tuple[float, float] | None:
+    """A keypoint in its image: outside by at most a pixel, or half a percent of the
+    longer side, it is moved to the edge; None if it lies farther outside."""
+    inside = min(max(x, 0), width), min(max(y, 0), height)
+    apart = max(abs(x - inside[0]), abs(y - inside[1]))
+    if apart > max(1, height / 200, width / 200):
+        counts["keypoints outside their image, taken to be absent"] += 1
+        return None
+    counts["keypoints a little outside their image, moved to its edge"] += apart > 0
+    return inside
+
+
+def orientation_of(image: Image.Image) -> int:
+    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
+    if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
+        raise ValueError("a rotated TIFF, which OpenCV does not decode")
+    data = b"" if image.format == "AVIF" else image.info.get("exif", b"")
+    exif = Image.Exif()
+    exif.load(exif_of_png(image.fp) if image.format == "PNG" else data)
+    orientation = exif.get(0x0112, 1) & 0xFFFF
+    return orientation if orientation in range(1, 9) else 1
+
+
+def exif_of_png(file: BinaryIO) -> bytes:
+    """The EXIF of a PNG, which may stand behind the pixels: Pillow would decode them."""
+    file.seek(8)
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] == b"eXIf":
+            return file.read(min(length, 1 << 16))
+        file.seek(length + 4, os.SEEK_CUR)  # behind the checksum
+    return b""

@@ -17,7 +17,7 @@ import os
 import sys
 from collections import Counter
 from pathlib import Path, PureWindowsPath
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import yaml
 from PIL import Image
@@ -98,19 +98,15 @@ def tokens_in(path: Path, entry: dict) -> set[str]:
 
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
     """The file of metadata, and its entries for a task: one or more."""
-    path = folder / "metadata.yaml"
-    if not os.path.exists(path) and os.path.exists(path.with_suffix(".json")):
-        path = path.with_suffix(".json")
+    paths = folder / "metadata.yaml", folder / "metadata.json"
+    path = next(filter(os.path.exists, paths), paths[0])
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
-    entries = [e for e in entries if isinstance(e, dict) and same(e.get("task"), task)]
+    entries = [entry for entry in entries if isinstance(entry, dict)]
+    entries = [e for e in entries if str(e.get("task")).replace("_", " ") == task]
     if not entries:
         raise SystemExit(f"{path}: no entry with `task: {task}`")
     return path, entries
-
-
-def same(given: object, task: str) -> bool:
-    return str(given).replace("_", " ") == task
 
 
 def annotations_of(path: Path, entry: dict) -> dict:
@@ -148,9 +144,8 @@ def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
         return 1
     if node not in known:
         known[node] = MOST_VALUES  # if it holds itself
-        parts = node.value
-        if isinstance(node, yaml.MappingNode):
-            parts = itertools.chain.from_iterable(parts)
+        pairs = isinstance(node, yaml.MappingNode)
+        parts = itertools.chain.from_iterable(node.value) if pairs else node.value
         known[node] = 1 + sum(count_values(part, known) for part in parts)
     return known[node]
 
@@ -187,17 +182,14 @@ def image_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            if width * height > MOST_PIXELS:  # before Pillow decodes a PNG for its EXIF
+            if width * height > MOST_PIXELS:
                 raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
-            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
-            kind = image.format
+            orientation = orientation_of(image)
     except FileNotFoundError:
         raise ValueError("no such image") from None
     except Exception as error:  # a broken file can raise nearly anything
         raise ValueError(f"not an image: {error}") from None
-    if turned and kind == "TIFF":
-        raise ValueError("a rotated TIFF, which OpenCV does not decode")
-    return (width, height) if turned else (height, width)
+    return (width, height) if orientation >= 5 else (height, width)
 
 
 def parse_text(given: object, names: tuple[str, ...], most: int) -> list[int]:
@@ -220,3 +212,25 @@ def parse_text(given: object, names: tuple[str, ...], most: int) -> list[int]:
 def text_of(indices: list[int], names: tuple[str, ...]) -> str:
     """The text of tokens by their indices, of which those of its end are left out."""
     return "".join(names[i] for i in indices if i < len(names))
+
+
+def orientation_of(image: Image.Image) -> int:
+    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
+    if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
+        raise ValueError("a rotated TIFF, which OpenCV does not decode")
+    data = b"" if image.format == "AVIF" else image.info.get("exif", b"")
+    exif = Image.Exif()
+    exif.load(exif_of_png(image.fp) if image.format == "PNG" else data)
+    orientation = exif.get(0x0112, 1) & 0xFFFF
+    return orientation if orientation in range(1, 9) else 1
+
+
+def exif_of_png(file: BinaryIO) -> bytes:
+    """The EXIF of a PNG, which may stand behind the pixels: Pillow would decode them."""
+    file.seek(8)
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] == b"eXIf":
+            return file.read(min(length, 1 << 16))
+        file.seek(length + 4, os.SEEK_CUR)  # behind the checksum
+    return b""

@@ -25,10 +25,10 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from checkpoints import Log, fingerprint, resume, save
-from data import BATCH_SIZE, ImageError, training_batches
+from data import BATCH_SIZE, ImageError, depth_in_numbers, training_batches
 from dataset import read_datasets
 from evaluate import evaluate
-from model import HEIGHT, WIDTH, DepthEstimator, loss_terms
+from model import FARTHEST, HEIGHT, NEAREST, WIDTH, DepthEstimator, loss_terms
 
 MAX_ITERATIONS = 2000
 VALIDATIONS = 10  # over the run, the last at its end
@@ -163,6 +163,14 @@ def main(args: argparse.Namespace) -> int:
     if last.exists() and not args.resume:
         raise SystemExit(f"{last} exists: add --resume or choose another --output")
     training, validation = read_datasets(args.data)
+    if rank == 0:
+        print(
+            depth_in_numbers(
+                [sample.labels["depth"] for sample in training], NEAREST, FARTHEST
+            ),
+            sep="\n",
+            file=sys.stderr,
+        )
     if args.overfit:  # can the model learn a few images by heart?
         training = validation = training[: args.overfit]
 

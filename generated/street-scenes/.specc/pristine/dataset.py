@@ -18,7 +18,7 @@ import os
 import sys
 from collections import Counter
 from pathlib import Path, PureWindowsPath
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import yaml
 from PIL import Image
@@ -131,9 +131,7 @@ def listed_images(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
 
 
-def described(
-    folder: Path, task: str, key: str, names: tuple[str, ...]
-) -> tuple[Path, dict]:
+def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, dict]:
     """The file of metadata, and its entry for a task with these names."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
@@ -151,19 +149,15 @@ def names_of(path: Path, entry: dict, key: str) -> set[str]:
 
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
     """The file of metadata, and its entries for a task: one or more."""
-    path = folder / "metadata.yaml"
-    if not os.path.exists(path) and os.path.exists(path.with_suffix(".json")):
-        path = path.with_suffix(".json")
+    paths = folder / "metadata.yaml", folder / "metadata.json"
+    path = next(filter(os.path.exists, paths), paths[0])
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
-    entries = [e for e in entries if isinstance(e, dict) and same(e.get("task"), task)]
+    entries = [entry for entry in entries if isinstance(entry, dict)]
+    entries = [e for e in entries if str(e.get("task")).replace("_", " ") == task]
     if not entries:
         raise SystemExit(f"{path}: no entry with `task: {task}`")
     return path, entries
-
-
-def same(given: object, task: str) -> bool:
-    return str(given).replace("_", " ") == task
 
 
 def read_yaml(path: Path) -> object:
@@ -189,9 +183,8 @@ def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
         return 1
     if node not in known:
         known[node] = MOST_VALUES  # if it holds itself
-        parts = node.value
-        if isinstance(node, yaml.MappingNode):
-            parts = itertools.chain.from_iterable(parts)
+        pairs = isinstance(node, yaml.MappingNode)
+        parts = itertools.chain.from_iterable(node.value) if pairs else node.value
         known[node] = 1 + sum(count_values(part, known) for part in parts)
     return known[node]
 
@@ -228,17 +221,14 @@ def image_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            if width * height > MOST_PIXELS:  # before Pillow decodes a PNG for its EXIF
+            if width * height > MOST_PIXELS:
                 raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
-            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
-            kind = image.format
+            orientation = orientation_of(image)
     except FileNotFoundError:
         raise ValueError("no such image") from None
     except Exception as error:  # a broken file can raise nearly anything
         raise ValueError(f"not an image: {error}") from None
-    if turned and kind == "TIFF":
-        raise ValueError("a rotated TIFF, which OpenCV does not decode")
-    return (width, height) if turned else (height, width)
+    return (width, height) if orientation >= 5 else (height, width)
 
 
 def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Path:
@@ -263,3 +253,25 @@ def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Pa
         sizes = f"{columns}x{rows}, the image {width}x{height}"
         raise ValueError(f"its map has another aspect ratio: {path} is {sizes}")
     return path
+
+
+def orientation_of(image: Image.Image) -> int:
+    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
+    if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
+        raise ValueError("a rotated TIFF, which OpenCV does not decode")
+    data = b"" if image.format == "AVIF" else image.info.get("exif", b"")
+    exif = Image.Exif()
+    exif.load(exif_of_png(image.fp) if image.format == "PNG" else data)
+    orientation = exif.get(0x0112, 1) & 0xFFFF
+    return orientation if orientation in range(1, 9) else 1
+
+
+def exif_of_png(file: BinaryIO) -> bytes:
+    """The EXIF of a PNG, which may stand behind the pixels: Pillow would decode them."""
+    file.seek(8)
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] == b"eXIf":
+            return file.read(min(length, 1 << 16))
+        file.seek(length + 4, os.SEEK_CUR)  # behind the checksum
+    return b""

@@ -3,10 +3,11 @@
 A dataset is a folder with one folder of images for each identity.
 """
 
+import os
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from PIL import Image
 
@@ -93,17 +94,14 @@ def image_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            if width * height > MOST_PIXELS:  # before Pillow decodes a PNG for its EXIF
+            if width * height > MOST_PIXELS:
                 raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
-            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation
-            kind = image.format
+            orientation = orientation_of(image)
     except FileNotFoundError:
         raise ValueError("no such image") from None
     except Exception as error:  # a broken file can raise nearly anything
         raise ValueError(f"not an image: {error}") from None
-    if turned and kind == "TIFF":
-        raise ValueError("a rotated TIFF, which OpenCV does not decode")
-    return (width, height) if turned else (height, width)
+    return (width, height) if orientation >= 5 else (height, width)
 
 
 def parse_identity(given: object, known: dict[str, int], training: bool) -> str:
@@ -113,3 +111,25 @@ def parse_identity(given: object, known: dict[str, int], training: bool) -> str:
     if not isinstance(given, (str, int, float)):
         raise ValueError(f"not the name of an identity: {given!r:.100}")
     return str(given)
+
+
+def orientation_of(image: Image.Image) -> int:
+    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
+    if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
+        raise ValueError("a rotated TIFF, which OpenCV does not decode")
+    data = b"" if image.format == "AVIF" else image.info.get("exif", b"")
+    exif = Image.Exif()
+    exif.load(exif_of_png(image.fp) if image.format == "PNG" else data)
+    orientation = exif.get(0x0112, 1) & 0xFFFF
+    return orientation if orientation in range(1, 9) else 1
+
+
+def exif_of_png(file: BinaryIO) -> bytes:
+    """The EXIF of a PNG, which may stand behind the pixels: Pillow would decode them."""
+    file.seek(8)
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] == b"eXIf":
+            return file.read(min(length, 1 << 16))
+        file.seek(length + 4, os.SEEK_CUR)  # behind the checksum
+    return b""
