@@ -177,8 +177,7 @@ def read_categories(path: Path, colors: tuple) -> np.ndarray:
 @functools.lru_cache(maxsize=8)
 def table_of(colors: tuple) -> np.ndarray:
     """By color, red 65536 + green 256 + blue: 0 where unknown, 1 for black, then the
-    categories; int16. Of its 32 MB only the pages of these colors are ever in memory.
-    """
+    categories; int16. Of its 32 MB only the pages of these colors are in memory."""
     table, codes = np.zeros(1 << 24, np.int16), [1 << 16, 1 << 8, 1]
     table[np.array([(0, 0, 0), *colors]) @ codes] = np.arange(len(colors) + 1) + 1
     return table

@@ -162,8 +162,8 @@ def moved_instances(instances: Instances, transform: Transform) -> Grids:
 
 def run_edges(masks: Sequence[dict]) -> list[np.ndarray]:
     """Where the runs inside each mask begin and end, in turns: numbers of pixels down
-    its columns. COCO writes lengths of runs in base 32, the lowest digits first, and from
-    the fourth on only the differences to the last but one."""
+    its columns. COCO writes lengths of runs in base 32, the lowest digits first, and
+    from the fourth on only the differences to the last but one."""
     if not masks:
         return []
     texts = [mask["counts"] for mask in masks]
@@ -207,7 +207,7 @@ def hull_of(
 
 
 def strips(edges: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What a mask has of each column of its image: columns, first rows, ends of rows."""
+    """What a mask has of each column of its image: columns, first and end of rows."""
     begins, ends = edges.reshape(-1, 2).T
     first = begins // height
     counts = (ends - 1) // height - first + 1

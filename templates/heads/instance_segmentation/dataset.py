@@ -206,7 +206,7 @@ def run_lengths(given: object) -> list[int]:
 
 def polygon_runs(polygons: list[np.ndarray], height: int, width: int) -> dict:
     """Run lengths of what polygons (N, 2) cover of an image."""
-    # The rasterizer cuts them at its edges, too, but follows an outline wherever it goes.
+    # The rasterizer cuts them at its edges, too, but follows all of an outline.
     size = np.array([width, height])
     near = [cut(polygon, -size, 2 * size) for polygon in polygons]
     flat = [polygon.flatten().tolist() for polygon in near if len(polygon)]

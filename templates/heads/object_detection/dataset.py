@@ -46,8 +46,8 @@ def objects_in(
     width: int,
     counts: Counter,
 ) -> list[dict]:
-    """The objects of a file of labels, in pixels; of a polygon, the hull of what the image
-    shows of it.
+    """The objects of a file of labels, in pixels; of a polygon, the hull of what the
+    image shows of it.
 
     A line is the number of a category and, in fractions of the image, either x and y of
     the center, width and height of a box, or x and y of three corners or more.

@@ -218,7 +218,7 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def exif_of_png(file: BinaryIO) -> bytes:
-    """The EXIF of a PNG, which may stand behind the pixels: Pillow would decode them."""
+    """The EXIF of a PNG, which may follow the pixels: Pillow would decode them."""
     file.seek(8)
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
         length = int.from_bytes(head[:4], "big")
