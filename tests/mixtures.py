@@ -228,6 +228,7 @@ def job_of(choice: dict) -> dict:
             "resolution": [128, 256],
             **{key: choice[key] for key in ("format", "augmentation", "cache")},
             "channels": choice["channels"],
+            "bits": choice.get("bits"),
             "validation": choice["validation"],
             "task": choice["heads"].partition(" from ")[2].replace(" ", "_") or None,
             "group": choice["group"],
@@ -286,6 +287,9 @@ RARE = [  # what few draws hold, and a template waits for
     {"heads": "things and stuff", "format": "native", "resize_input": False},
     {"heads": "quadrilaterals, keypoints", "format": "native", "resize_input": True},
     {"heads": "keypoints", "format": "native", "augmentation": ALL_CHANGES},
+    {"heads": "quadrilaterals", "format": "native", "augmentation": ALL_CHANGES},
+    {"heads": "quadrilaterals", "format": "yolo"},
+    {"heads": "classifier", "format": "native", "channels": 1, "bits": 12},
     {"heads": "keypoints", "format": "native", "augmentation": {"vertical_flip": True}},
 ]
 QUICK = pairwise(candidates=60, limit=28, seed=0)
