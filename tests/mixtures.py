@@ -64,7 +64,7 @@ FORMATS = {
     "coco": {
         *("detector", "two detectors", "keypoints", "masks", "masks of two kinds"),
         *("things and stuff", "mask from panoptic segmentation"),
-        "region from panoptic segmentation",
+        *("region from panoptic segmentation", "quads from object detection"),
     },
     "voc": {"detector", "two detectors"},
     "yolo": {"detector", "two detectors", "masks", "quadrilaterals"},
@@ -281,6 +281,7 @@ RARE = [  # what few draws hold, and a template waits for
     {"heads": "masks", "format": "coco"},
     {"heads": "masks", "format": "yolo"},
     {"heads": "quadrilaterals", "format": "yolo"},
+    {"heads": "quads from object detection", "format": "coco"},
     {"heads": "embedder", "format": "folders"},
     {"heads": "number", "format": "native", "augmentation": ALL_CHANGES},
     {"heads": "things and stuff", "format": "native", "resize_input": True},
