@@ -186,7 +186,8 @@ def refusal(done: subprocess.CompletedProcess) -> str:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr and "Error:" not in done.stderr
     said = done.stderr.strip()
-    assert said and len(said.splitlines()) <= 4, said
+    lines = [line for line in said.splitlines() if line.strip()]  # bars end with one
+    assert 1 <= len(lines) <= 4, said
     return said
 
 

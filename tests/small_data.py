@@ -31,5 +31,17 @@ def native(folder: Path, given: object, task="object detection", **metadata):
     return folder
 
 
+def yolo(folder: Path, *lines: str) -> Path:
+    """An image 40x30 with these lines, and one without a file of labels."""
+    for name in ("images/train", "labels/train"):
+        (folder / name).mkdir(parents=True)
+    for seed, name in enumerate(("one", "two")):
+        Image.fromarray(picture(seed=seed)).save(folder / f"images/train/{name}.png")
+    (folder / "labels/train/one.txt").write_text("\n".join(lines))
+    entry = {"train": "images/train", "val": "images/train", "names": list(NAMES)}
+    (folder / "data.yaml").write_text(yaml.safe_dump(entry))
+    return folder / "data.yaml"
+
+
 def box(*bbox: object, category: object = "a") -> dict:
     return {"category": category, "bbox": list(bbox)}

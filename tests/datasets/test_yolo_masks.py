@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
-import yaml
-from emitted_jobs import NAMES
 from instance_jobs import HEAD
-from PIL import Image
-from small_data import picture
-
-
-def yolo(folder: Path, *lines: str) -> Path:
-    """An image 40x30 with these lines, and one without a file of labels."""
-    for name in ("images/train", "labels/train"):
-        (folder / name).mkdir(parents=True)
-    for seed, name in enumerate(("one", "two")):
-        Image.fromarray(picture(seed=seed)).save(folder / f"images/train/{name}.png")
-    (folder / "labels/train/one.txt").write_text("\n".join(lines))
-    entry = {"train": "images/train", "val": "images/train", "names": list(NAMES)}
-    (folder / "data.yaml").write_text(yaml.safe_dump(entry))
-    return folder / "data.yaml"
+from small_data import yolo
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from emitted_jobs import DETECTION
 from instance_jobs import HEAD
-from test_yolo_masks import yolo
+from small_data import yolo
 
 HEIGHT, WIDTH = 48, 64
 
@@ -124,7 +124,7 @@ def test_cut_keeps_what_is_inside_and_adds_crossings(reader):
 def test_boxes_of_yolo_s_polygons_end_with_what_is_seen(emitted, tmp_path, capsys):
     """A corner outside says nothing of how far the polygon reaches inside."""
     reader = emitted(DETECTION, format="yolo", validation="data.yaml").dataset
-    line = "0 0.75 0.2 0.75 0.4 -2.25 1.6"  # pixels: (30, 6), (30, 12), (-90, 48)
+    line = "0 0.75 0.2 0.75 0.4 -1.75 1.4"  # pixels: (30, 6), (30, 12), (-70, 42)
     one, _ = reader.read_dataset(yolo(tmp_path, line))
     assert one.labels["cells"].boxes.tolist() == [[0, 6, 30, 21]]
     assert "boxes clipped to their image: 1" in capsys.readouterr().err

@@ -24,9 +24,9 @@ def job(world) -> Path:
     """Its validations are slow."""
     folder = make(world / "timed", SCENE, **TIMED)
     text = (folder / "evaluate.py").read_text()
-    slow = f"    metrics = {{\n        **({{}} if __import__('time').sleep({VALIDATION}) else {{}}),\n"
-    assert text.count("    metrics = {\n") == 1
-    (folder / "evaluate.py").write_text(text.replace("    metrics = {\n", slow))
+    slow = f"    __import__('time').sleep({VALIDATION})\n    metrics = {{"
+    assert text.count("    metrics = {") == 1
+    (folder / "evaluate.py").write_text(text.replace("    metrics = {", slow))
     return folder
 
 

@@ -85,9 +85,9 @@ AT_12 = '        temporary.replace(path)\n        if state.get("iteration") == 1
         ),
         (
             "evaluate.py",
-            "    metrics = {\n",
+            "    metrics = {",
             f"    if len(samples) == 4 and getattr(score, 'again', 0):\n        {KILL}\n"
-            "    score.again = 1\n    metrics = {\n",
+            "    score.again = 1\n    metrics = {",
         ),
     ],
     ids=["writing last.pt", "writing best.pt", "after last.pt", "second validation"],
