@@ -15,7 +15,7 @@ from specc.heads.maps import (
     saved_path,
     stride_constant,
 )
-from specc.heads.task import HeadCode, HeadExpressions, Task
+from specc.heads.task import HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
 from specc.source import constant, literal
 
@@ -131,8 +131,10 @@ TASK = Task(
     own_pixels=OWN_PIXELS,
     own_note='but "score" (B,) and "map" (B, h, w), both 0..1, stand for the logits',
     label="Inspection",
-    folder_note="A mask has the stem of its image; it may be smaller.",
-    metadata=("masks: masks/  # white where an image is anomalous; or none",),
+    native=Native(
+        folder_note="A mask has the stem of its image; it may be smaller.",
+        metadata=("masks: masks/  # white where an image is anomalous; or none",),
+    ),
     readers={"native": ""},
     on_normal_images=True,
     training_note="A set to train on needs neither annotations nor masks.",

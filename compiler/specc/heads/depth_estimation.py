@@ -16,7 +16,7 @@ from specc.heads.maps import (
     saved_path,
     stride_constant,
 )
-from specc.heads.task import HeadCode, HeadExpressions, Task
+from specc.heads.task import HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
 from specc.source import constant, literal
 
@@ -111,7 +111,7 @@ TASK = Task(
     own_pixels=OWN_PIXELS,
     own_note='but "depth" is (B, h, w)',
     label="Path",
-    metadata=("range: [nearest, farthest]",),
+    native=Native(metadata=("range: [nearest, farthest]",)),
     in_folder=True,
     readers={"native": ""},
     meaning=("range",),

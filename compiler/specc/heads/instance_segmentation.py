@@ -20,7 +20,7 @@ from specc.heads.object_detection import (
     strides_constant,
     tower,
 )
-from specc.heads.task import HeadCode, HeadExpressions, Task
+from specc.heads.task import HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
 from specc.source import Line, constant, literal
 
@@ -209,9 +209,13 @@ TASK = Task(
     },
     label="Instances",
     in_folder=True,
-    metadata=(
-        "categories: [NAME, ...]",
-        "colors: {NAME: [red, green, blue], ...}",
+    native=Native(
+        metadata=(
+            "categories: [NAME, ...]",
+            "colors: {NAME: [red, green, blue], ...}",
+        ),
+        map_suffix="tif",
+        folder_note="A single black page is an image without instances.",
     ),
     framed="instances_in_image(LABEL, frame, counts)",
     readers={
@@ -219,8 +223,6 @@ TASK = Task(
         "coco": "instance_from_coco",
         "yolo": "polygons_in",
     },
-    map_suffix="tif",
-    folder_note="A single black page is an image without instances.",
     meaning=("categories",),
     moves=True,
     transforms=("boxes",),

@@ -16,7 +16,7 @@ from specc.heads.object_detection import (
     strides_constant,
     tower,
 )
-from specc.heads.task import Coco, HeadCode, HeadExpressions, Task
+from specc.heads.task import Coco, HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
 from specc.source import Line, constant, literal
 
@@ -172,11 +172,12 @@ TASK = Task(
         "whole": "model/keypoints_whole.py.jinja",
     },
     label="Poses",
-    metadata=("keypoints: [NAME, ...]",),
+    native=Native(
+        metadata=("keypoints: [NAME, ...]",), empty_note="`[]` is one without instances"
+    ),
     framed="poses_in_image(LABEL, frame)",
     readers={"native": "", "coco": "pose_from_coco"},
     coco=Coco(what="keypoints", names=COCO_NAMES, found="set().union(*names.values())"),
-    empty_note="`[]` is one without instances",
     meaning=("keypoints",),
     moves=True,
     transforms=("points",),

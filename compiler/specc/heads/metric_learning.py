@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from specc.heads.contract import HeadContract
 from specc.heads.multiclass_classification import annotated
-from specc.heads.task import BELOW, HeadCode, HeadExpressions, Task
+from specc.heads.task import BELOW, HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
 from specc.source import literal, mapping
 
@@ -93,7 +93,7 @@ TASK = Task(
     counted=("identity", "identities"),
     annotations="identities",
     label="str",
-    metadata=("identities: [NAME, ...]",),
+    native=Native(metadata=("identities: [NAME, ...]",)),
     readers={"native": "", "folders": ""},
     training_note=(
         "A set to train on must have the identities of the job, any other may have others."

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from specc.heads.contract import FEW, MANY, Annotations, HeadContract
-from specc.heads.task import BELOW, HeadCode, HeadExpressions, Task
+from specc.heads.task import BELOW, HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
 from specc.source import literal, mapping
 
@@ -100,7 +100,7 @@ TASK = Task(
     counted=("category", "categories"),
     annotations="categories",
     label="int",
-    metadata=("categories: [NAME, ...]",),
+    native=Native(metadata=("categories: [NAME, ...]",)),
     readers={"native": "", "folders": "", "csv": ""},
     meaning=("categories",),
     stack="stack_categories",
@@ -108,4 +108,4 @@ TASK = Task(
     contract=contract,
     annotated=annotated,
 )
-ORDINAL = replace(TASK, metadata=(*TASK.metadata, "ordered: true"))
+ORDINAL = replace(TASK, native=Native((*TASK.native.metadata, "ordered: true")))

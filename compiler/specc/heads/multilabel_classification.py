@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from specc.heads.contract import MANY, Annotations, HeadContract
-from specc.heads.task import BELOW, HeadCode, HeadExpressions, Task
+from specc.heads.task import BELOW, HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
 from specc.source import literal
 
@@ -82,9 +82,10 @@ TASK = Task(
     counted=("label", "labels"),
     annotations="labels",
     label="np.ndarray",
-    metadata=("labels: [NAME, ...]",),
+    native=Native(
+        metadata=("labels: [NAME, ...]",), empty_note="`[]` is one without labels"
+    ),
     readers={"native": ""},
-    empty_note="`[]` is one without labels",
     meaning=("labels",),
     stack="stack_labels",
     drawn=BELOW,

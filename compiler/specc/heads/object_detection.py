@@ -12,7 +12,7 @@ from math import gcd
 from typing import TYPE_CHECKING
 
 from specc.heads.contract import Annotations, HeadContract
-from specc.heads.task import HeadCode, HeadExpressions, Task
+from specc.heads.task import HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
 from specc.source import constant, literal, span
 
@@ -177,7 +177,9 @@ TASK = Task(
     shared=("points", "strides"),
     own_pixels=OWN_PIXELS,
     label="Objects",
-    metadata=("categories: [NAME, ...]",),
+    native=Native(
+        metadata=("categories: [NAME, ...]",), empty_note="`[]` is one without objects"
+    ),
     framed="objects_in_image(LABEL, frame)",
     readers={
         "native": "",
@@ -185,7 +187,6 @@ TASK = Task(
         "voc": "objects_in_xml",
         "yolo": "objects_in",
     },
-    empty_note="`[]` is one without objects",
     meaning=("categories",),
     moves=True,
     transforms=("boxes",),

@@ -26,7 +26,7 @@ from specc.heads.object_detection import (
     strides_constant,
 )
 from specc.heads.semantic_segmentation import SemanticSegmentation
-from specc.heads.task import Coco, HeadCode, HeadExpressions, Task
+from specc.heads.task import Coco, HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
 from specc.source import Line, constant, literal
 
@@ -221,12 +221,15 @@ TASK = Task(
     own_note='"categories" and "instances" are (B, h, w), as `merge_segments` has them',
     label="Instances",
     in_folder=True,
-    metadata=(
-        "categories: [NAME, ...]",
-        "things: [NAME, ...]",
-        "colors: {NAME: [red, green, blue], ...}",
+    native=Native(
+        metadata=(
+            "categories: [NAME, ...]",
+            "things: [NAME, ...]",
+            "colors: {NAME: [red, green, blue], ...}",
+        ),
+        map_suffix="tif",
+        folder_note="Categories and instances are two pages of a file.",
     ),
-    map_suffix="tif",
     framed="instances_in_image(LABEL, frame, counts)",
     readers={"native": "", "coco": "segments_from_coco"},
     coco=Coco(
@@ -234,7 +237,6 @@ TASK = Task(
         docstring="dataset/coco_panoptic_docstring.jinja",
         images="panoptic_image_folder",
     ),
-    folder_note="Categories and instances are two pages of a file.",
     meaning=("categories",),
     moves=True,
     transforms=("boxes",),

@@ -17,7 +17,7 @@ from specc.heads.object_detection import (
     detector,
     strides_constant,
 )
-from specc.heads.task import HeadCode, HeadExpressions, Task
+from specc.heads.task import HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
 from specc.source import literal
 
@@ -139,10 +139,11 @@ TASK = Task(
         "whole": "model/boxes_whole.py.jinja",
     },
     label="Quadrilaterals",
-    metadata=("categories: [NAME, ...]",),
+    native=Native(
+        metadata=("categories: [NAME, ...]",), empty_note="`[]` is one without objects"
+    ),
     framed="quadrilaterals_in_image(LABEL, frame)",
     readers={"native": "", "yolo": "corners_in"},
-    empty_note="`[]` is one without objects",
     meaning=("categories",),
     moves=True,
     transforms=("points",),

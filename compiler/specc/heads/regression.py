@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from specc.heads.contract import Annotations, HeadContract
-from specc.heads.task import BELOW, HeadCode, HeadExpressions, Task
+from specc.heads.task import BELOW, HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
 from specc.source import constant, literal, mapping
 
@@ -80,7 +80,7 @@ TASK = Task(
     returns="values (B, 1)",
     plan=plan,
     label="float",
-    metadata=("range: [LOWEST, HIGHEST]",),
+    native=Native(metadata=("range: [LOWEST, HIGHEST]",)),
     readers={"native": "", "csv": "as_number"},
     meaning=("range",),
     stack="stack_numbers",

@@ -18,7 +18,7 @@ from specc.heads.maps import (
     saved_path,
     stride_constant,
 )
-from specc.heads.task import HeadCode, HeadExpressions, Task
+from specc.heads.task import HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
 from specc.source import constant, literal
 
@@ -126,9 +126,11 @@ TASK = Task(
     own_pixels=OWN_PIXELS,
     own_note='but "categories", indices (B, h, w), stand for the logits',
     label="Path",
-    metadata=(
-        "categories: [NAME, ...]",
-        "colors: {NAME: [red, green, blue], ...}",
+    native=Native(
+        metadata=(
+            "categories: [NAME, ...]",
+            "colors: {NAME: [red, green, blue], ...}",
+        )
     ),
     in_folder=True,
     framed="segments_in_image(LABEL, frame)",

@@ -105,6 +105,16 @@ class Coco:
 
 
 @dataclass(frozen=True)
+class Native:
+    """How the docstring of dataset.py describes annotations in the native layout."""
+
+    metadata: tuple[str, ...] = ()  # lines of an example, beside the task
+    empty_note: str = ""  # what an empty annotation means
+    map_suffix: str = "png"  # of the files that hold annotations
+    folder_note: str = ""  # more of the files that hold annotations, or some
+
+
+@dataclass(frozen=True)
 class Task:
     """What all heads of a task share. The functions that its expressions name are parts,
     in `templates/heads/`."""
@@ -139,21 +149,18 @@ class Task:
 
     # dataset.py
     label: str = ""  # the type of an image's label
-    metadata: tuple[str, ...] = ()  # lines of an example, beside the task
     unlabelled: bool = False  # it needs images alone
     on_normal_images: bool = False  # it trains on these, and on defects drawn into them
     in_folder: bool = False  # its annotations are files, an image each
     splits_by: str = ""  # labels that lie on one side of a split, with all their images
     # By format, the function that the page calls to read annotations; "": none
     readers: Mapping[str, str] = field(default_factory=dict)
+    native: Native = Native()
     coco: Coco = Coco()
     # Of LABEL, frame, counts: a label in pixels of the image, where a file speaks of
     # others; "": it has no place in the image
     framed: str = ""
     training_note: str = ""  # how sets to train on differ from others, if they do
-    empty_note: str = ""  # what an empty annotation means
-    map_suffix: str = "png"  # of the files that hold its annotations
-    folder_note: str = ""  # more of the files that hold its annotations, or some
     meaning: tuple[str, ...] = ()  # fields of the head that give weights their meaning
 
     # data.py

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from specc.heads.contract import Annotations, HeadContract
-from specc.heads.task import BELOW, HeadCode, HeadExpressions
+from specc.heads.task import BELOW, HeadCode, HeadExpressions, Native
 from specc.job import Head
 from specc.source import constant, literal, mapping
 
@@ -168,9 +168,11 @@ SHARED = dict(
     names="tokens",
     counted=("token", "tokens"),
     label="list[int]",
-    metadata=("tokens: TEXT, or [TOKEN, ...]",),
+    native=Native(
+        metadata=("tokens: TEXT, or [TOKEN, ...]",),
+        empty_note='`""` is one without text',
+    ),
     readers={"native": ""},
-    empty_note='`""` is one without text',
     meaning=("tokens",),
     stack="stack_texts",
     drawn=BELOW,

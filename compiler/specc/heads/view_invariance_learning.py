@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from specc.heads.contract import HeadContract
 from specc.heads.maps import SUFFIXES_LINE
 from specc.heads.multiclass_classification import annotated
-from specc.heads.task import BELOW, HeadCode, HeadExpressions, Task
+from specc.heads.task import BELOW, HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
 from specc.source import literal, mapping
 
@@ -122,7 +122,7 @@ LABELLED = replace(
     label="int",
     unlabelled=False,
     described_as="multiclass classification",
-    metadata=("categories: [NAME, ...]",),
+    native=Native(metadata=("categories: [NAME, ...]",)),
     drawn=BELOW,
     annotated=annotated,
 )

@@ -225,7 +225,7 @@ def is_listed(task: Task) -> bool:
 def _notes(reader: Reader) -> list[str]:
     """What the examples do not show, in sentences."""
     tasks = reader.tasks
-    notes = once([task.empty_note] for task in tasks if task.empty_note)
+    notes = once([task.native.empty_note] for task in tasks if task.native.empty_note)
     lines = []
     if reader.nullable:
         null = f"`null` {'is no label' if reader.several else 'leaves an image out'}"
@@ -234,7 +234,9 @@ def _notes(reader: Reader) -> list[str]:
         lines.append("An image trains the heads that it has labels for.")
     if any(task.in_folder for task in tasks):
         lines.append("A map has the stem of its image; it may be smaller.")
-        lines += once([task.folder_note] for task in tasks if task.folder_note)
+        lines += once(
+            [task.native.folder_note] for task in tasks if task.native.folder_note
+        )
     return lines
 
 
@@ -250,11 +252,11 @@ def _examples(reader: Reader) -> list[str]:
     lines = ["metadata.yaml"]
     for number, (title, (task, _)) in enumerate(tasks.items(), 1):
         lines.append(f"{'  - ' if several else '    '}task: {title}")
-        lines += [f"    {line}" for line in task.metadata]
+        lines += [f"    {line}" for line in task.native.metadata]
         lines.append(f"    annotations: {_file(task, number if several else '')}")
     for number, (task, head) in enumerate(tasks.values(), 1):
         lines.append(_file(task, number if several else ""))
-        image = f"image.{task.map_suffix}" if task.in_folder else "image.jpg"
+        image = f"image.{task.native.map_suffix}" if task.in_folder else "image.jpg"
         lines.append(f"    {image}: {head.code.annotation}")
     return lines
 
