@@ -17,7 +17,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
     [
         pytest.param(
             *("step_flat", ("--iterations", "6"), "memory, last / second third"),
-            marks=pytest.mark.slow,
+            marks=pytest.mark.soak,
         ),
         pytest.param(*("step_overhead", (), "loop / bare"), marks=pytest.mark.soak),
     ],

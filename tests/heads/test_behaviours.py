@@ -84,7 +84,7 @@ def test_it_learns(task, trained):
     small = head_jobs.JOBS[task]
     terms = [f"{small.head['name']}/loss/{term}" for term in small.falls]
     losses = [row for row in rows(trained) if row["split"] == "train"]
-    for name in ("loss", *terms):
+    for name in ("loss", *terms) if small.soon else ():
         assert losses[-1][name] < losses[0][name], name
     assert cv2.imread(str(trained / "predictions.png")).std() > 5
 

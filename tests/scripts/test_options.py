@@ -176,6 +176,7 @@ STOP_AT_3 = (
 )
 
 
+@pytest.mark.soak
 def test_compiled_code_learns_the_same(world, plain):
     output = run(world, "compiled", compile=True)
     assert weights(output).keys() == weights(plain).keys()
