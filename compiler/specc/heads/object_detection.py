@@ -177,6 +177,7 @@ TASK = Task(
     shared=("points", "strides"),
     own_pixels=OWN_PIXELS,
     label="Objects",
+    joined="joined([ONE, OTHER], counts)",
     metadata=("categories: [NAME, ...]",),
     framed="objects_in_image(LABEL, frame)",
     readers={
