@@ -97,8 +97,8 @@ def test_names_of_a_split_do_not_leave_it(reader, tmp_path):
     split.write_text("../one\nmissing\n")
     with pytest.raises(SystemExit) as stop:
         reader(DETECTION, format="voc").read_dataset(split)
-    assert "../one: leads out" in str(stop.value)
-    assert "missing: no annotation missing.xml" in str(stop.value)
+    for name in ("../one", "missing"):
+        assert f"{name}: no image of this name in " in str(stop.value)
 
 
 def test_real_voc_is_the_native_set(reader, test_data):
@@ -179,7 +179,7 @@ def test_what_is_wrong_in_yolo_is_told(reader, tmp_path, line, said):
         ({"names": 3}, "neither lists names"),
         ({"path": "../elsewhere"}, "leads out of"),
         ({"val": "../elsewhere"}, "leads out of"),
-        ({"val": "images/nowhere"}, "no labelled images"),
+        ({"val": "images/nowhere"}, "No such file"),
         ({"val": "missing.txt"}, "No such file"),
     ],
 )
@@ -221,7 +221,8 @@ def csv_file(folder: Path, text: str) -> Path:
 
 
 def test_csv_is_read(reader, tmp_path, capsys):
-    text = "\ufeffimage,kind,else,price\na.png,no,x,2.5\nb.png,a,,\nb.png,b,,7\n"
+    draw(tmp_path / "c.png")
+    text = "\ufeffimage,kind,else,price\na.png,no,x,2.5\nb.png,a,,\nc.png,b,,7\n"
     path = csv_file(tmp_path, text)
     samples = reader(CLASSES, PRICE, format="csv").read_dataset(path)
     assert [sample.labels for sample in samples] == [
@@ -242,11 +243,11 @@ def test_rows_without_the_only_label_are_left_out(reader, tmp_path, capsys):
 @pytest.mark.parametrize(
     "text, said",
     [
-        ("image,price\na.png,x\n", "row 2: a.png: not a number: 'x'"),
-        ("image,price\na.png,nan\n", "row 2: a.png: nan lies outside"),
-        ("image,price\na.png,11\n", "row 2: a.png: 11.0 lies outside"),
-        ("image,price\n../a.png,1\n", "row 2: ../a.png: leads out of"),
-        ("image,price\nc.png,1\n", "row 2: c.png: no such image"),
+        ("image,price\na.png,x\n", "line 2: a.png: not a number: 'x'"),
+        ("image,price\na.png,nan\n", "line 2: a.png: 'nan' lies outside"),
+        ("image,price\na.png,11\n", "line 2: a.png: '11' lies outside"),
+        ("image,price\n../a.png,1\n", "line 2: ../a.png: leads out of"),
+        ("image,price\nc.png,1\n", "line 2: c.png: no such image"),
         ("image,cost\na.png,1\n", "has no column price\n  its columns are image, cost"),
         ("", "has no column image or price\n  its columns are none"),
         ("image,price\n", "no labelled images"),
@@ -259,9 +260,16 @@ def test_what_is_wrong_in_csv_is_told(reader, tmp_path, text, said):
 
 
 def test_short_rows_of_csv_are_left_out(reader, tmp_path):
-    path = csv_file(tmp_path, "image,price\na.png\nb.png,1,2,3\n")
+    path = csv_file(tmp_path, "image,price\na.png\nb.png,1,,\n")
     (sample,) = reader(PRICE, format="csv").read_dataset(path)
     assert sample.path.name == "b.png"
+
+
+def test_rows_with_more_cells_than_the_header_are_refused(reader, tmp_path):
+    """The comma of a decimal: the label would be 3."""
+    path = csv_file(tmp_path, "image,price\na.png,1\nb.png,3,5\n")
+    with pytest.raises(SystemExit, match="line 3: 3 cells, in the header 2; quote"):
+        reader(PRICE, format="csv").read_dataset(path)
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,9 @@ def test_keypoints_of_coco_are_paired(place):
         content = json.loads(path.read_text())
         points = ["nose", "left_eye", "right_eye"]
         content["categories"] = [{"id": 1, "name": "face", "keypoints": points}]
+        content["annotations"] = [
+            item | {"category_id": 1} for item in content["annotations"]
+        ]
         path.write_text(json.dumps(content))
     job, code = init("keypoint_detection", "--data", "set")
     assert code == 0

@@ -210,7 +210,10 @@ def test_class_folders_are_read(emitted, tmp_path):
     (tmp_path / "b" / "broken.jpg").write_text("no image")
     with pytest.raises(SystemExit, match="1 problems\n  b/broken.jpg: not an image"):
         dataset.read_dataset(tmp_path)
-    (tmp_path / "extra").mkdir()
+    Image.fromarray(picture()).save(tmp_path / "b" / "broken.jpg")
+    (tmp_path / "extra" / "deep").mkdir(parents=True)
+    assert len(dataset.read_dataset(tmp_path)) == 4  # a folder without images is none
+    Image.fromarray(picture()).save(tmp_path / "extra" / "deep" / "0.png")
     with pytest.raises(SystemExit, match="only in the dataset: extra"):
         dataset.read_dataset(tmp_path)
     with pytest.raises(SystemExit, match="absent: no such folder"):
@@ -272,7 +275,7 @@ WRONG_COCO = {
     "negative": {"annotations": [OF_IMAGE_7 | {"bbox": [20, 2, -3, 4]}]},
     "categories": {"categories": [{"id": 5, "name": "b"}, {"id": 3, "name": "d"}]},
     "a missing image": {"images": [{"id": 7, "file_name": "absent.png"}]},
-    "an image outside": {"images": [{"id": 7, "file_name": "../images/0.png"}]},
+    "an image outside": {"images": [{"id": 7, "file_name": "../../images/0.png"}]},
     "an image without a name": {"images": [{"id": 7}]},
 }
 
@@ -290,7 +293,7 @@ def test_a_file_that_is_not_coco_is_told(emitted, tmp_path, text):
     path = tmp_path / "train.json"
     if text is not None:
         path.write_text(text)
-    reason = "cannot be read" if text is None else "not such a COCO file"
+    reason = "cannot be read" if text in (None, "{") else "has no list `images`"
     with pytest.raises(SystemExit, match=f"train.json: {reason}"):
         dataset.read_dataset(path)
 

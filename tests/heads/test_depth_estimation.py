@@ -80,7 +80,7 @@ def test_a_map_of_another_shape_is_named(job, tmp_path):
 @pytest.mark.parametrize("limits", [[1, 6], [5, 1], "1..5", None])
 def test_the_range_is_compared_with_the_jobs(job, tmp_path, limits):
     said = refused(job, room(tmp_path, range=limits))
-    assert f"the range is {limits}, in the job [1.0, 5.0]" in said
+    assert f"the range is {limits}, the job's is [1.0, 5.0]" in said
 
 
 def test_the_entry_of_the_jobs_range_is_taken(job, tmp_path):

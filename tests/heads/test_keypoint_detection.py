@@ -81,8 +81,8 @@ WRONG = {
     "a word": ([instance(("x", 2))], "left is not x, y"),
     "a number": ([{"top": 3}], "top is not x, y"),
     "huge": ([instance((10**400, 2))], "left is not x, y"),
-    "not a number": ([instance((float("nan"), 2))], "left is not x, y: [nan, 2]"),
-    "infinite": ([instance((4, float("-inf")))], "left is not x, y: [4, -inf]"),
+    "not a number": ([instance((float("nan"), 2))], "left is not x, y: ['.nan', 2]"),
+    "infinite": ([instance((4, float("-inf")))], "left is not x, y: [4, '-.inf']"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import cv2
@@ -229,6 +230,7 @@ def test_folders_are_identities(emitted, tmp_path):
     )
     assert targets["face"]["identity"].tolist() == [2]
     (tmp_path / "train" / "other").mkdir()
+    shutil.copy(tmp_path / "val" / "x" / "0.png", tmp_path / "train" / "other")
     with pytest.raises(SystemExit, match="only in the dataset: other"):
         modules.dataset.read_datasets(tmp_path)
 

@@ -80,7 +80,7 @@ WRONG = {
     "three corners": ([paper(*PAGE[:3])], "not four corners x, y"),
     "five corners": ([paper(*PAGE, [1, 9])], "not four corners x, y"),
     "three axes": ([paper(*([1, 2, 3],) * 4)], "not a category of the job with"),
-    "not a number": ([paper(*PAGE[:3], [math.nan, 3])], "not four corners x, y"),
+    "not a number": ([paper(*PAGE[:3], [math.nan, 3])], "a quadrilateral of four x, y"),
     "huge": ([paper(*PAGE[:3], [10**400, 3])], "not a category of the job with"),
     "crossed": ([paper(PAGE[0], PAGE[2], PAGE[1], PAGE[3])], "sides that cross"),
     "a line": ([paper([1, 1], [9, 9], [20, 20], [5, 5])], "without area"),

@@ -12,17 +12,18 @@ NUMBER = {"name": "price", "task": "regression", "range": [2, 6]}
 
 
 def test_numbers_are_read(tmp_path):
-    samples = read(tmp_path, NUMBER, {"0.png": 2, "1.png": 5.5}, range=[2.0, 6.0])
-    assert [s.labels["price"] for s in samples] == [2.0, 5.5]
+    labels = {"0.png": 2, "1.png": 5.5, "2.png": "3.50", "3.png": "4e0"}
+    samples = read(tmp_path, NUMBER, labels, range=[2.0, 6.0])
+    assert [s.labels["price"] for s in samples] == [2.0, 5.5, 3.5, 4.0]
 
 
 @pytest.mark.parametrize(
     "label, metadata, said",
     [
         (7, {"range": [2, 6]}, "0.png: 7 lies outside the range of 2"),
-        (float("nan"), {"range": [2, 6]}, "0.png: nan lies outside the range"),
-        ("3", {"range": [2, 6]}, "0.png: not a number: '3'"),
-        (True, {"range": [2, 6]}, "0.png: not a number: True"),
+        (float("nan"), {"range": [2, 6]}, "0.png: not a number: '.nan'"),
+        ("x", {"range": [2, 6]}, "0.png: not a number: 'x'"),
+        (True, {"range": [2, 6]}, "0.png: not a number: 'true'"),
         (3, {"range": [2, 7]}, "the range is [2, 7], the job's is [2.0, 6.0]"),
         (3, {}, "the range is None, the job's is [2.0, 6.0]"),
     ],

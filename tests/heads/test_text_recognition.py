@@ -235,7 +235,8 @@ def test_tokens_of_several_characters_are_lists(emit, tmp_path):
 WRONG = {
     "too long": ("0.png: abcab", "0.png: 5 tokens, the job's max_tokens is 4"),
     "unknown": ("0.png: abd", "0.png: not a token of the job: 'd' in 'abd'"),
-    "number": ("0.png: 0777", "0.png: not a text in quotes or a list of tokens: 511"),
+    "number": ("0.png: 777", "0.png: not a text in quotes or a list of tokens: 777"),
+    "a text": ("0.png: 0777", "0.png: not a token of the job: '0' in '0777'"),
     "mapping": ("0.png: {a: b}", "0.png: not a text in quotes or a list of tokens"),
     "nested": ("0.png: [a, [b]]", "0.png: not a token of the job: \"['b']\""),
     "no image": ("7.png: a", "7.png: no such image"),

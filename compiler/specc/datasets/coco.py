@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import Unreadable, below, entries, folders_in, read_json
+from specc.datasets.files import Unreadable, entries, folders_in
 from specc.datasets.found import Found, left_and_right, pair
+from specc.datasets.parts import reader
+from specc.heads import TASKS
 
 KEYS = {"images", "annotations", "categories"}
 NOT_COCO = ("metadata.json", "job.json", "resolved.json", "package.json")
@@ -28,6 +30,7 @@ def _of_files(paths: list[Path]) -> Iterator[Found]:
     contents = {path: _content(path) for path in files}
     contents = {path: content for path, content in contents.items() if content}
     by_task: dict[str, dict[str, Path]] = {}
+    refused: list[Unreadable] = []
     for path, content in contents.items():
         for task in _tasks(content):
             by_task.setdefault(task, {})[path.stem] = path
@@ -38,14 +41,22 @@ def _of_files(paths: list[Path]) -> Iterator[Found]:
         if train is None:
             continue
         path, held_out = named[train], named.get(validation) if validation else None
+        try:
+            for one in filter(None, (path, held_out)):
+                reader().check_coco(one, contents[one], TASKS[task].coco.fields)
+        except Unreadable as error:
+            refused.append(error)
+            continue
         options = _options(task, contents[path])
         images = tuple(_images(path, contents[path], task))
         category = _category(contents[path]) if task == "keypoint_detection" else ""
         yield Found("coco", task, path, held_out, options, images, category=category)
+    if refused:
+        raise refused[0]
 
 
 def _content(path: Path) -> dict | None:
-    value = read_json(path)
+    value = reader().read_json(path)
     return value if isinstance(value, dict) and KEYS <= value.keys() else None
 
 
@@ -66,16 +77,18 @@ def _tasks(content: dict) -> list[str]:
 
 def _options(task: str, content: dict) -> dict[str, Any]:
     categories = [c for c in _dicts(content["categories"]) if "name" in c]
-    names = list(dict.fromkeys(str(category["name"]) for category in categories))
+    names = list(dict.fromkeys(str(item["name"]).strip() for item in categories))
     if task == "keypoint_detection":
         listed = [
             c["keypoints"] for c in categories if isinstance(c.get("keypoints"), list)
         ]
-        points = list(dict.fromkeys(str(name) for names in listed for name in names))
+        points = list(
+            dict.fromkeys(str(name).strip() for names in listed for name in names)
+        )
         pairs = left_and_right(points)
         return {"keypoints": points} | ({"flip_pairs": pairs} if pairs else {})
     if task == "panoptic_segmentation":
-        things = [str(c["name"]) for c in categories if c.get("isthing")]
+        things = [str(c["name"]).strip() for c in categories if c.get("isthing")]
         colors = _colors(categories)
         return {"categories": names, "colors": colors, "things": things}
     return {"categories": names}
@@ -83,7 +96,9 @@ def _options(task: str, content: dict) -> dict[str, Any]:
 
 def _category(content: dict) -> str:
     """The name of the only category; "" where there are several."""
-    names = [str(c["name"]) for c in _dicts(content["categories"]) if "name" in c]
+    names = [
+        str(c["name"]).strip() for c in _dicts(content["categories"]) if "name" in c
+    ]
     return names[0] if len(names) == 1 else ""
 
 
@@ -97,18 +112,19 @@ def _colors(categories: list[dict]) -> list[list[int]]:
     return [[color >> 16, color >> 8 & 255, color & 255] for color in mixed]
 
 
-def _images(path: Path, content: dict, task: str) -> Iterator[Path]:
+def _images(path: Path, content: dict, task: str) -> list[Path]:
     """The images that a job finds: in a folder of the file's name, in `images`, or
     beside the file."""
-    places = [path.with_suffix(""), path.parent / "images"]
-    if task == "panoptic_segmentation":  # the folder of its name holds the segments
-        places = places[1:]
-    folder = next((place for place in places if place.is_dir()), path.parent)
-    named = [below(folder, item.get("file_name")) for item in _dicts(content["images"])]
-    found = [image for image in named if image]
+    folder = getattr(reader(), TASKS[task].coco.images)(path)
+    names = [item["file_name"] for item in content["images"]]
+    try:
+        found = [reader().below(folder, name, Path()) for name in names]
+    except Unreadable as error:
+        raise Unreadable(f"{path}: `file_name` of an image {error}") from None
     if found and not any(image.exists() for image in found[:20]):
-        raise Unreadable(f"{path}: its images are not in {folder}, where a job looks")
-    yield from found
+        where = f"its images are not in {folder}, where a job looks"
+        raise Unreadable(f"{path}: {where}: {names[0]!r:.100}")
+    return found
 
 
 def _dicts(value: object) -> list[dict]:

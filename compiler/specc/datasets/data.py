@@ -10,10 +10,11 @@ import click
 
 from specc.datasets.advice import Looked, findings_of
 from specc.datasets.emitted import load, read
-from specc.datasets.files import Unreadable, read_json, require
+from specc.datasets.files import Unreadable, require
 from specc.datasets.find import natural, search
 from specc.datasets.found import Found
 from specc.datasets.init import task_named
+from specc.datasets.parts import reader
 from specc.datasets.start import name_of, starting_job
 from specc.datasets.survey import Images, decode, labels_of
 from specc.datasets.tell import as_text, as_values
@@ -60,7 +61,7 @@ def is_job(path: Path) -> bool:
     if path.suffix != ".json" or not path.is_file():
         return False
     try:
-        value = read_json(path)
+        value = reader().read_json(path)
     except Unreadable:
         return True  # the passes say what is wrong with it
     return not (isinstance(value, dict) and "annotations" in value)

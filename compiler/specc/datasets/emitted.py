@@ -83,8 +83,10 @@ def read(emitted: Emitted, root: Path) -> Reading:
     """Both sets of a job, by its own reader, which here goes on at what is wrong."""
     reading = Reading()
 
-    def note(where: Path, samples: list, problems: list[str], counts: Counter) -> None:
-        reading.problems += [f"{where}: {problem}" for problem in problems]
+    def note(
+        where: Path, samples: list, problems: list, counts: Counter, _: bool = False
+    ) -> None:
+        reading.problems += [f"{where}: {name}: {error}" for name, error in problems]
         reading.counts.update({what: n for what, n in counts.items() if n})
 
     emitted.dataset.report = note

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import os
-from pathlib import Path, PureWindowsPath
-from typing import Any
+from pathlib import Path
 
 from specc.diagnostics import fail
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of images
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_VALUES = 50_000_000  # of a file of annotations, likewise
 MOST_BYTES = 2_000_000_000  # of such a file
@@ -51,61 +47,6 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise Unreadable(f"{path}: cannot be read: {error}") from None
-
-
-def read_json(path: Path) -> Any:
-    """Raises Unreadable."""
-    try:
-        return json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(f"{path}: not JSON: {error}") from None
-
-
-def read_yaml(path: Path) -> Any:
-    """YAML without objects and without bombs. Raises Unreadable."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(read_text(path))
-    try:
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        # By aliases of aliases a few lines stand for billions of values.
-        values = _count_values(node, {})
-        if values > MOST_VALUES:
-            raise Unreadable(f"{path}: {values:,} values, the limit is {MOST_VALUES:,}")
-        return loader.construct_document(node)
-    except (ValueError, yaml.YAMLError, RecursionError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise Unreadable(f"{path}: not YAML: {reason:.300}") from None
-    finally:
-        loader.dispose()
-
-
-def _count_values(node: Any, known: dict[Any, int]) -> int:
-    """The values in a node with every alias written out."""
-    parts = node.value
-    if isinstance(parts, str):
-        return 1
-    if node not in known:
-        known[node] = MOST_VALUES  # if it holds itself
-        if parts and isinstance(parts[0], tuple):
-            parts = itertools.chain.from_iterable(parts)
-        known[node] = 1 + sum(_count_values(part, known) for part in parts)
-    return known[node]
-
-
-def below(folder: Path, name: object) -> Path | None:
-    """A path that the dataset names, or None if it leads out of its folder."""
-    if not isinstance(name, str) or not name or "\0" in name:
-        return None
-    path = PureWindowsPath(name)  # knows both separators, and drives
-    return None if path.anchor or ".." in path.parts else folder / name
-
-
-def images_in(folder: Path) -> list[Path]:
-    """The images of a folder, not of those below it; none if there is no such folder."""
-    return [path for path in entries(folder) if path.suffix.lower() in SUFFIXES]
 
 
 def folders_in(folder: Path) -> list[Path]:

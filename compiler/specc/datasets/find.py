@@ -58,7 +58,8 @@ def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
         if name == "folders" and found:
             continue  # the folders of another layout look like categories
         try:
-            found += FINDERS[name](path)
+            for one in FINDERS[name](path):
+                found.append(one)
         except Unreadable as error:
             problems.append(str(error))
     return Search(found, problems)

@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from specc.datasets.become import in_words
-from specc.datasets.files import depths_in, images_in
+from specc.datasets.files import depths_in
 from specc.datasets.find import choose
 from specc.datasets.found import Found
 from specc.datasets.layout import job_text
+from specc.datasets.parts import images_in
 from specc.datasets.start import Sizes, measure, name_of, starting_job
 from specc.diagnostics import fail
 from specc.folder import jobfiles

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import math
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import (
-    SUFFIXES,
-    Unreadable,
-    below,
-    entries,
-    folders_in,
-    images_in,
-    read_text,
-    read_yaml,
-)
+from specc.datasets.files import entries, folders_in, read_text
 from specc.datasets.found import Found, pair
+from specc.datasets.parts import images_in, reader
 
 MOST_CATEGORIES = 1000  # of a column; with more different values it is a text
 LOOKED_AT = 200  # files of labels, to see what they hold
@@ -27,14 +19,15 @@ OTHERS = ("images", "labels", "annotations", "jpegimages", "imagesets")
 
 def find_folders(folder: Path) -> Iterator[Found]:
     """One folder of images for each category."""
-    sets = {p.name: p for p in folders_in(folder) if _classes(p)}
+    sets = {path.name: path for path in folders_in(folder) if _has_classes(path)}
     train, validation = pair(list(sets))
     if train is None:
         sets, train, validation = {"": folder}, "", None
-    names = _classes(sets[train])
-    if not names:
+    if not _has_classes(sets[train]):
         return
-    images = tuple(i for path in folders_in(sets[train]) for i in images_in(path))
+    classes = reader().images_by_class(sets[train], Counter())
+    names = sorted(name.strip() for name in classes)
+    images = tuple(image for name in sorted(classes) for image in classes[name])
     held_out = sets[validation] if validation else None
     for task, key in (
         ("multiclass_classification", "categories"),
@@ -43,41 +36,41 @@ def find_folders(folder: Path) -> Iterator[Found]:
         yield Found("folders", task, sets[train], held_out, {key: names}, images)
 
 
-def _classes(folder: Path) -> list[str]:
-    """The names of the folders of images in a folder; none if it is something else."""
+def _has_classes(folder: Path) -> bool:
+    """Whether several folders in a folder hold images, and none is of another layout."""
     folders = folders_in(folder)
     if any(path.name.lower() in OTHERS for path in folders):
-        return []
-    filled = [path for path in folders if images_in(path)]
-    return [path.name for path in folders] if len(filled) > 1 else []
+        return False
+    hidden = reader().HIDDEN
+    return sum(bool(images_in(p)) for p in folders if not p.name.startswith(hidden)) > 1
 
 
 def find_voc(folder: Path) -> Iterator[Found]:
     """Splits of Pascal VOC, whose XML files name the categories."""
     splits = {p.stem: p for p in entries(folder / "ImageSets" / "Main")}
-    splits = {name: p for name, p in splits.items() if p.suffix == ".txt"}
+    splits = {name: p for name, p in splits.items() if p.suffix.lower() == ".txt"}
     train, validation = pair(list(splits))
     if train is None:
         return
+    files = reader().images_by_stem(folder / "JPEGImages", Counter())
     images, categories = [], set()
     for name in filter(None, (train, validation)):
-        for line in read_text(splits[name]).splitlines():
-            stem = (line.split() or [""])[0]
-            categories |= _voc_names(below(folder / "Annotations", f"{stem}.xml"))
-            if name == train:
-                guesses = [below(folder / "JPEGImages", stem + s) for s in SUFFIXES]
-                images += [path for path in guesses if path and path.exists()][:1]
+        for stem in reader().names_in_split(splits[name], files):
+            xml = reader().below(folder / "Annotations", f"{stem}.xml")
+            categories |= _voc_names(xml)
+            if name == train and stem in files:
+                images.append(files[stem])
     options = {"categories": sorted(categories)}
     held_out = splits[validation] if validation else None
     task = "object_detection"
     yield Found("voc", task, splits[train], held_out, options, tuple(images))
 
 
-def _voc_names(path: Path | None) -> set[str]:
+def _voc_names(path: Path) -> set[str]:
     from defusedxml import ElementTree
 
     try:
-        root = ElementTree.parse(path).getroot() if path else None
+        root = ElementTree.parse(path).getroot()
     except Exception:  # a broken file can raise nearly anything; `specc data` names it
         root = None
     found = root.findall("object/name") if root is not None else ()
@@ -88,38 +81,16 @@ def find_yolo(folder: Path) -> Iterator[Found]:
     """A data.yaml, or another one with `names` and `train`."""
     files = [folder] if folder.is_file() else entries(folder)
     for path in files:
-        if path.suffix not in (".yaml", ".yml"):
+        if path.suffix.lower() not in (".yaml", ".yml"):
             continue
-        entry = read_yaml(path)
+        entry = reader().read_yaml(path)
         if not isinstance(entry, dict) or not {"names", "train"} <= entry.keys():
             continue
-        names = entry["names"]
-        names = list(names.values()) if isinstance(names, dict) else names
-        if not isinstance(names, list):
-            raise Unreadable(f"{path}: `names` neither lists names nor numbers them")
-        options = {"categories": [str(name) for name in names]}
-        images = tuple(_yolo_images(path, entry))
+        options = {"categories": reader().yolo_names(path, entry)}
+        images = tuple(reader().images_of(path, entry, "train", Path(), Counter()))
         held_out = path if entry.get("val") else None
         for task in _yolo_tasks(images, entry):
             yield Found("yolo", task, path, held_out, options, images)
-
-
-def _yolo_images(path: Path, entry: dict) -> Iterator[Path]:
-    root = below(path.parent, str(entry.get("path") or "."))
-    if root is None:
-        raise Unreadable(
-            f"{path}: `path` leads out of its folder: {entry['path']!r:.99}"
-        )
-    places = entry["train"] if isinstance(entry["train"], list) else [entry["train"]]
-    for place in (below(root, place) for place in places):
-        if place is None:
-            raise Unreadable(f"{path}: `train` leads out of its folder")
-        if place.suffix == ".txt":
-            lines = map(str.strip, read_text(place).splitlines())
-            yield from filter(None, (below(root, line) for line in lines if line))
-        else:
-            found = sorted(place.rglob("*"))
-            yield from (file for file in found if file.suffix.lower() in SUFFIXES)
 
 
 def _yolo_tasks(images: tuple[Path, ...], entry: dict) -> list[str]:
@@ -137,11 +108,7 @@ def _yolo_tasks(images: tuple[Path, ...], entry: dict) -> list[str]:
 def _yolo_lines(images: tuple[Path, ...]) -> Iterator[str]:
     """Those of some files of labels."""
     for image in images[:LOOKED_AT]:
-        parts = list(image.parts)
-        places = [i for i, part in enumerate(parts[:-1]) if part == "images"]
-        if places:
-            parts[places[-1]] = "labels"
-        path = Path(*parts).with_suffix(".txt")
+        path = reader().labels_path(image)
         lines = read_text(path).splitlines() if path.exists() else []
         yield from filter(str.strip, lines)
 
@@ -161,8 +128,9 @@ def find_csv(folder: Path) -> Iterator[Found]:
         return
     rows = tables[train] + (tables[validation] if validation else [])
     held_out = files[validation] if validation else None
-    images = [below(files[train].parent, row["image"]) for row in tables[train]]
-    images = tuple(path for path in images if path)
+    home = files[train].parent
+    names = [row["image"] for row in tables[train] if row["image"]]
+    images = tuple(reader().below(home, name, Path()) for name in names)
     for column in rows[0]:
         if column and column != "image":
             values = [row[column] for row in rows if row.get(column)]
@@ -173,10 +141,8 @@ def find_csv(folder: Path) -> Iterator[Found]:
 
 
 def _table(path: Path) -> list[dict[str, str]]:
-    try:
-        return list(csv.DictReader(read_text(path).splitlines()))
-    except csv.Error as error:
-        raise Unreadable(f"{path}: not CSV: {error}") from None
+    _, rows = reader().table_in(path)
+    return [row for _, row in rows]
 
 
 def _column_tasks(values: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -6,15 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import (
-    Unreadable,
-    below,
-    folders_in,
-    images_in,
-    read_json,
-    read_yaml,
-)
+from specc.datasets.files import Unreadable, folders_in
 from specc.datasets.found import Found, left_and_right, pair
+from specc.datasets.parts import images_in, reader
 from specc.heads import TASKS
 from specc.language.schema import head
 
@@ -46,9 +40,9 @@ def find(folder: Path) -> Iterator[Found]:
 
 def entries_of(folder: Path) -> list[dict]:
     """The entries of a file of metadata; none if there is no such file."""
-    for name, read in (("metadata.yaml", read_yaml), ("metadata.json", read_json)):
+    for name in ("metadata.yaml", "metadata.json"):
         if (folder / name).exists():
-            value = read(folder / name)
+            value = reader().read_yaml(folder / name)
             value = value if isinstance(value, list) else [value]
             return [entry for entry in value if isinstance(entry, dict)]
     return []
@@ -69,14 +63,21 @@ def options_of(entry: dict, task: str, folder: Path) -> dict[str, Any]:
     known = head(task)["properties"]
     given = {key: entry[key] for key in OPTIONS if key in known and key in entry}
     for key in ("categories", "labels", "identities", "keypoints", "things"):
-        if key in given:
-            if not isinstance(given[key], list):
-                raise Unreadable(f"{folder}: `{key}` is not a list of names")
-            given[key] = [str(name) for name in given[key]]
+        if given.get(key) is not None:
+            given[key] = list(reader().names_of(folder, given, key))
+    if isinstance(given.get("range"), list):
+        given["range"] = [_number(end) for end in given["range"]]
+    if isinstance(given.get("flip_pairs"), list):
+        given["flip_pairs"] = [
+            [str(name).strip() for name in pair] if isinstance(pair, list) else pair
+            for pair in given["flip_pairs"]
+        ]
+    if "ordered" in given:
+        given["ordered"] = str(given["ordered"]).lower() in ("true", "yes", "on")
     if isinstance(given.get("tokens"), list):
         given["tokens"] = [str(token) for token in given["tokens"]]
     if isinstance(given.get("colors"), dict):
-        colors = {str(name): color for name, color in given["colors"].items()}
+        colors = {str(name).strip(): color for name, color in given["colors"].items()}
         given["colors"] = [colors.get(name) for name in given.get("categories", ())]
     missing = [key for key in head(task)["required"] if key not in {*given, "task"}]
     if missing:
@@ -85,6 +86,14 @@ def options_of(entry: dict, task: str, folder: Path) -> dict[str, Any]:
         pairs = left_and_right(given["keypoints"])
         given |= {"flip_pairs": pairs} if pairs else {}
     return {key: value for key, value in given.items() if value not in (None, False)}
+
+
+def _number(value: object) -> object:
+    """A number that is written as text is one, too: 1e3, 2.50."""
+    try:
+        return value if isinstance(value, int) else float(value)
+    except (TypeError, ValueError):
+        return value
 
 
 def _sets(folder: Path) -> tuple[Path | None, Path | None]:
@@ -110,8 +119,8 @@ def _longest(train: Path, validation: Path | None, entry: dict) -> int:
     """Tokens of the longest text in both sets."""
     most = 0
     for folder in filter(None, (train, validation)):
-        path = below(folder, entry.get("annotations"))
-        texts = read_yaml(path) if path and path.is_file() else {}
+        path = reader().below(folder, entry.get("annotations"))
+        texts = reader().read_yaml(path) if path.is_file() else {}
         values = texts.values() if isinstance(texts, dict) else ()
         most = max([most, *(len(v) for v in values if isinstance(v, (str, list)))])
     return most

@@ -57,11 +57,7 @@ def starting_job(found: Found, name: str) -> dict[str, Any]:
     """A job in the job language. Raises JobError if the dataset cannot be learned from."""
     sizes = measure(found.images)
     if not sizes.heights:
-        fail(
-            "E421",
-            f"none of {len(found.images)} images in `{found.train}` can be read",
-            help="name a dataset with images",
-        )
+        _fail_without_images(found)
     job = _draft(found, name)
     summary = checked(job)
     resolution = fitted(sizes, found.task, summary.divisor)
@@ -74,6 +70,17 @@ def starting_job(found: Found, name: str) -> dict[str, Any]:
     job["trainer"] = _trainer(found, resolution)
     checked(job)
     return job
+
+
+def _fail_without_images(found: Found) -> None:
+    """Raise JobError E421."""
+    if not found.images:
+        what, note = f"`{found.train}` names no image", ""
+    else:
+        what = f"none of {len(found.images)} images in `{found.train}` can be read"
+        state = "cannot be decoded" if found.images[0].is_file() else "is not there"
+        note = f"{found.images[0]} {state}"
+    fail("E421", what, note=note, help="name a dataset with images")
 
 
 def fitted(sizes: Sizes, task: str, divisor: int) -> list[int]:
@@ -108,7 +115,8 @@ def checked(job: dict[str, Any]) -> Summary:
 
 def name_of(path: Path) -> str:
     """A name for the job: that of the dataset's folder."""
-    for part_ in (path.stem, *(p.name for p in path.absolute().parents)):
+    whole = path.absolute()  # `.` has a name, too
+    for part_ in (whole.stem, *(p.name for p in whole.parents)):
         name = re.sub("[^a-z0-9_-]+", "-", part_.lower()).strip("-_")
         if name and name not in COMMON and name[0].isalpha():
             return name

@@ -89,7 +89,7 @@ def _files() -> tuple[tuple[str, str], ...]:
     """The files of parts below templates/, and their texts: heads in the order of their
     registry, then what several of them use."""
     found = []
-    for home in (*TASK_NAMES, "common"):
+    for home in (*TASK_NAMES, "common", "names"):
         for name in names(f"templates/heads/{home}"):
             file = f"heads/{home}/{name}"
             text = read_text(f"templates/{file}")

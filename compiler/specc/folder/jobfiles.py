@@ -84,4 +84,12 @@ def _folder(path: str, name: str, out: Path | None, several: bool) -> Path:
     if out is not None:
         return out / name if several else out
     own = Path(os.path.abspath(path)).parent
-    return Path(path).parent if own.name == name else Path("generated", name)
+    is_own = own.name == name and not _holds_data(own)
+    return Path(path).parent if is_own else Path("generated", name)
+
+
+def _holds_data(folder: Path) -> bool:
+    """Whether folders stand in it and specc has not written it: of a dataset, say."""
+    inner = (path for path in folder.iterdir() if path.is_dir())
+    written = record.exists(folder)
+    return not written and any(not path.name.startswith(".") for path in inner)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from specc.heads.contract import PREDICTED, Annotations, HeadContract
 from specc.heads.maps import (
     OWN_PIXELS,
-    SUFFIXES_LINE,
     enlarged,
     saved_path,
     stride_constant,
@@ -98,7 +97,7 @@ def plan(head: AnomalyDetection, code: HeadCode) -> HeadExpressions:
         annotation="normal or anomalous",
         calibrated=f"({module}.calibration, {literal(head.name)}, {alarms})",
         constants=(stride_constant(code),),
-        dataset_constants=(MODES_LINE, SUFFIXES_LINE),
+        dataset_constants=(MODES_LINE,),
         evaluate_constants=(constant(alarms, head.false_alarms, note), BINS_LINE),
     )
 

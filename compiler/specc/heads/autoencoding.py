@@ -9,7 +9,7 @@ from math import gcd
 from typing import TYPE_CHECKING
 
 from specc.heads.contract import HeadContract
-from specc.heads.maps import OWN_PIXELS, SUFFIXES_LINE, saved_path
+from specc.heads.maps import OWN_PIXELS, saved_path
 from specc.heads.task import BESIDE, HeadCode, HeadExpressions, Task
 from specc.job import Head
 from specc.source import literal
@@ -79,7 +79,6 @@ def plan(head: Autoencoding, code: HeadCode) -> HeadExpressions:
         metrics=f"reconstruction_metrics({code.all_found()})",
         words_example=f'"{head.name}": (height, width, channels), uint8',
         annotation="",
-        dataset_constants=(SUFFIXES_LINE,),
     )
 
 

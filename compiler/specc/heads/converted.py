@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from specc.heads.maps import SUFFIXES_LINE
 from specc.heads.semantic_segmentation import MODES_LINE
 from specc.heads.task import Coco, HeadCode, HeadExpressions, Task
 from specc.source import Line, literal
@@ -45,7 +44,7 @@ _SIZED = f"{_NUMBERED}, counts"
 _CLASS_MAPS = dict(
     parse={"": "labels_of_map(*GIVEN, height, width)"},
     example=_COLOR,
-    constants=(MODES_LINE, SUFFIXES_LINE),
+    constants=(MODES_LINE,),
     in_folder=True,
 )
 READINGS = {  # the longest begin of a way that stands here is taken
@@ -55,7 +54,7 @@ READINGS = {  # the longest begin of a way that stands here is taken
     ("quadrilateral_detection",): _listed(
         "quadrilateral detection",
         "categories",
-        f"parse_quadrilaterals(GIVEN, {_NUMBERED})",
+        f"parse_quadrilaterals(GIVEN, {_SIZED})",
         _CORNERS,
     ),
     ("keypoint_detection", "object_detection"): Reading(
@@ -71,7 +70,6 @@ READINGS = {  # the longest begin of a way that stands here is taken
             "yolo": f"parse_polygons(GIVEN, {_SIZED})",
         },
         "a page for each instance, black but for its category's color",
-        (SUFFIXES_LINE,),
         in_folder=True,
         requirements=MASK_LIBRARY,
     ),
@@ -85,7 +83,6 @@ READINGS = {  # the longest begin of a way that stands here is taken
             ),
         },
         "each pixel in the color of its category; the number of its instance",
-        (SUFFIXES_LINE,),
         in_folder=True,
         requirements=MASK_LIBRARY,
     ),

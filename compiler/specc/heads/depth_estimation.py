@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from specc.heads.contract import PREDICTED, Annotations, HeadContract
 from specc.heads.maps import (
     OWN_PIXELS,
-    SUFFIXES_LINE,
     decode_levels,
     enlarged,
     saved_path,
@@ -78,7 +77,7 @@ def plan(head: DepthEstimation, code: HeadCode) -> HeadExpressions:
             constant(ends, head.range, "the range of depths"),
             stride_constant(code),
         ),
-        dataset_constants=(MODES_LINE, SUFFIXES_LINE),
+        dataset_constants=(MODES_LINE,),
     )
 
 

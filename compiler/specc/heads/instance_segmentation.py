@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from specc.heads.contract import PREDICTED, Annotations, HeadContract, colors_of
-from specc.heads.maps import SUFFIXES_LINE
 from specc.heads.object_detection import (
     CONSTANTS,
     DETECTOR_OUTPUTS,
@@ -20,7 +19,7 @@ from specc.heads.object_detection import (
     strides_constant,
     tower,
 )
-from specc.heads.task import HeadCode, HeadExpressions, Native, Task
+from specc.heads.task import Coco, HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
 from specc.source import Line, constant, literal
 
@@ -106,7 +105,6 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
     thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
     made = f"{code.width}, {head.layers}, len({names}), {prefix}STRIDES"
     task = literal(TASK.title)
-    native = code.format == "native"
     path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
     given, counted = code.given, f"{code.numbers}, height, width, counts"
     parsed = {
@@ -138,7 +136,6 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         ),
         dataset_constants=(
             constant(colors, head.colors, "of the categories in masks"),
-            *((SUFFIXES_LINE,) if native else ()),
         ),
     )
 
@@ -208,6 +205,7 @@ TASK = Task(
         "whole": "model/instances_whole.py.jinja",
     },
     label="Instances",
+    joined="joined([ONE, OTHER], counts)",
     in_folder=True,
     native=Native(
         metadata=(
@@ -218,6 +216,7 @@ TASK = Task(
         folder_note="A single black page is an image without instances.",
     ),
     framed="instances_in_image(LABEL, frame, counts)",
+    coco=Coco(fields=("id", "category_id", "segmentation")),
     readers={
         "native": "",
         "coco": "instance_from_coco",

@@ -67,7 +67,7 @@ SIMILARITIES = Line(
     "SIMILARITIES", "np.linspace(0.5, 0.95, 10)", "  # thresholds, as COCO has them"
 )
 COCO_NAMES = (
-    '{item["id"]: [str(name) for name in item.get("keypoints", ())]'
+    '{item["id"]: [str(name).strip() for name in item.get("keypoints", ())]'
     ' for item in content["categories"]}'
 )
 
@@ -172,12 +172,18 @@ TASK = Task(
         "whole": "model/keypoints_whole.py.jinja",
     },
     label="Poses",
+    joined="joined([ONE, OTHER], counts)",
     native=Native(
         metadata=("keypoints: [NAME, ...]",), empty_note="`[]` is one without instances"
     ),
     framed="poses_in_image(LABEL, frame)",
     readers={"native": "", "coco": "pose_from_coco"},
-    coco=Coco(what="keypoints", names=COCO_NAMES, found="set().union(*names.values())"),
+    coco=Coco(
+        what="keypoints",
+        names=COCO_NAMES,
+        found="set().union(*names.values())",
+        fields=("category_id",),
+    ),
     meaning=("keypoints",),
     moves=True,
     transforms=("points",),

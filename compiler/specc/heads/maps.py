@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from specc.scope import Node, Scope
 
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-SUFFIXES_LINE = constant("SUFFIXES", SUFFIXES, "of images")
-
 OWN_PIXELS = {
     "resized": "model/own_maps.py.jinja",
     "whole": "model/own_maps.py.jinja",

@@ -82,6 +82,7 @@ TASK = Task(
     counted=("label", "labels"),
     annotations="labels",
     label="np.ndarray",
+    joined="np.maximum(ONE, OTHER)",
     native=Native(
         metadata=("labels: [NAME, ...]",), empty_note="`[]` is one without labels"
     ),

@@ -177,6 +177,7 @@ TASK = Task(
     shared=("points", "strides"),
     own_pixels=OWN_PIXELS,
     label="Objects",
+    joined="joined([ONE, OTHER], counts)",
     native=Native(
         metadata=("categories: [NAME, ...]",), empty_note="`[]` is one without objects"
     ),

@@ -18,7 +18,7 @@ from specc.heads.instance_segmentation import (
     masks_constant,
     segmenter,
 )
-from specc.heads.maps import SUFFIXES_LINE, decode_levels
+from specc.heads.maps import decode_levels
 from specc.heads.multilabel_classification import MultilabelClassification
 from specc.heads.object_detection import (
     CONSTANTS,
@@ -138,7 +138,6 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
             constant(
                 colors, head.colors, "of the categories in maps; black is unknown"
             ),
-            *((SUFFIXES_LINE,) if native else ()),
         ),
     )
 
@@ -220,6 +219,7 @@ TASK = Task(
     },
     own_note='"categories" and "instances" are (B, h, w), as `merge_segments` has them',
     label="Instances",
+    joined="same_segments(ONE, OTHER)",
     in_folder=True,
     native=Native(
         metadata=(
@@ -233,6 +233,7 @@ TASK = Task(
     framed="instances_in_image(LABEL, frame, counts)",
     readers={"native": "", "coco": "segments_from_coco"},
     coco=Coco(
+        fields=("file_name", "segments_info"),
         compared="dataset/compare_coco_panoptic.py.jinja",
         docstring="dataset/coco_panoptic_docstring.jinja",
         images="panoptic_image_folder",

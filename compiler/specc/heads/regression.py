@@ -34,15 +34,13 @@ def build(net: Scope, head: Regression, levels: dict[int, Node]) -> dict[str, No
 
 
 def plan(head: Regression, code: HeadCode) -> HeadExpressions:
-    limits, given = f"{code.prefix}RANGE", code.given
-    if code.format == "csv":
-        given = f"as_number({given})"
+    limits = f"{code.prefix}RANGE"
     return HeadExpressions(
         construction=f"RegressionHead({code.width}, {limits})",
         loss=f"regression_loss({code.outputs}, {code.targets}, {limits})",
         blank="0.0",
         decode=f"decode_value({code.outputs})",
-        parse=f"parse_number({given}, {limits})",
+        parse=f"parse_number({code.given}, {limits})",
         words=f"value_in_words({code.results}, row)",
         label_words=mapping([("value", code.labels)]),
         draw=f"draw_value(image, {code.words})",
@@ -81,7 +79,7 @@ TASK = Task(
     plan=plan,
     label="float",
     native=Native(metadata=("range: [LOWEST, HIGHEST]",)),
-    readers={"native": "", "csv": "as_number"},
+    readers={"native": "", "csv": ""},
     meaning=("range",),
     stack="stack_numbers",
     drawn=BELOW,

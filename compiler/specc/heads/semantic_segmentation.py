@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from specc.heads.contract import PREDICTED, Annotations, HeadContract, colors_of
 from specc.heads.maps import (
     OWN_PIXELS,
-    SUFFIXES_LINE,
     colors_constant,
     colors_file,
     decode_levels,
@@ -84,7 +83,6 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
         dataset_constants=(
             colors_constant(code, head.colors),
             MODES_LINE,
-            *((SUFFIXES_LINE,) if native else ()),
         ),
     )
 

@@ -75,6 +75,7 @@ class HeadExpressions:
     words_example: str  # for a docstring
     annotation: str  # an example in the native layout
     own: str = ""  # of results, scaled, height, width, in model.py: see own_pixels
+    said: str = ""  # a function of a label: its words, where two contradict each other
     blank: str = "None"  # what stands for the target of an image without a label
     place: str = ""  # of sample, transform, canvas, rng: its target; "": the label
     evidence: str = ""  # of sample, words: what its metric needs; "": the words
@@ -97,8 +98,11 @@ class Coco:
     """How a COCO file holds annotations for a task."""
 
     what: str = "boxes"  # its annotations, in words
-    names: str = '{item["id"]: str(item["name"]) for item in content["categories"]}'
+    names: str = (
+        '{item["id"]: str(item["name"]).strip() for item in content["categories"]}'
+    )
     found: str = "set(names.values())"  # the names in the file
+    fields: tuple[str, ...] = ("category_id", "bbox")  # of an annotation, that are read
     compared: str = "dataset/compare_coco.py.jinja"  # template: these with the job's
     docstring: str = "dataset/coco_docstring.jinja"  # template
     images: str = "image_folder"  # the function that finds the images
@@ -149,6 +153,8 @@ class Task:
 
     # dataset.py
     label: str = ""  # the type of an image's label
+    # Of ONE, OTHER, counts: the label of an image that has two; "": they must be the same
+    joined: str = ""
     unlabelled: bool = False  # it needs images alone
     on_normal_images: bool = False  # it trains on these, and on defects drawn into them
     in_folder: bool = False  # its annotations are files, an image each

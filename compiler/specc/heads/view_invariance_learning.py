@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from specc.heads.contract import HeadContract
-from specc.heads.maps import SUFFIXES_LINE
 from specc.heads.multiclass_classification import annotated
 from specc.heads.task import BELOW, HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
@@ -60,7 +59,6 @@ def plan(head: ViewInvarianceLearning, code: HeadCode) -> HeadExpressions:
         metrics=f"view_metrics({code.all_found()})",
         words_example=f'"{head.name}": {{representation}}',
         annotation="",
-        dataset_constants=(SUFFIXES_LINE,),
     )
     return _labelled(expressions, code) if head.categories else expressions
 

@@ -64,8 +64,6 @@ def data_constants(job: Job) -> tuple[Line, ...]:
     if job.data.bits is not None:
         lines.append(constant("WHITE", _white(job.data), "in images of 16 bits"))
     lines += cache_constants(job.data)
-    note = "training images; a run ends above both limits"
-    lines.append(constant("MOST_BROKEN, BROKEN_SHARE", (10, 0.01), note))
     return tuple(lines)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from specc.heads import once, tasks_of
-from specc.heads.maps import SUFFIXES_LINE
 from specc.job import Job
 from specc.plan.heads import HeadPlan
 from specc.plan.readers import SIZED, Reader, readers_of
@@ -14,6 +13,11 @@ from specc.source import Line, constant
 
 VOC_SIDES = ("xmin", "ymin", "xmax", "ymax")
 
+BROKEN = constant(
+    "MOST_BROKEN, BROKEN_SHARE",
+    (10, 0.01),
+    "training images; a run ends above both limits",
+)
 PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
 VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
 
@@ -44,23 +48,26 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
     lines += once(head.code.dataset_constants for head in heads)
     lines += [head.numbered for head in heads if head.reads_numbers]
     formats = {reader.source.format for reader in readers}
-    if formats & {"folders", "voc", "yolo"} and SUFFIXES_LINE not in lines:
-        lines.append(SUFFIXES_LINE)
     if "voc" in formats:
         lines.append(constant("VOC_SIDES", VOC_SIDES))
     lines += [reader.columns for reader in readers if reader.source.format == "csv"]
     limits = (PIXELS, VALUES) if reads_yaml(job, heads) else (PIXELS,)
-    return (*lines, *limits)
+    return (*lines, *limits, BROKEN)
 
 
 def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     readers, tasks = readers_of(job, heads), tasks_of(job)
     lacking = any(reader.partial for reader in readers)
     bands = job.data.channels == 4
+    joined = [head for head in heads if head.joined]
     return {
         "readers": [reader.plain() for reader in readers],
         "training_call": readers[0].training,
+        "validation_call": readers[0].validation,
+        "judged_call": readers[0].validation_below("args.data"),
         "set_sections": _sets(job, readers),
+        "joined_heads": joined,
+        "may_contradict": lacking or any("same" in head.joined for head in joined),
         **_sizes(any(reader.source.format in SIZED for reader in readers)),
         "image_size_template": f"dataset/image_size{'_bands' * bands}.py.jinja",
         "nullable": any(reader.nullable for reader in readers),
@@ -97,6 +104,7 @@ def _sets(job: Job, readers: tuple[Reader, ...]) -> list[str]:
         sections = ["two_sets"]
     else:
         sections = split_sections(job)
+    sections.append("one_per_image")
     return [f"dataset/{section}.py.jinja" for section in sections]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from specc.graph.cost import Level, Summary
@@ -40,6 +41,7 @@ class HeadPlan:
     coco_found: str  # which are these
     stack: str  # function that makes a batch of its targets
     always: bool  # whether all images train it, labelled or not
+    joined: str  # the label of an image that has two; "" where none is labelled
 
     @property
     def reads_numbers(self) -> bool:
@@ -128,7 +130,17 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         coco_found=task.coco.found,
         stack=task.stack,
         always=task.unlabelled or task.views,
+        joined="" if task.unlabelled else _joined(head, task, expressions),
     )
+
+
+def _joined(head: Head, task: Task, expressions: HeadExpressions) -> str:
+    """The expression of the label of an image that two samples have."""
+    name = literal(head.name)
+    said = f", {expressions.said}" * bool(expressions.said)
+    given = task.joined or f"same({name}, ONE, OTHER{said})"
+    labels = {"ONE": f"one.labels[{name}]", "OTHER": f"sample.labels[{name}]"}
+    return re.sub(r"\bONE\b|\bOTHER\b", lambda found: labels[found[0]], given)
 
 
 def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:

@@ -13,6 +13,7 @@ from specc.plan.heads import HeadPlan, code_name
 from specc.source import COLUMNS, Line, constant, literal, mapping
 from specc.words import listed
 
+PATHS = ("coco", "csv", "yolo")  # formats whose files hold paths
 SIZED = ("coco", "voc")  # formats that tell the sizes of their images
 UNNAMED = ("voc", "csv")  # formats that do not list the names of their categories
 EMPTY_CELLS = {  # with several heads or one
@@ -64,7 +65,11 @@ class Reader:
 
     @property
     def parameters(self) -> str:
-        return f"folder: Path{', training: bool = False' * self.opened}"
+        form = self.source.format
+        place = "path" if form in ("coco", "csv", "voc", "yolo") else "folder"
+        use = 'split: str = "val"' if form == "yolo" else "training: bool = False"
+        root = ", root: Path | None = None" * (form in PATHS)
+        return f"{place}: Path, {use}{root}"
 
     @property
     def note(self) -> str:
@@ -74,16 +79,23 @@ class Reader:
     @property
     def training(self) -> str:
         """A call that reads the set to train on, below `root`."""
-        split = ', "train"' if self.source.format == "yolo" else ""
-        opened = ", training=True" * self.opened
-        return f"{self.name}(root / {self.prefix}TRAIN{split}{opened})"
+        use = '"train"' if self.source.format == "yolo" else "training=True"
+        return f"{self.name}(root / {self.prefix}TRAIN, {use}{self.rooted('root')})"
 
     @property
     def validation(self) -> str:
         """The same of the set to validate on; "" where a part is held out."""
+        return self.validation_below("root")
+
+    def validation_below(self, root: str) -> str:
+        """The same, below what this expression says."""
         if self.source.validation is None:
             return ""
-        return f"{self.name}(root / {self.prefix}VALIDATION)"
+        return f"{self.name}({root} / {self.prefix}VALIDATION{self.rooted(root)})"
+
+    def rooted(self, root: str) -> str:
+        """The argument that says out of which folder no path may lead."""
+        return f", root={root}" * (self.source.format in PATHS)
 
     @property
     def pair(self) -> str:

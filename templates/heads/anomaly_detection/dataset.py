@@ -43,7 +43,7 @@ def masks_of(folder: Path, path: Path, entry: dict, labels: dict) -> dict:
     try:
         masks = below(folder, entry["masks"])
         files = {file.stem: file for file in listed_images(masks)}
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise SystemExit(f"{path}: masks: {error}") from None
     missing = {
         name: masks / f"{Path(name).stem}.png"

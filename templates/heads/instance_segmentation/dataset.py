@@ -154,7 +154,8 @@ def instances_with_area(
     """Instances of run lengths, without those that have no pixel."""
     kept = np.flatnonzero(coco_mask.area(masks))
     counts["masks without area left out"] += len(masks) - len(kept)
-    return instances_of([masks[i] for i in kept], [classes[i] for i in kept])
+    instances = instances_of([masks[i] for i in kept], [classes[i] for i in kept])
+    return joined([instances], counts)
 
 
 def mask_runs(given: object, height: int, width: int) -> dict:

@@ -67,7 +67,7 @@ def parse_poses(
         else:
             counts["instances without any keypoint left out"] += 1
     instances = np.array(instances, np.float32).reshape(-1, len(names), 2)
-    return Poses(instances, extents(instances, height, width))
+    return joined([Poses(instances, extents(instances, height, width))], counts)
 
 
 def parse_keypoints(
@@ -78,7 +78,7 @@ def parse_keypoints(
         raise ValueError(f"not keypoints by name: {item!r:.200}")
     keypoints = np.full((len(names), 2), np.nan, np.float32)
     for name, place in item.items():
-        if str(name) not in names:
+        if str(name).strip() not in names:
             raise ValueError(f"not a keypoint of the job: {name!r:.100}")
         if place is None:
             continue
@@ -89,7 +89,7 @@ def parse_keypoints(
         except (TypeError, ValueError, OverflowError):
             raise ValueError(f"{name} is not x, y: {place!r:.100}") from None
         inside = moved_inside(x, y, height, width, counts)
-        keypoints[names.index(str(name))] = inside or np.nan
+        keypoints[names.index(str(name).strip())] = inside or np.nan
     return keypoints
 
 

@@ -21,8 +21,8 @@ def read_identities(
 
 def parse_identity(given: object, known: dict[str, int], training: bool) -> str:
     """The name of an identity; ValueError if it is trained on and none of the job's."""
-    if training and str(given) not in known:
+    if training and str(given).strip() not in known:
         raise ValueError(f"not an identity of the job: {given!r:.100}")
     if not isinstance(given, (str, int, float)):
         raise ValueError(f"not the name of an identity: {given!r:.100}")
-    return str(given)
+    return str(given).strip()

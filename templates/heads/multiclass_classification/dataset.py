@@ -3,6 +3,7 @@
 
 def parse_category(given: object, known: dict[str, int]) -> int:
     """Index of an image's category; ValueError where the job has none of that name."""
-    if str(given) not in known:
+    category = known.get(str(given).strip())
+    if category is None:
         raise ValueError(f"not a category of the job: {given!r:.100}")
-    return known[str(given)]
+    return category

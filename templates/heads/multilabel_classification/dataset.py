@@ -6,7 +6,7 @@ def parse_labels(given: object, known: dict[str, int]) -> np.ndarray:
     if not isinstance(given, list):
         raise ValueError(f"not a list of labels: {given!r:.100}")
     present = np.zeros(len(known), np.float32)
-    for name in map(str, given):
+    for name in (str(name).strip() for name in given):
         if name not in known:
             raise ValueError(f"not a label of the job: {name!r:.100}")
         present[known[name]] = 1

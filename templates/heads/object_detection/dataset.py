@@ -13,7 +13,11 @@ class Objects(NamedTuple):
 
 def object_from_coco(item: dict, names: dict[int, str]) -> dict:
     """An annotation with its category's name, and with left, top, right, bottom."""
-    left, top, width, height = (float(side) for side in item["bbox"])
+    try:
+        left, top, width, height = (float(side) for side in item["bbox"])
+    except (TypeError, ValueError, OverflowError):
+        what = f"`bbox` is not four numbers: {item['bbox']!r:.100}"
+        raise ValueError(f"annotation {item.get('id')}: {what}") from None
     box = [left, top, left + width, top + height]
     return {"category": names[item["category_id"]], "bbox": box}
 
@@ -34,7 +38,8 @@ def objects_in_xml(path: Path, counts: Counter) -> tuple[list[dict], tuple]:
             counts["difficult objects left out"] += 1
             continue
         sides = [item.findtext(f"bndbox/{side}") for side in VOC_SIDES]
-        objects.append({"category": item.findtext("name"), "bbox": sides})
+        name = item.findtext("name", "").strip()
+        objects.append({"category": name, "bbox": sides})
     return objects, (root.findtext("size/width"), root.findtext("size/height"))
 
 
@@ -81,7 +86,7 @@ def lines_of(
     """Of each line of a file of labels: where it stands, its category, its numbers; of
     one with keypoints, which has `numbers`, those of its box."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError:
         counts["images without a file of labels"] += 1
         return
@@ -92,12 +97,12 @@ def lines_of(
             continue
         where = f"{path.name}, line {number}"
         try:
-            category, *values = line.split()
-            category, values = int(category), np.array(values, np.float64)
+            category, *values = np.array(line.split(), np.float64)
         except ValueError:
-            raise ValueError(f"{where}: not numbers") from None
-        if not 0 <= category < len(names):
-            raise ValueError(f"{where}: category {category} of {len(names)}")
+            raise ValueError(f"{where}: not numbers: {line:.100}") from None
+        if not (0 <= category < len(names) and category.is_integer()):
+            raise ValueError(f"{where}: category {category:g} of {len(names)}")
+        values = np.array(values)
         if numbers is not None:
             if len(values) != numbers:
                 what = f"{len(values)} numbers, by `kpt_shape` {numbers}"
@@ -107,7 +112,7 @@ def lines_of(
             # A polygon may leave its image a little; keypoints have a 2 where visible.
             what = "a corner far outside the image; `kpt_shape` would tell of keypoints"
             raise ValueError(f"{where}: {what}")
-        yield where, names[category], values
+        yield where, names[int(category)], values
 
 
 # ==== readers_native
@@ -152,7 +157,7 @@ def parse_objects(
     boxes, classes = [], []
     for item in given:
         try:
-            category = known[str(item["category"])]
+            category = known[str(item["category"]).strip()]
             left, top, right, bottom = (float(side) for side in item["bbox"])
             box = np.array([left, top, right, bottom], np.float32)
         except (KeyError, TypeError, ValueError, OverflowError):
@@ -171,7 +176,7 @@ def parse_objects(
         else:
             counts["boxes without area left out"] += 1
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
-    return Objects(boxes, np.array(classes, np.int64))
+    return joined([Objects(boxes, np.array(classes, np.int64))], counts)
 
 
 def boxes_of_instances(instances: Instances) -> Objects:

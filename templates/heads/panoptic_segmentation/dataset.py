@@ -5,18 +5,14 @@ def segments_from_coco(item: dict, names: dict[int, str]) -> dict:
     """The file of an image's segments, and their categories by id; None for a crowd."""
     file, segments = item["file_name"], {}
     for segment in item["segments_info"]:
+        if not {"id", "category_id"} <= segment.keys():
+            raise ValueError(f"{file}: no `id` or `category_id`: {segment!r:.200}")
         number, category = int(segment["id"]), segment["category_id"]
         if category not in names:
             what = f"segment {number}: no category has the id {category}"
             raise ValueError(f"{file}: {what}")
         segments[number] = None if segment.get("iscrowd") else names[category]
     return {"file": file, "segments": segments}
-
-
-def panoptic_image_folder(path: Path) -> Path:
-    """Not the folder of the file's name: it holds the segments."""
-    folder = path.parent / "images"
-    return folder if folder.is_dir() else path.parent
 
 
 # ==== readers_native
@@ -60,6 +56,13 @@ def parse_panoptic(
             masks.append(encoded(codes == code))
             classes.append(kind)
     return instances_of(masks, classes)
+
+
+def same_segments(one: Instances, other: Instances) -> Instances:
+    """Those of an image that has two annotations; ValueError where they differ."""
+    if len(joined([one, other], Counter()).boxes) != len(one.boxes):
+        raise ValueError("two annotations with different segments")
+    return one
 
 
 def category_map(path: Path, page: np.ndarray, colors: tuple) -> np.ndarray:

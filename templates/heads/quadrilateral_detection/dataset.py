@@ -60,7 +60,7 @@ def corners_in(
 
 
 def parse_quadrilaterals(
-    given: object, known: dict[str, int], height: int, width: int
+    given: object, known: dict[str, int], height: int, width: int, counts: Counter
 ) -> Quadrilaterals:
     """The quadrilaterals of an image; ValueError says which one is wrong."""
     if not isinstance(given, list):
@@ -68,7 +68,7 @@ def parse_quadrilaterals(
     corners, boxes, classes = [], [], []
     for item in given:
         try:
-            category = known[str(item["category"])]
+            category = known[str(item["category"]).strip()]
             four = np.array(
                 [[float(x), float(y)] for x, y in item["quadrilateral"]], np.float32
             )
@@ -90,7 +90,8 @@ def parse_quadrilaterals(
         classes.append(category)
     corners = np.array(corners, np.float32).reshape(-1, 4, 2)
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
-    return Quadrilaterals(corners, boxes, np.array(classes, np.int64))
+    classes = np.array(classes, np.int64)
+    return joined([Quadrilaterals(corners, boxes, classes)], counts)
 
 
 def quadrilaterals_of_boxes(objects: Objects) -> Quadrilaterals:

@@ -1,0 +1,50 @@
+"""How the emitted readers take names, lists and paths, for whoever looks at a dataset:
+their own functions, so that what is found here is what they read."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from specc.datasets.files import MOST_VALUES, Unreadable
+from specc.emit.imports import with_imports
+from specc.emit.names import defined
+from specc.resources import read_text
+
+FILE = "templates/heads/names/dataset.py"
+
+
+@functools.cache
+def reader() -> SimpleNamespace:
+    """The functions of the file by name; where an emitted reader would end, they raise
+    Unreadable."""
+    text = f'"""Parts."""\n\nMOST_VALUES = {MOST_VALUES}\n\n{read_text(FILE)}'
+    known: dict[str, Any] = {"__name__": "names"}
+    exec(compile(with_imports("names.py", text, {}), FILE, "exec"), known)
+    parts = {name: known[name] for name in defined(text)}
+    return SimpleNamespace(
+        **{
+            name: _refusing(part) if callable(part) else part
+            for name, part in parts.items()
+        }
+    )
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The images of a folder, not of those below it; none if there is no such folder."""
+    return next(reader().images_below(folder, Counter()), (folder, []))[1]
+
+
+def _refusing(part: Callable) -> Callable:
+    @functools.wraps(part)
+    def call(*given: Any) -> Any:
+        try:
+            return part(*given)
+        except (SystemExit, ValueError) as error:
+            raise Unreadable(" ".join(str(error).split())) from None
+
+    return call
