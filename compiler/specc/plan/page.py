@@ -14,7 +14,7 @@ from typing import Any
 import networkx as nx
 
 from specc.graph.cost import Summary, summarize
-from specc.heads import once, task_of, tasks_of
+from specc.heads import formats_ignoring, once, task_of, tasks_of
 from specc.job import Job, source_of
 from specc.plan.backbone import BackbonePlan, plan_backbone
 from specc.plan.contract import ContractPlan, plan_contract
@@ -209,6 +209,7 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "weighted": any(head.loss_weight != 1 for head in heads),
         "weighted_value": _weighted(heads),
         **_partial(job),
+        **_ignored(job),
         "loss_weights": {head.name: head.loss_weight for head in heads},
         "losses": mapping((head.name, head.code.loss) for head in heads),
         "decoded": mapping((head.name, head.code.decode) for head in heads),
@@ -227,6 +228,12 @@ def _partial(job: Job) -> dict[str, Any]:
             "rows_of(output, rows[head])" if _has_tuples(job) else "output[rows[head]]"
         ),
     }
+
+
+def _ignored(job: Job) -> dict[str, bool]:
+    """Whether labels tell objects that are ignored, and areas that files give them."""
+    formats = formats_ignoring(job)
+    return {"ignores": bool(formats), "own_areas": "coco" in formats}
 
 
 def _has_tuples(job: Job) -> bool:
