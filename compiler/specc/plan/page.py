@@ -230,10 +230,16 @@ def _partial(job: Job) -> dict[str, Any]:
     }
 
 
-def _ignored(job: Job) -> dict[str, bool]:
+def _ignored(job: Job) -> dict[str, Any]:
     """Whether labels tell objects that are ignored, and areas that files give them."""
     formats = formats_ignoring(job)
-    return {"ignores": bool(formats), "own_areas": "coco" in formats}
+    ignored = "-torch.from_numpy(poses.ignored).long()  # -1 where ignored"
+    return {
+        "ignores": bool(formats),
+        "own_areas": "coco" in formats,
+        "unlearned": "ignored or padded" if formats else "padded",
+        "class_of_poses": ignored if "coco" in formats else "0",
+    }
 
 
 def _has_tuples(job: Job) -> bool:
