@@ -11,6 +11,7 @@ from coco_segments import (
     CAR,
     HEAD,
     KINDS,
+    PERSON,
     ROAD,
     SEGMENTS,
     SKY,
@@ -38,14 +39,16 @@ def test_segments_are_read(reader, tmp_path, capsys):
         (ROAD, 0, 15, 40, 29): np.isin(ids(), [2, 300]),  # stuff has no instances
         (CAR, 2, 10, 10, 20): ids() == BIG,
         (CAR, 12, 10, 20, 20): ids() == 70_000,
-    }  # and nothing of the crowd
+        (PERSON, 30, 10, 35, 20): ids() == 9,  # the crowd
+    }
+    assert labels.classes[labels.ignored].tolist() == [PERSON]
     assert found.keys() == expected.keys()
     for key, mask in expected.items():
         np.testing.assert_array_equal(found[key], mask)
     small = second.labels["street"]
     assert sorted(small.classes.tolist()) == sorted(labels.classes.tolist())
     assert all(mask["size"] == [30, 40] for mask in small.masks)
-    assert "crowds, of which nothing is learned: 2" in capsys.readouterr().err
+    assert "crowds, ignored in training and in metrics: 2" in capsys.readouterr().err
 
 
 def test_images_stand_beside_the_file_too(reader, tmp_path):
@@ -59,7 +62,7 @@ def test_images_stand_beside_the_file_too(reader, tmp_path):
 def test_segments_without_pixels_are_counted(reader, tmp_path, capsys):
     more = [*SEGMENTS, {"id": 77, "category_id": KINDS[CAR]}]
     (sample,) = reader.read_dataset(coco(tmp_path, ids(), segments_info=more))
-    assert len(sample.labels["street"].masks) == 4
+    assert len(sample.labels["street"].labelled().masks) == 4
     assert "segments without area left out: 1" in capsys.readouterr().err
 
 

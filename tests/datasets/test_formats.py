@@ -62,11 +62,14 @@ def test_voc_is_read(reader, tmp_path, capsys):
     objects = OBJECT.format("no", 0, 3, 4, 20, 25) + OBJECT.format("a", 1, 1, 1, 2, 2)
     split = voc(tmp_path, one=XML.format(objects), two=XML.format(""))
     first, second = reader(DETECTION, format="voc").read_dataset(split)
-    assert first.labels["cells"].boxes.tolist() == [[3, 4, 20, 25]]
-    assert first.labels["cells"].classes.tolist() == [NAMES.index("no")]
+    labels = first.labels["cells"]
+    assert labels.boxes.tolist() == [[3, 4, 20, 25], [1, 1, 2, 2]]
+    assert labels.classes.tolist() == [NAMES.index("no"), NAMES.index("a")]
+    assert labels.ignored.tolist() == [False, True]
     assert (first.height, first.width) == (30, 40)
     assert len(second.labels["cells"].boxes) == 0
-    assert "difficult objects left out: 1" in capsys.readouterr().err
+    told = "difficult objects, ignored in training and in metrics: 1"
+    assert told in capsys.readouterr().err
 
 
 BOMB = """<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>

@@ -249,8 +249,12 @@ def test_a_coco_file_is_read(emitted, tmp_path, capsys):
     dataset = emitted(DETECTION, format="coco", validation="val.json").dataset
     first, second = dataset.read_dataset(coco(tmp_path))
     assert first.path == tmp_path / "images" / "0.png"
-    assert first.labels["cells"].boxes.tolist() == [[1, 2, 11, 22], [30, 2, 40, 12]]
-    assert first.labels["cells"].classes.tolist() == [1, 0]
+    labels = first.labels["cells"]
+    boxes = [[1, 2, 11, 22], [30, 2, 40, 12], [0, 0, 9, 9]]
+    assert labels.boxes.tolist() == boxes
+    assert labels.classes.tolist() == [1, 0, 0]
+    assert labels.ignored.tolist() == [False, False, True]  # a crowd
+    assert labels.areas.tolist() == [200, 100, 81]  # the file gives none
     assert second.labels["cells"].boxes.shape == (0, 4)
     assert "boxes clipped to their image: 1" in capsys.readouterr().err
     # A folder named as the file comes before `images`.

@@ -57,7 +57,9 @@ def test_boxes_from_panoptic_segments_of_coco(emitted, tmp_path):
     path = coco_segments.coco(tmp_path, coco_segments.ids())
     [sample] = dataset.read_dataset(path)
     found = sample.labels["one"]
-    assert found.classes.tolist() == [1, 1]  # the person is a crowd
+    assert found.classes.tolist() == [1, 1, 0]
+    assert found.ignored.tolist() == [False, False, True]  # the person is a crowd
+    found = found.labelled()
     assert sorted(found.boxes.tolist()) == [[2, 10, 10, 20], [12, 10, 20, 20]]
     other = head("object_detection", ["person", "road"])
     dataset = reading(emitted, other, "panoptic_segmentation", **data).dataset

@@ -135,6 +135,8 @@ def test_a_coco_file_of_keypoints_is_read(emitted, tmp_path, capsys):
         "annotations": [
             coco_pose(3, [5, 6, 2, 1, 9, 1, 0, 0, 0]),
             coco_pose(3, [0, 0, 0] * 3),
+            coco_pose(3, [0, 0, 0] * 3, bbox=[20, 10, 10, 8]),
+            coco_pose(3, [7, 7, 2] * 3, iscrowd=1, bbox=[1, 1, 9, 9]),
             coco_pose(3, [7, 7, 2] * 3, iscrowd=1),
             {"image_id": 4, "category_id": 2, "bbox": [1, 2, 3, 4]},
         ],
@@ -145,10 +147,16 @@ def test_a_coco_file_of_keypoints_is_read(emitted, tmp_path, capsys):
     path.write_text(json.dumps(coco))
     dataset = emitted(HEAD, format="coco", validation="val").dataset
     first, second = dataset.read_dataset(path)
-    (places,) = first.labels["pose"].keypoints  # in the order of the job
+    poses = first.labels["pose"]
+    assert poses.crowds.tolist() == [False, False, True]
+    assert poses.ignored.tolist() == [False, True, True]
+    assert poses.boxes[1:].tolist() == [[20, 10, 30, 18], [1, 1, 10, 10]]
+    (places,) = poses.labelled().keypoints  # in the order of the job
     np.testing.assert_equal(places, [[1, 9], [np.nan, np.nan], [5, 6]])
     assert len(second.labels["pose"].boxes) == 0
-    assert "without any keypoint left out: 2" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "without any keypoint left out: 3" in told  # two without a box, and a car
+    assert "without any keypoint, ignored in training and in metrics: 1" in told
     coco["categories"][0]["keypoints"][0] = "tail"
     path.write_text(json.dumps(coco))
     with pytest.raises(SystemExit) as caught:

@@ -66,6 +66,7 @@ def objects_of(
     """The objects that a head learns; None if it has no boxes, or reads one level."""
     read = [level for level in summary.levels if head.name in level.heads]
     labels = [sample.labels.get(head.name) for sample in samples]
+    labels = [x.labelled() if hasattr(x, "labelled") else x for x in labels]
     if not hasattr(head, "bottom_level") or not any(
         hasattr(x, "boxes") for x in labels
     ):

@@ -14,7 +14,7 @@ from types import ModuleType
 from specc.heads.conversions import way_to
 from specc.heads.converted import converted_task
 from specc.heads.task import Task
-from specc.job import Head, Job
+from specc.job import Head, Job, source_of
 from specc.resources import names
 
 # The registry: a row a head. Emitted functions of several heads stand in this order.
@@ -90,6 +90,15 @@ def tasks_of(job: Job) -> list[Task]:
 def names_of(head: Head, task: Task) -> tuple[str, ...]:
     """The names of what a head finds, in the order of its outputs."""
     return getattr(head, task.names) if task.names else ()
+
+
+def formats_ignoring(job: Job) -> set[str]:
+    """The formats of a job that tell objects which its labels keep as ignored."""
+    return {
+        form
+        for head in job.heads
+        if (form := source_of(job, head).format) in task_of(head).ignores
+    }
 
 
 def once(groups: Iterable[Iterable]) -> list:

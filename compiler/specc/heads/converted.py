@@ -27,6 +27,7 @@ class Reading:
     constants: tuple[Line, ...] = ()  # of the native format
     in_folder: bool = False  # native annotations are files
     requirements: tuple[str, ...] = ()
+    ignoring: str = ""  # of COCO, in a job whose labels tell what is ignored; "": parse
 
 
 def _listed(title: str, key: str, parse: str, example: str) -> Reading:
@@ -61,6 +62,7 @@ READINGS = {  # the longest begin of a way that stands here is taken
         'annotations_for(folder, "keypoint detection")',
         {"": f"parse_objects(boxes_of_keypoints(GIVEN, {_PLACED}, counts), {_SIZED})"},
         "[{KEYPOINT: [x, y], KEYPOINT: null, ...}, ...]",
+        ignoring=f"parse_objects(boxes_of_poses(GIVEN, {_PLACED}, counts), {_SIZED})",
     ),
     ("instance_segmentation",): Reading(
         'read_colored_maps(folder, "instance segmentation", NAMES)',
@@ -132,6 +134,10 @@ STEPS = {  # of labels: LABEL becomes that of the second task
         "labels_of_category(LABEL, NAMES)"
     ),
 }
+LABELLED = {  # steps that leave out what is ignored
+    ("object_detection", "quadrilateral_detection"),
+    ("object_detection", "multilabel_classification"),
+}
 _NAMES = '{str(item["name"]) for item in content["categories"]}'
 _THINGS = '{str(x["name"]) for x in content["categories"] if x.get("isthing")}'
 COCO_COMPARED = {  # what of a file is compared with a head's names: its key, the names
@@ -147,10 +153,10 @@ def _begin(way: tuple[str, ...]) -> tuple[str, ...]:
     return next(begin for begin in begins if begin in READINGS)
 
 
-def _steps(way: tuple[str, ...]) -> list[str]:
-    """What is then applied to labels, in turn."""
+def _steps(way: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Between which tasks labels are then converted, in turn."""
     rest = way[len(_begin(way)) - 1 :]
-    return [STEPS[pair] for pair in zip(rest, rest[1:])]
+    return list(zip(rest, rest[1:]))
 
 
 def converted_task(
@@ -197,9 +203,12 @@ def converted(
         "NUMBERS": code.numbers,
     }
     parse = _of_format(reading.parse, form)
+    if form == "coco" and code.own_areas and reading.ignoring:
+        parse = reading.ignoring
     parse = _with(parse, names) if parse else expressions.parse
-    for step in _steps(way):
-        parse = _with(step, names | {"LABEL": parse})
+    for pair in _steps(way):
+        label = f"{parse}{'.labelled()' * (code.ignores and pair in LABELLED)}"
+        parse = _with(STEPS[pair], names | {"LABEL": label})
     return replace(
         expressions,
         annotations=_with(reading.annotations, names),

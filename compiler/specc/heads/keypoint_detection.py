@@ -81,19 +81,18 @@ def plan(head: KeypointDetection, code: HeadCode) -> HeadExpressions:
     compares = paired and code.format == "native"
     pairs = f", {names}, {prefix}FLIP_PAIRS"
     mirrored = pairs if mirrors else ""
+    parse = "parse_coco_poses" if code.format == "coco" else "parse_poses"
     return HeadExpressions(
         construction=(
             f"KeypointHead({code.width}, {head.layers}, len({names}), {prefix}STRIDES)"
         ),
         loss=f"keypoint_loss({code.outputs}, {code.targets}, {weights})",
-        blank=(
-            f"Poses(np.zeros((0, len({names}), 2), np.float32), np.zeros((0, 4), np.float32))"
-        ),
+        blank=_blank(names, code),
         decode=f"decode_keypoints({code.outputs}, {thresholds}, {head.max_detections})",
-        parse=f"parse_poses({code.given}, {names}, height, width, counts)",
+        parse=f"{parse}({code.given}, {names}, height, width, counts)",
         place=f"moved_poses({code.labels}, transform{mirrored})",
         words=f"poses_in_words({code.results}, row, {names}, ratio, limits)",
-        label_words=f"poses_of({code.labels}, {names})",
+        label_words=f"poses_of({code.labels}{'.labelled()' * code.own_areas}, {names})",
         draw=f"draw_poses(image, {code.words}, {names})",
         evidence=f"pose_evidence({code.labels}, {code.words}, {names}, {prefix}SIGMAS)",
         metrics=f"keypoint_metrics({code.all_found()})",
@@ -104,6 +103,12 @@ def plan(head: KeypointDetection, code: HeadCode) -> HeadExpressions:
         dataset_constants=(_flip_pairs(head, prefix),) if mirrors or compares else (),
         evaluate_constants=(_sigmas(head, prefix),),
     )
+
+
+def _blank(names: str, code: HeadCode) -> str:
+    """The target of an image without a label."""
+    none = f"np.zeros((0, len({names}), 2), np.float32), np.zeros((0, 4), np.float32)"
+    return f"Poses({none}{', np.zeros(0), np.zeros(0, bool)' * code.own_areas})"
 
 
 def _flip_pairs(head: KeypointDetection, prefix: str) -> Line:
@@ -187,6 +192,7 @@ TASK = Task(
     meaning=("keypoints",),
     moves=True,
     transforms=("points",),
+    ignores=("coco",),
     stack="stack_poses",
     coordinates=True,
     evaluate_constants=(SIMILARITIES,),

@@ -115,18 +115,24 @@ def plan(head: ObjectDetection, code: HeadCode) -> HeadExpressions:
     return HeadExpressions(
         construction=f"DetectionHead({code.width}, {head.layers}, len({names}), {strides})",
         loss=f"detection_loss({code.outputs}, {code.targets})",
-        blank="Objects(np.zeros((0, 4), np.float32), np.zeros(0, np.int64))",
+        blank=_blank(code),
         decode=f"decode_objects({code.outputs}, {thresholds}, {head.max_detections})",
         parse=f"parse_objects({code.given}, {code.numbers}, height, width, counts)",
         place=f"moved({code.labels}, transform)",
         words=f"objects_in_words({code.results}, row, {names}, ratio, limits)",
-        label_words=f"objects_of({code.labels}, {names})",
+        label_words=f"objects_of({code.labelled}, {names})",
         draw=f"draw_objects(image, {code.words}, {names})",
         metrics=f"detection_metrics({code.all_labels()}, {code.all_found()}, {names})",
         words_example=f'"{head.name}": [{{category, bbox, score}}, ...]',
         annotation="[{category: NAME, bbox: [left, top, right, bottom]}, ...]",
         constants=(strides_constant(code),),
     )
+
+
+def _blank(code: HeadCode) -> str:
+    """The target of an image without a label."""
+    further = ", np.zeros(0)" * code.own_areas + ", np.zeros(0, bool)" * code.ignores
+    return f"Objects(np.zeros((0, 4), np.float32), np.zeros(0, np.int64){further})"
 
 
 # ---- The contract ----
@@ -191,6 +197,7 @@ TASK = Task(
     meaning=("categories",),
     moves=True,
     transforms=("boxes",),
+    ignores=("coco", "voc"),
     stack="stack_objects",
     coordinates=True,
     draw_constants=(DRAWN,),

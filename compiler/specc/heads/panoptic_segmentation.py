@@ -241,6 +241,7 @@ TASK = Task(
     meaning=("categories",),
     moves=True,
     transforms=("boxes",),
+    ignores=("coco",),
     stack="stack_panoptic",
     data_constants=GRIDS,
     coordinates=True,

@@ -35,6 +35,10 @@ class HeadCode:
     widths: str  # of all of them, a tuple
     levels: tuple[int, ...]  # that it reads
     partial: bool  # whether images may lack its labels
+    ignores: (
+        bool  # whether labels tell objects that are ignored, of this head or others
+    )
+    own_areas: bool  # and the areas that files give them
 
     @property
     def strides(self) -> tuple[int, ...]:
@@ -48,6 +52,11 @@ class HeadCode:
     @property
     def key(self) -> str:
         return literal(self.name)
+
+    @property
+    def labelled(self) -> str:
+        """The label of a sample, without objects that are ignored."""
+        return f"{self.labels}{'.labelled()' * self.ignores}"
 
     def all_labels(self, samples: str = "samples") -> str:
         """The labels of all samples that have one, one by one."""
@@ -159,6 +168,8 @@ class Task:
     on_normal_images: bool = False  # it trains on these, and on defects drawn into them
     in_folder: bool = False  # its annotations are files, an image each
     splits_by: str = ""  # labels that lie on one side of a split, with all their images
+    # Formats whose ignored objects its labels tell: crowds of COCO, difficult ones of VOC
+    ignores: tuple[str, ...] = ()
     # By format, the function that the page calls to read annotations; "": none
     readers: Mapping[str, str] = field(default_factory=dict)
     native: Native = Native()

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from specc.graph.cost import Level, Summary
-from specc.heads import names_of, task_of
+from specc.heads import formats_ignoring, names_of, task_of
 from specc.heads.conversions import way_to
 from specc.heads.converted import converted
 from specc.heads.task import HeadCode, HeadExpressions, Task
@@ -151,6 +151,7 @@ def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
     keyed = form == "csv" or shared and form == "native"
     prefix = f"{code_name(head.name).upper()}_" if several else ""
     key = f"[{literal(head.name)}]"
+    ignoring = formats_ignoring(job)
     return HeadCode(
         job=job,
         format=form,
@@ -167,6 +168,8 @@ def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
         widths=_widths([_width(level) for level in read]),
         levels=tuple(level.level for level in read),
         partial=is_partial(job),
+        ignores=bool(ignoring),
+        own_areas="coco" in ignoring,
     )
 
 

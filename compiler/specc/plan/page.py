@@ -14,7 +14,7 @@ from typing import Any
 import networkx as nx
 
 from specc.graph.cost import Summary, summarize
-from specc.heads import once, task_of, tasks_of
+from specc.heads import formats_ignoring, once, task_of, tasks_of
 from specc.job import Job, source_of
 from specc.plan.backbone import BackbonePlan, plan_backbone
 from specc.plan.contract import ContractPlan, plan_contract
@@ -209,6 +209,7 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "weighted": any(head.loss_weight != 1 for head in heads),
         "weighted_value": _weighted(heads),
         **_partial(job),
+        **_ignored(job),
         "loss_weights": {head.name: head.loss_weight for head in heads},
         "losses": mapping((head.name, head.code.loss) for head in heads),
         "decoded": mapping((head.name, head.code.decode) for head in heads),
@@ -226,6 +227,18 @@ def _partial(job: Job) -> dict[str, Any]:
         "chosen_rows": (
             "rows_of(output, rows[head])" if _has_tuples(job) else "output[rows[head]]"
         ),
+    }
+
+
+def _ignored(job: Job) -> dict[str, Any]:
+    """Whether labels tell objects that are ignored, and areas that files give them."""
+    formats = formats_ignoring(job)
+    ignored = "-torch.from_numpy(poses.ignored).long()  # -1 where ignored"
+    return {
+        "ignores": bool(formats),
+        "own_areas": "coco" in formats,
+        "unlearned": "ignored or padded" if formats else "padded",
+        "class_of_poses": ignored if "coco" in formats else "0",
     }
 
 

@@ -102,6 +102,6 @@ def quadrilaterals_of_boxes(objects: Objects) -> Quadrilaterals:
 
 def quadrilaterals_in_image(truth: Quadrilaterals, frame: Frame) -> Quadrilaterals:
     """Those of boxes, in pixels of the image as it is shown."""
-    return quadrilaterals_of_boxes(
-        Objects(boxes_in_image(truth.boxes, frame), truth.classes)
-    )
+    boxes = boxes_in_image(truth.boxes, frame)
+    corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
+    return Quadrilaterals(corners, boxes, truth.classes)
