@@ -29,7 +29,7 @@ import itertools
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, KeysView
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
@@ -49,11 +49,11 @@ REGIONS_COLORS = (
     (107, 142, 35),
 )
 COLOR_MODES = ("RGB", "RGBA", "P", "L", "1")  # Pillow's, of maps that have colors
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of images
 SHAPES_NUMBERS = {name: number for number, name in enumerate(SHAPES_CATEGORIES)}
 SCENE_NUMBERS = {name: number for number, name in enumerate(SCENE_CATEGORIES)}
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_VALUES = 50_000_000  # of a file of annotations, likewise
+MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
 
 
 class Objects(NamedTuple):
@@ -77,7 +77,42 @@ class Sample(NamedTuple):
 
 def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     """The samples to train on, and those to validate on."""
-    return read_dataset(root / TRAIN), read_dataset(root / VALIDATION)
+    training = read_dataset(root / TRAIN, training=True)
+    validation = read_dataset(root / VALIDATION)
+    return without(training, validation, root / TRAIN), validation
+
+
+def one_per_image(
+    samples: list[Sample], problems: list, counts: Counter
+) -> list[Sample]:
+    """A sample for each file, with the labels of all that lead to it."""
+    known = {}
+    for sample in samples:
+        one = known.setdefault(file_of(sample), sample)
+        if one is sample:
+            continue
+        counts["images named more than once, taken for one"] += 1
+        labels = one.labels | sample.labels
+        try:
+            if "shapes" in one.labels.keys() & sample.labels.keys():
+                labels["shapes"] = joined(
+                    [one.labels["shapes"], sample.labels["shapes"]], counts
+                )
+            if "regions" in one.labels.keys() & sample.labels.keys():
+                labels["regions"] = same(
+                    "regions", one.labels["regions"], sample.labels["regions"]
+                )
+            if "scene" in one.labels.keys() & sample.labels.keys():
+                labels["scene"] = same(
+                    "scene",
+                    one.labels["scene"],
+                    sample.labels["scene"],
+                    SCENE_CATEGORIES.__getitem__,
+                )
+        except ValueError as error:
+            problems.append((sample.path, error))
+        known[file_of(sample)] = one._replace(labels=labels)
+    return list(known.values())
 
 
 def first_of_heads(samples: list[Sample], count: int) -> list[Sample]:
@@ -89,7 +124,7 @@ def first_of_heads(samples: list[Sample], count: int) -> list[Sample]:
     return [samples[i] for i in sorted(chosen)]
 
 
-def read_dataset(folder: Path) -> list[Sample]:
+def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     """The images labelled for some head; ends with a list of what is wrong, if any."""
     annotations = {
         "shapes": read_annotations(
@@ -123,36 +158,132 @@ def read_dataset(folder: Path) -> list[Sample]:
             if given["scene"] is not None:
                 labels["scene"] = parse_category(given["scene"], SCENE_NUMBERS)
         except ValueError as error:
-            problems.append(f"{name}: {error}")
+            problems.append((name, error))
         else:
             samples.append(Sample(path, height, width, labels))
+    samples = one_per_image(samples, problems, counts)
     count_labels(samples, annotations, problems, counts)
-    report(folder, samples, problems, counts)
+    report(folder, samples, problems, counts, training)
     return samples
 
 
 def count_labels(
-    samples: list[Sample], heads: Iterable[str], problems: list[str], counts: Counter
+    samples: list[Sample], heads: Iterable[str], problems: list, counts: Counter
 ):
     """Counts the images without a label for a head; it needs one with a label."""
     for head in heads:
         missing = sum(head not in sample.labels for sample in samples)
         counts[f"images without a label for {head}"] = missing
         if samples and missing == len(samples):
-            problems.append(f"no image has a label for {head}")
+            problems.append((head, ValueError("no image has a label")))
 
 
-def report(where: Path, samples: list, problems: list[str], counts: Counter):
-    """Ends the program if a dataset has problems; says what was mended or left out."""
+def report(
+    where: Path, samples: list, problems: list, counts: Counter, training: bool = False
+):
+    """Ends the program if a dataset has problems, which are names and errors; says what
+    was mended or left out, in a set to train on a few broken images, too."""
+    broken = [x for x in problems if isinstance(x[1], BrokenImage)]
+    if training and len(broken) <= max(MOST_BROKEN, BROKEN_SHARE * len(samples)):
+        problems = [x for x in problems if x not in broken]
+        counts.update(f"left out: {name}: {error}" for name, error in broken)
     if problems:
-        lines = "".join(f"\n  {problem}" for problem in problems[:20])
+        lines = "".join(f"\n  {name}: {error}" for name, error in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    tell(where, counts)
     if not samples:
         raise SystemExit(f"{where}: no labelled images")
+
+
+def tell(where: Path, counts: Counter):
     for what, count in sorted(counts.items()):
         if count:
             print(f"{where}: {what}: {count}", file=sys.stderr)
+
+
+class BrokenImage(ValueError):
+    """A file that is there has no legible header of an image."""
+
+
+def without(
+    training: list[Sample], validation: list[Sample], where: Path
+) -> list[Sample]:
+    """The samples to train on, but for images to validate on."""
+    held_out = set(map(file_of, validation))
+    kept = [sample for sample in training if file_of(sample) not in held_out]
+    what = "images left out, as they are in the validation set, too"
+    report(where, kept, [], Counter({what: len(training) - len(kept)}))
+    return kept
+
+
+def file_of(sample: Sample) -> tuple:
+    return os.stat(sample.path)[1:3]  # what os.path.samefile compares, links followed
+
+
+def same(head: str, one: object, other: object, said: Callable = repr) -> object:
+    """The label of an image that has two; ValueError if they contradict each other."""
+    if one != other:
+        both = f"{said(one):.100} and {said(other):.100}"
+        raise ValueError(f"labels of one image contradict: its {head} is {both}")
+    return one
+
+
+def joined(parts: list[Objects], counts: Counter) -> Objects:
+    """The objects of all parts, equal ones once; also of what else has boxes."""
+    pairs = zip(*parts)
+    columns = [np.concatenate(x) if is_array(x[0]) else sum(x, ()) for x in pairs]
+    objects = type(parts[0])(*columns)
+    if len({*map(bytes, objects.boxes)}) == len(objects.boxes):
+        return objects
+    rows = zip(*(x.tolist() if is_array(x) else x for x in columns))
+    kept = sorted({str(row): place for place, row in enumerate(rows)}.values())
+    counts["equal objects left out"] += len(objects.boxes) - len(kept)
+    return type(objects)(
+        *(x[kept] if is_array(x) else tuple(x[i] for i in kept) for x in columns)
+    )
+
+
+def is_array(value: object) -> bool:
+    return isinstance(value, np.ndarray)
+
+
+SUFFIXES = (  # of images, as OpenCV and Pillow read them
+    ".avif .bmp .dib .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif"
+    " .tiff .webp"
+).split()
+
+
+HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
+
+
+OWN_FILES = {"resolved.json", "metrics.jsonl", "predictions.json"}  # specc's
+
+
+def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Path]]]:
+    """Each folder from this one down, and its images. Links are followed; what systems,
+    tools and specc itself leave beside images is left out, and counted."""
+    known = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        own = place != str(folder) and OWN_FILES & set(files)
+        if real in known or own:
+            what = "written by specc" if own else "linked twice"
+            counts[f"folders left out: {what}"] += 1
+            folders.clear()
+            continue
+        known.add(real)
+        files = [name for name in files if is_image(name)]
+        shown = [name for name in files if not name.startswith(HIDDEN)]
+        counts["hidden files left out"] += len(files) - len(shown)
+        hidden = [name for name in folders if name.startswith(HIDDEN)]
+        counts["hidden folders left out"] += len(hidden)
+        folders[:] = sorted(set(folders) - set(hidden))
+        yield Path(place), [Path(place, name) for name in sorted(shown)]
+
+
+def is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) -> dict:
@@ -169,7 +300,7 @@ def read_class_maps(
     theirs, wrong = entry.get("colors"), []
     if not isinstance(theirs, dict):
         raise SystemExit(f"{path}: `colors` does not map categories to colors")
-    theirs = {str(name): color for name, color in theirs.items()}
+    theirs = {str(name).strip(): color for name, color in theirs.items()}
     for name, color in zip(names, colors):
         if theirs.get(name) != list(color):
             wrong.append(f"{name}: {theirs.get(name)}, in the job {list(color)}")
@@ -188,14 +319,21 @@ def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
         maps = below(folder, entry.get("annotations"))
         files = {file.stem: file for file in listed_images(maps)}
         images = {file.name: file.stem for file in listed_images(folder / "images")}
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise SystemExit(f"{path}: annotations: {error}") from None
     alone = {files[stem].name: files[stem] for stem in files.keys() - images.values()}
     return alone | {k: files[stem] for k, stem in images.items() if stem in files}
 
 
 def listed_images(folder: Path) -> list[Path]:
-    return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
+    """The images in a folder, none of those below it; says what is left out."""
+    if not folder.is_dir():
+        raise ValueError(f"no such folder: {folder}")
+    counts = Counter()
+    (_, images), *deeper = images_below(folder, counts)
+    what = "images left out, in folders within"
+    tell(folder, counts | Counter({what: sum(len(found) for _, found in deeper)}))
+    return images
 
 
 def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, dict]:
@@ -205,13 +343,6 @@ def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, di
     entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))
     compare_names(path, key, names_of(path, entry, key), set(names))
     return path, entry
-
-
-def names_of(path: Path, entry: dict, key: str) -> set[str]:
-    names = entry.get(key)
-    if not isinstance(names, list):
-        raise SystemExit(f"{path}: `{key}` is not a list of names")
-    return {str(name) for name in names}
 
 
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
@@ -239,21 +370,69 @@ def annotations_of(path: Path, entry: dict) -> dict:
     return {str(name): value for name, value in annotations.items()}
 
 
+def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
+    if dataset != job:
+        raise SystemExit(
+            f"{path}: the {key} differ from the job's\n"
+            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
+            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+        )
+
+
+def names_of(path: Path, entry: dict, key: str) -> KeysView[str]:
+    """Names, in their order, as they stand in the file but for spaces at their ends;
+    each must have some text, and none may stand there twice."""
+    names = entry.get(key)
+    if not isinstance(names, list):
+        raise SystemExit(f"{path}: `{key}` is not a list of names")
+    found = Counter("" if name is None else str(name).strip() for name in names)
+    for name, count in found.items():
+        if count > 1 or not name:
+            what = "an empty name, or one that stands there twice"
+            raise SystemExit(f"{path}: `{key}` has {what}: {name!r:.100}")
+    return found.keys()
+
+
 def read_yaml(path: Path) -> object:
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), SafeLoader)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        return yaml.load(path.read_text(encoding="utf-8-sig"), SafeLoader)
+    except (OSError, TypeError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise SystemExit(f"{path}: cannot be read: {error}") from None
+
+
+def as_written(loader: yaml.Loader, node: yaml.Node) -> int | float | str:
+    """A number where Python would write it so. All else stays text, as it may be a
+    name: `no`, 1e3, 0777, 2024-01-01."""
+    text = loader.construct_scalar(node)
+    try:
+        number = float(text) if "." in text else int(text)
+    except ValueError:
+        return text
+    return number if str(number) == text else text
 
 
 class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """Without bombs: by aliases of aliases a few lines stand for billions of values."""
+
+    yaml_constructors = yaml.SafeLoader.yaml_constructors | {
+        f"tag:yaml.org,2002:{kind}": as_written
+        for kind in ("bool", "int", "float", "timestamp", "value")
+    }
 
     def construct_document(self, node: yaml.Node):
         values = count_values(node, {})
         if values > MOST_VALUES:
             raise ValueError(f"holds {values:,} values, the limit is {MOST_VALUES:,}")
         return super().construct_document(node)
+
+    def construct_mapping(self, node: yaml.Node, deep: bool = False):
+        keys = Counter(str(key.value) for key, _ in node.value)
+        if len(keys) < len(node.value):
+            line, twice = node.start_mark.line + 1, max(keys, key=keys.get)
+            raise ValueError(
+                f"{twice!r:.100} stands twice in what begins in line {line}"
+            )
+        return super().construct_mapping(node, deep)
 
 
 def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
@@ -268,26 +447,25 @@ def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
     return known[node]
 
 
-def below(folder: Path, name: object) -> Path:
-    """A path that the dataset names; it may not lead out of its folder, on any system.
+def below(folder: Path, name: object, root: Path | None = None) -> Path:
+    """A path that the dataset names; it may not lead out of its folder, or of `root`,
+    on any system. Unless there is such a file, a backslash parts folders, and spaces at
+    its ends do not count.
 
     Links are followed: whoever could place one could place the file itself.
     """
-    if not isinstance(name, str) or not name or "\0" in name:
+    if not isinstance(name, str) or not name.strip() or "\0" in name:
         raise ValueError(f"not a file name: {name!r:.100}")
-    path = PureWindowsPath(name)  # knows both separators, and drives
-    if path.anchor or ".." in path.parts:
-        raise ValueError(f"leads out of {folder}")
-    return folder / name
-
-
-def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
-    if dataset != job:
-        raise SystemExit(
-            f"{path}: the {key} differ from the job's\n"
-            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
-            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
-        )
+    plain = name.strip().replace("\\", "/")
+    given = PureWindowsPath(plain)  # knows drives
+    if given.anchor or given.drive or ".." in given.parts:
+        path = Path(os.path.abspath(folder / plain))
+        homes = [os.path.abspath(home) for home in (folder, root or folder)]
+        known = os.name == "nt" or not given.drive
+        if not (known and any(path.is_relative_to(home) for home in homes)):
+            raise ValueError(f"leads out of {homes[1]}: {name!r:.100}")
+        return path
+    return folder / (name if plain == name or (folder / name).exists() else plain)
 
 
 # ---- One image and its labels ----
@@ -303,10 +481,12 @@ def image_size(path: Path) -> tuple[int, int]:
             if width * height > MOST_PIXELS:
                 raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
             orientation = orientation_of(image)
-    except FileNotFoundError:
-        raise ValueError("no such image") from None
     except Exception as error:  # a broken file can raise nearly anything
-        raise ValueError(f"not an image: {error}") from None
+        if not os.path.isfile(path):
+            raise ValueError(f"no such image: {path}") from None
+        wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
+        kind = ValueError if wrong else BrokenImage
+        raise kind(f"not an image: {error}") from None
     return (width, height) if orientation >= 5 else (height, width)
 
 
@@ -319,26 +499,27 @@ def parse_objects(
     boxes, classes = [], []
     for item in given:
         try:
-            category = known[str(item["category"])]
+            classes.append(known[str(item["category"]).strip()])
             left, top, right, bottom = (float(side) for side in item["bbox"])
-            box = np.array([left, top, right, bottom], np.float32)
         except (KeyError, TypeError, ValueError, OverflowError):
             wanted = "a category of the job with a bbox of four numbers"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None
-        if not (np.isfinite(box).all() and left <= right and top <= bottom):
-            raise ValueError(f"not left, top, right, bottom: {item['bbox']}")
-        if left >= width or top >= height or right <= 0 or bottom <= 0:
-            what = f"a box outside the {width}x{height} image: {item['bbox']}"
-            raise ValueError(what)
-        visible = np.clip(box, 0, [width, height, width, height])
-        counts["boxes clipped to their image"] += bool((visible != box).any())
-        if (visible[2:] > visible[:2]).all():
-            boxes.append(visible)
-            classes.append(category)
-        else:
-            counts["boxes without area left out"] += 1
-    boxes = np.array(boxes, np.float32).reshape(-1, 4)
-    return Objects(boxes, np.array(classes, np.int64))
+        boxes.append((left, top, right, bottom))
+    with np.errstate(over="ignore"):  # what is too large becomes infinite
+        boxes = np.array(boxes, np.float32).reshape(-1, 4)
+    ordered = np.isfinite(boxes).all(1) & (boxes[:, :2] <= boxes[:, 2:]).all(1)
+    for place in np.flatnonzero(~ordered):
+        raise ValueError(f"not left, top, right, bottom: {given[place]['bbox']}")
+    inside = (boxes[:, :2] < [width, height]).all(1) & (boxes[:, 2:] > 0).all(1)
+    for place in np.flatnonzero(~inside):
+        what = f"a box outside the {width}x{height} image: {given[place]['bbox']}"
+        raise ValueError(what)
+    visible = np.clip(boxes, 0, np.float32([width, height, width, height]))
+    counts["boxes clipped to their image"] += int((visible != boxes).any(1).sum())
+    kept = (visible[:, 2:] > visible[:, :2]).all(1)
+    counts["boxes without area left out"] += int((~kept).sum())
+    columns = [visible, np.array(classes, np.int64)]
+    return joined([Objects(*(column[kept] for column in columns))], counts)
 
 
 def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Path:
@@ -367,9 +548,10 @@ def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Pa
 
 def parse_category(given: object, known: dict[str, int]) -> int:
     """Index of an image's category; ValueError where the job has none of that name."""
-    if str(given) not in known:
+    category = known.get(str(given).strip())
+    if category is None:
         raise ValueError(f"not a category of the job: {given!r:.100}")
-    return known[str(given)]
+    return category
 
 
 def orientation_of(image: Image.Image) -> int:

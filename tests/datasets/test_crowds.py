@@ -14,14 +14,12 @@ COCO = {"format": "coco", "validation": "val.json", "augmentation": False}
 MASKS = {"name": "cells", "task": "instance_segmentation", "categories": NAMES}
 POINTS = {"name": "cells", "task": "keypoint_detection", "keypoints": ["head"]}
 POINTS |= {"flip_pairs": []}
-SQUARE = [[4, 4, 20, 4, 20, 20, 4, 20]]
 
 
 def coco(folder: Path, *crowds: tuple[int, bool]) -> Path:
-    """An image with an annotation for each: its category, and whether it is a crowd."""
+    """An image with an annotation for each, one pixel below the last: its category, and
+    whether it is a crowd."""
     save(folder / "one.png")
-    item = {"image_id": 1, "bbox": [4, 4, 16, 16], "segmentation": SQUARE}
-    item |= {"keypoints": [5, 5, 2]}
     content = {
         "images": [{"id": 1, "file_name": "one.png"}],
         "categories": [
@@ -29,7 +27,9 @@ def coco(folder: Path, *crowds: tuple[int, bool]) -> Path:
             for i, name in enumerate(NAMES)
         ],
         "annotations": [
-            item | {"id": i, "category_id": category, "iscrowd": int(crowd)}
+            {"id": i, "image_id": 1, "category_id": category, "iscrowd": int(crowd)}
+            | {"bbox": [4, i, 16, 9], "keypoints": [5, i, 2]}
+            | {"segmentation": [[4, i, 20, i, 20, i + 9, 4, i + 9]]}
             for i, (category, crowd) in enumerate(crowds)
         ],
     }

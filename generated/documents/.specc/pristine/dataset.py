@@ -16,6 +16,7 @@ import itertools
 import os
 import sys
 from collections import Counter
+from collections.abc import KeysView
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
@@ -30,6 +31,14 @@ VALIDATION_SHARE = 0.1  # of it is held out
 NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_VALUES = 50_000_000  # of a file of annotations, likewise
+MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
+
+
+class Objects(NamedTuple):
+    """The objects of one image."""
+
+    boxes: np.ndarray  # (G, 4) left, top, right, bottom in pixels
+    classes: np.ndarray  # (G,) indices into the categories
 
 
 class Quadrilaterals(NamedTuple):
@@ -75,7 +84,7 @@ class Sample(NamedTuple):
 
 def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     """The samples to train on, and those to validate on: always the same ones."""
-    samples = read_dataset(root / TRAIN)
+    samples = read_dataset(root / TRAIN, training=True)
     held_out = max(1, round(VALIDATION_SHARE * len(samples)))
     if held_out == len(samples):
         raise SystemExit(f"{root / TRAIN}: too few images to hold some out")
@@ -84,7 +93,23 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     return [samples[i] for i in training], [samples[i] for i in validation]
 
 
-def read_dataset(folder: Path) -> list[Sample]:
+def one_per_image(
+    samples: list[Sample], problems: list, counts: Counter
+) -> list[Sample]:
+    """A sample for each file, with the labels of all that lead to it."""
+    known = {}
+    for sample in samples:
+        one = known.setdefault(file_of(sample), sample)
+        if one is sample:
+            continue
+        counts["images named more than once, taken for one"] += 1
+        labels = one.labels | sample.labels
+        labels["pages"] = joined([one.labels["pages"], sample.labels["pages"]], counts)
+        known[file_of(sample)] = one._replace(labels=labels)
+    return list(known.values())
+
+
+def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     """The labelled images of a dataset; ends with a list of what is wrong, if any."""
     annotations = read_annotations(
         folder, "quadrilateral detection", "categories", CATEGORIES
@@ -97,26 +122,67 @@ def read_dataset(folder: Path) -> list[Sample]:
         try:
             path = below(folder / "images", name)
             height, width = image_size(path)
-            labels = {"pages": parse_quadrilaterals(given, NUMBERS, height, width)}
+            labels = {
+                "pages": parse_quadrilaterals(given, NUMBERS, height, width, counts)
+            }
         except ValueError as error:
-            problems.append(f"{name}: {error}")
+            problems.append((name, error))
         else:
             samples.append(Sample(path, height, width, labels))
-    report(folder, samples, problems, counts)
+    samples = one_per_image(samples, problems, counts)
+    report(folder, samples, problems, counts, training)
     return samples
 
 
-def report(where: Path, samples: list, problems: list[str], counts: Counter):
-    """Ends the program if a dataset has problems; says what was mended or left out."""
+def report(
+    where: Path, samples: list, problems: list, counts: Counter, training: bool = False
+):
+    """Ends the program if a dataset has problems, which are names and errors; says what
+    was mended or left out, in a set to train on a few broken images, too."""
+    broken = [x for x in problems if isinstance(x[1], BrokenImage)]
+    if training and len(broken) <= max(MOST_BROKEN, BROKEN_SHARE * len(samples)):
+        problems = [x for x in problems if x not in broken]
+        counts.update(f"left out: {name}: {error}" for name, error in broken)
     if problems:
-        lines = "".join(f"\n  {problem}" for problem in problems[:20])
+        lines = "".join(f"\n  {name}: {error}" for name, error in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    tell(where, counts)
     if not samples:
         raise SystemExit(f"{where}: no labelled images")
+
+
+def tell(where: Path, counts: Counter):
     for what, count in sorted(counts.items()):
         if count:
             print(f"{where}: {what}: {count}", file=sys.stderr)
+
+
+class BrokenImage(ValueError):
+    """A file that is there has no legible header of an image."""
+
+
+def file_of(sample: Sample) -> tuple:
+    return os.stat(sample.path)[1:3]  # what os.path.samefile compares, links followed
+
+
+def joined(parts: list[Objects], counts: Counter) -> Objects:
+    """The objects of all parts, equal ones once; also of what else has boxes."""
+    pairs = zip(*parts)
+    columns = [np.concatenate(x) if is_array(x[0]) else sum(x, ()) for x in pairs]
+    objects = type(parts[0])(*columns)
+    if len({*map(bytes, objects.boxes)}) == len(objects.boxes):
+        return objects
+    rows = zip(*(x.tolist() if is_array(x) else x for x in columns))
+    kept = sorted({str(row): place for place, row in enumerate(rows)}.values())
+    counts["equal objects left out"] += len(objects.boxes) - len(kept)
+    return type(objects)(
+        *(x[kept] if is_array(x) else tuple(x[i] for i in kept) for x in columns)
+    )
+
+
+def is_array(value: object) -> bool:
+    return isinstance(value, np.ndarray)
 
 
 def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) -> dict:
@@ -131,13 +197,6 @@ def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, di
     entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))
     compare_names(path, key, names_of(path, entry, key), set(names))
     return path, entry
-
-
-def names_of(path: Path, entry: dict, key: str) -> set[str]:
-    names = entry.get(key)
-    if not isinstance(names, list):
-        raise SystemExit(f"{path}: `{key}` is not a list of names")
-    return {str(name) for name in names}
 
 
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
@@ -165,21 +224,69 @@ def annotations_of(path: Path, entry: dict) -> dict:
     return {str(name): value for name, value in annotations.items()}
 
 
+def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
+    if dataset != job:
+        raise SystemExit(
+            f"{path}: the {key} differ from the job's\n"
+            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
+            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+        )
+
+
+def names_of(path: Path, entry: dict, key: str) -> KeysView[str]:
+    """Names, in their order, as they stand in the file but for spaces at their ends;
+    each must have some text, and none may stand there twice."""
+    names = entry.get(key)
+    if not isinstance(names, list):
+        raise SystemExit(f"{path}: `{key}` is not a list of names")
+    found = Counter("" if name is None else str(name).strip() for name in names)
+    for name, count in found.items():
+        if count > 1 or not name:
+            what = "an empty name, or one that stands there twice"
+            raise SystemExit(f"{path}: `{key}` has {what}: {name!r:.100}")
+    return found.keys()
+
+
 def read_yaml(path: Path) -> object:
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), SafeLoader)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        return yaml.load(path.read_text(encoding="utf-8-sig"), SafeLoader)
+    except (OSError, TypeError, ValueError, yaml.YAMLError, RecursionError) as error:
         raise SystemExit(f"{path}: cannot be read: {error}") from None
+
+
+def as_written(loader: yaml.Loader, node: yaml.Node) -> int | float | str:
+    """A number where Python would write it so. All else stays text, as it may be a
+    name: `no`, 1e3, 0777, 2024-01-01."""
+    text = loader.construct_scalar(node)
+    try:
+        number = float(text) if "." in text else int(text)
+    except ValueError:
+        return text
+    return number if str(number) == text else text
 
 
 class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """Without bombs: by aliases of aliases a few lines stand for billions of values."""
+
+    yaml_constructors = yaml.SafeLoader.yaml_constructors | {
+        f"tag:yaml.org,2002:{kind}": as_written
+        for kind in ("bool", "int", "float", "timestamp", "value")
+    }
 
     def construct_document(self, node: yaml.Node):
         values = count_values(node, {})
         if values > MOST_VALUES:
             raise ValueError(f"holds {values:,} values, the limit is {MOST_VALUES:,}")
         return super().construct_document(node)
+
+    def construct_mapping(self, node: yaml.Node, deep: bool = False):
+        keys = Counter(str(key.value) for key, _ in node.value)
+        if len(keys) < len(node.value):
+            line, twice = node.start_mark.line + 1, max(keys, key=keys.get)
+            raise ValueError(
+                f"{twice!r:.100} stands twice in what begins in line {line}"
+            )
+        return super().construct_mapping(node, deep)
 
 
 def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
@@ -194,26 +301,25 @@ def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
     return known[node]
 
 
-def below(folder: Path, name: object) -> Path:
-    """A path that the dataset names; it may not lead out of its folder, on any system.
+def below(folder: Path, name: object, root: Path | None = None) -> Path:
+    """A path that the dataset names; it may not lead out of its folder, or of `root`,
+    on any system. Unless there is such a file, a backslash parts folders, and spaces at
+    its ends do not count.
 
     Links are followed: whoever could place one could place the file itself.
     """
-    if not isinstance(name, str) or not name or "\0" in name:
+    if not isinstance(name, str) or not name.strip() or "\0" in name:
         raise ValueError(f"not a file name: {name!r:.100}")
-    path = PureWindowsPath(name)  # knows both separators, and drives
-    if path.anchor or ".." in path.parts:
-        raise ValueError(f"leads out of {folder}")
-    return folder / name
-
-
-def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
-    if dataset != job:
-        raise SystemExit(
-            f"{path}: the {key} differ from the job's\n"
-            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
-            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
-        )
+    plain = name.strip().replace("\\", "/")
+    given = PureWindowsPath(plain)  # knows drives
+    if given.anchor or given.drive or ".." in given.parts:
+        path = Path(os.path.abspath(folder / plain))
+        homes = [os.path.abspath(home) for home in (folder, root or folder)]
+        known = os.name == "nt" or not given.drive
+        if not (known and any(path.is_relative_to(home) for home in homes)):
+            raise ValueError(f"leads out of {homes[1]}: {name!r:.100}")
+        return path
+    return folder / (name if plain == name or (folder / name).exists() else plain)
 
 
 # ---- One image and its labels ----
@@ -229,10 +335,12 @@ def image_size(path: Path) -> tuple[int, int]:
             if width * height > MOST_PIXELS:
                 raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
             orientation = orientation_of(image)
-    except FileNotFoundError:
-        raise ValueError("no such image") from None
     except Exception as error:  # a broken file can raise nearly anything
-        raise ValueError(f"not an image: {error}") from None
+        if not os.path.isfile(path):
+            raise ValueError(f"no such image: {path}") from None
+        wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
+        kind = ValueError if wrong else BrokenImage
+        raise kind(f"not an image: {error}") from None
     return (width, height) if orientation >= 5 else (height, width)
 
 
@@ -257,7 +365,7 @@ def cut(polygon: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 
 def parse_quadrilaterals(
-    given: object, known: dict[str, int], height: int, width: int
+    given: object, known: dict[str, int], height: int, width: int, counts: Counter
 ) -> Quadrilaterals:
     """The quadrilaterals of an image; ValueError says which one is wrong."""
     if not isinstance(given, list):
@@ -265,7 +373,7 @@ def parse_quadrilaterals(
     corners, boxes, classes = [], [], []
     for item in given:
         try:
-            category = known[str(item["category"])]
+            category = known[str(item["category"]).strip()]
             four = np.array(
                 [[float(x), float(y)] for x, y in item["quadrilateral"]], np.float32
             )
@@ -287,7 +395,8 @@ def parse_quadrilaterals(
         classes.append(category)
     corners = np.array(corners, np.float32).reshape(-1, 4, 2)
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
-    return Quadrilaterals(corners, boxes, np.array(classes, np.int64))
+    classes = np.array(classes, np.int64)
+    return joined([Quadrilaterals(corners, boxes, classes)], counts)
 
 
 def orientation_of(image: Image.Image) -> int:

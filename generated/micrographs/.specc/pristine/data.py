@@ -15,13 +15,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from dataset import Sample
+from dataset import BROKEN_SHARE, MOST_BROKEN, Sample
 from model import HEIGHT, PAD, WIDTH, fit
 
 BATCH_SIZE = 256  # images of one optimizer step, over all processes
 SCALE = 0.7  # training images grow or shrink by up to this share
 COLOR = 0.5  # their brightness, contrast and saturation vary by up to this share
-MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
 
 cv2.setNumThreads(0)  # its threads do not survive the fork that makes a worker
 

@@ -6,6 +6,7 @@ A dataset is a folder with `images/`; whatever else it holds is not needed.
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
@@ -14,8 +15,8 @@ from PIL import Image
 
 TRAIN = "micrographs/unlabelled"  # below --data
 VALIDATION_SHARE = 0.1  # of it is held out
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of images
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
+MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
 
 
 class Sample(NamedTuple):
@@ -32,7 +33,7 @@ class Sample(NamedTuple):
 
 def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     """The samples to train on, and those to validate on: always the same ones."""
-    samples = read_dataset(root / TRAIN)
+    samples = read_dataset(root / TRAIN, training=True)
     held_out = max(1, round(VALIDATION_SHARE * len(samples)))
     if held_out == len(samples):
         raise SystemExit(f"{root / TRAIN}: too few images to hold some out")
@@ -41,7 +42,22 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     return [samples[i] for i in training], [samples[i] for i in validation]
 
 
-def read_dataset(folder: Path) -> list[Sample]:
+def one_per_image(
+    samples: list[Sample], problems: list, counts: Counter
+) -> list[Sample]:
+    """A sample for each file, with the labels of all that lead to it."""
+    known = {}
+    for sample in samples:
+        one = known.setdefault(file_of(sample), sample)
+        if one is sample:
+            continue
+        counts["images named more than once, taken for one"] += 1
+        labels = one.labels | sample.labels
+        known[file_of(sample)] = one._replace(labels=labels)
+    return list(known.values())
+
+
+def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     """The labelled images of a dataset; ends with a list of what is wrong, if any."""
     annotations = read_images(folder)
     samples, problems, counts = [], [], Counter()
@@ -51,46 +67,123 @@ def read_dataset(folder: Path) -> list[Sample]:
             height, width = image_size(path)
             labels = {"texture": None}
         except ValueError as error:
-            problems.append(f"{name}: {error}")
+            problems.append((name, error))
         else:
             samples.append(Sample(path, height, width, labels))
-    report(folder, samples, problems, counts)
+    samples = one_per_image(samples, problems, counts)
+    report(folder, samples, problems, counts, training)
     return samples
 
 
-def report(where: Path, samples: list, problems: list[str], counts: Counter):
-    """Ends the program if a dataset has problems; says what was mended or left out."""
+def report(
+    where: Path, samples: list, problems: list, counts: Counter, training: bool = False
+):
+    """Ends the program if a dataset has problems, which are names and errors; says what
+    was mended or left out, in a set to train on a few broken images, too."""
+    broken = [x for x in problems if isinstance(x[1], BrokenImage)]
+    if training and len(broken) <= max(MOST_BROKEN, BROKEN_SHARE * len(samples)):
+        problems = [x for x in problems if x not in broken]
+        counts.update(f"left out: {name}: {error}" for name, error in broken)
     if problems:
-        lines = "".join(f"\n  {problem}" for problem in problems[:20])
+        lines = "".join(f"\n  {name}: {error}" for name, error in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    tell(where, counts)
     if not samples:
         raise SystemExit(f"{where}: no labelled images")
+
+
+def tell(where: Path, counts: Counter):
     for what, count in sorted(counts.items()):
         if count:
             print(f"{where}: {what}: {count}", file=sys.stderr)
 
 
+class BrokenImage(ValueError):
+    """A file that is there has no legible header of an image."""
+
+
+def file_of(sample: Sample) -> tuple:
+    return os.stat(sample.path)[1:3]  # what os.path.samefile compares, links followed
+
+
+SUFFIXES = (  # of images, as OpenCV and Pillow read them
+    ".avif .bmp .dib .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif"
+    " .tiff .webp"
+).split()
+
+
+HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
+
+
+OWN_FILES = {"resolved.json", "metrics.jsonl", "predictions.json"}  # specc's
+
+
+def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Path]]]:
+    """Each folder from this one down, and its images. Links are followed; what systems,
+    tools and specc itself leave beside images is left out, and counted."""
+    known = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        own = place != str(folder) and OWN_FILES & set(files)
+        if real in known or own:
+            what = "written by specc" if own else "linked twice"
+            counts[f"folders left out: {what}"] += 1
+            folders.clear()
+            continue
+        known.add(real)
+        files = [name for name in files if is_image(name)]
+        shown = [name for name in files if not name.startswith(HIDDEN)]
+        counts["hidden files left out"] += len(files) - len(shown)
+        hidden = [name for name in folders if name.startswith(HIDDEN)]
+        counts["hidden folders left out"] += len(hidden)
+        folders[:] = sorted(set(folders) - set(hidden))
+        yield Path(place), [Path(place, name) for name in sorted(shown)]
+
+
+def is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
 def read_images(folder: Path) -> dict[str, str]:
     """All images of a folder: they need no annotations, and are their own."""
     try:
-        files = sorted((folder / "images").iterdir())
-    except OSError as error:
+        files = listed_images(folder / "images")
+    except ValueError as error:
         raise SystemExit(f"{folder}: no images: {error}") from None
-    return {file.name: file.name for file in files if file.suffix.lower() in SUFFIXES}
+    return {file.name: file.name for file in files}
 
 
-def below(folder: Path, name: object) -> Path:
-    """A path that the dataset names; it may not lead out of its folder, on any system.
+def listed_images(folder: Path) -> list[Path]:
+    """The images in a folder, none of those below it; says what is left out."""
+    if not folder.is_dir():
+        raise ValueError(f"no such folder: {folder}")
+    counts = Counter()
+    (_, images), *deeper = images_below(folder, counts)
+    what = "images left out, in folders within"
+    tell(folder, counts | Counter({what: sum(len(found) for _, found in deeper)}))
+    return images
+
+
+def below(folder: Path, name: object, root: Path | None = None) -> Path:
+    """A path that the dataset names; it may not lead out of its folder, or of `root`,
+    on any system. Unless there is such a file, a backslash parts folders, and spaces at
+    its ends do not count.
 
     Links are followed: whoever could place one could place the file itself.
     """
-    if not isinstance(name, str) or not name or "\0" in name:
+    if not isinstance(name, str) or not name.strip() or "\0" in name:
         raise ValueError(f"not a file name: {name!r:.100}")
-    path = PureWindowsPath(name)  # knows both separators, and drives
-    if path.anchor or ".." in path.parts:
-        raise ValueError(f"leads out of {folder}")
-    return folder / name
+    plain = name.strip().replace("\\", "/")
+    given = PureWindowsPath(plain)  # knows drives
+    if given.anchor or given.drive or ".." in given.parts:
+        path = Path(os.path.abspath(folder / plain))
+        homes = [os.path.abspath(home) for home in (folder, root or folder)]
+        known = os.name == "nt" or not given.drive
+        if not (known and any(path.is_relative_to(home) for home in homes)):
+            raise ValueError(f"leads out of {homes[1]}: {name!r:.100}")
+        return path
+    return folder / (name if plain == name or (folder / name).exists() else plain)
 
 
 # ---- One image and its labels ----
@@ -106,10 +199,12 @@ def image_size(path: Path) -> tuple[int, int]:
             if width * height > MOST_PIXELS:
                 raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
             orientation = orientation_of(image)
-    except FileNotFoundError:
-        raise ValueError("no such image") from None
     except Exception as error:  # a broken file can raise nearly anything
-        raise ValueError(f"not an image: {error}") from None
+        if not os.path.isfile(path):
+            raise ValueError(f"no such image: {path}") from None
+        wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
+        kind = ValueError if wrong else BrokenImage
+        raise kind(f"not an image: {error}") from None
     return (width, height) if orientation >= 5 else (height, width)
 
 

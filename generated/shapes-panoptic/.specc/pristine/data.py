@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from dataset import Instances, Sample
+from dataset import BROKEN_SHARE, MOST_BROKEN, Instances, Sample
 from model import HEIGHT, MASK_STRIDE, PAD, STUFF, THINGS, WIDTH, fit
 
 BATCH_SIZE = 8  # images of one optimizer step, over all processes
@@ -24,7 +24,6 @@ SCALE = 0.25  # training images grow or shrink by up to this share
 COLOR = 0.2  # their brightness, contrast and saturation vary by up to this share
 GRID = 28  # points along a side of the grid on which a mask is learned
 MARGIN = 0.25  # it reaches beyond the box by this share of the box
-MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
 
 cv2.setNumThreads(0)  # its threads do not survive the fork that makes a worker
 

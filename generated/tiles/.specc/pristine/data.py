@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from dataset import Inspection, Sample
+from dataset import BROKEN_SHARE, MOST_BROKEN, Inspection, Sample
 from model import HEIGHT, PAD, WIDTH, fit
 
 BATCH_SIZE = 8  # images of one optimizer step, over all processes
@@ -23,7 +23,6 @@ SCALE = 0.25  # training images grow or shrink by up to this share
 COLOR = 0.2  # their brightness, contrast and saturation vary by up to this share
 CLEAN_SHARE = 0.3  # of the training images, which get no drawn defect
 DEFECT_SIZES = (0.002, 0.05)  # of an image, before some is left out
-MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
 
 cv2.setNumThreads(0)  # its threads do not survive the fork that makes a worker
 

@@ -15,13 +15,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from dataset import Objects, Sample
+from dataset import BROKEN_SHARE, MOST_BROKEN, Objects, Sample
 from model import HEIGHT, PAD, WIDTH, fit
 
 BATCH_SIZE = 32  # images of one optimizer step, over all processes
 SCALE = 0.25  # training images grow or shrink by up to this share
 COLOR = 0.2  # their brightness, contrast and saturation vary by up to this share
-MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
 
 cv2.setNumThreads(0)  # its threads do not survive the fork that makes a worker
 
@@ -125,8 +124,11 @@ def moved(objects: Objects, transform: Transform) -> Objects:
     boxes = transform.move(objects.boxes)
     visible = np.clip(boxes, 0, np.float32([WIDTH, HEIGHT, WIDTH, HEIGHT]))
     sides, whole = visible[:, 2:] - visible[:, :2], boxes[:, 2:] - boxes[:, :2]
-    kept = sides.prod(1) > 0.25 * whole.prod(1)
-    return Objects(visible[kept], objects.classes[kept])
+    # What is ignored is of no category, and whatever is left of it is kept.
+    kept = sides.prod(1) > np.where(objects.ignored, 0, 0.25) * whole.prod(1)
+    classes = np.where(objects.ignored, -1, objects.classes)
+    objects = objects._replace(boxes=visible, classes=classes)
+    return Objects(*(values[kept] for values in objects))
 
 
 # ---- Batches ----
@@ -213,7 +215,7 @@ def collate(
 
 
 def stack_objects(batch: list[Objects]) -> dict[str, Tensor]:
-    """Boxes (B, G, 4) and classes (B, G), -1 where padded."""
+    """Boxes (B, G, 4) and classes (B, G), -1 where ignored or padded."""
     # At least one row, so that a batch without objects is no special case.
     most = max(1, max(len(objects.classes) for objects in batch))
     boxes = torch.zeros(len(batch), most, 4)

@@ -19,6 +19,7 @@ from model import CATEGORIES
 TRAIN, VALIDATION = "traffic/train.json", "traffic/val.json"  # below --data
 NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
+MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
 
 
 class Objects(NamedTuple):
@@ -26,6 +27,11 @@ class Objects(NamedTuple):
 
     boxes: np.ndarray  # (G, 4) left, top, right, bottom in pixels
     classes: np.ndarray  # (G,) indices into the categories
+    areas: np.ndarray  # (G,) in pixels of the image, as COCO's files give them
+    ignored: np.ndarray  # (G,) bool: neither right nor wrong to find, nor background
+
+    def labelled(self) -> "Objects":
+        return Objects(*(values[~self.ignored] for values in self))
 
 
 class Frame(NamedTuple):
@@ -63,21 +69,45 @@ class Sample(NamedTuple):
 
 def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     """The samples to train on, and those to validate on."""
-    return read_dataset(root / TRAIN), read_dataset(root / VALIDATION)
+    training = read_dataset(root / TRAIN, training=True, root=root)
+    validation = read_dataset(root / VALIDATION, root=root)
+    return without(training, validation, root / TRAIN), validation
 
 
-def read_dataset(path: Path) -> list[Sample]:
+def one_per_image(
+    samples: list[Sample], problems: list, counts: Counter
+) -> list[Sample]:
+    """A sample for each file, with the labels of all that lead to it."""
+    known = {}
+    for sample in samples:
+        one = known.setdefault(file_of(sample), sample)
+        if one is sample:
+            continue
+        counts["images named more than once, taken for one"] += 1
+        labels = one.labels | sample.labels
+        labels["vehicles"] = joined(
+            [one.labels["vehicles"], sample.labels["vehicles"]], counts
+        )
+        known[file_of(sample)] = one._replace(labels=labels)
+    return list(known.values())
+
+
+def read_dataset(
+    path: Path, training: bool = False, root: Path | None = None
+) -> list[Sample]:
     """The images of a COCO file; ends with a list of what is wrong, if anything is."""
+    content = read_json(path)
+    check_coco(path, content, ("category_id", "bbox"))
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        names = {item["id"]: str(item["name"]) for item in content["categories"]}
+        names = {
+            item["id"]: str(item["name"]).strip() for item in content["categories"]
+        }
         objects = {item["id"]: [] for item in content["images"]}
         for item in content["annotations"]:
-            if not item.get("iscrowd"):
-                objects[item["image_id"]].append(object_from_coco(item, names))
+            objects[item["image_id"]].append(object_from_coco(item, names))
         counts = count_crowds(path, content)
-    except OSError as error:
-        raise SystemExit(f"{path}: cannot be read: {error}") from None
+    except ValueError as error:
+        raise SystemExit(f"{path}: {error}") from None
     except Exception as error:  # whatever is not as the lines above expect
         reason = f"{type(error).__name__}: {error}"
         raise SystemExit(f"{path}: not such a COCO file: {reason}") from None
@@ -88,50 +118,98 @@ def read_dataset(path: Path) -> list[Sample]:
     for image in content["images"]:
         name, given = image.get("file_name"), objects[image["id"]]
         try:
-            file = below(folder, name)
+            file = below(folder, name, root)
             frame = frame_of(file, (image.get("width"), image.get("height")), counts)
             height, width = frame.size
             labels = {"vehicles": parse_objects(given, NUMBERS, height, width, counts)}
             if frame.moves:
                 labels = {"vehicles": objects_in_image(labels["vehicles"], frame)}
         except ValueError as error:
-            problems.append(f"{name}: {error}")
+            problems.append((name, error))
         else:
             samples.append(Sample(file, *frame.shown, labels))
-    report(path, samples, problems, counts)
+    samples = one_per_image(samples, problems, counts)
+    report(path, samples, problems, counts, training)
     return samples
 
 
 def object_from_coco(item: dict, names: dict[int, str]) -> dict:
     """An annotation with its category's name, and with left, top, right, bottom."""
-    left, top, width, height = (float(side) for side in item["bbox"])
+    try:
+        left, top, width, height = (float(side) for side in item["bbox"])
+    except (TypeError, ValueError, OverflowError):
+        what = f"`bbox` is not four numbers: {item['bbox']!r:.100}"
+        raise ValueError(f"annotation {item.get('id')}: {what}") from None
     box = [left, top, left + width, top + height]
-    return {"category": names[item["category_id"]], "bbox": box}
+    told = {"area": float(item.get("area") or 0), "ignored": bool(item.get("iscrowd"))}
+    return {"category": names[item["category_id"]], "bbox": box} | told
 
 
-def image_folder(path: Path) -> Path:
-    for folder in (path.with_suffix(""), path.parent / "images"):
-        if folder.is_dir():
-            return folder
-    return path.parent
-
-
-def report(where: Path, samples: list, problems: list[str], counts: Counter):
-    """Ends the program if a dataset has problems; says what was mended or left out."""
+def report(
+    where: Path, samples: list, problems: list, counts: Counter, training: bool = False
+):
+    """Ends the program if a dataset has problems, which are names and errors; says what
+    was mended or left out, in a set to train on a few broken images, too."""
+    broken = [x for x in problems if isinstance(x[1], BrokenImage)]
+    if training and len(broken) <= max(MOST_BROKEN, BROKEN_SHARE * len(samples)):
+        problems = [x for x in problems if x not in broken]
+        counts.update(f"left out: {name}: {error}" for name, error in broken)
     if problems:
-        lines = "".join(f"\n  {problem}" for problem in problems[:20])
+        lines = "".join(f"\n  {name}: {error}" for name, error in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    tell(where, counts)
     if not samples:
         raise SystemExit(f"{where}: no labelled images")
+
+
+def tell(where: Path, counts: Counter):
     for what, count in sorted(counts.items()):
         if count:
             print(f"{where}: {what}: {count}", file=sys.stderr)
 
 
+class BrokenImage(ValueError):
+    """A file that is there has no legible header of an image."""
+
+
+def without(
+    training: list[Sample], validation: list[Sample], where: Path
+) -> list[Sample]:
+    """The samples to train on, but for images to validate on."""
+    held_out = set(map(file_of, validation))
+    kept = [sample for sample in training if file_of(sample) not in held_out]
+    what = "images left out, as they are in the validation set, too"
+    report(where, kept, [], Counter({what: len(training) - len(kept)}))
+    return kept
+
+
+def file_of(sample: Sample) -> tuple:
+    return os.stat(sample.path)[1:3]  # what os.path.samefile compares, links followed
+
+
+def joined(parts: list[Objects], counts: Counter) -> Objects:
+    """The objects of all parts, equal ones once; also of what else has boxes."""
+    pairs = zip(*parts)
+    columns = [np.concatenate(x) if is_array(x[0]) else sum(x, ()) for x in pairs]
+    objects = type(parts[0])(*columns)
+    if len({*map(bytes, objects.boxes)}) == len(objects.boxes):
+        return objects
+    rows = zip(*(x.tolist() if is_array(x) else x for x in columns))
+    kept = sorted({str(row): place for place, row in enumerate(rows)}.values())
+    counts["equal objects left out"] += len(objects.boxes) - len(kept)
+    return type(objects)(
+        *(x[kept] if is_array(x) else tuple(x[i] for i in kept) for x in columns)
+    )
+
+
+def is_array(value: object) -> bool:
+    return isinstance(value, np.ndarray)
+
+
 def count_crowds(path: Path, content: dict) -> Counter:
-    """The annotations of a COCO file that are crowds, of which nothing is learned; ends
-    the program where all of them are."""
+    """The annotations of a COCO file that are crowds, which are ignored; ends the
+    program where all of them are."""
     names = {category["id"]: category["name"] for category in content["categories"]}
     crowds, others = Counter(), Counter()
     for item in content["annotations"]:
@@ -142,24 +220,63 @@ def count_crowds(path: Path, content: dict) -> Counter:
             f"{path}: all {crowds.total()} annotations have `iscrowd` 1, as crowds, of"
             " which nothing is learned\n  write 0 where each is of one object"
         )
-    counts = Counter({"crowds, of which nothing is learned": crowds.total()})
+    counts = Counter({"crowds, ignored in training and in metrics": crowds.total()})
     for category in crowds.keys() - others.keys():
         what = f"crowds, and nothing else, of category {names.get(category)}"
         counts[what] = crowds[category]
     return counts
 
 
-def below(folder: Path, name: object) -> Path:
-    """A path that the dataset names; it may not lead out of its folder, on any system.
+def image_folder(path: Path) -> Path:
+    """The folder with the images of a COCO file."""
+    for folder in (path.with_suffix(""), path.parent / "images"):
+        if folder.is_dir():
+            return folder
+    return path.parent
 
-    Links are followed: whoever could place one could place the file itself.
-    """
-    if not isinstance(name, str) or not name or "\0" in name:
-        raise ValueError(f"not a file name: {name!r:.100}")
-    path = PureWindowsPath(name)  # knows both separators, and drives
-    if path.anchor or ".." in path.parts:
-        raise ValueError(f"leads out of {folder}")
-    return folder / name
+
+def check_coco(path: Path, content: object, fields: tuple[str, ...]):
+    """Ends the program unless the items of a COCO file have what is read of them,
+    `fields` of an annotation, and name one another."""
+    wanted = {"images": ("id", "file_name"), "categories": ("id", "name")}
+    for key, names in (*wanted.items(), ("annotations", ("image_id", *fields))):
+        items = content.get(key) if isinstance(content, dict) else None
+        if not isinstance(items, list):
+            raise SystemExit(f"{path}: has no list `{key}`, as a COCO file has")
+        for item in items:
+            known = item if isinstance(item, dict) else {}
+            for name in names:
+                ids = (dict, list) if name.endswith("id") else ()
+                if known.get(name) is None or isinstance(known[name], ids):
+                    what = f"one has no `{name}`: {item!r:.200}"
+                    raise SystemExit(f"{path}: {key}: {what}")
+    named = {
+        "image_id": by_id(path, "images", content["images"], "file_name"),
+        "category_id": by_id(path, "categories", content["categories"], "name"),
+    }
+    for item in content["annotations"]:
+        for key in named.keys() & {"image_id", *fields}:
+            if item[key] not in named[key]:
+                what = f"none has the `{key}` {item[key]!r:.50} of annotation"
+                raise SystemExit(f"{path}: {what} {item.get('id')!r:.50}")
+
+
+def by_id(path: Path, key: str, items: list[dict], field: str) -> dict:
+    """Items of a COCO file by their ids, of which each is one item's alone."""
+    known = {}
+    for item in items:
+        other = known.setdefault(item["id"], item)
+        if other[field] != item[field]:
+            both = f"{other[field]!r:.100} and {item[field]!r:.100}"
+            raise SystemExit(f"{path}: {key}: {both} have one `id`, {item['id']!r:.50}")
+    return known
+
+
+def read_json(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise SystemExit(f"{path}: cannot be read: {error}") from None
 
 
 def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
@@ -169,6 +286,27 @@ def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
             f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
             f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
         )
+
+
+def below(folder: Path, name: object, root: Path | None = None) -> Path:
+    """A path that the dataset names; it may not lead out of its folder, or of `root`,
+    on any system. Unless there is such a file, a backslash parts folders, and spaces at
+    its ends do not count.
+
+    Links are followed: whoever could place one could place the file itself.
+    """
+    if not isinstance(name, str) or not name.strip() or "\0" in name:
+        raise ValueError(f"not a file name: {name!r:.100}")
+    plain = name.strip().replace("\\", "/")
+    given = PureWindowsPath(plain)  # knows drives
+    if given.anchor or given.drive or ".." in given.parts:
+        path = Path(os.path.abspath(folder / plain))
+        homes = [os.path.abspath(home) for home in (folder, root or folder)]
+        known = os.name == "nt" or not given.drive
+        if not (known and any(path.is_relative_to(home) for home in homes)):
+            raise ValueError(f"leads out of {homes[1]}: {name!r:.100}")
+        return path
+    return folder / (name if plain == name or (folder / name).exists() else plain)
 
 
 # ---- One image and its labels ----
@@ -189,10 +327,12 @@ def size_and_orientation(path: Path) -> tuple[int, int, int]:
             if width * height > MOST_PIXELS:
                 raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
             orientation = orientation_of(image)
-    except FileNotFoundError:
-        raise ValueError("no such image") from None
     except Exception as error:  # a broken file can raise nearly anything
-        raise ValueError(f"not an image: {error}") from None
+        if not os.path.isfile(path):
+            raise ValueError(f"no such image: {path}") from None
+        wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
+        kind = ValueError if wrong else BrokenImage
+        raise kind(f"not an image: {error}") from None
     return (
         (width, height, orientation)
         if orientation >= 5
@@ -209,31 +349,38 @@ def parse_objects(
     boxes, classes = [], []
     for item in given:
         try:
-            category = known[str(item["category"])]
+            classes.append(known[str(item["category"]).strip()])
             left, top, right, bottom = (float(side) for side in item["bbox"])
-            box = np.array([left, top, right, bottom], np.float32)
         except (KeyError, TypeError, ValueError, OverflowError):
             wanted = "a category of the job with a bbox of four numbers"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None
-        if not (np.isfinite(box).all() and left <= right and top <= bottom):
-            raise ValueError(f"not left, top, right, bottom: {item['bbox']}")
-        if left >= width or top >= height or right <= 0 or bottom <= 0:
-            what = f"a box outside the {width}x{height} image: {item['bbox']}"
-            raise ValueError(what)
-        visible = np.clip(box, 0, [width, height, width, height])
-        counts["boxes clipped to their image"] += bool((visible != box).any())
-        if (visible[2:] > visible[:2]).all():
-            boxes.append(visible)
-            classes.append(category)
-        else:
-            counts["boxes without area left out"] += 1
-    boxes = np.array(boxes, np.float32).reshape(-1, 4)
-    return Objects(boxes, np.array(classes, np.int64))
+        boxes.append((left, top, right, bottom))
+    with np.errstate(over="ignore"):  # what is too large becomes infinite
+        boxes = np.array(boxes, np.float32).reshape(-1, 4)
+    ordered = np.isfinite(boxes).all(1) & (boxes[:, :2] <= boxes[:, 2:]).all(1)
+    for place in np.flatnonzero(~ordered):
+        raise ValueError(f"not left, top, right, bottom: {given[place]['bbox']}")
+    inside = (boxes[:, :2] < [width, height]).all(1) & (boxes[:, 2:] > 0).all(1)
+    for place in np.flatnonzero(~inside):
+        what = f"a box outside the {width}x{height} image: {given[place]['bbox']}"
+        raise ValueError(what)
+    visible = np.clip(boxes, 0, np.float32([width, height, width, height]))
+    counts["boxes clipped to their image"] += int((visible != boxes).any(1).sum())
+    kept = (visible[:, 2:] > visible[:, :2]).all(1)
+    counts["boxes without area left out"] += int((~kept).sum())
+    columns = [visible, np.array(classes, np.int64)]
+    areas = np.array([item.get("area", 0) for item in given])
+    sides = visible[:, 2:] - visible[:, :2]
+    columns.append(np.where(areas > 0, areas, sides.prod(1)))
+    columns.append(np.array([item.get("ignored", False) for item in given], bool))
+    return joined([Objects(*(column[kept] for column in columns))], counts)
 
 
 def objects_in_image(objects: Objects, frame: Frame) -> Objects:
     """The same in pixels of the image as it is shown."""
-    return objects._replace(boxes=boxes_in_image(objects.boxes, frame))
+    boxes = boxes_in_image(objects.boxes, frame)
+    areas = objects.areas * np.prod(frame.shown) / np.prod(frame.size)
+    return objects._replace(boxes=boxes, areas=areas)
 
 
 # Steps of rows and columns, once they are swapped, that turn an image by its EXIF.

@@ -74,7 +74,7 @@ def sheet(samples: list[Sample], found: list[dict]) -> np.ndarray:
 
 def labels_of(sample: Sample) -> dict:
     """A sample's labels in the words of predictions."""
-    return {"vehicles": objects_of(sample.labels["vehicles"], CATEGORIES)}
+    return {"vehicles": objects_of(sample.labels["vehicles"].labelled(), CATEGORIES)}
 
 
 def objects_of(objects: Objects, names: tuple[str, ...]) -> list[dict]:

@@ -136,8 +136,9 @@ def detection_metrics(
     """Average precision and recall as COCO defines them."""
     annotations, results = [], []
     for image, objects in enumerate(truth):
-        for box, category in zip(objects.boxes.tolist(), objects.classes.tolist()):
+        for box, category, area, crowd in zip(*(x.tolist() for x in objects)):
             annotations.append(coco_object(image, category, box))
+            annotations[-1] |= {"area": area, "iscrowd": int(crowd)}
     for image, objects in enumerate(found):
         for item in objects:
             category = names.index(item["category"])
@@ -169,7 +170,7 @@ def coco_metrics(
     if not annotations or not results:
         return dict.fromkeys(keys, 0.0)
     for number, item in enumerate(annotations, 1):
-        item |= {"id": number, "iscrowd": 0}
+        item["id"] = number
     # Sizes are asked for, but of no use unless masks are polygons.
     dataset = {
         "images": [{"id": i, "height": 0, "width": 0} for i in range(images)],
@@ -217,7 +218,7 @@ def heads_of(job: str) -> dict:
 def main(args: argparse.Namespace):
     device = torch.device(args.device)
     model = load_model(args.weights, device)
-    samples = read_dataset(args.data / VALIDATION)
+    samples = read_dataset(args.data / VALIDATION, root=args.data)
     print(json.dumps(evaluate(model, samples, device), indent=2))
 
 

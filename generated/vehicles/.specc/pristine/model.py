@@ -370,8 +370,9 @@ def assign(
     """Task-aligned assignment of cells to objects, https://arxiv.org/abs/2108.07755.
 
     `boxes` are the cells' own, (B, N, 4); `targets` the objects': "boxes" (B, G, 4) and
-    "classes" (B, G), -1 where padded. Returns the object that each cell learns, (B, N),
-    -1 for background, and the score that it should give, (B, N), 0..1.
+    "classes" (B, G), -1 where ignored, or padded by boxes without area. Returns the
+    object that each cell learns, (B, N), -1 for background, -2 in an ignored one, and
+    the score that it should give, (B, N), 0..1.
     """
     points, cells = predictions.points, len(predictions.points)
     real = (targets["classes"] >= 0)[:, :, None]  # (B, G, 1)
@@ -381,7 +382,8 @@ def assign(
     quality = quality.clamp(min=0.1)  # what no box overlaps yet must be learned too
     alignment = scores.sqrt() * quality**6
     left_top, right_bottom = targets["boxes"][:, :, None].chunk(2, -1)
-    inside = ((points > left_top) & (points < right_bottom)).all(-1) & real
+    inside = ((points > left_top) & (points < right_bottom)).all(-1)
+    ignored, inside = (inside & ~real).any(1), inside & real
 
     # An object takes its best cells; a cell wanted by several goes where it fits best.
     best = (alignment * inside).topk(min(CELLS_PER_OBJECT, cells), 2).indices
@@ -404,6 +406,7 @@ def assign(
     alignment = alignment * owned
     worth = (quality * owned).amax(2, keepdim=True)
     scale = worth / alignment.amax(2, keepdim=True).clamp(min=1e-30)
+    owner = torch.where((owner < 0) & ignored, -2, owner)
     return owner, (alignment * scale).amax(1)
 
 
@@ -431,8 +434,9 @@ def object_terms(
 
     wanted = torch.zeros_like(predictions.logits)
     wanted[image, cell, targets["classes"][image, number]] = weight
+    counted = (owner > -2)[..., None].float()
     class_loss = F.binary_cross_entropy_with_logits(
-        predictions.logits, wanted, reduction="sum"
+        predictions.logits, wanted, weight=counted, reduction="sum"
     )
     box_loss = 1 - generalised_iou(boxes[image, cell], target_boxes)
 

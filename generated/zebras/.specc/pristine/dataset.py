@@ -6,6 +6,7 @@ A dataset is a folder with one folder of images for each identity.
 import os
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -15,8 +16,8 @@ from model import IDENTITIES
 
 TRAIN, VALIDATION = "zebras/known", "zebras/new"  # below --data
 NUMBERS = {name: number for number, name in enumerate(IDENTITIES)}
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of images
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
+MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
 
 
 class Sample(NamedTuple):
@@ -33,7 +34,30 @@ class Sample(NamedTuple):
 
 def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     """The samples to train on, and those to validate on."""
-    return read_dataset(root / TRAIN, training=True), read_dataset(root / VALIDATION)
+    training = read_dataset(root / TRAIN, training=True)
+    validation = read_dataset(root / VALIDATION)
+    return without(training, validation, root / TRAIN), validation
+
+
+def one_per_image(
+    samples: list[Sample], problems: list, counts: Counter
+) -> list[Sample]:
+    """A sample for each file, with the labels of all that lead to it."""
+    known = {}
+    for sample in samples:
+        one = known.setdefault(file_of(sample), sample)
+        if one is sample:
+            continue
+        counts["images named more than once, taken for one"] += 1
+        labels = one.labels | sample.labels
+        try:
+            labels["animal"] = same(
+                "animal", one.labels["animal"], sample.labels["animal"]
+            )
+        except ValueError as error:
+            problems.append((sample.path, error))
+        known[file_of(sample)] = one._replace(labels=labels)
+    return list(known.values())
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
@@ -41,38 +65,127 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
 
     A set to train on must have the identities of the job, any other may have others.
     """
-    if not folder.is_dir():
-        raise SystemExit(f"{folder}: no such folder")
-    names = {path.name for path in folder.iterdir() if path.is_dir()}
+    samples, problems, counts = [], [], Counter()
+    classes = images_by_class(folder, counts)
+    names = {name.strip() for name in classes}
     if training:
         compare_names(folder, "identities", names, set(IDENTITIES))
-    samples, problems = [], []
-    for path in sorted(folder.glob("*/*")):
-        if path.suffix.lower() not in SUFFIXES:
-            continue
-        given = path.parent.name
+    for given, path in ((x, path) for x in sorted(classes) for path in classes[x]):
         try:
             height, width = image_size(path)
             labels = {"animal": parse_identity(given, NUMBERS, training)}
         except ValueError as error:
-            problems.append(f"{path.relative_to(folder)}: {error}")
+            problems.append((path.relative_to(folder), error))
         else:
             samples.append(Sample(path, height, width, labels))
-    report(folder, samples, problems, Counter())
+    samples = one_per_image(samples, problems, counts)
+    report(folder, samples, problems, counts, training)
     return samples
 
 
-def report(where: Path, samples: list, problems: list[str], counts: Counter):
-    """Ends the program if a dataset has problems; says what was mended or left out."""
+def report(
+    where: Path, samples: list, problems: list, counts: Counter, training: bool = False
+):
+    """Ends the program if a dataset has problems, which are names and errors; says what
+    was mended or left out, in a set to train on a few broken images, too."""
+    broken = [x for x in problems if isinstance(x[1], BrokenImage)]
+    if training and len(broken) <= max(MOST_BROKEN, BROKEN_SHARE * len(samples)):
+        problems = [x for x in problems if x not in broken]
+        counts.update(f"left out: {name}: {error}" for name, error in broken)
     if problems:
-        lines = "".join(f"\n  {problem}" for problem in problems[:20])
+        lines = "".join(f"\n  {name}: {error}" for name, error in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    tell(where, counts)
     if not samples:
         raise SystemExit(f"{where}: no labelled images")
+
+
+def tell(where: Path, counts: Counter):
     for what, count in sorted(counts.items()):
         if count:
             print(f"{where}: {what}: {count}", file=sys.stderr)
+
+
+class BrokenImage(ValueError):
+    """A file that is there has no legible header of an image."""
+
+
+def without(
+    training: list[Sample], validation: list[Sample], where: Path
+) -> list[Sample]:
+    """The samples to train on, but for images to validate on."""
+    held_out = set(map(file_of, validation))
+    kept = [sample for sample in training if file_of(sample) not in held_out]
+    what = "images left out, as they are in the validation set, too"
+    report(where, kept, [], Counter({what: len(training) - len(kept)}))
+    return kept
+
+
+def file_of(sample: Sample) -> tuple:
+    return os.stat(sample.path)[1:3]  # what os.path.samefile compares, links followed
+
+
+def same(head: str, one: object, other: object, said: Callable = repr) -> object:
+    """The label of an image that has two; ValueError if they contradict each other."""
+    if one != other:
+        both = f"{said(one):.100} and {said(other):.100}"
+        raise ValueError(f"labels of one image contradict: its {head} is {both}")
+    return one
+
+
+SUFFIXES = (  # of images, as OpenCV and Pillow read them
+    ".avif .bmp .dib .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif"
+    " .tiff .webp"
+).split()
+
+
+HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
+
+
+OWN_FILES = {"resolved.json", "metrics.jsonl", "predictions.json"}  # specc's
+
+
+def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Path]]]:
+    """Each folder from this one down, and its images. Links are followed; what systems,
+    tools and specc itself leave beside images is left out, and counted."""
+    known = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        own = place != str(folder) and OWN_FILES & set(files)
+        if real in known or own:
+            what = "written by specc" if own else "linked twice"
+            counts[f"folders left out: {what}"] += 1
+            folders.clear()
+            continue
+        known.add(real)
+        files = [name for name in files if is_image(name)]
+        shown = [name for name in files if not name.startswith(HIDDEN)]
+        counts["hidden files left out"] += len(files) - len(shown)
+        hidden = [name for name in folders if name.startswith(HIDDEN)]
+        counts["hidden folders left out"] += len(hidden)
+        folders[:] = sorted(set(folders) - set(hidden))
+        yield Path(place), [Path(place, name) for name in sorted(shown)]
+
+
+def is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def images_by_class(folder: Path, counts: Counter) -> dict[str, list[Path]]:
+    """The images in each folder in a folder, at any depth, by that folder's name."""
+    if not folder.is_dir():
+        raise SystemExit(f"{folder}: no such folder")
+    classes = {}
+    for place, images in images_below(folder, counts):
+        if place == folder:
+            counts["images left out: in no folder of a category"] += len(images)
+        elif images:
+            classes.setdefault(place.relative_to(folder).parts[0], []).extend(images)
+    others = [place for place in folder.iterdir() if place.name not in classes]
+    empty = [x for x in others if x.is_dir() and not x.name.startswith(HIDDEN)]
+    counts["folders left out: without images of a category"] += len(empty)
+    return classes
 
 
 def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
@@ -97,20 +210,22 @@ def image_size(path: Path) -> tuple[int, int]:
             if width * height > MOST_PIXELS:
                 raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
             orientation = orientation_of(image)
-    except FileNotFoundError:
-        raise ValueError("no such image") from None
     except Exception as error:  # a broken file can raise nearly anything
-        raise ValueError(f"not an image: {error}") from None
+        if not os.path.isfile(path):
+            raise ValueError(f"no such image: {path}") from None
+        wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
+        kind = ValueError if wrong else BrokenImage
+        raise kind(f"not an image: {error}") from None
     return (width, height) if orientation >= 5 else (height, width)
 
 
 def parse_identity(given: object, known: dict[str, int], training: bool) -> str:
     """The name of an identity; ValueError if it is trained on and none of the job's."""
-    if training and str(given) not in known:
+    if training and str(given).strip() not in known:
         raise ValueError(f"not an identity of the job: {given!r:.100}")
     if not isinstance(given, (str, int, float)):
         raise ValueError(f"not the name of an identity: {given!r:.100}")
-    return str(given)
+    return str(given).strip()
 
 
 def orientation_of(image: Image.Image) -> int:
