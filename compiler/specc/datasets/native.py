@@ -111,7 +111,8 @@ def _longest(train: Path, validation: Path | None, entry: dict) -> int:
     most = 0
     for folder in filter(None, (train, validation)):
         path = below(folder, entry.get("annotations"))
-        texts = read_yaml(path) if path and path.is_file() else {}
+        read = read_json if path and path.suffix == ".json" else read_yaml
+        texts = read(path) if path and path.is_file() else {}
         values = texts.values() if isinstance(texts, dict) else ()
         most = max([most, *(len(v) for v in values if isinstance(v, (str, list)))])
     return most
