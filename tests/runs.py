@@ -100,7 +100,9 @@ def make(
 
 
 def command(folder: Path, script: str, *arguments: object) -> list[str]:
-    return [sys.executable, str(folder / script), *map(str, arguments)]
+    """Runs are compared, and stand beside others: one thread each, if not told."""
+    threads = () if "--threads" in arguments else ("--threads", 1)
+    return [sys.executable, str(folder / script), *map(str, (*arguments, *threads))]
 
 
 def one_core() -> dict[str, str]:

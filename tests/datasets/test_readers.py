@@ -184,6 +184,24 @@ def test_metadata_may_be_json_and_hold_several_tasks(emitted, tmp_path):
     assert [list(one.labels) for one in others] == [["cells"], ["kind"], ["kind"]]
 
 
+def test_annotations_may_be_json_which_is_read_as_json(emitted, tmp_path):
+    """YAML 1.1 takes 1e1 for a text; `{0.png: []}` is YAML alone."""
+    dataset = emitted(DETECTION, validation="val").dataset
+    folder = native(tmp_path, "", annotations="labels.json")
+    path = folder / "labels.json"
+    given = '{"0.png": [{"category": "a", "bbox": [1e0, 2, 1e1, 4]}], "1.png": []}'
+    path.write_text(given, "utf-8-sig")
+    first, second = dataset.read_dataset(folder)
+    assert first.labels["cells"].boxes.tolist() == [[1, 2, 10, 4]]
+    assert second.labels["cells"].boxes.shape == (0, 4)
+    path.write_text("{0.png: []}")
+    with pytest.raises(SystemExit, match="labels.json: cannot be read: Expecting"):
+        dataset.read_dataset(folder)
+    path.write_text("[" * 100000)
+    with pytest.raises(SystemExit, match="labels.json: cannot be read: "):
+        dataset.read_dataset(folder)
+
+
 def test_categories_of_images_are_read(emitted, tmp_path):
     dataset = emitted(CLASSES, validation="val").dataset
     task = "multiclass classification"

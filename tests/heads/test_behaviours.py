@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import head_jobs
 import pytest
+import torch
+from emitted_jobs import load_all
 from runs import assert_equal_runs, checkpoint, rows, run, train, train_until_killed
 from torchrun import assert_two_are_one
 
@@ -111,6 +114,24 @@ def test_a_new_process_measures_the_same(task, job, trained):
     found = json.loads(run(job, "evaluate.py", *flags).stdout)
     expected = checkpoint(trained / "best.pt")["metrics"]
     assert found == pytest.approx(expected, abs=1e-5)
+
+
+@each_task
+def test_a_model_in_bfloat16_can_be_judged(task, job, trained):
+    """As on a GPU, where a validation has the precision of training. Five images are
+    too few for equal metrics."""
+    half = job.with_name(f"{job.name}-half")
+    shutil.copytree(job, half)
+    text, gpu = (half / "evaluate.py").read_text(), 'enabled=device.type == "cuda"'
+    assert text.count(gpu) == 1
+    (half / "evaluate.py").write_text(text.replace(gpu, "enabled=True"))
+    modules, device = load_all(half, "dataset", "evaluate"), torch.device("cpu")
+    model = modules.evaluate.load_model(trained / "best.pt", device)
+    _, samples = modules.dataset.read_datasets(job.parent)
+    found = modules.evaluate.evaluate(model, samples, device)
+    expected = checkpoint(trained / "best.pt")["metrics"]
+    assert found.keys() == expected.keys()
+    assert all(map(math.isfinite, found.values()))
 
 
 @each_task

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from emitted_jobs import load, make
+from emitted_jobs import load, load_all, make
 from runs import checkpoint, rows, run, train
 from runs import make as make_run
 from small_data import native
@@ -128,17 +128,21 @@ def test_any_number_of_identities_can_be_told_apart(tmp_path, count, subcenters)
 
 
 @pytest.fixture(scope="module")
-def metrics(tmp_path_factory):
-    """The function of an emitted evaluate.py, which needs numpy alone."""
+def retrieval(tmp_path_factory):
     folder = make(tmp_path_factory.mktemp("metrics"), [FACES], validation="val")
-    text = (folder / "evaluate.py").read_text()
-    start = text.index("def retrieval_metrics")
-    scope = {"np": np}
-    exec(text[start : text.index("# ---- Command line")], scope)
+    measured = load_all(folder, "evaluate").evaluate.retrieval_metrics
 
+    def measure(truth, vectors):
+        found = [{"embedding": list(vector)} for vector in vectors]
+        return measured(truth, found, torch.device("cpu"))
+
+    return measure
+
+
+@pytest.fixture
+def metrics(retrieval):
     def measure(truth, angles):
-        vectors = [[math.cos(a), math.sin(a)] for a in angles]
-        return scope["retrieval_metrics"](truth, [{"embedding": v} for v in vectors])
+        return retrieval(truth, [[math.cos(a), math.sin(a)] for a in angles])
 
     return measure
 
@@ -170,6 +174,29 @@ def test_map_at_r_weighs_the_rank(metrics):
     # x0 and x1: hit, miss -> (1 + 0)/2;
     # x3: miss, hit -> (0 + 1/2)/2. y has no others.
     assert found["map_at_r"] == pytest.approx((0.5 + 0.5 + 0.25) / 3)
+
+
+@pytest.mark.parametrize("count, identities", [(1500, 40), (30, 3), (1100, 2)])
+def test_many_images_are_ranked_as_by_sorting_them(retrieval, count, identities):
+    """In several blocks, with many equal cosines, which are exact: the first is nearer.
+    One image has no others of its identity."""
+    rng = np.random.default_rng(count)
+    vectors = rng.choice([-0.25, 0.25], (count, 16))
+    truth = rng.integers(0, identities, count)
+    truth[7] = identities
+    first, five, precision = [], [], []
+    for query in range(count):
+        order = np.lexsort((np.arange(count), -(vectors @ vectors[query])))
+        right = truth[order[order != query]] == truth[query]
+        if others := right.sum():
+            first.append(right[0])
+            five.append(right[:5].any())
+            places = np.flatnonzero(right[:others])
+            shares = [(number + 1) / (place + 1) for number, place in enumerate(places)]
+            precision.append(sum(shares) / others)
+    expected = dict(zip(METRICS, map(np.mean, (first, five, precision))))
+    found = retrieval([str(identity) for identity in truth], vectors)
+    assert found == pytest.approx(expected, abs=1e-9)
 
 
 # ---- The reader ----

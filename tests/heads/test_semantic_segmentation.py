@@ -320,6 +320,24 @@ def test_what_is_enlarged_lies_where_it_was(job):
     assert (found[:, :31] == 0).all() and (found[:, 33:] == 1).all()
 
 
+@pytest.mark.parametrize("band", [1, 2**20])
+@pytest.mark.parametrize("size", [(128, 64), (37, 211), (1, 5)])
+def test_maps_enlarged_in_bands_are_those_enlarged_at_once(
+    job, monkeypatch, band, size
+):
+    """But for pixels whose two best categories are equal up to rounding."""
+    monkeypatch.setattr(job.evaluate, "BAND", band)
+    generator = torch.Generator().manual_seed(0)
+    results = {"logits": torch.randn(2, 3, 8, 12, generator=generator)}
+    sample, seen = job.dataset.Sample(Path(), *size, {}), job.model.fit(*size)
+    found = job.evaluate.categories_in_words(results, 1, 8, sample, seen)
+    whole = job.model.enlarge(results["logits"][1:], 8, seen, size)[0]
+    assert found.shape == size and found.dtype == np.int16
+    chosen = whole.gather(0, torch.from_numpy(found).long()[None])[0]
+    assert (whole.amax(0) - chosen).max() < 1e-5
+    assert (whole.argmax(0).numpy() == found).mean() > 0.99
+
+
 def test_both_ways_to_predict_agree(job, tmp_path):
     """evaluate.py's, from the canvas of data.py, and model.py's."""
     torch.manual_seed(0)

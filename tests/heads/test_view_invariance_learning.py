@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from emitted_jobs import CLASSES, NAMES, compile_raw, load, make
+from emitted_jobs import CLASSES, NAMES, compile_raw, load, load_all, make
 from runs import checkpoint, rows, run, train
 from runs import make as make_run
 from small_data import native, picture
@@ -125,13 +125,8 @@ def test_validation_is_letterboxed_and_its_views_are_always_the_same(views):
 
 
 @pytest.fixture(scope="module")
-def metrics(folder):
-    """The functions of an emitted evaluate.py, which need numpy alone."""
-    text = (folder / "evaluate.py").read_text()
-    scope = {"np": np, "math": math}
-    start = text.index("def view_metrics")
-    exec(text[start : text.index("# ---- Command line")], scope)
-    return scope
+def evaluate(folder):
+    return load_all(folder, "evaluate").evaluate
 
 
 def found_at(angles, moved=0.0, length=1.0):
@@ -144,21 +139,41 @@ def found_at(angles, moved=0.0, length=1.0):
     ]
 
 
-def test_alignment_and_uniformity_are_those_of_the_paper(metrics):
-    found = metrics["view_metrics"](found_at([0.0, math.pi], moved=0.5, length=7.0))
+def test_alignment_and_uniformity_are_those_of_the_paper(evaluate):
+    found = evaluate.view_metrics(found_at([0.0, math.pi], moved=0.5, length=7.0))
     assert found["alignment"] == pytest.approx(2 - 2 * math.cos(0.5), rel=1e-5)
     assert found["uniformity"] == pytest.approx(-2 * 4, rel=1e-4)  # squared distance 4
-    same = metrics["view_metrics"](found_at([1.0] * 5))
+    same = evaluate.view_metrics(found_at([1.0] * 5))
     assert same == pytest.approx({"alignment": 0, "uniformity": 0}, abs=1e-5)
-    alone = metrics["view_metrics"](found_at([1.0]))
+    alone = evaluate.view_metrics(found_at([1.0]))
     assert all(math.isfinite(value) for value in alone.values())
 
 
-def test_neighbours_vote_without_the_image_itself(metrics):
-    accuracy = metrics["knn_accuracy"]
-    assert accuracy([0, 0, 1, 1], found_at([0, 0.1, 2.0, 2.1])) == 1
-    assert accuracy([0, 1, 0, 1], found_at([0, 0.1, 2.0, 2.1])) == 0
-    assert accuracy([0], found_at([0])) == 0
+def test_neighbours_vote_without_the_image_itself(evaluate):
+    def accuracy(truth, angles):
+        return evaluate.knn_accuracy(truth, found_at(angles), torch.device("cpu"))
+
+    assert accuracy([0, 0, 1, 1], [0, 0.1, 2.0, 2.1]) == 1
+    assert accuracy([0, 1, 0, 1], [0, 0.1, 2.0, 2.1]) == 0
+    assert accuracy([0], [0]) == 0
+
+
+def test_the_twenty_nearest_vote_the_nearer_the_louder(evaluate):
+    """In two blocks, against a sum of votes for each image alone."""
+    rng = np.random.default_rng(0)
+    truth, vectors = rng.integers(0, 3, 1100), rng.normal(size=(1100, 4))
+    vectors += 1.5 * np.eye(3, 4)[truth]
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    right = 0
+    for number, cosines in enumerate(units @ units.T):
+        cosines[number] = -2
+        votes = np.zeros(3)
+        for other in np.argsort(-cosines)[:20]:
+            votes[truth[other]] += math.exp(cosines[other] / 0.07)
+        right += votes.argmax() == truth[number]
+    found = [{"representation": list(vector)} for vector in vectors]
+    accuracy = evaluate.knn_accuracy(truth.tolist(), found, torch.device("cpu"))
+    assert accuracy == pytest.approx(right / 1100, abs=1e-9) and 0.5 < accuracy < 1
 
 
 # ---- Jobs ----

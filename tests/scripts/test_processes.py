@@ -62,6 +62,20 @@ def test_the_log_is_that_of_all_processes(unbroken, job):
     assert len([row for row in rows(unbroken) if "scene/f1" in row]) == 2
 
 
+def test_metrics_are_worked_out_by_rank_0_alone(job):
+    """Its log has them, and all processes go on: each compares them with the best."""
+    telling = job.with_name("telling")
+    shutil.copytree(job, telling)
+    path, line = telling / "evaluate.py", "    metrics = {"
+    text = path.read_text()
+    assert text.count(line) == 1
+    tell = f"    Path(__file__).with_name(os.environ['RANK']).touch()\n{line}"
+    path.write_text(text.replace(line, tell))
+    torchrun(telling / "train.py", *flags(telling, telling / "run"))
+    assert (telling / "0").exists() and not (telling / "1").exists()
+    assert [row for row in rows(telling / "run") if "scene/f1" in row]
+
+
 # ---- Ends, stops and restarts ----
 
 ENDS = """

@@ -139,6 +139,7 @@ TASK = Task(
     training_note="A set to train on needs neither annotations nor masks.",
     data_constants=DEFECT_LINES,
     stack="stack_defects",
+    on_device=True,
     contract=contract,
     annotated=annotated,
 )

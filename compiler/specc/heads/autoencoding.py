@@ -107,5 +107,6 @@ TASK = Task(
     moves=True,
     stack="stack_pictures",
     drawn=BESIDE,
+    on_device=True,
     contract=contract,
 )

@@ -116,6 +116,7 @@ TASK = Task(
     meaning=("range",),
     moves=True,
     stack="stack_depth",
+    on_device=True,
     contract=contract,
     annotated=annotated,
 )

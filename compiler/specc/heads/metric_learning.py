@@ -63,7 +63,7 @@ def plan(head: MetricLearning, code: HeadCode) -> HeadExpressions:
         words=f"embedding_in_words({code.results}, row)",
         label_words=mapping([("identity", code.labels)]),
         draw=f"draw_identity(image, {code.words})",
-        metrics=f"retrieval_metrics({code.all_labels()}, {code.all_found()})",
+        metrics=f"retrieval_metrics({code.all_labels()}, {code.all_found()}, device)",
         words_example=f'"{head.name}": {{embedding}}',
         annotation="NAME",
         annotations=(

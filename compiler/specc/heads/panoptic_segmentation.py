@@ -246,6 +246,7 @@ TASK = Task(
     data_constants=GRIDS,
     coordinates=True,
     requirements=("faster-coco-eval",),
+    on_device=True,
     contract=contract,
     annotated=annotated,
 )

@@ -50,6 +50,7 @@ def build(
 
 
 MODES = ("RGB", "RGBA", "P", "L", "1")
+BAND = constant("BAND", 2**20, "logits of a map that are enlarged at once, about")
 MODES_LINE = constant("COLOR_MODES", MODES, "Pillow's, of maps that have colors")
 
 
@@ -136,6 +137,8 @@ TASK = Task(
     meaning=("categories",),
     moves=True,
     stack="stack_class_maps",
+    evaluate_constants=(BAND,),
+    on_device=True,
     contract=contract,
     annotated=annotated,
 )

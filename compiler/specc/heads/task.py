@@ -80,7 +80,7 @@ class HeadExpressions:
     words: str  # of results, row, sample, seen, ratio, limits: in words of annotations
     label_words: str  # of sample: the same, of its label
     draw: str  # of image, words: the image
-    metrics: str  # of samples, found: values by name
+    metrics: str  # of samples, found, device: values by name
     words_example: str  # for a docstring
     annotation: str  # an example in the native layout
     own: str = ""  # of results, scaled, height, width, in model.py: see own_pixels
@@ -188,6 +188,7 @@ class Task:
     data_constants: tuple[Line, ...] = ()
 
     # evaluate.py and draw.py
+    on_device: bool = False  # its results are maps, and stay there until they are words
     coordinates: bool = False  # its results are points in the image
     bounded: bool = True  # and none lies outside
     evaluate_constants: tuple[Line, ...] = ()

@@ -69,7 +69,7 @@ def _labelled(expressions: HeadExpressions, code: HeadCode) -> HeadExpressions:
     labelled = f"{code.words} for sample, words in zip(samples, found)"
     found = f"[{labelled} if {code.key} in sample.labels]"
     found = found if code.partial else code.all_found()
-    accuracy = f"knn_accuracy({code.all_labels()}, {found})"
+    accuracy = f"knn_accuracy({code.all_labels()}, {found}, device)"
     return replace(
         expressions,
         annotations=f'read_annotations(folder, {title}, "categories", {names})',

@@ -106,8 +106,10 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
             f"draw/words_of_{'some' if is_partial(job) else 'all'}.py.jinja"
         ),
         "label_words_by_head": mapping((h.name, h.code.label_words) for h in heads),
-        **_evidence(job, heads),
+        **_evidence(job, heads, any(head.code.viewed for head in heads)),
         "score_note": SCORE_NOTE * is_partial(job),
+        **_copied(job),
+        **_scored(heads),
         **_calibrated(heads),
         **_told(heads),
         "metrics_by_head": mapping((head.name, head.code.metrics) for head in heads),
@@ -135,7 +137,7 @@ def _transform_methods(tasks: list[Task], chosen: Augmentation) -> list[str]:
     return [f"data/transform/{method}{turned}.py.jinja" for method in methods]
 
 
-def _evidence(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+def _evidence(job: Job, heads: tuple[HeadPlan, ...], views: bool) -> dict[str, Any]:
     """What the metrics of each head need of an image, if not the words of all heads."""
     partial, places = is_partial(job), any(head.own_pixels for head in heads)
     words = f"in_words(results, row{', sample, seen' * places})"
@@ -146,8 +148,8 @@ def _evidence(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "found_words": words if plain else f"kept(sample, {words})",
     }
     if plain:
-        empty = {"kept_parameter": "", "kept_argument": "", "evidence_template": ""}
-        return values | empty
+        unused = ("kept_parameter", "kept_argument", "found_argument")
+        return values | dict.fromkeys((*unused, "evidence_template"), "")
     kept = "kept: Callable[[Sample, dict], dict] = lambda sample, words: words"
     return values | {
         "evidence_by_head": mapping((head.name, head.evidence) for head in heads),
@@ -155,6 +157,29 @@ def _evidence(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "kept_note": KEPT_NOTE[any(head.code.evidence for head in heads)],
         "kept_parameter": f", {kept}",
         "kept_argument": ", evidence",
+        "found_argument": ", evidence" * (not views),  # `find` has its own
+    }
+
+
+def _copied(job: Job) -> dict[str, Any]:
+    """Which results are brought to the CPU before they become words."""
+    pairs = list(zip(job.heads, tasks_of(job)))
+    maps = tuple(head.name for head, task in pairs if task.on_device)
+    copies = len(maps) < len(pairs)
+    return {
+        "maps": maps,
+        "copies_results": copies,
+        "copied_results": "on_cpu(decode" if copies else "decode",
+        "copied_end": ")" * copies,
+    }
+
+
+def _scored(heads: tuple[HeadPlan, ...]) -> dict[str, str]:
+    """Whether metrics are worked out on the device."""
+    used = any(re.search(r"\bdevice\b", head.code.metrics) for head in heads)
+    return {
+        "device_parameter": ", device: torch.device" * used,
+        "device_argument": ", device" * used,
     }
 
 
@@ -186,6 +211,7 @@ def _views(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     kind = "_of_views" if several else ""
     return {
         "views": several,
+        "finder": "find" if several else "predict_samples",
         "viewed_by_head": mapping(viewed),
         "keys": "(epoch, index, view)" if several else "(epoch, index) pairs",
         "key_type": f"tuple[int, int{', int' * several}]",

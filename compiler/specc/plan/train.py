@@ -152,12 +152,14 @@ def _state(job: Job) -> dict[str, Any]:
     if timed:
         counters.append(Line("reserve_seconds", "reserve"))
         start["reserve_seconds"] = "0.0"
+    counters.append(Line("threads", "threads"))
+    start["threads"] = "args.threads"  # resume keeps those of last.pt
     parts = {"model": "model", "optimizer": "optimizer"}
     parts |= {"ema": "averaged"} if trainer.ema else {}
     parts |= {"scaler": "scaler"} if trainer.precision == "fp16" else {}
     going = "progress < 1 and not stop"
     return {
-        "start": mapping(start.items()),
+        "start": f"dict({', '.join(f'{name}={value}' for name, value in start.items())})",
         "counters": ", ".join(("iteration", "elapsed", *(c.source for c in counters))),
         "further_counters": counters,
         "saved_parts": mapping(parts.items()),

@@ -6,7 +6,8 @@ def depth_in_words(
 ) -> np.ndarray:
     """The depth of each pixel, (height, width) of the image."""
     depth = results["depth"][row : row + 1]
-    return enlarge(depth, stride, seen, (sample.height, sample.width))[0, 0].numpy()
+    depth = enlarge(depth, stride, seen, (sample.height, sample.width))
+    return depth[0, 0].cpu().numpy()
 
 
 # ==== metrics

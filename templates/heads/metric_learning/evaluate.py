@@ -8,7 +8,9 @@ def embedding_in_words(results: dict, row: int) -> dict:
 # ==== metrics
 
 
-def retrieval_metrics(truth: list[str], found: list[dict]) -> dict[str, float]:
+def retrieval_metrics(
+    truth: list[str], found: list[dict], device: torch.device
+) -> dict[str, float]:
     """Each image in turn looks for the others of its identity, by cosine.
 
     Recall at 1 and at 5: the share of images that have one among their 1 or 5 nearest.
@@ -20,14 +22,9 @@ def retrieval_metrics(truth: list[str], found: list[dict]) -> dict[str, float]:
     others = np.bincount(identities)[identities] - 1  # R of each image
     if not others.any():
         return {"recall_at_1": 0.0, "recall_at_5": 0.0, "map_at_r": 0.0}
-    nearest = max(5, others.max())
-    hits = []
-    for query in others.nonzero()[0].tolist():
-        similarity = embeddings @ embeddings[query]
-        similarity[query] = -np.inf
-        order = np.argsort(-similarity, kind="stable")[:-1][:nearest]
-        hits.append(identities[order] == identities[query])
-    hits, others = np.array(hits), others[others > 0]
+    blocks = nearest_others(embeddings, max(5, others.max()), device)
+    hits = [identities[near] == identities[rows, None] for rows, _, near in blocks]
+    hits, others = np.concatenate(hits)[others > 0], others[others > 0]
     ranks = np.arange(1, hits.shape[1] + 1)
     precision = hits.cumsum(1) / ranks
     counted = hits & (ranks <= others[:, None])
@@ -36,3 +33,23 @@ def retrieval_metrics(truth: list[str], found: list[dict]) -> dict[str, float]:
         "recall_at_5": float(hits[:, :5].any(1).mean()),
         "map_at_r": float(((precision * counted).sum(1) / others).mean()),
     }
+
+
+def nearest_others(
+    vectors: np.ndarray, count: int, device: torch.device
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """For blocks of rows of unit length their indices (B,), and the cosines and the
+    indices of the `count` other rows nearest to each, (B, count): the nearest first,
+    and of equals the one that comes first."""
+    vectors = torch.from_numpy(vectors).to(device)
+    count = min(count, len(vectors) - 1)
+    places = torch.arange(len(vectors), device=device)
+    for rows in places.split(1024):
+        cosines = vectors[rows] @ vectors.T
+        cosines[rows - rows[0], rows] = -torch.inf
+        best, near = cosines.topk(count + 1)
+        equal = (best[:, 1:] == best[:, :-1]).any(1)
+        later = 1e-9 * places.double() / len(places)  # less than two cosines differ
+        near[equal] = (cosines[equal].double() - later).topk(count + 1).indices
+        block = rows, best[:, :count], near[:, :count]
+        yield tuple(values.cpu().numpy() for values in block)

@@ -11,7 +11,8 @@ def panoptic_in_words(
 ) -> dict:
     """The category and the instance of each pixel, (height, width) each, as
     `merge_segments` of model.py numbers them, and the "scores" of the instances."""
-    count = int(results["count"][row])
+    count, device = int(results["count"][row]), results["masks"].device
+    ratio, limits = ratio.to(device), limits.to(device)
     several = slice(max(1, count))  # an instance of no meaning has an empty mask
     found = {
         name: results[name][row, several] for name in ("masks", "boxes", "classes")
@@ -21,8 +22,8 @@ def panoptic_in_words(
     width, height = limits[:2].tolist()
     maps = merge_segments(found, (height, width), stride * ratio[:2], *kinds)
     return {
-        "categories": maps[0].numpy().astype(np.int16),
-        "instances": maps[1].numpy().astype(np.int32),
+        "categories": maps[0].short().cpu().numpy(),
+        "instances": maps[1].int().cpu().numpy(),
         "scores": results["scores"][row, :count].tolist(),
     }
 

@@ -4,10 +4,18 @@
 def categories_in_words(
     results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
 ) -> np.ndarray:
-    """The index of each pixel's category, (height, width) of the image."""
+    """The index of each pixel's category, (height, width) of the image: its logits are
+    enlarged downwards, then across in bands of rows, as all may fill the memory."""
     logits = results["logits"][row : row + 1]
-    logits = enlarge(logits, stride, seen, (sample.height, sample.width))
-    return logits[0].argmax(0).short().numpy()
+    logits = logits.contiguous(memory_format=torch.channels_last)  # as argmax reads it
+    _, count, _, cells = logits.shape
+    logits = enlarge(logits, (stride, 1), (seen[0], cells), (sample.height, cells))
+    best = []
+    for band in logits.split(max(1, BAND // (count * sample.width)), 2):
+        rows = band.shape[2]
+        band = enlarge(band, (1, stride), (rows, seen[1]), (rows, sample.width))
+        best.append(band[0].argmax(0).short())
+    return torch.cat(best).cpu().numpy()
 
 
 # ==== metrics
@@ -20,9 +28,10 @@ def count_pixels(truth: np.ndarray, found: np.ndarray, categories: int) -> np.nd
     counted.
     """
     truth = resized_map(truth, *found.shape)
-    found, truth = found[truth >= 0], truth[truth >= 0]
-    groups = (truth, found, truth[truth == found])
-    return np.stack([np.bincount(group, minlength=categories) for group in groups])
+    pairs = (truth.astype(int) + 1) * categories + found  # row 0: unlabelled
+    counts = np.bincount(pairs.ravel(), minlength=(categories + 1) * categories)
+    counts = counts.reshape(-1, categories)[1:]
+    return np.stack([counts.sum(1), counts.sum(0), counts.diagonal()])
 
 
 def segmentation_metrics(

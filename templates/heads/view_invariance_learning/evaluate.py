@@ -32,17 +32,14 @@ def unit(vectors: list[list[float]]) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12)
 
 
-def knn_accuracy(truth: list[int], found: list[dict]) -> float:
+def knn_accuracy(truth: list[int], found: list[dict], device: torch.device) -> float:
     """The share of images whose category the 20 nearest others vote for, the nearer the
     louder: https://arxiv.org/abs/1805.01978."""
-    images, categories = unit([words["representation"] for words in found]), np.array(
-        truth
-    )
-    right = 0
-    for number, image in enumerate(images):
-        cosines = images @ image
-        nearest = np.argsort(-cosines, kind="stable")
-        nearest = nearest[nearest != number][:20]
-        votes = np.bincount(categories[nearest], np.exp(cosines[nearest] / 0.07))
-        right += len(nearest) > 0 and int(votes.argmax() == categories[number])
+    images = unit([words["representation"] for words in found])
+    categories, right = np.array(truth), 0
+    for rows, cosines, near in nearest_others(images, 20, device):
+        votes = np.exp(cosines / 0.07)
+        for row, chosen, weights in zip(rows, categories[near], votes):
+            winner = np.bincount(chosen, weights).argmax() if len(chosen) else -1
+            right += int(winner == categories[row])
     return right / len(images)
