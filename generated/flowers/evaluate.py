@@ -8,6 +8,7 @@ Prints them as JSON.
 import argparse
 import csv
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -37,7 +38,9 @@ def predict_samples(
     model.eval()
     found = []
     for images in validation_batches(samples, workers):
-        results = on_cpu(decode(model(images.to(device))))
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            outputs = model(images.to(device))
+        results = on_cpu(decode(outputs))
         for row in range(len(images)):
             found.append(in_words(results, row))
     model.train(was_training)
@@ -75,28 +78,21 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1."""
-    return score(samples, find(model, samples, device, workers, rank, world))
-
-
-def find(
-    model: nn.Module,
-    samples: list[Sample],
-    device: torch.device,
-    workers: int = 0,
-    rank: int = 0,
-    world: int = 1,
-) -> list[dict]:
-    """What is found in each sample. Every process takes a share, and gets the whole."""
+    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share of the
+    samples; rank 0 scores what all have found, and tells the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
     found = predict_samples(model, samples[rank::world], device, workers)
-    if world > 1:
-        shares = [None] * world
-        dist.all_gather_object(shares, found)
+    if world == 1:
+        return score(samples, found)
+    shares, metrics = [None] * world if rank == 0 else None, [None]
+    dist.gather_object(found, shares)
+    if rank == 0:
         found = [shares[i % world][i // world] for i in range(len(samples))]
-    return found
+        metrics = [score(samples, found)]
+    dist.broadcast_object_list(metrics)
+    return metrics[0]
 
 
 def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
@@ -183,11 +179,49 @@ def heads_of(job: str) -> dict:
     return {head.get("name"): (head["task"], head["categories"]) for head in heads}
 
 
+def command_line(description: str) -> argparse.ArgumentParser:
+    """Flags that train.py, evaluate.py and predict.py have in common."""
+    parser = argparse.ArgumentParser(description=description)
+    # A wrong flag ends with exit code 1, as all that the user can mend does.
+    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
+    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
+    parser.add_argument("--device", choices=devices, default=devices[0])
+    parser.add_argument("--workers", type=int, help="processes that read images")
+    parser.add_argument("--threads", type=int, help="of PyTorch on the CPU")
+    return parser
+
+
+def share_cores(workers: int | None, threads: int | None) -> tuple[int, int]:
+    """Sets the threads. Workers and threads that nobody asked for fill the cores that
+    this process may use, which the processes of torchrun on a machine share."""
+    if (workers or 0) < 0 or threads is not None and threads < 1:
+        raise SystemExit("--workers starts at 0, --threads at 1")
+    usable = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
+    cores = max(1, len(usable(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    if workers is None:
+        workers = min(8, max(0, cores - threads) if threads else cores // 2)
+    threads = threads or max(1, cores - workers)
+    torch.set_num_threads(threads)
+    return workers, threads
+
+
+def run(main, args: argparse.Namespace):
+    """Runs `main`; what users can mend ends it with a line."""
+    try:
+        args.workers, args.threads = share_cores(args.workers, args.threads)
+        main(args)
+    except (ImageError, OSError) as error:  # a worker puts its traceback before it
+        line = str(error).splitlines()[-1]
+        raise SystemExit(line.removeprefix("data.ImageError: ")) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
 def main(args: argparse.Namespace):
     device = torch.device(args.device)
     model = load_model(args.weights, device)
     _, samples = read_datasets(args.data)
-    found = find(model, samples, device)
+    found = predict_samples(model, samples, device, args.workers)
     print(json.dumps(score(samples, found), indent=2))
     if args.confusion:
         args.confusion.mkdir(parents=True, exist_ok=True)
@@ -200,26 +234,13 @@ def main(args: argparse.Namespace):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
-    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
-    parser.add_argument(
-        "--weights", type=Path, required=True, help="a best.pt or last.pt"
-    )
-    parser.add_argument(
-        "--data", type=Path, default=Path(), help="root of the datasets"
-    )
-    parser.add_argument("--device", choices=devices, default=devices[0])
+    parser = command_line(__doc__.splitlines()[0])
+    parser.add_argument("--weights", type=Path, required=True, help="best.pt, last.pt")
+    parser.add_argument("--data", type=Path, default=Path(), help="root of datasets")
     parser.add_argument(
         "--confusion",
         type=Path,
         metavar="DIR",
         help="also write how often each category was taken for each: a CSV a head",
     )
-    try:
-        main(parser.parse_args())
-    except (ImageError, OSError) as error:
-        raise SystemExit(str(error)) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    run(main, parser.parse_args())

@@ -7,15 +7,14 @@ Writes predictions.json, and a drawing of each image.
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import torch
 
-from data import ImageError, read_image
+from data import read_image
 from dataset import Sample, image_size
 from draw import draw, save_image
-from evaluate import load_model, predict_samples
+from evaluate import command_line, load_model, predict_samples, run
 
 
 def open_images(paths: list[Path]) -> list[Sample]:
@@ -52,7 +51,7 @@ def main(args: argparse.Namespace):
     device = torch.device(args.device)
     model = load_model(args.weights, device)
     samples = open_images(args.images)
-    found = predict_samples(model, samples, device)
+    found = predict_samples(model, samples, device, args.workers)
     args.output.mkdir(parents=True, exist_ok=True)
     report, taken = {}, {sample.path.resolve() for sample in samples}
     for sample, words in zip(samples, found):
@@ -66,19 +65,8 @@ def main(args: argparse.Namespace):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
-    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
-    parser.add_argument(
-        "--weights", type=Path, required=True, help="a best.pt or last.pt"
-    )
+    parser = command_line(__doc__.splitlines()[0])
+    parser.add_argument("--weights", type=Path, required=True, help="best.pt, last.pt")
     parser.add_argument("--output", type=Path, default=Path("predictions"))
-    parser.add_argument("--device", choices=devices, default=devices[0])
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
-    try:
-        main(parser.parse_args())
-    except (ImageError, OSError) as error:
-        raise SystemExit(str(error)) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    run(main, parser.parse_args())

@@ -8,16 +8,16 @@ of each image.
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
-from data import ImageError, read_image
+from data import prepare_worker, read_image
 from dataset import Sample, image_size
 from draw import draw, save_depth, save_image
-from evaluate import in_words, load_model, on_cpu
+from evaluate import command_line, in_words, load_model, run
 from model import FARTHEST, NEAREST, decode, padded
 
 
@@ -35,12 +35,17 @@ def open_images(paths: list[Path]) -> list[Sample]:
 
 
 @torch.inference_mode()
-def predict_whole(model: nn.Module, sample: Sample, device: torch.device) -> dict:
-    """What each head finds in an image at its own size."""
-    image = read_image(sample, sample.height, sample.width)
-    images = torch.from_numpy(image).permute(2, 0, 1)[None].to(device)
-    results = on_cpu(decode(model(padded(model, images))))
+def predict_whole(
+    model: nn.Module, sample: Sample, image: Tensor, device: torch.device
+) -> dict:
+    """What each head finds in an image (height, width, 3) at its own size."""
+    images = image.permute(2, 0, 1)[None].to(device)
+    results = decode(model(padded(model, images)))
     return in_words(results, 0, sample, (sample.height, sample.width))
+
+
+def whole_image(sample: Sample) -> Tensor:
+    return torch.from_numpy(read_image(sample, sample.height, sample.width))
 
 
 def rounded(value):
@@ -64,7 +69,10 @@ def main(args: argparse.Namespace):
     device = torch.device(args.device)
     model = load_model(args.weights, device)
     samples = open_images(args.images)
-    found = [predict_whole(model, sample, device) for sample in samples]
+    options = {"num_workers": args.workers, "worker_init_fn": prepare_worker}
+    images = DataLoader(samples, None, collate_fn=whole_image, **options)
+    pairs = zip(samples, images)
+    found = [predict_whole(model, *pair, device) for pair in pairs]
     args.output.mkdir(parents=True, exist_ok=True)
     report, taken = {}, {sample.path.resolve() for sample in samples}
     for sample, words in zip(samples, found):
@@ -86,19 +94,8 @@ def main(args: argparse.Namespace):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
-    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
-    parser.add_argument(
-        "--weights", type=Path, required=True, help="a best.pt or last.pt"
-    )
+    parser = command_line(__doc__.splitlines()[0])
+    parser.add_argument("--weights", type=Path, required=True, help="best.pt, last.pt")
     parser.add_argument("--output", type=Path, default=Path("predictions"))
-    parser.add_argument("--device", choices=devices, default=devices[0])
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
-    try:
-        main(parser.parse_args())
-    except (ImageError, OSError) as error:
-        raise SystemExit(str(error)) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    run(main, parser.parse_args())

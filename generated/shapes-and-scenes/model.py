@@ -308,12 +308,10 @@ def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
 # ---- Maps ----
 
 
-def enlarge(
-    maps: Tensor, stride: int, seen: tuple[int, int], size: tuple[int, int]
-) -> Tensor:
+def enlarge(maps: Tensor, stride: int | tuple, seen: tuple, size: tuple) -> Tensor:
     """Maps (B, C, H/stride, W/stride) of the canvas as maps (B, C, *size) of the image,
     which fills the height and width `seen` from its top left."""
-    maps = F.interpolate(maps.float(), scale_factor=float(stride), mode="bilinear")
+    maps = F.interpolate(maps.float(), scale_factor=stride, mode="bilinear")
     maps = maps[..., : seen[0], : seen[1]]
     return F.interpolate(maps, size, mode="bilinear")
 

@@ -7,6 +7,7 @@ Prints them as JSON.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -53,20 +54,15 @@ def predict_samples(
     model.eval()
     found = []
     for images in validation_batches(samples, workers):
-        results = on_cpu(decode(model(images.to(device))))
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            outputs = model(images.to(device))
+        results = decode(outputs)
         for row in range(len(images)):
             sample = samples[len(found)]
             seen = fit(sample.height, sample.width)
             found.append(kept(sample, in_words(results, row, sample, seen)))
     model.train(was_training)
     return found
-
-
-def on_cpu(results: dict) -> dict:
-    return {
-        head: {name: values.cpu() for name, values in of_head.items()}
-        for head, of_head in results.items()
-    }
 
 
 def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
@@ -91,7 +87,8 @@ def panoptic_in_words(
 ) -> dict:
     """The category and the instance of each pixel, (height, width) each, as
     `merge_segments` of model.py numbers them, and the "scores" of the instances."""
-    count = int(results["count"][row])
+    count, device = int(results["count"][row]), results["masks"].device
+    ratio, limits = ratio.to(device), limits.to(device)
     several = slice(max(1, count))  # an instance of no meaning has an empty mask
     found = {
         name: results[name][row, several] for name in ("masks", "boxes", "classes")
@@ -101,8 +98,8 @@ def panoptic_in_words(
     width, height = limits[:2].tolist()
     maps = merge_segments(found, (height, width), stride * ratio[:2], *kinds)
     return {
-        "categories": maps[0].numpy().astype(np.int16),
-        "instances": maps[1].numpy().astype(np.int32),
+        "categories": maps[0].short().cpu().numpy(),
+        "instances": maps[1].int().cpu().numpy(),
         "scores": results["scores"][row, :count].tolist(),
     }
 
@@ -118,28 +115,21 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1."""
-    return score(samples, find(model, samples, device, workers, rank, world))
-
-
-def find(
-    model: nn.Module,
-    samples: list[Sample],
-    device: torch.device,
-    workers: int = 0,
-    rank: int = 0,
-    world: int = 1,
-) -> list[dict]:
-    """What is found in each sample. Every process takes a share, and gets the whole."""
+    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share of the
+    samples; rank 0 scores what all have found, and tells the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
     found = predict_samples(model, samples[rank::world], device, workers, evidence)
-    if world > 1:
-        shares = [None] * world
-        dist.all_gather_object(shares, found)
+    if world == 1:
+        return score(samples, found)
+    shares, metrics = [None] * world if rank == 0 else None, [None]
+    dist.gather_object(found, shares)
+    if rank == 0:
         found = [shares[i % world][i // world] for i in range(len(samples))]
-    return found
+        metrics = [score(samples, found)]
+    dist.broadcast_object_list(metrics)
+    return metrics[0]
 
 
 def evidence(sample: Sample, words: dict) -> dict:
@@ -248,28 +238,53 @@ def heads_of(job: str) -> dict:
     return {head.get("name"): (head["task"], head["categories"]) for head in heads}
 
 
+def command_line(description: str) -> argparse.ArgumentParser:
+    """Flags that train.py, evaluate.py and predict.py have in common."""
+    parser = argparse.ArgumentParser(description=description)
+    # A wrong flag ends with exit code 1, as all that the user can mend does.
+    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
+    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
+    parser.add_argument("--device", choices=devices, default=devices[0])
+    parser.add_argument("--workers", type=int, help="processes that read images")
+    parser.add_argument("--threads", type=int, help="of PyTorch on the CPU")
+    return parser
+
+
+def share_cores(workers: int | None, threads: int | None) -> tuple[int, int]:
+    """Sets the threads. Workers and threads that nobody asked for fill the cores that
+    this process may use, which the processes of torchrun on a machine share."""
+    if (workers or 0) < 0 or threads is not None and threads < 1:
+        raise SystemExit("--workers starts at 0, --threads at 1")
+    usable = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
+    cores = max(1, len(usable(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    if workers is None:
+        workers = min(8, max(0, cores - threads) if threads else cores // 2)
+    threads = threads or max(1, cores - workers)
+    torch.set_num_threads(threads)
+    return workers, threads
+
+
+def run(main, args: argparse.Namespace):
+    """Runs `main`; what users can mend ends it with a line."""
+    try:
+        args.workers, args.threads = share_cores(args.workers, args.threads)
+        main(args)
+    except (ImageError, OSError) as error:  # a worker puts its traceback before it
+        line = str(error).splitlines()[-1]
+        raise SystemExit(line.removeprefix("data.ImageError: ")) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
 def main(args: argparse.Namespace):
     device = torch.device(args.device)
     model = load_model(args.weights, device)
     samples = read_dataset(args.data / VALIDATION)
-    print(json.dumps(evaluate(model, samples, device), indent=2))
+    print(json.dumps(evaluate(model, samples, device, args.workers), indent=2))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
-    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
-    parser.add_argument(
-        "--weights", type=Path, required=True, help="a best.pt or last.pt"
-    )
-    parser.add_argument(
-        "--data", type=Path, default=Path(), help="root of the datasets"
-    )
-    parser.add_argument("--device", choices=devices, default=devices[0])
-    try:
-        main(parser.parse_args())
-    except (ImageError, OSError) as error:
-        raise SystemExit(str(error)) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    parser = command_line(__doc__.splitlines()[0])
+    parser.add_argument("--weights", type=Path, required=True, help="best.pt, last.pt")
+    parser.add_argument("--data", type=Path, default=Path(), help="root of datasets")
+    run(main, parser.parse_args())

@@ -187,7 +187,8 @@ def run(folder: Path, *arguments: object) -> str:
 def training(data: Path, output: Path) -> list[str]:
     """A run that begins, or goes on."""
     paths = ["--data", str(data), "--output", str(output), "--resume"]
-    return ["train.py", *paths, "--workers", "0", "--max-iterations", str(ITERATIONS)]
+    cores = ["--workers", "0", "--threads", "1"]
+    return ["train.py", *paths, *cores, "--max-iterations", str(ITERATIONS)]
 
 
 @pytest.fixture(scope="module")

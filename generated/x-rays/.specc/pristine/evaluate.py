@@ -8,6 +8,7 @@ Prints them as JSON.
 import argparse
 import json
 import math
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -46,20 +47,15 @@ def predict_samples(
     model.eval()
     found = []
     for images in validation_batches(samples, workers):
-        results = on_cpu(decode(model(images.to(device))))
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            outputs = model(images.to(device))
+        results = decode(outputs)
         for row in range(len(images)):
             sample = samples[len(found)]
             seen = fit(sample.height, sample.width)
             found.append(kept(sample, in_words(results, row, sample, seen)))
     model.train(was_training)
     return found
-
-
-def on_cpu(results: dict) -> dict:
-    return {
-        head: {name: values.cpu() for name, values in of_head.items()}
-        for head, of_head in results.items()
-    }
 
 
 def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
@@ -74,7 +70,7 @@ def reconstruction_in_words(
     """The image as its code tells it: (height, width, 1), uint8."""
     picture = results["reconstruction"][row : row + 1]
     picture = own_size(picture, seen, (sample.height, sample.width))[0]
-    return (255 * picture).round().byte().permute(1, 2, 0).numpy()
+    return (255 * picture).round().byte().permute(1, 2, 0).cpu().numpy()
 
 
 # ---- Metrics ----
@@ -88,28 +84,21 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1."""
-    return score(samples, find(model, samples, device, workers, rank, world))
-
-
-def find(
-    model: nn.Module,
-    samples: list[Sample],
-    device: torch.device,
-    workers: int = 0,
-    rank: int = 0,
-    world: int = 1,
-) -> list[dict]:
-    """What is found in each sample. Every process takes a share, and gets the whole."""
+    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share of the
+    samples; rank 0 scores what all have found, and tells the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
     found = predict_samples(model, samples[rank::world], device, workers, evidence)
-    if world > 1:
-        shares = [None] * world
-        dist.all_gather_object(shares, found)
+    if world == 1:
+        return score(samples, found)
+    shares, metrics = [None] * world if rank == 0 else None, [None]
+    dist.gather_object(found, shares)
+    if rank == 0:
         found = [shares[i % world][i // world] for i in range(len(samples))]
-    return found
+        metrics = [score(samples, found)]
+    dist.broadcast_object_list(metrics)
+    return metrics[0]
 
 
 def evidence(sample: Sample, words: dict) -> dict:
@@ -182,28 +171,53 @@ def heads_of(job: str) -> dict:
     return {head.get("name"): head["task"] for head in heads}
 
 
+def command_line(description: str) -> argparse.ArgumentParser:
+    """Flags that train.py, evaluate.py and predict.py have in common."""
+    parser = argparse.ArgumentParser(description=description)
+    # A wrong flag ends with exit code 1, as all that the user can mend does.
+    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
+    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
+    parser.add_argument("--device", choices=devices, default=devices[0])
+    parser.add_argument("--workers", type=int, help="processes that read images")
+    parser.add_argument("--threads", type=int, help="of PyTorch on the CPU")
+    return parser
+
+
+def share_cores(workers: int | None, threads: int | None) -> tuple[int, int]:
+    """Sets the threads. Workers and threads that nobody asked for fill the cores that
+    this process may use, which the processes of torchrun on a machine share."""
+    if (workers or 0) < 0 or threads is not None and threads < 1:
+        raise SystemExit("--workers starts at 0, --threads at 1")
+    usable = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
+    cores = max(1, len(usable(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    if workers is None:
+        workers = min(8, max(0, cores - threads) if threads else cores // 2)
+    threads = threads or max(1, cores - workers)
+    torch.set_num_threads(threads)
+    return workers, threads
+
+
+def run(main, args: argparse.Namespace):
+    """Runs `main`; what users can mend ends it with a line."""
+    try:
+        args.workers, args.threads = share_cores(args.workers, args.threads)
+        main(args)
+    except (ImageError, OSError) as error:  # a worker puts its traceback before it
+        line = str(error).splitlines()[-1]
+        raise SystemExit(line.removeprefix("data.ImageError: ")) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
 def main(args: argparse.Namespace):
     device = torch.device(args.device)
     model = load_model(args.weights, device)
     _, samples = read_datasets(args.data)
-    print(json.dumps(evaluate(model, samples, device), indent=2))
+    print(json.dumps(evaluate(model, samples, device, args.workers), indent=2))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
-    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
-    parser.add_argument(
-        "--weights", type=Path, required=True, help="a best.pt or last.pt"
-    )
-    parser.add_argument(
-        "--data", type=Path, default=Path(), help="root of the datasets"
-    )
-    parser.add_argument("--device", choices=devices, default=devices[0])
-    try:
-        main(parser.parse_args())
-    except (ImageError, OSError) as error:
-        raise SystemExit(str(error)) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    parser = command_line(__doc__.splitlines()[0])
+    parser.add_argument("--weights", type=Path, required=True, help="best.pt, last.pt")
+    parser.add_argument("--data", type=Path, default=Path(), help="root of datasets")
+    run(main, parser.parse_args())

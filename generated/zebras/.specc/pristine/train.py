@@ -27,7 +27,7 @@ from tqdm import tqdm
 from checkpoints import Log, fingerprint, resume, save
 from data import BATCH_SIZE, ImageError, training_batches
 from dataset import read_datasets
-from evaluate import evaluate
+from evaluate import command_line, evaluate, share_cores
 from model import HEIGHT, WIDTH, Embedder, loss_terms
 
 MAX_ITERATIONS = 2000
@@ -214,10 +214,13 @@ def main(args: argparse.Namespace) -> int:
         "training images": fingerprint(training),
         "validation images": fingerprint(validation),
     }
-    state = {"iteration": 0, "elapsed_seconds": 0.0, "best": -math.inf}
+    state = dict(iteration=0, elapsed_seconds=0.0, best=-math.inf, threads=args.threads)
     if last.exists():
         state = resume(last, run, parts, state, args.resume == "any")
-    iteration, elapsed, best = state.values()
+    iteration, elapsed, best, threads = state.values()
+    if rank == 0 and args.threads not in (None, threads):
+        print(f"{last}: of {threads} threads: sums will differ", file=sys.stderr)
+    args.workers, threads = share_cores(args.workers, args.threads or threads)
     replica = DistributedDataParallel(model) if world > 1 else model
     batches = iter(
         training_batches(training, args.seed, iteration, rank, world, args.workers)
@@ -288,6 +291,7 @@ def main(args: argparse.Namespace) -> int:
                 "iteration": iteration,
                 "elapsed_seconds": elapsed + saved - began,
                 "best": best,
+                "threads": threads,
             }
             save(last, state)
 
@@ -303,14 +307,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
-    devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
-    workers = min(8, (os.cpu_count() or 2) // 2)
-    parser.add_argument(
-        "--data", type=Path, default=Path(), help="root of the datasets"
-    )
+    parser = command_line(__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path(), help="root of datasets")
     parser.add_argument("--output", type=Path, default=Path("runs/zebras"))
     parser.add_argument(
         "--resume",
@@ -322,9 +320,7 @@ if __name__ == "__main__":
         "the seed, the number of processes or of iterations changed: keeps weights, "
         "iteration and time, and with the same job the optimizer's state",
     )
-    parser.add_argument("--device", choices=devices, default=devices[0])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=workers)
     parser.add_argument("--max-iterations", type=int, default=MAX_ITERATIONS)
     parser.add_argument(
         "--overfit",
@@ -334,7 +330,7 @@ if __name__ == "__main__":
         "them by heart",
     )
     args = parser.parse_args()
-    if args.max_iterations < 1 or args.workers < 0 or not 0 <= args.seed < 2**32:
+    if args.max_iterations < 1 or (args.workers or 0) < 0 or not 0 <= args.seed < 2**32:
         parser.error("--max-iterations starts at 1, --workers and --seed at 0")
     if args.overfit is not None and args.overfit < 1:
         parser.error("--overfit starts at 1")
