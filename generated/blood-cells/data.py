@@ -32,6 +32,19 @@ class ImageError(Exception):
     """An image cannot be decoded."""
 
 
+class ChangedError(Exception):
+    """An image is not what it was when the dataset was read."""
+
+
+def check_size(sample: Sample, image: np.ndarray, step: int):
+    """Compares an image, decoded at 1/step, with what labels take for its size."""
+    height, width = image.shape[:2]
+    sides = abs(height - sample.height / step), abs(width - sample.width / step)
+    if max(sides) >= 1:
+        what = f"{sample.width}x{sample.height} when the dataset was read"
+        raise ChangedError(f"{sample.path}: changed, it was {what}: add --reread")
+
+
 class Transform(NamedTuple):
     """From pixels of the image to pixels of the canvas: xy * scale + offset."""
 
@@ -50,11 +63,10 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
     decoding is saved, and the reduction is a clean low-pass.
     """
     reduction = min(sample.height / height, sample.width / width)
-    flag = cv2.IMREAD_COLOR
+    step, flag = 1, cv2.IMREAD_COLOR
     if reduction >= 2 and sample.path.suffix.lower() in (".jpg", ".jpeg"):
-        flag = cv2.IMREAD_REDUCED_COLOR_2
-        flag = cv2.IMREAD_REDUCED_COLOR_4 if reduction >= 4 else flag
-        flag = cv2.IMREAD_REDUCED_COLOR_8 if reduction >= 8 else flag
+        step = max(step for step in (2, 4, 8) if step <= reduction)
+        flag = getattr(cv2, f"IMREAD_REDUCED_COLOR_{step}")
     try:
         # From memory, as imread fills up a JPEG that is cut short with grey.
         image = cv2.imdecode(np.fromfile(sample.path, np.uint8), flag)
@@ -62,6 +74,7 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
         image = None
     if image is None:
         raise ImageError(f"{sample.path}: cannot be decoded")
+    check_size(sample, image, step)
     shrinks = image.shape[0] >= 2 * height or image.shape[1] >= 2 * width
     resampling = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     image = cv2.resize(image, (width, height), interpolation=resampling)

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from data import ImageError, validation_batches
+from data import ChangedError, ImageError, validation_batches
 from dataset import Sample, read_datasets, tokens_of
 from model import TOKENS, TextReader, decode
 
@@ -181,7 +181,7 @@ if __name__ == "__main__":
     parser.add_argument("--device", choices=devices, default=devices[0])
     try:
         main(parser.parse_args())
-    except (ImageError, OSError) as error:
+    except (ChangedError, ImageError, OSError) as error:
         raise SystemExit(str(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from data import ImageError, validation_batches
+from data import ChangedError, ImageError, validation_batches
 from dataset import VALIDATION, Sample, read_dataset
 from model import CATEGORIES, Classifier, decode
 
@@ -219,7 +219,7 @@ if __name__ == "__main__":
     )
     try:
         main(parser.parse_args())
-    except (ImageError, OSError) as error:
+    except (ChangedError, ImageError, OSError) as error:
         raise SystemExit(str(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -12,6 +12,7 @@ A dataset is a folder with `images/`, and beside it:
 A map has the stem of its image; it may be smaller.
 """
 
+import hashlib
 import itertools
 import os
 import sys
@@ -27,6 +28,8 @@ from model import FARTHEST, NEAREST
 TRAIN, VALIDATION = "rgbd/train", "rgbd/val"  # below --data
 DEPTH_MODES = ("L", "I;16", "I;16B", "I")  # Pillow's, of grey with 8 or 16 bits
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of images
+SOURCES = {}  # the state of each file and folder that was read
+NOTES = []  # what the user was told
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_VALUES = 50_000_000  # of a file of annotations, likewise
 
@@ -75,7 +78,25 @@ def report(where: Path, samples: list, problems: list[str], counts: Counter):
         raise SystemExit(f"{where}: no labelled images")
     for what, count in sorted(counts.items()):
         if count:
-            print(f"{where}: {what}: {count}", file=sys.stderr)
+            tell(f"{where}: {what}: {count}")
+
+
+def tell(note: str):
+    """Says what a user should know of the dataset, now and when it is read again."""
+    NOTES.append(note)
+    print(note, file=sys.stderr)
+
+
+def state_of(path: Path) -> list[int] | str | None:
+    """Size and time of a file, or a digest of the names in a folder; None of neither."""
+    try:
+        if path.is_dir():
+            names = "\n".join(sorted(os.listdir(path)))
+            return hashlib.sha256(os.fsencode(names)).hexdigest()
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def read_depth_maps(folder: Path, nearest: float, farthest: float) -> dict[str, Path]:

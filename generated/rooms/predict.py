@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from data import ImageError, read_image
+from data import ChangedError, ImageError, read_image
 from dataset import Sample, image_size
 from draw import draw, save_depth, save_image
 from evaluate import in_words, load_model, on_cpu
@@ -98,7 +98,7 @@ if __name__ == "__main__":
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
     try:
         main(parser.parse_args())
-    except (ImageError, OSError) as error:
+    except (ChangedError, ImageError, OSError) as error:
         raise SystemExit(str(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -25,6 +25,7 @@ An image trains the heads that it has labels for.
 A map has the stem of its image; it may be smaller.
 """
 
+import hashlib
 import itertools
 import os
 import sys
@@ -52,6 +53,8 @@ COLOR_MODES = ("RGB", "RGBA", "P", "L", "1")  # Pillow's, of maps that have colo
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of images
 SHAPES_NUMBERS = {name: number for number, name in enumerate(SHAPES_CATEGORIES)}
 SCENE_NUMBERS = {name: number for number, name in enumerate(SCENE_CATEGORIES)}
+SOURCES = {}  # the state of each file and folder that was read
+NOTES = []  # what the user was told
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_VALUES = 50_000_000  # of a file of annotations, likewise
 
@@ -78,15 +81,6 @@ class Sample(NamedTuple):
 def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     """The samples to train on, and those to validate on."""
     return read_dataset(root / TRAIN), read_dataset(root / VALIDATION)
-
-
-def first_of_heads(samples: list[Sample], count: int) -> list[Sample]:
-    """So many samples with labels for each head, the first ones."""
-    chosen = set()
-    for head in set().union(*(sample.labels for sample in samples)):
-        labelled = [i for i, sample in enumerate(samples) if head in sample.labels]
-        chosen.update(labelled[:count])
-    return [samples[i] for i in sorted(chosen)]
 
 
 def read_dataset(folder: Path) -> list[Sample]:
@@ -152,7 +146,25 @@ def report(where: Path, samples: list, problems: list[str], counts: Counter):
         raise SystemExit(f"{where}: no labelled images")
     for what, count in sorted(counts.items()):
         if count:
-            print(f"{where}: {what}: {count}", file=sys.stderr)
+            tell(f"{where}: {what}: {count}")
+
+
+def tell(note: str):
+    """Says what a user should know of the dataset, now and when it is read again."""
+    NOTES.append(note)
+    print(note, file=sys.stderr)
+
+
+def state_of(path: Path) -> list[int] | str | None:
+    """Size and time of a file, or a digest of the names in a folder; None of neither."""
+    try:
+        if path.is_dir():
+            names = "\n".join(sorted(os.listdir(path)))
+            return hashlib.sha256(os.fsencode(names)).hexdigest()
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) -> dict:

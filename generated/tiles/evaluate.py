@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from data import ImageError, read_mask, validation_batches
+from data import ChangedError, ImageError, read_mask, validation_batches
 from dataset import VALIDATION, Inspection, Sample, read_dataset
 from model import STRIDE, AnomalyDetector, decode, enlarge, fit, scores_of
 
@@ -270,7 +270,7 @@ if __name__ == "__main__":
     parser.add_argument("--device", choices=devices, default=devices[0])
     try:
         main(parser.parse_args())
-    except (ImageError, OSError) as error:
+    except (ChangedError, ImageError, OSError) as error:
         raise SystemExit(str(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

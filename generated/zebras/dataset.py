@@ -3,6 +3,7 @@
 A dataset is a folder with one folder of images for each identity.
 """
 
+import hashlib
 import os
 import sys
 from collections import Counter
@@ -16,6 +17,8 @@ from model import IDENTITIES
 TRAIN, VALIDATION = "zebras/known", "zebras/new"  # below --data
 NUMBERS = {name: number for number, name in enumerate(IDENTITIES)}
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of images
+SOURCES = {}  # the state of each file and folder that was read
+NOTES = []  # what the user was told
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 
 
@@ -72,7 +75,25 @@ def report(where: Path, samples: list, problems: list[str], counts: Counter):
         raise SystemExit(f"{where}: no labelled images")
     for what, count in sorted(counts.items()):
         if count:
-            print(f"{where}: {what}: {count}", file=sys.stderr)
+            tell(f"{where}: {what}: {count}")
+
+
+def tell(note: str):
+    """Says what a user should know of the dataset, now and when it is read again."""
+    NOTES.append(note)
+    print(note, file=sys.stderr)
+
+
+def state_of(path: Path) -> list[int] | str | None:
+    """Size and time of a file, or a digest of the names in a folder; None of neither."""
+    try:
+        if path.is_dir():
+            names = "\n".join(sorted(os.listdir(path)))
+            return hashlib.sha256(os.fsencode(names)).hexdigest()
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):

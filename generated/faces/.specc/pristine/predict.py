@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from data import ImageError, read_image
+from data import ChangedError, ImageError, read_image
 from dataset import Sample, image_size
 from draw import draw, save_image
 from evaluate import load_model, predict_samples
@@ -78,7 +78,7 @@ if __name__ == "__main__":
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
     try:
         main(parser.parse_args())
-    except (ImageError, OSError) as error:
+    except (ChangedError, ImageError, OSError) as error:
         raise SystemExit(str(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

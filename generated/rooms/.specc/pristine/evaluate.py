@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from data import ImageError, read_depth, resized_map, validation_batches
+from data import ChangedError, ImageError, read_depth, resized_map, validation_batches
 from dataset import VALIDATION, Sample, read_dataset
 from model import FARTHEST, NEAREST, STRIDE, DepthEstimator, decode, enlarge, fit
 
@@ -201,7 +201,7 @@ if __name__ == "__main__":
     parser.add_argument("--device", choices=devices, default=devices[0])
     try:
         main(parser.parse_args())
-    except (ImageError, OSError) as error:
+    except (ChangedError, ImageError, OSError) as error:
         raise SystemExit(str(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

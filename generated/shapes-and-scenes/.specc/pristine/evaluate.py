@@ -20,7 +20,13 @@ import torch.distributed as dist
 from faster_coco_eval import COCO, COCOeval_faster
 from torch import Tensor, nn
 
-from data import ImageError, read_categories, resized_map, validation_batches
+from data import (
+    ChangedError,
+    ImageError,
+    read_categories,
+    resized_map,
+    validation_batches,
+)
 from dataset import REGIONS_COLORS, VALIDATION, Objects, Sample, read_dataset
 from model import (
     REGIONS_CATEGORIES,
@@ -390,7 +396,7 @@ if __name__ == "__main__":
     )
     try:
         main(parser.parse_args())
-    except (ImageError, OSError) as error:
+    except (ChangedError, ImageError, OSError) as error:
         raise SystemExit(str(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from data import ImageError, maps_of_segments, validation_batches
+from data import ChangedError, ImageError, maps_of_segments, validation_batches
 from dataset import VALIDATION, Sample, read_dataset
 from model import (
     CATEGORIES,
@@ -269,7 +269,7 @@ if __name__ == "__main__":
     parser.add_argument("--device", choices=devices, default=devices[0])
     try:
         main(parser.parse_args())
-    except (ImageError, OSError) as error:
+    except (ChangedError, ImageError, OSError) as error:
         raise SystemExit(str(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -19,6 +19,7 @@ A dataset is a folder with `images/`, and beside it:
 An image trains the heads that it has labels for.
 """
 
+import hashlib
 import itertools
 import os
 import sys
@@ -37,6 +38,8 @@ TRAIN = "streets"  # below --data
 VALIDATION_SHARE = 0.2  # of it is held out
 TAGS_NUMBERS = {name: number for number, name in enumerate(TAGS_LABELS)}
 TRAFFIC_NUMBERS = {name: number for number, name in enumerate(TRAFFIC_CATEGORIES)}
+SOURCES = {}  # the state of each file and folder that was read
+NOTES = []  # what the user was told
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_VALUES = 50_000_000  # of a file of annotations, likewise
 
@@ -73,15 +76,6 @@ def check_parts(training: list[Sample], held_out: list[Sample], where: Path):
         for head in heads:
             if not any(head in sample.labels for sample in part):
                 raise SystemExit(f"{where}: no image {what} has a label for {head}")
-
-
-def first_of_heads(samples: list[Sample], count: int) -> list[Sample]:
-    """So many samples with labels for each head, the first ones."""
-    chosen = set()
-    for head in set().union(*(sample.labels for sample in samples)):
-        labelled = [i for i, sample in enumerate(samples) if head in sample.labels]
-        chosen.update(labelled[:count])
-    return [samples[i] for i in sorted(chosen)]
 
 
 def read_dataset(folder: Path) -> list[Sample]:
@@ -138,7 +132,25 @@ def report(where: Path, samples: list, problems: list[str], counts: Counter):
         raise SystemExit(f"{where}: no labelled images")
     for what, count in sorted(counts.items()):
         if count:
-            print(f"{where}: {what}: {count}", file=sys.stderr)
+            tell(f"{where}: {what}: {count}")
+
+
+def tell(note: str):
+    """Says what a user should know of the dataset, now and when it is read again."""
+    NOTES.append(note)
+    print(note, file=sys.stderr)
+
+
+def state_of(path: Path) -> list[int] | str | None:
+    """Size and time of a file, or a digest of the names in a folder; None of neither."""
+    try:
+        if path.is_dir():
+            names = "\n".join(sorted(os.listdir(path)))
+            return hashlib.sha256(os.fsencode(names)).hexdigest()
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) -> dict:
