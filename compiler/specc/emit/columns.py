@@ -63,7 +63,7 @@ class Column:
 
     name: str
     function: str
-    kept: str  # of `label`
+    kept: str  # of the labels of all samples
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,9 @@ def _of_head(head: str, label: str, shelves: list[Shelf], at: str) -> LabelColum
     for field, kind in ((field, KINDS[kind]) for field, kind in fields):
         name = f"{head}/{field}" if field else head
         value = f"label.{field}" if field else "label"
-        columns.append(Column(name, kind.function, kind.kept.format(value=value)))
+        kept = kind.kept.format(value=value)
+        values = "labels" if kept == "label" else f"[{kept} for label in labels]"
+        columns.append(Column(name, kind.function, values))
         made.append(kind.made.format(name=literal(name), at=at))
     value = made[0] if label in KINDS else f"{label}({', '.join(made)})"
     return LabelColumns(head, place, tuple(columns), value)

@@ -14,14 +14,12 @@ def ragged(name: str, values: list[np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def texts(name: str, values: list[str | bytes]) -> dict[str, np.ndarray]:
-    """A column of a text for each sample, a row of bytes."""
-    values = [os.fsencode(value) for value in values]
-    ends = np.cumsum([0, *map(len, values)])
-    return {name: np.frombuffer(b"".join(values), np.uint8), f"{name}/ends": ends}
+    """A column of a text for each sample, whose rows are bytes."""
+    return ragged(name, [np.frombuffer(os.fsencode(x), np.uint8) for x in values])
 
 
 def encoded_masks(text: str, height: int, width: int) -> tuple[dict, ...]:
-    """COCO's masks of an image, whose counts are apart by spaces."""
+    """COCO's run lengths of the masks of an image, which spaces part."""
     size = [height, width]
     return tuple({"size": size, "counts": of.encode()} for of in text.split())
 

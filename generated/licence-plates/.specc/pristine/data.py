@@ -31,16 +31,7 @@ class ImageError(Exception):
 
 
 class ChangedError(Exception):
-    """An image is not what it was when the dataset was read."""
-
-
-def check_size(sample: Sample, image: np.ndarray, step: int):
-    """Compares an image, decoded at 1/step, with what labels take for its size."""
-    height, width = image.shape[:2]
-    sides = abs(height - sample.height / step), abs(width - sample.width / step)
-    if max(sides) >= 1:
-        what = f"{sample.width}x{sample.height} when the dataset was read"
-        raise ChangedError(f"{sample.path}: changed, it was {what}: add --reread")
+    """An image has not the size that it had when the dataset was read."""
 
 
 def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
@@ -61,7 +52,11 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
         image = None
     if image is None:
         raise ImageError(f"{sample.path}: cannot be decoded")
-    check_size(sample, image, step)
+    sides = np.subtract(image.shape[:2], [sample.height / step, sample.width / step])
+    if (abs(sides) >= 1).any():
+        raise ChangedError(
+            f"{sample.path}: changed since the dataset was read: --reread"
+        )
     shrinks = image.shape[0] >= 2 * height or image.shape[1] >= 2 * width
     resampling = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     image = cv2.resize(image, (width, height), interpolation=resampling)

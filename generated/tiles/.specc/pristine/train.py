@@ -39,7 +39,7 @@ from data import (
 from dataset import Inspection, Sample
 from evaluate import calibrate, evaluate
 from model import HEIGHT, WIDTH, AnomalyDetector, loss_terms
-from samples import read_samples
+from samples import Samples, columns_of, read_samples
 
 MAX_ITERATIONS = 2000
 VALIDATIONS = 10  # over the run, the last at its end
@@ -198,9 +198,7 @@ def known_failure(error: Exception, workers: int) -> str:
 # ---- A few images ----
 
 
-def with_defects(
-    samples: list[Sample], folder: Path, rank: int, world: int
-) -> list[Sample]:
+def with_defects(samples: Samples, folder: Path, rank: int, world: int) -> Samples:
     """The samples, and a copy of each with a drawn defect, which process 0 writes
     into the folder: on normal images alone there is nothing to measure."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -215,7 +213,7 @@ def with_defects(
             Image.fromarray(canvas.squeeze()).save(path)
             Image.fromarray(defect).save(mask)
     agree(world, 0)  # no process goes on before they are written
-    return samples + copies
+    return Samples(columns_of([*samples, *copies]))
 
 
 def with_clear_defect(
