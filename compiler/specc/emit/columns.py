@@ -7,7 +7,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from specc.emit.parts import Shelf, by_name
+from specc.emit.parts import Shelf, by_name, fail
 from specc.plan.heads import HeadPlan
 from specc.source import literal
 
@@ -80,7 +80,7 @@ def label_columns(
     heads: Iterable[HeadPlan], labels: Iterable[str], shelves: list[Shelf], at: str
 ) -> list[LabelColumns]:
     """The columns of each head; `labels` are the types of their labels, `at` is the name
-    of a label's place. Raises KeyError for a type that nothing keeps."""
+    of a label's place. Raises PartError for a type that has no kind."""
     return [
         _of_head(head.name, label, shelves, at) for head, label in zip(heads, labels)
     ]
@@ -90,11 +90,8 @@ def _of_head(head: str, label: str, shelves: list[Shelf], at: str) -> LabelColum
     place, columns, made = f"{head}/place", [], []
     if label == "None":
         return LabelColumns(head, place, (), "None")
-    if label in KINDS:
-        fields = [("", label)]
-    else:
-        fields = list(_fields(label, shelves))
-    for field, kind in ((field, KINDS[kind]) for field, kind in fields):
+    fields = [("", KINDS[label])] if label in KINDS else _fields(label, shelves)
+    for field, kind in fields:
         name = f"{head}/{field}" if field else head
         value = f"label.{field}" if field else "label"
         kept = kind.kept.format(value=value)
@@ -105,10 +102,14 @@ def _of_head(head: str, label: str, shelves: list[Shelf], at: str) -> LabelColum
     return LabelColumns(head, place, tuple(columns), value)
 
 
-def _fields(label: str, shelves: list[Shelf]) -> Iterator[tuple[str, str]]:
-    """The fields of a NamedTuple among the parts, each with its type."""
+def _fields(label: str, shelves: list[Shelf]) -> Iterator[tuple[str, Kind]]:
+    """The fields of a NamedTuple among the parts, and how each is kept."""
     shelf = by_name(shelves)[label]
     (part,) = (part for part in shelf.parts if label in part.defines)
     for statement in ast.parse(part.text).body[0].body:
         if isinstance(statement, ast.AnnAssign):
-            yield ast.unparse(statement.target), ast.unparse(statement.annotation)
+            field, kind = map(ast.unparse, (statement.target, statement.annotation))
+            if kind not in KINDS:
+                what = f"`{label}.{field}`: no column keeps `{kind}`; see KINDS"
+                fail(part.file, part.line + statement.lineno - 1, what)
+            yield field, KINDS[kind]
