@@ -35,13 +35,13 @@ def test_a_column_keeps_each_field_of_a_label():
     found = columns_of("Seen")
     assert [column.name for column in found.columns] == ["it/boxes", "it/mask"]
     assert found.columns[0].kept == "[label.boxes for label in labels]"
-    assert found.made.startswith('Seen(self.rows("it/boxes", at), Path(path) if ')
+    assert found.made.startswith("Seen(self.rows('it/boxes', at), Path(path) if ")
 
 
 def test_a_label_that_is_one_value_is_one_column():
     found = columns_of("int")
     assert [(x.name, x.kept) for x in found.columns] == [("it", "labels")]
-    assert found.made == 'self.columns["it"][at].item()'
+    assert found.made == "self.columns['it'][at].item()"
 
 
 def test_no_label_has_no_column():
