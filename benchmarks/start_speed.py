@@ -6,7 +6,9 @@
 Each set is drawn anew: one small JPEG under many names (hard links), and annotations.
 A start is a process that imports train.py, reads the samples and takes their
 fingerprints, as each run does before its first batch. Printed are processor seconds and
-the peak of resident memory, beside the bars for the full size.
+the peak of resident memory, beside the bars for the full size; then by how much the
+memory that a worker does not share grows over 2,000 batches of eight samples, whose
+images are not decoded, from the 20th on, when its buffers have their size.
 """
 
 from __future__ import annotations
@@ -41,6 +43,34 @@ print([fingerprint(samples) for samples in read_samples(Path({root!r}))])
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 print(time.process_time(), peak)
 """
+WORKER = """
+import os, sys
+sys.path.insert(0, {code!r})
+from pathlib import Path
+import numpy as np
+import data, model
+from samples import read_samples
+
+samples, _ = read_samples(Path({root!r}))
+data.read_image = lambda sample, height, width: np.zeros((height, width, 3), np.uint8)
+
+def private():
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty")) / 1e3
+
+dataset, rng = data.TrainingSet(samples, 0), np.random.default_rng(0)
+if os.fork() == 0:  # as a worker is made
+    for batch in range({batches}):
+        if batch == {warm}:
+            before = private()
+        indices = rng.integers(len(samples), size=8).tolist()
+        data.collate([dataset[0, index] for index in indices])
+    print(private() - before, flush=True)
+    os._exit(0)
+os.wait()
+"""
+BATCHES, GROWTH = 2000, 25  # of a worker; MB at the most
+WARM = 20  # batches, after which its buffers have their size
 
 
 class Case(NamedTuple):
@@ -93,7 +123,13 @@ def measure(name: str, images: int | None) -> bool:
             print(f"{line} {seconds:.1f} s, {peak:,.0f} MB (bars: {bars})", flush=True)
             kept &= seconds <= most and peak <= memory and known in (None, prints)
             known = prints
-    return kept
+        script = WORKER.format(
+            code=str(code), root=str(root), batches=BATCHES, warm=WARM
+        )
+        grown = float(run([sys.executable, "-c", script], environment))
+        what = f"a worker grows over {BATCHES:,} batches"
+        print(f"{name}: {what}: {grown:.1f} MB (bar: at most {GROWTH} MB)", flush=True)
+    return kept and grown <= GROWTH
 
 
 def run(command: list, environment: dict[str, str]) -> str:
