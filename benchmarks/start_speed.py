@@ -8,7 +8,8 @@ A start is a process that imports train.py, reads the samples and takes their
 fingerprints, as each run does before its first batch. Printed are processor seconds and
 the peak of resident memory, beside the bars for the full size; then by how much the
 memory that a worker does not share grows over 2,000 batches of eight samples, whose
-images are not decoded, from the 20th on, when its buffers have their size.
+images are not decoded, from the 250th on, when its
+buffers have their size.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ if os.fork() == 0:  # as a worker is made
 os.wait()
 """
 BATCHES, GROWTH = 2000, 25  # of a worker; MB at the most
-WARM = 20  # batches, after which its buffers have their size
+WARM = 250  # batches, after which its buffers have their size
 
 
 class Case(NamedTuple):
