@@ -31,6 +31,10 @@ class ImageError(Exception):
     """An image cannot be decoded."""
 
 
+class ChangedError(Exception):
+    """An image has not the size that it had when the dataset was read."""
+
+
 class Transform(NamedTuple):
     """From pixels of the image to pixels of the canvas: xy * scale + offset."""
 
@@ -54,11 +58,10 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
     decoding is saved, and the reduction is a clean low-pass.
     """
     reduction = min(sample.height / height, sample.width / width)
-    flag = cv2.IMREAD_GRAYSCALE
+    step, flag = 1, cv2.IMREAD_GRAYSCALE
     if reduction >= 2 and sample.path.suffix.lower() in (".jpg", ".jpeg"):
-        flag = cv2.IMREAD_REDUCED_GRAYSCALE_2
-        flag = cv2.IMREAD_REDUCED_GRAYSCALE_4 if reduction >= 4 else flag
-        flag = cv2.IMREAD_REDUCED_GRAYSCALE_8 if reduction >= 8 else flag
+        step = max(step for step in (2, 4, 8) if step <= reduction)
+        flag = getattr(cv2, f"IMREAD_REDUCED_GRAYSCALE_{step}")
     try:
         # From memory, as imread fills up a JPEG that is cut short with grey.
         image = cv2.imdecode(np.fromfile(sample.path, np.uint8), flag)
@@ -66,6 +69,11 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
         image = None
     if image is None:
         raise ImageError(f"{sample.path}: cannot be decoded")
+    sides = np.subtract(image.shape[:2], [sample.height / step, sample.width / step])
+    if (abs(sides) >= 1).any():
+        raise ChangedError(
+            f"{sample.path}: changed since the dataset was read: --reread"
+        )
     shrinks = image.shape[0] >= 2 * height or image.shape[1] >= 2 * width
     resampling = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     image = cv2.resize(image, (width, height), interpolation=resampling)

@@ -4,6 +4,7 @@ A dataset is a COCO JSON file of boxes. Its images stand beside it, in a
 folder of its name or in `images`.
 """
 
+import hashlib
 import json
 import os
 import sys
@@ -18,6 +19,8 @@ from model import CATEGORIES
 
 TRAIN, VALIDATION = "traffic/train.json", "traffic/val.json"  # below --data
 NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
+SOURCES = {}  # the state of each file and folder that was read
+NOTES = []  # what the user was told
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
 
@@ -166,7 +169,25 @@ def report(
 def tell(where: Path, counts: Counter):
     for what, count in sorted(counts.items()):
         if count:
-            print(f"{where}: {what}: {count}", file=sys.stderr)
+            tell(f"{where}: {what}: {count}")
+
+
+def tell(note: str):
+    """Says what a user should know of the dataset, now and when it is read again."""
+    NOTES.append(note)
+    print(note, file=sys.stderr)
+
+
+def state_of(path: Path) -> list[int] | str | None:
+    """Size and time of a file, or a digest of the names in a folder; None of neither."""
+    try:
+        if path.is_dir():
+            names = "\n".join(sorted(os.listdir(path)))
+            return hashlib.sha256(os.fsencode(names)).hexdigest()
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 class BrokenImage(ValueError):

@@ -22,7 +22,7 @@ FILE = "templates/heads/names/dataset.py"
 def reader() -> SimpleNamespace:
     """The functions of the file by name; where an emitted reader would end, they raise
     Unreadable."""
-    text = f'"""Parts."""\n\nMOST_VALUES = {MOST_VALUES}\n\n{read_text(FILE)}'
+    text = f'"""Parts."""\n\nMOST_VALUES, SOURCES = {MOST_VALUES}, {{}}\n\n{read_text(FILE)}'
     known: dict[str, Any] = {"__name__": "names"}
     exec(compile(with_imports("names.py", text, {}), FILE, "exec"), known)
     parts = {name: known[name] for name in defined(text)}

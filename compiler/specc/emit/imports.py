@@ -17,7 +17,7 @@ _STANDARD = {
         for name in (
             "argparse", "ast", "atexit", "colorsys", "contextlib", "copy", "csv", "functools",
             "hashlib", "html", "inspect", "io", "itertools", "json", "math", "multiprocessing", "os", "re",
-            "shutil", "signal", "subprocess", "sys", "threading", "time",
+            "shutil", "signal", "subprocess", "sys", "threading", "time", "zlib",
         )
     },
     "Counter": ("collections", "Counter"),

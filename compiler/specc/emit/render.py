@@ -15,6 +15,7 @@ from jinja2 import (
     UndefinedError,
 )
 
+from specc.emit.columns import label_columns
 from specc.emit.imports import with_imports
 from specc.emit.parts import Shelf, fail, module_of, refuse_tags, with_parts
 from specc.heads import TASK_NAMES
@@ -24,10 +25,11 @@ from specc.resources import CONTRACT, names, read_text, template_folder
 from specc.source import literal
 
 CODE = (
-    *("model.py", "cache.py", "dataset.py", "data.py", "evaluate.py"),
+    *("model.py", "cache.py", "dataset.py", "samples.py", "data.py", "evaluate.py"),
     *("draw.py", "checkpoints.py", "train.py", "predict.py"),
 )
-MODULES = ("model.py", "dataset.py", "data.py", "evaluate.py", "draw.py")  # with parts
+# These have parts.
+MODULES = ("model.py", "dataset.py", "samples.py", "data.py", "evaluate.py", "draw.py")
 TEXTS = ("README.md", "requirements.txt")
 
 
@@ -37,13 +39,17 @@ def render(plan: Plan) -> dict[str, str]:
     Raises PartError, UnknownName, TakenName: specc's own faults.
     """
     context = plan.context()
+    shelves = shelves_for(MODULES, context)
+    context["label_columns"] = label_columns(
+        plan.heads, context["label_types"], shelves, "at" if context["partial"] else "i"
+    )
     pages = {
         path: _filled(path, context, constants=plan.constants.get(path, ()))
         for path in CODE
         if path != "cache.py" or context["caches"]
     }
     code: dict[str, str] = {}
-    for path, text in with_parts(pages, shelves_for(MODULES, context)).items():
+    for path, text in with_parts(pages, shelves).items():
         code[path] = with_imports(path, text, code)
     if plan.contract:
         page = {CONTRACT: _filled(CONTRACT, context)}

@@ -9,7 +9,7 @@ from specc.job import Job
 from specc.plan.heads import HeadPlan
 from specc.plan.readers import SIZED, Reader, readers_of
 from specc.plan.split import plan_split, split_constants, split_sections
-from specc.source import Line, constant
+from specc.source import Line, constant, literal
 
 VOC_SIDES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -19,6 +19,8 @@ BROKEN = constant(
     "training images; a run ends above both limits",
 )
 PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
+SOURCES = Line("SOURCES", "{}", "  # the state of each file and folder that was read")
+NOTES = Line("NOTES", "[]", "  # what the user was told")
 VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
 
 LONE_MAPS = {  # where an image may lack a map or not
@@ -51,6 +53,7 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
     if "voc" in formats:
         lines.append(constant("VOC_SIDES", VOC_SIDES))
     lines += [reader.columns for reader in readers if reader.source.format == "csv"]
+    lines += [SOURCES, NOTES]
     limits = (PIXELS, VALUES) if reads_yaml(job, heads) else (PIXELS,)
     return (*lines, *limits, BROKEN)
 
@@ -78,7 +81,16 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **plan_split(job),
         "parts_checked": _checks_parts(readers),
         "label_type": " | ".join(once([task.label] for task in tasks)),
+        "label_types": [task.label for task in tasks],
+        "samples_folder": _samples_folder(job),
     }
+
+
+def _samples_folder(job: Job) -> str:
+    """Where samples.py keeps what it has read."""
+    if job.data.cache is not None:
+        return f"Path({literal(job.data.cache)})"
+    return 'Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "specc")'
 
 
 def _sizes(framed: bool) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def read_inspections(folder: Path, training: bool) -> dict:
     if training:
         normal = {name: x for name, x in labels.items() if x != "anomalous"}
         if left_out := len(labels) - len(normal):
-            print(f"{path}: images left out: anomalous: {left_out}", file=sys.stderr)
+            tell(path, Counter({"images left out: anomalous": left_out}))
         return {name: x if x is None else (x, None) for name, x in normal.items()}
     for label in ("normal", "anomalous"):
         if label not in labels.values():

@@ -23,7 +23,7 @@ def labels_of_map(path: Path, colors: tuple, height: int, width: int) -> np.ndar
     black is of none."""
     parse_map(path, height, width, COLOR_MODES)
     try:
-        with Image.open(path) as image:
+        with Image.open(noted(path)) as image:
             pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
     except Exception as error:  # a broken file can raise nearly anything
         raise ValueError(f"its map is not an image: {path}: {error}") from None

@@ -21,6 +21,7 @@ def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Pat
             folders.clear()
             continue
         known.add(real)
+        noted(Path(place))
         files = [name for name in files if is_image(name)]
         shown = [name for name in files if not name.startswith(HIDDEN)]
         counts["hidden files left out"] += len(files) - len(shown)
@@ -28,6 +29,24 @@ def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Pat
         counts["hidden folders left out"] += len(hidden)
         folders[:] = sorted(set(folders) - set(hidden))
         yield Path(place), [Path(place, name) for name in sorted(shown)]
+
+
+def noted(path: Path) -> Path:
+    """The path, once the state of its file or folder is known: read it after that."""
+    SOURCES[str(path)] = state_of(path)
+    return path
+
+
+def state_of(path: Path) -> list[int] | str | None:
+    """Size and time of a file, or a digest of the names in a folder; None of neither."""
+    try:
+        if path.is_dir():
+            names = "\n".join(sorted(os.listdir(path)))
+            return hashlib.sha256(os.fsencode(names)).hexdigest()
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def is_image(name: str) -> bool:
@@ -65,7 +84,7 @@ def names_in_split(path: Path, images: dict[str, Path]) -> list[str]:
     """The names in a file of VOC; a line may tell behind it whether a category is
     there: 1, -1 or 0."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = noted(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise SystemExit(f"{path}: cannot be read: {error}") from None
     lines = [line.strip().replace("\\", "/") for line in lines if line.strip()]
@@ -99,7 +118,7 @@ def images_of(
                     itertools.chain(*(x for _, x in images_below(place, counts)))
                 )
             else:
-                lines = place.read_text(encoding="utf-8-sig").splitlines()
+                lines = noted(place).read_text(encoding="utf-8-sig").splitlines()
                 lines = [line.strip() for line in lines]
                 files += [below(base, line, root) for line in lines if line]
     except (OSError, ValueError) as error:
@@ -121,7 +140,7 @@ def table_in(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     """The columns of a CSV file, and its rows with their lines; cells have no spaces at
     their ends."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with noted(path).open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, skipinitialspace=True)
             columns = [name.strip() for name in reader.fieldnames or []]
             reader.fieldnames = columns
@@ -189,7 +208,7 @@ def by_id(path: Path, key: str, items: list[dict], field: str) -> dict:
 
 def read_json(path: Path) -> object:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(noted(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise SystemExit(f"{path}: cannot be read: {error}") from None
 
@@ -213,7 +232,7 @@ def names_of(path: Path, entry: dict, key: str) -> KeysView[str]:
 
 def read_yaml(path: Path) -> object:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = noted(path).read_text(encoding="utf-8-sig")
         if path.suffix == ".json":  # is YAML too, but this is far faster
             return json.loads(text)
         return yaml.load(text, SafeLoader)

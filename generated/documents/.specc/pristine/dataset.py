@@ -12,6 +12,7 @@ A dataset is a folder with `images/`, and beside it:
 `null` leaves an image out, `[]` is one without objects.
 """
 
+import hashlib
 import itertools
 import json
 import os
@@ -30,6 +31,8 @@ from model import CATEGORIES
 TRAIN = "documents"  # below --data
 VALIDATION_SHARE = 0.1  # of it is held out
 NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
+SOURCES = {}  # the state of each file and folder that was read
+NOTES = []  # what the user was told
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_VALUES = 50_000_000  # of a file of annotations, likewise
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
@@ -156,7 +159,25 @@ def report(
 def tell(where: Path, counts: Counter):
     for what, count in sorted(counts.items()):
         if count:
-            print(f"{where}: {what}: {count}", file=sys.stderr)
+            tell(f"{where}: {what}: {count}")
+
+
+def tell(note: str):
+    """Says what a user should know of the dataset, now and when it is read again."""
+    NOTES.append(note)
+    print(note, file=sys.stderr)
+
+
+def state_of(path: Path) -> list[int] | str | None:
+    """Size and time of a file, or a digest of the names in a folder; None of neither."""
+    try:
+        if path.is_dir():
+            names = "\n".join(sorted(os.listdir(path)))
+            return hashlib.sha256(os.fsencode(names)).hexdigest()
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 class BrokenImage(ValueError):

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
-from dataset import Sample
 from draw import save_curves, save_image, sheet
 from evaluate import JOB, predict_samples
+from samples import Samples
 
 # ---- Checkpoints ----
 
@@ -80,9 +80,12 @@ def differences(theirs: object, ours: object, name: str = "") -> list[str]:
     return [] if theirs == ours else [f"{name}: {theirs!r:.60}, now {ours!r:.60}"]
 
 
-def fingerprint(samples: list[Sample]) -> str:
+def fingerprint(samples: Samples) -> str:
     """Changes with the number of images, their order, names and sizes."""
-    images = [f"{image.path.name} {image.height} {image.width}" for image in samples]
+    images = [
+        f"{os.path.basename(path)} {height} {width}"
+        for path, height, width in samples.images()
+    ]
     digest = hashlib.sha256(os.fsencode("\n".join(images))).hexdigest()
     return f"{len(samples)} ({digest[:12]})"
 

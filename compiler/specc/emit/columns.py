@@ -1,0 +1,115 @@
+"""The columns of samples.py: what it keeps of each label, by the types that dataset.py
+declares for them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from specc.emit.parts import Shelf, by_name, fail
+from specc.plan.heads import HeadPlan
+from specc.source import literal
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How values of a type are kept. `value` stands for one of them, `name` for the name
+    of its column, `at` for its place there."""
+
+    function: str  # that makes the column
+    kept: str
+    made: str  # the value again
+
+
+_NUMBER = Kind("numbers", "{value}", "self.columns[{name}][{at}].item()")
+# By the type of a value, as it is written in dataset.py.
+KINDS = {
+    "bool": _NUMBER,
+    "int": _NUMBER,
+    "float": _NUMBER,
+    "str": Kind("texts", "{value}", "self.text({name}, {at})"),
+    "Path": Kind("texts", "str({value})", "Path(self.text({name}, {at}))"),
+    "Path | None": Kind(
+        "texts",
+        'str({value} or "")',
+        "Path(path) if (path := self.text({name}, {at})) else None",
+    ),
+    "np.ndarray": Kind("ragged", "{value}", "self.rows({name}, {at})"),
+    "list[int]": Kind(
+        "ragged", "np.array({value}, np.int64)", "self.rows({name}, {at}).tolist()"
+    ),
+    "tuple[int, int] | None": Kind(
+        "ragged",
+        "np.array({value} or (), np.int64)",
+        "tuple(self.rows({name}, {at}).tolist()) or None",
+    ),
+    "dict[int, int]": Kind(
+        "ragged",
+        "np.array([*{value}.items()], np.int64).reshape(-1, 2)",
+        "dict(self.rows({name}, {at}).tolist())",
+    ),
+    "tuple[dict, ...]": Kind(
+        "texts",
+        'b" ".join(mask["counts"] for mask in {value})',
+        "encoded_masks(self.text({name}, {at}), height, width)",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a head's labels."""
+
+    name: str
+    function: str
+    kept: str  # of the labels of all samples
+
+
+@dataclass(frozen=True)
+class LabelColumns:
+    """The columns of a head, and what makes a label of them again."""
+
+    head: str
+    place: str  # the column with the places of labels, where images may lack some
+    columns: tuple[Column, ...]
+    made: str
+
+
+def label_columns(
+    heads: Iterable[HeadPlan], labels: Iterable[str], shelves: list[Shelf], at: str
+) -> list[LabelColumns]:
+    """The columns of each head; `labels` are the types of their labels, `at` is the name
+    of a label's place. Raises PartError for a type that has no kind."""
+    return [
+        _of_head(head.name, label, shelves, at) for head, label in zip(heads, labels)
+    ]
+
+
+def _of_head(head: str, label: str, shelves: list[Shelf], at: str) -> LabelColumns:
+    place, columns, made = f"{head}/place", [], []
+    if label == "None":
+        return LabelColumns(head, place, (), "None")
+    fields = [("", KINDS[label])] if label in KINDS else _fields(label, shelves)
+    for field, kind in fields:
+        name = f"{head}/{field}" if field else head
+        value = f"label.{field}" if field else "label"
+        kept = kind.kept.format(value=value)
+        values = "labels" if kept == "label" else f"[{kept} for label in labels]"
+        columns.append(Column(name, kind.function, values))
+        made.append(kind.made.format(name=literal(name), at=at))
+    value = made[0] if label in KINDS else f"{label}({', '.join(made)})"
+    return LabelColumns(head, place, tuple(columns), value)
+
+
+def _fields(label: str, shelves: list[Shelf]) -> Iterator[tuple[str, Kind]]:
+    """The fields of a NamedTuple among the parts, and how each is kept."""
+    shelf = by_name(shelves)[label]
+    (part,) = (part for part in shelf.parts if label in part.defines)
+    for statement in ast.parse(part.text).body[0].body:
+        if isinstance(statement, ast.AnnAssign):
+            field, kind = map(ast.unparse, (statement.target, statement.annotation))
+            if kind not in KINDS:
+                what = f"`{label}.{field}`: no column keeps `{kind}`; see KINDS"
+                fail(part.file, part.line + statement.lineno - 1, what)
+            yield field, KINDS[kind]

@@ -1,0 +1,33 @@
+# ==== columns
+
+
+def numbers(name: str, values: list) -> dict[str, np.ndarray]:
+    """A column of one number for each sample."""
+    return {name: np.array(values)}
+
+
+def ragged(name: str, values: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """A column of several rows for each sample."""
+    ends = np.cumsum([0, *map(len, values)])
+    values = np.concatenate(values) if values else np.empty(0)
+    return {name: values, f"{name}/ends": ends}
+
+
+def texts(name: str, values: list[str | bytes]) -> dict[str, np.ndarray]:
+    """A column of a text for each sample, whose rows are bytes."""
+    return ragged(name, [np.frombuffer(os.fsencode(x), np.uint8) for x in values])
+
+
+def encoded_masks(text: str, height: int, width: int) -> tuple[dict, ...]:
+    """COCO's run lengths of the masks of an image, which spaces part."""
+    size = [height, width]
+    return tuple({"size": size, "counts": of.encode()} for of in text.split())
+
+
+def first_of_heads(samples: Samples, count: int) -> Samples:
+    """So many samples with labels for each head, the first ones."""
+    chosen = set()
+    for head in set().union(*(sample.labels for sample in samples)):
+        labelled = [i for i, sample in enumerate(samples) if head in sample.labels]
+        chosen.update(labelled[:count])
+    return Samples(samples.columns, sorted(chosen))
