@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import torch.distributed as dist
 from faster_coco_eval import COCO, COCOeval_faster
 from torch import Tensor, nn
 
-from data import ImageError, validation_batches
+from data import ChangedError, ImageError, validation_batches
 from dataset import VALIDATION, Objects, Sample, read_dataset
 from model import CATEGORIES, Detector, decode, fit
 
@@ -237,9 +238,13 @@ def run(main, args: argparse.Namespace):
     try:
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
-    except (ImageError, OSError) as error:  # a worker puts its traceback before it
+    except (
+        ChangedError,
+        ImageError,
+        OSError,
+    ) as error:  # a worker's with its traceback
         line = str(error).splitlines()[-1]
-        raise SystemExit(line.removeprefix("data.ImageError: ")) from None
+        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

@@ -10,6 +10,7 @@ predict.py), metrics.jsonl, TensorBoard logs, curves.png and predictions.png.
 import argparse
 import math
 import os
+import re
 import signal
 import sys
 import threading
@@ -25,10 +26,10 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from checkpoints import Log, fingerprint, resume, save
-from data import BATCH_SIZE, ImageError, training_batches
-from dataset import read_datasets
+from data import BATCH_SIZE, ChangedError, ImageError, training_batches
 from evaluate import command_line, evaluate, share_cores
 from model import HEIGHT, WIDTH, TextReader, loss_terms
+from samples import read_samples
 
 MAX_ITERATIONS = 6000
 VALIDATIONS = 10  # over the run, the last at its end
@@ -162,7 +163,7 @@ def main(args: argparse.Namespace) -> int:
     last = args.output / "last.pt"
     if last.exists() and not args.resume:
         raise SystemExit(f"{last} exists: add --resume or choose another --output")
-    training, validation = read_datasets(args.data)
+    training, validation = read_samples(args.data, args.reread)
     if args.overfit:  # can the model learn a few images by heart?
         training = validation = training[: args.overfit]
 
@@ -274,6 +275,7 @@ if __name__ == "__main__":
     parser = command_line(__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path(), help="root of datasets")
     parser.add_argument("--output", type=Path, default=Path("runs/licence-plates"))
+    parser.add_argument("--reread", action="store_true", help="read the datasets anew")
     parser.add_argument(
         "--resume",
         nargs="?",
@@ -302,9 +304,9 @@ if __name__ == "__main__":
     threading.excepthook = lambda failure: None
     try:
         sys.exit(main(args))
-    except ImageError as error:  # from a worker, behind its traceback
+    except (ChangedError, ImageError) as error:  # from a worker, behind its traceback
         line = str(error).splitlines()[-1]
-        raise SystemExit(line.removeprefix("data.ImageError: ")) from None
+        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except (MemoryError, RuntimeError) as error:
         raise SystemExit(f"\n{known_failure(error, args.workers)}") from None
     except OSError as error:

@@ -3,6 +3,7 @@
 A dataset is a folder with `images/`; whatever else it holds is not needed.
 """
 
+import hashlib
 import os
 import sys
 from collections import Counter
@@ -15,6 +16,8 @@ from PIL import Image
 
 TRAIN = "micrographs/unlabelled"  # below --data
 VALIDATION_SHARE = 0.1  # of it is held out
+SOURCES = {}  # the state of each file and folder that was read
+NOTES = []  # what the user was told
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
 
@@ -94,9 +97,11 @@ def report(
 
 
 def tell(where: Path, counts: Counter):
+    """Says what was mended or left out, now and whenever samples are read again."""
     for what, count in sorted(counts.items()):
         if count:
-            print(f"{where}: {what}: {count}", file=sys.stderr)
+            NOTES.append(f"{where}: {what}: {count}")
+            print(NOTES[-1], file=sys.stderr)
 
 
 class BrokenImage(ValueError):
@@ -132,6 +137,7 @@ def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Pat
             folders.clear()
             continue
         known.add(real)
+        noted(Path(place))
         files = [name for name in files if is_image(name)]
         shown = [name for name in files if not name.startswith(HIDDEN)]
         counts["hidden files left out"] += len(files) - len(shown)
@@ -139,6 +145,24 @@ def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Pat
         counts["hidden folders left out"] += len(hidden)
         folders[:] = sorted(set(folders) - set(hidden))
         yield Path(place), [Path(place, name) for name in sorted(shown)]
+
+
+def noted(path: Path) -> Path:
+    """The path, once the state of its file or folder is known: read it after that."""
+    SOURCES[str(path)] = state_of(path)
+    return path
+
+
+def state_of(path: Path) -> list[int] | str | None:
+    """Size and time of a file, or a digest of the names in a folder; None of neither."""
+    try:
+        if path.is_dir():
+            names = "\n".join(sorted(os.listdir(path)))
+            return hashlib.sha256(os.fsencode(names)).hexdigest()
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def is_image(name: str) -> bool:

@@ -25,6 +25,7 @@ An image trains the heads that it has labels for.
 A map has the stem of its image; it may be smaller.
 """
 
+import hashlib
 import itertools
 import json
 import os
@@ -52,6 +53,8 @@ REGIONS_COLORS = (
 COLOR_MODES = ("RGB", "RGBA", "P", "L", "1")  # Pillow's, of maps that have colors
 SHAPES_NUMBERS = {name: number for number, name in enumerate(SHAPES_CATEGORIES)}
 SCENE_NUMBERS = {name: number for number, name in enumerate(SCENE_CATEGORIES)}
+SOURCES = {}  # the state of each file and folder that was read
+NOTES = []  # what the user was told
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_VALUES = 50_000_000  # of a file of annotations, likewise
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
@@ -114,15 +117,6 @@ def one_per_image(
             problems.append((sample.path, error))
         known[file_of(sample)] = one._replace(labels=labels)
     return list(known.values())
-
-
-def first_of_heads(samples: list[Sample], count: int) -> list[Sample]:
-    """So many samples with labels for each head, the first ones."""
-    chosen = set()
-    for head in set().union(*(sample.labels for sample in samples)):
-        labelled = [i for i, sample in enumerate(samples) if head in sample.labels]
-        chosen.update(labelled[:count])
-    return [samples[i] for i in sorted(chosen)]
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
@@ -198,9 +192,11 @@ def report(
 
 
 def tell(where: Path, counts: Counter):
+    """Says what was mended or left out, now and whenever samples are read again."""
     for what, count in sorted(counts.items()):
         if count:
-            print(f"{where}: {what}: {count}", file=sys.stderr)
+            NOTES.append(f"{where}: {what}: {count}")
+            print(NOTES[-1], file=sys.stderr)
 
 
 class BrokenImage(ValueError):
@@ -274,6 +270,7 @@ def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Pat
             folders.clear()
             continue
         known.add(real)
+        noted(Path(place))
         files = [name for name in files if is_image(name)]
         shown = [name for name in files if not name.startswith(HIDDEN)]
         counts["hidden files left out"] += len(files) - len(shown)
@@ -281,6 +278,24 @@ def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Pat
         counts["hidden folders left out"] += len(hidden)
         folders[:] = sorted(set(folders) - set(hidden))
         yield Path(place), [Path(place, name) for name in sorted(shown)]
+
+
+def noted(path: Path) -> Path:
+    """The path, once the state of its file or folder is known: read it after that."""
+    SOURCES[str(path)] = state_of(path)
+    return path
+
+
+def state_of(path: Path) -> list[int] | str | None:
+    """Size and time of a file, or a digest of the names in a folder; None of neither."""
+    try:
+        if path.is_dir():
+            names = "\n".join(sorted(os.listdir(path)))
+            return hashlib.sha256(os.fsencode(names)).hexdigest()
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def is_image(name: str) -> bool:
@@ -349,7 +364,7 @@ def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, di
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
     """The file of metadata, and its entries for a task: one or more."""
     paths = folder / "metadata.yaml", folder / "metadata.json"
-    path = next(filter(os.path.exists, paths), paths[0])
+    path = next(filter(os.path.exists, map(noted, paths)), paths[0])
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
     entries = [entry for entry in entries if isinstance(entry, dict)]
@@ -396,7 +411,7 @@ def names_of(path: Path, entry: dict, key: str) -> KeysView[str]:
 
 def read_yaml(path: Path) -> object:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = noted(path).read_text(encoding="utf-8-sig")
         if path.suffix == ".json":  # is YAML too, but this is far faster
             return json.loads(text)
         return yaml.load(text, SafeLoader)

@@ -8,6 +8,7 @@ Prints them as JSON.
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from data import ImageError, read_mask, validation_batches
+from data import ChangedError, ImageError, read_mask, validation_batches
 from dataset import VALIDATION, Inspection, Sample, read_dataset
 from model import STRIDE, AnomalyDetector, decode, enlarge, fit, scores_of
 
@@ -269,9 +270,13 @@ def run(main, args: argparse.Namespace):
     try:
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
-    except (ImageError, OSError) as error:  # a worker puts its traceback before it
+    except (
+        ChangedError,
+        ImageError,
+        OSError,
+    ) as error:  # a worker's with its traceback
         line = str(error).splitlines()[-1]
-        raise SystemExit(line.removeprefix("data.ImageError: ")) from None
+        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

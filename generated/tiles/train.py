@@ -10,6 +10,7 @@ predict.py), metrics.jsonl, TensorBoard logs, curves.png and predictions.png.
 import argparse
 import math
 import os
+import re
 import signal
 import sys
 import threading
@@ -27,10 +28,18 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from checkpoints import Log, fingerprint, resume, save
-from data import BATCH_SIZE, ImageError, draw_defect, letterbox, training_batches
-from dataset import Inspection, Sample, read_datasets
+from data import (
+    BATCH_SIZE,
+    ChangedError,
+    ImageError,
+    draw_defect,
+    letterbox,
+    training_batches,
+)
+from dataset import Inspection, Sample
 from evaluate import calibrate, command_line, evaluate, share_cores
 from model import HEIGHT, WIDTH, AnomalyDetector, loss_terms
+from samples import Samples, columns_of, read_samples
 
 MAX_ITERATIONS = 2000
 VALIDATIONS = 10  # over the run, the last at its end
@@ -189,9 +198,7 @@ def known_failure(error: Exception, workers: int) -> str:
 # ---- A few images ----
 
 
-def with_defects(
-    samples: list[Sample], folder: Path, rank: int, world: int
-) -> list[Sample]:
+def with_defects(samples: Samples, folder: Path, rank: int, world: int) -> Samples:
     """The samples, and a copy of each with a drawn defect, which process 0 writes
     into the folder: on normal images alone there is nothing to measure."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -206,7 +213,7 @@ def with_defects(
             Image.fromarray(canvas.squeeze()).save(path)
             Image.fromarray(defect).save(mask)
     agree(world, 0)  # no process goes on before they are written
-    return samples + copies
+    return Samples(columns_of([*samples, *copies]))
 
 
 def with_clear_defect(
@@ -233,7 +240,7 @@ def main(args: argparse.Namespace) -> int:
     last = args.output / "last.pt"
     if last.exists() and not args.resume:
         raise SystemExit(f"{last} exists: add --resume or choose another --output")
-    training, validation = read_datasets(args.data)
+    training, validation = read_samples(args.data, args.reread)
     if args.overfit:  # can the model learn a few images by heart?
         training = training[: args.overfit]
         validation = with_defects(training, args.output / "defects", rank, world)
@@ -349,6 +356,7 @@ if __name__ == "__main__":
     parser = command_line(__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path(), help="root of datasets")
     parser.add_argument("--output", type=Path, default=Path("runs/tiles"))
+    parser.add_argument("--reread", action="store_true", help="read the datasets anew")
     parser.add_argument(
         "--resume",
         nargs="?",
@@ -377,9 +385,9 @@ if __name__ == "__main__":
     threading.excepthook = lambda failure: None
     try:
         sys.exit(main(args))
-    except ImageError as error:  # from a worker, behind its traceback
+    except (ChangedError, ImageError) as error:  # from a worker, behind its traceback
         line = str(error).splitlines()[-1]
-        raise SystemExit(line.removeprefix("data.ImageError: ")) from None
+        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except (MemoryError, RuntimeError) as error:
         raise SystemExit(f"\n{known_failure(error, args.workers)}") from None
     except OSError as error:

@@ -141,27 +141,11 @@ def report(
 
 
 def tell(where: Path, counts: Counter):
+    """Says what was mended or left out, now and whenever samples are read again."""
     for what, count in sorted(counts.items()):
         if count:
-            tell(f"{where}: {what}: {count}")
-
-
-def tell(note: str):
-    """Says what a user should know of the dataset, now and when it is read again."""
-    NOTES.append(note)
-    print(note, file=sys.stderr)
-
-
-def state_of(path: Path) -> list[int] | str | None:
-    """Size and time of a file, or a digest of the names in a folder; None of neither."""
-    try:
-        if path.is_dir():
-            names = "\n".join(sorted(os.listdir(path)))
-            return hashlib.sha256(os.fsencode(names)).hexdigest()
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
+            NOTES.append(f"{where}: {what}: {count}")
+            print(NOTES[-1], file=sys.stderr)
 
 
 class BrokenImage(ValueError):
@@ -202,6 +186,24 @@ def is_array(value: object) -> bool:
     return isinstance(value, np.ndarray)
 
 
+def noted(path: Path) -> Path:
+    """The path, once the state of its file or folder is known: read it after that."""
+    SOURCES[str(path)] = state_of(path)
+    return path
+
+
+def state_of(path: Path) -> list[int] | str | None:
+    """Size and time of a file, or a digest of the names in a folder; None of neither."""
+    try:
+        if path.is_dir():
+            names = "\n".join(sorted(os.listdir(path)))
+            return hashlib.sha256(os.fsencode(names)).hexdigest()
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
+
 def read_poses(folder: Path, names: tuple[str, ...], pairs: tuple) -> dict:
     """Annotations by image, once the dataset's keypoints, and its flip pairs if it has
     any, are known to be the job's."""
@@ -228,7 +230,7 @@ def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, di
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
     """The file of metadata, and its entries for a task: one or more."""
     paths = folder / "metadata.yaml", folder / "metadata.json"
-    path = next(filter(os.path.exists, paths), paths[0])
+    path = next(filter(os.path.exists, map(noted, paths)), paths[0])
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
     entries = [entry for entry in entries if isinstance(entry, dict)]
@@ -275,7 +277,7 @@ def names_of(path: Path, entry: dict, key: str) -> KeysView[str]:
 
 def read_yaml(path: Path) -> object:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = noted(path).read_text(encoding="utf-8-sig")
         if path.suffix == ".json":  # is YAML too, but this is far faster
             return json.loads(text)
         return yaml.load(text, SafeLoader)

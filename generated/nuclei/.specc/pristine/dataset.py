@@ -14,6 +14,7 @@ A map has the stem of its image; it may be smaller.
 A single black page is an image without instances.
 """
 
+import hashlib
 import itertools
 import json
 import os
@@ -32,6 +33,8 @@ from model import CATEGORIES
 
 TRAIN, VALIDATION = "nuclei/train", "nuclei/val"  # below --data
 COLORS = ((255, 0, 0),)  # of the categories in masks
+SOURCES = {}  # the state of each file and folder that was read
+NOTES = []  # what the user was told
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_VALUES = 50_000_000  # of a file of annotations, likewise
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
@@ -126,9 +129,11 @@ def report(
 
 
 def tell(where: Path, counts: Counter):
+    """Says what was mended or left out, now and whenever samples are read again."""
     for what, count in sorted(counts.items()):
         if count:
-            print(f"{where}: {what}: {count}", file=sys.stderr)
+            NOTES.append(f"{where}: {what}: {count}")
+            print(NOTES[-1], file=sys.stderr)
 
 
 class BrokenImage(ValueError):
@@ -194,6 +199,7 @@ def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Pat
             folders.clear()
             continue
         known.add(real)
+        noted(Path(place))
         files = [name for name in files if is_image(name)]
         shown = [name for name in files if not name.startswith(HIDDEN)]
         counts["hidden files left out"] += len(files) - len(shown)
@@ -201,6 +207,24 @@ def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Pat
         counts["hidden folders left out"] += len(hidden)
         folders[:] = sorted(set(folders) - set(hidden))
         yield Path(place), [Path(place, name) for name in sorted(shown)]
+
+
+def noted(path: Path) -> Path:
+    """The path, once the state of its file or folder is known: read it after that."""
+    SOURCES[str(path)] = state_of(path)
+    return path
+
+
+def state_of(path: Path) -> list[int] | str | None:
+    """Size and time of a file, or a digest of the names in a folder; None of neither."""
+    try:
+        if path.is_dir():
+            names = "\n".join(sorted(os.listdir(path)))
+            return hashlib.sha256(os.fsencode(names)).hexdigest()
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def is_image(name: str) -> bool:
@@ -264,7 +288,7 @@ def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, di
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
     """The file of metadata, and its entries for a task: one or more."""
     paths = folder / "metadata.yaml", folder / "metadata.json"
-    path = next(filter(os.path.exists, paths), paths[0])
+    path = next(filter(os.path.exists, map(noted, paths)), paths[0])
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
     entries = [entry for entry in entries if isinstance(entry, dict)]
@@ -299,7 +323,7 @@ def names_of(path: Path, entry: dict, key: str) -> KeysView[str]:
 
 def read_yaml(path: Path) -> object:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = noted(path).read_text(encoding="utf-8-sig")
         if path.suffix == ".json":  # is YAML too, but this is far faster
             return json.loads(text)
         return yaml.load(text, SafeLoader)
@@ -426,7 +450,7 @@ def pages_of(
     """The pages of a TIFF in RGB, but for the one of number `grey`; each has the shape
     of its image. One at a time, to spare memory."""
     try:
-        with Image.open(path, formats=["TIFF"]) as file:
+        with Image.open(noted(path), formats=["TIFF"]) as file:
             for number, page in enumerate(ImageSequence.Iterator(file), 1):
                 check_shape(page.size, height, width)
                 yield np.asarray(page if number == grey else page.convert("RGB"))

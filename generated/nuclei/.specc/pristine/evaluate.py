@@ -11,6 +11,7 @@ import io
 import json
 import math
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from faster_coco_eval import COCO, COCOeval_faster
 from faster_coco_eval.core import mask as coco_mask
 from torch import Tensor, nn
 
-from data import ImageError, validation_batches
+from data import ChangedError, ImageError, validation_batches
 from dataset import VALIDATION, Instances, Sample, read_dataset
 from model import CATEGORIES, MASK_STRIDE, Segmenter, decode, fit, sampled
 
@@ -272,9 +273,13 @@ def run(main, args: argparse.Namespace):
     try:
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
-    except (ImageError, OSError) as error:  # a worker puts its traceback before it
+    except (
+        ChangedError,
+        ImageError,
+        OSError,
+    ) as error:  # a worker's with its traceback
         line = str(error).splitlines()[-1]
-        raise SystemExit(line.removeprefix("data.ImageError: ")) from None
+        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

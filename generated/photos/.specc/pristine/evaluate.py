@@ -9,6 +9,7 @@ import argparse
 import csv
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from data import ImageError, validation_batches
+from data import ChangedError, ImageError, validation_batches
 from dataset import VALIDATION, Sample, read_dataset
 from model import CATEGORIES, Classifier, decode
 
@@ -210,9 +211,13 @@ def run(main, args: argparse.Namespace):
     try:
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
-    except (ImageError, OSError) as error:  # a worker puts its traceback before it
+    except (
+        ChangedError,
+        ImageError,
+        OSError,
+    ) as error:  # a worker's with its traceback
         line = str(error).splitlines()[-1]
-        raise SystemExit(line.removeprefix("data.ImageError: ")) from None
+        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,13 @@ import torch.distributed as dist
 from faster_coco_eval import COCO, COCOeval_faster
 from torch import Tensor, nn
 
-from data import ImageError, read_categories, resized_map, validation_batches
+from data import (
+    ChangedError,
+    ImageError,
+    read_categories,
+    resized_map,
+    validation_batches,
+)
 from dataset import REGIONS_COLORS, VALIDATION, Objects, Sample, read_dataset
 from model import (
     REGIONS_CATEGORIES,
@@ -392,9 +399,13 @@ def run(main, args: argparse.Namespace):
     try:
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
-    except (ImageError, OSError) as error:  # a worker puts its traceback before it
+    except (
+        ChangedError,
+        ImageError,
+        OSError,
+    ) as error:  # a worker's with its traceback
         line = str(error).splitlines()[-1]
-        raise SystemExit(line.removeprefix("data.ImageError: ")) from None
+        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

@@ -8,6 +8,7 @@ Prints them as JSON.
 import argparse
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from data import ImageError, maps_of_segments, validation_batches
+from data import ChangedError, ImageError, maps_of_segments, validation_batches
 from dataset import VALIDATION, Sample, read_dataset
 from model import (
     CATEGORIES,
@@ -269,9 +270,13 @@ def run(main, args: argparse.Namespace):
     try:
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
-    except (ImageError, OSError) as error:  # a worker puts its traceback before it
+    except (
+        ChangedError,
+        ImageError,
+        OSError,
+    ) as error:  # a worker's with its traceback
         line = str(error).splitlines()[-1]
-        raise SystemExit(line.removeprefix("data.ImageError: ")) from None
+        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

@@ -19,6 +19,7 @@ A dataset is a folder with `images/`, and beside it:
 An image trains the heads that it has labels for.
 """
 
+import hashlib
 import itertools
 import json
 import os
@@ -38,6 +39,8 @@ TRAIN = "streets"  # below --data
 VALIDATION_SHARE = 0.2  # of it is held out
 TAGS_NUMBERS = {name: number for number, name in enumerate(TAGS_LABELS)}
 TRAFFIC_NUMBERS = {name: number for number, name in enumerate(TRAFFIC_CATEGORIES)}
+SOURCES = {}  # the state of each file and folder that was read
+NOTES = []  # what the user was told
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_VALUES = 50_000_000  # of a file of annotations, likewise
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
@@ -104,15 +107,6 @@ def check_parts(training: list[Sample], held_out: list[Sample], where: Path):
                 raise SystemExit(f"{where}: no image {what} has a label for {head}")
 
 
-def first_of_heads(samples: list[Sample], count: int) -> list[Sample]:
-    """So many samples with labels for each head, the first ones."""
-    chosen = set()
-    for head in set().union(*(sample.labels for sample in samples)):
-        labelled = [i for i, sample in enumerate(samples) if head in sample.labels]
-        chosen.update(labelled[:count])
-    return [samples[i] for i in sorted(chosen)]
-
-
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     """The images labelled for some head; ends with a list of what is wrong, if any."""
     annotations = {
@@ -177,9 +171,11 @@ def report(
 
 
 def tell(where: Path, counts: Counter):
+    """Says what was mended or left out, now and whenever samples are read again."""
     for what, count in sorted(counts.items()):
         if count:
-            print(f"{where}: {what}: {count}", file=sys.stderr)
+            NOTES.append(f"{where}: {what}: {count}")
+            print(NOTES[-1], file=sys.stderr)
 
 
 class BrokenImage(ValueError):
@@ -196,6 +192,24 @@ def same(head: str, one: object, other: object, said: Callable = repr) -> object
         both = f"{said(one):.100} and {said(other):.100}"
         raise ValueError(f"labels of one image contradict: its {head} is {both}")
     return one
+
+
+def noted(path: Path) -> Path:
+    """The path, once the state of its file or folder is known: read it after that."""
+    SOURCES[str(path)] = state_of(path)
+    return path
+
+
+def state_of(path: Path) -> list[int] | str | None:
+    """Size and time of a file, or a digest of the names in a folder; None of neither."""
+    try:
+        if path.is_dir():
+            names = "\n".join(sorted(os.listdir(path)))
+            return hashlib.sha256(os.fsencode(names)).hexdigest()
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) -> dict:
@@ -215,7 +229,7 @@ def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, di
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
     """The file of metadata, and its entries for a task: one or more."""
     paths = folder / "metadata.yaml", folder / "metadata.json"
-    path = next(filter(os.path.exists, paths), paths[0])
+    path = next(filter(os.path.exists, map(noted, paths)), paths[0])
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
     entries = [entry for entry in entries if isinstance(entry, dict)]
@@ -262,7 +276,7 @@ def names_of(path: Path, entry: dict, key: str) -> KeysView[str]:
 
 def read_yaml(path: Path) -> object:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = noted(path).read_text(encoding="utf-8-sig")
         if path.suffix == ".json":  # is YAML too, but this is far faster
             return json.loads(text)
         return yaml.load(text, SafeLoader)

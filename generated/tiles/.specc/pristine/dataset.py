@@ -12,6 +12,7 @@ A dataset is a folder with `images/`, and beside it:
 `null` leaves an image out.
 """
 
+import hashlib
 import itertools
 import json
 import os
@@ -26,6 +27,8 @@ from PIL import Image
 
 TRAIN, VALIDATION = "tiles/train", "tiles/val"  # below --data
 MASK_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # Pillow's, of masks
+SOURCES = {}  # the state of each file and folder that was read
+NOTES = []  # what the user was told
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_VALUES = 50_000_000  # of a file of annotations, likewise
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
@@ -121,9 +124,11 @@ def report(
 
 
 def tell(where: Path, counts: Counter):
+    """Says what was mended or left out, now and whenever samples are read again."""
     for what, count in sorted(counts.items()):
         if count:
-            print(f"{where}: {what}: {count}", file=sys.stderr)
+            NOTES.append(f"{where}: {what}: {count}")
+            print(NOTES[-1], file=sys.stderr)
 
 
 class BrokenImage(ValueError):
@@ -178,6 +183,7 @@ def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Pat
             folders.clear()
             continue
         known.add(real)
+        noted(Path(place))
         files = [name for name in files if is_image(name)]
         shown = [name for name in files if not name.startswith(HIDDEN)]
         counts["hidden files left out"] += len(files) - len(shown)
@@ -185,6 +191,24 @@ def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Pat
         counts["hidden folders left out"] += len(hidden)
         folders[:] = sorted(set(folders) - set(hidden))
         yield Path(place), [Path(place, name) for name in sorted(shown)]
+
+
+def noted(path: Path) -> Path:
+    """The path, once the state of its file or folder is known: read it after that."""
+    SOURCES[str(path)] = state_of(path)
+    return path
+
+
+def state_of(path: Path) -> list[int] | str | None:
+    """Size and time of a file, or a digest of the names in a folder; None of neither."""
+    try:
+        if path.is_dir():
+            names = "\n".join(sorted(os.listdir(path)))
+            return hashlib.sha256(os.fsencode(names)).hexdigest()
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def is_image(name: str) -> bool:
@@ -204,7 +228,7 @@ def read_inspections(folder: Path, training: bool) -> dict:
     if training:
         normal = {name: x for name, x in labels.items() if x != "anomalous"}
         if left_out := len(labels) - len(normal):
-            print(f"{path}: images left out: anomalous: {left_out}", file=sys.stderr)
+            tell(path, Counter({"images left out: anomalous": left_out}))
         return {name: x if x is None else (x, None) for name, x in normal.items()}
     for label in ("normal", "anomalous"):
         if label not in labels.values():
@@ -256,7 +280,7 @@ def listed_images(folder: Path) -> list[Path]:
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
     """The file of metadata, and its entries for a task: one or more."""
     paths = folder / "metadata.yaml", folder / "metadata.json"
-    path = next(filter(os.path.exists, paths), paths[0])
+    path = next(filter(os.path.exists, map(noted, paths)), paths[0])
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
     entries = [entry for entry in entries if isinstance(entry, dict)]
@@ -280,7 +304,7 @@ def annotations_of(path: Path, entry: dict) -> dict:
 
 def read_yaml(path: Path) -> object:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = noted(path).read_text(encoding="utf-8-sig")
         if path.suffix == ".json":  # is YAML too, but this is far faster
             return json.loads(text)
         return yaml.load(text, SafeLoader)

@@ -167,27 +167,11 @@ def report(
 
 
 def tell(where: Path, counts: Counter):
+    """Says what was mended or left out, now and whenever samples are read again."""
     for what, count in sorted(counts.items()):
         if count:
-            tell(f"{where}: {what}: {count}")
-
-
-def tell(note: str):
-    """Says what a user should know of the dataset, now and when it is read again."""
-    NOTES.append(note)
-    print(note, file=sys.stderr)
-
-
-def state_of(path: Path) -> list[int] | str | None:
-    """Size and time of a file, or a digest of the names in a folder; None of neither."""
-    try:
-        if path.is_dir():
-            names = "\n".join(sorted(os.listdir(path)))
-            return hashlib.sha256(os.fsencode(names)).hexdigest()
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
+            NOTES.append(f"{where}: {what}: {count}")
+            print(NOTES[-1], file=sys.stderr)
 
 
 class BrokenImage(ValueError):
@@ -248,6 +232,24 @@ def count_crowds(path: Path, content: dict) -> Counter:
     return counts
 
 
+def noted(path: Path) -> Path:
+    """The path, once the state of its file or folder is known: read it after that."""
+    SOURCES[str(path)] = state_of(path)
+    return path
+
+
+def state_of(path: Path) -> list[int] | str | None:
+    """Size and time of a file, or a digest of the names in a folder; None of neither."""
+    try:
+        if path.is_dir():
+            names = "\n".join(sorted(os.listdir(path)))
+            return hashlib.sha256(os.fsencode(names)).hexdigest()
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
+
 def image_folder(path: Path) -> Path:
     """The folder with the images of a COCO file."""
     for folder in (path.with_suffix(""), path.parent / "images"):
@@ -295,7 +297,7 @@ def by_id(path: Path, key: str, items: list[dict], field: str) -> dict:
 
 def read_json(path: Path) -> object:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return json.loads(noted(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise SystemExit(f"{path}: cannot be read: {error}") from None
 

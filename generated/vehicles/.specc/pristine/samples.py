@@ -47,7 +47,10 @@ class Samples(Sequence):
         height, width = self.columns["size"][i].tolist()
         labels = {
             "vehicles": Objects(
-                self.rows("vehicles/boxes", i), self.rows("vehicles/classes", i)
+                self.rows("vehicles/boxes", i),
+                self.rows("vehicles/classes", i),
+                self.rows("vehicles/areas", i),
+                self.rows("vehicles/ignored", i),
             ),
         }
         path = Path(self.text("path", i))
@@ -76,6 +79,8 @@ def columns_of(samples: list[Sample]) -> dict[str, np.ndarray]:
     labels = [one.labels["vehicles"] for one in samples]
     columns |= ragged("vehicles/boxes", [label.boxes for label in labels])
     columns |= ragged("vehicles/classes", [label.classes for label in labels])
+    columns |= ragged("vehicles/areas", [label.areas for label in labels])
+    columns |= ragged("vehicles/ignored", [label.ignored for label in labels])
     return columns
 
 
