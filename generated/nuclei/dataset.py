@@ -216,7 +216,7 @@ def noted(path: Path) -> Path:
 
 
 def state_of(path: Path) -> list[int] | str | None:
-    """Size and time of a file, or a digest of the names in a folder; None of neither."""
+    """Size and time of a file, a digest of the names in a folder, or None."""
     try:
         if path.is_dir():
             names = "\n".join(sorted(os.listdir(path)))

@@ -51,8 +51,13 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
     reduction = min(sample.height / height, sample.width / width)
     step, flag = 1, cv2.IMREAD_GRAYSCALE
     if reduction >= 2 and sample.path.suffix.lower() in (".jpg", ".jpeg"):
-        step = max(step for step in (2, 4, 8) if step <= reduction)
-        flag = getattr(cv2, f"IMREAD_REDUCED_GRAYSCALE_{step}")
+        step, flag = 2, cv2.IMREAD_REDUCED_GRAYSCALE_2
+        step, flag = (
+            (4, cv2.IMREAD_REDUCED_GRAYSCALE_4) if reduction >= 4 else (step, flag)
+        )
+        step, flag = (
+            (8, cv2.IMREAD_REDUCED_GRAYSCALE_8) if reduction >= 8 else (step, flag)
+        )
     try:
         # From memory, as imread fills up a JPEG that is cut short with grey.
         image = cv2.imdecode(np.fromfile(sample.path, np.uint8), flag)

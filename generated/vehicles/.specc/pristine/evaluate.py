@@ -243,12 +243,8 @@ def run(main, args: argparse.Namespace):
     try:
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
-    except (
-        ChangedError,
-        ImageError,
-        OSError,
-    ) as error:  # a worker's with its traceback
-        line = str(error).splitlines()[-1]
+    except (ChangedError, ImageError, OSError) as error:
+        line = str(error).splitlines()[-1]  # of a worker, behind its traceback
         raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
