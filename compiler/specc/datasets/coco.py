@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,7 @@ def _images(path: Path, content: dict, task: str) -> list[Path]:
         found = [reader().below(folder, name, Path()) for name in names]
     except Unreadable as error:
         raise Unreadable(f"{path}: `file_name` of an image {error}") from None
-    if found and not any(image.exists() for image in found[:20]):
+    if found and not any(os.path.exists(image) for image in found[:20]):
         where = f"its images are not in {folder}, where a job looks"
         raise Unreadable(f"{path}: {where}: {names[0]!r:.100}")
     return found

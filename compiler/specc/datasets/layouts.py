@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import entries, folders_in, read_text
+from specc.datasets.files import Unreadable, entries, folders_in, read_text
 from specc.datasets.found import Found, pair
 from specc.datasets.parts import images_in, reader
 
@@ -109,7 +110,7 @@ def _yolo_lines(images: tuple[Path, ...]) -> Iterator[str]:
     """Those of some files of labels."""
     for image in images[:LOOKED_AT]:
         path = reader().labels_path(image)
-        lines = read_text(path).splitlines() if path.exists() else []
+        lines = read_text(path).splitlines() if os.path.exists(path) else []
         yield from filter(str.strip, lines)
 
 
@@ -117,32 +118,45 @@ def find_csv(folder: Path) -> Iterator[Found]:
     """CSV files with a column `image`; any other column may be the label."""
     files = [folder] if folder.is_file() else entries(folder)
     files = {path.stem: path for path in files if path.suffix.lower() == ".csv"}
-    tables = {name: _table(path) for name, path in files.items()}
-    tables = {
-        name: rows for name, rows in tables.items() if rows and "image" in rows[0]
-    }
+    tables, refused = {}, []
+    for name, path in files.items():
+        try:
+            columns, rows = reader().table_in(path)
+        except Unreadable as error:
+            refused.append(error)
+            continue
+        if rows and "image" in columns:
+            tables[name] = rows
     train, validation = pair(list(tables))
     if train is None and len(tables) == 1:
         train, validation = next(iter(tables)), None
-    if train is None:
-        return
-    rows = tables[train] + (tables[validation] if validation else [])
-    held_out = files[validation] if validation else None
-    home = files[train].parent
-    names = [row["image"] for row in tables[train] if row["image"]]
-    images = tuple(reader().below(home, name, Path()) for name in names)
-    for column in rows[0]:
+    if train is not None:
+        held_out = files[validation] if validation else None
+        rows = tables[train] + (tables[validation] if validation else [])
+        refused += yield from _columns(files[train], held_out, tables[train], rows)
+    if refused:
+        raise refused[0]
+
+
+def _columns(
+    path: Path, held_out: Path | None, trained: list[tuple], rows: list[tuple]
+) -> Generator[Found, None, list[Unreadable]]:
+    """What each column may teach; returns what is wrong in some."""
+    names = [row["image"] for _, row in trained if row["image"]]
+    images = tuple(reader().below(path.parent, name, Path()) for name in names)
+    wrong = []
+    for column in rows[0][1]:
         if column and column != "image":
-            values = [row[column] for row in rows if row.get(column)]
-            for task, options in _column_tasks(values):
+            cells = [(line, row[column]) for line, row in rows if row[column]]
+            for task, options in _column_tasks([cell for _, cell in cells]):
                 options = {"name": column} | options
-                where = files[train], held_out
-                yield Found("csv", task, *where, options, images, column)
-
-
-def _table(path: Path) -> list[dict[str, str]]:
-    _, rows = reader().table_in(path)
-    return [row for _, row in rows]
+                yield Found("csv", task, path, held_out, options, images, column)
+            odd = [(line, cell) for line, cell in cells if _number(cell) is None]
+            if 0 < len(odd) <= len(cells) / 2:
+                line, cell = odd[0]
+                what = f"`{column}` in line {line} is not a number: {cell!r:.50}"
+                wrong.append(Unreadable(f"{path}: {what}"))
+    return wrong
 
 
 def _column_tasks(values: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:

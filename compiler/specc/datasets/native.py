@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from os.path import isfile
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def _longest(train: Path, validation: Path | None, entry: dict) -> int:
     most = 0
     for folder in filter(None, (train, validation)):
         path = reader().below(folder, entry.get("annotations"))
-        texts = reader().read_yaml(path) if path.is_file() else {}
+        texts = reader().read_yaml(path) if isfile(path) else {}
         values = texts.values() if isinstance(texts, dict) else ()
         most = max([most, *(len(v) for v in values if isinstance(v, (str, list)))])
     return most

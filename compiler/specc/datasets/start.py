@@ -6,6 +6,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from os.path import isfile
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -78,8 +79,8 @@ def _fail_without_images(found: Found) -> None:
         what, note = f"`{found.train}` names no image", ""
     else:
         what = f"none of {len(found.images)} images in `{found.train}` can be read"
-        state = "cannot be decoded" if found.images[0].is_file() else "is not there"
-        note = f"{found.images[0]} {state}"
+        state = "cannot be decoded" if isfile(found.images[0]) else "is not there"
+        note = f"{found.images[0].absolute()} {state}"
     fail("E421", what, note=note, help="name a dataset with images")
 
 

@@ -1,8 +1,7 @@
 # ==== readers
 
 SUFFIXES = (  # of images, as OpenCV and Pillow read them
-    ".avif .bmp .dib .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif"
-    " .tiff .webp"
+    ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
 ).split()
 HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
 OWN_FILES = {"resolved.json", "metrics.jsonl", "predictions.json"}  # specc's
@@ -138,20 +137,22 @@ def labels_path(image: Path) -> Path:
 
 def table_in(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
     """The columns of a CSV file, and its rows with their lines; cells have no spaces at
-    their ends."""
+    their ends, and are empty where a row is short."""
     try:
         with noted(path).open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            columns = [name.strip() for name in reader.fieldnames or []]
-            reader.fieldnames = columns
-            rows = [(reader.line_num, row) for row in reader]
+            reader = csv.reader(file, skipinitialspace=True)
+            table = [(reader.line_num, [x.strip() for x in row]) for row in reader]
     except (OSError, ValueError, csv.Error) as error:
         raise SystemExit(f"{path}: cannot be read: {error}") from None
-    for line, row in rows:
-        if any(further := row.pop(None, [])):
-            what = f"{len(columns) + len(further)} cells, in the header {len(columns)}"
+    (_, columns), *table = [x for x in table if any(x[1])] or [(1, [])]
+    if twice := [name for name, n in Counter(columns).items() if name and n > 1]:
+        raise SystemExit(f"{path}: has the column {twice[0]} twice")
+    rows = []
+    for line, row in table:
+        if any(row[len(columns) :]):
+            what = f"{len(row)} cells, in the header {len(columns)}"
             raise SystemExit(f"{path}: line {line}: {what}; quote what has commas")
-        row.update({name: (cell or "").strip() for name, cell in row.items()})
+        rows.append((line, dict.fromkeys(columns, "") | dict(zip(columns, row))))
     return columns, rows
 
 
@@ -305,4 +306,4 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
         if not (known and any(path.is_relative_to(home) for home in homes)):
             raise ValueError(f"leads out of {homes[1]}: {name!r:.100}")
         return path
-    return folder / (name if plain == name or (folder / name).exists() else plain)
+    return folder / (name if plain == name or os.path.exists(folder / name) else plain)
