@@ -10,6 +10,11 @@ from emitted_jobs import DETECTION, NAMES
 from layouts import save
 from PIL import Image
 
+from specc.datasets.advice import findings_of
+from specc.datasets.data import look
+from specc.datasets.survey import Images
+from specc.datasets.tell import as_text, as_values
+
 COCO = {"format": "coco", "validation": "val.json", "augmentation": False}
 MASKS = {"name": "cells", "task": "instance_segmentation", "categories": NAMES}
 POINTS = {"name": "cells", "task": "keypoint_detection", "keypoints": ["head"]}
@@ -56,6 +61,24 @@ def test_crowds_are_counted_by_category_where_there_is_no_more(
     lines = capsys.readouterr().err.splitlines()
     assert f"{path}: crowds, ignored in training and in metrics: 3" in lines
     assert f"{path}: crowds, and nothing else, of category {NAMES[1]}: 2" in lines
+
+
+def test_specc_data_counts_crowds_apart(place, capsys):
+    """Neither among the objects of a category nor among those of a level."""
+    path = coco(place, (0, False), (0, True), (1, True))
+    looked = look(job_of(path.name), place, Images())
+    assert looked.labels["cells"].counts["training"] == {"a": 1}
+    [head] = looked.emitted.job.heads
+    assert len(looked.objects(head).boxes) == 1
+    told = as_text(as_values(looked, findings_of(looked), {}))
+    assert "crowds, ignored in training and in metrics: 4" in told  # of both sets
+
+
+def job_of(path: str) -> bytes:
+    data = {"train": path, "validation": path, "format": "coco"}
+    model = {"neck": {"kind": "fpn", "bottom_level": 3, "top_level": 5}}
+    job = {"name": "x", "data": data | {"resolution": [96, 128]}}
+    return json.dumps(job | {"model": model | {"heads": [DETECTION]}}).encode()
 
 
 def test_without_crowds_nothing_is_said(emitted, tmp_path, capsys):

@@ -50,6 +50,45 @@ def test_boxes_from_keypoints_of_coco(emitted, tmp_path):
         modules.dataset.read_dataset(path)
 
 
+def test_persons_without_keypoints_are_ignored_boxes(emitted, tmp_path):
+    """Others, crowds too, lie around their keypoints; areas are those of the file."""
+    one = head("object_detection", list(NAMES[:1]))
+    modules = reading(emitted, one, "keypoint_detection", format="coco")
+    item = {"category_id": 0, "bbox": [2, 4, 30, 20], "area": 77}
+    points = {"keypoints": [4, 6, 2, 20, 9, 1, 0, 0, 0]}
+    none = {"keypoints": [0] * 9}
+    given = [points, points | {"iscrowd": 1}, none, none | {"iscrowd": 1}]
+    path = coco(tmp_path, [item | of_one for of_one in given], keypoints=[*"xyz"])
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"categories": content["categories"][:1]}))
+    found = modules.dataset.read_dataset(path)[0].labels["one"]
+    assert found.ignored.tolist() == [False, True, True, True]
+    around, given = [4, 6, 20, 9], [2, 4, 32, 24]
+    assert found.boxes.tolist() == [around, around, given, given]
+    assert found.areas.tolist() == [77] * 4
+
+
+@pytest.mark.parametrize(
+    "task", ["multilabel_classification", "quadrilateral_detection"]
+)
+def test_other_heads_leave_crowds_out_beside_those_that_ignore_them(
+    emitted, tmp_path, task
+):
+    other = head(task, list(NAMES)) | {"data": None}
+    data = {"train": "other.json", "format": "coco", "task": "object_detection"}
+    boxes = head("object_detection", list(NAMES)) | {"name": "cells"}
+    modules = emitted(boxes, other | {"data": data}, format="coco", validation="val")
+    item = {"category_id": 0, "bbox": [2, 4, 30, 20]}
+    path = coco(tmp_path, [item, item | {"category_id": 2, "iscrowd": 1}])
+    label = modules.dataset.dataset_of_one(path)[0].labels["one"]
+    if task.startswith("multi"):
+        assert label.tolist() == [1, 0, 0]
+    else:
+        assert label.classes.tolist() == [0] and len(label.corners) == 1
+    cells = modules.dataset.dataset_of_cells(path)[0].labels["cells"]
+    assert cells.classes.tolist() == [0, 2]
+
+
 def test_boxes_from_panoptic_segments_of_coco(emitted, tmp_path):
     one = head("object_detection", ["person", "car"])
     data = {"format": "coco", "validation": "val.json"}
