@@ -1,7 +1,7 @@
 """Samples as columns: read once, and kept in a file that every process maps.
 
-The file holds a CRC-32, the length of a header, the header (JSON), and flat arrays. It
-serves while the job, the code that reads, and all that it has read stay as they were. It
+The file holds a CRC-32, the length of a header, the header (JSON), and flat arrays.
+It serves while the job, the code that reads and all that was read stay as they were. It
 may be deleted at any time.
 """
 
@@ -68,7 +68,7 @@ class Samples(Sequence):
 
 
 def columns_of(samples: list[Sample]) -> dict[str, np.ndarray]:
-    """The values of samples by name; with the rows of all, the `ends` of those of each."""
+    """The values of samples by name; beside rows, the `ends` of those of each."""
     columns = {"size": np.array([(one.height, one.width) for one in samples])}
     columns |= texts("path", [str(one.path) for one in samples])
     labels = [one.labels["notes"] for one in samples]
@@ -144,7 +144,7 @@ def read_anew(root: Path, file: Path) -> list[Samples]:
 
 
 def stored(file: Path) -> list[Samples] | None:
-    """The samples of the file; None if it is damaged, or what it was made of changed."""
+    """The samples of a file; None if it is damaged, or made of what has changed."""
     try:
         memory = np.memmap(file, np.uint8, "r").view(np.ndarray)
     except (OSError, ValueError):  # none yet, or an empty one

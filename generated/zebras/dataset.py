@@ -140,8 +140,7 @@ def same(head: str, one: object, other: object, said: Callable = repr) -> object
 
 
 SUFFIXES = (  # of images, as OpenCV and Pillow read them
-    ".avif .bmp .dib .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif"
-    " .tiff .webp"
+    ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
 ).split()
 
 

@@ -350,7 +350,7 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
         if not (known and any(path.is_relative_to(home) for home in homes)):
             raise ValueError(f"leads out of {homes[1]}: {name!r:.100}")
         return path
-    return folder / (name if plain == name or (folder / name).exists() else plain)
+    return folder / (name if plain == name or os.path.exists(folder / name) else plain)
 
 
 # ---- One image and its labels ----

@@ -246,8 +246,7 @@ def is_array(value: object) -> bool:
 
 
 SUFFIXES = (  # of images, as OpenCV and Pillow read them
-    ".avif .bmp .dib .gif .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif"
-    " .tiff .webp"
+    ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
 ).split()
 
 
@@ -343,7 +342,7 @@ def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
 
 def listed_images(folder: Path) -> list[Path]:
     """The images in a folder, none of those below it; says what is left out."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise ValueError(f"no such folder: {folder}")
     counts = Counter()
     (_, images), *deeper = images_below(folder, counts)
@@ -484,7 +483,7 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
         if not (known and any(path.is_relative_to(home) for home in homes)):
             raise ValueError(f"leads out of {homes[1]}: {name!r:.100}")
         return path
-    return folder / (name if plain == name or (folder / name).exists() else plain)
+    return folder / (name if plain == name or os.path.exists(folder / name) else plain)
 
 
 # ---- One image and its labels ----

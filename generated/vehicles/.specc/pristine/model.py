@@ -370,9 +370,9 @@ def assign(
     """Task-aligned assignment of cells to objects, https://arxiv.org/abs/2108.07755.
 
     `boxes` are the cells' own, (B, N, 4); `targets` the objects': "boxes" (B, G, 4) and
-    "classes" (B, G), -1 where ignored, or padded by boxes without area. Returns the
-    object that each cell learns, (B, N), -1 for background, -2 in an ignored one, and
-    the score that it should give, (B, N), 0..1.
+    "classes" (B, G), -1 where ignored or padded. Returns the object that each cell
+    learns, (B, N), -1 for background, -2 for neither, in an ignored one, and the score
+    that it should give, (B, N), 0..1.
     """
     points, cells = predictions.points, len(predictions.points)
     real = (targets["classes"] >= 0)[:, :, None]  # (B, G, 1)
