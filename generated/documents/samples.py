@@ -19,7 +19,8 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from dataset import NOTES, SOURCES, Quadrilaterals, Sample, read_datasets, state_of
+from dataset import Quadrilaterals, Sample, read_datasets
+from files import NOTES, SOURCES, state_of
 
 FOLDER = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "specc")
 
@@ -103,8 +104,8 @@ def read_samples(root: Path, reread: bool = False) -> list[Samples]:
     Of the processes of a machine the first one reads them, if no file holds them; the
     others wait, and map the file.
     """
-    code = [Path(__file__).with_name(f"{name}.py") for name in ("model", "dataset")]
-    code += [Path(__file__), *sorted(Path(__file__).parent.glob("*.json"))]
+    here, names = Path(__file__).parent, ("model", "files", "dataset", "samples")
+    code = [*(here / f"{name}.py" for name in names), *sorted(here.glob("*.json"))]
     known = [
         str(root),
         str(root.resolve()),

@@ -3,25 +3,20 @@
 A dataset is a folder with one folder of images for each category.
 """
 
-import hashlib
 import os
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from files import HIDDEN, BrokenImage, image_size, images_below, tell
 from model import CATEGORIES
 
 TRAIN = "flowers"  # below --data
 VALIDATION_SHARE = 0.1  # of it is held out
 NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
-SOURCES = {}  # the state of each file and folder that was read
-NOTES = []  # what the user was told
-MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
 
 
@@ -109,18 +104,6 @@ def report(
         raise SystemExit(f"{where}: no labelled images")
 
 
-def tell(where: Path, counts: Counter):
-    """Says what was mended or left out, now and whenever samples are read again."""
-    for what, count in sorted(counts.items()):
-        if count:
-            NOTES.append(f"{where}: {what}: {count}")
-            print(NOTES[-1], file=sys.stderr)
-
-
-class BrokenImage(ValueError):
-    """A file that is there has no legible header of an image."""
-
-
 def file_of(sample: Sample) -> tuple:
     return os.stat(sample.path)[1:3]  # what os.path.samefile compares, links followed
 
@@ -131,62 +114,6 @@ def same(head: str, one: object, other: object, said: Callable = repr) -> object
         both = f"{said(one):.100} and {said(other):.100}"
         raise ValueError(f"labels of one image contradict: its {head} is {both}")
     return one
-
-
-SUFFIXES = (  # of images, as OpenCV and Pillow read them
-    ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
-).split()
-
-
-HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
-
-
-OWN_FILES = {"resolved.json", "metrics.jsonl", "predictions.json"}  # specc's
-
-
-def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Path]]]:
-    """Each folder from this one down, and its images. Links are followed; what systems,
-    tools and specc itself leave beside images is left out, and counted."""
-    known = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        own = place != str(folder) and OWN_FILES & set(files)
-        if real in known or own:
-            what = "written by specc" if own else "linked twice"
-            counts[f"folders left out: {what}"] += 1
-            folders.clear()
-            continue
-        known.add(real)
-        noted(Path(place))
-        files = [name for name in files if is_image(name)]
-        shown = [name for name in files if not name.startswith(HIDDEN)]
-        counts["hidden files left out"] += len(files) - len(shown)
-        hidden = [name for name in folders if name.startswith(HIDDEN)]
-        counts["hidden folders left out"] += len(hidden)
-        folders[:] = sorted(set(folders) - set(hidden))
-        yield Path(place), [Path(place, name) for name in sorted(shown)]
-
-
-def noted(path: Path) -> Path:
-    """The path, once the state of its file or folder is known: read it after that."""
-    SOURCES[str(path)] = state_of(path)
-    return path
-
-
-def state_of(path: Path) -> list[int] | str | None:
-    """Size and time of a file, a digest of the names in a folder, or None."""
-    try:
-        if path.is_dir():
-            names = "\n".join(sorted(os.listdir(path)))
-            return hashlib.sha256(os.fsencode(names)).hexdigest()
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
-
-
-def is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def images_by_class(folder: Path, counts: Counter) -> dict[str, list[Path]]:
@@ -216,25 +143,6 @@ def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
 
 # ---- One image and its labels ----
 
-Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image as it is shown, by its header."""
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            if width * height > MOST_PIXELS:
-                raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
-            orientation = orientation_of(image)
-    except Exception as error:  # a broken file can raise nearly anything
-        if not os.path.isfile(path):
-            raise ValueError(f"no such image: {path}") from None
-        wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
-        kind = ValueError if wrong else BrokenImage
-        raise kind(f"not an image: {error}") from None
-    return (width, height) if orientation >= 5 else (height, width)
-
 
 def parse_category(given: object, known: dict[str, int]) -> int:
     """Index of an image's category; ValueError where the job has none of that name."""
@@ -242,25 +150,3 @@ def parse_category(given: object, known: dict[str, int]) -> int:
     if category is None:
         raise ValueError(f"not a category of the job: {given!r:.100}")
     return category
-
-
-def orientation_of(image: Image.Image) -> int:
-    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
-    if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
-        raise ValueError("a rotated TIFF, which OpenCV does not decode")
-    data = b"" if image.format == "AVIF" else image.info.get("exif", b"")
-    exif = Image.Exif()
-    exif.load(exif_of_png(image.fp) if image.format == "PNG" else data)
-    orientation = exif.get(0x0112, 1) & 0xFFFF
-    return orientation if orientation in range(1, 9) else 1
-
-
-def exif_of_png(file: BinaryIO) -> bytes:
-    """The EXIF of a PNG, which may follow the pixels: Pillow would decode them."""
-    file.seek(8)
-    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
-        length = int.from_bytes(head[:4], "big")
-        if head[4:] == b"eXIf":
-            return file.read(min(length, 1 << 16))
-        file.seek(length + 4, os.SEEK_CUR)  # behind the checksum
-    return b""

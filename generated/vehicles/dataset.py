@@ -4,24 +4,18 @@ A dataset is a COCO JSON file of boxes. Its images stand beside it, in a
 folder of its name or in `images`.
 """
 
-import hashlib
-import json
 import os
-import sys
 from collections import Counter
-from pathlib import Path, PureWindowsPath
-from typing import BinaryIO, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
+from files import BrokenImage, below, read_json, size_and_orientation, tell
 from model import CATEGORIES
 
 TRAIN, VALIDATION = "traffic/train.json", "traffic/val.json"  # below --data
 NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
-SOURCES = {}  # the state of each file and folder that was read
-NOTES = []  # what the user was told
-MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
 
 
@@ -166,18 +160,6 @@ def report(
         raise SystemExit(f"{where}: no labelled images")
 
 
-def tell(where: Path, counts: Counter):
-    """Says what was mended or left out, now and whenever samples are read again."""
-    for what, count in sorted(counts.items()):
-        if count:
-            NOTES.append(f"{where}: {what}: {count}")
-            print(NOTES[-1], file=sys.stderr)
-
-
-class BrokenImage(ValueError):
-    """A file that is there has no legible header of an image."""
-
-
 def without(
     training: list[Sample], validation: list[Sample], where: Path
 ) -> list[Sample]:
@@ -232,24 +214,6 @@ def count_crowds(path: Path, content: dict) -> Counter:
     return counts
 
 
-def noted(path: Path) -> Path:
-    """The path, once the state of its file or folder is known: read it after that."""
-    SOURCES[str(path)] = state_of(path)
-    return path
-
-
-def state_of(path: Path) -> list[int] | str | None:
-    """Size and time of a file, a digest of the names in a folder, or None."""
-    try:
-        if path.is_dir():
-            names = "\n".join(sorted(os.listdir(path)))
-            return hashlib.sha256(os.fsencode(names)).hexdigest()
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
-
-
 def image_folder(path: Path) -> Path:
     """The folder with the images of a COCO file."""
     for folder in (path.with_suffix(""), path.parent / "images"):
@@ -295,13 +259,6 @@ def by_id(path: Path, key: str, items: list[dict], field: str) -> dict:
     return known
 
 
-def read_json(path: Path) -> object:
-    try:
-        return json.loads(noted(path).read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise SystemExit(f"{path}: cannot be read: {error}") from None
-
-
 def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
     if dataset != job:
         raise SystemExit(
@@ -311,56 +268,7 @@ def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
         )
 
 
-def below(folder: Path, name: object, root: Path | None = None) -> Path:
-    """A path that the dataset names; it may not lead out of its folder, or of `root`,
-    on any system. Unless there is such a file, a backslash parts folders, and spaces at
-    its ends do not count.
-
-    Links are followed: whoever could place one could place the file itself.
-    """
-    if not isinstance(name, str) or not name.strip() or "\0" in name:
-        raise ValueError(f"not a file name: {name!r:.100}")
-    plain = name.strip().replace("\\", "/")
-    given = PureWindowsPath(plain)  # knows drives
-    if given.anchor or given.drive or ".." in given.parts:
-        path = Path(os.path.abspath(folder / plain))
-        homes = [os.path.abspath(home) for home in (folder, root or folder)]
-        known = os.name == "nt" or not given.drive
-        if not (known and any(path.is_relative_to(home) for home in homes)):
-            raise ValueError(f"leads out of {homes[1]}: {name!r:.100}")
-        return path
-    return folder / (name if plain == name or os.path.exists(folder / name) else plain)
-
-
 # ---- One image and its labels ----
-
-Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image as it is shown, by its header."""
-    return size_and_orientation(path)[:2]
-
-
-def size_and_orientation(path: Path) -> tuple[int, int, int]:
-    """Height and width of an image as it is shown, and by which EXIF it is turned."""
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            if width * height > MOST_PIXELS:
-                raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
-            orientation = orientation_of(image)
-    except Exception as error:  # a broken file can raise nearly anything
-        if not os.path.isfile(path):
-            raise ValueError(f"no such image: {path}") from None
-        wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
-        kind = ValueError if wrong else BrokenImage
-        raise kind(f"not an image: {error}") from None
-    return (
-        (width, height, orientation)
-        if orientation >= 5
-        else (height, width, orientation)
-    )
 
 
 def parse_objects(
@@ -408,28 +316,6 @@ def objects_in_image(objects: Objects, frame: Frame) -> Objects:
 
 # Steps of rows and columns, once they are swapped, that turn an image by its EXIF.
 TURNS = {5: (1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}
-
-
-def orientation_of(image: Image.Image) -> int:
-    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
-    if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
-        raise ValueError("a rotated TIFF, which OpenCV does not decode")
-    data = b"" if image.format == "AVIF" else image.info.get("exif", b"")
-    exif = Image.Exif()
-    exif.load(exif_of_png(image.fp) if image.format == "PNG" else data)
-    orientation = exif.get(0x0112, 1) & 0xFFFF
-    return orientation if orientation in range(1, 9) else 1
-
-
-def exif_of_png(file: BinaryIO) -> bytes:
-    """The EXIF of a PNG, which may follow the pixels: Pillow would decode them."""
-    file.seek(8)
-    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
-        length = int.from_bytes(head[:4], "big")
-        if head[4:] == b"eXIf":
-            return file.read(min(length, 1 << 16))
-        file.seek(length + 4, os.SEEK_CUR)  # behind the checksum
-    return b""
 
 
 def frame_of(path: Path, given: tuple, counts: Counter) -> Frame:

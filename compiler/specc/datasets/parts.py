@@ -15,16 +15,17 @@ from specc.emit.imports import with_imports
 from specc.emit.names import defined
 from specc.resources import read_text
 
-FILE = "templates/heads/names/dataset.py"
+FILES = ("templates/heads/common/files.py", "templates/heads/names/dataset.py")
+LIMITS = f"MOST_VALUES, SOURCES, NOTES = {MOST_VALUES}, {{}}, []"
 
 
 @functools.cache
 def reader() -> SimpleNamespace:
-    """The functions of the file by name; where an emitted reader would end, they raise
+    """The functions of the files by name; where an emitted reader would end, they raise
     Unreadable."""
-    text = f'"""Parts."""\n\nMOST_VALUES, SOURCES = {MOST_VALUES}, {{}}\n\n{read_text(FILE)}'
+    text = "\n\n".join(['"""Parts."""', LIMITS, *map(read_text, FILES)])
     known: dict[str, Any] = {"__name__": "names"}
-    exec(compile(with_imports("names.py", text, {}), FILE, "exec"), known)
+    exec(compile(with_imports("names.py", text, {}), "names.py", "exec"), known)
     parts = {name: known[name] for name in defined(text)}
     return SimpleNamespace(
         **{

@@ -25,11 +25,13 @@ from specc.resources import CONTRACT, names, read_text, template_folder
 from specc.source import literal
 
 CODE = (
-    *("model.py", "cache.py", "dataset.py", "samples.py", "data.py", "evaluate.py"),
-    *("draw.py", "checkpoints.py", "train.py", "predict.py"),
+    *("model.py", "cache.py", "files.py", "dataset.py", "samples.py", "data.py"),
+    *("evaluate.py", "draw.py", "checkpoints.py", "train.py", "predict.py"),
 )
-# These have parts.
-MODULES = ("model.py", "dataset.py", "samples.py", "data.py", "evaluate.py", "draw.py")
+MODULES = (  # with parts
+    *("model.py", "files.py", "dataset.py", "samples.py", "data.py"),
+    *("evaluate.py", "draw.py"),
+)
 TEXTS = ("README.md", "requirements.txt")
 
 

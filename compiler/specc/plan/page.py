@@ -24,7 +24,12 @@ from specc.plan.data import (
     evaluate_constants,
     plan_data,
 )
-from specc.plan.dataset import dataset_constants, plan_dataset, reads_yaml
+from specc.plan.dataset import (
+    dataset_constants,
+    files_constants,
+    plan_dataset,
+    reads_yaml,
+)
 from specc.plan.heads import HeadPlan, is_partial, plan_heads
 from specc.plan.neck import NeckPlan, plan_neck
 from specc.plan.resolved import as_job
@@ -70,6 +75,7 @@ def plan(job: Job, graph: nx.DiGraph, tests: bool = False) -> Plan:
     heads = plan_heads(job, summary, neck)
     constants = {
         "model.py": _model_constants(job, summary, backbone, neck, heads),
+        "files.py": files_constants(job, heads),
         "dataset.py": dataset_constants(job, heads),
         "data.py": data_constants(job),
         "evaluate.py": evaluate_constants(job, heads),
