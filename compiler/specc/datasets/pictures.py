@@ -43,9 +43,9 @@ def save_sheet(looked: Looked, path: Path) -> int:
 
 def drawn(looked: Looked, sample: Any) -> np.ndarray:
     """An image in RGB with its labels; a small one is enlarged, so that they fit."""
-    sample = enlarged(sample)
-    words = words_of(looked.emitted, sample)
-    image = looked.emitted.data.read_image(sample, sample.height, sample.width)
+    larger = enlarged(sample)
+    words = words_of(looked.emitted, larger)
+    image = looked.emitted.data.read_image(sample, larger.height, larger.width)
     return looked.emitted.draw.draw(image, words)
 
 

@@ -1,5 +1,6 @@
 # ==== readers
 
+
 def images_by_class(folder: Path, counts: Counter) -> dict[str, list[Path]]:
     """The images in each folder in a folder, at any depth, by that folder's name."""
     if not folder.is_dir():
