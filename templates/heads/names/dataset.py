@@ -81,7 +81,7 @@ def yolo_names(path: Path, entry: dict) -> list[str]:
         raise SystemExit(f"{path}: `names` neither lists names nor numbers them from 0")
     if entry.get("nc") not in (None, len(names)):
         raise SystemExit(f"{path}: `nc` is {entry['nc']!r:.99}, of names {len(names)}")
-    return list(names_of(path, {"names": names}, "names"))
+    return [str(name).strip() for name in names]
 
 
 def images_of(
@@ -198,18 +198,12 @@ def read_json(path: Path) -> object:
 # ==== readers_native
 
 
-def names_of(path: Path, entry: dict, key: str) -> KeysView[str]:
-    """Names, in their order, as they stand in the file but for spaces at their ends;
-    each must have some text, and none may stand there twice."""
+def names_of(path: Path, entry: dict, key: str) -> set[str]:
+    """Names as they stand in the file, but for spaces at their ends."""
     names = entry.get(key)
     if not isinstance(names, list):
         raise SystemExit(f"{path}: `{key}` is not a list of names")
-    found = Counter("" if name is None else str(name).strip() for name in names)
-    for name, count in found.items():
-        if count > 1 or not name:
-            what = "an empty name, or one that stands there twice"
-            raise SystemExit(f"{path}: `{key}` has {what}: {name!r:.100}")
-    return found.keys()
+    return {str(name).strip() for name in names}
 
 
 def read_yaml(path: Path) -> object:
