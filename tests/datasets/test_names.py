@@ -260,7 +260,7 @@ def test_what_is_not_of_a_dataset_is_left_out_and_counted(place, capsys):
         "hidden files left out": 1,
         "hidden folders left out": 2,
         "folders left out: written by specc": 1,
-        "folders left out: linked twice": 1,
+        "folders left out: links to one that they are in": 1,
         "folders left out: without images of a category": 1,
     }
 
@@ -299,6 +299,15 @@ def test_suffixes_are_those_that_are_decoded():
             np.frombuffer(file.getvalue(), np.uint8), cv2.IMREAD_COLOR
         )
         assert decoded is not None and decoded.shape == (30, 40, 3), suffix
+
+
+def test_a_link_to_the_folder_of_another_category_contradicts_it(emitted, tmp_path):
+    dataset = emitted(CLASSES, format="folders", validation="val").dataset
+    path = mutations.folders(tmp_path)
+    (path / "a" / "link").symlink_to(path / "no", target_is_directory=True)
+    (path / "no" / "back").symlink_to(path / "a", target_is_directory=True)
+    with pytest.raises(SystemExit, match="its kind is 'a' and 'no'"):
+        dataset.read_dataset(path)
 
 
 # ---- One file is one image ----
@@ -351,7 +360,7 @@ def test_rows_of_one_image_agree_or_are_named(emitted, tmp_path, capsys):
     assert len(dataset.read_dataset(path)) == 4
     assert "images named more than once, taken for one: 2" in capsys.readouterr().err
     path.write_text(path.read_text() + "one.png,no\n")
-    with pytest.raises(SystemExit, match="one.png: .* its kind is a and no"):
+    with pytest.raises(SystemExit, match="one.png: .* its kind is 'a' and 'no'"):
         dataset.read_dataset(path)
 
 
