@@ -41,9 +41,13 @@ def images_by_class(folder: Path, counts: Counter) -> dict[str, list[Path]]:
             counts["images left out: in no folder of a category"] += len(images)
         elif images:
             classes.setdefault(place.relative_to(folder).parts[0], []).extend(images)
-    others = [place for place in folder.iterdir() if place.name not in classes]
-    empty = [x for x in others if x.is_dir() and not x.name.startswith(HIDDEN)]
-    counts["folders left out: without images of a category"] += len(empty)
+    others = [x for x in folder.iterdir() if x.is_dir() and x.name not in classes]
+    for place in others:
+        if not place.name.startswith(HIDDEN):
+            if any(files for _, _, files in os.walk(place)):
+                counts["folders left out: without images of a category"] += 1
+            else:  # a category of which nothing is there
+                classes[place.name] = []
     return classes
 
 
