@@ -408,6 +408,15 @@ def test_an_image_in_both_sets_is_validated_on_alone(emitted, tmp_path, capsys):
         dataset.without(validation, validation, tmp_path / "train")
 
 
+def test_a_validation_set_of_the_training_images_is_none(place):
+    """As coco128.yaml has it: init then holds a tenth out."""
+    path = layouts.as_yolo(place) / "data.yaml"
+    write(path, "train: images/train\nval: images/train\nnames: [a, b]\n")
+    _, reading = started("object_detection")
+    assert "validation" not in json.loads(Path("job.json").read_text())["data"]
+    assert (len(reading.training), len(reading.validation)) == (5, 1)
+
+
 def test_rows_of_one_image_are_on_one_side_of_a_split(emitted, tmp_path):
     dataset = emitted(CLASSES, format="csv").dataset
     rows = []

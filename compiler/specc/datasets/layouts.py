@@ -93,9 +93,18 @@ def find_yolo(folder: Path) -> Iterator[Found]:
             path, "names", list(names.values() if isinstance(names, dict) else names)
         )
         images = tuple(reader().images_of(path, entry, "train", Path(), Counter()))
-        held_out = path if entry.get("val") else None
+        held_out = path if _validates(path, entry, images) else None
         for task in _yolo_tasks(images, entry):
             yield Found("yolo", task, path, held_out, options, images)
+
+
+def _validates(path: Path, entry: dict, images: tuple[Path, ...]) -> bool:
+    """Whether `val` names other images than `train`: nothing is trained on that is
+    validated on."""
+    if not entry.get("val"):
+        return False
+    others = reader().images_of(path, entry, "val", Path(), Counter())
+    return not set(images) <= set(others)
 
 
 def _yolo_tasks(images: tuple[Path, ...], entry: dict) -> list[str]:
