@@ -75,7 +75,7 @@ def test_absent_and_null_labels_train_other_heads(emitted, tmp_path, capsys):
 def test_a_head_without_any_label_is_told(emitted, tmp_path):
     dataset = emitted(DETECTION, CLASSES, validation="val").dataset
     folder = several(tmp_path, {"0.png": []}, {"0.png": None})
-    with pytest.raises(SystemExit, match="no image has a label for kind"):
+    with pytest.raises(SystemExit, match="kind: no image has a label"):
         dataset.read_dataset(folder)
 
 

@@ -34,8 +34,11 @@ def test_the_union_of_datasets_is_read(emitted, tmp_path):
     data = {"train": "cells", "validation": "cells"}
     kinds = CLASSES | {"data": FOLDERS}
     dataset = emitted(DETECTION, kinds, **data).dataset
-    training, validation = dataset.read_datasets(tmp_path)
-    assert [one.path for one in training] == [one.path for one in validation]
+    with pytest.raises(SystemExit, match="no labelled images"):  # all are in both sets
+        dataset.read_datasets(tmp_path)
+    sets = [dataset.dataset_of_cells(tmp_path / "cells")]
+    sets.append(dataset.dataset_of_kind(tmp_path / "kinds", training=True))
+    training = dataset.merged(sets)
     heads = [list(sample.labels) for sample in training]
     assert heads == [["cells"]] * 2 + [["kind"]] * 6
     assert [sample.labels["kind"] for sample in training[2:]] == [0, 0, 1, 1, 2, 2]
@@ -48,7 +51,9 @@ def test_an_image_of_two_datasets_has_the_labels_of_both(emitted, tmp_path):
     dataset = emitted(DETECTION, tags, **data).dataset
     native(tmp_path, {"0.png": [box(1, 2, 9, 9)], "2.png": []})
     coco(tmp_path, [{"category_id": 2, "bbox": [1, 2, 3, 4]}])  # of 0.png and 1.png
-    training, _ = dataset.read_datasets(tmp_path)
+    boxes = dataset.dataset_of_cells(tmp_path)
+    labels = dataset.dataset_of_tags(tmp_path / "val.json", root=tmp_path)
+    training = dataset.merged([boxes, labels])
     found = {sample.path.stem: sorted(sample.labels) for sample in training}
     assert found == {"0": ["cells", "tags"], "2": ["cells"], "1": ["tags"]}
     assert training[0].labels["tags"].tolist() == [0, 0, 1]

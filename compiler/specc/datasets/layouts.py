@@ -11,7 +11,7 @@ from typing import Any
 
 from specc.datasets.files import Unreadable, entries, folders_in, read_text
 from specc.datasets.found import Found, pair
-from specc.datasets.parts import images_in, reader
+from specc.datasets.parts import images_in, names_in, reader
 
 MOST_CATEGORIES = 1000  # of a column; with more different values it is a text
 LOOKED_AT = 200  # files of labels, to see what they hold
@@ -88,10 +88,23 @@ def find_yolo(folder: Path) -> Iterator[Found]:
         if not isinstance(entry, dict) or not {"names", "train"} <= entry.keys():
             continue
         options = {"categories": reader().yolo_names(path, entry)}
+        names = entry["names"]
+        names_in(
+            path, "names", list(names.values() if isinstance(names, dict) else names)
+        )
         images = tuple(reader().images_of(path, entry, "train", Path(), Counter()))
-        held_out = path if entry.get("val") else None
+        held_out = path if _validates(path, entry, images) else None
         for task in _yolo_tasks(images, entry):
             yield Found("yolo", task, path, held_out, options, images)
+
+
+def _validates(path: Path, entry: dict, images: tuple[Path, ...]) -> bool:
+    """Whether `val` names other images than `train`: nothing is trained on that is
+    validated on."""
+    if not entry.get("val"):
+        return False
+    others = reader().images_of(path, entry, "val", Path(), Counter())
+    return not set(images) <= set(others)
 
 
 def _yolo_tasks(images: tuple[Path, ...], entry: dict) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from specc.datasets.files import Unreadable, folders_in
 from specc.datasets.found import Found, left_and_right, pair
-from specc.datasets.parts import images_in, reader
+from specc.datasets.parts import images_in, names_in, reader
 from specc.heads import TASKS
 from specc.language.schema import head
 
@@ -65,7 +65,8 @@ def options_of(entry: dict, task: str, folder: Path) -> dict[str, Any]:
     given = {key: entry[key] for key in OPTIONS if key in known and key in entry}
     for key in ("categories", "labels", "identities", "keypoints", "things"):
         if given.get(key) is not None:
-            given[key] = list(reader().names_of(folder, given, key))
+            reader().names_of(folder, given, key)
+            given[key] = names_in(folder, key, given[key])
     if isinstance(given.get("range"), list):
         given["range"] = [_number(end) for end in given["range"]]
     if isinstance(given.get("flip_pairs"), list):

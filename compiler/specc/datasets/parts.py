@@ -35,6 +35,19 @@ def reader() -> SimpleNamespace:
     )
 
 
+def names_in(path: Path, key: str, names: list) -> list[str]:
+    """The names that a file lists, in their order. Raises Unreadable where one is empty
+    or null, or stands there twice: a job could not have them."""
+    found = ["" if name is None else str(name).strip() for name in names]
+    for name, count in Counter(found).items():
+        if count > 1 or not name:
+            what = (
+                f"{name!r:.100} {count} times" if count > 1 else "a name without text"
+            )
+            raise Unreadable(f"{path}: `{key}` has {what}")
+    return found
+
+
 def images_in(folder: Path) -> list[Path]:
     """The images of a folder, not of those below it; none if there is no such folder."""
     return next(reader().images_below(folder, Counter()), (folder, []))[1]

@@ -24,7 +24,6 @@ _STANDARD = {
     "Callable": ("collections.abc", "Callable"),
     "Iterable": ("collections.abc", "Iterable"),
     "Iterator": ("collections.abc", "Iterator"),
-    "KeysView": ("collections.abc", "KeysView"),
     "Sequence": ("collections.abc", "Sequence"),
     "Path": ("pathlib", "Path"),
     "PureWindowsPath": ("pathlib", "PureWindowsPath"),

@@ -46,6 +46,11 @@ class Part:
         return module_of(self.file)
 
     @property
+    def is_constant(self) -> bool:
+        """Whether it stands on the lines after another constant."""
+        return not re.search(r"^(?:@|class |def )", self.text, re.M)
+
+    @property
     def place(self) -> str:
         return f"{self.file}, line {self.line}"
 
@@ -201,7 +206,10 @@ def _filled(path: str, text: str, kept: list[Part]) -> str:
     """The page with its parts; a mark without any goes, and the blank lines below it."""
 
     def block(mark: re.Match) -> str:
-        texts = [x.text for x in kept if (x.module, x.block) == (path, mark[1])]
-        return "\n\n\n".join(texts) + f"\n{mark[2]}" if texts else ""
+        parts = [x for x in kept if (x.module, x.block) == (path, mark[1])]
+        pairs = zip(parts, parts[1:])
+        gaps = ["\n" if x.is_constant and y.is_constant else "\n\n\n" for x, y in pairs]
+        texts = (f"{part.text}{gap}" for part, gap in zip(parts, [*gaps, "\n"]))
+        return "".join(texts) + mark[2] if parts else ""
 
     return re.sub(f"{MARK.pattern}(\n*)", block, text, flags=re.M)

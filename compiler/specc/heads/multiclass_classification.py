@@ -58,7 +58,7 @@ def plan(head: MulticlassClassification, code: HeadCode) -> HeadExpressions:
         table=f"save_confusion({path}, {pair})",
         words_example=f'"{head.name}": {{category, score, top5}}',
         annotation="NAME",
-        said=f"{names}.__getitem__",
+        indexed=names,
     )
 
 

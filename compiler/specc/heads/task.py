@@ -84,7 +84,7 @@ class HeadExpressions:
     words_example: str  # for a docstring
     annotation: str  # an example in the native layout
     own: str = ""  # of results, scaled, height, width, in model.py: see own_pixels
-    said: str = ""  # a function of a label: its words, where two contradict each other
+    indexed: str = ""  # the names of which its label is an index, if it is one
     blank: str = "None"  # what stands for the target of an image without a label
     place: str = ""  # of sample, transform, canvas, rng: its target; "": the label
     evidence: str = ""  # of sample, words: what its metric needs; "": the words

@@ -137,10 +137,11 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
 def _joined(head: Head, task: Task, expressions: HeadExpressions) -> str:
     """The expression of the label of an image that two samples have."""
     name = literal(head.name)
-    said = f", {expressions.said}" * bool(expressions.said)
-    given = task.joined or f"same({name}, ONE, OTHER{said})"
+    if not task.joined:
+        names = f", {expressions.indexed}" * bool(expressions.indexed)
+        return f"same({name}, one, sample{names})"
     labels = {"ONE": f"one.labels[{name}]", "OTHER": f"sample.labels[{name}]"}
-    return re.sub(r"\bONE\b|\bOTHER\b", lambda found: labels[found[0]], given)
+    return re.sub(r"\bONE\b|\bOTHER\b", lambda found: labels[found[0]], task.joined)
 
 
 def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:

@@ -11,9 +11,13 @@ def images_by_class(folder: Path, counts: Counter) -> dict[str, list[Path]]:
             counts["images left out: in no folder of a category"] += len(images)
         elif images:
             classes.setdefault(place.relative_to(folder).parts[0], []).extend(images)
-    others = [place for place in folder.iterdir() if place.name not in classes]
-    empty = [x for x in others if x.is_dir() and not x.name.startswith(HIDDEN)]
-    counts["folders left out: without images of a category"] += len(empty)
+    others = [x for x in folder.iterdir() if x.is_dir() and x.name not in classes]
+    for place in others:
+        if not place.name.startswith(HIDDEN):
+            if any(files for _, _, files in os.walk(place)):
+                counts["folders left out: without images of a category"] += 1
+            else:  # a category of which nothing is there
+                classes[place.name] = []
     return classes
 
 
@@ -49,7 +53,7 @@ def yolo_names(path: Path, entry: dict) -> list[str]:
         raise SystemExit(f"{path}: `names` neither lists names nor numbers them from 0")
     if entry.get("nc") not in (None, len(names)):
         raise SystemExit(f"{path}: `nc` is {entry['nc']!r:.99}, of names {len(names)}")
-    return list(names_of(path, {"names": names}, "names"))
+    return [str(name).strip() for name in names]
 
 
 def images_of(
@@ -159,15 +163,9 @@ def by_id(path: Path, key: str, items: list[dict], field: str) -> dict:
 # ==== readers_native
 
 
-def names_of(path: Path, entry: dict, key: str) -> KeysView[str]:
-    """Names, in their order, as they stand in the file but for spaces at their ends;
-    each must have some text, and none may stand there twice."""
+def names_of(path: Path, entry: dict, key: str) -> set[str]:
+    """Names as they stand in the file, but for spaces at their ends."""
     names = entry.get(key)
     if not isinstance(names, list):
         raise SystemExit(f"{path}: `{key}` is not a list of names")
-    found = Counter("" if name is None else str(name).strip() for name in names)
-    for name, count in found.items():
-        if count > 1 or not name:
-            what = "an empty name, or one that stands there twice"
-            raise SystemExit(f"{path}: `{key}` has {what}: {name!r:.100}")
-    return found.keys()
+    return {str(name).strip() for name in names}
