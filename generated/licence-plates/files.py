@@ -1,5 +1,5 @@
-"""Files of a dataset, read with care: paths stay below the root, YAML holds no bombs, an
-image has the size at which it is shown. Nothing here depends on the job's task."""
+"""Files of a dataset, read with care: paths stay below the root, YAML holds no bombs,
+an image has the size at which it is shown. Nothing here depends on the job's task."""
 
 import hashlib
 import itertools

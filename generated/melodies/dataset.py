@@ -14,7 +14,7 @@ A dataset is a folder with `images/`, and beside it:
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,9 +51,7 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     return [samples[i] for i in training], [samples[i] for i in validation]
 
 
-def one_per_image(
-    samples: list[Sample], problems: list, counts: Counter
-) -> list[Sample]:
+def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample]:
     """A sample for each file, with the labels of all that lead to it."""
     known = {}
     for sample in samples:
@@ -63,7 +61,7 @@ def one_per_image(
         counts["images named more than once, taken for one"] += 1
         labels = one.labels | sample.labels
         try:
-            labels["notes"] = same("notes", one.labels["notes"], sample.labels["notes"])
+            labels["notes"] = same("notes", one, sample)
         except ValueError as error:
             problems.append((sample.path, error))
         known[file_of(sample)] = one._replace(labels=labels)
@@ -91,9 +89,7 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     return samples
 
 
-def report(
-    where: Path, samples: list, problems: list, counts: Counter, training: bool = False
-):
+def report(where: Path, samples: list, problems: list, counts: Counter, training=False):
     """Ends the program if a dataset has problems, which are names and errors; says what
     was mended or left out, in a set to train on a few broken images, too."""
     broken = [x for x in problems if isinstance(x[1], BrokenImage)]
@@ -113,12 +109,14 @@ def file_of(sample: Sample) -> tuple:
     return os.stat(sample.path)[1:3]  # what os.path.samefile compares, links followed
 
 
-def same(head: str, one: object, other: object, said: Callable = repr) -> object:
+def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
     """The label of an image that has two; ValueError if they contradict each other."""
-    if one != other:
-        both = f"{said(one):.100} and {said(other):.100}"
-        raise ValueError(f"labels of one image contradict: its {head} is {both}")
-    return one
+    label, further = one.labels[head], other.labels[head]
+    if label != further:
+        both = [repr(names[x] if names else x) for x in (label, further)]
+        words = " and ".join(both)
+        raise ValueError(f"labels of one image contradict: its {head} is {words:.200}")
+    return label
 
 
 def read_texts(folder: Path, names: tuple[str, ...]) -> dict:

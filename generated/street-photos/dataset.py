@@ -21,7 +21,7 @@ An image trains the heads that it has labels for.
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, KeysView
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,9 +62,7 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     return parts
 
 
-def one_per_image(
-    samples: list[Sample], problems: list, counts: Counter
-) -> list[Sample]:
+def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample]:
     """A sample for each file, with the labels of all that lead to it."""
     known = {}
     for sample in samples:
@@ -77,12 +75,7 @@ def one_per_image(
             if "tags" in one.labels.keys() & sample.labels.keys():
                 labels["tags"] = np.maximum(one.labels["tags"], sample.labels["tags"])
             if "traffic" in one.labels.keys() & sample.labels.keys():
-                labels["traffic"] = same(
-                    "traffic",
-                    one.labels["traffic"],
-                    sample.labels["traffic"],
-                    TRAFFIC_CATEGORIES.__getitem__,
-                )
+                labels["traffic"] = same("traffic", one, sample, TRAFFIC_CATEGORIES)
         except ValueError as error:
             problems.append((sample.path, error))
         known[file_of(sample)] = one._replace(labels=labels)
@@ -143,9 +136,7 @@ def count_labels(
             problems.append((head, ValueError("no image has a label")))
 
 
-def report(
-    where: Path, samples: list, problems: list, counts: Counter, training: bool = False
-):
+def report(where: Path, samples: list, problems: list, counts: Counter, training=False):
     """Ends the program if a dataset has problems, which are names and errors; says what
     was mended or left out, in a set to train on a few broken images, too."""
     broken = [x for x in problems if isinstance(x[1], BrokenImage)]
@@ -165,12 +156,14 @@ def file_of(sample: Sample) -> tuple:
     return os.stat(sample.path)[1:3]  # what os.path.samefile compares, links followed
 
 
-def same(head: str, one: object, other: object, said: Callable = repr) -> object:
+def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
     """The label of an image that has two; ValueError if they contradict each other."""
-    if one != other:
-        both = f"{said(one):.100} and {said(other):.100}"
-        raise ValueError(f"labels of one image contradict: its {head} is {both}")
-    return one
+    label, further = one.labels[head], other.labels[head]
+    if label != further:
+        both = [repr(names[x] if names else x) for x in (label, further)]
+        words = " and ".join(both)
+        raise ValueError(f"labels of one image contradict: its {head} is {words:.200}")
+    return label
 
 
 def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) -> dict:
@@ -221,18 +214,12 @@ def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
         )
 
 
-def names_of(path: Path, entry: dict, key: str) -> KeysView[str]:
-    """Names, in their order, as they stand in the file but for spaces at their ends;
-    each must have some text, and none may stand there twice."""
+def names_of(path: Path, entry: dict, key: str) -> set[str]:
+    """Names as they stand in the file, but for spaces at their ends."""
     names = entry.get(key)
     if not isinstance(names, list):
         raise SystemExit(f"{path}: `{key}` is not a list of names")
-    found = Counter("" if name is None else str(name).strip() for name in names)
-    for name, count in found.items():
-        if count > 1 or not name:
-            what = "an empty name, or one that stands there twice"
-            raise SystemExit(f"{path}: `{key}` has {what}: {name!r:.100}")
-    return found.keys()
+    return {str(name).strip() for name in names}
 
 
 # ---- One image and its labels ----

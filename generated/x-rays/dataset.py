@@ -69,9 +69,7 @@ def group_of(sample: Sample, root: Path) -> str:
     return found[1]
 
 
-def one_per_image(
-    samples: list[Sample], problems: list, counts: Counter
-) -> list[Sample]:
+def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample]:
     """A sample for each file, with the labels of all that lead to it."""
     known = {}
     for sample in samples:
@@ -79,8 +77,6 @@ def one_per_image(
         if one is sample:
             continue
         counts["images named more than once, taken for one"] += 1
-        labels = one.labels | sample.labels
-        known[file_of(sample)] = one._replace(labels=labels)
     return list(known.values())
 
 
@@ -102,9 +98,7 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     return samples
 
 
-def report(
-    where: Path, samples: list, problems: list, counts: Counter, training: bool = False
-):
+def report(where: Path, samples: list, problems: list, counts: Counter, training=False):
     """Ends the program if a dataset has problems, which are names and errors; says what
     was mended or left out, in a set to train on a few broken images, too."""
     broken = [x for x in problems if isinstance(x[1], BrokenImage)]

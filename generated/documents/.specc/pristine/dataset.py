@@ -14,7 +14,6 @@ A dataset is a folder with `images/`, and beside it:
 
 import os
 from collections import Counter
-from collections.abc import KeysView
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,13 +26,6 @@ TRAIN = "documents"  # below --data
 VALIDATION_SHARE = 0.1  # of it is held out
 NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
-
-
-class Objects(NamedTuple):
-    """The objects of one image."""
-
-    boxes: np.ndarray  # (G, 4) left, top, right, bottom in pixels
-    classes: np.ndarray  # (G,) indices into the categories
 
 
 class Quadrilaterals(NamedTuple):
@@ -88,9 +80,7 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     return [samples[i] for i in training], [samples[i] for i in validation]
 
 
-def one_per_image(
-    samples: list[Sample], problems: list, counts: Counter
-) -> list[Sample]:
+def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample]:
     """A sample for each file, with the labels of all that lead to it."""
     known = {}
     for sample in samples:
@@ -129,9 +119,7 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     return samples
 
 
-def report(
-    where: Path, samples: list, problems: list, counts: Counter, training: bool = False
-):
+def report(where: Path, samples: list, problems: list, counts: Counter, training=False):
     """Ends the program if a dataset has problems, which are names and errors; says what
     was mended or left out, in a set to train on a few broken images, too."""
     broken = [x for x in problems if isinstance(x[1], BrokenImage)]
@@ -151,23 +139,22 @@ def file_of(sample: Sample) -> tuple:
     return os.stat(sample.path)[1:3]  # what os.path.samefile compares, links followed
 
 
-def joined(parts: list[Objects], counts: Counter) -> Objects:
-    """The objects of all parts, equal ones once; also of what else has boxes."""
+def joined(parts: list, counts: Counter) -> NamedTuple:
+    """The objects of all parts, equal ones once."""
     pairs = zip(*parts)
-    columns = [np.concatenate(x) if is_array(x[0]) else sum(x, ()) for x in pairs]
+    columns = [
+        np.concatenate(x) if hasattr(x[0], "dtype") else sum(x, ()) for x in pairs
+    ]
     objects = type(parts[0])(*columns)
     if len({*map(bytes, objects.boxes)}) == len(objects.boxes):
         return objects
-    rows = zip(*(x.tolist() if is_array(x) else x for x in columns))
+    rows = zip(*(x.tolist() if hasattr(x, "dtype") else x for x in columns))
     kept = sorted({str(row): place for place, row in enumerate(rows)}.values())
     counts["equal objects left out"] += len(objects.boxes) - len(kept)
-    return type(objects)(
-        *(x[kept] if is_array(x) else tuple(x[i] for i in kept) for x in columns)
+    chosen = (
+        x[kept] if hasattr(x, "dtype") else tuple(x[i] for i in kept) for x in columns
     )
-
-
-def is_array(value: object) -> bool:
-    return isinstance(value, np.ndarray)
+    return type(objects)(*chosen)
 
 
 def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) -> dict:
@@ -218,18 +205,12 @@ def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
         )
 
 
-def names_of(path: Path, entry: dict, key: str) -> KeysView[str]:
-    """Names, in their order, as they stand in the file but for spaces at their ends;
-    each must have some text, and none may stand there twice."""
+def names_of(path: Path, entry: dict, key: str) -> set[str]:
+    """Names as they stand in the file, but for spaces at their ends."""
     names = entry.get(key)
     if not isinstance(names, list):
         raise SystemExit(f"{path}: `{key}` is not a list of names")
-    found = Counter("" if name is None else str(name).strip() for name in names)
-    for name, count in found.items():
-        if count > 1 or not name:
-            what = "an empty name, or one that stands there twice"
-            raise SystemExit(f"{path}: `{key}` has {what}: {name!r:.100}")
-    return found.keys()
+    return {str(name).strip() for name in names}
 
 
 # ---- One image and its labels ----

@@ -1,5 +1,5 @@
-"""Files of a dataset, read with care: paths stay below the root, YAML holds no bombs, an
-image has the size at which it is shown. Nothing here depends on the job's task."""
+"""Files of a dataset, read with care: paths stay below the root, YAML holds no bombs,
+an image has the size at which it is shown. Nothing here depends on the job's task."""
 
 import hashlib
 import itertools
@@ -22,11 +22,7 @@ NOTES = []  # what the user was told
 SUFFIXES = (  # of images, as OpenCV and Pillow read them
     ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
 ).split()
-
-
 HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
-
-
 OWN_FILES = {"resolved.json", "metrics.jsonl", "predictions.json"}  # specc's
 
 
@@ -54,16 +50,14 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
 def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Path]]]:
     """Each folder from this one down, and its images. Links are followed; what systems,
     tools and specc itself leave beside images is left out, and counted."""
-    known = set()
     for place, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
         own = place != str(folder) and OWN_FILES & set(files)
-        if real in known or own:
-            what = "written by specc" if own else "linked twice"
+        above = map(os.path.realpath, Path(place).parents)
+        if own or os.path.islink(place) and os.path.realpath(place) in above:
+            what = "written by specc" if own else "links to one that they are in"
             counts[f"folders left out: {what}"] += 1
             folders.clear()
             continue
-        known.add(real)
         noted(Path(place))
         files = [name for name in files if is_image(name)]
         shown = [name for name in files if not name.startswith(HIDDEN)]

@@ -71,9 +71,7 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     return without(training, validation, root / TRAIN), validation
 
 
-def one_per_image(
-    samples: list[Sample], problems: list, counts: Counter
-) -> list[Sample]:
+def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample]:
     """A sample for each file, with the labels of all that lead to it."""
     known = {}
     for sample in samples:
@@ -142,9 +140,7 @@ def object_from_coco(item: dict, names: dict[int, str]) -> dict:
     return {"category": names[item["category_id"]], "bbox": box} | told
 
 
-def report(
-    where: Path, samples: list, problems: list, counts: Counter, training: bool = False
-):
+def report(where: Path, samples: list, problems: list, counts: Counter, training=False):
     """Ends the program if a dataset has problems, which are names and errors; says what
     was mended or left out, in a set to train on a few broken images, too."""
     broken = [x for x in problems if isinstance(x[1], BrokenImage)]
@@ -160,9 +156,7 @@ def report(
         raise SystemExit(f"{where}: no labelled images")
 
 
-def without(
-    training: list[Sample], validation: list[Sample], where: Path
-) -> list[Sample]:
+def without(training: list, validation: list, where: Path) -> list[Sample]:
     """The samples to train on, but for images to validate on."""
     held_out = set(map(file_of, validation))
     kept = [sample for sample in training if file_of(sample) not in held_out]
@@ -175,23 +169,22 @@ def file_of(sample: Sample) -> tuple:
     return os.stat(sample.path)[1:3]  # what os.path.samefile compares, links followed
 
 
-def joined(parts: list[Objects], counts: Counter) -> Objects:
-    """The objects of all parts, equal ones once; also of what else has boxes."""
+def joined(parts: list, counts: Counter) -> NamedTuple:
+    """The objects of all parts, equal ones once."""
     pairs = zip(*parts)
-    columns = [np.concatenate(x) if is_array(x[0]) else sum(x, ()) for x in pairs]
+    columns = [
+        np.concatenate(x) if hasattr(x[0], "dtype") else sum(x, ()) for x in pairs
+    ]
     objects = type(parts[0])(*columns)
     if len({*map(bytes, objects.boxes)}) == len(objects.boxes):
         return objects
-    rows = zip(*(x.tolist() if is_array(x) else x for x in columns))
+    rows = zip(*(x.tolist() if hasattr(x, "dtype") else x for x in columns))
     kept = sorted({str(row): place for place, row in enumerate(rows)}.values())
     counts["equal objects left out"] += len(objects.boxes) - len(kept)
-    return type(objects)(
-        *(x[kept] if is_array(x) else tuple(x[i] for i in kept) for x in columns)
+    chosen = (
+        x[kept] if hasattr(x, "dtype") else tuple(x[i] for i in kept) for x in columns
     )
-
-
-def is_array(value: object) -> bool:
-    return isinstance(value, np.ndarray)
+    return type(objects)(*chosen)
 
 
 def count_crowds(path: Path, content: dict) -> Counter:

@@ -5,7 +5,7 @@ A dataset is a folder with one folder of images for each identity.
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,9 +36,7 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     return without(training, validation, root / TRAIN), validation
 
 
-def one_per_image(
-    samples: list[Sample], problems: list, counts: Counter
-) -> list[Sample]:
+def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample]:
     """A sample for each file, with the labels of all that lead to it."""
     known = {}
     for sample in samples:
@@ -48,9 +46,7 @@ def one_per_image(
         counts["images named more than once, taken for one"] += 1
         labels = one.labels | sample.labels
         try:
-            labels["animal"] = same(
-                "animal", one.labels["animal"], sample.labels["animal"]
-            )
+            labels["animal"] = same("animal", one, sample)
         except ValueError as error:
             problems.append((sample.path, error))
         known[file_of(sample)] = one._replace(labels=labels)
@@ -80,9 +76,7 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     return samples
 
 
-def report(
-    where: Path, samples: list, problems: list, counts: Counter, training: bool = False
-):
+def report(where: Path, samples: list, problems: list, counts: Counter, training=False):
     """Ends the program if a dataset has problems, which are names and errors; says what
     was mended or left out, in a set to train on a few broken images, too."""
     broken = [x for x in problems if isinstance(x[1], BrokenImage)]
@@ -98,9 +92,7 @@ def report(
         raise SystemExit(f"{where}: no labelled images")
 
 
-def without(
-    training: list[Sample], validation: list[Sample], where: Path
-) -> list[Sample]:
+def without(training: list, validation: list, where: Path) -> list[Sample]:
     """The samples to train on, but for images to validate on."""
     held_out = set(map(file_of, validation))
     kept = [sample for sample in training if file_of(sample) not in held_out]
@@ -113,12 +105,14 @@ def file_of(sample: Sample) -> tuple:
     return os.stat(sample.path)[1:3]  # what os.path.samefile compares, links followed
 
 
-def same(head: str, one: object, other: object, said: Callable = repr) -> object:
+def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
     """The label of an image that has two; ValueError if they contradict each other."""
-    if one != other:
-        both = f"{said(one):.100} and {said(other):.100}"
-        raise ValueError(f"labels of one image contradict: its {head} is {both}")
-    return one
+    label, further = one.labels[head], other.labels[head]
+    if label != further:
+        both = [repr(names[x] if names else x) for x in (label, further)]
+        words = " and ".join(both)
+        raise ValueError(f"labels of one image contradict: its {head} is {words:.200}")
+    return label
 
 
 def images_by_class(folder: Path, counts: Counter) -> dict[str, list[Path]]:
@@ -131,9 +125,13 @@ def images_by_class(folder: Path, counts: Counter) -> dict[str, list[Path]]:
             counts["images left out: in no folder of a category"] += len(images)
         elif images:
             classes.setdefault(place.relative_to(folder).parts[0], []).extend(images)
-    others = [place for place in folder.iterdir() if place.name not in classes]
-    empty = [x for x in others if x.is_dir() and not x.name.startswith(HIDDEN)]
-    counts["folders left out: without images of a category"] += len(empty)
+    others = [x for x in folder.iterdir() if x.is_dir() and x.name not in classes]
+    for place in others:
+        if not place.name.startswith(HIDDEN):
+            if any(files for _, _, files in os.walk(place)):
+                counts["folders left out: without images of a category"] += 1
+            else:  # a category of which nothing is there
+                classes[place.name] = []
     return classes
 
 
