@@ -12,6 +12,7 @@ A dataset is a folder with `images/`, and beside it:
 `null` leaves an image out, `""` is one without text.
 """
 
+import functools
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -107,8 +108,17 @@ def without(training: list, validation: list, where: Path) -> list[Sample]:
     return kept
 
 
-def file_of(sample: Sample) -> tuple:
-    return os.stat(sample.path)[1:3]  # what os.path.samefile compares, links followed
+def file_of(sample: Sample) -> str:
+    """Where the file of a sample is, all symbolic links followed."""
+    folder, name = os.path.split(sample.path)
+    if os.path.islink(sample.path):
+        return os.path.realpath(sample.path)
+    return os.path.join(real_folder(folder), name)
+
+
+@functools.cache
+def real_folder(folder: str) -> str:
+    return os.path.realpath(folder)
 
 
 def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:

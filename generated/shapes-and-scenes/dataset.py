@@ -25,6 +25,7 @@ An image trains the heads that it has labels for.
 A map has the stem of its image; it may be smaller.
 """
 
+import functools
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -190,8 +191,17 @@ def without(training: list, validation: list, where: Path) -> list[Sample]:
     return kept
 
 
-def file_of(sample: Sample) -> tuple:
-    return os.stat(sample.path)[1:3]  # what os.path.samefile compares, links followed
+def file_of(sample: Sample) -> str:
+    """Where the file of a sample is, all symbolic links followed."""
+    folder, name = os.path.split(sample.path)
+    if os.path.islink(sample.path):
+        return os.path.realpath(sample.path)
+    return os.path.join(real_folder(folder), name)
+
+
+@functools.cache
+def real_folder(folder: str) -> str:
+    return os.path.realpath(folder)
 
 
 def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
@@ -336,7 +346,7 @@ def parse_objects(
     for item in given:
         try:
             classes.append(known[str(item["category"]).strip()])
-            left, top, right, bottom = (float(side) for side in item["bbox"])
+            left, top, right, bottom = map(float, item["bbox"])
         except (KeyError, TypeError, ValueError, OverflowError):
             wanted = "a category of the job with a bbox of four numbers"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None

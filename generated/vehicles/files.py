@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO
 
@@ -37,9 +38,11 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
     return folder / (name if plain == name or os.path.exists(folder / name) else plain)
 
 
-def read_json(path: Path) -> object:
+def read_json(path: Path, hook: Callable[[dict], dict] | None = None) -> object:
+    """The content of a file, with what `hook` makes of each object in it."""
     try:
-        return json.loads(noted(path).read_text(encoding="utf-8-sig"))
+        text = noted(path).read_text(encoding="utf-8-sig")
+        return json.loads(text, object_hook=hook)
     except (OSError, ValueError, RecursionError) as error:
         raise SystemExit(f"{path}: cannot be read: {error}") from None
 

@@ -216,7 +216,7 @@ TASK = Task(
         folder_note="A single black page is an image without instances.",
     ),
     framed="instances_in_image(LABEL, frame, counts)",
-    coco=Coco(fields=("id", "category_id", "segmentation")),
+    coco=Coco(fields=("id", "category_id", "segmentation"), hook="with_arrays"),
     readers={
         "native": "",
         "coco": "instance_from_coco",

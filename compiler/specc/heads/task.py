@@ -112,6 +112,7 @@ class Coco:
     )
     found: str = "set(names.values())"  # the names in the file
     fields: tuple[str, ...] = ("category_id", "bbox")  # of an annotation, that are read
+    hook: str = "without_masks"  # what is kept of an object in it, as it is read
     compared: str = "dataset/compare_coco.py.jinja"  # template: these with the job's
     docstring: str = "dataset/coco_docstring.jinja"  # template
     images: str = "image_folder"  # the function that finds the images

@@ -53,9 +53,11 @@ def is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
-def read_json(path: Path) -> object:
+def read_json(path: Path, hook: Callable[[dict], dict] | None = None) -> object:
+    """The content of a file, with what `hook` makes of each object in it."""
     try:
-        return json.loads(noted(path).read_text(encoding="utf-8-sig"))
+        text = noted(path).read_text(encoding="utf-8-sig")
+        return json.loads(text, object_hook=hook)
     except (OSError, ValueError, RecursionError) as error:
         raise SystemExit(f"{path}: cannot be read: {error}") from None
 

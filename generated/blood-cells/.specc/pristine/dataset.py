@@ -214,7 +214,7 @@ def parse_objects(
     for item in given:
         try:
             classes.append(known[str(item["category"]).strip()])
-            left, top, right, bottom = (float(side) for side in item["bbox"])
+            left, top, right, bottom = map(float, item["bbox"])
         except (KeyError, TypeError, ValueError, OverflowError):
             wanted = "a category of the job with a bbox of four numbers"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None

@@ -19,6 +19,7 @@ A dataset is a folder with `images/`, and beside it:
 An image trains the heads that it has labels for.
 """
 
+import functools
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -152,8 +153,17 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
         raise SystemExit(f"{where}: no labelled images")
 
 
-def file_of(sample: Sample) -> tuple:
-    return os.stat(sample.path)[1:3]  # what os.path.samefile compares, links followed
+def file_of(sample: Sample) -> str:
+    """Where the file of a sample is, all symbolic links followed."""
+    folder, name = os.path.split(sample.path)
+    if os.path.islink(sample.path):
+        return os.path.realpath(sample.path)
+    return os.path.join(real_folder(folder), name)
+
+
+@functools.cache
+def real_folder(folder: str) -> str:
+    return os.path.realpath(folder)
 
 
 def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:

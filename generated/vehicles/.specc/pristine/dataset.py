@@ -4,6 +4,7 @@ A dataset is a COCO JSON file of boxes. Its images stand beside it, in a
 folder of its name or in `images`.
 """
 
+import functools
 import os
 from collections import Counter
 from pathlib import Path
@@ -91,16 +92,18 @@ def read_dataset(
     path: Path, training: bool = False, root: Path | None = None
 ) -> list[Sample]:
     """The images of a COCO file; ends with a list of what is wrong, if anything is."""
-    content = read_json(path)
+    content = read_json(path, without_masks)
     check_coco(path, content, ("category_id", "bbox"))
     try:
         names = {
             item["id"]: str(item["name"]).strip() for item in content["categories"]
         }
         objects = {item["id"]: [] for item in content["images"]}
-        for item in content["annotations"]:
-            objects[item["image_id"]].append(object_from_coco(item, names))
         counts = count_crowds(path, content)
+        annotations = content.pop("annotations")[::-1]
+        while annotations:  # there may be a million, and each is freed
+            item = annotations.pop()
+            objects[item["image_id"]].append(object_from_coco(item, names))
     except ValueError as error:
         raise SystemExit(f"{path}: {error}") from None
     except Exception as error:  # whatever is not as the lines above expect
@@ -128,10 +131,21 @@ def read_dataset(
     return samples
 
 
+def without_masks(item: dict) -> dict:
+    """An annotation of a COCO file without what its box does not need: there may be a
+    million."""
+    if "image_id" in item:
+        unread = (
+            {"segmentation"} if item.get("iscrowd") else {"segmentation", "iscrowd"}
+        )
+        return {key: value for key, value in item.items() if key not in unread}
+    return item
+
+
 def object_from_coco(item: dict, names: dict[int, str]) -> dict:
     """An annotation with its category's name, and with left, top, right, bottom."""
     try:
-        left, top, width, height = (float(side) for side in item["bbox"])
+        left, top, width, height = map(float, item["bbox"])
     except (TypeError, ValueError, OverflowError):
         what = f"`bbox` is not four numbers: {item['bbox']!r:.100}"
         raise ValueError(f"annotation {item.get('id')}: {what}") from None
@@ -165,8 +179,17 @@ def without(training: list, validation: list, where: Path) -> list[Sample]:
     return kept
 
 
-def file_of(sample: Sample) -> tuple:
-    return os.stat(sample.path)[1:3]  # what os.path.samefile compares, links followed
+def file_of(sample: Sample) -> str:
+    """Where the file of a sample is, all symbolic links followed."""
+    folder, name = os.path.split(sample.path)
+    if os.path.islink(sample.path):
+        return os.path.realpath(sample.path)
+    return os.path.join(real_folder(folder), name)
+
+
+@functools.cache
+def real_folder(folder: str) -> str:
+    return os.path.realpath(folder)
 
 
 def joined(parts: list, counts: Counter) -> NamedTuple:
@@ -274,7 +297,7 @@ def parse_objects(
     for item in given:
         try:
             classes.append(known[str(item["category"]).strip()])
-            left, top, right, bottom = (float(side) for side in item["bbox"])
+            left, top, right, bottom = map(float, item["bbox"])
         except (KeyError, TypeError, ValueError, OverflowError):
             wanted = "a category of the job with a bbox of four numbers"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None

@@ -3,6 +3,7 @@
 A dataset is a folder with `images/`; whatever else it holds is not needed.
 """
 
+import functools
 import os
 import re
 from collections import Counter
@@ -114,8 +115,17 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
         raise SystemExit(f"{where}: no labelled images")
 
 
-def file_of(sample: Sample) -> tuple:
-    return os.stat(sample.path)[1:3]  # what os.path.samefile compares, links followed
+def file_of(sample: Sample) -> str:
+    """Where the file of a sample is, all symbolic links followed."""
+    folder, name = os.path.split(sample.path)
+    if os.path.islink(sample.path):
+        return os.path.realpath(sample.path)
+    return os.path.join(real_folder(folder), name)
+
+
+@functools.cache
+def real_folder(folder: str) -> str:
+    return os.path.realpath(folder)
 
 
 def read_images(folder: Path) -> dict[str, str]:
