@@ -55,4 +55,4 @@ def test_labels_that_never_occur_do_not_count(tmp_path):
     assert metrics["macro_f1"] == metrics["micro_f1"] == 1.0
     assert "average_precision/b" not in metrics
     nothing = evaluate.multilabel_metrics(truth[1:], found[1:], ("a", "b", "no"))
-    assert nothing["mean_average_precision"] == nothing["macro_f1"] == 0.0
+    assert nothing == {}

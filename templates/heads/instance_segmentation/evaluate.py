@@ -58,7 +58,9 @@ def instance_metrics(
             results.append(coco_instance(image, category, item["bbox"], item["mask"]))
             results[-1]["score"] = item["score"]
     given = annotations, results, len(truth), names
-    return coco_metrics(*given, "segm") | {"box_ap": coco_metrics(*given, "bbox")["ap"]}
+    of_boxes = coco_metrics(*given, "bbox")
+    box_ap = {"box_ap": of_boxes["ap"]} if of_boxes else {}
+    return coco_metrics(*given, "segm") | box_ap
 
 
 def coco_instance(image: int, category: int, box: list[float], mask: dict) -> dict:
