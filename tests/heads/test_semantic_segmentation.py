@@ -284,19 +284,6 @@ def test_the_loss_is_that_of_a_pixel(job):
     assert more["category"] == pytest.approx(one.item())
 
 
-def test_a_single_category(tmp_path):
-    one = STREET | {"categories": ["road"], "colors": [[128, 64, 128]]}
-    job = make(tmp_path, one)
-    logits = job.model.Segmenter()(torch.zeros(1, 3, 64, 96, dtype=torch.uint8))
-    assert logits.shape == (1, 1, 8, 12)
-    loss = job.model.segmentation_loss(logits, targets(torch.zeros(1, 64, 96)))
-    assert loss["category"] == 0
-    counts = job.evaluate.count_pixels(
-        np.zeros((3, 4)).astype(int), np.zeros((3, 4), int), 1
-    )
-    assert job.evaluate.segmentation_metrics([counts], ("road",))["mean_iou"] == 1
-
-
 # ---- Predictions ----
 
 

@@ -129,6 +129,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         label_words=f"labelled_instances({code.labels}, {names})",
         draw=f"draw_instances(image, {code.words}, {names})",
         saved=f"save_masks({code.words}, {names}, {colors}, {path})",
+        checks=(code.checked("lambda x: x.classes", names),),
         metrics=f"instance_metrics({code.all_labels()}, {code.all_found()}, {names})",
         words_example=f'"{head.name}": [{{category, bbox, mask, score}}, ...]',
         annotation="a page for each instance, black but for its category's color",

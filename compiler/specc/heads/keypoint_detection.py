@@ -96,6 +96,7 @@ def plan(head: KeypointDetection, code: HeadCode) -> HeadExpressions:
         label_words=f"poses_of({code.labels}, {names})",
         draw=f"draw_poses(image, {code.words}, {names})",
         evidence=f"pose_evidence({code.labels}, {code.words}, {names}, {prefix}SIGMAS)",
+        checks=(code.checked("lambda x: x.present().nonzero()[1]", names),),
         metrics=f"keypoint_metrics({code.all_found()})",
         words_example=f'"{head.name}": [{{score, keypoints, presence}}, ...]',
         annotation="[{NAME: [x, y], NAME: null, ...}, ...]",

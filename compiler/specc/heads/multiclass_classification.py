@@ -54,6 +54,7 @@ def plan(head: MulticlassClassification, code: HeadCode) -> HeadExpressions:
         words=f"category_in_words({code.results}, row, {names})",
         label_words=mapping([("category", f"{names}[{code.labels}]")]),
         draw=f"draw_category(image, {code.words}, {names})",
+        checks=(code.checked("lambda x: [x]", names, TASK.fewest),),
         metrics=metrics,
         table=f"save_confusion({path}, {pair})",
         words_example=f'"{head.name}": {{category, score, top5}}',
@@ -71,7 +72,7 @@ def variant(head: MulticlassClassification) -> Task:
 def contract(head: MulticlassClassification) -> HeadContract:
     count = len(head.categories)
     # With more categories than images a model may well be always wrong.
-    tells = 1 < count < MANY
+    tells = count < MANY
     return HeadContract(
         found={"probabilities": (count,), "category": ()},
         images=MANY if tells else FEW,
@@ -98,6 +99,7 @@ TASK = Task(
     variant=variant,
     names="categories",
     counted=("category", "categories"),
+    fewest=2,
     annotations="categories",
     label="int",
     metadata=("categories: [NAME, ...]",),

@@ -47,6 +47,10 @@ def plan(head: MultilabelClassification, code: HeadCode) -> HeadExpressions:
         words=f"labels_in_words({code.results}, row, {names}, {least})",
         label_words=f"present_labels({code.labels}, {names})",
         draw=f"draw_labels(image, {code.words})",
+        checks=(
+            code.checked("np.flatnonzero", names),
+            f"check_constant(samples, use, {code.key}, {names})",
+        ),
         metrics=f"multilabel_metrics({code.all_labels()}, {code.all_found()}, {names})",
         words_example=f'"{head.name}": {{labels, scores}}',
         annotation="[NAME, ...]",

@@ -125,6 +125,7 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
         draw=f"draw_panoptic(image, {code.words}, {names}, {colors})",
         saved=f"save_panoptic({code.words}, {names}, {colors}, {path})",
         evidence=f"count_segments({maps}, {code.words}, len({names}))",
+        checks=(code.checked("lambda x: x.classes", names),),
         metrics=f"panoptic_metrics({code.all_found()}, {things})",
         words_example=f'"{head.name}": {{categories, instances, scores}}, maps of the image',
         annotation="each pixel in the color of its category; the number of its instance",

@@ -59,6 +59,7 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
     native = code.format == "native"  # else of COCO's panoptic segments
     truth = f"read_categories({code.labels}, {colors})"
     truth = truth if native else f"read_segments({code.labels})"
+    read = f"lambda x: read_categories(x, {colors})" if native else "read_segments"
     file = colors_file(code, head.colors)
     return HeadExpressions(
         construction=f"SegmentationHead({code.widths}, {head.channels}, len({names}))",
@@ -76,6 +77,7 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
         draw=f"draw_categories(image, {code.words}, {colors})",
         saved=f"save_categories({code.words}, {colors}, {saved_path(code)})",
         evidence=f"count_pixels({truth}, {code.words}, len({names}))",
+        checks=(code.checked_maps(read, TASK.fewest),),
         metrics=f"segmentation_metrics({code.all_found()}, {names})",
         words_example=f'"{head.name}": (height, width), indices of categories',
         annotation="each pixel in the color of its category, black where unknown",
@@ -93,7 +95,7 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
 
 
 def contract(head: SemanticSegmentation) -> HeadContract:
-    return HeadContract(found={"categories": PREDICTED}, tells=len(head.categories) > 1)
+    return HeadContract(found={"categories": PREDICTED})
 
 
 def annotated(head: Head, names: str) -> Annotations:
@@ -122,6 +124,7 @@ TASK = Task(
     variant=variant,
     names="categories",
     counted=("category", "categories"),
+    fewest=2,
     annotations="maps of categories",
     own_pixels=OWN_PIXELS,
     own_note='but "categories", indices (B, h, w), stand for the logits',

@@ -54,6 +54,15 @@ class HeadCode:
         known = f" if {self.key} in sample.labels" * self.partial
         return f"[{self.labels} for sample in {samples}{known}]"
 
+    def checked(self, kinds: str, names: str = "()", fewest: int = 1) -> str:
+        """A call that ends the run where labels hold too little: `kinds` is a function of
+        a label, which gives the places of names in it, or values."""
+        return f"check_labels(samples, use, {self.key}, {names}, {kinds}, {fewest})"
+
+    def checked_maps(self, read: str, fewest: int) -> str:
+        """The same of maps, by a function of a label that reads one."""
+        return f"check_maps(samples, use, {self.key}, {read}, {fewest})"
+
     def all_found(self) -> str:
         """What was found in all samples that have a label, one by one."""
         known = f" if {self.key} in words" * self.partial
@@ -81,6 +90,7 @@ class HeadExpressions:
     annotations: str = ""  # of folder: its annotations by image; "": read_annotations
     things: str = ""  # the set of the names of its things, if it tells them from stuff
     names: str = ""  # the source of its names, if it is not the literal of a tuple
+    checks: tuple[str, ...] = ()  # of samples, use: calls that end hopeless runs
     table: str = ""  # of args, samples, found: writes what is no single number
     told: str = ""  # of training: a line on its labels, when a run begins
     viewed: str = ""  # of words, view: the words of an image and of a view of it
@@ -127,6 +137,7 @@ class Task:
     # The head's field that names what it finds, such as categories; or ""
     names: str = ""
     counted: tuple[str, str] = ("", "")  # one, several of them, in words
+    fewest: int = 1  # of them, or of values: 2 where labels of one kind teach nothing
 
     # model.py
     constants: tuple[Line, ...] = ()

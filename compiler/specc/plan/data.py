@@ -112,6 +112,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "score_note": SCORE_NOTE * is_partial(job),
         **_calibrated(heads),
         **_told(heads),
+        **_checks(heads),
         "metrics_by_head": mapping((head.name, head.code.metrics) for head in heads),
         **_tables(heads),
         "meaning": _meaning(tasks),
@@ -173,6 +174,13 @@ def _told(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "told_of_labels": ", ".join(lines),
         "told_template": f"train/{'told' if lines else 'untold'}.py.jinja",
     }
+
+
+def _checks(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    """What train.py asks of labels before a run begins."""
+    checks = [check for head in heads for check in head.code.checks]
+    template = "train/check_labels.py.jinja" if checks else "train/untold.py.jinja"
+    return {"checks": checks, "checks_template": template}
 
 
 def _training_set(chosen: Augmentation, views: bool) -> str:

@@ -69,7 +69,6 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "validation": len(readers) == 1 and bool(readers[0].validation),
         "held_out": not all(reader.validation for reader in readers),
         **plan_split(job),
-        "parts_checked": _checks_parts(readers),
         "label_type": " | ".join(once([task.label] for task in tasks)),
     }
 
@@ -98,10 +97,3 @@ def _sets(job: Job, readers: tuple[Reader, ...]) -> list[str]:
     else:
         sections = split_sections(job)
     return [f"dataset/{section}.py.jinja" for section in sections]
-
-
-def _checks_parts(readers: tuple[Reader, ...]) -> bool:
-    """Whether a part that is held out may lack the labels of a head."""
-    if len(readers) > 1:
-        return not all(reader.validation for reader in readers)
-    return readers[0].partial and not readers[0].validation

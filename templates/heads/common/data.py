@@ -1,6 +1,21 @@
 # ==== placing
 
 
+def check_maps(samples: list[Sample], use: str, head: str, read: Callable, fewest: int):
+    """Ends the run where the maps of a head hold too few values from 0 on to learn from,
+    or to be measured by. It reads no more of them than it has to."""
+    found, fewest = set(), fewest if use == "train" else 1
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    for label in labels:
+        with contextlib.suppress(ImageError):  # which is told when it is trained on
+            values = read(label)
+            found.update(np.unique(values[values >= 0])[:fewest].tolist())
+        if len(found) >= fewest:
+            return
+    what = f"{len(found)} kinds of values in {len(labels)} maps to {use} on"
+    raise SystemExit(f"{head}: {what}, too few")
+
+
 def in_8_bits(image: np.ndarray, path: Path) -> np.ndarray:
     """The pixels of an image; of 16 bits, so that WHITE becomes 255."""
     if image.dtype == np.uint8:

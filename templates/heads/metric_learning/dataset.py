@@ -1,3 +1,18 @@
+# ==== sets
+
+
+def check_identities(samples: list[Sample], use: str, head: str):
+    """Ends the run where no identity has two images, of which one finds the other; tells
+    how many have a single one."""
+    images = Counter(sample.labels[head] for sample in samples if head in sample.labels)
+    alone = sum(count == 1 for count in images.values())
+    told = f"{head}: {alone} of {len(images)} identities to {use} on have one image"
+    if alone == len(images):
+        raise SystemExit(told)
+    if alone:
+        print(told, file=sys.stderr)
+
+
 # ==== readers_native
 
 

@@ -1,3 +1,19 @@
+# ==== sets
+
+
+def check_constant(samples: list[Sample], use: str, head: str, names: tuple[str, ...]):
+    """Ends the run where all images to train on have the same labels; tells which ones
+    every image has."""
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    if use == "train" and not np.ptp(labels, 0).any():
+        raise SystemExit(
+            f"{head}: all {len(labels)} images to {use} on have the same labels"
+        )
+    if always := [name for name, of_all in zip(names, np.all(labels, 0)) if of_all]:
+        told = f"{len(always)} of {len(names)}: {', '.join(always[:9])}"
+        print(f"{head}: in every image to {use} on, {told}", file=sys.stderr)
+
+
 # ==== parsers
 
 
