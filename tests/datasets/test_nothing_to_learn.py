@@ -168,11 +168,11 @@ def test_maps_are_read_until_one_says_enough(tmp_path):
         street(tmp_path / name)
     emitted, calls = compiled(STREET), []
     samples = read(emitted, tmp_path).training
-    samples[0].labels["street"].write_bytes(b"")
+    samples[0].labels["street"].path.write_bytes(b"")
 
-    def read_map(path: Path) -> np.ndarray:
-        calls.append(path.name)
-        return emitted.data.read_categories(path, tuple(COLORS.values()))
+    def read_map(label) -> np.ndarray:
+        calls.append(label.path.name)
+        return emitted.data.read_categories(*label)
 
     emitted.data.check_maps(samples, "train", "street", read_map, 2)
     assert calls == ["0.png", "1.png"]

@@ -135,8 +135,8 @@ def test_boxes_of_quadrilaterals_end_with_what_is_seen(emitted):
     reader = emitted(head, validation="val").dataset
     four = [[30, 6], [30, 12], [-90, 48], [-90, 42]]
     given = [{"category": "a", "quadrilateral": four}]
-    found = reader.parse_quadrilaterals(given, {"a": 0}, 30, 40)
+    found = reader.parse_quadrilaterals(given, {"a": 0}, 30, 40, Counter())
     assert found.boxes.tolist() == [[0, 6, 30, 21]]
     beside = [{"category": "a", "quadrilateral": [[40, 0], [50, 0], [50, 9], [40, 9]]}]
     with pytest.raises(ValueError, match="outside the 40x30 image"):
-        reader.parse_quadrilaterals(beside, {"a": 0}, 30, 40)
+        reader.parse_quadrilaterals(beside, {"a": 0}, 30, 40, Counter())

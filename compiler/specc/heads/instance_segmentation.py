@@ -110,7 +110,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
     path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
     given, counted = code.given, f"{code.numbers}, height, width, counts"
     parsed = {
-        "native": f"parse_pages({given}, {colors}, height, width)",
+        "native": f"parse_pages(*{given}, height, width)",
         "coco": f"parse_segments({given}, {counted})",
         "yolo": f"parse_polygons({given}, {counted})",
     }
@@ -122,7 +122,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         blank=NO_GRIDS,
         decode=f"decode_instances({code.outputs}, {thresholds}, {head.max_detections})",
         own=cell_of(code),
-        annotations=f"read_class_maps(folder, {task}, {names}, {colors})",
+        annotations=f"read_colored_maps(folder, {task}, {code.numbers})",
         parse=parsed[code.format],
         place=f"moved_instances({code.labels}, transform)",
         words=f"instances_in_words({code.results}, row, {names}, {stride}, ratio, limits)",

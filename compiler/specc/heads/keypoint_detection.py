@@ -100,7 +100,11 @@ def plan(head: KeypointDetection, code: HeadCode) -> HeadExpressions:
         metrics=f"keypoint_metrics({code.all_found()})",
         words_example=f'"{head.name}": [{{score, keypoints, presence}}, ...]',
         annotation="[{NAME: [x, y], NAME: null, ...}, ...]",
-        annotations=f"read_poses(folder{pairs})" if compares else "",
+        annotations=(
+            f"read_poses(folder{pairs})"
+            if compares
+            else f"read_keypoints(folder, {names})"
+        ),
         constants=(strides_constant(code),),
         dataset_constants=(_flip_pairs(head, prefix),) if mirrors or compares else (),
         evaluate_constants=(_sigmas(head, prefix),),

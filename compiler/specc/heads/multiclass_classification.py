@@ -102,6 +102,7 @@ TASK = Task(
     fewest=2,
     annotations="categories",
     label="int",
+    one_name=True,
     metadata=("categories: [NAME, ...]",),
     readers={"native": "", "folders": "", "csv": ""},
     meaning=("categories",),

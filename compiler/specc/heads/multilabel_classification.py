@@ -43,7 +43,7 @@ def plan(head: MultilabelClassification, code: HeadCode) -> HeadExpressions:
         loss=f"multilabel_loss({code.outputs}, {code.targets})",
         blank=f"np.zeros(len({names}), np.float32)",
         decode=f"decode_labels({code.outputs})",
-        parse=f"parse_labels({code.given}, {code.numbers})",
+        parse=f"parse_labels({code.given}, {code.numbers}, counts)",
         words=f"labels_in_words({code.results}, row, {names}, {least})",
         label_words=f"present_labels({code.labels}, {names})",
         draw=f"draw_labels(image, {code.words})",

@@ -100,7 +100,7 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
     path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
     maps = f"maps_of_segments({labels}, {things}, sample.height, sample.width)"
     native = code.format == "native"
-    pages = f"parse_panoptic({code.given}, {colors}, {things}, height, width)"
+    pages = f"parse_panoptic(*{code.given}, {things}, height, width)"
     of_coco = (
         f'{code.given}, path.with_suffix(""), {code.numbers}, {things}, (height, width)'
     )
@@ -113,9 +113,9 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
         ),
         decode=f"decode_panoptic({code.outputs}, {thresholds}, {head.max_detections})",
         own=f"(height, width), {cell_of(code)}, {things}, {stuff}",
-        annotations=f"read_panoptic_maps(folder, {names}, {colors}, {things})",
+        annotations=f"read_panoptic_maps(folder, {code.numbers}, {things})",
         parse=pages if native else f"parse_coco_panoptic({of_coco}, counts)",
-        things=f"{{{names}[thing] for thing in {things}}}",
+        things=things,
         place=f"moved_panoptic({labels}, transform, {things}, {stuff}, {stride})",
         words=(
             f"panoptic_in_words({code.results}, row, {stride}, ratio, limits,"

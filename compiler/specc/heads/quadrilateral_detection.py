@@ -77,7 +77,7 @@ def plan(head: QuadrilateralDetection, code: HeadCode) -> HeadExpressions:
             " np.zeros(0, np.int64))"
         ),
         decode=f"decode_quadrilaterals({code.outputs}, {thresholds}, {limit})",
-        parse=f"parse_quadrilaterals({code.given}, {code.numbers}, height, width)",
+        parse=f"parse_quadrilaterals({code.given}, {code.numbers}, height, width, counts)",
         place=f"moved_quadrilaterals({code.labels}, transform)",
         words=f"quadrilaterals_in_words({code.results}, row, {names}, ratio)",
         label_words=f"quadrilaterals_of({code.labels}, {names})",

@@ -57,9 +57,9 @@ MODES_LINE = constant("COLOR_MODES", MODES, "Pillow's, of maps that have colors"
 def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
     names, colors = code.constant, f"{code.prefix}COLORS"
     native = code.format == "native"  # else of COCO's panoptic segments
-    truth = f"read_categories({code.labels}, {colors})"
+    truth = f"read_categories(*{code.labels})"
     truth = truth if native else f"read_segments({code.labels})"
-    read = f"lambda x: read_categories(x, {colors})" if native else "read_segments"
+    read = "lambda x: read_categories(*x)" if native else "read_segments"
     file = colors_file(code, head.colors)
     return HeadExpressions(
         construction=f"SegmentationHead({code.widths}, {head.channels}, len({names}))",
@@ -67,8 +67,10 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
         blank="np.zeros((HEIGHT, WIDTH), np.int16)",
         decode=f"decode_categories({code.outputs})",
         own=f'{{"categories": {enlarged(code, "logits")}.argmax(1)}}',
-        annotations=f"read_class_maps(folder, {literal(TASK.title)}, {names}, {colors})",
-        parse=f"parse_map({code.given}, height, width, COLOR_MODES)",
+        annotations=(
+            f"read_colored_maps(folder, {literal(TASK.title)}, {code.numbers})"
+        ),
+        parse=f"parse_colored_map(*{code.given}, height, width)",
         place=f"warp({truth}, sample, transform, -1)",
         words=(
             f"categories_in_words({code.results}, row, {code.prefix}STRIDE, sample, seen)"
@@ -128,7 +130,7 @@ TASK = Task(
     annotations="maps of categories",
     own_pixels=OWN_PIXELS,
     own_note='but "categories", indices (B, h, w), stand for the logits',
-    label="Path",
+    label="ColoredMap",
     metadata=(
         "categories: [NAME, ...]",
         "colors: {NAME: [red, green, blue], ...}",

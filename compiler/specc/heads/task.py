@@ -88,7 +88,7 @@ class HeadExpressions:
     place: str = ""  # of sample, transform, canvas, rng: its target; "": the label
     evidence: str = ""  # of sample, words: what its metric needs; "": the words
     annotations: str = ""  # of folder: its annotations by image; "": read_annotations
-    things: str = ""  # the set of the names of its things, if it tells them from stuff
+    things: str = ""  # the places of its things, if it tells them from stuff
     names: str = ""  # the source of its names, if it is not the literal of a tuple
     checks: tuple[str, ...] = ()  # of samples, use: calls that end hopeless runs
     table: str = ""  # of args, samples, found: writes what is no single number
@@ -154,6 +154,7 @@ class Task:
     unlabelled: bool = False  # it needs images alone
     on_normal_images: bool = False  # it trains on these, and on defects drawn into them
     in_folder: bool = False  # its annotations are files, an image each
+    one_name: bool = False  # an annotation is a name: an image of another is left out
     splits_by: str = ""  # labels that lie on one side of a split, with all their images
     # By format, the function that the page calls to read annotations; "": none
     readers: Mapping[str, str] = field(default_factory=dict)
@@ -187,6 +188,11 @@ class Task:
     # head, and of the expression of its names; None: it needs none)
     contract: Callable[[Any], HeadContract] | None = None
     annotated: Callable[[Any, str], Annotations] | None = None
+
+    @property
+    def may_leave_out(self) -> bool:
+        """Whether a dataset may have more names than the head."""
+        return self.names in ("categories", "labels")
 
     @property
     def names_instances(self) -> bool:

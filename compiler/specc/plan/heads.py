@@ -34,8 +34,12 @@ class HeadPlan:
     loss_prefix: str  # of its terms' names
     annotations: str  # of its images, by name
     own_pixels: str  # template: its results in pixels of the image
+    given: str  # its annotation of an image
+    one_name: bool  # which is a name
     names_key: str  # of its names in a dataset's metadata
     compared: str  # template: its names with those of a dataset's folders
+    compare: str  # the function that compares its names with those of a dataset
+    compared_with: str  # in which form
     coco_compared: str  # the same with those of a COCO file
     coco_found: str  # which are these
     stack: str  # function that makes a batch of its targets
@@ -43,13 +47,21 @@ class HeadPlan:
 
     @property
     def reads_numbers(self) -> bool:
-        return self.numbers in self.code.parse + self.code.place
+        read = self.code.parse + self.code.place + self.annotations
+        return self.numbers in read or self.numbers == self.compared_with
 
     @property
     def numbered(self) -> Line:
         """The constant with the place of each name: no annotation searches for it."""
         places = f"name: number for number, name in enumerate({self.constant})"
         return Line(self.numbers, f"{{{places}}}")
+
+    @property
+    def is_labelled(self) -> str:
+        """An expression: whether an image has a label for it, among those of several."""
+        known = f"given[{literal(self.name)}] is not None"
+        named = f" and is_named({self.given}, {self.numbers}, counts)"
+        return known + named * self.one_name
 
     @property
     def parse(self) -> str:
@@ -122,7 +134,11 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         own_pixels=task.own_pixels.get(
             "resized" if job.backbone.resize_input else "whole", ""
         ),
+        given=code.given,
+        one_name=task.one_name,
         names_key=task.dataset_key or task.names,
+        compare="compare_categories" if task.may_leave_out else "compare_names",
+        compared_with=code.numbers if task.may_leave_out else f"set({code.constant})",
         compared=f"dataset/compare_folders{'_trained' * bool(task.training_note)}.py.jinja",
         coco_compared=task.coco.compared,
         coco_found=task.coco.found,
@@ -192,7 +208,7 @@ def _map(level) -> str:
 
 
 def _annotations(task: Task, code: HeadCode) -> str:
-    names = f"{literal(task.names)}, {code.constant}"
+    names = f"{literal(task.names)}, {code.numbers}"
     title = literal(task.described_as or task.title)
     return f"read_annotations(folder, {title}, {names})"
 

@@ -2,8 +2,8 @@
 
 
 def check_maps(samples: list[Sample], use: str, head: str, read: Callable, fewest: int):
-    """Ends the run where the maps of a head hold too few values from 0 on to learn from,
-    or to be measured by. It reads no more of them than it has to."""
+    """Ends the run where a head's maps hold too few values from 0 on to learn from, or
+    to be measured by. It reads no more of them than it has to."""
     found, fewest = set(), fewest if use == "train" else 1
     labels = [sample.labels[head] for sample in samples if head in sample.labels]
     for label in labels:

@@ -47,18 +47,17 @@ def polygons_in(
 
 
 def read_things(
-    folder: Path, names: tuple[str, ...]
+    folder: Path, known: dict[str, int]
 ) -> dict[str, tuple[Path, tuple, range]]:
-    """The maps of each image, the colors of their categories, and which of these are
-    things: the first ones, in the order of the job, once they are known to be its."""
+    """The maps of each image, the colors in them, and the places of things: all that
+    the job names, once they fit the dataset's."""
     path, entries = entries_of(folder, "panoptic segmentation")
     if len(entries) > 1:
         raise SystemExit(f"{path}: several entries with `task: panoptic segmentation`")
     [entry] = entries
     key = "categories" if entry.get("things") is None else "things"
-    compare_names(path, key, names_of(path, entry, key), set(names))
-    stuff = sorted(names_of(path, entry, "categories") - set(names))
-    colors, things = colors_of(path, entry, [*names, *stuff]), range(len(names))
+    compare_categories(path, key, names_of(path, entry, key), known)
+    colors, things = colors_of(path, entry, known), range(len(known))
     maps = maps_of(folder, path, entry)
     return {image: (file, colors, things) for image, file in maps.items()}
 
@@ -66,19 +65,18 @@ def read_things(
 # ==== parsers
 
 
-def parse_pages(
-    path: Path, colors: tuple[tuple[int, int, int], ...], height: int, width: int
-) -> Instances:
-    """The instances of an image, a page each; ValueError says which one is wrong."""
-    masks, classes = [], []
+def parse_pages(path: Path, colors: tuple, height: int, width: int) -> Instances:
+    """The instances of an image, a page each, of categories that the job names;
+    ValueError says which one is wrong."""
+    masks, classes, places = [], [], dict(colors)
     for number, page in enumerate(pages_of(path, height, width), 1):
         covered = page.any(2)
         found = {tuple(color) for color in np.unique(page[covered], axis=0).tolist()}
-        if len(found) == 1 and found <= set(colors):
-            classes.append(colors.index(found.pop()))
+        if len(found) == 1 and found <= places.keys():
+            classes.append(places[found.pop()])
             masks.append(encoded(scaled(covered, height, width)))
         elif found:
-            odd = sorted(found - set(colors)) or sorted(found)
+            odd = sorted(found - places.keys()) or sorted(found)
             raise ValueError(f"{path}: page {number} is not of one category: {odd[:5]}")
         else:
             classes.append(None)
@@ -86,7 +84,8 @@ def parse_pages(
         classes = []
     if None in classes:
         raise ValueError(f"{path}: page {classes.index(None) + 1} is empty")
-    return instances_of(masks, classes)
+    kept = [i for i, category in enumerate(classes) if category >= 0]
+    return instances_of([masks[i] for i in kept], [classes[i] for i in kept])
 
 
 def pages_of(
@@ -139,13 +138,20 @@ def parse_segments(
 ) -> Instances:
     """The instances of an image; ValueError says which annotation is wrong."""
     masks, classes = [], []
-    for item in given:
+    for item in named(given, known, counts):
         try:
             masks.append(mask_runs(item["segmentation"], height, width))
         except ValueError as error:
             raise ValueError(f"annotation {item['id']}: {error}") from None
         classes.append(known[item["category"]])
     return instances_with_area(masks, classes, counts)
+
+
+def named(given: list[dict], known: dict[str, int], counts: Counter) -> list[dict]:
+    """The annotations of categories that the job names; the others are counted."""
+    others = [item["category"] for item in given if item["category"] not in known]
+    counts.update(f"what the job does not name, left out: {x:.60}" for x in others)
+    return [item for item in given if item["category"] in known]
 
 
 def instances_with_area(
@@ -217,27 +223,10 @@ def parse_polygons(
     given: list[dict], known: dict[str, int], height: int, width: int, counts: Counter
 ) -> Instances:
     """The instances of an image, a polygon each."""
+    given = named(given, known, counts)
     masks = [polygon_runs([item["polygon"]], height, width) for item in given]
     classes = [known[item["category"]] for item in given]
     return instances_with_area(masks, classes, counts)
-
-
-def things_among(given: list[dict], names: dict[str, int]) -> list[dict]:
-    """The segments of an image as `segments_from_coco` has them, without a category
-    where it is none of these names: of those nothing is learned."""
-    kept = []
-    for item in given:
-        segments = item["segments"].items()
-        named = {number: name if name in names else None for number, name in segments}
-        kept.append(item | {"segments": named})
-    return kept
-
-
-def things_of(segments: Instances, count: int) -> Instances:
-    """Those of the first `count` categories."""
-    kept = np.flatnonzero(segments.classes < count)
-    masks = tuple(segments.masks[i] for i in kept)
-    return Instances(segments.boxes[kept], segments.classes[kept], masks)
 
 
 def instances_in_image(

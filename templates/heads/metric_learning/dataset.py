@@ -2,8 +2,8 @@
 
 
 def check_identities(samples: list[Sample], use: str, head: str):
-    """Ends the run where no identity has two images, of which one finds the other; tells
-    how many have a single one."""
+    """Ends the run where no identity has two images, of which one finds the other;
+    tells how many have a single one."""
     images = Counter(sample.labels[head] for sample in samples if head in sample.labels)
     alone = sum(count == 1 for count in images.values())
     told = f"{head}: {alone} of {len(images)} identities to {use} on have one image"
@@ -22,7 +22,9 @@ def read_identities(
     """Identities by image. Where the model trains on them, those of the dataset must be
     the job's; elsewhere they may be others."""
     if training:
-        return annotations_of(*described(folder, task, key, names))
+        path, entry = described(folder, task, key, names)
+        compare_names(path, key, names_of(path, entry, key), set(names))
+        return annotations_of(path, entry)
     path, entries = entries_of(folder, task)
     if len(entries) > 1:
         entries = [e for e in entries if names_of(path, e, key) & set(names)]

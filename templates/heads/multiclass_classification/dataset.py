@@ -1,3 +1,13 @@
+# ==== readers
+
+
+def is_named(given: object, known: dict[str, int], counts: Counter) -> bool:
+    """Whether the job has the name that an annotation is; others are counted."""
+    if str(given) not in known:
+        counts[f"what the job does not name, left out: {given!s:.60}"] += 1
+    return str(given) in known
+
+
 # ==== parsers
 
 

@@ -17,14 +17,15 @@ def check_constant(samples: list[Sample], use: str, head: str, names: tuple[str,
 # ==== parsers
 
 
-def parse_labels(given: object, known: dict[str, int]) -> np.ndarray:
-    """Which labels an image has, 0 or 1 each; ValueError names one of no meaning."""
+def parse_labels(given: object, known: dict[str, int], counts: Counter) -> np.ndarray:
+    """Which labels an image has, 0 or 1 each."""
     if not isinstance(given, list):
         raise ValueError(f"not a list of labels: {given!r:.100}")
     present = np.zeros(len(known), np.float32)
     for name in map(str, given):
         if name not in known:
-            raise ValueError(f"not a label of the job: {name!r:.100}")
+            counts[f"what the job does not name, left out: {name:.60}"] += 1
+            continue
         present[known[name]] = 1
     return present
 
@@ -34,9 +35,11 @@ def labels_of_category(category: int, names: tuple[str, ...]) -> np.ndarray:
     return np.eye(len(names), dtype=np.float32)[category]
 
 
-def labels_of_map(path: Path, colors: tuple, height: int, width: int) -> np.ndarray:
-    """Of which categories an image has pixels, 0 or 1 each, by the colors of its map;
-    black is of none."""
+def labels_of_map(
+    path: Path, colors: tuple, count: int, height: int, width: int
+) -> np.ndarray:
+    """Of which of `count` categories an image has pixels, 0 or 1 each, by the colors of
+    its map; black is of none."""
     parse_map(path, height, width, COLOR_MODES)
     try:
         with Image.open(path) as image:
@@ -44,10 +47,12 @@ def labels_of_map(path: Path, colors: tuple, height: int, width: int) -> np.ndar
     except Exception as error:  # a broken file can raise nearly anything
         raise ValueError(f"its map is not an image: {path}: {error}") from None
     found = {tuple(color) for color in np.unique(pixels, axis=0).tolist()}
-    unknown = sorted(found - {(0, 0, 0), *colors})
+    places = {(0, 0, 0): -1} | dict(colors)
+    unknown = sorted(found - places.keys())
     if unknown:
         raise ValueError(f"{path}: no category has the color {list(unknown[0])}")
-    return np.array([color in found for color in colors], np.float32)
+    present = {places[color] for color in found}
+    return np.array([place in present for place in range(count)], np.float32)
 
 
 def labels_of_objects(objects: Objects, names: tuple[str, ...]) -> np.ndarray:

@@ -33,6 +33,8 @@ def objects_in_xml(path: Path, counts: Counter) -> tuple[list[dict], tuple]:
         if item.findtext("difficult", "0").strip() == "1":
             counts["difficult objects left out"] += 1
             continue
+        if not item.findtext("name"):
+            raise ValueError(f"{path.name}: an object without a name")
         sides = [item.findtext(f"bndbox/{side}") for side in VOC_SIDES]
         objects.append({"category": item.findtext("name"), "bbox": sides})
     return objects, (root.findtext("size/width"), root.findtext("size/height"))
@@ -152,12 +154,15 @@ def parse_objects(
     boxes, classes = [], []
     for item in given:
         try:
-            category = known[str(item["category"])]
+            name = str(item["category"])
             left, top, right, bottom = (float(side) for side in item["bbox"])
             box = np.array([left, top, right, bottom], np.float32)
         except (KeyError, TypeError, ValueError, OverflowError):
-            wanted = "a category of the job with a bbox of four numbers"
+            wanted = "a category with a bbox of four numbers"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None
+        if name not in known:
+            counts[f"what the job does not name, left out: {name:.60}"] += 1
+            continue
         if not (np.isfinite(box).all() and left <= right and top <= bottom):
             raise ValueError(f"not left, top, right, bottom: {item['bbox']}")
         if left >= width or top >= height or right <= 0 or bottom <= 0:
@@ -167,7 +172,7 @@ def parse_objects(
         counts["boxes clipped to their image"] += bool((visible != box).any())
         if (visible[2:] > visible[:2]).all():
             boxes.append(visible)
-            classes.append(category)
+            classes.append(known[name])
         else:
             counts["boxes without area left out"] += 1
     boxes = np.array(boxes, np.float32).reshape(-1, 4)

@@ -19,19 +19,27 @@ def panoptic_image_folder(path: Path) -> Path:
     return folder if folder.is_dir() else path.parent
 
 
+def compare_things(
+    path: Path, found: set, names: set, known: dict[str, int], things: Sequence[int]
+):
+    """Ends the run unless of what dataset and job both name the same are things."""
+    ours = {name for name in names & known.keys() if known[name] in things}
+    compare_names(path, "things", found & known.keys(), ours)
+
+
 # ==== readers_native
 
 
 def read_panoptic_maps(
-    folder: Path, names: tuple[str, ...], colors: tuple, things: Sequence[int]
-) -> dict[str, Path]:
-    """The file of each image's maps, once the dataset's categories, their colors and
-    which of them are things are known to be as in the job."""
-    path, entry = described(folder, "panoptic segmentation", "categories", names)
+    folder: Path, known: dict[str, int], things: Sequence[int]
+) -> dict[str, tuple[Path, tuple]]:
+    """The file of each image's maps, with the colors in it, once the dataset's
+    categories fit the job's, and the same ones are things."""
+    path, entry = described(folder, "panoptic segmentation", "categories", known)
     if entry.get("things") is not None:
-        ours = {names[thing] for thing in things}
-        compare_names(path, "things", names_of(path, entry, "things"), ours)
-    return read_class_maps(folder, "panoptic segmentation", names, colors)
+        found, names = (names_of(path, entry, key) for key in ("things", "categories"))
+        compare_things(path, found, names, known, things)
+    return read_colored_maps(folder, "panoptic segmentation", known)
 
 
 # ==== parsers
@@ -52,10 +60,11 @@ def parse_panoptic(
     # A thing without a number is part of a crowd, of which nothing is learned.
     kinds = np.where(counted & (numbers == 0), -1, kinds)
     numbers = np.where(counted, numbers, 0).astype(np.int64)
-    codes = scaled(numbers * (len(colors) + 1) + kinds + 1, height, width)
+    most = max((index for _, index in colors), default=-1) + 2
+    codes = scaled(numbers * most + kinds + 1, height, width)
     masks, classes = [], []
     for code in np.unique(codes).tolist():
-        kind = code % (len(colors) + 1) - 1
+        kind = code % most - 1
         if kind >= 0:
             masks.append(encoded(codes == code))
             classes.append(kind)
@@ -63,18 +72,17 @@ def parse_panoptic(
 
 
 def category_map(path: Path, page: np.ndarray, colors: tuple) -> np.ndarray:
-    """The index of each pixel's category by its color, -1 where black."""
-    weights = [1 << 16, 1 << 8, 1]
-    codes, known = page.astype(np.int64) @ weights, [0, *np.array(colors) @ weights]
-    order = np.argsort(known)
-    place = np.searchsorted(known, codes, sorter=order).clip(max=len(colors))
-    index = order[place]
-    unknown = np.array(known)[index] != codes
+    """The index of each pixel's category by its color, -1 where black or not named."""
+    places, weights = {(0, 0, 0): -1} | dict(colors), [1 << 16, 1 << 8, 1]
+    order = sorted(places)
+    codes, known = page.astype(np.int64) @ weights, np.array(order) @ weights
+    place = np.searchsorted(known, codes).clip(max=len(known) - 1)
+    unknown = known[place] != codes
     if unknown.any():
         y, x = np.argwhere(unknown)[0].tolist()
         color = page[y, x].tolist()
         raise ValueError(f"{path}: no category has the color {color} at x {x}, y {y}")
-    return index - 1
+    return np.array([places[color] for color in order])[place]
 
 
 def parse_coco_panoptic(
@@ -95,10 +103,12 @@ def parse_coco_panoptic(
         raise ValueError(f"{path}: `segments_info` has no segment {lacking[0]}")
     groups = {}
     for number, category in segments.items():
-        if category is not None:
+        if category in kinds:
             kind = kinds[category]
             group = (kind, number if kind in things else None)
             groups.setdefault(group, []).append(number)
+        elif category is not None:
+            counts[f"what the job does not name, left out: {category:.60}"] += 1
     masks, classes = [], []
     for (kind, _), numbers in groups.items():
         mask = np.isin(ids, numbers)
