@@ -251,3 +251,73 @@ def test_a_job_with_some_colors_learns_the_others_as_unknown(emitted, tmp_path, 
     assert found[0, 0] == -1 and found[5, 5] == 1 and found[5, 35] == -1
     assert (found[10:20, 15:25] == 0).all()
     assert lines_of(capsys) == {"not named by the job, unknown in maps: sky"}
+
+
+# ---- Several that are learned as one ----
+
+
+def merging(head: dict, name: str, *parts: str, **more) -> dict:
+    return head | {"merge": {name: list(parts)}} | more
+
+
+def test_objects_are_merged(emitted, tmp_path, capsys):
+    as_coco(tmp_path)
+    head = merging(detecting("x", "both", name="cells"), "both", "a", "b")
+    with pytest.raises(SystemExit, match="only in the job: x|no labelled"):
+        edited = merging(detecting("x", "both", name="cells"), "both", "a")
+        data = {"format": "coco", "validation": "val.json"}
+        emitted(edited, **data).dataset.read_dataset(tmp_path / "val.json")
+    reader = emitted(head, format="coco", validation="val.json").dataset
+    samples = reader.read_dataset(tmp_path / "val.json")
+    assert [x.labels["cells"].classes.tolist() for x in samples] == [[1]] * 6
+    assert capsys.readouterr().err == ""
+
+
+def test_class_folders_are_merged_and_left_out(emitted, tmp_path, capsys):
+    as_folders(tmp_path)
+    for name in ("c", "d"):
+        folder = tmp_path / "train" / name
+        folder.mkdir()
+        for number in range(2):
+            path = tmp_path / "train" / "a" / f"{2 * number}.png"
+            (folder / path.name).write_bytes(path.read_bytes())
+    head = merging(KIND | {"categories": ["b", "rest"]}, "rest", "c", "d")
+    reader = emitted(head, format="folders", validation="val").dataset
+    samples = reader.read_dataset(tmp_path / "train")
+    found = {(x.path.parent.name, x.labels["kind"]) for x in samples}
+    assert found == {("b", 0), ("c", 1), ("d", 1)}
+    assert lines_of(capsys) == {LEFT_OUT.format("a", 6)}
+
+
+def test_labels_are_merged(emitted, tmp_path):
+    given = {"0.png": ["a", "b"], "1.png": ["no"], "2.png": []}
+    metadata = {"labels": ["a", "b", "no"]}
+    folder = native(tmp_path, given, "multilabel classification", **metadata)
+    head = merging(TAGS | {"labels": ["b", "other"]}, "other", "a", "no")
+    samples = emitted(head, validation="val").dataset.read_dataset(folder)
+    assert [x.labels["tags"].tolist() for x in samples] == [[1, 1], [0, 1], [0, 0]]
+
+
+def test_maps_are_merged(emitted, tmp_path):
+    head = STREET | {"categories": ["sky", "ground"], "colors": [[1, 1, 1], [2, 2, 2]]}
+    modules = emitted(merging(head, "ground", "road", "car"), validation="val")
+    [sample] = modules.dataset.read_dataset(street(tmp_path, count=1))
+    found = modules.data.read_categories(*sample.labels["street"])
+    assert found[0, 0] == -1 and found[5, 5] == 1 and found[5, 35] == 0
+    assert (found[10:20, 15:25] == 1).all()
+
+
+def test_segments_are_merged(emitted, tmp_path):
+    """Stuff becomes one segment; things stay apart."""
+    head = some_of("car", "road") | {"categories": ["mobile", "flat"]}
+    head |= {
+        "things": ["mobile"],
+        "merge": {"mobile": ["car"], "flat": ["road", "sky"]},
+    }
+    reader = emitted(head, format="coco", validation="val.json").dataset
+    [sample] = reader.read_dataset(coco(tmp_path, ids()))
+    labels = sample.labels["street"]
+    assert sorted(labels.classes.tolist()) == [0, 0, 1]
+    [flat] = [m for m, kind in zip(labels.masks, labels.classes) if kind == 1]
+    wanted = np.isin(ids(), [1, 2, 300])
+    np.testing.assert_array_equal(reader.coco_mask.decode(flat) > 0, wanted)

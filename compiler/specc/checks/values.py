@@ -8,6 +8,7 @@ from specc.checks.anomalies import anomalies_are_validated, neck_is_trained
 from specc.checks.data import bits, conversions, formats, one_task, training_set
 from specc.checks.keypoints import flip_pairs, mirroring, sigmas
 from specc.checks.maps import map_findings
+from specc.checks.merge import merged_names
 from specc.checks.panoptic import things_are_categories
 from specc.checks.split import split_findings
 from specc.diagnostics import Diagnostic
@@ -37,6 +38,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _shares,
         _patience,
         _clock,
+        merged_names,
         map_findings,
         things_are_categories,
         flip_pairs,

@@ -32,8 +32,11 @@ def find_folders(folder: Path) -> Iterator[Found]:
     if train is None:
         sets, train, validation = {"": folder}, "", None
     names = _classes(sets[train])
-    if not names:
+    if len(names) < 2:
         return
+    # To be measured by, a few of them will do.
+    alike = [name for name, path in sets.items() if {*names} & {*_classes(path)}]
+    validation = pair(alike)[1] if validation else None
     images = tuple(i for path in folders_in(sets[train]) for i in images_in(path))
     held_out = sets[validation] if validation else None
     for task, key in (
@@ -44,12 +47,13 @@ def find_folders(folder: Path) -> Iterator[Found]:
 
 
 def _classes(folder: Path) -> list[str]:
-    """The names of the folders of images in a folder; none if it is something else."""
+    """The names of the folders in a folder, if one of them has images; none if it is
+    something else."""
     folders = folders_in(folder)
     if any(path.name.lower() in OTHERS for path in folders):
         return []
     filled = [path for path in folders if images_in(path)]
-    return [path.name for path in folders] if len(filled) > 1 else []
+    return [path.name for path in folders] if filled else []
 
 
 def find_voc(folder: Path) -> Iterator[Found]:
@@ -67,6 +71,8 @@ def find_voc(folder: Path) -> Iterator[Found]:
             if name == train:
                 guesses = [below(folder / "JPEGImages", stem + s) for s in SUFFIXES]
                 images += [path for path in guesses if path and path.exists()][:1]
+    if not categories:
+        raise Unreadable(f"{splits[train]}: no object in {folder / 'Annotations'}")
     options = {"categories": sorted(categories)}
     held_out = splits[validation] if validation else None
     task = "object_detection"
@@ -99,6 +105,11 @@ def find_yolo(folder: Path) -> Iterator[Found]:
             raise Unreadable(f"{path}: `names` neither lists names nor numbers them")
         options = {"categories": [str(name) for name in names]}
         images = tuple(_yolo_images(path, entry))
+        if images and next(_yolo_lines(images), None) is None:
+            looked = _labels_of(images[0])
+            raise Unreadable(
+                f"{path}: no label of {len(images)} images, as in {looked}"
+            )
         held_out = path if entry.get("val") else None
         for task in _yolo_tasks(images, entry):
             yield Found("yolo", task, path, held_out, options, images)
@@ -127,7 +138,7 @@ def _yolo_tasks(images: tuple[Path, ...], entry: dict) -> list[str]:
     corners, these may be meant."""
     if entry.get("kpt_shape") is not None:
         return ["object_detection"]  # the boxes of keypoints
-    numbers = [len(line.split()) - 1 for line in _yolo_lines(images)]
+    numbers = [len(line.split()) - 1 for line in _yolo_lines(images[:LOOKED_AT])]
     if not numbers or numbers[0] <= 4:
         return ["object_detection"]
     tasks = ["object_detection", "instance_segmentation"]
@@ -135,15 +146,19 @@ def _yolo_tasks(images: tuple[Path, ...], entry: dict) -> list[str]:
 
 
 def _yolo_lines(images: tuple[Path, ...]) -> Iterator[str]:
-    """Those of some files of labels."""
-    for image in images[:LOOKED_AT]:
-        parts = list(image.parts)
-        places = [i for i, part in enumerate(parts[:-1]) if part == "images"]
-        if places:
-            parts[places[-1]] = "labels"
-        path = Path(*parts).with_suffix(".txt")
+    """Those of the files of labels."""
+    for path in map(_labels_of, images):
         lines = read_text(path).splitlines() if path.exists() else []
         yield from filter(str.strip, lines)
+
+
+def _labels_of(image: Path) -> Path:
+    """.../images/a/b.jpg -> .../labels/a/b.txt"""
+    parts = list(image.parts)
+    places = [i for i, part in enumerate(parts[:-1]) if part == "images"]
+    if places:
+        parts[places[-1]] = "labels"
+    return Path(*parts).with_suffix(".txt")
 
 
 def find_csv(folder: Path) -> Iterator[Found]:

@@ -20,6 +20,7 @@ class MulticlassClassification(Head):
     ordered: bool  # ranks, from low to high
     level: int
     label_smoothing: float
+    merge: dict[str, list[str]] | None = None  # of the dataset, by what they become
 
 
 # ---- The graph ----

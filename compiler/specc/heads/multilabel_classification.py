@@ -19,6 +19,7 @@ class MultilabelClassification(Head):
     labels: tuple[str, ...]
     level: int
     score_threshold: float
+    merge: dict[str, list[str]] | None = None  # of the dataset, by what they become
 
 
 # ---- The graph ----

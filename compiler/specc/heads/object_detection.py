@@ -29,6 +29,7 @@ class ObjectDetection(Head):
     score_threshold: float
     iou_threshold: float
     max_detections: int
+    merge: dict[str, list[str]] | None = None  # of the dataset, by what they become
 
 
 # ---- The graph ----

@@ -33,6 +33,7 @@ class SemanticSegmentation(Head):
     bottom_level: int
     top_level: int
     channels: int  # of the decoder
+    merge: dict[str, list[str]] | None = None  # of the dataset, by what they become
 
 
 # ---- The graph ----

@@ -42,7 +42,8 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         lines.append(constant("VALIDATION_SHARE", share, "of it is held out"))
         lines += split_constants(job)
     lines += once(head.code.dataset_constants for head in heads)
-    lines += [head.numbered for head in heads if head.reads_numbers]
+    for head in heads:
+        lines += head.numbered if head.reads_numbers else []
     formats = {reader.source.format for reader in readers}
     if formats & {"folders", "voc", "yolo"} and SUFFIXES_LINE not in lines:
         lines.append(SUFFIXES_LINE)

@@ -34,6 +34,7 @@ class HeadPlan:
     loss_prefix: str  # of its terms' names
     annotations: str  # of its images, by name
     own_pixels: str  # template: its results in pixels of the image
+    merged: dict[str, str]  # its name by that of the dataset, where they differ
     given: str  # its annotation of an image
     one_name: bool  # which is a name
     names_key: str  # of its names in a dataset's metadata
@@ -51,10 +52,18 @@ class HeadPlan:
         return self.numbers in read or self.numbers == self.compared_with
 
     @property
-    def numbered(self) -> Line:
+    def numbered(self) -> list[Line]:
         """The constant with the place of each name: no annotation searches for it."""
-        places = f"name: number for number, name in enumerate({self.constant})"
-        return Line(self.numbers, f"{{{places}}}")
+        places = f"{{name: number for number, name in enumerate({self.constant})}}"
+        if not self.merged:
+            return [Line(self.numbers, places)]
+        merge = self.numbers.replace("NUMBERS", "MERGE")
+        joined = f"part: {self.constant}.index(name) for part, name in {merge}.items()"
+        note = "names of the dataset, and those that they are learned as"
+        return [
+            constant(merge, self.merged, note),
+            Line(self.numbers, f"{places} | {{{joined}}}"),
+        ]
 
     @property
     def is_labelled(self) -> str:
@@ -134,6 +143,7 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         own_pixels=task.own_pixels.get(
             "resized" if job.backbone.resize_input else "whole", ""
         ),
+        merged=_merged(head),
         given=code.given,
         one_name=task.one_name,
         names_key=task.dataset_key or task.names,
@@ -145,6 +155,11 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         stack=task.stack,
         always=task.unlabelled or task.views,
     )
+
+
+def _merged(head: Head) -> dict[str, str]:
+    merge = getattr(head, "merge", None) or {}
+    return {part: name for name, parts in merge.items() for part in parts}
 
 
 def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:

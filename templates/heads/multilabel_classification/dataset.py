@@ -21,7 +21,7 @@ def parse_labels(given: object, known: dict[str, int], counts: Counter) -> np.nd
     """Which labels an image has, 0 or 1 each."""
     if not isinstance(given, list):
         raise ValueError(f"not a list of labels: {given!r:.100}")
-    present = np.zeros(len(known), np.float32)
+    present = np.zeros(1 + max(known.values()), np.float32)
     for name in map(str, given):
         if name not in known:
             counts[f"what the job does not name, left out: {name:.60}"] += 1
