@@ -38,16 +38,15 @@ def pose_from_coco(item: dict, names: dict[int, list[str]]) -> dict:
 
 def read_keypoints(folder: Path, names: tuple[str, ...]) -> dict:
     """Annotations by image, once the dataset's keypoints are known to be the job's."""
-    path, entry = described(folder, "keypoint detection", "keypoints", names)
-    compare_names(path, "keypoints", names_of(path, entry, "keypoints"), set(names))
-    return annotations_of(path, entry)
+    return annotations_of(
+        *described_alike(folder, "keypoint detection", "keypoints", names)
+    )
 
 
 def read_poses(folder: Path, names: tuple[str, ...], pairs: tuple) -> dict:
     """Annotations by image, once the dataset's keypoints, and its flip pairs if it has
     any, are known to be the job's."""
-    path, entry = described(folder, "keypoint detection", "keypoints", names)
-    compare_names(path, "keypoints", names_of(path, entry, "keypoints"), set(names))
+    path, entry = described_alike(folder, "keypoint detection", "keypoints", names)
     try:
         given = [sorted(map(str, pair)) for pair in entry.get("flip_pairs") or pairs]
     except TypeError:

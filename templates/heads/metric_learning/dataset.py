@@ -22,9 +22,7 @@ def read_identities(
     """Identities by image. Where the model trains on them, those of the dataset must be
     the job's; elsewhere they may be others."""
     if training:
-        path, entry = described(folder, task, key, names)
-        compare_names(path, key, names_of(path, entry, key), set(names))
-        return annotations_of(path, entry)
+        return annotations_of(*described_alike(folder, task, key, names))
     path, entries = entries_of(folder, task)
     if len(entries) > 1:
         entries = [e for e in entries if names_of(path, e, key) & set(names)]

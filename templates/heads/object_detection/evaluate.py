@@ -51,8 +51,7 @@ def coco_metrics(
     names: tuple[str, ...],
     kind: str,
 ) -> dict[str, float]:
-    """Average precision and recall over IoU 0.5..0.95, of sizes that occur; `kind` is
-    bbox or segm."""
+    """Average precision and recall over IoU 0.5..0.95; `kind` is bbox or segm."""
     for number, item in enumerate(annotations, 1):
         item |= {"id": number, "iscrowd": 0}
     # Sizes are asked for, but of no use unless masks are polygons.
