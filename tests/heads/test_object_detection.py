@@ -245,25 +245,16 @@ def test_loss_weights_multiply_a_head_s_terms():
     torch.testing.assert_close(terms["shapes/loss/box"], objects["box"])
 
 
-@pytest.mark.parametrize("task", ["object_detection", "multiclass_classification"])
-def test_one_single_class(tmp_path, task):
-    make(tmp_path, [{"task": task, "categories": ["only"], "name": "one"}])
+def test_one_single_class(tmp_path):
+    make(tmp_path, [detecting("only", name="one")])
     module = load(tmp_path / "model.py")
-    model = (module.Detector if "detection" in task else module.Classifier)().train()
-    outputs = model(torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8))
-    if "detection" in task:
-        targets = targets_of([(0, 10, 10, 50, 50)], [])
-    else:
-        targets = {"category": torch.tensor([0, 0])}
-    terms = module.loss_terms(outputs, {"one": targets})
+    outputs = module.Detector()(torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8))
+    terms = module.loss_terms(outputs, {"one": targets_of([(0, 10, 10, 50, 50)], [])})
     loss = sum(terms.values())
     loss.backward()
     assert loss.isfinite()
     found = module.decode(outputs)["one"]
-    if "detection" in task:
-        assert found["boxes"].shape == (2, 100, 4) and not found["classes"].any()
-    else:
-        assert found["probabilities"].tolist() == [[1.0], [1.0]]
+    assert found["boxes"].shape == (2, 100, 4) and not found["classes"].any()
 
 
 # ---- The model in evaluation ----

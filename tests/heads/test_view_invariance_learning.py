@@ -176,7 +176,7 @@ def job_of(head: dict, **trainer) -> bytes:
 
 def test_the_best_weights_are_chosen_by_what_can_be_measured():
     plain = compile_raw(job_of(VIEWS)).files["train.py"]
-    assert "BEST = 'views/uniformity'" in plain and "metrics[BEST] < best" in plain
+    assert "BEST = 'views/uniformity'" in plain and "if not score >= best:" in plain
     labelled = compile_raw(job_of(VIEWS | {"categories": ["a", "b"]})).files["train.py"]
     assert "BEST = 'views/knn_accuracy'" in labelled
     with pytest.raises(JobError) as caught:

@@ -176,6 +176,7 @@ def converted_task(
         coco=source.coco,
         requirements=(*task.requirements, *reading.requirements),
         annotated=source.annotated,
+        untold=not source.names_instances,
         one_name=(source.one_name or task.one_name) and not task.splits_by,
     )
     compared = _compared(way) if form == "coco" else None

@@ -154,6 +154,7 @@ class Task:
     unlabelled: bool = False  # it needs images alone
     on_normal_images: bool = False  # it trains on these, and on defects drawn into them
     in_folder: bool = False  # its annotations are files, an image each
+    untold: bool = False  # annotations do not tell which of a file's names they are of
     one_name: bool = False  # an annotation is a name: an image of another is left out
     splits_by: str = ""  # labels that lie on one side of a split, with all their images
     # By format, the function that the page calls to read annotations; "": none
@@ -192,7 +193,7 @@ class Task:
     @property
     def may_leave_out(self) -> bool:
         """Whether a dataset may have more names than the head."""
-        return self.names in ("categories", "labels")
+        return self.names in ("categories", "labels") and not self.untold
 
     @property
     def names_instances(self) -> bool:

@@ -158,7 +158,7 @@ def parse_objects(
             left, top, right, bottom = (float(side) for side in item["bbox"])
             box = np.array([left, top, right, bottom], np.float32)
         except (KeyError, TypeError, ValueError, OverflowError):
-            wanted = "a category with a bbox of four numbers"
+            wanted = "a category of the job with a bbox of four numbers"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None
         if name not in known:
             counts[f"what the job does not name, left out: {name:.60}"] += 1
