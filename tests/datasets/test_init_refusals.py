@@ -125,7 +125,7 @@ def test_images_without_a_file_of_labels(place, capsys):
     (place / "set" / "labels").rename(place / "set" / "annotations")
     looked = Path("set/labels/train/0.txt")
     said = refused(capsys, DETECTION)
-    assert f"set/data.yaml: no label of 6 images, as in {looked}" in said
+    assert f"none of 6 images has a label, looked for as {looked}" in said
 
 
 def test_crowds_alone(place, capsys):

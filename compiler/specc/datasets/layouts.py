@@ -106,10 +106,8 @@ def find_yolo(folder: Path) -> Iterator[Found]:
         options = {"categories": [str(name) for name in names]}
         images = tuple(_yolo_images(path, entry))
         if images and next(_yolo_lines(images), None) is None:
-            looked = _labels_of(images[0])
-            raise Unreadable(
-                f"{path}: no label of {len(images)} images, as in {looked}"
-            )
+            what = f"none of {len(images)} images has a label"
+            raise Unreadable(f"{path}: {what}, looked for as {_labels_of(images[0])}")
         held_out = path if entry.get("val") else None
         for task in _yolo_tasks(images, entry):
             yield Found("yolo", task, path, held_out, options, images)
