@@ -119,17 +119,21 @@ def test_maps_are_read_by_the_colors_of_their_dataset(job, tmp_path):
     assert categories[5, 0] == 0 and categories[5, 39] == 1 and categories[0, 0] == -1
 
 
-@pytest.mark.parametrize("colors", [None, [[1, 2, 3]], "red", {"car": [1, 2, 3]}])
+@pytest.mark.parametrize(
+    "colors",
+    [
+        *(None, [[1, 2, 3]], "red", {"car": [1, 2, 3]}),
+        *(dict.fromkeys(COLORS, wrong) for wrong in ([1, 2], [1, 2, 256], [1, "2", 3])),
+    ],
+)
 def test_each_category_has_a_color(job, tmp_path, colors):
     said = refused(job, street(tmp_path, colors=colors))
     assert "`colors` has no [red, green, blue] for " in said
 
 
 def test_two_categories_of_one_color_are_told(job, tmp_path):
-    colors = dict.fromkeys(COLORS, [9, 9, 9])
-    assert "`colors` has [9, 9, 9] twice" in refused(
-        job, street(tmp_path, colors=colors)
-    )
+    said = refused(job, street(tmp_path, colors=dict.fromkeys(COLORS, [9, 9, 9])))
+    assert "`colors` has one color for two categories" in said
 
 
 def test_categories_that_the_job_does_not_name_are_unknown(job, tmp_path, capsys):
