@@ -71,11 +71,11 @@ def report(where: Path, samples: list, problems: list[str], counts: Counter):
         lines = "".join(f"\n  {problem}" for problem in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    told = [f"{where}: {what}: {n}\n" for what, n in sorted(counts.items()) if n]
+    more = f"{where}: and {len(told) - 20} more such lines\n" if len(told) > 20 else ""
+    print(*told[:20], more, sep="", end="", file=sys.stderr)
     if not samples:
         raise SystemExit(f"{where}: no labelled images")
-    for what, count in sorted(counts.items()):
-        if count:
-            print(f"{where}: {what}: {count}", file=sys.stderr)
 
 
 def read_depth_maps(folder: Path, nearest: float, farthest: float) -> dict[str, Path]:

@@ -26,9 +26,9 @@ from tqdm import tqdm
 
 from checkpoints import Log, fingerprint, resume, save
 from data import BATCH_SIZE, ImageError, training_batches
-from dataset import read_datasets
+from dataset import check_labels, read_datasets
 from evaluate import evaluate
-from model import HEIGHT, WIDTH, Detector, loss_terms
+from model import CATEGORIES, HEIGHT, WIDTH, Detector, loss_terms
 
 MAX_ITERATIONS = 500
 VALIDATIONS = 5  # over the run, the last at its end
@@ -163,6 +163,8 @@ def main(args: argparse.Namespace) -> int:
     if last.exists() and not args.resume:
         raise SystemExit(f"{last} exists: add --resume or choose another --output")
     training, validation = read_datasets(args.data)
+    for use, samples in (("train", training), ("validate", validation)):
+        check_labels(samples, use, "cells", CATEGORIES, lambda x: x.classes, 1)
     if args.overfit:  # can the model learn a few images by heart?
         training = validation = training[: args.overfit]
 
@@ -235,14 +237,15 @@ def main(args: argparse.Namespace) -> int:
             log.row(iteration, "train", values)
         if validate:
             metrics = evaluate(model, validation, device, args.workers, rank, world)
+            score = metrics.get(BEST, math.nan)  # where what it measures does not occur
             if rank == 0:
-                bar.write(f"{iteration}: {BEST} {metrics[BEST]:.3f}")
+                bar.write(f"{iteration}: {BEST} {score:.3f}")
                 log.row(iteration, "validation", metrics)
                 log.pictures(iteration, model, validation, device)
-                if metrics[BEST] > best:
+                if not score <= best:
                     state = {"model": model.state_dict(), "metrics": metrics}
                     save(args.output / "best.pt", state)
-            best = max(best, metrics[BEST])
+            best = max(best, score)
         if rank == 0 and (validate or overdue or stop):
             saved = time.monotonic()
             state = {name: part.state_dict() for name, part in parts.items()} | {

@@ -16,6 +16,7 @@ import itertools
 import os
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
@@ -84,10 +85,25 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     return [samples[i] for i in training], [samples[i] for i in validation]
 
 
+def check_labels(
+    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int
+):
+    """Ends the run where a head's labels hold too few kinds to learn from, or to be
+    measured by; tells which of its names never occur."""
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    found = set(itertools.chain.from_iterable(map(kinds, labels)))
+    if len(found) < (least if use == "train" else 1):
+        what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
+        raise SystemExit(f"{head}: {what}, too few")
+    if missing := [name for i, name in enumerate(names) if i not in found]:
+        told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
+        print(f"{head}: in no image to {use} on, {told}", file=sys.stderr)
+
+
 def read_dataset(folder: Path) -> list[Sample]:
     """The labelled images of a dataset; ends with a list of what is wrong, if any."""
     annotations = read_annotations(
-        folder, "quadrilateral detection", "categories", CATEGORIES
+        folder, "quadrilateral detection", "categories", NUMBERS
     )
     samples, problems, counts = [], [], Counter()
     for name, given in sorted(annotations.items()):
@@ -97,7 +113,9 @@ def read_dataset(folder: Path) -> list[Sample]:
         try:
             path = below(folder / "images", name)
             height, width = image_size(path)
-            labels = {"pages": parse_quadrilaterals(given, NUMBERS, height, width)}
+            labels = {
+                "pages": parse_quadrilaterals(given, NUMBERS, height, width, counts)
+            }
         except ValueError as error:
             problems.append(f"{name}: {error}")
         else:
@@ -112,24 +130,24 @@ def report(where: Path, samples: list, problems: list[str], counts: Counter):
         lines = "".join(f"\n  {problem}" for problem in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    told = [f"{where}: {what}: {n}\n" for what, n in sorted(counts.items()) if n]
+    more = f"{where}: and {len(told) - 20} more such lines\n" if len(told) > 20 else ""
+    print(*told[:20], more, sep="", end="", file=sys.stderr)
     if not samples:
         raise SystemExit(f"{where}: no labelled images")
-    for what, count in sorted(counts.items()):
-        if count:
-            print(f"{where}: {what}: {count}", file=sys.stderr)
 
 
-def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) -> dict:
-    """Annotations by image, once the dataset's names, under `key`, are the job's."""
-    return annotations_of(*described(folder, task, key, names))
+def read_annotations(folder: Path, task: str, key: str, known: dict[str, int]) -> dict:
+    """Annotations by image, once the dataset's names, under `key`, fit the job's."""
+    return annotations_of(*described(folder, task, key, known))
 
 
-def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, dict]:
-    """The file of metadata, and its entry for a task with these names."""
+def described(folder: Path, task: str, key: str, known: dict) -> tuple[Path, dict]:
+    """The file of metadata, and its entry for a task with names that fit the job's."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
-    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))
-    compare_names(path, key, names_of(path, entry, key), set(names))
+    entry = max(entries, key=lambda e: len(known.keys() & names_of(path, e, key)))
+    compare_categories(path, key, names_of(path, entry, key), known)
     return path, entry
 
 
@@ -207,12 +225,15 @@ def below(folder: Path, name: object) -> Path:
     return folder / name
 
 
-def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
-    if dataset != job:
+def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
+    """Ends the run where each has names that the other lacks: one may be misspelt."""
+    others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
+    missing = [name for name, place in known.items() if place not in found]
+    if others and missing:
         raise SystemExit(
             f"{path}: the {key} differ from the job's\n"
-            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
-            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+            f"  only in the dataset: {', '.join(others)}\n"
+            f"  only in the job: {', '.join(missing)}"
         )
 
 
@@ -257,7 +278,7 @@ def cut(polygon: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 
 def parse_quadrilaterals(
-    given: object, known: dict[str, int], height: int, width: int
+    given: object, known: dict[str, int], height: int, width: int, counts: Counter
 ) -> Quadrilaterals:
     """The quadrilaterals of an image; ValueError says which one is wrong."""
     if not isinstance(given, list):
@@ -265,13 +286,16 @@ def parse_quadrilaterals(
     corners, boxes, classes = [], [], []
     for item in given:
         try:
-            category = known[str(item["category"])]
+            name = str(item["category"])
             four = np.array(
                 [[float(x), float(y)] for x, y in item["quadrilateral"]], np.float32
             )
         except (KeyError, TypeError, ValueError, OverflowError):
             wanted = "a category of the job with a quadrilateral of four x, y"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None
+        if name not in known:
+            counts[f"what the job does not name, left out: {name:.60}"] += 1
+            continue
         if four.shape != (4, 2) or not (abs(four) < FAR).all():
             raise ValueError(f"not four corners x, y: {item['quadrilateral']!r:.200}")
         if not triangles(four):
@@ -284,7 +308,7 @@ def parse_quadrilaterals(
             )
         corners.append(four)
         boxes.append([*seen.min(0), *seen.max(0)])
-        classes.append(category)
+        classes.append(known[name])
     corners = np.array(corners, np.float32).reshape(-1, 4, 2)
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     return Quadrilaterals(corners, boxes, np.array(classes, np.int64))

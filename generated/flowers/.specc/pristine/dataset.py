@@ -3,9 +3,11 @@
 A dataset is a folder with one folder of images for each category.
 """
 
+import itertools
 import os
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -44,17 +46,35 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     return [samples[i] for i in training], [samples[i] for i in validation]
 
 
+def check_labels(
+    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int
+):
+    """Ends the run where a head's labels hold too few kinds to learn from, or to be
+    measured by; tells which of its names never occur."""
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    found = set(itertools.chain.from_iterable(map(kinds, labels)))
+    if len(found) < (least if use == "train" else 1):
+        what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
+        raise SystemExit(f"{head}: {what}, too few")
+    if missing := [name for i, name in enumerate(names) if i not in found]:
+        told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
+        print(f"{head}: in no image to {use} on, {told}", file=sys.stderr)
+
+
 def read_dataset(folder: Path) -> list[Sample]:
     """The images of a dataset; ends with a list of what is wrong, if anything is."""
     if not folder.is_dir():
         raise SystemExit(f"{folder}: no such folder")
     names = {path.name for path in folder.iterdir() if path.is_dir()}
-    compare_names(folder, "categories", names, set(CATEGORIES))
-    samples, problems = [], []
+    compare_categories(folder, "categories", names, NUMBERS)
+    samples, problems, counts = [], [], Counter()
     for path in sorted(folder.glob("*/*")):
         if path.suffix.lower() not in SUFFIXES:
             continue
         given = path.parent.name
+        if (other := str(given)) not in NUMBERS:
+            counts[f"what the job does not name, left out: {other:.60}"] += 1
+            continue
         try:
             height, width = image_size(path)
             labels = {"flower": parse_category(given, NUMBERS)}
@@ -62,7 +82,7 @@ def read_dataset(folder: Path) -> list[Sample]:
             problems.append(f"{path.relative_to(folder)}: {error}")
         else:
             samples.append(Sample(path, height, width, labels))
-    report(folder, samples, problems, Counter())
+    report(folder, samples, problems, counts)
     return samples
 
 
@@ -72,19 +92,22 @@ def report(where: Path, samples: list, problems: list[str], counts: Counter):
         lines = "".join(f"\n  {problem}" for problem in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    told = [f"{where}: {what}: {n}\n" for what, n in sorted(counts.items()) if n]
+    more = f"{where}: and {len(told) - 20} more such lines\n" if len(told) > 20 else ""
+    print(*told[:20], more, sep="", end="", file=sys.stderr)
     if not samples:
         raise SystemExit(f"{where}: no labelled images")
-    for what, count in sorted(counts.items()):
-        if count:
-            print(f"{where}: {what}: {count}", file=sys.stderr)
 
 
-def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
-    if dataset != job:
+def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
+    """Ends the run where each has names that the other lacks: one may be misspelt."""
+    others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
+    missing = [name for name, place in known.items() if place not in found]
+    if others and missing:
         raise SystemExit(
             f"{path}: the {key} differ from the job's\n"
-            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
-            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+            f"  only in the dataset: {', '.join(others)}\n"
+            f"  only in the job: {', '.join(missing)}"
         )
 
 

@@ -6,7 +6,7 @@ import itertools
 import multiprocessing
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -179,6 +179,21 @@ def depth_in_numbers(maps: list[Path], nearest: float, farthest: float) -> str:
     low, middle, high = min(low), np.median(middle), max(high)
     words = f"nearest {low:.4g}, median {middle:.4g}, farthest {high:.4g}"
     return f"depth: {words}, of a range from {nearest:g} to {farthest:g}"
+
+
+def check_maps(samples: list[Sample], use: str, head: str, read: Callable, fewest: int):
+    """Ends the run where a head's maps hold too few values from 0 on to learn from, or
+    to be measured by. It reads no more of them than it has to."""
+    found, fewest = set(), fewest if use == "train" else 1
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    for label in labels:
+        with contextlib.suppress(ImageError):  # which is told when it is trained on
+            values = read(label)
+            found.update(np.unique(values[values >= 0])[:fewest].tolist())
+        if len(found) >= fewest:
+            return
+    what = f"{len(found)} kinds of values in {len(labels)} maps to {use} on"
+    raise SystemExit(f"{head}: {what}, too few")
 
 
 # ---- Batches ----

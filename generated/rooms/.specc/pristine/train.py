@@ -25,7 +25,14 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from checkpoints import Log, fingerprint, resume, save
-from data import BATCH_SIZE, ImageError, depth_in_numbers, training_batches
+from data import (
+    BATCH_SIZE,
+    ImageError,
+    check_maps,
+    depth_in_numbers,
+    read_depth,
+    training_batches,
+)
 from dataset import read_datasets
 from evaluate import evaluate
 from model import FARTHEST, HEIGHT, NEAREST, WIDTH, DepthEstimator, loss_terms
@@ -163,6 +170,8 @@ def main(args: argparse.Namespace) -> int:
     if last.exists() and not args.resume:
         raise SystemExit(f"{last} exists: add --resume or choose another --output")
     training, validation = read_datasets(args.data)
+    for use, samples in (("train", training), ("validate", validation)):
+        check_maps(samples, use, "depth", lambda x: read_depth(x, NEAREST, FARTHEST), 1)
     if rank == 0:
         print(
             depth_in_numbers(
@@ -243,14 +252,15 @@ def main(args: argparse.Namespace) -> int:
             log.row(iteration, "train", values)
         if validate:
             metrics = evaluate(model, validation, device, args.workers, rank, world)
+            score = metrics.get(BEST, math.nan)  # where what it measures does not occur
             if rank == 0:
-                bar.write(f"{iteration}: {BEST} {metrics[BEST]:.3f}")
+                bar.write(f"{iteration}: {BEST} {score:.3f}")
                 log.row(iteration, "validation", metrics)
                 log.pictures(iteration, model, validation, device)
-                if metrics[BEST] < best:
+                if not score >= best:
                     state = {"model": model.state_dict(), "metrics": metrics}
                     save(args.output / "best.pt", state)
-            best = min(best, metrics[BEST])
+            best = min(best, score)
         if rank == 0 and (validate or overdue or stop):
             saved = time.monotonic()
             state = {name: part.state_dict() for name, part in parts.items()} | {

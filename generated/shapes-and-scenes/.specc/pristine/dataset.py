@@ -29,7 +29,7 @@ import itertools
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
@@ -51,6 +51,7 @@ REGIONS_COLORS = (
 COLOR_MODES = ("RGB", "RGBA", "P", "L", "1")  # Pillow's, of maps that have colors
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of images
 SHAPES_NUMBERS = {name: number for number, name in enumerate(SHAPES_CATEGORIES)}
+REGIONS_NUMBERS = {name: number for number, name in enumerate(REGIONS_CATEGORIES)}
 SCENE_NUMBERS = {name: number for number, name in enumerate(SCENE_CATEGORIES)}
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_VALUES = 50_000_000  # of a file of annotations, likewise
@@ -63,13 +64,20 @@ class Objects(NamedTuple):
     classes: np.ndarray  # (G,) indices into the categories
 
 
+class ColoredMap(NamedTuple):
+    """The map of an image, which is decoded later."""
+
+    path: Path
+    colors: tuple  # pairs of a color and the index of its category, -1: not named
+
+
 class Sample(NamedTuple):
     """One image of a dataset, not yet decoded, and its labels by head."""
 
     path: Path
     height: int
     width: int
-    labels: dict[str, Objects | Path | int]
+    labels: dict[str, Objects | ColoredMap | int]
 
 
 # ---- Reading: whatever is wrong is named before training begins ----
@@ -78,6 +86,21 @@ class Sample(NamedTuple):
 def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     """The samples to train on, and those to validate on."""
     return read_dataset(root / TRAIN), read_dataset(root / VALIDATION)
+
+
+def check_labels(
+    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int
+):
+    """Ends the run where a head's labels hold too few kinds to learn from, or to be
+    measured by; tells which of its names never occur."""
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    found = set(itertools.chain.from_iterable(map(kinds, labels)))
+    if len(found) < (least if use == "train" else 1):
+        what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
+        raise SystemExit(f"{head}: {what}, too few")
+    if missing := [name for i, name in enumerate(names) if i not in found]:
+        told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
+        print(f"{head}: in no image to {use} on, {told}", file=sys.stderr)
 
 
 def first_of_heads(samples: list[Sample], count: int) -> list[Sample]:
@@ -93,13 +116,11 @@ def read_dataset(folder: Path) -> list[Sample]:
     """The images labelled for some head; ends with a list of what is wrong, if any."""
     annotations = {
         "shapes": read_annotations(
-            folder, "object detection", "categories", SHAPES_CATEGORIES
+            folder, "object detection", "categories", SHAPES_NUMBERS
         ),
-        "regions": read_class_maps(
-            folder, "semantic segmentation", REGIONS_CATEGORIES, REGIONS_COLORS
-        ),
+        "regions": read_colored_maps(folder, "semantic segmentation", REGIONS_NUMBERS),
         "scene": read_annotations(
-            folder, "multiclass classification", "categories", SCENE_CATEGORIES
+            folder, "multiclass classification", "categories", SCENE_NUMBERS
         ),
     }
     samples, problems, counts = [], [], Counter()
@@ -117,10 +138,10 @@ def read_dataset(folder: Path) -> list[Sample]:
                     given["shapes"], SHAPES_NUMBERS, height, width, counts
                 )
             if given["regions"] is not None:
-                labels["regions"] = parse_map(
-                    given["regions"], height, width, COLOR_MODES
-                )
-            if given["scene"] is not None:
+                labels["regions"] = parse_colored_map(*given["regions"], height, width)
+            if given["scene"] is not None and is_named(
+                given["scene"], SCENE_NUMBERS, counts
+            ):
                 labels["scene"] = parse_category(given["scene"], SCENE_NUMBERS)
         except ValueError as error:
             problems.append(f"{name}: {error}")
@@ -129,6 +150,13 @@ def read_dataset(folder: Path) -> list[Sample]:
     count_labels(samples, annotations, problems, counts)
     report(folder, samples, problems, counts)
     return samples
+
+
+def is_named(given: object, known: dict[str, int], counts: Counter) -> bool:
+    """Whether the job has the name that an annotation is; others are counted."""
+    if str(given) not in known:
+        counts[f"what the job does not name, left out: {given!s:.60}"] += 1
+    return str(given) in known
 
 
 def count_labels(
@@ -148,35 +176,44 @@ def report(where: Path, samples: list, problems: list[str], counts: Counter):
         lines = "".join(f"\n  {problem}" for problem in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    told = [f"{where}: {what}: {n}\n" for what, n in sorted(counts.items()) if n]
+    more = f"{where}: and {len(told) - 20} more such lines\n" if len(told) > 20 else ""
+    print(*told[:20], more, sep="", end="", file=sys.stderr)
     if not samples:
         raise SystemExit(f"{where}: no labelled images")
-    for what, count in sorted(counts.items()):
-        if count:
-            print(f"{where}: {what}: {count}", file=sys.stderr)
 
 
-def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) -> dict:
-    """Annotations by image, once the dataset's names, under `key`, are the job's."""
-    return annotations_of(*described(folder, task, key, names))
+def read_annotations(folder: Path, task: str, key: str, known: dict[str, int]) -> dict:
+    """Annotations by image, once the dataset's names, under `key`, fit the job's."""
+    return annotations_of(*described(folder, task, key, known))
 
 
-def read_class_maps(
-    folder: Path, task: str, names: tuple[str, ...], colors: tuple
-) -> dict[str, Path]:
-    """Maps by image, once the dataset's categories and colors are known to be the
-    job's."""
-    path, entry = described(folder, task, "categories", names)
-    theirs, wrong = entry.get("colors"), []
-    if not isinstance(theirs, dict):
-        raise SystemExit(f"{path}: `colors` does not map categories to colors")
-    theirs = {str(name): color for name, color in theirs.items()}
-    for name, color in zip(names, colors):
-        if theirs.get(name) != list(color):
-            wrong.append(f"{name}: {theirs.get(name)}, in the job {list(color)}")
-    if wrong:
-        lines = "".join(f"\n  {line}" for line in wrong)
-        raise SystemExit(f"{path}: the colors differ from the job's{lines}")
-    return maps_of(folder, path, entry)
+def read_colored_maps(
+    folder: Path, task: str, known: dict[str, int]
+) -> dict[str, tuple[Path, tuple]]:
+    """The map of each image, with the colors in it, once the dataset's categories fit
+    the job's."""
+    path, entry = described(folder, task, "categories", known)
+    colors, maps = colors_of(path, entry, known), maps_of(folder, path, entry)
+    return {image: (file, colors) for image, file in maps.items()}
+
+
+def colors_of(path: Path, entry: dict, known: dict[str, int]) -> tuple:
+    """Pairs of a color, red, green, blue, and the place of its category, -1 where the
+    job does not name it, by an entry of this file of metadata."""
+    given, names = entry.get("colors"), sorted(names_of(path, entry, "categories"))
+    given = {str(x): y for x, y in given.items()} if isinstance(given, dict) else {}
+    for name in names:
+        color = given[name] if isinstance(given.get(name), list) else []
+        if [value in range(256) for value in color] != [True] * 3:
+            raise SystemExit(f"{path}: `colors` has no [red, green, blue] for {name}")
+    places = {tuple(map(int, given[name])): known.get(name, -1) for name in names}
+    if len(places) < len(names):
+        raise SystemExit(f"{path}: `colors` has one color for two categories")
+    if others := [name for name in names if name not in known]:
+        told = f"not named by the job, unknown in maps: {', '.join(others):.300}"
+        print(f"{path}: {told}", file=sys.stderr)
+    return tuple(places.items())
 
 
 def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
@@ -198,12 +235,12 @@ def listed_images(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
 
 
-def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, dict]:
-    """The file of metadata, and its entry for a task with these names."""
+def described(folder: Path, task: str, key: str, known: dict) -> tuple[Path, dict]:
+    """The file of metadata, and its entry for a task with names that fit the job's."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
-    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))
-    compare_names(path, key, names_of(path, entry, key), set(names))
+    entry = max(entries, key=lambda e: len(known.keys() & names_of(path, e, key)))
+    compare_categories(path, key, names_of(path, entry, key), known)
     return path, entry
 
 
@@ -281,12 +318,15 @@ def below(folder: Path, name: object) -> Path:
     return folder / name
 
 
-def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
-    if dataset != job:
+def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
+    """Ends the run where each has names that the other lacks: one may be misspelt."""
+    others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
+    missing = [name for name, place in known.items() if place not in found]
+    if others and missing:
         raise SystemExit(
             f"{path}: the {key} differ from the job's\n"
-            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
-            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+            f"  only in the dataset: {', '.join(others)}\n"
+            f"  only in the job: {', '.join(missing)}"
         )
 
 
@@ -319,12 +359,15 @@ def parse_objects(
     boxes, classes = [], []
     for item in given:
         try:
-            category = known[str(item["category"])]
+            name = str(item["category"])
             left, top, right, bottom = (float(side) for side in item["bbox"])
             box = np.array([left, top, right, bottom], np.float32)
         except (KeyError, TypeError, ValueError, OverflowError):
             wanted = "a category of the job with a bbox of four numbers"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None
+        if name not in known:
+            counts[f"what the job does not name, left out: {name:.60}"] += 1
+            continue
         if not (np.isfinite(box).all() and left <= right and top <= bottom):
             raise ValueError(f"not left, top, right, bottom: {item['bbox']}")
         if left >= width or top >= height or right <= 0 or bottom <= 0:
@@ -334,7 +377,7 @@ def parse_objects(
         counts["boxes clipped to their image"] += bool((visible != box).any())
         if (visible[2:] > visible[:2]).all():
             boxes.append(visible)
-            classes.append(category)
+            classes.append(known[name])
         else:
             counts["boxes without area left out"] += 1
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
@@ -363,6 +406,11 @@ def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Pa
         sizes = f"{columns}x{rows}, the image {width}x{height}"
         raise ValueError(f"its map has another aspect ratio: {path} is {sizes}")
     return path
+
+
+def parse_colored_map(path: Path, colors: tuple, height: int, width: int) -> ColoredMap:
+    """The file of an image's map, its header checked, and the colors in it."""
+    return ColoredMap(parse_map(path, height, width, COLOR_MODES), colors)
 
 
 def parse_category(given: object, known: dict[str, int]) -> int:

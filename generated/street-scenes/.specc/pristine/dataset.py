@@ -42,8 +42,16 @@ COLORS = (
 )
 COLOR_MODES = ("RGB", "RGBA", "P", "L", "1")  # Pillow's, of maps that have colors
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")  # of images
+NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
 MOST_PIXELS = 200_000_000  # of an image; a bomb has more
 MOST_VALUES = 50_000_000  # of a file of annotations, likewise
+
+
+class ColoredMap(NamedTuple):
+    """The map of an image, which is decoded later."""
+
+    path: Path
+    colors: tuple  # pairs of a color and the index of its category, -1: not named
 
 
 class Sample(NamedTuple):
@@ -52,7 +60,7 @@ class Sample(NamedTuple):
     path: Path
     height: int
     width: int
-    labels: dict[str, Path]
+    labels: dict[str, ColoredMap]
 
 
 # ---- Reading: whatever is wrong is named before training begins ----
@@ -65,13 +73,13 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
 
 def read_dataset(folder: Path) -> list[Sample]:
     """The labelled images of a dataset; ends with a list of what is wrong, if any."""
-    annotations = read_class_maps(folder, "semantic segmentation", CATEGORIES, COLORS)
+    annotations = read_colored_maps(folder, "semantic segmentation", NUMBERS)
     samples, problems, counts = [], [], Counter()
     for name, given in sorted(annotations.items()):
         try:
             path = below(folder / "images", name)
             height, width = image_size(path)
-            labels = {"street": parse_map(given, height, width, COLOR_MODES)}
+            labels = {"street": parse_colored_map(*given, height, width)}
         except ValueError as error:
             problems.append(f"{name}: {error}")
         else:
@@ -86,30 +94,39 @@ def report(where: Path, samples: list, problems: list[str], counts: Counter):
         lines = "".join(f"\n  {problem}" for problem in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    told = [f"{where}: {what}: {n}\n" for what, n in sorted(counts.items()) if n]
+    more = f"{where}: and {len(told) - 20} more such lines\n" if len(told) > 20 else ""
+    print(*told[:20], more, sep="", end="", file=sys.stderr)
     if not samples:
         raise SystemExit(f"{where}: no labelled images")
-    for what, count in sorted(counts.items()):
-        if count:
-            print(f"{where}: {what}: {count}", file=sys.stderr)
 
 
-def read_class_maps(
-    folder: Path, task: str, names: tuple[str, ...], colors: tuple
-) -> dict[str, Path]:
-    """Maps by image, once the dataset's categories and colors are known to be the
-    job's."""
-    path, entry = described(folder, task, "categories", names)
-    theirs, wrong = entry.get("colors"), []
-    if not isinstance(theirs, dict):
-        raise SystemExit(f"{path}: `colors` does not map categories to colors")
-    theirs = {str(name): color for name, color in theirs.items()}
-    for name, color in zip(names, colors):
-        if theirs.get(name) != list(color):
-            wrong.append(f"{name}: {theirs.get(name)}, in the job {list(color)}")
-    if wrong:
-        lines = "".join(f"\n  {line}" for line in wrong)
-        raise SystemExit(f"{path}: the colors differ from the job's{lines}")
-    return maps_of(folder, path, entry)
+def read_colored_maps(
+    folder: Path, task: str, known: dict[str, int]
+) -> dict[str, tuple[Path, tuple]]:
+    """The map of each image, with the colors in it, once the dataset's categories fit
+    the job's."""
+    path, entry = described(folder, task, "categories", known)
+    colors, maps = colors_of(path, entry, known), maps_of(folder, path, entry)
+    return {image: (file, colors) for image, file in maps.items()}
+
+
+def colors_of(path: Path, entry: dict, known: dict[str, int]) -> tuple:
+    """Pairs of a color, red, green, blue, and the place of its category, -1 where the
+    job does not name it, by an entry of this file of metadata."""
+    given, names = entry.get("colors"), sorted(names_of(path, entry, "categories"))
+    given = {str(x): y for x, y in given.items()} if isinstance(given, dict) else {}
+    for name in names:
+        color = given[name] if isinstance(given.get(name), list) else []
+        if [value in range(256) for value in color] != [True] * 3:
+            raise SystemExit(f"{path}: `colors` has no [red, green, blue] for {name}")
+    places = {tuple(map(int, given[name])): known.get(name, -1) for name in names}
+    if len(places) < len(names):
+        raise SystemExit(f"{path}: `colors` has one color for two categories")
+    if others := [name for name in names if name not in known]:
+        told = f"not named by the job, unknown in maps: {', '.join(others):.300}"
+        print(f"{path}: {told}", file=sys.stderr)
+    return tuple(places.items())
 
 
 def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
@@ -131,12 +148,12 @@ def listed_images(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.suffix.lower() in SUFFIXES)
 
 
-def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, dict]:
-    """The file of metadata, and its entry for a task with these names."""
+def described(folder: Path, task: str, key: str, known: dict) -> tuple[Path, dict]:
+    """The file of metadata, and its entry for a task with names that fit the job's."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
-    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))
-    compare_names(path, key, names_of(path, entry, key), set(names))
+    entry = max(entries, key=lambda e: len(known.keys() & names_of(path, e, key)))
+    compare_categories(path, key, names_of(path, entry, key), known)
     return path, entry
 
 
@@ -202,12 +219,15 @@ def below(folder: Path, name: object) -> Path:
     return folder / name
 
 
-def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
-    if dataset != job:
+def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
+    """Ends the run where each has names that the other lacks: one may be misspelt."""
+    others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
+    missing = [name for name, place in known.items() if place not in found]
+    if others and missing:
         raise SystemExit(
             f"{path}: the {key} differ from the job's\n"
-            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
-            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+            f"  only in the dataset: {', '.join(others)}\n"
+            f"  only in the job: {', '.join(missing)}"
         )
 
 
@@ -253,6 +273,11 @@ def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Pa
         sizes = f"{columns}x{rows}, the image {width}x{height}"
         raise ValueError(f"its map has another aspect ratio: {path} is {sizes}")
     return path
+
+
+def parse_colored_map(path: Path, colors: tuple, height: int, width: int) -> ColoredMap:
+    """The file of an image's map, its header checked, and the colors in it."""
+    return ColoredMap(parse_map(path, height, width, COLOR_MODES), colors)
 
 
 def orientation_of(image: Image.Image) -> int:

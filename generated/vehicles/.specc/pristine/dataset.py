@@ -4,10 +4,12 @@ A dataset is a COCO JSON file of boxes. Its images stand beside it, in a
 folder of its name or in `images`.
 """
 
+import itertools
 import json
 import os
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
@@ -66,6 +68,21 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     return read_dataset(root / TRAIN), read_dataset(root / VALIDATION)
 
 
+def check_labels(
+    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int
+):
+    """Ends the run where a head's labels hold too few kinds to learn from, or to be
+    measured by; tells which of its names never occur."""
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    found = set(itertools.chain.from_iterable(map(kinds, labels)))
+    if len(found) < (least if use == "train" else 1):
+        what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
+        raise SystemExit(f"{head}: {what}, too few")
+    if missing := [name for i, name in enumerate(names) if i not in found]:
+        told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
+        print(f"{head}: in no image to {use} on, {told}", file=sys.stderr)
+
+
 def read_dataset(path: Path) -> list[Sample]:
     """The images of a COCO file; ends with a list of what is wrong, if anything is."""
     try:
@@ -81,7 +98,7 @@ def read_dataset(path: Path) -> list[Sample]:
     except Exception as error:  # whatever is not as the lines above expect
         reason = f"{type(error).__name__}: {error}"
         raise SystemExit(f"{path}: not such a COCO file: {reason}") from None
-    compare_names(path, "categories", set(names.values()), set(CATEGORIES))
+    compare_categories(path, "categories", set(names.values()), NUMBERS)
 
     samples, problems = [], []
     folder = image_folder(path)
@@ -122,11 +139,11 @@ def report(where: Path, samples: list, problems: list[str], counts: Counter):
         lines = "".join(f"\n  {problem}" for problem in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    told = [f"{where}: {what}: {n}\n" for what, n in sorted(counts.items()) if n]
+    more = f"{where}: and {len(told) - 20} more such lines\n" if len(told) > 20 else ""
+    print(*told[:20], more, sep="", end="", file=sys.stderr)
     if not samples:
         raise SystemExit(f"{where}: no labelled images")
-    for what, count in sorted(counts.items()):
-        if count:
-            print(f"{where}: {what}: {count}", file=sys.stderr)
 
 
 def count_crowds(path: Path, content: dict) -> Counter:
@@ -162,12 +179,15 @@ def below(folder: Path, name: object) -> Path:
     return folder / name
 
 
-def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
-    if dataset != job:
+def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
+    """Ends the run where each has names that the other lacks: one may be misspelt."""
+    others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
+    missing = [name for name, place in known.items() if place not in found]
+    if others and missing:
         raise SystemExit(
             f"{path}: the {key} differ from the job's\n"
-            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
-            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+            f"  only in the dataset: {', '.join(others)}\n"
+            f"  only in the job: {', '.join(missing)}"
         )
 
 
@@ -209,12 +229,15 @@ def parse_objects(
     boxes, classes = [], []
     for item in given:
         try:
-            category = known[str(item["category"])]
+            name = str(item["category"])
             left, top, right, bottom = (float(side) for side in item["bbox"])
             box = np.array([left, top, right, bottom], np.float32)
         except (KeyError, TypeError, ValueError, OverflowError):
             wanted = "a category of the job with a bbox of four numbers"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None
+        if name not in known:
+            counts[f"what the job does not name, left out: {name:.60}"] += 1
+            continue
         if not (np.isfinite(box).all() and left <= right and top <= bottom):
             raise ValueError(f"not left, top, right, bottom: {item['bbox']}")
         if left >= width or top >= height or right <= 0 or bottom <= 0:
@@ -224,7 +247,7 @@ def parse_objects(
         counts["boxes clipped to their image"] += bool((visible != box).any())
         if (visible[2:] > visible[:2]).all():
             boxes.append(visible)
-            classes.append(category)
+            classes.append(known[name])
         else:
             counts["boxes without area left out"] += 1
     boxes = np.array(boxes, np.float32).reshape(-1, 4)

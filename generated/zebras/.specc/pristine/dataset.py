@@ -36,6 +36,18 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     return read_dataset(root / TRAIN, training=True), read_dataset(root / VALIDATION)
 
 
+def check_identities(samples: list[Sample], use: str, head: str):
+    """Ends the run where no identity has two images, of which one finds the other;
+    tells how many have a single one."""
+    images = Counter(sample.labels[head] for sample in samples if head in sample.labels)
+    alone = sum(count == 1 for count in images.values())
+    told = f"{head}: {alone} of {len(images)} identities to {use} on have one image"
+    if alone == len(images):
+        raise SystemExit(told)
+    if alone:
+        print(told, file=sys.stderr)
+
+
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     """The images of a dataset; ends with a list of what is wrong, if anything is.
 
@@ -46,7 +58,7 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     names = {path.name for path in folder.iterdir() if path.is_dir()}
     if training:
         compare_names(folder, "identities", names, set(IDENTITIES))
-    samples, problems = [], []
+    samples, problems, counts = [], [], Counter()
     for path in sorted(folder.glob("*/*")):
         if path.suffix.lower() not in SUFFIXES:
             continue
@@ -58,7 +70,7 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
             problems.append(f"{path.relative_to(folder)}: {error}")
         else:
             samples.append(Sample(path, height, width, labels))
-    report(folder, samples, problems, Counter())
+    report(folder, samples, problems, counts)
     return samples
 
 
@@ -68,11 +80,11 @@ def report(where: Path, samples: list, problems: list[str], counts: Counter):
         lines = "".join(f"\n  {problem}" for problem in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+    told = [f"{where}: {what}: {n}\n" for what, n in sorted(counts.items()) if n]
+    more = f"{where}: and {len(told) - 20} more such lines\n" if len(told) > 20 else ""
+    print(*told[:20], more, sep="", end="", file=sys.stderr)
     if not samples:
         raise SystemExit(f"{where}: no labelled images")
-    for what, count in sorted(counts.items()):
-        if count:
-            print(f"{where}: {what}: {count}", file=sys.stderr)
 
 
 def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
