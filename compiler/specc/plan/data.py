@@ -112,6 +112,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **_scored(heads),
         **_calibrated(heads),
         **_told(heads),
+        **_checks(heads),
         "metrics_by_head": mapping((head.name, head.code.metrics) for head in heads),
         **_tables(heads),
         "meaning": _meaning(tasks),
@@ -196,6 +197,15 @@ def _told(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "told_of_labels": ", ".join(lines),
         "told_template": f"train/{'told' if lines else 'untold'}.py.jinja",
     }
+
+
+def _checks(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    """What is asked of labels before a run begins: where they are read, or, of maps,
+    in train.py."""
+    checks = [check for head in heads for check in head.code.checks]
+    of_maps = [head.code.map_check for head in heads if head.code.map_check]
+    template = "train/check_maps.py.jinja" if of_maps else "train/untold.py.jinja"
+    return {"checks": checks, "map_checks": of_maps, "maps_template": template}
 
 
 def _training_set(chosen: Augmentation, views: bool) -> str:
