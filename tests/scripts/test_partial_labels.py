@@ -183,7 +183,7 @@ def test_metrics_are_those_of_the_labelled_images(all_heads):
         rows = [i for i, sample in enumerate(partial) if head in sample.labels]
         assert len(rows) == 3
         wanted = all_heads.evaluate.score(
-            [samples[i] for i in rows], [kept[i] for i in rows]
+            [samples[i] for i in rows], [kept[i] for i in rows], device
         )
         of_one = {name: x for name, x in wanted.items() if name.split("/")[0] == head}
         assert of_one
