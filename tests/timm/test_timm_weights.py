@@ -45,7 +45,7 @@ def train_module(folder: Path, weights: str | None, channels: int = 3) -> Module
 
 def load_script(folder: Path, name: str) -> ModuleType:
     """A script of a folder, and the modules beside it, under their own names."""
-    own = ("model", "data", "draw", "evaluate", "train")
+    own = [path.stem for path in folder.glob("*.py")]
     before = {one: sys.modules.pop(one, None) for one in own}
     sys.path.insert(0, str(folder))
     try:
