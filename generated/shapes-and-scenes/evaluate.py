@@ -13,7 +13,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +50,7 @@ BAND = 262144  # logits of a map that are enlarged at once, about
 @torch.inference_mode()
 def predict_samples(
     model: nn.Module,
-    samples: list[Sample],
+    samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
     kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
@@ -152,7 +152,7 @@ def category_in_words(results: dict, row: int, names: tuple[str, ...]) -> dict:
 
 def evaluate(
     model: nn.Module,
-    samples: list[Sample],
+    samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
     rank: int = 0,
@@ -191,7 +191,7 @@ def evidence(sample: Sample, words: dict) -> dict:
     return known
 
 
-def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Metrics of predictions against the labels of their samples.
 
     A head is measured on the images that are labelled for it.

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,7 @@ BAND = 262144  # logits of a map that are enlarged at once, about
 @torch.inference_mode()
 def predict_samples(
     model: nn.Module,
-    samples: list[Sample],
+    samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
     kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
@@ -98,7 +98,7 @@ def categories_in_words(
 
 def evaluate(
     model: nn.Module,
-    samples: list[Sample],
+    samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
     rank: int = 0,
@@ -132,7 +132,7 @@ def evidence(sample: Sample, words: dict) -> dict:
     }
 
 
-def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Metrics of predictions against the labels of their samples."""
     metrics = {
         "street": segmentation_metrics([words["street"] for words in found], CATEGORIES)
