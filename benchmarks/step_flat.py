@@ -39,7 +39,7 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory() as scratch:
         code = build_demo(Path(scratch))
-        flags = ["--workers", "1"]
+        flags = ["--workers", "1", "--threads", "1"]
         train(code, options.iterations, before_step, lambda _: None, flags)
     steps = [after - before for before, after in zip(clock, clock[1:])]
     third = len(steps) // 3

@@ -68,7 +68,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         code = build_demo(Path(scratch))
         steps = options.pairs + WARM_UP + 1
-        flags = ["--workers", "1"]
+        flags = ["--workers", "1", "--threads", "1"]
         train(code, steps, watch.before_step, watch.before_loss, flags)
     loop, bare = watch.loop[WARM_UP:], watch.bare[WARM_UP:]
     report("step of the emitted loop", loop, "s")

@@ -61,8 +61,9 @@ def run(name: str, heads: list[dict], args: argparse.Namespace) -> dict[str, flo
     if not (output / "metrics.jsonl").exists():
         build(code, heads, args)
         flags = ("--data", args.folder, "--output", output, "--seed", args.seed)
-        command = [sys.executable, code / "train.py", *flags, "--workers", 0]
-        # Emitted code runs without specc, and with one thread as its neighbours do.
+        cores = ("--workers", 0, "--threads", 1)  # as its neighbours have
+        command = [sys.executable, code / "train.py", *flags, *cores]
+        # Emitted code runs without specc.
         quiet = os.environ | {"PYTHONPATH": "", "OMP_NUM_THREADS": "1"}
         subprocess.run([str(word) for word in command], check=True, env=quiet)
     rows = (output / "metrics.jsonl").read_text().splitlines()

@@ -16,7 +16,6 @@ from small_data import picture
 from torch import Tensor
 
 STRIDES = (8, 16, 32, 64, 128)
-MODULES = ("model", "dataset", "data", "evaluate")
 
 
 def native_points(folder: Path, labels: dict, task: str, **metadata) -> Path:
@@ -42,13 +41,14 @@ def plain(value):
 
 def evaluation(folder: Path) -> ModuleType:
     """The evaluate.py of a folder, which imports the modules beside it."""
-    before = {name: sys.modules.pop(name, None) for name in MODULES}
+    own = [path.stem for path in folder.glob("*.py")]
+    before = {name: sys.modules.pop(name, None) for name in own}
     sys.path.insert(0, str(folder))
     try:
         return importlib.import_module("evaluate")
     finally:
         sys.path.remove(str(folder))
-        for name in MODULES:
+        for name in own:
             sys.modules.pop(name, None)
             if before[name] is not None:
                 sys.modules[name] = before[name]

@@ -31,8 +31,10 @@ MODULES = (
     "dataset",
     "draw",
     "evaluate",
+    "files",
     "model",
     "predict",
+    "samples",
     "train",
 )
 TESTED = {"blood-cells", "shapes-and-scenes"}  # they are built with a contract

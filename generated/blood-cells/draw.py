@@ -2,7 +2,7 @@
 
 import colorsys
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -60,7 +60,7 @@ def color_of(index: int) -> tuple[int, int, int]:
 # ---- The sheet: labels beside predictions ----
 
 
-def sheet(samples: list[Sample], found: list[dict]) -> np.ndarray:
+def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
     """RGB tiles in rows of two images, each with its labels left of its predictions."""
     tiles = []
     for sample, words in zip(samples, found):

@@ -5,7 +5,7 @@ import itertools
 import multiprocessing
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from dataset import BROKEN_SHARE, FLIP_PAIRS, MOST_BROKEN, Poses, Sample, extents
 from model import HEIGHT, KEYPOINTS, PAD, WIDTH, fit
+from samples import Samples
 
 BATCH_SIZE = 32  # images of one optimizer step, over all processes
 SCALE = 0.25  # training images grow or shrink by up to this share
@@ -155,7 +156,7 @@ class TrainingSet(Dataset):
     chooses too. Why it had to is told beside the view.
     """
 
-    def __init__(self, samples: list[Sample], seed: int):
+    def __init__(self, samples: Sequence[Sample], seed: int):
         self.samples, self.seed = samples, seed
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, dict, list[str]]:
@@ -185,7 +186,7 @@ class TrainingSet(Dataset):
 class ValidationSet(Dataset):
     """Letterboxed images (C, H, W), in order."""
 
-    def __init__(self, samples: list[Sample]):
+    def __init__(self, samples: Sequence[Sample]):
         self.samples = samples
 
     def __len__(self) -> int:
@@ -252,7 +253,7 @@ def stack_poses(batch: list[Poses]) -> dict[str, Tensor]:
 
 
 def training_batches(
-    samples: list[Sample], seed: int, start: int, rank: int, world: int, workers: int
+    samples: Samples, seed: int, start: int, rank: int, world: int, workers: int
 ) -> Iterator[tuple[Tensor, dict]]:
     """Images and targets, from iteration `start` on."""
     loader = DataLoader(
@@ -281,7 +282,7 @@ def tell_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]
         yield images, targets
 
 
-def validation_batches(samples: list[Sample], workers: int) -> DataLoader:
+def validation_batches(samples: Sequence[Sample], workers: int) -> DataLoader:
     return DataLoader(
         ValidationSet(samples),
         min(BATCH_SIZE, 32),  # decoding needs memory by the square of its candidates

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ SIGMAS = 0.05  # how far annotators scatter, in roots of the extent's area
 @torch.inference_mode()
 def predict_samples(
     model: nn.Module,
-    samples: list[Sample],
+    samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
     kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
@@ -104,7 +104,7 @@ def poses_in_words(
 
 def evaluate(
     model: nn.Module,
-    samples: list[Sample],
+    samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
     rank: int = 0,
@@ -136,7 +136,7 @@ def evidence(sample: Sample, words: dict) -> dict:
     }
 
 
-def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Metrics of predictions against the labels of their samples."""
     metrics = {"landmarks": keypoint_metrics([words["landmarks"] for words in found])}
     return {

@@ -154,12 +154,11 @@ def entry_with_range(folder: Path, task: str, ours: list) -> tuple[Path, dict]:
     """The file of metadata, and its entry for a task with the job's range."""
     path, entries = entries_of(folder, task)
     for entry in entries:
-        if isinstance(entry.get("range"), list):
-            try:
-                if [float(end) for end in entry["range"]] == ours:
-                    return path, entry
-            except (TypeError, ValueError):
-                continue
+        try:
+            if [*map(float, entry.get("range"))] == ours:
+                return path, entry
+        except (TypeError, ValueError):  # no numbers at all
+            pass
     theirs = " and ".join(str(entry.get("range")) for entry in entries)
     raise SystemExit(f"{path}: the range is {theirs:.200}, the job's is {ours}")
 

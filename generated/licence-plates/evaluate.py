@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -27,7 +28,7 @@ JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
 @torch.inference_mode()
 def predict_samples(
-    model: nn.Module, samples: list[Sample], device: torch.device, workers: int = 0
+    model: nn.Module, samples: Sequence[Sample], device: torch.device, workers: int = 0
 ) -> list[dict]:
     """What each head finds in each sample, by its name:
 
@@ -68,7 +69,7 @@ def in_words(results: dict, row: int) -> dict:
 
 def evaluate(
     model: nn.Module,
-    samples: list[Sample],
+    samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
     rank: int = 0,
@@ -91,7 +92,7 @@ def evaluate(
     return metrics[0]
 
 
-def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Metrics of predictions against the labels of their samples."""
     metrics = {
         "plate": text_metrics(

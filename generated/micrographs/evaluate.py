@@ -11,6 +11,7 @@ import math
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 @torch.inference_mode()
 def predict_samples(
     model: nn.Module,
-    samples: list[Sample],
+    samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
     views: bool = False,
@@ -73,7 +74,7 @@ def representation_in_words(results: dict, row: int) -> dict:
 
 def evaluate(
     model: nn.Module,
-    samples: list[Sample],
+    samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
     rank: int = 0,
@@ -97,7 +98,7 @@ def evaluate(
 
 
 def find(
-    model: nn.Module, samples: list[Sample], device: torch.device, workers: int
+    model: nn.Module, samples: Sequence[Sample], device: torch.device, workers: int
 ) -> list[dict]:
     """What is found in each sample, beside it what in a random view of it."""
     found = predict_samples(model, samples, device, workers)
@@ -109,7 +110,7 @@ def find(
     ]
 
 
-def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Metrics of predictions against the labels of their samples."""
     metrics = {"texture": view_metrics([words["texture"] for words in found])}
     return {

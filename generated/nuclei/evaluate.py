@@ -13,6 +13,7 @@ import math
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
 @torch.inference_mode()
 def predict_samples(
-    model: nn.Module, samples: list[Sample], device: torch.device, workers: int = 0
+    model: nn.Module, samples: Sequence[Sample], device: torch.device, workers: int = 0
 ) -> list[dict]:
     """What each head finds in each sample, in pixels of each image, by its name:
 
@@ -117,7 +118,7 @@ def run_lengths_of(
 
 def evaluate(
     model: nn.Module,
-    samples: list[Sample],
+    samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
     rank: int = 0,
@@ -140,7 +141,7 @@ def evaluate(
     return metrics[0]
 
 
-def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Metrics of predictions against the labels of their samples."""
     metrics = {
         "nuclei": instance_metrics(

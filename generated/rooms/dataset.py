@@ -22,11 +22,12 @@ from typing import NamedTuple
 from PIL import Image
 
 from files import (
+    HIDDEN,
     MOST_PIXELS,
     BrokenImage,
     below,
     image_size,
-    images_below,
+    is_image,
     noted,
     read_yaml,
     tell,
@@ -166,10 +167,15 @@ def listed_images(folder: Path) -> list[Path]:
     """The images in a folder, none of those below it; says what is left out."""
     if not os.path.isdir(folder):
         raise ValueError(f"no such folder: {folder}")
-    counts = Counter()
-    (_, images), *deeper = images_below(folder, counts)
-    what = "images left out, in folders within"
-    tell(folder, counts | Counter({what: sum(len(found) for _, found in deeper)}))
+    images, counts = [], Counter()
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(HIDDEN):
+            counts["hidden files and folders left out"] += 1
+        elif is_image(path.name):
+            images.append(path)
+        elif path.is_dir():
+            counts["folders in it left out"] += 1
+    tell(folder, counts)
     return images
 
 
@@ -190,12 +196,11 @@ def entry_with_range(folder: Path, task: str, ours: list) -> tuple[Path, dict]:
     """The file of metadata, and its entry for a task with the job's range."""
     path, entries = entries_of(folder, task)
     for entry in entries:
-        if isinstance(entry.get("range"), list):
-            try:
-                if [float(end) for end in entry["range"]] == ours:
-                    return path, entry
-            except (TypeError, ValueError):
-                continue
+        try:
+            if [*map(float, entry.get("range"))] == ours:
+                return path, entry
+        except (TypeError, ValueError):  # no numbers at all
+            pass
     theirs = " and ".join(str(entry.get("range")) for entry in entries)
     raise SystemExit(f"{path}: the range is {theirs:.200}, the job's is {ours}")
 

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ from dataset import COLORS, VALIDATION, Sample, read_dataset
 from model import CATEGORIES, STRIDE, Segmenter, decode, enlarge, fit
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
-BAND = 1048576  # logits of a map that are enlarged at once, about
+BAND = 262144  # logits of a map that are enlarged at once, about
 
 # ---- Predictions, in the words of the annotations ----
 
@@ -37,7 +37,7 @@ BAND = 1048576  # logits of a map that are enlarged at once, about
 @torch.inference_mode()
 def predict_samples(
     model: nn.Module,
-    samples: list[Sample],
+    samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
     kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
@@ -74,17 +74,23 @@ def categories_in_words(
     results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
 ) -> np.ndarray:
     """The index of each pixel's category, (height, width) of the image: its logits are
-    enlarged downwards, then across in bands of rows, as all may fill the memory."""
-    logits = results["logits"][row : row + 1]
-    logits = logits.contiguous(memory_format=torch.channels_last)  # as argmax reads it
-    _, count, _, cells = logits.shape
-    logits = enlarge(logits, (stride, 1), (seen[0], cells), (sample.height, cells))
+    enlarged across, then down in bands of rows that fit the cache of a processor."""
+    logits = results["logits"][row : row + 1].contiguous()
+    _, count, cells, _ = logits.shape
+    across = (1, stride), (cells, seen[1]), (cells, sample.width)
+    logits = enlarge(logits, *across)[0]
+    # Each row of the image is a sum of a few rows of cells, by these weights.
+    down = (stride, 1), (seen[0], cells), (sample.height, cells)
+    weights = enlarge(torch.eye(cells)[None, None], *down)[0, 0]
+    ranks = torch.arange(count - 1.0, -1, -1, device=logits.device)[:, None, None]
     best = []
-    for band in logits.split(max(1, BAND // (count * sample.width)), 2):
-        rows = band.shape[2]
-        band = enlarge(band, (1, stride), (rows, seen[1]), (rows, sample.width))
-        best.append(band[0].argmax(0).short())
-    return torch.cat(best).cpu().numpy()
+    for band in weights.split(max(1, BAND // (count * sample.width))):
+        used = band.any(0).nonzero()[:, 0]
+        used = slice(used[0], used[-1] + 1)
+        scores = band[:, used].to(logits.device) @ logits[:, used]
+        # As argmax, the first of the best, but several times as fast.
+        best.append(scores.eq_(scores.amax(0)).mul_(ranks).amax(0))
+    return (count - 1 - torch.cat(best)).short().cpu().numpy()
 
 
 # ---- Metrics ----
@@ -92,7 +98,7 @@ def categories_in_words(
 
 def evaluate(
     model: nn.Module,
-    samples: list[Sample],
+    samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
     rank: int = 0,
@@ -126,7 +132,7 @@ def evidence(sample: Sample, words: dict) -> dict:
     }
 
 
-def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Metrics of predictions against the labels of their samples."""
     metrics = {
         "street": segmentation_metrics([words["street"] for words in found], CATEGORIES)

@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO
 
@@ -23,7 +22,6 @@ SUFFIXES = (  # of images, as OpenCV and Pillow read them
     ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
 ).split()
 HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
-OWN_FILES = {"resolved.json", "metrics.jsonl", "predictions.json"}  # specc's
 
 
 def below(folder: Path, name: object, root: Path | None = None) -> Path:
@@ -47,27 +45,6 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
     return folder / (name if plain == name or os.path.exists(folder / name) else plain)
 
 
-def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Path]]]:
-    """Each folder from this one down, and its images. Links are followed; what systems,
-    tools and specc itself leave beside images is left out, and counted."""
-    for place, folders, files in os.walk(folder, followlinks=True):
-        own = place != str(folder) and OWN_FILES & set(files)
-        above = map(os.path.realpath, Path(place).parents)
-        if own or os.path.islink(place) and os.path.realpath(place) in above:
-            what = "written by specc" if own else "links to one that they are in"
-            counts[f"folders left out: {what}"] += 1
-            folders.clear()
-            continue
-        noted(Path(place))
-        files = [name for name in files if is_image(name)]
-        shown = [name for name in files if not name.startswith(HIDDEN)]
-        counts["hidden files left out"] += len(files) - len(shown)
-        hidden = [name for name in folders if name.startswith(HIDDEN)]
-        counts["hidden folders left out"] += len(hidden)
-        folders[:] = sorted(set(folders) - set(hidden))
-        yield Path(place), [Path(place, name) for name in sorted(shown)]
-
-
 def is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
@@ -84,7 +61,7 @@ def read_yaml(path: Path) -> object:
 
 def as_written(loader: yaml.Loader, node: yaml.Node) -> int | float | str:
     """A number where Python would write it so. All else stays text, as it may be a
-    name: `no`, 1e3, 0777, 2024-01-01."""
+    name: `no`, 1e3, 0777, a date."""
     text = loader.construct_scalar(node)
     try:
         number = float(text) if "." in text else int(text)

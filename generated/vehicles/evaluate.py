@@ -12,6 +12,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -30,7 +31,7 @@ JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
 @torch.inference_mode()
 def predict_samples(
-    model: nn.Module, samples: list[Sample], device: torch.device, workers: int = 0
+    model: nn.Module, samples: Sequence[Sample], device: torch.device, workers: int = 0
 ) -> list[dict]:
     """What each head finds in each sample, in pixels of each image, by its name:
 
@@ -88,7 +89,7 @@ def objects_in_words(
 
 def evaluate(
     model: nn.Module,
-    samples: list[Sample],
+    samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
     rank: int = 0,
@@ -111,7 +112,7 @@ def evaluate(
     return metrics[0]
 
 
-def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Metrics of predictions against the labels of their samples."""
     metrics = {
         "vehicles": detection_metrics(

@@ -38,7 +38,7 @@ def made(job: dict, folder: Path) -> Path:
 
 def load_train(folder: Path):
     """The train.py of a folder, which imports its neighbours by name."""
-    own = ("model", "dataset", "data", "draw", "evaluate", "train")
+    own = [path.stem for path in folder.glob("*.py")]
     before = {name: sys.modules.pop(name, None) for name in own}
     sys.path.insert(0, str(folder))
     try:

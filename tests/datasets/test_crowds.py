@@ -65,8 +65,11 @@ def test_crowds_are_counted_by_category_where_there_is_no_more(
 
 def test_specc_data_counts_crowds_apart(place, capsys):
     """Neither among the objects of a category nor among those of a level."""
-    path = coco(place, (0, False), (0, True), (1, True))
-    looked = look(job_of(path.name), place, Images())
+    given = (0, False), (0, True), (1, True)
+    for part in ("train", "val"):
+        (place / part).mkdir()
+        coco(place / part, *given)
+    looked = look(job_of(), place, Images())
     assert looked.labels["cells"].counts["training"] == {"a": 1}
     [head] = looked.emitted.job.heads
     assert len(looked.objects(head).boxes) == 1
@@ -74,8 +77,8 @@ def test_specc_data_counts_crowds_apart(place, capsys):
     assert "crowds, ignored in training and in metrics: 4" in told  # of both sets
 
 
-def job_of(path: str) -> bytes:
-    data = {"train": path, "validation": path, "format": "coco"}
+def job_of() -> bytes:
+    data = {"train": "train/val.json", "validation": "val/val.json", "format": "coco"}
     model = {"neck": {"kind": "fpn", "bottom_level": 3, "top_level": 5}}
     job = {"name": "x", "data": data | {"resolution": [96, 128]}}
     return json.dumps(job | {"model": model | {"heads": [DETECTION]}}).encode()

@@ -164,6 +164,7 @@ def test_yolo_takes_lists_of_names_images_and_folders(reader, tmp_path):
         ("0 0.5 0.5 0.5", "line 1: 3 numbers, neither a box nor a polygon"),
         ("0 0.1 0.1 0.2 0.2 0.3", "line 1: 5 numbers, neither a box nor a polygon"),
         ("a 0.5 0.5 0.5 0.2", "one.txt, line 1: not numbers"),
+        ("0 0.5 0.5 -0.5 0.2", "one.txt, line 1: a width or height below 0"),
         ("0 nan 0.5 0.5 0.2", "not left, top, right, bottom"),
         ("0 2.5 0.5 0.5 0.2", "a box outside the 40x30 image"),
     ],

@@ -301,6 +301,18 @@ def test_suffixes_are_those_that_are_decoded():
         assert decoded is not None and decoded.shape == (30, 40, 3), suffix
 
 
+def test_what_is_left_out_of_a_folder_of_images_is_told(emitted, tmp_path, capsys):
+    head = {"name": "picture", "task": "autoencoding"}
+    dataset = emitted(head, validation="val").dataset
+    for i, name in enumerate(("0.png", "1.PGM", "deep/2.png", "._0.png", "x.txt")):
+        write(tmp_path / "images" / name, image(i))
+    samples = dataset.read_dataset(tmp_path)
+    assert [sample.path.name for sample in samples] == ["0.png", "1.PGM"]
+    told = capsys.readouterr().err
+    assert "images: hidden files and folders left out: 1\n" in told
+    assert "images: folders in it left out: 1\n" in told
+
+
 def test_a_link_to_the_folder_of_another_category_contradicts_it(emitted, tmp_path):
     dataset = emitted(CLASSES, format="folders", validation="val").dataset
     path = mutations.folders(tmp_path)

@@ -57,14 +57,15 @@ def test_persons_without_keypoints_are_ignored_boxes(emitted, tmp_path):
     item = {"category_id": 0, "bbox": [2, 4, 30, 20], "area": 77}
     points = {"keypoints": [4, 6, 2, 20, 9, 1, 0, 0, 0]}
     none = {"keypoints": [0] * 9}
-    given = [points, points | {"iscrowd": 1}, none, none | {"iscrowd": 1}]
+    crowd = {"iscrowd": 1}
+    given = [points, points | crowd, none, none | crowd | {"bbox": [2, 4, 30, 21]}]
     path = coco(tmp_path, [item | of_one for of_one in given], keypoints=[*"xyz"])
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {"categories": content["categories"][:1]}))
     found = modules.dataset.read_dataset(path)[0].labels["one"]
     assert found.ignored.tolist() == [False, True, True, True]
-    around, given = [4, 6, 20, 9], [2, 4, 32, 24]
-    assert found.boxes.tolist() == [around, around, given, given]
+    around, given = [4, 6, 20, 9], [[2, 4, 32, 24], [2, 4, 32, 25]]
+    assert found.boxes.tolist() == [around, around, *given]
     assert found.areas.tolist() == [77] * 4
 
 

@@ -43,6 +43,7 @@ def test_run_lengths_of_polygons_are_those_of_their_pixels(reader):
         given = [polygon.flatten().tolist() for polygon in polygons]
         counts = Counter()
         item = {"id": 1, "category": "b", "segmentation": given}
+        item |= {"area": 0, "ignored": False}
         found = reader.parse_segments([item], {"b": 1}, HEIGHT, WIDTH, counts)
         wanted = through_pixels(reader, polygons)
         if reader.coco_mask.area(wanted):

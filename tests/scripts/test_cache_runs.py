@@ -38,6 +38,7 @@ import numpy as np
 
 import cache, data
 from dataset import Objects, Sample
+from samples import Samples, columns_of
 
 folder, first, deadly = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 given = []
@@ -45,6 +46,7 @@ for path in sorted(folder.glob("*.png")):
     height, width, _ = cv2.imread(str(path)).shape
     none = Objects(np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
     given.append(Sample(path, height, width, {"cells": none}))
+given = Samples(columns_of(given))
 training, _ = data.cached(given, given, tell=False)
 fill, filled = cache.fill, []
 

@@ -110,11 +110,18 @@ def all_heads(world, one_thread) -> SimpleNamespace:
     """The modules of a job with all heads, its samples, and what its model gives."""
     heads = [head_of(name) for name in HEADS]
     folder = make(world / "all-heads", *heads, data={"augmentation": False})
-    modules = load_all(folder, "model", "dataset", "data", "evaluate", "draw")
+    modules = load_all(
+        folder, "model", "dataset", "samples", "data", "evaluate", "draw"
+    )
     torch.manual_seed(0)
     modules.net = modules.model.Network().eval()
+    modules.samples_of = modules.samples
     modules.samples = modules.dataset.read_dataset(world / "shapes" / "val")
     return modules
+
+
+def columns(modules, samples: list):
+    return modules.samples_of.Samples(modules.samples_of.columns_of(samples))
 
 
 def without(sample, *heads: str):
@@ -181,7 +188,7 @@ def test_metrics_are_those_of_the_labelled_images(all_heads):
         rows = [i for i, sample in enumerate(partial) if head in sample.labels]
         assert len(rows) == 3
         wanted = all_heads.evaluate.score(
-            [samples[i] for i in rows], [kept[i] for i in rows]
+            [samples[i] for i in rows], [kept[i] for i in rows], device
         )
         of_one = {name: x for name, x in wanted.items() if name.split("/")[0] == head}
         boxes = [getattr(samples[i].labels[head], "boxes", [0]) for i in rows]
@@ -211,9 +218,11 @@ def test_no_module_defines_a_name_twice(all_heads):
 def test_a_few_images_have_labels_for_each_head(all_heads):
     one, two, three, four = all_heads.samples
     samples = [without(one, "classes"), without(two, "classes"), three, four]
-    few = all_heads.dataset.first_of_heads(samples, 1)
+    first = all_heads.samples_of.first_of_heads
+    few = first(columns(all_heads, samples), 1)
     assert [sample.path for sample in few] == [one.path, three.path]
-    assert all_heads.dataset.first_of_heads(all_heads.samples, 2) == [one, two]
+    few = first(columns(all_heads, all_heads.samples), 2)
+    assert [sample.path for sample in few] == [one.path, two.path]
 
 
 # ---- Runs ----

@@ -63,7 +63,7 @@ def test_the_log_is_that_of_all_processes(unbroken, job):
 
 
 def test_metrics_are_worked_out_by_rank_0_alone(job):
-    """Its log has them, and all processes go on: each compares them with the best."""
+    """The others are told them, as each process compares them with the best."""
     telling = job.with_name("telling")
     shutil.copytree(job, telling)
     path, line = telling / "evaluate.py", "    metrics = {"

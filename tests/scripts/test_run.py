@@ -64,7 +64,7 @@ def test_checkpoints_hold_what_the_design_says(whole, detector):
     last, best = checkpoint(whole / "last.pt"), checkpoint(whole / "best.pt")
     assert set(last) == {
         *("format", "job", "model", "optimizer", "scheduler", "rng", "run"),
-        *("iteration", "elapsed_seconds", "best"),
+        *("iteration", "elapsed_seconds", "best", "threads"),
     }
     assert set(best) == {"format", "job", "model", "metrics"}
     job = (detector / "job.json").read_bytes()

@@ -23,20 +23,21 @@ PREFIX = "([^/_]+)_[^/]*$"
 def reader(head: dict, **data) -> ModuleType:
     """A job's dataset.py, without the rest of its folder."""
     job = {"name": "split", "data": {"train": "set"} | data, "model": {"heads": [head]}}
-    text = compile_job(json.dumps(job).encode()).files["dataset.py"]
+    texts = compile_job(json.dumps(job).encode()).files
     names = ModuleType("model")
     names.IDENTITIES = names.CATEGORIES = tuple(
         head.get("identities") or head.get("categories")
     )
-    before = sys.modules.get("model")
+    before = {name: sys.modules.get(name) for name in ("model", "files")}
     sys.modules["model"] = names
     try:
-        module = ModuleType("dataset")
-        exec(compile(text, "dataset.py", "exec"), vars(module))
+        for name in ("files", "dataset"):
+            module = sys.modules[name] = ModuleType(name)
+            exec(compile(texts[f"{name}.py"], f"{name}.py", "exec"), vars(module))
     finally:
-        sys.modules.pop("model")
-        if before is not None:
-            sys.modules["model"] = before
+        for name in (*before, "dataset"):
+            sys.modules.pop(name, None)
+        sys.modules.update({name: x for name, x in before.items() if x is not None})
     return module
 
 

@@ -45,7 +45,7 @@ def train_module(folder: Path, weights: str | None, channels: int = 3) -> Module
 
 def load_script(folder: Path, name: str) -> ModuleType:
     """A script of a folder, and the modules beside it, under their own names."""
-    own = ("model", "data", "draw", "evaluate", "train")
+    own = [path.stem for path in folder.glob("*.py")]
     before = {one: sys.modules.pop(one, None) for one in own}
     sys.path.insert(0, str(folder))
     try:
@@ -186,9 +186,10 @@ def test_a_run_of_the_emitted_code_learns_and_resumes(own_process, tmp_path):
     (tmp_path / "code").mkdir()
     write(made, tmp_path / "code")
     (tmp_path / "code" / "job.json").write_text(json.dumps(job))
+    cores = ("--workers", "0", "--threads", "1")
     for more in (["--max-iterations", "2"], ["--resume", "any"]):
         done = subprocess.run(
-            [sys.executable, "code/train.py", "--workers", "0", *more],
+            [sys.executable, "code/train.py", *cores, *more],
             cwd=tmp_path,
             env=own_process,
             capture_output=True,

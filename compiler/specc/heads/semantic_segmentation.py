@@ -51,7 +51,7 @@ def build(
 
 
 MODES = ("RGB", "RGBA", "P", "L", "1")
-BAND = constant("BAND", 2**20, "logits of a map that are enlarged at once, about")
+BAND = constant("BAND", 2**18, "logits of a map that are enlarged at once, about")
 MODES_LINE = constant("COLOR_MODES", MODES, "Pillow's, of maps that have colors")
 
 

@@ -231,7 +231,7 @@ def _views(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         ),
         "validation_set": f"data/validation_set{kind}.py.jinja",
         "validation_parameters": (
-            f"samples: list[Sample], workers: int{', views: bool = False' * several}"
+            f"samples: Sequence[Sample], workers: int{', views: bool = False' * several}"
         ),
         "validation_arguments": f"samples{', views' * several}",
         "view_parameter": ", views: bool = False" * several,

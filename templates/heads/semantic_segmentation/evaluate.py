@@ -5,17 +5,23 @@ def categories_in_words(
     results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
 ) -> np.ndarray:
     """The index of each pixel's category, (height, width) of the image: its logits are
-    enlarged downwards, then across in bands of rows, as all may fill the memory."""
-    logits = results["logits"][row : row + 1]
-    logits = logits.contiguous(memory_format=torch.channels_last)  # as argmax reads it
-    _, count, _, cells = logits.shape
-    logits = enlarge(logits, (stride, 1), (seen[0], cells), (sample.height, cells))
+    enlarged across, then down in bands of rows that fit the cache of a processor."""
+    logits = results["logits"][row : row + 1].contiguous()
+    _, count, cells, _ = logits.shape
+    across = (1, stride), (cells, seen[1]), (cells, sample.width)
+    logits = enlarge(logits, *across)[0]
+    # Each row of the image is a sum of a few rows of cells, by these weights.
+    down = (stride, 1), (seen[0], cells), (sample.height, cells)
+    weights = enlarge(torch.eye(cells)[None, None], *down)[0, 0]
+    ranks = torch.arange(count - 1.0, -1, -1, device=logits.device)[:, None, None]
     best = []
-    for band in logits.split(max(1, BAND // (count * sample.width)), 2):
-        rows = band.shape[2]
-        band = enlarge(band, (1, stride), (rows, seen[1]), (rows, sample.width))
-        best.append(band[0].argmax(0).short())
-    return torch.cat(best).cpu().numpy()
+    for band in weights.split(max(1, BAND // (count * sample.width))):
+        used = band.any(0).nonzero()[:, 0]
+        used = slice(used[0], used[-1] + 1)
+        scores = band[:, used].to(logits.device) @ logits[:, used]
+        # As argmax, the first of the best, but several times as fast.
+        best.append(scores.eq_(scores.amax(0)).mul_(ranks).amax(0))
+    return (count - 1 - torch.cat(best)).short().cpu().numpy()
 
 
 # ==== metrics

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -53,7 +53,7 @@ def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
 # ---- The sheet: labels beside predictions ----
 
 
-def sheet(samples: list[Sample], found: list[dict]) -> np.ndarray:
+def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
     """RGB tiles in rows of two images, each with its labels left of its predictions."""
     tiles = []
     for sample, words in zip(samples, found):

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from dataset import BROKEN_SHARE, MOST_BROKEN, Sample
 from model import HEIGHT, PAD, WIDTH, fit
+from samples import Samples
 
 BATCH_SIZE = 256  # images of one optimizer step, over all processes
 SCALE = 0.7  # training images grow or shrink by up to this share
@@ -130,7 +131,7 @@ class TrainingSet(Dataset):
     chooses too. Why it had to is told beside the view.
     """
 
-    def __init__(self, samples: list[Sample], seed: int):
+    def __init__(self, samples: Sequence[Sample], seed: int):
         self.samples, self.seed = samples, seed
 
     def __getitem__(
@@ -160,7 +161,7 @@ class ValidationSet(Dataset):
     """Images (C, H, W), in order: letterboxed, or a random view of each, which its name
     decides: the same in every run and process."""
 
-    def __init__(self, samples: list[Sample], views: bool):
+    def __init__(self, samples: Sequence[Sample], views: bool):
         self.samples, self.views = samples, views
 
     def __len__(self) -> int:
@@ -219,7 +220,7 @@ def stack_nothing(batch: list) -> dict[str, Tensor]:
 
 
 def training_batches(
-    samples: list[Sample], seed: int, start: int, rank: int, world: int, workers: int
+    samples: Samples, seed: int, start: int, rank: int, world: int, workers: int
 ) -> Iterator[tuple[Tensor, dict]]:
     """Images and targets, from iteration `start` on."""
     loader = DataLoader(
@@ -249,7 +250,7 @@ def tell_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]
 
 
 def validation_batches(
-    samples: list[Sample], workers: int, views: bool = False
+    samples: Sequence[Sample], workers: int, views: bool = False
 ) -> DataLoader:
     return DataLoader(
         ValidationSet(samples, views),

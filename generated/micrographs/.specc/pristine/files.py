@@ -5,7 +5,6 @@ import hashlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO
 
@@ -19,7 +18,6 @@ SUFFIXES = (  # of images, as OpenCV and Pillow read them
     ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
 ).split()
 HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
-OWN_FILES = {"resolved.json", "metrics.jsonl", "predictions.json"}  # specc's
 
 
 def below(folder: Path, name: object, root: Path | None = None) -> Path:
@@ -43,27 +41,6 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
     return folder / (name if plain == name or os.path.exists(folder / name) else plain)
 
 
-def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Path]]]:
-    """Each folder from this one down, and its images. Links are followed; what systems,
-    tools and specc itself leave beside images is left out, and counted."""
-    for place, folders, files in os.walk(folder, followlinks=True):
-        own = place != str(folder) and OWN_FILES & set(files)
-        above = map(os.path.realpath, Path(place).parents)
-        if own or os.path.islink(place) and os.path.realpath(place) in above:
-            what = "written by specc" if own else "links to one that they are in"
-            counts[f"folders left out: {what}"] += 1
-            folders.clear()
-            continue
-        noted(Path(place))
-        files = [name for name in files if is_image(name)]
-        shown = [name for name in files if not name.startswith(HIDDEN)]
-        counts["hidden files left out"] += len(files) - len(shown)
-        hidden = [name for name in folders if name.startswith(HIDDEN)]
-        counts["hidden folders left out"] += len(hidden)
-        folders[:] = sorted(set(folders) - set(hidden))
-        yield Path(place), [Path(place, name) for name in sorted(shown)]
-
-
 def is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
@@ -74,12 +51,6 @@ def tell(where: Path, counts: Counter):
         if count:
             NOTES.append(f"{where}: {what}: {count}")
             print(NOTES[-1], file=sys.stderr)
-
-
-def noted(path: Path) -> Path:
-    """The path, once the state of its file or folder is known: read it after that."""
-    SOURCES[str(path)] = state_of(path)
-    return path
 
 
 def state_of(path: Path) -> list[int] | str | None:

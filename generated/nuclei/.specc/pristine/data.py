@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from dataset import BROKEN_SHARE, MOST_BROKEN, Instances, Sample
 from model import HEIGHT, PAD, WIDTH, fit
+from samples import Samples
 
 BATCH_SIZE = 8  # images of one optimizer step, over all processes
 SCALE = 0.25  # training images grow or shrink by up to this share
@@ -279,7 +280,7 @@ class TrainingSet(Dataset):
     chooses too. Why it had to is told beside the view.
     """
 
-    def __init__(self, samples: list[Sample], seed: int):
+    def __init__(self, samples: Sequence[Sample], seed: int):
         self.samples, self.seed = samples, seed
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, dict, list[str]]:
@@ -305,7 +306,7 @@ class TrainingSet(Dataset):
 class ValidationSet(Dataset):
     """Letterboxed images (C, H, W), in order."""
 
-    def __init__(self, samples: list[Sample]):
+    def __init__(self, samples: Sequence[Sample]):
         self.samples = samples
 
     def __len__(self) -> int:
@@ -367,7 +368,7 @@ def stack_grids(batch: list[Grids]) -> dict[str, Tensor]:
 
 
 def training_batches(
-    samples: list[Sample], seed: int, start: int, rank: int, world: int, workers: int
+    samples: Samples, seed: int, start: int, rank: int, world: int, workers: int
 ) -> Iterator[tuple[Tensor, dict]]:
     """Images and targets, from iteration `start` on."""
     loader = DataLoader(
@@ -396,7 +397,7 @@ def tell_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]
         yield images, targets
 
 
-def validation_batches(samples: list[Sample], workers: int) -> DataLoader:
+def validation_batches(samples: Sequence[Sample], workers: int) -> DataLoader:
     return DataLoader(
         ValidationSet(samples),
         min(BATCH_SIZE, 32),  # decoding needs memory by the square of its candidates

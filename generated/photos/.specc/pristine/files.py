@@ -52,7 +52,7 @@ def read_yaml(path: Path) -> object:
 
 def as_written(loader: yaml.Loader, node: yaml.Node) -> int | float | str:
     """A number where Python would write it so. All else stays text, as it may be a
-    name: `no`, 1e3, 0777, 2024-01-01."""
+    name: `no`, 1e3, 0777, a date."""
     text = loader.construct_scalar(node)
     try:
         number = float(text) if "." in text else int(text)

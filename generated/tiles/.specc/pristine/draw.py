@@ -1,7 +1,7 @@
 """Drawings: what was found in an image, a sheet of predictions, the curves of a run."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -51,7 +51,7 @@ def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
 # ---- The sheet: labels beside predictions ----
 
 
-def sheet(samples: list[Sample], found: list[dict]) -> np.ndarray:
+def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
     """RGB tiles in rows of two images, each with its labels left of its predictions."""
     tiles = []
     for sample, words in zip(samples, found):

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -33,7 +33,7 @@ SCORE_BINS = 2000  # of the metrics of pixels
 @torch.inference_mode()
 def predict_samples(
     model: nn.Module,
-    samples: list[Sample],
+    samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
     kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
@@ -84,7 +84,7 @@ def anomalies_in_words(
 
 def evaluate(
     model: nn.Module,
-    samples: list[Sample],
+    samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
     rank: int = 0,
@@ -114,7 +114,7 @@ def evidence(sample: Sample, words: dict) -> dict:
     }
 
 
-def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
+def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Metrics of predictions against the labels of their samples."""
     metrics = {
         "defects": anomaly_metrics(
@@ -131,7 +131,7 @@ def score(samples: list[Sample], found: list[dict]) -> dict[str, float]:
 
 def calibrate(
     model: nn.Module,
-    samples: list[Sample],
+    samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
     rank: int = 0,

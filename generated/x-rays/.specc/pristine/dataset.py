@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from files import BrokenImage, below, image_size, images_below, tell
+from files import HIDDEN, BrokenImage, below, image_size, is_image, tell
 
 TRAIN = "x-rays"  # below --data
 VALIDATION_SHARE = 0.1  # of it is held out
@@ -141,10 +141,15 @@ def listed_images(folder: Path) -> list[Path]:
     """The images in a folder, none of those below it; says what is left out."""
     if not os.path.isdir(folder):
         raise ValueError(f"no such folder: {folder}")
-    counts = Counter()
-    (_, images), *deeper = images_below(folder, counts)
-    what = "images left out, in folders within"
-    tell(folder, counts | Counter({what: sum(len(found) for _, found in deeper)}))
+    images, counts = [], Counter()
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(HIDDEN):
+            counts["hidden files and folders left out"] += 1
+        elif is_image(path.name):
+            images.append(path)
+        elif path.is_dir():
+            counts["folders in it left out"] += 1
+    tell(folder, counts)
     return images
 
 

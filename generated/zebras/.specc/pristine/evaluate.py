@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,7 @@ JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
 @torch.inference_mode()
 def predict_samples(
-    model: nn.Module, samples: list[Sample], device: torch.device, workers: int = 0
+    model: nn.Module, samples: Sequence[Sample], device: torch.device, workers: int = 0
 ) -> list[dict]:
     """What each head finds in each sample, by its name:
 
@@ -69,7 +69,7 @@ def embedding_in_words(results: dict, row: int) -> dict:
 
 def evaluate(
     model: nn.Module,
-    samples: list[Sample],
+    samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
     rank: int = 0,
@@ -93,7 +93,7 @@ def evaluate(
 
 
 def score(
-    samples: list[Sample], found: list[dict], device: torch.device
+    samples: Sequence[Sample], found: list[dict], device: torch.device
 ) -> dict[str, float]:
     """Metrics of predictions against the labels of their samples."""
     metrics = {
