@@ -73,7 +73,7 @@ def parse_quadrilaterals(
                 [[float(x), float(y)] for x, y in item["quadrilateral"]], np.float32
             )
         except (KeyError, TypeError, ValueError, OverflowError):
-            wanted = "a category with a quadrilateral of four x, y"
+            wanted = "a category of the job with a quadrilateral of four x, y"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None
         if not is_named(name, known, counts):
             continue
