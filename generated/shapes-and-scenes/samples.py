@@ -20,7 +20,7 @@ import torch
 import torch.distributed as dist
 
 from dataset import Objects, Sample, read_datasets
-from files import NOTES, SOURCES, state_of
+from files import NOTES, SOURCES, noted, state_of
 
 FOLDER = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "specc")
 
@@ -152,7 +152,10 @@ def read_samples(root: Path, reread: bool = False) -> list[Samples]:
 
 def read_anew(root: Path, file: Path) -> list[Samples]:
     """Reads the datasets, and keeps what they hold in the file."""
-    sets = [columns_of(samples) for samples in read_datasets(root)]
+    sets = read_datasets(root)
+    for folder in {one.path.parent for samples in sets for one in samples}:
+        noted(folder)
+    sets = [columns_of(samples) for samples in sets]
     arrays = {f"{i}/{name}": x for i, of in enumerate(sets) for name, x in of.items()}
     # Larger items first: then all of them are aligned.
     arrays = dict(sorted(arrays.items(), key=lambda pair: -pair[1].itemsize))

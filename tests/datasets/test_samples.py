@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 
 import cv2
 import head_jobs
+import mutations
 import numpy as np
 import pytest
 from emitted_jobs import CLASSES, DETECTION, load_all, make_reader
@@ -20,7 +22,7 @@ from small_data import box, native, picture
 
 from specc.heads import TASKS
 
-MODULES = ("dataset", "samples", "data", "checkpoints")
+MODULES = ("files", "dataset", "samples", "data", "checkpoints")
 
 
 @pytest.fixture(scope="module")
@@ -334,3 +336,43 @@ def test_a_dataset_with_problems_is_not_kept(tmp_path, root, cache):
     with pytest.raises(SystemExit, match="not left, top, right, bottom"):
         detector(tmp_path).samples.read_samples(root)
     assert not stored_files(cache)
+
+
+@pytest.mark.parametrize("form", mutations.DATASETS)
+def test_whatever_changed_kept_samples_are_those_of_a_fresh_reading(
+    form, tmp_path, capsys
+):
+    """Files of all formats change at random, or are new, or gone."""
+    head = CLASSES if form in ("csv", "folders") else DETECTION
+    data = {"format": form, "validation": "val"}
+    made = modules_of(tmp_path / "job", head, **data)
+    for seed in range(6):
+        root, rng = tmp_path / f"{form}{seed}", random.Random(f"kept {form}{seed}")
+        path = mutations.DATASETS[form][0](root)
+        flags = {"split": "train"} if form == "yolo" else {}
+
+        def read(_: Path) -> list:
+            return [made.dataset.read_dataset(path, **flags)] * 2
+
+        made.samples.read_datasets = read
+        again(made, root)
+        mutations.mutate(root, rng)
+        if form == "folders":
+            mutations.save_images(root / "a", ("new.png",))
+        assert result(again, made, root) == result(lambda *_: read(root)[0], made, root)
+
+
+def again(made: SimpleNamespace, root: Path) -> list:
+    """The samples of a new process, which may be kept ones."""
+    made.files.SOURCES.clear()
+    made.files.NOTES.clear()
+    return made.samples.read_samples(root)[0]
+
+
+def result(reading, made: SimpleNamespace, root: Path) -> object:
+    """The samples in plain values, or why there are none."""
+    try:
+        samples = reading(made, root)
+    except SystemExit as end:
+        return str(end)
+    return [str(plain(sample)) for sample in samples]

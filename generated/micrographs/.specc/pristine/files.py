@@ -53,12 +53,20 @@ def tell(where: Path, counts: Counter):
             print(NOTES[-1], file=sys.stderr)
 
 
+def noted(path: Path) -> Path:
+    """The path, once the state of its file or folder is known: read it after that."""
+    SOURCES[str(path)] = state_of(path)
+    return path
+
+
 def state_of(path: Path) -> list[int] | str | None:
-    """Size and time of a file, a digest of the names in a folder, or None."""
+    """Size and time of a file, a digest of the names and links in a folder, or None."""
     try:
         if path.is_dir():
-            names = "\n".join(sorted(os.listdir(path)))
-            return hashlib.sha256(os.fsencode(names)).hexdigest()
+            found = [
+                (x.name, x.is_symlink() and os.readlink(x)) for x in os.scandir(path)
+            ]
+            return hashlib.sha256(os.fsencode(repr(sorted(found)))).hexdigest()
         status = path.stat()
     except OSError:
         return None

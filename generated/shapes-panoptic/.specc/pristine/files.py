@@ -121,11 +121,13 @@ def noted(path: Path) -> Path:
 
 
 def state_of(path: Path) -> list[int] | str | None:
-    """Size and time of a file, a digest of the names in a folder, or None."""
+    """Size and time of a file, a digest of the names and links in a folder, or None."""
     try:
         if path.is_dir():
-            names = "\n".join(sorted(os.listdir(path)))
-            return hashlib.sha256(os.fsencode(names)).hexdigest()
+            found = [
+                (x.name, x.is_symlink() and os.readlink(x)) for x in os.scandir(path)
+            ]
+            return hashlib.sha256(os.fsencode(repr(sorted(found)))).hexdigest()
         status = path.stat()
     except OSError:
         return None
