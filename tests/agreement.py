@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 
 from specc.backbones import TABLES
+from specc.heads import TASKS
 from specc.heads.conversions import sources_of, way
 from specc.language.schema import head as head_schema
 
@@ -50,6 +51,12 @@ def tell_apart(heads: list[dict]) -> None:
 
 def agree_inside(head: dict) -> None:
     names = head.get("categories") or ()
+    if len(names) == 1 and TASKS[head["task"]].fewest == 2:
+        names = head["categories"] = [*names, f"{names[0]}2"]
+    if head.get("merge"):
+        own = names or head["labels"]
+        parts = {x for of_one in head["merge"].values() for x in of_one} - {*own}
+        head["merge"] = {own[0]: sorted(parts)} if parts else None
     if "colors" in head:
         head["colors"] = [[i % 256, i // 256, 255] for i in range(len(names))]
     if head.get("things"):

@@ -140,6 +140,10 @@ def is_valid(choice: dict) -> bool:
     off = {"scale": 0, "color": 0}
     changes = off if choice["augmentation"] is False else choice["augmentation"]
     same_views = changes.get("scale", 0.25) == changes.get("color", 0.2) == 0
+    lone = choice["categories"] == 1 and any(
+        name.rpartition("-")[2] in ("kind", "rank", "region", "face")
+        for name in HEADS[choice["heads"]]
+    )
     untold = "from keypoint" in choice["heads"] and choice["categories"] > 1
     split, grouped = choice["validation"] is None, choice["group"] is not None
     faces = "face" in HEADS[choice["heads"]]
@@ -149,7 +153,7 @@ def is_valid(choice: dict) -> bool:
         not (grouped and (not split or choice["heads"].endswith("apart")))
         and not (faces and split and (few or grouped or several))
         and not ("views" in choice["heads"] and same_views)
-        and not untold
+        and not (lone or untold)
         and choice["heads"] in FORMATS[choice["format"]]
         and (neck is None or neck[0] <= top and not one_level)
         and (start["kind"] != "imagenet" or has_weights)

@@ -158,6 +158,9 @@ def _of(schema: dict) -> st.SearchStrategy:
 
 
 def _object(schema: dict) -> st.SearchStrategy[dict]:
+    if "properties" not in schema:
+        values_of_any = values(schema["additionalProperties"])
+        return st.dictionaries(free_texts(), values_of_any, max_size=2)
     parts = {name: values(part) for name, part in schema["properties"].items()}
     required = {name: parts.pop(name) for name in schema.get("required", ())}
     if "kind" in parts:  # null is another branch than the one that was chosen

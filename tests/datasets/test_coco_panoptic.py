@@ -117,7 +117,7 @@ def test_a_category_that_the_file_lacks_is_named(reader, tmp_path):
         ),
         (
             "categories",
-            lambda c: [*c, {"id": 5, "name": "x"}],
+            lambda c: [c[0] | {"name": "x"}, *c[1:]],
             "only in the dataset: x",
         ),
         ("categories", lambda c: 3, "has no list `categories`"),

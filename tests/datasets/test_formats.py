@@ -81,7 +81,7 @@ BOMB = """<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>
     [
         ("<annotation>", "one.xml is not XML"),
         (BOMB, "one.xml is not XML: EntitiesForbidden"),
-        (XML.format(OBJECT.format("x", 0, 1, 1, 2, 2)), "not a category of the job"),
+        (XML.format(OBJECT.format("", 0, 1, 1, 2, 2)), "an object without a name"),
         (XML.format(OBJECT.format("a", 0, 1, 1, "?", 2)), "a bbox of four numbers"),
         (XML.format("<object><name>a</name></object>"), "a bbox of four numbers"),
         (XML.format(OBJECT.format("a", 0, 50, 1, 60, 2)), "outside the 40x30 image"),
@@ -178,7 +178,7 @@ def test_what_is_wrong_in_yolo_is_told(reader, tmp_path, line, said):
 @pytest.mark.parametrize(
     "entry, said",
     [
-        ({"names": ["a", "b"]}, "only in the job: no"),
+        ({"names": ["a", "b", "x"]}, "only in the job: no"),
         ({"names": {0: "a", 2: "b"}}, "numbers them from 0"),
         ({"names": 3}, "neither lists names"),
         ({"path": "../elsewhere"}, "leads out of"),

@@ -334,3 +334,35 @@ def test_real_data(place, folder, task):
     assert code == 0
     assert head_of(job)["task"] == task and job["data"]["validation"]
     assert analyse(json.dumps(job).encode())[2] == []
+
+
+# ---- Categories that a set lacks, or nobody uses ----
+
+
+def test_a_validation_set_of_one_class_is_found(place):
+    layouts.as_folders(place / "set")
+    for path in (place / "set" / "val" / "b").iterdir():
+        path.unlink()
+    (place / "set" / "val" / "b").rmdir()
+    job, code = init(CLASSES, "--data", "set")
+    assert code == 0 and head_of(job)["categories"] == ["a", "b"]
+    assert job["data"]["validation"] == "set/val"
+    (place / "set" / "val" / "a").rename(place / "set" / "val" / "unsorted")
+    job, code = init(CLASSES, "--data", "set", "--force")
+    assert code == 0 and "validation" not in job["data"]
+
+
+@pytest.mark.parametrize(
+    "used, expected", [(False, ["a", "b"]), (True, ["r", "a", "b"])]
+)
+def test_the_unused_root_of_all_categories_is_left_out(place, used, expected):
+    layouts.as_coco(place / "set")
+    for name in layouts.SETS:
+        path = place / "set" / f"{name}.json"
+        content = json.loads(path.read_text())
+        content["categories"].insert(0, {"id": 0, "name": "r", "supercategory": "none"})
+        if used:
+            content["annotations"][0]["category_id"] = 0
+        path.write_text(json.dumps(content))
+    job, code = init(DETECTION, "--data", "set")
+    assert code == 0 and head_of(job)["categories"] == expected

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import layouts
 import pytest
+from map_data import street
 from small_data import native
 from test_init import CLASSES, DETECTION
 
@@ -109,3 +111,46 @@ def test_missing_packages_are_told(place, capsys, monkeypatch):
     assert run_cli(["init", DETECTION, "--data", "."]) == 1
     error = capsys.readouterr().err
     assert "error[E424]: " in error and "pip install 'specc[train]'" in error
+
+
+# ---- Nothing to learn from ----
+
+
+def refused(capsys, task: str, *more: str) -> str:
+    assert run_cli(["init", task, "--data", "set", *more]) == 1
+    assert not Path("job.json").exists()
+    return capsys.readouterr().err
+
+
+def test_images_without_a_file_of_labels(place, capsys):
+    layouts.as_yolo(place / "set")
+    (place / "set" / "labels").rename(place / "set" / "annotations")
+    looked = Path("set/labels/train/0.txt")
+    said = refused(capsys, DETECTION)
+    assert f"none of 6 images has a label, looked for as {looked}" in said
+
+
+def test_crowds_alone(place, capsys):
+    layouts.as_coco(place / "set")
+    path = place / "set" / "train.json"
+    content = json.loads(path.read_text())
+    for item in content["annotations"]:
+        item["iscrowd"] = 1
+    path.write_text(json.dumps(content))
+    said = refused(capsys, "instance_segmentation")
+    assert "train.json: all 6 annotations have `iscrowd` 1" in said
+
+
+def test_annotations_without_an_object(place, capsys):
+    layouts.as_voc(place / "set")
+    for path in (place / "set" / "Annotations").iterdir():
+        path.write_text("<annotation></annotation>")
+    assert "no object in set/Annotations" in refused(capsys, DETECTION)
+
+
+def test_maps_of_one_category(place, capsys):
+    """The rest of each map is black: unknown."""
+    names = {"categories": ["road"], "colors": {"road": [128, 64, 128]}}
+    street(place / "set" / "train", **names)
+    said = refused(capsys, "semantic_segmentation")
+    assert "error[E313]: " in said and "pixels of no category are unknown" in said

@@ -189,7 +189,7 @@ def test_broken_images_and_annotations_are_all_named(place, capsys):
     train = place / "set" / "train"
     labels = {
         "0.png": [box(8, 8, 60, 50)],
-        "1.png": [box(8, 8, 60, 50, category="x")],
+        "1.png": [box(60, 8, 8, 50)],
         "2.png": [],
         "3.jpg": [],
         "missing.png": [],

@@ -53,7 +53,6 @@ WRONG_OBJECTS = {
     "no category": [{"bbox": [1, 2, 3, 4]}],
     "no box": [{"category": "a"}],
     "a bare name": ["a"],
-    "an unknown category": [box(1, 2, 3, 4, category="d")],
     "three numbers": [box(1, 2, 3)],
     "five numbers": [box(1, 2, 3, 4, 5)],
     "a word": [box(1, 2, 3, "x")],
@@ -124,8 +123,8 @@ def test_no_more_than_twenty_problems_are_listed(dataset, tmp_path):
     [
         ({"task": "regression"}, "no entry with `task: object detection`"),
         ({"categories": ["a", "b", "c"]}, "differ from the job's"),
-        ({"categories": ["a", "b"]}, "only in the job: no"),
-        ({"categories": [*NAMES, "extra"]}, "only in the dataset: extra"),
+        ({"categories": ["a", "b", "extra"]}, "only in the job: no"),
+        ({"categories": ["a", "b", "extra"]}, "only in the dataset: extra"),
         ({"categories": "a"}, "`categories` is not a list of names"),
         ({"annotations": "../labels.yaml"}, "leads out of"),
         ({"annotations": "/etc/passwd"}, "leads out of"),
@@ -207,10 +206,6 @@ def test_categories_of_images_are_read(emitted, tmp_path):
     task = "multiclass classification"
     folder = native(tmp_path, "0.png: 'no'\n1.png: b\n2.png: null\n", task)
     assert [sample.labels["kind"] for sample in dataset.read_dataset(folder)] == [2, 1]
-    with pytest.raises(SystemExit, match="1.png: not a category of the job: 'd'"):
-        dataset.read_dataset(native(tmp_path, {"1.png": "d"}, task))
-    with pytest.raises(SystemExit, match="1.png: not a category of the job"):
-        dataset.read_dataset(native(tmp_path, {"1.png": ["a"]}, task))
 
 
 # ---- Class folders ----
@@ -232,8 +227,8 @@ def test_class_folders_are_read(emitted, tmp_path):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "notes.txt").write_text("no image")
     assert len(dataset.read_dataset(tmp_path)) == 4  # no category
-    (tmp_path / "extra").mkdir()
-    with pytest.raises(SystemExit, match="only in the dataset: extra"):
+    (tmp_path / "b").rename(tmp_path / "extra")
+    with pytest.raises(SystemExit, match="dataset: extra\n  only in the job: b"):
         dataset.read_dataset(tmp_path)
     with pytest.raises(SystemExit, match="absent: no such folder"):
         dataset.read_dataset(tmp_path / "absent")

@@ -17,6 +17,7 @@ import mutations
 import numpy as np
 import pytest
 from emitted_jobs import CLASSES, DETECTION, load_all, make_reader
+from map_data import COLORS, STREET, street
 from small_data import box, native, picture
 
 from specc.heads import TASKS
@@ -139,12 +140,37 @@ def test_images_without_labels_of_a_head_stay_so(tmp_path):
         assert [sample.path.name for sample in few] == ["0.png", "1.png"]
 
 
+def test_colors_of_maps_are_kept_once_for_each_table(tmp_path):
+    """A set to validate on may have other colors than the one to train on."""
+    for part in ("train", "val"):
+        street(tmp_path / part, count=3)
+    other = {name: list(color) for name, color in COLORS.items()} | {"road": [9, 9, 9]}
+    street(tmp_path / "val", count=3, colors=other)
+    made = modules_of(tmp_path / "job", STREET, validation="val")
+    place = STREET["categories"].index("road")
+    sets = made.samples.read_samples(tmp_path)
+    for samples, color in zip(sets, (COLORS["road"], (9, 9, 9)), strict=True):
+        assert len(samples.columns["street/colors/ends"]) == 2  # of one text
+        tables = [dict(sample.labels["street"].colors) for sample in samples]
+        assert [table[tuple(color)] for table in tables] == [place] * 3
+
+
+def test_a_dataset_that_teaches_nothing_is_not_kept(tmp_path, root, cache):
+    """Whoever starts again is told again."""
+    (root / "train" / "labels.yaml").write_text(json.dumps({"0.png": []}))
+    for _ in range(2):
+        with pytest.raises(SystemExit, match="cells: 0 kinds .* 1 images to train on"):
+            detector(tmp_path).samples.read_samples(root)
+    assert not stored_files(cache)
+
+
 def test_a_second_start_opens_no_image(tmp_path, root, cache, capsys):
     """It says again what the user should know of the dataset."""
     detector(tmp_path).samples.read_samples(root)
     told = capsys.readouterr().err.splitlines()
     (file,) = stored_files(cache)
     assert str(file) in told[-1] and "MB" in told[-1]
+    assert "cells: in no image to train on, 1 of 3: b" in told
     made = detector(tmp_path)
     made.dataset.read_datasets = None  # nobody calls it
     made.samples.read_datasets = None

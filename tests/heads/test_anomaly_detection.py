@@ -365,7 +365,10 @@ def test_without_masks_images_alone_are_measured(emitted):
         {"label": "anomalous", "score": 0.9, "pixels": pixels},
     ]
     metrics = emitted.evaluate.anomaly_metrics(truth, found)
-    assert metrics == {"image_auroc": 1, "image_f1": 1, "pixel_auroc": 0, "pro": 0}
+    assert metrics == {"image_auroc": 1, "image_f1": 1}
+    alarm = emitted.evaluate.anomaly_metrics(truth[1:], found[1:])
+    assert alarm == {"image_f1": 1}  # one kind of images: nothing to rank
+    assert emitted.evaluate.anomaly_metrics(truth[:1], found[:1]) == {}
 
 
 # ---- Drawings ----

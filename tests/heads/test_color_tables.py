@@ -23,6 +23,11 @@ def data(emitted) -> ModuleType:
     return emitted(HEAD, validation="val").data
 
 
+def placed(colors) -> tuple:
+    """Pairs of a color and the place of its category, as a `ColoredMap` has them."""
+    return tuple((color, index) for index, color in enumerate(colors))
+
+
 def test_colors_become_what_a_search_among_them_finds(data, tmp_path):
     rng = np.random.default_rng(0)
     for count in (3, 60, 400):
@@ -32,7 +37,7 @@ def test_colors_become_what_a_search_among_them_finds(data, tmp_path):
         wanted = rng.integers(-1, count, (37, 53))
         painted = np.array([*colors, (0, 0, 0)], np.uint8)[wanted]
         cv2.imwrite(str(tmp_path / "map.png"), painted[:, :, ::-1])
-        found = data.read_categories(tmp_path / "map.png", tuple(colors))
+        found = data.read_categories(tmp_path / "map.png", placed(colors))
         assert found.dtype == np.int16
         np.testing.assert_array_equal(found, wanted)
 
@@ -41,14 +46,14 @@ def test_an_unknown_color_is_named_with_its_place(data, tmp_path):
     painted = np.full((20, 30, 3), COLORS[2], np.uint8)
     painted[4, 9] = 16, 99, 250
     cv2.imwrite(str(tmp_path / "map.png"), painted[:, :, ::-1])
-    colors = tuple(map(tuple, COLORS))
+    colors = placed(map(tuple, COLORS))
     said = r"no category has the color \[16, 99, 250\] at x 9, y 4"
     with pytest.raises(data.ImageError, match=said):
         data.read_categories(tmp_path / "map.png", colors)
 
 
 def test_grey_and_transparent_maps_are_read(data, tmp_path):
-    colors = ((255, 255, 255), (7, 7, 7))
+    colors = placed([(255, 255, 255), (7, 7, 7)])
     grey = np.array([[0, 7], [255, 7]], np.uint8)
     cv2.imwrite(str(tmp_path / "grey.png"), grey)
     clear = np.dstack([grey, grey, grey, np.zeros_like(grey)])

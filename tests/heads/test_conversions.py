@@ -75,8 +75,8 @@ def test_panoptic_maps_become_maps_of_categories(emitted, world):
     samples = modules.dataset.read_dataset(path)
     assert len(samples) == 4
     for sample in samples:
-        label = modules.data.read_categories(sample.labels["one"], modules.data.COLORS)
-        with Image.open(sample.labels["one"]) as page:
+        label = modules.data.read_categories(*sample.labels["one"])
+        with Image.open(sample.labels["one"].path) as page:
             pixels = np.asarray(page.convert("RGB"))
         for index, color in enumerate(COLORS):
             np.testing.assert_array_equal(label == index, (pixels == color).all(2))
@@ -156,12 +156,15 @@ def test_maps_of_unknown_colors_are_told(emitted, tmp_path):
     pixels[3:, 4:] = 9, 200, 1
     Image.fromarray(pixels).save(tmp_path / "map.png")
     path = tmp_path / "map.png"
-    assert dataset.labels_of_map(path, ((9, 200, 1),), 30, 40).tolist() == [1]
+    colors = ((9, 200, 1), 0), ((1, 2, 3), -1)
+    assert dataset.labels_of_map(path, colors, 1, 30, 40).tolist() == [1]
+    colors = ((9, 200, 1), -1), ((1, 2, 3), 0)
+    assert dataset.labels_of_map(path, colors, 1, 30, 40).tolist() == [0]
     with pytest.raises(ValueError, match=r"has the color \[9, 200, 1\]"):
-        dataset.labels_of_map(path, ((9, 200, 2),), 30, 40)
+        dataset.labels_of_map(path, (((9, 200, 2), 0),), 1, 30, 40)
     (tmp_path / "broken.png").write_bytes(path.read_bytes()[:60])
     with pytest.raises(ValueError, match="not an image"):
-        dataset.labels_of_map(tmp_path / "broken.png", (), 30, 40)
+        dataset.labels_of_map(tmp_path / "broken.png", (), 1, 30, 40)
 
 
 @pytest.mark.parametrize(

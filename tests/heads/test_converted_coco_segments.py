@@ -89,7 +89,7 @@ def test_an_id_without_a_category_is_named(modules, tmp_path, gone, number):
 
 def test_other_categories_than_the_job_s_are_told(modules, tmp_path):
     path = coco(tmp_path, ids())
-    edit(path, "categories", lambda c: [*c, {"id": 5, "name": "x"}])
+    edit(path, "categories", lambda c: [c[0] | {"name": "x"}, *c[1:]])
     with pytest.raises(SystemExit, match="only in the dataset: x"):
         modules.dataset.read_dataset(path)
 

@@ -103,7 +103,7 @@ def test_a_bomb_is_refused_unread(reader, tmp_path, monkeypatch):
     folder = dataset_of(tmp_path, {"fine": [painted()]})
     monkeypatch.setattr(reader, "MOST_PIXELS", 1199)
     with pytest.raises(ValueError, match="more than 1,199 pixels"):
-        reader.parse_pages(folder / "masks" / "fine.tif", COLORS, 30, 40)
+        reader.parse_pages(folder / "masks" / "fine.tif", (), 30, 40)
 
 
 def test_masks_without_an_image_are_named(reader, tmp_path):
@@ -113,19 +113,22 @@ def test_masks_without_an_image_are_named(reader, tmp_path):
         reader.read_dataset(folder)
 
 
-@pytest.mark.parametrize(
-    "colors, said",
-    [
-        ({"a": [255, 0, 0], "b": [0, 255, 0]}, "no: None, in the job"),
-        ({"a": [255, 0, 0], "b": [0, 1, 0], "no": [9, 9, 250]}, r"b: \[0, 1, 0\], in"),
-        ([1], "does not map categories to colors"),
-        (None, "does not map categories to colors"),
-    ],
-)
-def test_other_colors_than_the_job_s_are_told(reader, tmp_path, colors, said):
+@pytest.mark.parametrize("colors", [{"b": [0, 255, 0]}, [1], None])
+def test_each_category_has_a_color(reader, tmp_path, colors):
     folder = dataset_of(tmp_path, {"fine": [painted()]}, colors=colors)
-    with pytest.raises(SystemExit, match=said):
+    with pytest.raises(SystemExit, match=r"no \[red, green, blue\] for a"):
         reader.read_dataset(folder)
+
+
+def test_masks_that_the_job_does_not_name_are_left_out(reader, tmp_path, capsys):
+    other = painted(color=(1, 2, 3), part=(slice(25, 28), slice(0, 4)))
+    colors = dict(zip(NAMES, map(list, COLORS))) | {"other": [1, 2, 3]}
+    names = {"categories": [*NAMES, "other"], "colors": colors}
+    folder = dataset_of(tmp_path, {"two": [other, painted()]}, **names)
+    [sample] = reader.read_dataset(folder)
+    assert sample.labels["cells"].classes.tolist() == [0]
+    assert sample.labels["cells"].boxes.tolist() == [[8, 5, 30, 20]]
+    assert "not named by the job, unknown in maps: other" in capsys.readouterr().err
 
 
 # ---- COCO ----

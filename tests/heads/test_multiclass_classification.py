@@ -38,7 +38,7 @@ def test_the_rank_error_counts_ranks(tmp_path):
 def test_ranks_have_a_metric_of_their_own():
     best = {"best": "size/rank_error"}
     compiled = compile_raw(json.dumps(job_of(RANKS, **best)).encode())
-    assert "if metrics[BEST] < best:" in compiled.files["train.py"]
+    assert "if not score >= best:" in compiled.files["train.py"]
     with pytest.raises(JobError) as error:
         plain = RANKS | {"ordered": False}
         compile_raw(json.dumps(job_of(plain, **best)).encode())

@@ -23,8 +23,7 @@ def test_labels_are_read(tmp_path):
     "label, metadata, said",
     [
         ("a", {"labels": ["a", "b", "no"]}, "0.png: not a list of labels: 'a'"),
-        (["x"], {"labels": ["a", "b", "no"]}, "0.png: not a label of the job"),
-        (["a"], {"labels": ["a", "b"]}, "only in the job: no"),
+        (["a"], {"labels": ["a", "b", "x"]}, "only in the job: no"),
         (["a"], {"labels": "a"}, "`labels` is not a list of names"),
     ],
 )
@@ -55,4 +54,4 @@ def test_labels_that_never_occur_do_not_count(tmp_path):
     assert metrics["macro_f1"] == metrics["micro_f1"] == 1.0
     assert "average_precision/b" not in metrics
     nothing = evaluate.multilabel_metrics(truth[1:], found[1:], ("a", "b", "no"))
-    assert nothing["mean_average_precision"] == nothing["macro_f1"] == 0.0
+    assert nothing == {}

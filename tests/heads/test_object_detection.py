@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from emitted_jobs import GENERATED, MODEL_SIZE, detecting, load, make
+from emitted_jobs import GENERATED, MODEL_SIZE, detecting, load, load_all, make
 from predictions import boxes_of, certain, nearest, predictions_for
 from torch import Tensor, nn
 
@@ -245,25 +245,16 @@ def test_loss_weights_multiply_a_head_s_terms():
     torch.testing.assert_close(terms["shapes/loss/box"], objects["box"])
 
 
-@pytest.mark.parametrize("task", ["object_detection", "multiclass_classification"])
-def test_one_single_class(tmp_path, task):
-    make(tmp_path, [{"task": task, "categories": ["only"], "name": "one"}])
+def test_one_single_class(tmp_path):
+    make(tmp_path, [detecting("only", name="one")])
     module = load(tmp_path / "model.py")
-    model = (module.Detector if "detection" in task else module.Classifier)().train()
-    outputs = model(torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8))
-    if "detection" in task:
-        targets = targets_of([(0, 10, 10, 50, 50)], [])
-    else:
-        targets = {"category": torch.tensor([0, 0])}
-    terms = module.loss_terms(outputs, {"one": targets})
+    outputs = module.Detector()(torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8))
+    terms = module.loss_terms(outputs, {"one": targets_of([(0, 10, 10, 50, 50)], [])})
     loss = sum(terms.values())
     loss.backward()
     assert loss.isfinite()
     found = module.decode(outputs)["one"]
-    if "detection" in task:
-        assert found["boxes"].shape == (2, 100, 4) and not found["classes"].any()
-    else:
-        assert found["probabilities"].tolist() == [[1.0], [1.0]]
+    assert found["boxes"].shape == (2, 100, 4) and not found["classes"].any()
 
 
 # ---- The model in evaluation ----
@@ -304,3 +295,37 @@ def test_a_fresh_head_says_that_there_is_nothing(golden):
     # Cells row by row: the second is to the right of the first.
     assert predictions.points[:2].tolist() == [[4, 4], [12, 4]]
     assert predictions.points[-1].tolist() == [5.5 * 16, 3.5 * 16]
+
+
+# ---- Metrics ----
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """Metrics of the one image with these boxes, and those found, of category 0."""
+    folder = make(
+        tmp_path_factory.mktemp("scored"), [detecting("a", "b", name="cells")]
+    )
+    words = load_all(folder, "dataset", "evaluate")
+
+    def score(truth: list, found: list) -> dict[str, float]:
+        boxes = np.float32(truth).reshape(-1, 4)
+        objects = words.dataset.Objects(boxes, np.zeros(len(boxes), np.int64))
+        found = [{"category": "a", "bbox": box, "score": 0.9} for box in found]
+        return words.evaluate.detection_metrics([objects], [found], ("a", "b"))
+
+    return score
+
+
+def test_sizes_that_do_not_occur_have_no_metrics(scored):
+    """By COCO's areas: small is below 32 x 32 pixels, large above 96 x 96."""
+    small, large = [0, 0, 20, 20], [10, 10, 130, 130]
+    of_all = dict.fromkeys(("ap", "ap50", "ap75", "ar"), 1.0)
+    assert scored([small], [small]) == of_all | {"ap_small": 1}
+    both = scored([small, large], [small, large])
+    assert both == of_all | {"ap_small": 1, "ap_large": 1}
+    assert scored([small], []) == dict.fromkeys([*of_all, "ap_small"], 0.0)
+
+
+def test_without_an_object_there_are_no_metrics(scored):
+    assert scored([], [[0, 0, 20, 20]]) == scored([], []) == {}

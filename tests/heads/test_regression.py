@@ -64,7 +64,8 @@ def test_errors_of_numbers(tmp_path):
     found = [{"value": 2.0}, {"value": 5.0}]
     metrics = evaluate.regression_metrics([3.0, 5.0], found)
     assert metrics == pytest.approx({"mae": 0.5, "rmse": 0.5**0.5, "r2": 0.5})
-    assert evaluate.regression_metrics([4.0, 4.0], found)["r2"] == 0.0
+    same = evaluate.regression_metrics([4.0, 4.0], found)
+    assert same.keys() == {"mae", "rmse"}  # there is no spread to explain
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ def transposing(tmp_path_factory):
 def read(job, folder: Path) -> np.ndarray:
     """The categories of the first image."""
     sample = job.dataset.read_dataset(folder)[0]
-    return job.data.read_categories(sample.labels["street"], job.dataset.COLORS)
+    return job.data.read_categories(*sample.labels["street"])
 
 
 # ---- Reading ----
@@ -110,18 +110,53 @@ def test_other_files_in_the_folders_are_left_alone(job, tmp_path):
     assert len(job.dataset.read_dataset(tmp_path)) == 3
 
 
-def test_colors_are_compared_with_the_jobs(job, tmp_path):
+def test_maps_are_read_by_the_colors_of_their_dataset(job, tmp_path):
     colors = {name: list(color) for name, color in COLORS.items()} | {"sky": [9, 9, 9]}
-    said = refused(job, street(tmp_path, colors=colors))
-    assert "the colors differ" in said
-    assert "sky: [9, 9, 9], in the job [0, 0, 255]" in said
-    assert "road" not in said
+    folder, painted = street(tmp_path, colors=colors), street_map()
+    painted[(painted == COLORS["sky"]).all(2)] = 9
+    Image.fromarray(painted).save(folder / "maps" / "0.png")
+    categories = read(job, folder)
+    assert categories[5, 0] == 0 and categories[5, 39] == 1 and categories[0, 0] == -1
 
 
-@pytest.mark.parametrize("colors", [None, [[1, 2, 3]], "red"])
-def test_colors_must_be_a_mapping(job, tmp_path, colors):
+@pytest.mark.parametrize(
+    "colors",
+    [
+        *(None, [[1, 2, 3]], "red", {"car": [1, 2, 3]}),
+        *(dict.fromkeys(COLORS, wrong) for wrong in ([1, 2], [1, 2, 256], [1, "2", 3])),
+    ],
+)
+def test_each_category_has_a_color(job, tmp_path, colors):
     said = refused(job, street(tmp_path, colors=colors))
-    assert "`colors` does not map categories to colors" in said
+    assert "`colors` has no [red, green, blue] for " in said
+
+
+def test_two_categories_of_one_color_are_told(job, tmp_path):
+    said = refused(job, street(tmp_path, colors=dict.fromkeys(COLORS, [9, 9, 9])))
+    assert "`colors` has one color for two categories" in said
+
+
+def test_categories_that_the_job_does_not_name_are_unknown(job, tmp_path, capsys):
+    """Their colors are told from those of no category, which are refused."""
+    colors = {name: list(color) for name, color in COLORS.items()} | {"bus": [1, 2, 3]}
+    folder = street(tmp_path, categories=[*COLORS, "bus"], colors=colors)
+    painted = street_map()
+    painted[20:25, 5:10] = 1, 2, 3
+    Image.fromarray(painted).save(folder / "maps" / "0.png")
+    categories = read(job, folder)
+    assert (categories[20:25, 5:10] == -1).all() and categories[20, 4] == 0
+    path = folder / "metadata.yaml"
+    said = f"{path}: not named by the job, unknown in maps: bus\n"
+    assert said in capsys.readouterr().err
+
+
+def test_a_set_may_lack_a_category(job, tmp_path):
+    colors = {name: list(COLORS[name]) for name in ("sky", "road")}
+    folder = street(tmp_path, categories=["sky", "road"], colors=colors)
+    painted = street_map()
+    painted[10:20, 15:25] = COLORS["road"]
+    Image.fromarray(painted).save(folder / "maps" / "0.png")
+    assert np.unique(read(job, folder)).tolist() == [-1, 0, 1]
 
 
 def test_categories_are_compared_with_the_jobs(job, tmp_path):
@@ -219,7 +254,7 @@ def test_maps_move_with_their_images(request, tmp_path, which, scale):
     for seed in range(8):
         rng = np.random.default_rng(seed)
         canvas, transform = job.data.augment(sample, rng)
-        truth = job.data.read_categories(sample.labels["street"], job.dataset.COLORS)
+        truth = job.data.read_categories(*sample.labels["street"])
         found = job.data.warp(truth, sample, transform, -1)
         distance = abs(canvas[:, :, None] - colors).max(-1)
         pure = distance.min(-1) < 3
@@ -282,19 +317,6 @@ def test_the_loss_is_that_of_a_pixel(job):
         logits.repeat(3, 1, 1, 1), targets(categories.repeat(3, 1, 1))
     )
     assert more["category"] == pytest.approx(one.item())
-
-
-def test_a_single_category(tmp_path):
-    one = STREET | {"categories": ["road"], "colors": [[128, 64, 128]]}
-    job = make(tmp_path, one)
-    logits = job.model.Segmenter()(torch.zeros(1, 3, 64, 96, dtype=torch.uint8))
-    assert logits.shape == (1, 1, 8, 12)
-    loss = job.model.segmentation_loss(logits, targets(torch.zeros(1, 64, 96)))
-    assert loss["category"] == 0
-    counts = job.evaluate.count_pixels(
-        np.zeros((3, 4)).astype(int), np.zeros((3, 4), int), 1
-    )
-    assert job.evaluate.segmentation_metrics([counts], ("road",))["mean_iou"] == 1
 
 
 # ---- Predictions ----

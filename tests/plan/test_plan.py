@@ -211,8 +211,8 @@ def test_the_markdown_table_has_the_same_facts():
     [
         ([DETECTOR], "Object detection: ResNet-18 -> FPN -> 2 categories"),
         (
-            [CLASSIFIER | {"categories": ["x"]}],
-            "Multiclass classification: ResNet-18 -> 1 category",
+            [DETECTOR | {"categories": ["x"]}],
+            "Object detection: ResNet-18 -> FPN -> 1 category",
         ),
         (
             [DETECTOR, CLASSIFIER],

@@ -41,7 +41,7 @@ def test_a_run_starts_from_another_s_weights(whole, world):
     """The detector's backbone and neck fit; the other job's head has another shape."""
     head = SHAPES | {"categories": ["circle", "square", "triangle", "star", "moon"]}
     data = world / "moons"
-    draw_dataset(data, train=4, validation=1)
+    draw_dataset(data, train=4, validation=3)
     for part in ("train", "val"):
         path = data / part / "metadata.yaml"
         path.write_text(path.read_text().replace("star", "star, moon"))

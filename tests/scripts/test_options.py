@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from pathlib import Path
 
@@ -216,3 +217,20 @@ def test_a_deterministic_run_can_be_had_again(world):
     assert_equal_runs(first, world / "runs" / "certain-again")
     text = (world / "certain" / "train.py").read_text()
     assert "torch.use_deterministic_algorithms(True)" in text
+
+
+def test_a_metric_of_what_does_not_occur_chooses_nothing(world):
+    """No shape is below 32 x 32 pixels: of such there is no best, but the newest."""
+    options = {"best": "shapes/ap_small", "max_iterations": 2, "validations": 2}
+    train(make(world / "none-small", SHAPES, **options), "runs/none-small")
+    output = world / "runs" / "none-small"
+    assert "NaN" not in (output / "metrics.jsonl").read_text()
+    found = [row for row in rows(output) if row["split"] == "validation"]
+    assert len(found) == 2
+    for row in found:
+        assert "shapes/ap" in row and "shapes/ap_small" not in row
+    kept = checkpoint(output / "best.pt")
+    assert "shapes/ap_small" not in kept["metrics"]
+    assert checkpoint(output / "last.pt")["best"] == -math.inf
+    last = checkpoint(output / "last.pt")["model"]
+    assert all(torch.equal(last[name], x) for name, x in kept["model"].items())

@@ -313,7 +313,7 @@ def test_a_broken_image_is_replaced_named_and_counted(damaged):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_too_many_broken_images_end_the_run(damaged, tmp_path, workers):
-    draw_dataset(tmp_path / "shapes", train=14, validation=1)
+    draw_dataset(tmp_path / "shapes", train=14, validation=3)
     images = sorted((tmp_path / "shapes" / "train" / "images").iterdir())
     for path in images[:12]:
         path.write_bytes(path.read_bytes()[:-500])

@@ -8,10 +8,11 @@ from specc.checks.anomalies import anomalies_are_validated, neck_is_trained
 from specc.checks.data import bits, conversions, formats, one_task, training_set
 from specc.checks.keypoints import flip_pairs, mirroring, sigmas
 from specc.checks.maps import map_findings
+from specc.checks.merge import merged_names
 from specc.checks.panoptic import things_are_categories
 from specc.checks.split import split_findings
 from specc.diagnostics import Diagnostic
-from specc.heads import TASKS
+from specc.heads import TASKS, names_of, task_of
 from specc.job import Job, source_of
 from specc.language.schema import head, metrics_of
 from specc.words import did_you_mean, listed, quoted
@@ -24,6 +25,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _code_names,
         _best,
         _ranges,
+        _kinds,
         _milestones,
         _validation_set,
         split_findings,
@@ -36,6 +38,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _shares,
         _patience,
         _clock,
+        merged_names,
         map_findings,
         things_are_categories,
         flip_pairs,
@@ -106,6 +109,26 @@ def _ranges(job: Job, given: dict) -> list[Diagnostic]:
             if lowest > highest:
                 help = f"write [{highest}, {lowest}]"
             findings.append(Diagnostic("E312", message, path, help=help))
+    return findings
+
+
+def _kinds(job: Job, given: dict) -> list[Diagnostic]:
+    """E313: a head that chooses one of its names has two of them at least."""
+    findings = []
+    for index, one in enumerate(job.heads):
+        task = task_of(one)
+        if len(names_of(one, task)) != 1 or task.fewest == 1:
+            continue
+        unknown = "pixels of no category are unknown, and not learned from"
+        findings.append(
+            Diagnostic(
+                "E313",
+                f"head `{one.name}` has one {task.counted[0]}, and none to tell it from",
+                ("model", "heads", index, task.names),
+                note=unknown if hasattr(one, "colors") else "",
+                help=f"add another {task.counted[0]}: that of all else, for instance",
+            )
+        )
     return findings
 
 

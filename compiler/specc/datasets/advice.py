@@ -57,7 +57,7 @@ class Looked:
 
 
 def findings_of(looked: Looked) -> list[Finding]:
-    rules = (_unread, _wrong, _broken, _doubled, _padded)
+    rules = (_unread, _hopeless, _wrong, _broken, _doubled, _padded)
     found = [finding for rule in rules for finding in rule(looked)]
     for index, head in enumerate(looked.emitted.job.heads):
         labels = looked.labels[head.name]
@@ -74,6 +74,12 @@ def _unread(looked: Looked) -> Iterator[Finding]:
         message = "; ".join([first, *map(str.strip, rest)])
         help = "mend the dataset, or what the job says of it"
         yield Finding("unread", message, help, is_error=True)
+
+
+def _hopeless(looked: Looked) -> Iterator[Finding]:
+    for message in looked.reading.hopeless:
+        help = "add labels; what was left out of the dataset is counted above"
+        yield Finding("hopeless", message, help, is_error=True)
 
 
 def _wrong(looked: Looked) -> Iterator[Finding]:

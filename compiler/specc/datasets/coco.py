@@ -30,6 +30,8 @@ def _of_files(paths: list[Path]) -> Iterator[Found]:
     files = [p for p in paths if p.suffix == ".json" and p.name not in NOT_COCO]
     contents = {path: _content(path) for path in files}
     contents = {path: content for path, content in contents.items() if content}
+    for path, content in contents.items():
+        _refuse_crowds(path, content)
     by_task: dict[str, dict[str, Path]] = {}
     refused: list[Unreadable] = []
     for path, content in contents.items():
@@ -61,6 +63,14 @@ def _content(path: Path) -> dict | None:
     return value if isinstance(value, dict) and KEYS <= value.keys() else None
 
 
+def _refuse_crowds(path: Path, content: dict) -> None:
+    """Raises Unreadable where all annotations are crowds: none is learned from."""
+    items = _dicts(content["annotations"])
+    parts = [x for item in items for x in _dicts(item.get("segments_info") or [item])]
+    if parts and all(part.get("iscrowd") for part in parts):
+        raise Unreadable(f"{path}: all {len(parts)} annotations have `iscrowd` 1")
+
+
 def _tasks(content: dict) -> list[str]:
     """What the annotations hold."""
     found = [item for item in _dicts(content["annotations"])]
@@ -78,6 +88,7 @@ def _tasks(content: dict) -> list[str]:
 
 def _options(task: str, content: dict) -> dict[str, Any]:
     categories = [c for c in _dicts(content["categories"]) if "name" in c]
+    categories = [c for c in categories if not _is_root(c, content)]
     names = list(dict.fromkeys(str(item["name"]).strip() for item in categories))
     if task == "keypoint_detection":
         listed = [
@@ -93,6 +104,15 @@ def _options(task: str, content: dict) -> dict[str, Any]:
         colors = _colors(categories)
         return {"categories": names, "colors": colors, "things": things}
     return {"categories": names}
+
+
+def _is_root(category: dict, content: dict) -> bool:
+    """Whether a category is the one above all others that Roboflow adds: nothing is
+    annotated with it."""
+    if category.get("id") != 0 or len(_dicts(content["categories"])) == 1:
+        return False
+    parts = (x.get("segments_info") or [x] for x in _dicts(content["annotations"]))
+    return all(x.get("category_id") != 0 for of_one in parts for x in _dicts(of_one))
 
 
 def _category(content: dict) -> str:

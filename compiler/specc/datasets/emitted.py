@@ -27,6 +27,8 @@ class Emitted:
 
     job: Job
     summary: Summary
+    checks: tuple[str, ...]  # of samples, use: calls of its samples.py and train.py
+    model: ModuleType
     dataset: ModuleType
     data: ModuleType
     draw: ModuleType
@@ -41,6 +43,7 @@ class Reading:
     problems: list[str] = field(default_factory=list)
     counts: Counter = field(default_factory=Counter)
     fatal: str = ""
+    hopeless: list[str] = field(default_factory=list)  # why a run would not begin
 
 
 def load(data: bytes) -> Emitted:
@@ -54,11 +57,13 @@ def load(data: bytes) -> Emitted:
     if errors:
         raise JobError(errors)
     plain = replace(job, data=replace(job.data, cache=None))  # writes nothing
+    page = plan(plain, graph)
     with TemporaryDirectory() as folder:
-        for name, text in render(plan(plain, graph)).items():
+        for name, text in render(page).items():
             Path(folder, name).write_text(text, "utf-8")
         modules = _imported(folder)
-    return Emitted(job, summarize(job, graph), *modules)
+    checks = (*page.values["checks"], *page.values["map_checks"])
+    return Emitted(job, summarize(job, graph), checks, *modules)
 
 
 def _imported(folder: str) -> list[ModuleType]:
@@ -69,7 +74,7 @@ def _imported(folder: str) -> list[ModuleType]:
     sys.path.insert(0, folder)
     importlib.invalidate_caches()
     try:
-        return [importlib.import_module(name) for name in MODULES][1:]
+        return [importlib.import_module(name) for name in MODULES]
     finally:
         sys.path.remove(folder)
         sys.dont_write_bytecode = keeps_bytecode
@@ -96,7 +101,22 @@ def read(emitted: Emitted, root: Path) -> Reading:
         reading.fatal = str(error)
     except Exception as error:  # nothing that a dataset holds may end in a traceback
         reading.fatal = f"{type(error).__name__}: {error}"
+    else:
+        reading.hopeless = check(emitted, reading)
     return reading
+
+
+def check(emitted: Emitted, reading: Reading) -> list[str]:
+    """What train.py would say of labels that hold too little, and end."""
+    said = []
+    known = {**vars(emitted.model), **vars(emitted.dataset), **vars(emitted.data)}
+    for use, samples in (("train", reading.training), ("validate", reading.validation)):
+        for call in emitted.checks:  # specc's text, with the job's names as literals
+            try:
+                eval(call, known | {"use": use, "samples": samples})
+            except SystemExit as error:
+                said.append(str(error))
+    return said
 
 
 def words_of(emitted: Emitted, sample: Any) -> dict[str, Any]:

@@ -20,13 +20,16 @@ OTHERS = ("images", "labels", "annotations", "jpegimages", "imagesets")
 
 def find_folders(folder: Path) -> Iterator[Found]:
     """One folder of images for each category."""
-    sets = {path.name: path for path in folders_in(folder) if _has_classes(path)}
+    sets = {path.name: path for path in folders_in(folder) if _classes(path)}
     train, validation = pair(list(sets))
     if train is None:
         sets, train, validation = {"": folder}, "", None
-    if not _has_classes(sets[train]):
+    classes = _classes(sets[train])
+    if len(classes) < 2:
         return
-    classes = reader().images_by_class(sets[train], Counter())
+    # To be measured by, a few of them will do.
+    alike = [name for name, path in sets.items() if {*classes} & {*_classes(path)}]
+    validation = pair(alike)[1] if validation else None
     names = sorted(name.strip() for name in classes)
     images = tuple(image for name in sorted(classes) for image in classes[name])
     held_out = sets[validation] if validation else None
@@ -37,13 +40,15 @@ def find_folders(folder: Path) -> Iterator[Found]:
         yield Found("folders", task, sets[train], held_out, {key: names}, images)
 
 
-def _has_classes(folder: Path) -> bool:
-    """Whether several folders in a folder hold images, and none is of another layout."""
+def _classes(folder: Path) -> dict[str, list[Path]]:
+    """The images of each folder in a folder by its name, if one of them holds some, and
+    none is of another layout; else nothing."""
     folders = folders_in(folder)
     if any(path.name.lower() in OTHERS for path in folders):
-        return False
+        return {}
     hidden = reader().HIDDEN
-    return sum(bool(images_in(p)) for p in folders if not p.name.startswith(hidden)) > 1
+    filled = (images_in(p) for p in folders if not p.name.startswith(hidden))
+    return reader().images_by_class(folder, Counter()) if any(filled) else {}
 
 
 def find_voc(folder: Path) -> Iterator[Found]:
@@ -61,6 +66,8 @@ def find_voc(folder: Path) -> Iterator[Found]:
             categories |= _voc_names(xml)
             if name == train and stem in files:
                 images.append(files[stem])
+    if not categories:
+        raise Unreadable(f"{splits[train]}: no object in {folder / 'Annotations'}")
     options = {"categories": sorted(categories)}
     held_out = splits[validation] if validation else None
     task = "object_detection"
@@ -93,6 +100,10 @@ def find_yolo(folder: Path) -> Iterator[Found]:
             path, "names", list(names.values() if isinstance(names, dict) else names)
         )
         images = tuple(reader().images_of(path, entry, "train", Path(), Counter()))
+        if images and next(_yolo_lines(images), None) is None:
+            first = reader().labels_path(images[0])
+            what = f"none of {len(images)} images has a label"
+            raise Unreadable(f"{path}: {what}, looked for as {first}")
         held_out = path if _validates(path, entry, images) else None
         for task in _yolo_tasks(images, entry):
             yield Found("yolo", task, path, held_out, options, images)
@@ -112,7 +123,7 @@ def _yolo_tasks(images: tuple[Path, ...], entry: dict) -> list[str]:
     corners, these may be meant."""
     if entry.get("kpt_shape") is not None:
         return ["object_detection"]  # the boxes of keypoints
-    numbers = [len(line.split()) - 1 for line in _yolo_lines(images)]
+    numbers = [len(line.split()) - 1 for line in _yolo_lines(images[:LOOKED_AT])]
     if not numbers or numbers[0] <= 4:
         return ["object_detection"]
     tasks = ["object_detection", "instance_segmentation"]
@@ -120,9 +131,8 @@ def _yolo_tasks(images: tuple[Path, ...], entry: dict) -> list[str]:
 
 
 def _yolo_lines(images: tuple[Path, ...]) -> Iterator[str]:
-    """Those of some files of labels."""
-    for image in images[:LOOKED_AT]:
-        path = reader().labels_path(image)
+    """Those of the files of labels."""
+    for path in map(reader().labels_path, images):
         lines = read_text(path).splitlines() if os.path.exists(path) else []
         yield from filter(str.strip, lines)
 

@@ -11,6 +11,7 @@ from specc.datasets.levels import FREE, RULE, fitting, padding
 from specc.datasets.survey import SETS, Labels, sizes_of
 
 SHOWN, RAREST = 12, 3  # categories, those of them at the end
+NOTES = 20  # lines on what was left out or mended
 NUMBERS = {  # what numbers are, by the unit of what is counted
     "tokens": "tokens of a text",
     "maps": "depth, nearest .. median .. farthest, in the unit of the range",
@@ -88,7 +89,9 @@ def as_text(values: dict[str, Any]) -> str:
         f"{values['name']}: {tasks}, format {values['format']}, input {height}x{width}"
     ]
     lines += ["", *_sets(values)]
-    lines += [f"{what}: {count:,}" for what, count in values["notes"].items()]
+    notes = [f"{what}: {count:,}" for what, count in values["notes"].items()]
+    more = [f"and {len(notes) - NOTES} more such lines"] if len(notes) > NOTES else []
+    lines += notes[:NOTES] + more
     for head in values["heads"]:
         lines += _counts(head)
         lines += _levels(head)

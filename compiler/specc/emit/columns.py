@@ -35,6 +35,7 @@ KINDS = {
         'str({value} or "")',
         "Path(path) if (path := self.text({name}, {at})) else None",
     ),
+    "tuple[tuple, ...]": Kind("shared", "{value}", "shared_at(self, {name}, {at})"),
     "np.ndarray": Kind("ragged", "{value}", "self.rows({name}, {at})"),
     "list[int]": Kind(
         "ragged", "np.array({value}, np.int64)", "self.rows({name}, {at}).tolist()"

@@ -31,7 +31,7 @@ class Reading:
 
 
 def _listed(title: str, key: str, parse: str, example: str) -> Reading:
-    native = f"read_annotations(folder, {literal(title)}, {literal(key)}, NAMES)"
+    native = f"read_annotations(folder, {literal(title)}, {literal(key)}, NUMBERS)"
     return Reading(native, {"": parse}, example)
 
 
@@ -43,7 +43,7 @@ _PLACED = "NAMES, height, width"
 _NUMBERED = "NUMBERS, height, width"
 _SIZED = f"{_NUMBERED}, counts"
 _CLASS_MAPS = dict(
-    parse={"": "labels_of_map(*GIVEN, height, width)"},
+    parse={"": "labels_of_map(*GIVEN, len(NAMES), height, width)"},
     example=_COLOR,
     constants=(MODES_LINE,),
     in_folder=True,
@@ -65,7 +65,7 @@ READINGS = {  # the longest begin of a way that stands here is taken
         ignoring=f"parse_objects(boxes_of_poses(GIVEN, {_PLACED}, counts), {_SIZED})",
     ),
     ("instance_segmentation",): Reading(
-        'read_colored_maps(folder, "instance segmentation", NAMES)',
+        'read_colored_maps(folder, "instance segmentation", NUMBERS)',
         {
             "native": "parse_pages(*GIVEN, height, width)",
             "coco": f"parse_segments(GIVEN, {_SIZED})",
@@ -76,12 +76,12 @@ READINGS = {  # the longest begin of a way that stands here is taken
         requirements=MASK_LIBRARY,
     ),
     ("panoptic_segmentation", "instance_segmentation"): Reading(
-        "read_things(folder, NAMES)",
+        "read_things(folder, NUMBERS)",
         {
-            "native": "things_of(parse_panoptic(*GIVEN, height, width), len(NAMES))",
+            "native": "parse_panoptic(*GIVEN, height, width)",
             "coco": (
-                'parse_coco_panoptic(things_among(GIVEN, NUMBERS), path.with_suffix(""),'
-                " NUMBERS, range(len(NAMES)), (height, width), counts)"
+                'parse_coco_panoptic(GIVEN, path.with_suffix(""), NUMBERS,'
+                " range(len(NAMES)), (height, width), counts)"
             ),
         },
         "each pixel in the color of its category; the number of its instance",
@@ -89,10 +89,11 @@ READINGS = {  # the longest begin of a way that stands here is taken
         requirements=MASK_LIBRARY,
     ),
     ("panoptic_segmentation", "semantic_segmentation"): Reading(
-        'read_class_maps(folder, "panoptic segmentation", NAMES, COLORS)',
+        'read_colored_maps(folder, "panoptic segmentation", NUMBERS)',
         {
             "coco": (
-                'parse_segment_map(GIVEN, path.with_suffix(""), NUMBERS, height, width)'
+                'parse_segment_map(GIVEN, path.with_suffix(""), NUMBERS,'
+                " (height, width), counts)"
             )
         },
         _COLOR,
@@ -100,11 +101,11 @@ READINGS = {  # the longest begin of a way that stands here is taken
     ),
     ("panoptic_segmentation", "semantic_segmentation", "multilabel_classification"): (
         Reading(
-            'read_colored_maps(folder, "panoptic segmentation", NAMES)', **_CLASS_MAPS
+            'read_colored_maps(folder, "panoptic segmentation", NUMBERS)', **_CLASS_MAPS
         )
     ),
     ("semantic_segmentation", "multilabel_classification"): Reading(
-        'read_colored_maps(folder, "semantic segmentation", NAMES)', **_CLASS_MAPS
+        'read_colored_maps(folder, "semantic segmentation", NUMBERS)', **_CLASS_MAPS
     ),
     ("multiclass_classification",): _listed(
         "multiclass classification",
@@ -138,8 +139,8 @@ LABELLED = {  # steps that leave out what is ignored
     ("object_detection", "quadrilateral_detection"),
     ("object_detection", "multilabel_classification"),
 }
-_NAMES = '{str(item["name"]) for item in content["categories"]}'
-_THINGS = '{str(x["name"]) for x in content["categories"] if x.get("isthing")}'
+_NAMES = '{str(item["name"]).strip() for item in content["categories"]}'
+_THINGS = '{str(x["name"]).strip() for x in content["categories"] if x.get("isthing")}'
 COCO_COMPARED = {  # what of a file is compared with a head's names: its key, the names
     "keypoint_detection": ("categories", _NAMES),
     "panoptic_segmentation": ("things", _THINGS),
@@ -175,6 +176,8 @@ def converted_task(
         coco=source.coco,
         requirements=(*task.requirements, *reading.requirements),
         annotated=source.annotated,
+        untold=not source.names_instances,
+        one_name=(source.one_name or task.one_name) and not task.splits_by,
     )
     compared = _compared(way) if form == "coco" else None
     if compared is None:

@@ -70,6 +70,7 @@ def plan(head: DepthEstimation, code: HeadCode) -> HeadExpressions:
         saved=f"save_depth({code.words}, {ends}, {saved_path(code)})",
         evidence=f"depth_errors({truth}, {code.words}, {least})",
         told=f"depth_in_numbers({code.all_labels('training')}, {ends})",
+        map_check=code.checked_maps(f"lambda x: read_depth(x, {ends})", TASK.fewest),
         metrics=f"depth_metrics({code.all_found()})",
         words_example=f'"{head.name}": (height, width), in the unit of the range',
         annotation="grey, 8 or 16 bits: 0 unknown, 1 the farthest, 255 or 65535 nearest",

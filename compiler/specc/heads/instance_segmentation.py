@@ -38,6 +38,7 @@ class InstanceSegmentation(Head):
     score_threshold: float
     iou_threshold: float
     max_detections: int
+    merge: dict[str, list[str]] | None = None  # of the dataset, by what they become
 
 
 # ---- The graph ----
@@ -108,7 +109,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
     path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
     given, counted = code.given, f"{code.numbers}, height, width, counts"
     parsed = {
-        "native": f"parse_pages({given}, {colors}, height, width)",
+        "native": f"parse_pages(*{given}, height, width)",
         "coco": f"parse_segments({given}, {counted})",
         "yolo": f"parse_polygons({given}, {counted})",
     }
@@ -120,13 +121,16 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         blank=NO_GRIDS,
         decode=f"decode_instances({code.outputs}, {thresholds}, {head.max_detections})",
         own=cell_of(code),
-        annotations=f"read_class_maps(folder, {task}, {names}, {colors})",
+        annotations=f"read_colored_maps(folder, {task}, {code.numbers})",
         parse=parsed[code.format],
         place=f"moved_instances({code.labels}, transform)",
         words=f"instances_in_words({code.results}, row, {names}, {stride}, ratio, limits)",
         label_words=f"labelled_instances({code.labels}{'.labelled()' * code.own_areas}, {names})",
         draw=f"draw_instances(image, {code.words}, {names})",
         saved=f"save_masks({code.words}, {names}, {colors}, {path})",
+        checks=(
+            code.checked(f"lambda x: x{'.labelled()' * code.own_areas}.classes", names),
+        ),
         metrics=f"instance_metrics({code.all_labels()}, {code.all_found()}, {names})",
         words_example=f'"{head.name}": [{{category, bbox, mask, score}}, ...]',
         annotation="a page for each instance, black but for its category's color",
@@ -196,7 +200,7 @@ TASK = Task(
     counted=("category", "categories"),
     annotations="masks",
     rank=3,
-    constants=(*CONSTANTS, *MASKS),
+    constants={"model.py": (*CONSTANTS, *MASKS), "data.py": GRIDS, "draw.py": (DRAWN,)},
     shared=("points", "strides", "pixels"),
     cells_wanted=True,
     own_note='"masks" are (B, limit, h, w) and bool',
@@ -227,9 +231,7 @@ TASK = Task(
     transforms=("boxes",),
     ignores=("coco",),
     stack="stack_grids",
-    data_constants=GRIDS,
-    coordinates=True,
-    draw_constants=(DRAWN,),
+    coordinates="inside",
     requirements=("faster-coco-eval",),
     contract=contract,
     annotated=annotated,

@@ -95,10 +95,20 @@ def plan(head: KeypointDetection, code: HeadCode) -> HeadExpressions:
         label_words=f"poses_of({code.labels}{'.labelled()' * code.own_areas}, {names})",
         draw=f"draw_poses(image, {code.words}, {names})",
         evidence=f"pose_evidence({code.labels}, {code.words}, {names}, {prefix}SIGMAS)",
+        checks=(
+            code.checked(
+                f"lambda x: x{'.labelled()' * code.own_areas}.present().nonzero()[1]",
+                names,
+            ),
+        ),
         metrics=f"keypoint_metrics({code.all_found()})",
         words_example=f'"{head.name}": [{{score, keypoints, presence}}, ...]',
         annotation="[{NAME: [x, y], NAME: null, ...}, ...]",
-        annotations=f"read_poses(folder{pairs})" if compares else "",
+        annotations=(
+            f"read_poses(folder{pairs})"
+            if compares
+            else f"read_keypoints(folder, {names})"
+        ),
         constants=(strides_constant(code),),
         dataset_constants=(_flip_pairs(head, prefix),) if mirrors or compares else (),
         evaluate_constants=(_sigmas(head, prefix),),
@@ -169,7 +179,11 @@ TASK = Task(
     counted=("keypoint", "keypoints"),
     annotations="keypoints",
     rank=2,
-    constants=CONSTANTS,
+    constants={
+        "model.py": CONSTANTS,
+        "evaluate.py": (SIMILARITIES,),
+        "draw.py": (DRAWN,),
+    },
     shared=("points", "strides"),
     cells_wanted=True,
     own_pixels={
@@ -194,7 +208,5 @@ TASK = Task(
     transforms=("points",),
     ignores=("coco",),
     stack="stack_poses",
-    coordinates=True,
-    evaluate_constants=(SIMILARITIES,),
-    draw_constants=(DRAWN,),
+    coordinates="inside",
 )

@@ -20,6 +20,7 @@ class MulticlassClassification(Head):
     ordered: bool  # ranks, from low to high
     level: int
     label_smoothing: float
+    merge: dict[str, list[str]] | None = None  # of the dataset, by what they become
 
 
 # ---- The graph ----
@@ -54,6 +55,7 @@ def plan(head: MulticlassClassification, code: HeadCode) -> HeadExpressions:
         words=f"category_in_words({code.results}, row, {names})",
         label_words=mapping([("category", f"{names}[{code.labels}]")]),
         draw=f"draw_category(image, {code.words}, {names})",
+        checks=(code.checked("lambda x: [x]", names, TASK.fewest),),
         metrics=metrics,
         table=f"save_confusion({path}, {pair})",
         words_example=f'"{head.name}": {{category, score, top5}}',
@@ -72,7 +74,7 @@ def variant(head: MulticlassClassification) -> Task:
 def contract(head: MulticlassClassification) -> HeadContract:
     count = len(head.categories)
     # With more categories than images a model may well be always wrong.
-    tells = 1 < count < MANY
+    tells = count < MANY
     return HeadContract(
         found={"probabilities": (count,), "category": ()},
         images=MANY if tells else FEW,
@@ -99,8 +101,10 @@ TASK = Task(
     variant=variant,
     names="categories",
     counted=("category", "categories"),
+    fewest=2,
     annotations="categories",
     label="int",
+    one_name=True,
     native=Native(metadata=("categories: [NAME, ...]",)),
     readers={"native": "", "folders": "", "csv": ""},
     meaning=("categories",),

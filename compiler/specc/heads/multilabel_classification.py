@@ -19,6 +19,7 @@ class MultilabelClassification(Head):
     labels: tuple[str, ...]
     level: int
     score_threshold: float
+    merge: dict[str, list[str]] | None = None  # of the dataset, by what they become
 
 
 # ---- The graph ----
@@ -43,10 +44,14 @@ def plan(head: MultilabelClassification, code: HeadCode) -> HeadExpressions:
         loss=f"multilabel_loss({code.outputs}, {code.targets})",
         blank=f"np.zeros(len({names}), np.float32)",
         decode=f"decode_labels({code.outputs})",
-        parse=f"parse_labels({code.given}, {code.numbers})",
+        parse=f"parse_labels({code.given}, {code.numbers}, counts)",
         words=f"labels_in_words({code.results}, row, {names}, {least})",
         label_words=f"present_labels({code.labels}, {names})",
         draw=f"draw_labels(image, {code.words})",
+        checks=(
+            code.checked("np.flatnonzero", names),
+            f"check_constant(samples, use, {code.key}, {names})",
+        ),
         metrics=f"multilabel_metrics({code.all_labels()}, {code.all_found()}, {names})",
         words_example=f'"{head.name}": {{labels, scores}}',
         annotation="[NAME, ...]",

@@ -29,6 +29,7 @@ class ObjectDetection(Head):
     score_threshold: float
     iou_threshold: float
     max_detections: int
+    merge: dict[str, list[str]] | None = None  # of the dataset, by what they become
 
 
 # ---- The graph ----
@@ -122,6 +123,9 @@ def plan(head: ObjectDetection, code: HeadCode) -> HeadExpressions:
         words=f"objects_in_words({code.results}, row, {names}, ratio, limits)",
         label_words=f"objects_of({code.labelled}, {names})",
         draw=f"draw_objects(image, {code.words}, {names})",
+        checks=(
+            code.checked(f"lambda x: x{'.labelled()' * code.ignores}.classes", names),
+        ),
         metrics=f"detection_metrics({code.all_labels()}, {code.all_found()}, {names})",
         words_example=f'"{head.name}": [{{category, bbox, score}}, ...]',
         annotation="[{category: NAME, bbox: [left, top, right, bottom]}, ...]",
@@ -179,7 +183,7 @@ TASK = Task(
     counted=("category", "categories"),
     annotations="boxes",
     rank=1,
-    constants=CONSTANTS,
+    constants={"model.py": CONSTANTS, "draw.py": (DRAWN,)},
     shared=("points", "strides"),
     own_pixels=OWN_PIXELS,
     label="Objects",
@@ -199,8 +203,7 @@ TASK = Task(
     transforms=("boxes",),
     ignores=("coco", "voc"),
     stack="stack_objects",
-    coordinates=True,
-    draw_constants=(DRAWN,),
+    coordinates="inside",
     requirements=("faster-coco-eval",),
     contract=contract,
     annotated=annotated,

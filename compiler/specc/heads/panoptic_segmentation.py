@@ -48,6 +48,7 @@ class PanopticSegmentation(Head):
     score_threshold: float
     iou_threshold: float
     max_detections: int
+    merge: dict[str, list[str]] | None = None  # of the dataset, by what they become
 
 
 # ---- The graph ----
@@ -100,7 +101,7 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
     path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
     maps = f"maps_of_segments({labels}, {things}, sample.height, sample.width)"
     native = code.format == "native"
-    pages = f"parse_panoptic({code.given}, {colors}, {things}, height, width)"
+    pages = f"parse_panoptic(*{code.given}, {things}, height, width)"
     of_coco = (
         f'{code.given}, path.with_suffix(""), {code.numbers}, {things}, (height, width)'
     )
@@ -113,9 +114,9 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
         ),
         decode=f"decode_panoptic({code.outputs}, {thresholds}, {head.max_detections})",
         own=f"(height, width), {cell_of(code)}, {things}, {stuff}",
-        annotations=f"read_panoptic_maps(folder, {names}, {colors}, {things})",
+        annotations=f"read_panoptic_maps(folder, {code.numbers}, {things})",
         parse=pages if native else f"parse_coco_panoptic({of_coco}, counts)",
-        things=f"{{{names}[thing] for thing in {things}}}",
+        things=things,
         place=f"moved_panoptic({labels}, transform, {things}, {stuff}, {stride})",
         words=(
             f"panoptic_in_words({code.results}, row, {stride}, ratio, limits,"
@@ -125,6 +126,9 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
         draw=f"draw_panoptic(image, {code.words}, {names}, {colors})",
         saved=f"save_panoptic({code.words}, {names}, {colors}, {path})",
         evidence=f"count_segments({maps}, {code.words}, len({names}))",
+        checks=(
+            code.checked(f"lambda x: x{'.labelled()' * code.own_areas}.classes", names),
+        ),
         metrics=f"panoptic_metrics({code.all_found()}, {things})",
         words_example=f'"{head.name}": {{categories, instances, scores}}, maps of the image',
         annotation="each pixel in the color of its category; the number of its instance",
@@ -210,7 +214,7 @@ TASK = Task(
     counted=("category", "categories"),
     annotations="segments",
     rank=4,
-    constants=(*CONSTANTS, *MASKS, LEAST),
+    constants={"model.py": (*CONSTANTS, *MASKS, LEAST), "data.py": GRIDS},
     shared=("points", "strides", "pixels"),
     cells_wanted=True,
     own_pixels={
@@ -243,8 +247,7 @@ TASK = Task(
     transforms=("boxes",),
     ignores=("coco",),
     stack="stack_panoptic",
-    data_constants=GRIDS,
-    coordinates=True,
+    coordinates="inside",
     requirements=("faster-coco-eval",),
     on_device=True,
     contract=contract,

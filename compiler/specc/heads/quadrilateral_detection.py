@@ -35,6 +35,7 @@ class QuadrilateralDetection(Head):
     score_threshold: float
     iou_threshold: float
     max_detections: int
+    merge: dict[str, list[str]] | None = None  # of the dataset, by what they become
 
 
 # ---- The graph ----
@@ -83,6 +84,7 @@ def plan(head: QuadrilateralDetection, code: HeadCode) -> HeadExpressions:
         label_words=f"quadrilaterals_of({code.labels}, {names})",
         draw=f"draw_quadrilaterals(image, {code.words}, {names})",
         evidence=f"quadrilateral_evidence({code.labels}, {code.words}, {names})",
+        checks=(code.checked("lambda x: x.classes", names),),
         metrics=f"quadrilateral_metrics({code.all_found()})",
         words_example=f'"{head.name}": [{{category, quadrilateral, score}}, ...]',
         annotation="[{category: NAME, quadrilateral: [[x, y], ... four]}, ...]",
@@ -130,7 +132,11 @@ TASK = Task(
     names="categories",
     counted=("category", "categories"),
     annotations="quadrilaterals",
-    constants=CONSTANTS,
+    constants={
+        "model.py": CONSTANTS,
+        "evaluate.py": (SIMILARITIES,),
+        "draw.py": (DRAWN,),
+    },
     shared=("points", "strides"),
     cells_wanted=True,
     shares_box_tower=True,
@@ -149,8 +155,5 @@ TASK = Task(
     moves=True,
     transforms=("points",),
     stack="stack_quadrilaterals",
-    coordinates=True,
-    bounded=False,
-    evaluate_constants=(SIMILARITIES,),
-    draw_constants=(DRAWN,),
+    coordinates="anywhere",
 )

@@ -32,6 +32,7 @@ class SemanticSegmentation(Head):
     bottom_level: int
     top_level: int
     channels: int  # of the decoder
+    merge: dict[str, list[str]] | None = None  # of the dataset, by what they become
 
 
 # ---- The graph ----
@@ -57,8 +58,9 @@ MODES_LINE = constant("COLOR_MODES", MODES, "Pillow's, of maps that have colors"
 def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
     names, colors = code.constant, f"{code.prefix}COLORS"
     native = code.format == "native"  # else of COCO's panoptic segments
-    truth = f"read_categories({code.labels}, {colors})"
+    truth = f"read_categories(*{code.labels})"
     truth = truth if native else f"read_segments({code.labels})"
+    read = "lambda x: read_categories(*x)" if native else "read_segments"
     file = colors_file(code, head.colors)
     return HeadExpressions(
         construction=f"SegmentationHead({code.widths}, {head.channels}, len({names}))",
@@ -66,8 +68,10 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
         blank="np.zeros((HEIGHT, WIDTH), np.int16)",
         decode=f"decode_categories({code.outputs})",
         own=f'{{"categories": {enlarged(code, "logits")}.argmax(1)}}',
-        annotations=f"read_class_maps(folder, {literal(TASK.title)}, {names}, {colors})",
-        parse=f"parse_map({code.given}, height, width, COLOR_MODES)",
+        annotations=(
+            f"read_colored_maps(folder, {literal(TASK.title)}, {code.numbers})"
+        ),
+        parse=f"parse_colored_map(*{code.given}, height, width)",
         place=f"warp({truth}, sample, transform, -1)",
         words=(
             f"categories_in_words({code.results}, row, {code.prefix}STRIDE, sample, seen)"
@@ -76,6 +80,7 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
         draw=f"draw_categories(image, {code.words}, {colors})",
         saved=f"save_categories({code.words}, {colors}, {saved_path(code)})",
         evidence=f"count_pixels({truth}, {code.words}, len({names}))",
+        map_check=code.checked_maps(read, TASK.fewest),
         metrics=f"segmentation_metrics({code.all_found()}, {names})",
         words_example=f'"{head.name}": (height, width), indices of categories',
         annotation="each pixel in the color of its category, black where unknown",
@@ -92,7 +97,7 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
 
 
 def contract(head: SemanticSegmentation) -> HeadContract:
-    return HeadContract(found={"categories": PREDICTED}, tells=len(head.categories) > 1)
+    return HeadContract(found={"categories": PREDICTED})
 
 
 def annotated(head: Head, names: str) -> Annotations:
@@ -121,10 +126,11 @@ TASK = Task(
     variant=variant,
     names="categories",
     counted=("category", "categories"),
+    fewest=2,
     annotations="maps of categories",
     own_pixels=OWN_PIXELS,
     own_note='but "categories", indices (B, h, w), stand for the logits',
-    label="Path",
+    label="ColoredMap",
     native=Native(
         metadata=(
             "categories: [NAME, ...]",
@@ -137,7 +143,7 @@ TASK = Task(
     meaning=("categories",),
     moves=True,
     stack="stack_class_maps",
-    evaluate_constants=(BAND,),
+    constants={"evaluate.py": (BAND,)},
     on_device=True,
     contract=contract,
     annotated=annotated,

@@ -63,6 +63,15 @@ class HeadCode:
         known = f" if {self.key} in sample.labels" * self.partial
         return f"[{self.labels} for sample in {samples}{known}]"
 
+    def checked(self, kinds: str, names: str = "()", fewest: int = 1) -> str:
+        """A call that ends the run where labels hold too little: `kinds` is a function of
+        a label, which gives the places of names in it, or values."""
+        return f"check_labels(samples, use, {self.key}, {names}, {kinds}, {fewest})"
+
+    def checked_maps(self, read: str, fewest: int) -> str:
+        """The same of maps, by a function of a label that reads one."""
+        return f"check_maps(samples, use, {self.key}, {read}, {fewest})"
+
     def all_found(self) -> str:
         """What was found in all samples that have a label, one by one."""
         known = f" if {self.key} in words" * self.partial
@@ -89,8 +98,10 @@ class HeadExpressions:
     place: str = ""  # of sample, transform, canvas, rng: its target; "": the label
     evidence: str = ""  # of sample, words: what its metric needs; "": the words
     annotations: str = ""  # of folder: its annotations by image; "": read_annotations
-    things: str = ""  # the set of the names of its things, if it tells them from stuff
+    things: str = ""  # the places of its things, if it tells them from stuff
     names: str = ""  # the source of its names, if it is not the literal of a tuple
+    checks: tuple[str, ...] = ()  # of samples, use: calls that end hopeless runs
+    map_check: str = ""  # the same, of labels that are decoded only where they are used
     table: str = ""  # of args, samples, found: writes what is no single number
     told: str = ""  # of training: a line on its labels, when a run begins
     viewed: str = ""  # of words, view: the words of an image and of a view of it
@@ -151,9 +162,12 @@ class Task:
     # The head's field that names what it finds, such as categories; or ""
     names: str = ""
     counted: tuple[str, str] = ("", "")  # one, several of them, in words
+    fewest: int = 1  # of them, or of values: 2 where labels of one kind teach nothing
+
+    # At the head of emitted modules, by their paths
+    constants: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
 
     # model.py
-    constants: tuple[Line, ...] = ()
     shared: tuple[str, ...] = ()  # fields of its output that all images have in common
     told: bool = False  # its head is given the targets in training
     cells_wanted: bool = False  # decode_objects tells which cell found each object
@@ -168,6 +182,8 @@ class Task:
     unlabelled: bool = False  # it needs images alone
     on_normal_images: bool = False  # it trains on these, and on defects drawn into them
     in_folder: bool = False  # its annotations are files, an image each
+    untold: bool = False  # annotations do not tell which of a file's names they are of
+    one_name: bool = False  # an annotation is a name: an image of another is left out
     splits_by: str = ""  # labels that lie on one side of a split, with all their images
     # Formats whose ignored objects its labels tell: crowds of COCO, difficult ones of VOC
     ignores: tuple[str, ...] = ()
@@ -186,15 +202,12 @@ class Task:
     moves: bool = False  # its labels have places in the image
     transforms: tuple[str, ...] = ()  # methods that move them: boxes, points
     stack: str = ""  # the function that makes a batch of targets
-    data_constants: tuple[Line, ...] = ()
 
     # evaluate.py and draw.py
     on_device: bool = False  # its results are maps, and stay there until they are words
-    coordinates: bool = False  # its results are points in the image
-    bounded: bool = True  # and none lies outside
-    evaluate_constants: tuple[Line, ...] = ()
+    # Its results are points: "inside" the image, or "anywhere"; "": they are none
+    coordinates: str = ""
     drawn: int = INSIDE  # the image, or BESIDE it, or BELOW
-    draw_constants: tuple[Line, ...] = ()
 
     requirements: tuple[str, ...] = ()
 
@@ -202,6 +215,11 @@ class Task:
     # head, and of the expression of its names; None: it needs none)
     contract: Callable[[Any], HeadContract] | None = None
     annotated: Callable[[Any, str], Annotations] | None = None
+
+    @property
+    def may_leave_out(self) -> bool:
+        """Whether a dataset may have more names than the head."""
+        return self.names in ("categories", "labels") and not self.untold
 
     @property
     def names_instances(self) -> bool:

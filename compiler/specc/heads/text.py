@@ -137,6 +137,7 @@ def plan_text(head: TextRecognition, code: HeadCode, module: str) -> HeadExpress
         ),
         label_words=mapping([("text", label)]),
         draw=f"draw_text(image, {drawn}, {code.words})",
+        checks=(code.checked(f"lambda x: {{*x}} - {{len({names})}}", names),),
         metrics=(
             f"text_metrics([{label} for sample in samples{known}],"
             f" [{text} for words in found{found}])"

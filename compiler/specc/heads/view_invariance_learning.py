@@ -72,7 +72,7 @@ def _labelled(expressions: HeadExpressions, code: HeadCode) -> HeadExpressions:
     accuracy = f"knn_accuracy({code.all_labels()}, {found}, device)"
     return replace(
         expressions,
-        annotations=f'read_annotations(folder, {title}, "categories", {names})',
+        annotations=f'read_annotations(folder, {title}, "categories", {code.numbers})',
         parse=f"parse_category({code.given}, {code.numbers})",
         place="None",
         label_words=mapping([("category", f"{names}[{code.labels}]")]),
@@ -118,6 +118,7 @@ LABELLED = replace(
     names="categories",
     counted=("category", "categories"),
     label="int",
+    one_name=True,
     unlabelled=False,
     described_as="multiclass classification",
     native=Native(metadata=("categories: [NAME, ...]",)),

@@ -58,7 +58,7 @@ def fill(value: Any, schema: dict | None = None) -> Any:
     if value is None:
         value = follow(schema).get("default")
     schema = follow(schema, value)
-    if isinstance(value, dict):
+    if isinstance(value, dict) and "properties" in schema:
         options = schema["properties"].items()
         return {name: fill(value.get(name), option) for name, option in options}
     if isinstance(value, list):

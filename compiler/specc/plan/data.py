@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from specc.heads import once, task_of, tasks_of
+from specc.heads import constants_of, once, task_of, tasks_of
 from specc.heads.task import Task
 from specc.job import Augmentation, Data, Job
 from specc.plan.cache import cache_constants, plan_cache
@@ -60,7 +60,7 @@ def data_constants(job: Job) -> tuple[Line, ...]:
         what = "brightness and contrast" if job.data.channels == 1 else saturation
         note = f"their {what} vary by up to this share"
         lines.append(constant("COLOR", augmentation.color, note))
-    lines += once(task.data_constants for task in tasks_of(job))
+    lines += constants_of(job, "data.py")
     if job.data.bits is not None:
         lines.append(constant("WHITE", _white(job.data), "in images of 16 bits"))
     lines += cache_constants(job.data)
@@ -112,6 +112,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **_scored(heads),
         **_calibrated(heads),
         **_told(heads),
+        **_checks(heads),
         "metrics_by_head": mapping((head.name, head.code.metrics) for head in heads),
         **_tables(heads),
         "meaning": _meaning(tasks),
@@ -198,6 +199,15 @@ def _told(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     }
 
 
+def _checks(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    """What is asked of labels before a run begins: where they are read, or, of maps,
+    in train.py."""
+    checks = [check for head in heads for check in head.code.checks]
+    of_maps = [head.code.map_check for head in heads if head.code.map_check]
+    template = "train/check_maps.py.jinja" if of_maps else "train/untold.py.jinja"
+    return {"checks": checks, "map_checks": of_maps, "maps_template": template}
+
+
 def _training_set(chosen: Augmentation, views: bool) -> str:
     if views:
         return "Augmented samples by (epoch, index, view): a key always gives one view."
@@ -252,14 +262,14 @@ def _meaning(tasks: list[Task]) -> str:
 
 
 def evaluate_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]:
-    shared = once(task.evaluate_constants for task in tasks_of(job))
+    shared = constants_of(job, "evaluate.py")
     return (JOB, *shared, *once(head.code.evaluate_constants for head in heads))
 
 
 def draw_constants(job: Job) -> tuple[Line, ...]:
     note = "side of a tile of the sheet, white between tiles, pixels"
     first = constant("TILE, GAP", (400, 8), note)
-    return (first, *once(task.draw_constants for task in tasks_of(job)))
+    return (first, *constants_of(job, "draw.py"))
 
 
 def _drawn(job: Job, heads: tuple[HeadPlan, ...]) -> list[HeadPlan]:

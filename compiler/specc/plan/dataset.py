@@ -48,7 +48,8 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         lines.append(constant("VALIDATION_SHARE", share, "of it is held out"))
         lines += split_constants(job)
     lines += once(head.code.dataset_constants for head in heads)
-    lines += [head.numbered for head in heads if head.reads_numbers]
+    for head in heads:
+        lines += head.numbered if head.reads_numbers else []
     formats = {reader.source.format for reader in readers}
     if "voc" in formats:
         lines.append(constant("VOC_SIDES", VOC_SIDES))
@@ -82,7 +83,6 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "validation": len(readers) == 1 and bool(readers[0].validation),
         "held_out": not all(reader.validation for reader in readers),
         **plan_split(job),
-        "parts_checked": _checks_parts(readers),
         "label_type": " | ".join(once([task.label] for task in tasks)),
         "label_types": [task.label for task in tasks],
         "samples_folder": _samples_folder(job),
@@ -121,10 +121,3 @@ def _sets(job: Job, readers: tuple[Reader, ...]) -> list[str]:
         sections = split_sections(job)
     sections.append("one_per_image")
     return [f"dataset/{section}.py.jinja" for section in sections]
-
-
-def _checks_parts(readers: tuple[Reader, ...]) -> bool:
-    """Whether a part that is held out may lack the labels of a head."""
-    if len(readers) > 1:
-        return not all(reader.validation for reader in readers)
-    return readers[0].partial and not readers[0].validation

@@ -35,8 +35,13 @@ class HeadPlan:
     loss_prefix: str  # of its terms' names
     annotations: str  # of its images, by name
     own_pixels: str  # template: its results in pixels of the image
+    merged: dict[str, str]  # its name by that of the dataset, where they differ
+    given: str  # its annotation of an image
+    one_name: bool  # which is a name
     names_key: str  # of its names in a dataset's metadata
     compared: str  # template: its names with those of a dataset's folders
+    compare: str  # the function that compares its names with those of a dataset
+    compared_with: str  # in which form
     coco_compared: str  # the same with those of a COCO file
     coco_found: str  # which are these
     stack: str  # function that makes a batch of its targets
@@ -45,13 +50,29 @@ class HeadPlan:
 
     @property
     def reads_numbers(self) -> bool:
-        return self.numbers in self.code.parse + self.code.place
+        read = self.code.parse + self.code.place + self.annotations
+        return self.numbers in read or self.numbers == self.compared_with
 
     @property
-    def numbered(self) -> Line:
+    def numbered(self) -> list[Line]:
         """The constant with the place of each name: no annotation searches for it."""
-        places = f"name: number for number, name in enumerate({self.constant})"
-        return Line(self.numbers, f"{{{places}}}")
+        places = f"{{name: number for number, name in enumerate({self.constant})}}"
+        if not self.merged:
+            return [Line(self.numbers, places)]
+        merge = self.numbers.replace("NUMBERS", "MERGE")
+        joined = f"part: {self.constant}.index(name) for part, name in {merge}.items()"
+        note = "names of the dataset, and those that they are learned as"
+        return [
+            constant(merge, self.merged, note),
+            Line(self.numbers, f"{places} | {{{joined}}}"),
+        ]
+
+    @property
+    def is_labelled(self) -> str:
+        """An expression: whether an image has a label for it, among those of several."""
+        known = f"given[{literal(self.name)}] is not None"
+        named = f" and is_named({self.given}, {self.numbers}, counts)"
+        return known + named * self.one_name
 
     @property
     def parse(self) -> str:
@@ -124,7 +145,12 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         own_pixels=task.own_pixels.get(
             "resized" if job.backbone.resize_input else "whole", ""
         ),
+        merged=_merged(head),
+        given=code.given,
+        one_name=task.one_name,
         names_key=task.dataset_key or task.names,
+        compare="compare_categories" if task.may_leave_out else "compare_names",
+        compared_with=code.numbers if task.may_leave_out else f"set({code.constant})",
         compared=f"dataset/compare_folders{'_trained' * bool(task.training_note)}.py.jinja",
         coco_compared=task.coco.compared,
         coco_found=task.coco.found,
@@ -142,6 +168,11 @@ def _joined(head: Head, task: Task, expressions: HeadExpressions) -> str:
         return f"same({name}, one, sample{names})"
     labels = {"ONE": f"one.labels[{name}]", "OTHER": f"sample.labels[{name}]"}
     return re.sub(r"\bONE\b|\bOTHER\b", lambda found: labels[found[0]], task.joined)
+
+
+def _merged(head: Head) -> dict[str, str]:
+    merge = getattr(head, "merge", None) or {}
+    return {part: name for name, parts in merge.items() for part in parts}
 
 
 def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
@@ -208,7 +239,7 @@ def _map(level) -> str:
 
 
 def _annotations(task: Task, code: HeadCode) -> str:
-    names = f"{literal(task.names)}, {code.constant}"
+    names = f"{literal(task.names)}, {code.numbers}"
     title = literal(task.described_as or task.title)
     return f"read_annotations(folder, {title}, {names})"
 

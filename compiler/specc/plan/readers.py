@@ -26,7 +26,7 @@ SAID = (  # what templates use of a reader
     *("name", "template", "docstring", "title", "heads", "parameters", "note", "pair"),
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
     *("coco", "columns", "columns_described", "empty_cells", "read_annotations"),
-    "framed",
+    *("framed", "named_heads"),
 )
 
 
@@ -171,6 +171,11 @@ class Reader:
             (head.name, task.framed.replace("LABEL", label) or label)
             for head, task, label in zip(self.heads, self.tasks, labels)
         )
+
+    @property
+    def named_heads(self) -> list[HeadPlan]:
+        """Those whose annotation is a name, which the job may not have."""
+        return [head for head in self.heads if head.one_name]
 
     @property
     def columns(self) -> Line:

@@ -137,7 +137,7 @@ def _defects(heads: tuple[str, ...], partial: bool) -> dict[str, str]:
 def _best(job: Job) -> dict[str, str]:
     """How a metric is compared with the best so far."""
     lower = lower_is_better(job)
-    return {"better": "<" if lower else ">", "best_of": "min" if lower else "max"}
+    return {"no_better": ">=" if lower else "<=", "best_of": "min" if lower else "max"}
 
 
 def _state(job: Job) -> dict[str, Any]:

@@ -1,6 +1,23 @@
 # ==== placing
 
 
+def check_maps(samples: Sequence, use: str, head: str, read: Callable, fewest: int):
+    """Ends the run where a head's maps hold too few values from 0 on to learn from, or
+    to be measured by. It reads no more of them than it has to."""
+    found, maps, fewest = set(), 0, fewest if use == "train" else 1
+    for sample in samples:
+        if head not in sample.labels:
+            continue
+        maps += 1
+        with contextlib.suppress(ImageError):  # which is told when it is trained on
+            values = read(sample.labels[head])
+            found.update(np.unique(values[values >= 0])[:fewest].tolist())
+        if len(found) >= fewest:
+            return
+    what = f"{len(found)} kinds of values in {maps} maps to {use} on"
+    raise SystemExit(f"{head}: {what}, too few")
+
+
 def in_8_bits(image: np.ndarray, path: Path) -> np.ndarray:
     """The pixels of an image; of 16 bits, so that WHITE becomes 255."""
     if image.dtype == np.uint8:

@@ -18,6 +18,23 @@ def texts(name: str, values: list[str | bytes]) -> dict[str, np.ndarray]:
     return ragged(name, [np.frombuffer(os.fsencode(x), np.uint8) for x in values])
 
 
+def shared(name: str, values: list[tuple]) -> dict[str, np.ndarray]:
+    """A column of values that many samples share: each once, and which a sample has."""
+    known = {id(value): value for value in values}
+    places = {key: place for place, key in enumerate(known)}
+    which = np.array([places[id(value)] for value in values], np.int64)
+    return texts(name, [repr(x) for x in known.values()]) | {f"{name}/which": which}
+
+
+def shared_at(samples: "Samples", name: str, i: int) -> tuple:
+    return value_in(samples.text(name, samples.columns[f"{name}/which"][i]))
+
+
+@functools.lru_cache(maxsize=8)
+def value_in(text: str) -> tuple:
+    return ast.literal_eval(text)
+
+
 def encoded_masks(text: str, height: int, width: int) -> tuple[dict, ...]:
     """COCO's run lengths of the masks of an image, which spaces part."""
     size = [height, width]

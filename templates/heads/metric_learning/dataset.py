@@ -1,3 +1,18 @@
+# ==== sets
+
+
+def check_identities(samples: list[Sample], use: str, head: str):
+    """Ends the run where no identity has two images, of which one finds the other;
+    tells how many have a single one."""
+    images = Counter(sample.labels[head] for sample in samples if head in sample.labels)
+    alone = sum(count == 1 for count in images.values())
+    told = f"{head}: {alone} of {len(images)} identities to {use} on have one image"
+    if alone == len(images):
+        raise SystemExit(told)
+    if alone:
+        say(told)
+
+
 # ==== readers_native
 
 
@@ -7,7 +22,7 @@ def read_identities(
     """Identities by image. Where the model trains on them, those of the dataset must be
     the job's; elsewhere they may be others."""
     if training:
-        return annotations_of(*described(folder, task, key, names))
+        return annotations_of(*described_alike(folder, task, key, names))
     path, entries = entries_of(folder, task)
     if len(entries) > 1:
         entries = [e for e in entries if names_of(path, e, key) & set(names)]

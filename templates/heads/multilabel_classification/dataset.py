@@ -1,15 +1,30 @@
+# ==== sets
+
+
+def check_constant(samples: list[Sample], use: str, head: str, names: tuple[str, ...]):
+    """Ends the run where all images to train on have the same labels; tells which ones
+    every image has."""
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    if use == "train" and not np.ptp(labels, 0).any():
+        raise SystemExit(
+            f"{head}: all {len(labels)} images to {use} on have the same labels"
+        )
+    if always := [name for name, of_all in zip(names, np.all(labels, 0)) if of_all]:
+        told = f"{len(always)} of {len(names)}: {', '.join(always[:9])}"
+        say(f"{head}: in every image to {use} on, {told}")
+
+
 # ==== parsers
 
 
-def parse_labels(given: object, known: dict[str, int]) -> np.ndarray:
-    """Which labels an image has, 0 or 1 each; ValueError names one of no meaning."""
+def parse_labels(given: object, known: dict[str, int], counts: Counter) -> np.ndarray:
+    """Which labels an image has, 0 or 1 each."""
     if not isinstance(given, list):
         raise ValueError(f"not a list of labels: {given!r:.100}")
-    present = np.zeros(len(known), np.float32)
+    present = np.zeros(1 + max(known.values()), np.float32)
     for name in (str(name).strip() for name in given):
-        if name not in known:
-            raise ValueError(f"not a label of the job: {name!r:.100}")
-        present[known[name]] = 1
+        if is_named(name, known, counts):
+            present[known[name]] = 1
     return present
 
 
@@ -18,9 +33,11 @@ def labels_of_category(category: int, names: tuple[str, ...]) -> np.ndarray:
     return np.eye(len(names), dtype=np.float32)[category]
 
 
-def labels_of_map(path: Path, colors: tuple, height: int, width: int) -> np.ndarray:
-    """Of which categories an image has pixels, 0 or 1 each, by the colors of its map;
-    black is of none."""
+def labels_of_map(
+    path: Path, colors: tuple, count: int, height: int, width: int
+) -> np.ndarray:
+    """Of which of `count` categories an image has pixels, 0 or 1 each, by the colors of
+    its map; black is of none."""
     parse_map(path, height, width, COLOR_MODES)
     try:
         with Image.open(noted(path)) as image:
@@ -28,10 +45,12 @@ def labels_of_map(path: Path, colors: tuple, height: int, width: int) -> np.ndar
     except Exception as error:  # a broken file can raise nearly anything
         raise ValueError(f"its map is not an image: {path}: {error}") from None
     found = {tuple(color) for color in np.unique(pixels, axis=0).tolist()}
-    unknown = sorted(found - {(0, 0, 0), *colors})
+    places = {(0, 0, 0): -1} | dict(colors)
+    unknown = sorted(found - places.keys())
     if unknown:
         raise ValueError(f"{path}: no category has the color {list(unknown[0])}")
-    return np.array([color in found for color in colors], np.float32)
+    present = {places[color] for color in found}
+    return np.array([place in present for place in range(count)], np.float32)
 
 
 def labels_of_objects(objects: Objects, names: tuple[str, ...]) -> np.ndarray:

@@ -68,13 +68,15 @@ def parse_quadrilaterals(
     corners, boxes, classes = [], [], []
     for item in given:
         try:
-            category = known[str(item["category"]).strip()]
+            name = str(item["category"]).strip()
             four = np.array(
                 [[float(x), float(y)] for x, y in item["quadrilateral"]], np.float32
             )
         except (KeyError, TypeError, ValueError, OverflowError):
             wanted = "a category of the job with a quadrilateral of four x, y"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None
+        if not is_named(name, known, counts):
+            continue
         if four.shape != (4, 2) or not (abs(four) < FAR).all():
             raise ValueError(f"not four corners x, y: {item['quadrilateral']!r:.200}")
         if not triangles(four):
@@ -87,7 +89,7 @@ def parse_quadrilaterals(
             )
         corners.append(four)
         boxes.append([*seen.min(0), *seen.max(0)])
-        classes.append(category)
+        classes.append(known[name])
     corners = np.array(corners, np.float32).reshape(-1, 4, 2)
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     classes = np.array(classes, np.int64)

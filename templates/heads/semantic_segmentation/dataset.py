@@ -1,6 +1,14 @@
 # ==== labels
 
 
+class ColoredMap(NamedTuple):
+    """The map of an image, which is decoded later; its colors are pairs of a color and
+    the index of its category, -1 where the job does not name it."""
+
+    path: Path
+    colors: tuple[tuple, ...]
+
+
 class SegmentMap(NamedTuple):
     """The map of an image, which is decoded later."""
 
@@ -36,15 +44,27 @@ def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Pa
     return path
 
 
+def parse_colored_map(path: Path, colors: tuple, height: int, width: int) -> ColoredMap:
+    """The file of an image's map, its header checked, and the colors in it."""
+    return ColoredMap(parse_map(path, height, width, COLOR_MODES), colors)
+
+
 def parse_segment_map(
-    given: list[dict], folder: Path, known: dict[str, int], height: int, width: int
+    given: list[dict],
+    folder: Path,
+    known: dict[str, int],
+    size: tuple[int, int],
+    counts: Counter,
 ) -> SegmentMap:
     """The file of an image's segments, its header checked, and what they are."""
     if len(given) != 1:
         raise ValueError(f"{len(given)} annotations, not one")
     path, segments = below(folder, given[0]["file"]), given[0]["segments"]
-    kinds = {i: -1 if kind is None else known[kind] for i, kind in segments.items()}
-    return SegmentMap(parse_map(path, height, width, COLOR_MODES), kinds)
+    kinds = {
+        i: known[kind] if kind is not None and is_named(kind, known, counts) else -1
+        for i, kind in segments.items()
+    }
+    return SegmentMap(parse_map(path, *size, COLOR_MODES), kinds)
 
 
 def segments_in_image(segments: SegmentMap, frame: Frame) -> SegmentMap:

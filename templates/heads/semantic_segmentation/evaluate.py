@@ -43,12 +43,13 @@ def count_pixels(truth: np.ndarray, found: np.ndarray, categories: int) -> np.nd
 def segmentation_metrics(
     counts: list[np.ndarray], names: tuple[str, ...]
 ) -> dict[str, float]:
-    """The mean IoU is that of the categories that occur in labels or predictions."""
+    """IoU of the categories that occur in labels or predictions, and their mean."""
     labelled, found, both = np.sum(counts, 0)
     union = labelled + found - both
-    iou = both / union.clip(min=1)
-    occurring = iou[union > 0]
+    if not union.any():
+        return {}
+    iou = {name: float(b / u) for name, b, u in zip(names, both, union) if u}
     return {
-        "mean_iou": float(occurring.mean()) if len(occurring) else 0.0,
-        "pixel_accuracy": float(both.sum() / labelled.sum().clip(min=1)),
-    } | {f"iou/{name}": float(value) for name, value in zip(names, iou)}
+        "mean_iou": sum(iou.values()) / len(iou),
+        "pixel_accuracy": float(both.sum() / labelled.sum()),
+    } | {f"iou/{name}": value for name, value in iou.items()}
