@@ -14,7 +14,7 @@ from typing import Any
 import networkx as nx
 
 from specc.graph.cost import Summary, summarize
-from specc.heads import formats_ignoring, once, task_of, tasks_of
+from specc.heads import constants_of, formats_ignoring, once, task_of, tasks_of
 from specc.job import Job, source_of
 from specc.plan.backbone import BackbonePlan, plan_backbone
 from specc.plan.contract import ContractPlan, plan_contract
