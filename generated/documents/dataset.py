@@ -13,14 +13,16 @@ A dataset is a folder with `images/`, and beside it:
 """
 
 import functools
+import itertools
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from files import BrokenImage, below, image_size, noted, read_yaml, tell
+from files import BrokenImage, below, image_size, noted, read_yaml, say, tell
 from model import CATEGORIES
 
 TRAIN = "documents"  # below --data
@@ -95,10 +97,25 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
     return list(known.values())
 
 
+def check_labels(
+    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int
+):
+    """Ends the run where a head's labels hold too few kinds to learn from, or to be
+    measured by; tells which of its names never occur."""
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    found = set(itertools.chain.from_iterable(map(kinds, labels)))
+    if len(found) < (least if use == "train" else 1):
+        what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
+        raise SystemExit(f"{head}: {what}, too few")
+    if missing := [name for i, name in enumerate(names) if i not in found]:
+        told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
+        say(f"{head}: in no image to {use} on, {told}")
+
+
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     """The labelled images of a dataset; ends with a list of what is wrong, if any."""
     annotations = read_annotations(
-        folder, "quadrilateral detection", "categories", CATEGORIES
+        folder, "quadrilateral detection", "categories", NUMBERS
     )
     samples, problems, counts = [], [], Counter()
     for name, given in sorted(annotations.items()):
@@ -118,6 +135,14 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     samples = one_per_image(samples, problems, counts)
     report(folder, samples, problems, counts, training)
     return samples
+
+
+def is_named(given: object, known: dict[str, int], counts: Counter) -> bool:
+    """Whether a name in an annotation is one of the job's; others are counted."""
+    name = str(given).strip()
+    if name not in known:
+        counts[f"what the job does not name, left out: {name:.60}"] += 1
+    return name in known
 
 
 def report(where: Path, samples: list, problems: list, counts: Counter, training=False):
@@ -167,17 +192,17 @@ def joined(parts: list, counts: Counter) -> NamedTuple:
     return type(objects)(*chosen)
 
 
-def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) -> dict:
-    """Annotations by image, once the dataset's names, under `key`, are the job's."""
-    return annotations_of(*described(folder, task, key, names))
+def read_annotations(folder: Path, task: str, key: str, known: dict[str, int]) -> dict:
+    """Annotations by image, once the dataset's names, under `key`, fit the job's."""
+    return annotations_of(*described(folder, task, key, known))
 
 
-def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, dict]:
-    """The file of metadata, and its entry for a task with these names."""
+def described(folder: Path, task: str, key: str, known: dict) -> tuple[Path, dict]:
+    """The file of metadata, and its entry for a task with names that fit the job's."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
-    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))
-    compare_names(path, key, names_of(path, entry, key), set(names))
+    entry = max(entries, key=lambda e: len(known.keys() & names_of(path, e, key)))
+    compare_categories(path, key, names_of(path, entry, key), known)
     return path, entry
 
 
@@ -206,12 +231,15 @@ def annotations_of(path: Path, entry: dict) -> dict:
     return {str(name): value for name, value in annotations.items()}
 
 
-def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
-    if dataset != job:
+def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
+    """Ends the run where each has names that the other lacks: one may be misspelt."""
+    others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
+    missing = [name for name, place in known.items() if place not in found]
+    if others and missing:
         raise SystemExit(
             f"{path}: the {key} differ from the job's\n"
-            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
-            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+            f"  only in the dataset: {', '.join(others)}\n"
+            f"  only in the job: {', '.join(missing)}"
         )
 
 
@@ -255,13 +283,15 @@ def parse_quadrilaterals(
     corners, boxes, classes = [], [], []
     for item in given:
         try:
-            category = known[str(item["category"]).strip()]
+            name = str(item["category"]).strip()
             four = np.array(
                 [[float(x), float(y)] for x, y in item["quadrilateral"]], np.float32
             )
         except (KeyError, TypeError, ValueError, OverflowError):
             wanted = "a category of the job with a quadrilateral of four x, y"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None
+        if not is_named(name, known, counts):
+            continue
         if four.shape != (4, 2) or not (abs(four) < FAR).all():
             raise ValueError(f"not four corners x, y: {item['quadrilateral']!r:.200}")
         if not triangles(four):
@@ -274,7 +304,7 @@ def parse_quadrilaterals(
             )
         corners.append(four)
         boxes.append([*seen.min(0), *seen.max(0)])
-        classes.append(category)
+        classes.append(known[name])
     corners = np.array(corners, np.float32).reshape(-1, 4, 2)
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     classes = np.array(classes, np.int64)

@@ -242,12 +242,13 @@ def keypoint_errors(errors: np.ndarray, scores: np.ndarray, poses: Poses) -> np.
 def keypoint_metrics(found: list[PoseEvidence]) -> dict[str, float]:
     """Average precision by object keypoint similarity, and the share of keypoints that
     are off by at most 0.05 and 0.1 of their instance's size, its longer side: PCK,
-    https://doi.org/10.1109/TPAMI.2012.261."""
+    https://doi.org/10.1109/TPAMI.2012.261. None where no keypoint is labelled."""
     precision = average_precision([of_image.matches for of_image in found])
     errors = np.concatenate([of_image.errors for of_image in found])
+    if not len(errors):
+        return {}
     metrics = {"ap": precision.mean(), "ap50": precision[0], "ap75": precision[5]}
-    for name, most in (("pck05", 0.05), ("pck10", 0.1)):
-        metrics[name] = (errors <= most).mean() if len(errors) else 0.0
+    metrics |= {"pck05": (errors <= 0.05).mean(), "pck10": (errors <= 0.1).mean()}
     return {name: float(value) for name, value in metrics.items()}
 
 

@@ -4,15 +4,16 @@ A dataset is a folder with one folder of images for each category.
 """
 
 import functools
+import itertools
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from files import HIDDEN, BrokenImage, image_size, images_below, tell
+from files import HIDDEN, BrokenImage, image_size, images_below, say, tell
 from model import CATEGORIES
 
 TRAIN = "flowers"  # below --data
@@ -61,13 +62,30 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
     return list(known.values())
 
 
+def check_labels(
+    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int
+):
+    """Ends the run where a head's labels hold too few kinds to learn from, or to be
+    measured by; tells which of its names never occur."""
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    found = set(itertools.chain.from_iterable(map(kinds, labels)))
+    if len(found) < (least if use == "train" else 1):
+        what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
+        raise SystemExit(f"{head}: {what}, too few")
+    if missing := [name for i, name in enumerate(names) if i not in found]:
+        told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
+        say(f"{head}: in no image to {use} on, {told}")
+
+
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     """The images of a dataset; ends with a list of what is wrong, if anything is."""
     samples, problems, counts = [], [], Counter()
     classes = images_by_class(folder, counts)
     names = {name.strip() for name in classes}
-    compare_names(folder, "categories", names, set(CATEGORIES))
+    compare_categories(folder, "categories", names, NUMBERS)
     for given, path in ((x, path) for x in sorted(classes) for path in classes[x]):
+        if not is_named(given, NUMBERS, counts):
+            continue
         try:
             height, width = image_size(path)
             labels = {"flower": parse_category(given, NUMBERS)}
@@ -78,6 +96,14 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     samples = one_per_image(samples, problems, counts)
     report(folder, samples, problems, counts, training)
     return samples
+
+
+def is_named(given: object, known: dict[str, int], counts: Counter) -> bool:
+    """Whether a name in an annotation is one of the job's; others are counted."""
+    name = str(given).strip()
+    if name not in known:
+        counts[f"what the job does not name, left out: {name:.60}"] += 1
+    return name in known
 
 
 def report(where: Path, samples: list, problems: list, counts: Counter, training=False):
@@ -139,12 +165,15 @@ def images_by_class(folder: Path, counts: Counter) -> dict[str, list[Path]]:
     return classes
 
 
-def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
-    if dataset != job:
+def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
+    """Ends the run where each has names that the other lacks: one may be misspelt."""
+    others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
+    missing = [name for name, place in known.items() if place not in found]
+    if others and missing:
         raise SystemExit(
             f"{path}: the {key} differ from the job's\n"
-            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
-            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+            f"  only in the dataset: {', '.join(others)}\n"
+            f"  only in the job: {', '.join(missing)}"
         )
 
 

@@ -13,15 +13,16 @@ A dataset is a folder with `images/`, and beside it:
 """
 
 import functools
+import itertools
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from files import BrokenImage, below, image_size, noted, read_yaml, tell
+from files import BrokenImage, below, image_size, noted, read_yaml, say, tell
 from model import MAX_TOKENS, TOKENS
 
 TRAIN = "melodies"  # below --data
@@ -67,6 +68,21 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
             problems.append((sample.path, error))
         known[file_of(sample)] = one._replace(labels=labels)
     return list(known.values())
+
+
+def check_labels(
+    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int
+):
+    """Ends the run where a head's labels hold too few kinds to learn from, or to be
+    measured by; tells which of its names never occur."""
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    found = set(itertools.chain.from_iterable(map(kinds, labels)))
+    if len(found) < (least if use == "train" else 1):
+        what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
+        raise SystemExit(f"{head}: {what}, too few")
+    if missing := [name for i, name in enumerate(names) if i not in found]:
+        told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
+        say(f"{head}: in no image to {use} on, {told}")
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:

@@ -260,14 +260,15 @@ def main(args: argparse.Namespace) -> int:
             log.row(iteration, "train", values)
         if validate:
             metrics = evaluate(model, validation, device, args.workers, rank, world)
+            score = metrics.get(BEST, math.nan)  # where what it measures does not occur
             if rank == 0:
-                bar.write(f"{iteration}: {BEST} {metrics[BEST]:.3f}")
+                bar.write(f"{iteration}: {BEST} {score:.3f}")
                 log.row(iteration, "validation", metrics)
                 log.pictures(iteration, model, validation, device)
-                if metrics[BEST] < best:
+                if not score >= best:
                     state = {"model": model.state_dict(), "metrics": metrics}
                     save(args.output / "best.pt", state)
-            best = min(best, metrics[BEST])
+            best = min(best, score)
         if rank == 0 and (validate or overdue or stop):
             saved = time.monotonic()
             state = {name: part.state_dict() for name, part in parts.items()} | {

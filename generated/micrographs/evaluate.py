@@ -131,12 +131,11 @@ def view_metrics(found: list[dict]) -> dict[str, float]:
     for first in range(0, len(images), 1000):
         cosines = images[first : first + 1000] @ images.T
         near += np.exp(4 * cosines - 4).sum(dtype=np.float64)
-    pairs = len(images) * (len(images) - 1)
-    near = (near - len(images)) / max(pairs, 1)  # without those of an image with itself
-    return {
-        "alignment": float(((images - views) ** 2).sum(1).mean()),
-        "uniformity": math.log(max(near, math.exp(-8))),
-    }
+    metrics = {"alignment": float(((images - views) ** 2).sum(1).mean())}
+    if pairs := len(images) * (len(images) - 1):
+        near = (near - len(images)) / pairs  # without those of an image with itself
+        metrics["uniformity"] = math.log(max(near, math.exp(-8)))
+    return metrics
 
 
 def unit(vectors: list[list[float]]) -> np.ndarray:

@@ -15,9 +15,10 @@ A single black page is an image without instances.
 """
 
 import functools
+import itertools
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,12 +35,14 @@ from files import (
     is_image,
     noted,
     read_yaml,
+    say,
     tell,
 )
 from model import CATEGORIES
 
 TRAIN, VALIDATION = "nuclei/train", "nuclei/val"  # below --data
 COLORS = ((255, 0, 0),)  # of the categories in masks
+NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
 
 
@@ -86,15 +89,30 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
     return list(known.values())
 
 
+def check_labels(
+    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int
+):
+    """Ends the run where a head's labels hold too few kinds to learn from, or to be
+    measured by; tells which of its names never occur."""
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    found = set(itertools.chain.from_iterable(map(kinds, labels)))
+    if len(found) < (least if use == "train" else 1):
+        what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
+        raise SystemExit(f"{head}: {what}, too few")
+    if missing := [name for i, name in enumerate(names) if i not in found]:
+        told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
+        say(f"{head}: in no image to {use} on, {told}")
+
+
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     """The labelled images of a dataset; ends with a list of what is wrong, if any."""
-    annotations = read_class_maps(folder, "instance segmentation", CATEGORIES, COLORS)
+    annotations = read_colored_maps(folder, "instance segmentation", NUMBERS)
     samples, problems, counts = [], [], Counter()
     for name, given in sorted(annotations.items()):
         try:
             path = below(folder / "images", name)
             height, width = image_size(path)
-            labels = {"nuclei": parse_pages(given, COLORS, height, width)}
+            labels = {"nuclei": parse_pages(*given, height, width)}
         except ValueError as error:
             problems.append((name, error))
         else:
@@ -124,8 +142,11 @@ def without(training: list, validation: list, where: Path) -> list[Sample]:
     """The samples to train on, but for images to validate on."""
     held_out = set(map(file_of, validation))
     kept = [sample for sample in training if file_of(sample) not in held_out]
+    if not kept:
+        what = "every image is in the validation set, too: name another set, or leave"
+        raise SystemExit(f"{where}: {what} `validation` out, which holds some out")
     what = "images left out, as they are in the validation set, too"
-    report(where, kept, [], Counter({what: len(training) - len(kept)}))
+    tell(where, Counter({what: len(training) - len(kept)}))
     return kept
 
 
@@ -160,23 +181,33 @@ def joined(parts: list, counts: Counter) -> NamedTuple:
     return type(objects)(*chosen)
 
 
-def read_class_maps(
-    folder: Path, task: str, names: tuple[str, ...], colors: tuple
-) -> dict[str, Path]:
-    """Maps by image, once the dataset's categories and colors are known to be the
-    job's."""
-    path, entry = described(folder, task, "categories", names)
-    theirs, wrong = entry.get("colors"), []
-    if not isinstance(theirs, dict):
-        raise SystemExit(f"{path}: `colors` does not map categories to colors")
-    theirs = {str(name).strip(): color for name, color in theirs.items()}
-    for name, color in zip(names, colors):
-        if theirs.get(name) != list(color):
-            wrong.append(f"{name}: {theirs.get(name)}, in the job {list(color)}")
-    if wrong:
-        lines = "".join(f"\n  {line}" for line in wrong)
-        raise SystemExit(f"{path}: the colors differ from the job's{lines}")
-    return maps_of(folder, path, entry)
+def read_colored_maps(
+    folder: Path, task: str, known: dict[str, int]
+) -> dict[str, tuple[Path, tuple]]:
+    """The map of each image, with the colors in it, once the dataset's categories fit
+    the job's."""
+    path, entry = described(folder, task, "categories", known)
+    colors, maps = colors_of(path, entry, known), maps_of(folder, path, entry)
+    return {image: (file, colors) for image, file in maps.items()}
+
+
+def colors_of(path: Path, entry: dict, known: dict[str, int]) -> tuple:
+    """Pairs of a color, red, green, blue, and the place of its category, -1 where the
+    job does not name it, by an entry of this file of metadata."""
+    given, names = entry.get("colors"), sorted(names_of(path, entry, "categories"))
+    given = given if isinstance(given, dict) else {}
+    given = {str(name).strip(): color for name, color in given.items()}
+    for name in names:
+        color = given[name] if isinstance(given.get(name), list) else []
+        if [value in range(256) for value in color] != [True] * 3:
+            raise SystemExit(f"{path}: `colors` has no [red, green, blue] for {name}")
+    places = {tuple(map(int, given[name])): known.get(name, -1) for name in names}
+    if len(places) < len(names):
+        raise SystemExit(f"{path}: `colors` has one color for two categories")
+    if others := [name for name in names if name not in known]:
+        told = f"not named by the job, unknown in maps: {', '.join(others):.300}"
+        say(f"{path}: {told}")
+    return tuple(places.items())
 
 
 def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
@@ -199,7 +230,7 @@ def listed_images(folder: Path) -> list[Path]:
     if not os.path.isdir(folder):
         raise ValueError(f"no such folder: {folder}")
     images, counts = [], Counter()
-    for path in sorted(folder.iterdir()):
+    for path in sorted(noted(folder).iterdir()):
         if path.name.startswith(HIDDEN):
             counts["hidden files and folders left out"] += 1
         elif is_image(path.name):
@@ -210,12 +241,12 @@ def listed_images(folder: Path) -> list[Path]:
     return images
 
 
-def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, dict]:
-    """The file of metadata, and its entry for a task with these names."""
+def described(folder: Path, task: str, key: str, known: dict) -> tuple[Path, dict]:
+    """The file of metadata, and its entry for a task with names that fit the job's."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
-    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))
-    compare_names(path, key, names_of(path, entry, key), set(names))
+    entry = max(entries, key=lambda e: len(known.keys() & names_of(path, e, key)))
+    compare_categories(path, key, names_of(path, entry, key), known)
     return path, entry
 
 
@@ -232,12 +263,15 @@ def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
     return path, entries
 
 
-def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
-    if dataset != job:
+def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
+    """Ends the run where each has names that the other lacks: one may be misspelt."""
+    others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
+    missing = [name for name, place in known.items() if place not in found]
+    if others and missing:
         raise SystemExit(
             f"{path}: the {key} differ from the job's\n"
-            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
-            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+            f"  only in the dataset: {', '.join(others)}\n"
+            f"  only in the job: {', '.join(missing)}"
         )
 
 
@@ -252,19 +286,18 @@ def names_of(path: Path, entry: dict, key: str) -> set[str]:
 # ---- One image and its labels ----
 
 
-def parse_pages(
-    path: Path, colors: tuple[tuple[int, int, int], ...], height: int, width: int
-) -> Instances:
-    """The instances of an image, a page each; ValueError says which one is wrong."""
-    masks, classes = [], []
+def parse_pages(path: Path, colors: tuple, height: int, width: int) -> Instances:
+    """The instances of an image, a page each, of categories that the job names;
+    ValueError says which one is wrong."""
+    masks, classes, places = [], [], dict(colors)
     for number, page in enumerate(pages_of(path, height, width), 1):
         covered = page.any(2)
         found = {tuple(color) for color in np.unique(page[covered], axis=0).tolist()}
-        if len(found) == 1 and found <= set(colors):
-            classes.append(colors.index(found.pop()))
+        if len(found) == 1 and found <= places.keys():
+            classes.append(places[found.pop()])
             masks.append(encoded(scaled(covered, height, width)))
         elif found:
-            odd = sorted(found - set(colors)) or sorted(found)
+            odd = sorted(found - places.keys()) or sorted(found)
             raise ValueError(f"{path}: page {number} is not of one category: {odd[:5]}")
         else:
             classes.append(None)
@@ -272,7 +305,8 @@ def parse_pages(
         classes = []
     if None in classes:
         raise ValueError(f"{path}: page {classes.index(None) + 1} is empty")
-    return instances_of(masks, classes)
+    kept = [i for i, category in enumerate(classes) if category >= 0]
+    return instances_of([masks[i] for i in kept], [classes[i] for i in kept])
 
 
 def pages_of(

@@ -19,8 +19,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from dataset import Instances, Sample, read_datasets
+from dataset import Instances, Sample, check_labels, read_datasets
 from files import NOTES, SOURCES, noted, state_of
+from model import CATEGORIES
 
 FOLDER = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "specc")
 
@@ -136,7 +137,10 @@ def read_samples(root: Path, reread: bool = False) -> list[Samples]:
 
 def read_anew(root: Path, file: Path) -> list[Samples]:
     """Reads the datasets, and keeps what they hold in the file."""
-    sets = read_datasets(root)
+    training, validation = read_datasets(root)
+    for use, samples in (("train", training), ("validate", validation)):
+        check_labels(samples, use, "nuclei", CATEGORIES, lambda x: x.classes, 1)
+    sets = training, validation
     for folder in {one.path.parent for samples in sets for one in samples}:
         noted(folder)
     sets = [columns_of(samples) for samples in sets]

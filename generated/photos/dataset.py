@@ -13,13 +13,14 @@ A dataset is a folder with `images/`, and beside it:
 """
 
 import functools
+import itertools
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from files import BrokenImage, below, image_size, noted, read_yaml, tell
+from files import BrokenImage, below, image_size, noted, read_yaml, say, tell
 from model import CATEGORIES
 
 TRAIN, VALIDATION = "cifar10/train", "cifar10/val"  # below --data
@@ -63,15 +64,32 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
     return list(known.values())
 
 
+def check_labels(
+    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int
+):
+    """Ends the run where a head's labels hold too few kinds to learn from, or to be
+    measured by; tells which of its names never occur."""
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    found = set(itertools.chain.from_iterable(map(kinds, labels)))
+    if len(found) < (least if use == "train" else 1):
+        what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
+        raise SystemExit(f"{head}: {what}, too few")
+    if missing := [name for i, name in enumerate(names) if i not in found]:
+        told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
+        say(f"{head}: in no image to {use} on, {told}")
+
+
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     """The labelled images of a dataset; ends with a list of what is wrong, if any."""
     annotations = read_annotations(
-        folder, "multiclass classification", "categories", CATEGORIES
+        folder, "multiclass classification", "categories", NUMBERS
     )
     samples, problems, counts = [], [], Counter()
     for name, given in sorted(annotations.items()):
         if given is None:
             counts["images left out: null"] += 1
+            continue
+        if not is_named(given, NUMBERS, counts):
             continue
         try:
             path = below(folder / "images", name)
@@ -84,6 +102,14 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     samples = one_per_image(samples, problems, counts)
     report(folder, samples, problems, counts, training)
     return samples
+
+
+def is_named(given: object, known: dict[str, int], counts: Counter) -> bool:
+    """Whether a name in an annotation is one of the job's; others are counted."""
+    name = str(given).strip()
+    if name not in known:
+        counts[f"what the job does not name, left out: {name:.60}"] += 1
+    return name in known
 
 
 def report(where: Path, samples: list, problems: list, counts: Counter, training=False):
@@ -106,8 +132,11 @@ def without(training: list, validation: list, where: Path) -> list[Sample]:
     """The samples to train on, but for images to validate on."""
     held_out = set(map(file_of, validation))
     kept = [sample for sample in training if file_of(sample) not in held_out]
+    if not kept:
+        what = "every image is in the validation set, too: name another set, or leave"
+        raise SystemExit(f"{where}: {what} `validation` out, which holds some out")
     what = "images left out, as they are in the validation set, too"
-    report(where, kept, [], Counter({what: len(training) - len(kept)}))
+    tell(where, Counter({what: len(training) - len(kept)}))
     return kept
 
 
@@ -134,17 +163,17 @@ def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
     return label
 
 
-def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) -> dict:
-    """Annotations by image, once the dataset's names, under `key`, are the job's."""
-    return annotations_of(*described(folder, task, key, names))
+def read_annotations(folder: Path, task: str, key: str, known: dict[str, int]) -> dict:
+    """Annotations by image, once the dataset's names, under `key`, fit the job's."""
+    return annotations_of(*described(folder, task, key, known))
 
 
-def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, dict]:
-    """The file of metadata, and its entry for a task with these names."""
+def described(folder: Path, task: str, key: str, known: dict) -> tuple[Path, dict]:
+    """The file of metadata, and its entry for a task with names that fit the job's."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
-    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))
-    compare_names(path, key, names_of(path, entry, key), set(names))
+    entry = max(entries, key=lambda e: len(known.keys() & names_of(path, e, key)))
+    compare_categories(path, key, names_of(path, entry, key), known)
     return path, entry
 
 
@@ -173,12 +202,15 @@ def annotations_of(path: Path, entry: dict) -> dict:
     return {str(name): value for name, value in annotations.items()}
 
 
-def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
-    if dataset != job:
+def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
+    """Ends the run where each has names that the other lacks: one may be misspelt."""
+    others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
+    missing = [name for name, place in known.items() if place not in found]
+    if others and missing:
         raise SystemExit(
             f"{path}: the {key} differ from the job's\n"
-            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
-            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+            f"  only in the dataset: {', '.join(others)}\n"
+            f"  only in the job: {', '.join(missing)}"
         )
 
 

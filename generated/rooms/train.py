@@ -30,7 +30,9 @@ from data import (
     BATCH_SIZE,
     ChangedError,
     ImageError,
+    check_maps,
     depth_in_numbers,
+    read_depth,
     training_batches,
 )
 from evaluate import command_line, evaluate, share_cores
@@ -170,6 +172,8 @@ def main(args: argparse.Namespace) -> int:
     if last.exists() and not args.resume:
         raise SystemExit(f"{last} exists: add --resume or choose another --output")
     training, validation = read_samples(args.data, args.reread)
+    for use, samples in (("train", training), ("validate", validation)):
+        check_maps(samples, use, "depth", lambda x: read_depth(x, NEAREST, FARTHEST), 1)
     if rank == 0:
         print(
             depth_in_numbers(
@@ -253,14 +257,15 @@ def main(args: argparse.Namespace) -> int:
             log.row(iteration, "train", values)
         if validate:
             metrics = evaluate(model, validation, device, args.workers, rank, world)
+            score = metrics.get(BEST, math.nan)  # where what it measures does not occur
             if rank == 0:
-                bar.write(f"{iteration}: {BEST} {metrics[BEST]:.3f}")
+                bar.write(f"{iteration}: {BEST} {score:.3f}")
                 log.row(iteration, "validation", metrics)
                 log.pictures(iteration, model, validation, device)
-                if metrics[BEST] < best:
+                if not score >= best:
                     state = {"model": model.state_dict(), "metrics": metrics}
                     save(args.output / "best.pt", state)
-            best = min(best, metrics[BEST])
+            best = min(best, score)
         if rank == 0 and (validate or overdue or stop):
             saved = time.monotonic()
             state = {name: part.state_dict() for name, part in parts.items()} | {

@@ -29,7 +29,7 @@ from data import (
     resized_map,
     validation_batches,
 )
-from dataset import REGIONS_COLORS, VALIDATION, Objects, Sample, read_dataset
+from dataset import VALIDATION, Objects, Sample, read_dataset
 from model import (
     REGIONS_CATEGORIES,
     REGIONS_STRIDE,
@@ -182,7 +182,7 @@ def evidence(sample: Sample, words: dict) -> dict:
         known["shapes"] = words["shapes"]
     if "regions" in sample.labels:
         known["regions"] = count_pixels(
-            read_categories(sample.labels["regions"], REGIONS_COLORS),
+            read_categories(*sample.labels["regions"]),
             words["regions"],
             len(REGIONS_CATEGORIES),
         )
@@ -258,9 +258,6 @@ def coco_metrics(
     kind: str,
 ) -> dict[str, float]:
     """Average precision and recall over IoU 0.5..0.95; `kind` is bbox or segm."""
-    keys = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar")
-    if not annotations or not results:
-        return dict.fromkeys(keys, 0.0)
     for number, item in enumerate(annotations, 1):
         item |= {"id": number, "iscrowd": 0}
     # Sizes are asked for, but of no use unless masks are polygons.
@@ -273,10 +270,11 @@ def coco_metrics(
         dataset = COCO(dataset)
         scorer = COCOeval_faster(dataset, dataset.loadRes(results), kind)
         scorer.run()
-    # In the library's order, place 8 is the recall at 100 detections; -1 marks sizes
-    # that do not occur.
-    values = [max(float(scorer.stats[i]), 0.0) for i in (0, 1, 2, 3, 4, 5, 8)]
-    return dict(zip(keys, values))
+    # In the library's order, place 8 is the recall at 100 detections; -1 marks what
+    # does not occur.
+    keys = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar")
+    values = [float(scorer.stats[i]) for i in (0, 1, 2, 3, 4, 5, 8)]
+    return {key: value for key, value in zip(keys, values) if value >= 0}
 
 
 def count_pixels(truth: np.ndarray, found: np.ndarray, categories: int) -> np.ndarray:
@@ -295,15 +293,16 @@ def count_pixels(truth: np.ndarray, found: np.ndarray, categories: int) -> np.nd
 def segmentation_metrics(
     counts: list[np.ndarray], names: tuple[str, ...]
 ) -> dict[str, float]:
-    """The mean IoU is that of the categories that occur in labels or predictions."""
+    """IoU of the categories that occur in labels or predictions, and their mean."""
     labelled, found, both = np.sum(counts, 0)
     union = labelled + found - both
-    iou = both / union.clip(min=1)
-    occurring = iou[union > 0]
+    if not union.any():
+        return {}
+    iou = {name: float(b / u) for name, b, u in zip(names, both, union) if u}
     return {
-        "mean_iou": float(occurring.mean()) if len(occurring) else 0.0,
-        "pixel_accuracy": float(both.sum() / labelled.sum().clip(min=1)),
-    } | {f"iou/{name}": float(value) for name, value in zip(names, iou)}
+        "mean_iou": sum(iou.values()) / len(iou),
+        "pixel_accuracy": float(both.sum() / labelled.sum()),
+    } | {f"iou/{name}": value for name, value in iou.items()}
 
 
 def classification_metrics(

@@ -5,7 +5,9 @@ It serves while the job, the code that reads and all that was read stay as they 
 may be deleted at any time.
 """
 
+import ast
 import contextlib
+import functools
 import hashlib
 import json
 import math
@@ -19,8 +21,9 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from dataset import Objects, Sample, read_datasets
+from dataset import ColoredMap, Objects, Sample, check_labels, read_datasets
 from files import NOTES, SOURCES, noted, state_of
+from model import SCENE_CATEGORIES, SHAPES_CATEGORIES
 
 FOLDER = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "specc")
 
@@ -52,7 +55,10 @@ class Samples(Sequence):
                 self.rows("shapes/boxes", at), self.rows("shapes/classes", at)
             )
         if (at := self.columns["regions/place"][i]) >= 0:
-            labels["regions"] = Path(self.text("regions", at))
+            labels["regions"] = ColoredMap(
+                Path(self.text("regions/path", at)),
+                shared_at(self, "regions/colors", at),
+            )
         if (at := self.columns["scene/place"][i]) >= 0:
             labels["scene"] = self.columns["scene"][at].item()
         path = Path(self.text("path", i))
@@ -86,7 +92,8 @@ def columns_of(samples: list[Sample]) -> dict[str, np.ndarray]:
     labelled = np.array(["regions" in one.labels for one in samples])
     columns["regions/place"] = np.where(labelled, labelled.cumsum() - 1, -1)
     labels = [one.labels["regions"] for one in samples if "regions" in one.labels]
-    columns |= texts("regions", [str(label) for label in labels])
+    columns |= texts("regions/path", [str(label.path) for label in labels])
+    columns |= shared("regions/colors", [label.colors for label in labels])
     labelled = np.array(["scene" in one.labels for one in samples])
     columns["scene/place"] = np.where(labelled, labelled.cumsum() - 1, -1)
     labels = [one.labels["scene"] for one in samples if "scene" in one.labels]
@@ -109,6 +116,23 @@ def ragged(name: str, values: list[np.ndarray]) -> dict[str, np.ndarray]:
 def texts(name: str, values: list[str | bytes]) -> dict[str, np.ndarray]:
     """A column of a text for each sample, whose rows are bytes."""
     return ragged(name, [np.frombuffer(os.fsencode(x), np.uint8) for x in values])
+
+
+def shared(name: str, values: list[tuple]) -> dict[str, np.ndarray]:
+    """A column of values that many samples share: each once, and which a sample has."""
+    known = {id(value): value for value in values}
+    places = {key: place for place, key in enumerate(known)}
+    which = np.array([places[id(value)] for value in values], np.int64)
+    return texts(name, [repr(x) for x in known.values()]) | {f"{name}/which": which}
+
+
+def shared_at(samples: "Samples", name: str, i: int) -> tuple:
+    return value_in(samples.text(name, samples.columns[f"{name}/which"][i]))
+
+
+@functools.lru_cache(maxsize=8)
+def value_in(text: str) -> tuple:
+    return ast.literal_eval(text)
 
 
 def first_of_heads(samples: Samples, count: int) -> Samples:
@@ -152,7 +176,11 @@ def read_samples(root: Path, reread: bool = False) -> list[Samples]:
 
 def read_anew(root: Path, file: Path) -> list[Samples]:
     """Reads the datasets, and keeps what they hold in the file."""
-    sets = read_datasets(root)
+    training, validation = read_datasets(root)
+    for use, samples in (("train", training), ("validate", validation)):
+        check_labels(samples, use, "shapes", SHAPES_CATEGORIES, lambda x: x.classes, 1)
+        check_labels(samples, use, "scene", SCENE_CATEGORIES, lambda x: [x], 2)
+    sets = training, validation
     for folder in {one.path.parent for samples in sets for one in samples}:
         noted(folder)
     sets = [columns_of(samples) for samples in sets]

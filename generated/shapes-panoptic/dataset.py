@@ -19,7 +19,7 @@ import functools
 import itertools
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +36,7 @@ from files import (
     is_image,
     noted,
     read_yaml,
+    say,
     tell,
 )
 from model import CATEGORIES, THINGS
@@ -43,6 +44,7 @@ from model import CATEGORIES, THINGS
 TRAIN, VALIDATION = "shapes/train", "shapes/val"  # below --data
 # of the categories in maps; black is unknown
 COLORS = ((70, 70, 70), (220, 20, 60), (0, 130, 180), (250, 170, 30), (107, 142, 35))
+NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
 
 
@@ -90,15 +92,30 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
     return list(known.values())
 
 
+def check_labels(
+    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int
+):
+    """Ends the run where a head's labels hold too few kinds to learn from, or to be
+    measured by; tells which of its names never occur."""
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    found = set(itertools.chain.from_iterable(map(kinds, labels)))
+    if len(found) < (least if use == "train" else 1):
+        what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
+        raise SystemExit(f"{head}: {what}, too few")
+    if missing := [name for i, name in enumerate(names) if i not in found]:
+        told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
+        say(f"{head}: in no image to {use} on, {told}")
+
+
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     """The labelled images of a dataset; ends with a list of what is wrong, if any."""
-    annotations = read_panoptic_maps(folder, CATEGORIES, COLORS, THINGS)
+    annotations = read_panoptic_maps(folder, NUMBERS, THINGS)
     samples, problems, counts = [], [], Counter()
     for name, given in sorted(annotations.items()):
         try:
             path = below(folder / "images", name)
             height, width = image_size(path)
-            labels = {"scene": parse_panoptic(given, COLORS, THINGS, height, width)}
+            labels = {"scene": parse_panoptic(*given, THINGS, height, width)}
         except ValueError as error:
             problems.append((name, error))
         else:
@@ -106,6 +123,14 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     samples = one_per_image(samples, problems, counts)
     report(folder, samples, problems, counts, training)
     return samples
+
+
+def compare_things(
+    path: Path, found: set, names: set, known: dict[str, int], things: Sequence[int]
+):
+    """Ends the run unless of what dataset and job both name the same are things."""
+    ours = {name for name in names & known.keys() if known[name] in things}
+    compare_names(path, "things", found & known.keys(), ours)
 
 
 def report(where: Path, samples: list, problems: list, counts: Counter, training=False):
@@ -128,8 +153,11 @@ def without(training: list, validation: list, where: Path) -> list[Sample]:
     """The samples to train on, but for images to validate on."""
     held_out = set(map(file_of, validation))
     kept = [sample for sample in training if file_of(sample) not in held_out]
+    if not kept:
+        what = "every image is in the validation set, too: name another set, or leave"
+        raise SystemExit(f"{where}: {what} `validation` out, which holds some out")
     what = "images left out, as they are in the validation set, too"
-    report(where, kept, [], Counter({what: len(training) - len(kept)}))
+    tell(where, Counter({what: len(training) - len(kept)}))
     return kept
 
 
@@ -165,34 +193,44 @@ def joined(parts: list, counts: Counter) -> NamedTuple:
 
 
 def read_panoptic_maps(
-    folder: Path, names: tuple[str, ...], colors: tuple, things: Sequence[int]
-) -> dict[str, Path]:
-    """The file of each image's maps, once the dataset's categories, their colors and
-    which of them are things are known to be as in the job."""
-    path, entry = described(folder, "panoptic segmentation", "categories", names)
+    folder: Path, known: dict[str, int], things: Sequence[int]
+) -> dict[str, tuple[Path, tuple]]:
+    """The file of each image's maps, with the colors in it, once the dataset's
+    categories fit the job's, and the same ones are things."""
+    path, entry = described(folder, "panoptic segmentation", "categories", known)
     if entry.get("things") is not None:
-        ours = {names[thing] for thing in things}
-        compare_names(path, "things", names_of(path, entry, "things"), ours)
-    return read_class_maps(folder, "panoptic segmentation", names, colors)
+        found, names = (names_of(path, entry, key) for key in ("things", "categories"))
+        compare_things(path, found, names, known, things)
+    return read_colored_maps(folder, "panoptic segmentation", known)
 
 
-def read_class_maps(
-    folder: Path, task: str, names: tuple[str, ...], colors: tuple
-) -> dict[str, Path]:
-    """Maps by image, once the dataset's categories and colors are known to be the
-    job's."""
-    path, entry = described(folder, task, "categories", names)
-    theirs, wrong = entry.get("colors"), []
-    if not isinstance(theirs, dict):
-        raise SystemExit(f"{path}: `colors` does not map categories to colors")
-    theirs = {str(name).strip(): color for name, color in theirs.items()}
-    for name, color in zip(names, colors):
-        if theirs.get(name) != list(color):
-            wrong.append(f"{name}: {theirs.get(name)}, in the job {list(color)}")
-    if wrong:
-        lines = "".join(f"\n  {line}" for line in wrong)
-        raise SystemExit(f"{path}: the colors differ from the job's{lines}")
-    return maps_of(folder, path, entry)
+def read_colored_maps(
+    folder: Path, task: str, known: dict[str, int]
+) -> dict[str, tuple[Path, tuple]]:
+    """The map of each image, with the colors in it, once the dataset's categories fit
+    the job's."""
+    path, entry = described(folder, task, "categories", known)
+    colors, maps = colors_of(path, entry, known), maps_of(folder, path, entry)
+    return {image: (file, colors) for image, file in maps.items()}
+
+
+def colors_of(path: Path, entry: dict, known: dict[str, int]) -> tuple:
+    """Pairs of a color, red, green, blue, and the place of its category, -1 where the
+    job does not name it, by an entry of this file of metadata."""
+    given, names = entry.get("colors"), sorted(names_of(path, entry, "categories"))
+    given = given if isinstance(given, dict) else {}
+    given = {str(name).strip(): color for name, color in given.items()}
+    for name in names:
+        color = given[name] if isinstance(given.get(name), list) else []
+        if [value in range(256) for value in color] != [True] * 3:
+            raise SystemExit(f"{path}: `colors` has no [red, green, blue] for {name}")
+    places = {tuple(map(int, given[name])): known.get(name, -1) for name in names}
+    if len(places) < len(names):
+        raise SystemExit(f"{path}: `colors` has one color for two categories")
+    if others := [name for name in names if name not in known]:
+        told = f"not named by the job, unknown in maps: {', '.join(others):.300}"
+        say(f"{path}: {told}")
+    return tuple(places.items())
 
 
 def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
@@ -215,7 +253,7 @@ def listed_images(folder: Path) -> list[Path]:
     if not os.path.isdir(folder):
         raise ValueError(f"no such folder: {folder}")
     images, counts = [], Counter()
-    for path in sorted(folder.iterdir()):
+    for path in sorted(noted(folder).iterdir()):
         if path.name.startswith(HIDDEN):
             counts["hidden files and folders left out"] += 1
         elif is_image(path.name):
@@ -226,12 +264,12 @@ def listed_images(folder: Path) -> list[Path]:
     return images
 
 
-def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, dict]:
-    """The file of metadata, and its entry for a task with these names."""
+def described(folder: Path, task: str, key: str, known: dict) -> tuple[Path, dict]:
+    """The file of metadata, and its entry for a task with names that fit the job's."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
-    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))
-    compare_names(path, key, names_of(path, entry, key), set(names))
+    entry = max(entries, key=lambda e: len(known.keys() & names_of(path, e, key)))
+    compare_categories(path, key, names_of(path, entry, key), known)
     return path, entry
 
 
@@ -246,6 +284,18 @@ def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
     if not entries:
         raise SystemExit(f"{path}: no entry with `task: {task}`")
     return path, entries
+
+
+def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
+    """Ends the run where each has names that the other lacks: one may be misspelt."""
+    others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
+    missing = [name for name, place in known.items() if place not in found]
+    if others and missing:
+        raise SystemExit(
+            f"{path}: the {key} differ from the job's\n"
+            f"  only in the dataset: {', '.join(others)}\n"
+            f"  only in the job: {', '.join(missing)}"
+        )
 
 
 def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
@@ -328,10 +378,11 @@ def parse_panoptic(
     # A thing without a number is part of a crowd, of which nothing is learned.
     kinds = np.where(counted & (numbers == 0), -1, kinds)
     numbers = np.where(counted, numbers, 0).astype(np.int64)
-    codes = scaled(numbers * (len(colors) + 1) + kinds + 1, height, width)
+    most = max((index for _, index in colors), default=-1) + 2
+    codes = scaled(numbers * most + kinds + 1, height, width)
     masks, classes = [], []
     for code in np.unique(codes).tolist():
-        kind = code % (len(colors) + 1) - 1
+        kind = code % most - 1
         if kind >= 0:
             masks.append(encoded(codes == code))
             classes.append(kind)
@@ -346,15 +397,14 @@ def same_segments(one: Instances, other: Instances) -> Instances:
 
 
 def category_map(path: Path, page: np.ndarray, colors: tuple) -> np.ndarray:
-    """The index of each pixel's category by its color, -1 where black."""
-    weights = [1 << 16, 1 << 8, 1]
-    codes, known = page.astype(np.int64) @ weights, [0, *np.array(colors) @ weights]
-    order = np.argsort(known)
-    place = np.searchsorted(known, codes, sorter=order).clip(max=len(colors))
-    index = order[place]
-    unknown = np.array(known)[index] != codes
+    """The index of each pixel's category by its color, -1 where black or not named."""
+    places, weights = {(0, 0, 0): -1} | dict(colors), [1 << 16, 1 << 8, 1]
+    order = sorted(places)
+    codes, known = page.astype(np.int64) @ weights, np.array(order) @ weights
+    place = np.searchsorted(known, codes).clip(max=len(known) - 1)
+    unknown = known[place] != codes
     if unknown.any():
         y, x = np.argwhere(unknown)[0].tolist()
         color = page[y, x].tolist()
         raise ValueError(f"{path}: no category has the color {color} at x {x}, y {y}")
-    return index - 1
+    return np.array([places[color] for color in order])[place]

@@ -191,24 +191,21 @@ def panoptic_metrics(
     counts: list[np.ndarray], things: Sequence[int]
 ) -> dict[str, float]:
     """Panoptic quality, of segmentation and of recognition, over the categories that
-    occur in labels or predictions."""
+    occur in labels or predictions; none where none of them do."""
     overlaps, right, wrong, missing = np.sum(counts, 0)
     of_things = np.isin(np.arange(len(right)), things)
     occurs = right + wrong + missing > 0
     segmentation = overlaps / right.clip(min=1)
     recognition = right / (right + (wrong + missing) / 2).clip(min=0.5)
     quality = segmentation * recognition
-
-    def mean(values: np.ndarray, chosen: np.ndarray) -> float:
-        return float(values[chosen].mean()) if chosen.any() else 0.0
-
-    return {
-        "pq": mean(quality, occurs),
-        "sq": mean(segmentation, occurs),
-        "rq": mean(recognition, occurs),
-        "pq_things": mean(quality, occurs & of_things),
-        "pq_stuff": mean(quality, occurs & ~of_things),
+    means = {
+        "pq": quality[occurs],
+        "sq": segmentation[occurs],
+        "rq": recognition[occurs],
+        "pq_things": quality[occurs & of_things],
+        "pq_stuff": quality[occurs & ~of_things],
     }
+    return {name: float(values.mean()) for name, values in means.items() if len(values)}
 
 
 # ---- Command line ----

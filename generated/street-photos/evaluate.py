@@ -215,7 +215,8 @@ def multilabel_metrics(
     truth: list[np.ndarray], found: list[dict], names: tuple[str, ...]
 ) -> dict[str, float]:
     """Average precision of each label that occurs and its mean; F1 over labels that
-    occur or are given (macro), and over all decisions at once (micro)."""
+    occur or are given (macro), and over all decisions at once (micro). None where no
+    image has a label."""
     wanted = np.stack(truth) > 0  # (images, labels)
     scores = np.array([[words["scores"][name] for name in names] for words in found])
     given = np.array([[name in words["labels"] for name in names] for words in found])
@@ -224,12 +225,14 @@ def multilabel_metrics(
         for i, name in enumerate(names)
         if wanted[:, i].any()
     }
+    if not precisions:
+        return {}
     right, both = (wanted & given).sum(0), wanted.sum(0) + given.sum(0)
     f1 = 2 * right[both > 0] / both[both > 0]
     return {
-        "mean_average_precision": float(np.mean([*precisions.values()] or [0.0])),
-        "macro_f1": float(f1.mean()) if len(f1) else 0.0,
-        "micro_f1": float(2 * right.sum() / max(both.sum(), 1)),
+        "mean_average_precision": float(np.mean([*precisions.values()])),
+        "macro_f1": float(f1.mean()),
+        "micro_f1": float(2 * right.sum() / both.sum()),
         **{f"average_precision/{name}": value for name, value in precisions.items()},
     }
 

@@ -1,12 +1,13 @@
 """Images and batches: from a sample to what the model sees."""
 
 import atexit
+import contextlib
 import functools
 import itertools
 import multiprocessing
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from dataset import BROKEN_SHARE, COLORS, MOST_BROKEN, Sample
+from dataset import BROKEN_SHARE, MOST_BROKEN, Sample
 from model import HEIGHT, PAD, WIDTH, fit
 from samples import Samples
 
@@ -157,7 +158,8 @@ def warp(
 
 
 def read_categories(path: Path, colors: tuple) -> np.ndarray:
-    """The index of each pixel's category by its color: (h, w) int16, -1 where black."""
+    """The index of each pixel's category by its color: (h, w) int16, -1 where black or
+    not named. `colors` are those of a `ColoredMap`."""
     image = read_map(path, cv2.IMREAD_COLOR)  # blue first
     # An alpha of 255 makes these negative: they count from the end of the table.
     codes = cv2.cvtColor(image, cv2.COLOR_BGR2BGRA).view("<i4")[..., 0]
@@ -172,10 +174,12 @@ def read_categories(path: Path, colors: tuple) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def table_of(colors: tuple) -> np.ndarray:
-    """By color, red 65536 + green 256 + blue: 0 where unknown, 1 for black, then the
-    categories; int16. Of its 32 MB only the pages of these colors are in memory."""
-    table, codes = np.zeros(1 << 24, np.int16), [1 << 16, 1 << 8, 1]
-    table[np.array([(0, 0, 0), *colors]) @ codes] = np.arange(len(colors) + 1) + 1
+    """By color, red 65536 + green 256 + blue: 0 where unknown, 1 where black or not
+    named, then the categories; int16. Of its 32 MB only these pages are in memory."""
+    table = np.zeros(1 << 24, np.int16)
+    table[0] = 1
+    for (red, green, blue), index in colors:
+        table[red << 16 | green << 8 | blue] = index + 2
     return table
 
 
@@ -183,6 +187,23 @@ def resized_map(values: np.ndarray, height: int, width: int) -> np.ndarray:
     """A map at another size: the nearest value of each pixel."""
     size = (width, height)
     return cv2.resize(values, size, interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+def check_maps(samples: Sequence, use: str, head: str, read: Callable, fewest: int):
+    """Ends the run where a head's maps hold too few values from 0 on to learn from, or
+    to be measured by. It reads no more of them than it has to."""
+    found, maps, fewest = set(), 0, fewest if use == "train" else 1
+    for sample in samples:
+        if head not in sample.labels:
+            continue
+        maps += 1
+        with contextlib.suppress(ImageError):  # which is told when it is trained on
+            values = read(sample.labels[head])
+            found.update(np.unique(values[values >= 0])[:fewest].tolist())
+        if len(found) >= fewest:
+            return
+    what = f"{len(found)} kinds of values in {maps} maps to {use} on"
+    raise SystemExit(f"{head}: {what}, too few")
 
 
 # ---- Batches ----
@@ -210,10 +231,7 @@ class TrainingSet(Dataset):
             else:
                 labels = {
                     "street": warp(
-                        read_categories(sample.labels["street"], COLORS),
-                        sample,
-                        transform,
-                        -1,
+                        read_categories(*sample.labels["street"]), sample, transform, -1
                     )
                 }
                 return canvas, labels, broken

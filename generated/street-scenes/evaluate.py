@@ -25,7 +25,7 @@ from data import (
     resized_map,
     validation_batches,
 )
-from dataset import COLORS, VALIDATION, Sample, read_dataset
+from dataset import VALIDATION, Sample, read_dataset
 from model import CATEGORIES, STRIDE, Segmenter, decode, enlarge, fit
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
@@ -125,9 +125,7 @@ def evidence(sample: Sample, words: dict) -> dict:
     """What the metrics need to know of one image, by head."""
     return {
         "street": count_pixels(
-            read_categories(sample.labels["street"], COLORS),
-            words["street"],
-            len(CATEGORIES),
+            read_categories(*sample.labels["street"]), words["street"], len(CATEGORIES)
         )
     }
 
@@ -160,15 +158,16 @@ def count_pixels(truth: np.ndarray, found: np.ndarray, categories: int) -> np.nd
 def segmentation_metrics(
     counts: list[np.ndarray], names: tuple[str, ...]
 ) -> dict[str, float]:
-    """The mean IoU is that of the categories that occur in labels or predictions."""
+    """IoU of the categories that occur in labels or predictions, and their mean."""
     labelled, found, both = np.sum(counts, 0)
     union = labelled + found - both
-    iou = both / union.clip(min=1)
-    occurring = iou[union > 0]
+    if not union.any():
+        return {}
+    iou = {name: float(b / u) for name, b, u in zip(names, both, union) if u}
     return {
-        "mean_iou": float(occurring.mean()) if len(occurring) else 0.0,
-        "pixel_accuracy": float(both.sum() / labelled.sum().clip(min=1)),
-    } | {f"iou/{name}": float(value) for name, value in zip(names, iou)}
+        "mean_iou": sum(iou.values()) / len(iou),
+        "pixel_accuracy": float(both.sum() / labelled.sum()),
+    } | {f"iou/{name}": value for name, value in iou.items()}
 
 
 # ---- Command line ----

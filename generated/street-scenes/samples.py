@@ -5,7 +5,9 @@ It serves while the job, the code that reads and all that was read stay as they 
 may be deleted at any time.
 """
 
+import ast
 import contextlib
+import functools
 import hashlib
 import json
 import math
@@ -19,7 +21,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from dataset import Sample, read_datasets
+from dataset import ColoredMap, Sample, read_datasets
 from files import NOTES, SOURCES, noted, state_of
 
 FOLDER = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "specc")
@@ -47,7 +49,9 @@ class Samples(Sequence):
         i = self.chosen[index]
         height, width = self.columns["size"][i].tolist()
         labels = {
-            "street": Path(self.text("street", i)),
+            "street": ColoredMap(
+                Path(self.text("street/path", i)), shared_at(self, "street/colors", i)
+            ),
         }
         path = Path(self.text("path", i))
         return Sample(path, height, width, labels)
@@ -73,7 +77,8 @@ def columns_of(samples: list[Sample]) -> dict[str, np.ndarray]:
     columns = {"size": np.array([(one.height, one.width) for one in samples])}
     columns |= texts("path", [str(one.path) for one in samples])
     labels = [one.labels["street"] for one in samples]
-    columns |= texts("street", [str(label) for label in labels])
+    columns |= texts("street/path", [str(label.path) for label in labels])
+    columns |= shared("street/colors", [label.colors for label in labels])
     return columns
 
 
@@ -87,6 +92,23 @@ def ragged(name: str, values: list[np.ndarray]) -> dict[str, np.ndarray]:
 def texts(name: str, values: list[str | bytes]) -> dict[str, np.ndarray]:
     """A column of a text for each sample, whose rows are bytes."""
     return ragged(name, [np.frombuffer(os.fsencode(x), np.uint8) for x in values])
+
+
+def shared(name: str, values: list[tuple]) -> dict[str, np.ndarray]:
+    """A column of values that many samples share: each once, and which a sample has."""
+    known = {id(value): value for value in values}
+    places = {key: place for place, key in enumerate(known)}
+    which = np.array([places[id(value)] for value in values], np.int64)
+    return texts(name, [repr(x) for x in known.values()]) | {f"{name}/which": which}
+
+
+def shared_at(samples: "Samples", name: str, i: int) -> tuple:
+    return value_in(samples.text(name, samples.columns[f"{name}/which"][i]))
+
+
+@functools.lru_cache(maxsize=8)
+def value_in(text: str) -> tuple:
+    return ast.literal_eval(text)
 
 
 # ---- The file ----
@@ -121,7 +143,8 @@ def read_samples(root: Path, reread: bool = False) -> list[Samples]:
 
 def read_anew(root: Path, file: Path) -> list[Samples]:
     """Reads the datasets, and keeps what they hold in the file."""
-    sets = read_datasets(root)
+    training, validation = read_datasets(root)
+    sets = training, validation
     for folder in {one.path.parent for samples in sets for one in samples}:
         noted(folder)
     sets = [columns_of(samples) for samples in sets]

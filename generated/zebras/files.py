@@ -48,11 +48,18 @@ def is_image(name: str) -> bool:
 
 
 def tell(where: Path, counts: Counter):
-    """Says what was mended or left out, now and whenever samples are read again."""
-    for what, count in sorted(counts.items()):
-        if count:
-            NOTES.append(f"{where}: {what}: {count}")
-            print(NOTES[-1], file=sys.stderr)
+    """Says what was mended or left out: what there is most of, in 20 lines."""
+    told = (+counts).most_common()
+    for what, count in sorted(told[:20]):
+        say(f"{where}: {what}: {count}")
+    if len(told) > 20:
+        say(f"{where}: and {len(told) - 20} more such lines")
+
+
+def say(line: str):
+    """Says something of the dataset, now and whenever samples are read again."""
+    NOTES.append(line)
+    print(line, file=sys.stderr)
 
 
 def noted(path: Path) -> Path:

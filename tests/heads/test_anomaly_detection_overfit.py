@@ -85,9 +85,10 @@ def test_only_images_that_are_known_to_be_normal_get_copies(heads, place, tmp_pa
     other = modules.dataset.Sample
     normal = modules.dataset.Inspection(False, None)
     path = next((place / "tiles" / "train" / "images").iterdir())
+    size = modules.dataset.image_size(path)
     samples = [
-        other(path, 64, 96, {"kind": 0}),
-        other(path, 64, 96, {"kind": 1, names[-1]: normal}),
+        other(path, *size, {"kind": 0}),
+        other(path, *size, {"kind": 1, names[-1]: normal}),
     ]
     given = columns(modules, samples)
     made = list(modules.train.with_defects(given, tmp_path / "defects", 0, 1))

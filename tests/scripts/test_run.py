@@ -176,11 +176,13 @@ def test_a_detector_learns_from_coco(world):
     for number, name in enumerate(CATEGORIES):
         coco["categories"].append({"id": number + 1, "name": name})
     rng = np.random.default_rng(0)
-    (world / "coco").mkdir()
+    for part in ("coco", "others"):
+        (world / part).mkdir()
     for i in range(6):
         scene = sample_scene(rng)
         picture = cv2.cvtColor(draw(scene), cv2.COLOR_RGB2BGR)
-        cv2.imwrite(str(world / "coco" / f"{i}.jpg"), picture)
+        for part in ("coco", "others"):
+            cv2.imwrite(str(world / part / f"{i}.jpg"), picture)
         coco["images"].append({"id": i, "file_name": f"{i}.jpg"})
         for item in drawn_boxes(scene):
             left, top, right, bottom = item["bbox"]
@@ -188,8 +190,9 @@ def test_a_detector_learns_from_coco(world):
             annotation = {"image_id": i, "category_id": category}
             annotation["bbox"] = [left, top, right - left, bottom - top]
             coco["annotations"].append(annotation)
-    (world / "coco.json").write_text(json.dumps(coco))
-    data = {"format": "coco", "train": "coco.json", "validation": "coco.json"}
+    for part in ("coco", "others"):
+        (world / f"{part}.json").write_text(json.dumps(coco))
+    data = {"format": "coco", "train": "coco.json", "validation": "others.json"}
     job = make(world / "from-coco", SHAPES, data=data, validations=1)
     train(job, "runs/coco", "--max-iterations", 3)
     (row,) = [row for row in rows(world / "runs" / "coco") if "shapes/ap" in row]

@@ -16,6 +16,7 @@ from specc.heads.converted import converted_task
 from specc.heads.task import Task
 from specc.job import Head, Job, source_of
 from specc.resources import names
+from specc.source import Line
 
 # The registry: a row a head. Emitted functions of several heads stand in this order.
 TASK_NAMES = (
@@ -104,6 +105,11 @@ def formats_ignoring(job: Job) -> set[str]:
 def once(groups: Iterable[Iterable]) -> list:
     """The members of all groups in order, each once."""
     return list(dict.fromkeys(item for group in groups for item in group))
+
+
+def constants_of(job: Job, module: str) -> list[Line]:
+    """What the tasks of a job have at the head of an emitted module."""
+    return once(task.constants.get(module, ()) for task in tasks_of(job))
 
 
 def levels_read(head: Head) -> range:

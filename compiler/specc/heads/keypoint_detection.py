@@ -179,7 +179,11 @@ TASK = Task(
     counted=("keypoint", "keypoints"),
     annotations="keypoints",
     rank=2,
-    constants=CONSTANTS,
+    constants={
+        "model.py": CONSTANTS,
+        "evaluate.py": (SIMILARITIES,),
+        "draw.py": (DRAWN,),
+    },
     shared=("points", "strides"),
     cells_wanted=True,
     own_pixels={
@@ -204,7 +208,5 @@ TASK = Task(
     transforms=("points",),
     ignores=("coco",),
     stack="stack_poses",
-    coordinates=True,
-    evaluate_constants=(SIMILARITIES,),
-    draw_constants=(DRAWN,),
+    coordinates="inside",
 )

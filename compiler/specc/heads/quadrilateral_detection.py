@@ -132,7 +132,11 @@ TASK = Task(
     names="categories",
     counted=("category", "categories"),
     annotations="quadrilaterals",
-    constants=CONSTANTS,
+    constants={
+        "model.py": CONSTANTS,
+        "evaluate.py": (SIMILARITIES,),
+        "draw.py": (DRAWN,),
+    },
     shared=("points", "strides"),
     cells_wanted=True,
     shares_box_tower=True,
@@ -151,8 +155,5 @@ TASK = Task(
     moves=True,
     transforms=("points",),
     stack="stack_quadrilaterals",
-    coordinates=True,
-    bounded=False,
-    evaluate_constants=(SIMILARITIES,),
-    draw_constants=(DRAWN,),
+    coordinates="anywhere",
 )

@@ -164,8 +164,10 @@ class Task:
     counted: tuple[str, str] = ("", "")  # one, several of them, in words
     fewest: int = 1  # of them, or of values: 2 where labels of one kind teach nothing
 
+    # At the head of emitted modules, by their paths
+    constants: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
+
     # model.py
-    constants: tuple[Line, ...] = ()
     shared: tuple[str, ...] = ()  # fields of its output that all images have in common
     told: bool = False  # its head is given the targets in training
     cells_wanted: bool = False  # decode_objects tells which cell found each object
@@ -200,15 +202,12 @@ class Task:
     moves: bool = False  # its labels have places in the image
     transforms: tuple[str, ...] = ()  # methods that move them: boxes, points
     stack: str = ""  # the function that makes a batch of targets
-    data_constants: tuple[Line, ...] = ()
 
     # evaluate.py and draw.py
     on_device: bool = False  # its results are maps, and stay there until they are words
-    coordinates: bool = False  # its results are points in the image
-    bounded: bool = True  # and none lies outside
-    evaluate_constants: tuple[Line, ...] = ()
+    # Its results are points: "inside" the image, or "anywhere"; "": they are none
+    coordinates: str = ""
     drawn: int = INSIDE  # the image, or BESIDE it, or BELOW
-    draw_constants: tuple[Line, ...] = ()
 
     requirements: tuple[str, ...] = ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from specc.heads import once, task_of, tasks_of
+from specc.heads import constants_of, once, task_of, tasks_of
 from specc.heads.task import Task
 from specc.job import Augmentation, Data, Job
 from specc.plan.cache import cache_constants, plan_cache
@@ -60,7 +60,7 @@ def data_constants(job: Job) -> tuple[Line, ...]:
         what = "brightness and contrast" if job.data.channels == 1 else saturation
         note = f"their {what} vary by up to this share"
         lines.append(constant("COLOR", augmentation.color, note))
-    lines += once(task.data_constants for task in tasks_of(job))
+    lines += constants_of(job, "data.py")
     if job.data.bits is not None:
         lines.append(constant("WHITE", _white(job.data), "in images of 16 bits"))
     lines += cache_constants(job.data)
@@ -262,14 +262,14 @@ def _meaning(tasks: list[Task]) -> str:
 
 
 def evaluate_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]:
-    shared = once(task.evaluate_constants for task in tasks_of(job))
+    shared = constants_of(job, "evaluate.py")
     return (JOB, *shared, *once(head.code.evaluate_constants for head in heads))
 
 
 def draw_constants(job: Job) -> tuple[Line, ...]:
     note = "side of a tile of the sheet, white between tiles, pixels"
     first = constant("TILE, GAP", (400, 8), note)
-    return (first, *once(task.draw_constants for task in tasks_of(job)))
+    return (first, *constants_of(job, "draw.py"))
 
 
 def _drawn(job: Job, heads: tuple[HeadPlan, ...]) -> list[HeadPlan]:

@@ -14,7 +14,7 @@ from typing import Any
 import networkx as nx
 
 from specc.graph.cost import Summary, summarize
-from specc.heads import formats_ignoring, once, task_of, tasks_of
+from specc.heads import constants_of, formats_ignoring, once, task_of, tasks_of
 from specc.job import Job, source_of
 from specc.plan.backbone import BackbonePlan, plan_backbone
 from specc.plan.contract import ContractPlan, plan_contract
@@ -147,7 +147,7 @@ def _model_constants(
         lines.append(constant("CHANNELS", neck.channels, "width of every neck level"))
     for head in heads:
         lines += head.constants[1 if head.names else 0 :]
-    lines += once(task.constants for task in tasks_of(job))
+    lines += constants_of(job, "model.py")
     shared = once(task.shared for task in tasks_of(job))
     if is_partial(job) and _has_tuples(job):
         note = "fields of outputs that all images have in common"
@@ -210,7 +210,7 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     return {
         "placed_heads": placed,
         "coordinates": any(task.coordinates for task in tasks_of(job)),
-        "bounded": any(task.coordinates and task.bounded for task in tasks_of(job)),
+        "bounded": any(task.coordinates == "inside" for task in tasks_of(job)),
         "cells_wanted": any(task.cells_wanted for task in tasks_of(job)),
         "weighted": any(head.loss_weight != 1 for head in heads),
         "weighted_value": _weighted(heads),

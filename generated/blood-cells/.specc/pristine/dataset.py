@@ -13,14 +13,16 @@ A dataset is a folder with `images/`, and beside it:
 """
 
 import functools
+import itertools
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from files import BrokenImage, below, image_size, noted, read_yaml, tell
+from files import BrokenImage, below, image_size, noted, read_yaml, say, tell
 from model import CATEGORIES
 
 TRAIN, VALIDATION = "bccd/train", "bccd/val"  # below --data
@@ -68,9 +70,24 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
     return list(known.values())
 
 
+def check_labels(
+    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int
+):
+    """Ends the run where a head's labels hold too few kinds to learn from, or to be
+    measured by; tells which of its names never occur."""
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    found = set(itertools.chain.from_iterable(map(kinds, labels)))
+    if len(found) < (least if use == "train" else 1):
+        what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
+        raise SystemExit(f"{head}: {what}, too few")
+    if missing := [name for i, name in enumerate(names) if i not in found]:
+        told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
+        say(f"{head}: in no image to {use} on, {told}")
+
+
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     """The labelled images of a dataset; ends with a list of what is wrong, if any."""
-    annotations = read_annotations(folder, "object detection", "categories", CATEGORIES)
+    annotations = read_annotations(folder, "object detection", "categories", NUMBERS)
     samples, problems, counts = [], [], Counter()
     for name, given in sorted(annotations.items()):
         if given is None:
@@ -87,6 +104,14 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     samples = one_per_image(samples, problems, counts)
     report(folder, samples, problems, counts, training)
     return samples
+
+
+def is_named(given: object, known: dict[str, int], counts: Counter) -> bool:
+    """Whether a name in an annotation is one of the job's; others are counted."""
+    name = str(given).strip()
+    if name not in known:
+        counts[f"what the job does not name, left out: {name:.60}"] += 1
+    return name in known
 
 
 def report(where: Path, samples: list, problems: list, counts: Counter, training=False):
@@ -109,8 +134,11 @@ def without(training: list, validation: list, where: Path) -> list[Sample]:
     """The samples to train on, but for images to validate on."""
     held_out = set(map(file_of, validation))
     kept = [sample for sample in training if file_of(sample) not in held_out]
+    if not kept:
+        what = "every image is in the validation set, too: name another set, or leave"
+        raise SystemExit(f"{where}: {what} `validation` out, which holds some out")
     what = "images left out, as they are in the validation set, too"
-    report(where, kept, [], Counter({what: len(training) - len(kept)}))
+    tell(where, Counter({what: len(training) - len(kept)}))
     return kept
 
 
@@ -145,17 +173,17 @@ def joined(parts: list, counts: Counter) -> NamedTuple:
     return type(objects)(*chosen)
 
 
-def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) -> dict:
-    """Annotations by image, once the dataset's names, under `key`, are the job's."""
-    return annotations_of(*described(folder, task, key, names))
+def read_annotations(folder: Path, task: str, key: str, known: dict[str, int]) -> dict:
+    """Annotations by image, once the dataset's names, under `key`, fit the job's."""
+    return annotations_of(*described(folder, task, key, known))
 
 
-def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, dict]:
-    """The file of metadata, and its entry for a task with these names."""
+def described(folder: Path, task: str, key: str, known: dict) -> tuple[Path, dict]:
+    """The file of metadata, and its entry for a task with names that fit the job's."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
-    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))
-    compare_names(path, key, names_of(path, entry, key), set(names))
+    entry = max(entries, key=lambda e: len(known.keys() & names_of(path, e, key)))
+    compare_categories(path, key, names_of(path, entry, key), known)
     return path, entry
 
 
@@ -184,12 +212,15 @@ def annotations_of(path: Path, entry: dict) -> dict:
     return {str(name): value for name, value in annotations.items()}
 
 
-def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
-    if dataset != job:
+def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
+    """Ends the run where each has names that the other lacks: one may be misspelt."""
+    others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
+    missing = [name for name, place in known.items() if place not in found]
+    if others and missing:
         raise SystemExit(
             f"{path}: the {key} differ from the job's\n"
-            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
-            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+            f"  only in the dataset: {', '.join(others)}\n"
+            f"  only in the job: {', '.join(missing)}"
         )
 
 
@@ -210,23 +241,26 @@ def parse_objects(
     """The objects of an image, clipped to it; ValueError says which one is wrong."""
     if not isinstance(given, list):
         raise ValueError(f"not a list of objects: {given!r:.100}")
-    boxes, classes = [], []
+    boxes, classes, named = [], [], []
     for item in given:
         try:
-            classes.append(known[str(item["category"]).strip()])
+            name = str(item["category"]).strip()
             left, top, right, bottom = map(float, item["bbox"])
         except (KeyError, TypeError, ValueError, OverflowError):
             wanted = "a category of the job with a bbox of four numbers"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None
-        boxes.append((left, top, right, bottom))
+        if is_named(name, known, counts):
+            named.append(item)
+            boxes.append((left, top, right, bottom))
+            classes.append(known[name])
     with np.errstate(over="ignore"):  # what is too large becomes infinite
         boxes = np.array(boxes, np.float32).reshape(-1, 4)
     ordered = np.isfinite(boxes).all(1) & (boxes[:, :2] <= boxes[:, 2:]).all(1)
     for place in np.flatnonzero(~ordered):
-        raise ValueError(f"not left, top, right, bottom: {given[place]['bbox']}")
+        raise ValueError(f"not left, top, right, bottom: {named[place]['bbox']}")
     inside = (boxes[:, :2] < [width, height]).all(1) & (boxes[:, 2:] > 0).all(1)
     for place in np.flatnonzero(~inside):
-        what = f"a box outside the {width}x{height} image: {given[place]['bbox']}"
+        what = f"a box outside the {width}x{height} image: {named[place]['bbox']}"
         raise ValueError(what)
     visible = np.clip(boxes, 0, np.float32([width, height, width, height]))
     counts["boxes clipped to their image"] += int((visible != boxes).any(1).sum())

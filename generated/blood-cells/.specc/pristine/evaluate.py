@@ -159,9 +159,6 @@ def coco_metrics(
     kind: str,
 ) -> dict[str, float]:
     """Average precision and recall over IoU 0.5..0.95; `kind` is bbox or segm."""
-    keys = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar")
-    if not annotations or not results:
-        return dict.fromkeys(keys, 0.0)
     for number, item in enumerate(annotations, 1):
         item |= {"id": number, "iscrowd": 0}
     # Sizes are asked for, but of no use unless masks are polygons.
@@ -174,10 +171,11 @@ def coco_metrics(
         dataset = COCO(dataset)
         scorer = COCOeval_faster(dataset, dataset.loadRes(results), kind)
         scorer.run()
-    # In the library's order, place 8 is the recall at 100 detections; -1 marks sizes
-    # that do not occur.
-    values = [max(float(scorer.stats[i]), 0.0) for i in (0, 1, 2, 3, 4, 5, 8)]
-    return dict(zip(keys, values))
+    # In the library's order, place 8 is the recall at 100 detections; -1 marks what
+    # does not occur.
+    keys = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar")
+    values = [float(scorer.stats[i]) for i in (0, 1, 2, 3, 4, 5, 8)]
+    return {key: value for key, value in zip(keys, values) if value >= 0}
 
 
 # ---- Command line ----

@@ -220,7 +220,11 @@ def corner_errors(
 
 def quadrilateral_metrics(found: list[QuadrilateralEvidence]) -> dict[str, float]:
     """Average precision over polygon IoU 0.5..0.95, the mean over categories that
-    occur, and how far corners are off, as a share of the size of their object."""
+    occur, and how far corners are off, as a share of the size of their object. None
+    where no object is labelled."""
+    errors = np.concatenate([evidence.errors for evidence in found])
+    if not len(errors):
+        return {}
     by_category = {}
     for evidence in found:
         for category, matches in evidence.matches.items():
@@ -230,10 +234,9 @@ def quadrilateral_metrics(found: list[QuadrilateralEvidence]) -> dict[str, float
         for matches in by_category.values()
         if sum(of_image.objects for of_image in matches)
     ]
-    precision = np.mean(precision or [np.zeros(len(SIMILARITIES))], 0)
-    errors = np.concatenate([evidence.errors for evidence in found])
+    precision = np.mean(precision, 0)
     metrics = {"ap": precision.mean(), "ap50": precision[0], "ap75": precision[5]}
-    metrics["corner_error"] = errors.mean() if len(errors) else 0.0
+    metrics["corner_error"] = errors.mean()
     return {name: float(value) for name, value in metrics.items()}
 
 

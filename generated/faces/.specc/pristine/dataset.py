@@ -13,15 +13,17 @@ A dataset is a folder with `images/`, and beside it:
 """
 
 import functools
+import itertools
 import math
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from files import BrokenImage, below, image_size, noted, read_yaml, tell
+from files import BrokenImage, below, image_size, noted, read_yaml, say, tell
 from model import KEYPOINTS
 
 TRAIN, VALIDATION = "faces/train", "faces/val"  # below --data
@@ -83,6 +85,21 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
     return list(known.values())
 
 
+def check_labels(
+    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int
+):
+    """Ends the run where a head's labels hold too few kinds to learn from, or to be
+    measured by; tells which of its names never occur."""
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    found = set(itertools.chain.from_iterable(map(kinds, labels)))
+    if len(found) < (least if use == "train" else 1):
+        what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
+        raise SystemExit(f"{head}: {what}, too few")
+    if missing := [name for i, name in enumerate(names) if i not in found]:
+        told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
+        say(f"{head}: in no image to {use} on, {told}")
+
+
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     """The labelled images of a dataset; ends with a list of what is wrong, if any."""
     annotations = read_poses(folder, KEYPOINTS, FLIP_PAIRS)
@@ -124,8 +141,11 @@ def without(training: list, validation: list, where: Path) -> list[Sample]:
     """The samples to train on, but for images to validate on."""
     held_out = set(map(file_of, validation))
     kept = [sample for sample in training if file_of(sample) not in held_out]
+    if not kept:
+        what = "every image is in the validation set, too: name another set, or leave"
+        raise SystemExit(f"{where}: {what} `validation` out, which holds some out")
     what = "images left out, as they are in the validation set, too"
-    report(where, kept, [], Counter({what: len(training) - len(kept)}))
+    tell(where, Counter({what: len(training) - len(kept)}))
     return kept
 
 
@@ -163,7 +183,7 @@ def joined(parts: list, counts: Counter) -> NamedTuple:
 def read_poses(folder: Path, names: tuple[str, ...], pairs: tuple) -> dict:
     """Annotations by image, once the dataset's keypoints, and its flip pairs if it has
     any, are known to be the job's."""
-    path, entry = described(folder, "keypoint detection", "keypoints", names)
+    path, entry = described_alike(folder, "keypoint detection", "keypoints", names)
     try:
         given = [sorted(map(str, pair)) for pair in entry.get("flip_pairs") or pairs]
     except TypeError:
@@ -174,8 +194,10 @@ def read_poses(folder: Path, names: tuple[str, ...], pairs: tuple) -> dict:
     return annotations_of(path, entry)
 
 
-def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, dict]:
-    """The file of metadata, and its entry for a task with these names."""
+def described_alike(
+    folder: Path, task: str, key: str, names: tuple
+) -> tuple[Path, dict]:
+    """The file of metadata, and its entry for a task with the names of the job."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
     entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))

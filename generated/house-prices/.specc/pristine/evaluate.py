@@ -108,16 +108,18 @@ def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
 
 
 def regression_metrics(truth: list[float], found: list[dict]) -> dict[str, float]:
-    """Errors in the unit of the labels; R2 is 0 for the mean of them, 1 at best."""
+    """Errors in the unit of the labels; R2 is 0 for the mean of them, 1 at best, and of
+    no meaning where they are all the same."""
     wanted = np.array(truth)
     errors = np.array([words["value"] for words in found]) - wanted
     spread = np.square(wanted - wanted.mean()).sum()
-    explained = 1 - np.square(errors).sum() / spread if spread > 0 else 0.0
-    return {
+    metrics = {
         "mae": float(np.abs(errors).mean()),
         "rmse": float(np.sqrt(np.square(errors).mean())),
-        "r2": float(explained),
     }
+    if spread > 0:
+        metrics["r2"] = float(1 - np.square(errors).sum() / spread)
+    return metrics
 
 
 # ---- Command line ----

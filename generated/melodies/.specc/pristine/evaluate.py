@@ -112,10 +112,10 @@ def text_metrics(truth: list, found: list) -> dict[str, float]:
     of the tokens that there are: above 1 where more are found than there are."""
     edits = sum(edit_distance(*pair) for pair in zip(truth, found))
     right = sum(wanted == given for wanted, given in zip(truth, found))
-    return {
-        "exact_match": right / len(truth),
-        "character_error_rate": edits / max(1, sum(map(len, truth))),
-    }
+    metrics = {"exact_match": right / len(truth)}
+    if tokens := sum(map(len, truth)):
+        metrics["character_error_rate"] = edits / tokens
+    return metrics
 
 
 def edit_distance(one: str | list, other: str | list) -> int:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from files import HIDDEN, BrokenImage, below, image_size, is_image, tell
+from files import HIDDEN, BrokenImage, below, image_size, is_image, noted, tell
 
 TRAIN = "micrographs/unlabelled"  # below --data
 VALIDATION_SHARE = 0.1  # of it is held out
@@ -113,7 +113,7 @@ def listed_images(folder: Path) -> list[Path]:
     if not os.path.isdir(folder):
         raise ValueError(f"no such folder: {folder}")
     images, counts = [], Counter()
-    for path in sorted(folder.iterdir()):
+    for path in sorted(noted(folder).iterdir()):
         if path.name.startswith(HIDDEN):
             counts["hidden files and folders left out"] += 1
         elif is_image(path.name):

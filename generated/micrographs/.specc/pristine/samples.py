@@ -119,7 +119,8 @@ def read_samples(root: Path, reread: bool = False) -> list[Samples]:
 
 def read_anew(root: Path, file: Path) -> list[Samples]:
     """Reads the datasets, and keeps what they hold in the file."""
-    sets = read_datasets(root)
+    training, validation = read_datasets(root)
+    sets = training, validation
     for folder in {one.path.parent for samples in sets for one in samples}:
         noted(folder)
     sets = [columns_of(samples) for samples in sets]

@@ -165,9 +165,6 @@ def coco_metrics(
     kind: str,
 ) -> dict[str, float]:
     """Average precision and recall over IoU 0.5..0.95; `kind` is bbox or segm."""
-    keys = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar")
-    if not annotations or not results:
-        return dict.fromkeys(keys, 0.0)
     for number, item in enumerate(annotations, 1):
         item |= {"id": number, "iscrowd": 0}
     # Sizes are asked for, but of no use unless masks are polygons.
@@ -180,10 +177,11 @@ def coco_metrics(
         dataset = COCO(dataset)
         scorer = COCOeval_faster(dataset, dataset.loadRes(results), kind)
         scorer.run()
-    # In the library's order, place 8 is the recall at 100 detections; -1 marks sizes
-    # that do not occur.
-    values = [max(float(scorer.stats[i]), 0.0) for i in (0, 1, 2, 3, 4, 5, 8)]
-    return dict(zip(keys, values))
+    # In the library's order, place 8 is the recall at 100 detections; -1 marks what
+    # does not occur.
+    keys = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar")
+    values = [float(scorer.stats[i]) for i in (0, 1, 2, 3, 4, 5, 8)]
+    return {key: value for key, value in zip(keys, values) if value >= 0}
 
 
 def instance_metrics(
@@ -200,8 +198,9 @@ def instance_metrics(
             category = names.index(item["category"])
             results.append(coco_instance(image, category, item["bbox"], item["mask"]))
             results[-1]["score"] = item["score"]
-    given = annotations, results, len(truth), names
-    return coco_metrics(*given, "segm") | {"box_ap": coco_metrics(*given, "bbox")["ap"]}
+    metrics = coco_metrics(annotations, results, len(truth), names, "segm")
+    of_boxes = coco_metrics(annotations, results, len(truth), names, "bbox")
+    return metrics | ({"box_ap": of_boxes["ap"]} if of_boxes else {})
 
 
 def coco_instance(image: int, category: int, box: list[float], mask: dict) -> dict:

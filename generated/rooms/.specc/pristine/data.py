@@ -6,7 +6,7 @@ import itertools
 import multiprocessing
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -188,6 +188,23 @@ def depth_in_numbers(maps: list[Path], nearest: float, farthest: float) -> str:
     low, middle, high = min(low), np.median(middle), max(high)
     words = f"nearest {low:.4g}, median {middle:.4g}, farthest {high:.4g}"
     return f"depth: {words}, of a range from {nearest:g} to {farthest:g}"
+
+
+def check_maps(samples: Sequence, use: str, head: str, read: Callable, fewest: int):
+    """Ends the run where a head's maps hold too few values from 0 on to learn from, or
+    to be measured by. It reads no more of them than it has to."""
+    found, maps, fewest = set(), 0, fewest if use == "train" else 1
+    for sample in samples:
+        if head not in sample.labels:
+            continue
+        maps += 1
+        with contextlib.suppress(ImageError):  # which is told when it is trained on
+            values = read(sample.labels[head])
+            found.update(np.unique(values[values >= 0])[:fewest].tolist())
+        if len(found) >= fewest:
+            return
+    what = f"{len(found)} kinds of values in {maps} maps to {use} on"
+    raise SystemExit(f"{head}: {what}, too few")
 
 
 # ---- Batches ----

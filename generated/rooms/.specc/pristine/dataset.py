@@ -113,8 +113,11 @@ def without(training: list, validation: list, where: Path) -> list[Sample]:
     """The samples to train on, but for images to validate on."""
     held_out = set(map(file_of, validation))
     kept = [sample for sample in training if file_of(sample) not in held_out]
+    if not kept:
+        what = "every image is in the validation set, too: name another set, or leave"
+        raise SystemExit(f"{where}: {what} `validation` out, which holds some out")
     what = "images left out, as they are in the validation set, too"
-    report(where, kept, [], Counter({what: len(training) - len(kept)}))
+    tell(where, Counter({what: len(training) - len(kept)}))
     return kept
 
 
@@ -168,7 +171,7 @@ def listed_images(folder: Path) -> list[Path]:
     if not os.path.isdir(folder):
         raise ValueError(f"no such folder: {folder}")
     images, counts = [], Counter()
-    for path in sorted(folder.iterdir()):
+    for path in sorted(noted(folder).iterdir()):
         if path.name.startswith(HIDDEN):
             counts["hidden files and folders left out"] += 1
         elif is_image(path.name):

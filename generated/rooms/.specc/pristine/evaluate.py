@@ -136,9 +136,11 @@ def depth_errors(truth: np.ndarray, found: np.ndarray, least: float) -> np.ndarr
 
 
 def depth_metrics(errors: list[np.ndarray]) -> dict[str, float]:
-    """Over all pixels of all images; rmse and mae in the unit of the range."""
+    """Over all pixels of known depth; rmse and mae in the unit of the range."""
     pixels, *sums = np.sum(errors, 0).tolist()
-    square, *others = (value / max(pixels, 1) for value in sums)
+    if not pixels:
+        return {}
+    square, *others = (value / pixels for value in sums)
     names = ("mae", "abs_rel", "delta1", "delta2", "delta3")
     return {"rmse": math.sqrt(square)} | dict(zip(names, others))
 

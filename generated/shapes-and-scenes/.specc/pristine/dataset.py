@@ -26,9 +26,10 @@ A map has the stem of its image; it may be smaller.
 """
 
 import functools
+import itertools
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,6 +45,7 @@ from files import (
     is_image,
     noted,
     read_yaml,
+    say,
     tell,
 )
 from model import REGIONS_CATEGORIES, SCENE_CATEGORIES, SHAPES_CATEGORIES
@@ -59,6 +61,7 @@ REGIONS_COLORS = (
 )
 COLOR_MODES = ("RGB", "RGBA", "P", "L", "1")  # Pillow's, of maps that have colors
 SHAPES_NUMBERS = {name: number for number, name in enumerate(SHAPES_CATEGORIES)}
+REGIONS_NUMBERS = {name: number for number, name in enumerate(REGIONS_CATEGORIES)}
 SCENE_NUMBERS = {name: number for number, name in enumerate(SCENE_CATEGORIES)}
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
 
@@ -70,13 +73,21 @@ class Objects(NamedTuple):
     classes: np.ndarray  # (G,) indices into the categories
 
 
+class ColoredMap(NamedTuple):
+    """The map of an image, which is decoded later; its colors are pairs of a color and
+    the index of its category, -1 where the job does not name it."""
+
+    path: Path
+    colors: tuple[tuple, ...]
+
+
 class Sample(NamedTuple):
     """One image of a dataset, not yet decoded, and its labels by head."""
 
     path: Path
     height: int
     width: int
-    labels: dict[str, Objects | Path | int]
+    labels: dict[str, Objects | ColoredMap | int]
 
 
 # ---- Reading: whatever is wrong is named before training begins ----
@@ -113,17 +124,30 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
     return list(known.values())
 
 
+def check_labels(
+    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int
+):
+    """Ends the run where a head's labels hold too few kinds to learn from, or to be
+    measured by; tells which of its names never occur."""
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    found = set(itertools.chain.from_iterable(map(kinds, labels)))
+    if len(found) < (least if use == "train" else 1):
+        what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
+        raise SystemExit(f"{head}: {what}, too few")
+    if missing := [name for i, name in enumerate(names) if i not in found]:
+        told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
+        say(f"{head}: in no image to {use} on, {told}")
+
+
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     """The images labelled for some head; ends with a list of what is wrong, if any."""
     annotations = {
         "shapes": read_annotations(
-            folder, "object detection", "categories", SHAPES_CATEGORIES
+            folder, "object detection", "categories", SHAPES_NUMBERS
         ),
-        "regions": read_class_maps(
-            folder, "semantic segmentation", REGIONS_CATEGORIES, REGIONS_COLORS
-        ),
+        "regions": read_colored_maps(folder, "semantic segmentation", REGIONS_NUMBERS),
         "scene": read_annotations(
-            folder, "multiclass classification", "categories", SCENE_CATEGORIES
+            folder, "multiclass classification", "categories", SCENE_NUMBERS
         ),
     }
     samples, problems, counts = [], [], Counter()
@@ -141,10 +165,10 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
                     given["shapes"], SHAPES_NUMBERS, height, width, counts
                 )
             if given["regions"] is not None:
-                labels["regions"] = parse_map(
-                    given["regions"], height, width, COLOR_MODES
-                )
-            if given["scene"] is not None:
+                labels["regions"] = parse_colored_map(*given["regions"], height, width)
+            if given["scene"] is not None and is_named(
+                given["scene"], SCENE_NUMBERS, counts
+            ):
                 labels["scene"] = parse_category(given["scene"], SCENE_NUMBERS)
         except ValueError as error:
             problems.append((name, error))
@@ -154,6 +178,14 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     count_labels(samples, annotations, problems, counts)
     report(folder, samples, problems, counts, training)
     return samples
+
+
+def is_named(given: object, known: dict[str, int], counts: Counter) -> bool:
+    """Whether a name in an annotation is one of the job's; others are counted."""
+    name = str(given).strip()
+    if name not in known:
+        counts[f"what the job does not name, left out: {name:.60}"] += 1
+    return name in known
 
 
 def count_labels(
@@ -187,8 +219,11 @@ def without(training: list, validation: list, where: Path) -> list[Sample]:
     """The samples to train on, but for images to validate on."""
     held_out = set(map(file_of, validation))
     kept = [sample for sample in training if file_of(sample) not in held_out]
+    if not kept:
+        what = "every image is in the validation set, too: name another set, or leave"
+        raise SystemExit(f"{where}: {what} `validation` out, which holds some out")
     what = "images left out, as they are in the validation set, too"
-    report(where, kept, [], Counter({what: len(training) - len(kept)}))
+    tell(where, Counter({what: len(training) - len(kept)}))
     return kept
 
 
@@ -233,28 +268,38 @@ def joined(parts: list, counts: Counter) -> NamedTuple:
     return type(objects)(*chosen)
 
 
-def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) -> dict:
-    """Annotations by image, once the dataset's names, under `key`, are the job's."""
-    return annotations_of(*described(folder, task, key, names))
+def read_annotations(folder: Path, task: str, key: str, known: dict[str, int]) -> dict:
+    """Annotations by image, once the dataset's names, under `key`, fit the job's."""
+    return annotations_of(*described(folder, task, key, known))
 
 
-def read_class_maps(
-    folder: Path, task: str, names: tuple[str, ...], colors: tuple
-) -> dict[str, Path]:
-    """Maps by image, once the dataset's categories and colors are known to be the
-    job's."""
-    path, entry = described(folder, task, "categories", names)
-    theirs, wrong = entry.get("colors"), []
-    if not isinstance(theirs, dict):
-        raise SystemExit(f"{path}: `colors` does not map categories to colors")
-    theirs = {str(name).strip(): color for name, color in theirs.items()}
-    for name, color in zip(names, colors):
-        if theirs.get(name) != list(color):
-            wrong.append(f"{name}: {theirs.get(name)}, in the job {list(color)}")
-    if wrong:
-        lines = "".join(f"\n  {line}" for line in wrong)
-        raise SystemExit(f"{path}: the colors differ from the job's{lines}")
-    return maps_of(folder, path, entry)
+def read_colored_maps(
+    folder: Path, task: str, known: dict[str, int]
+) -> dict[str, tuple[Path, tuple]]:
+    """The map of each image, with the colors in it, once the dataset's categories fit
+    the job's."""
+    path, entry = described(folder, task, "categories", known)
+    colors, maps = colors_of(path, entry, known), maps_of(folder, path, entry)
+    return {image: (file, colors) for image, file in maps.items()}
+
+
+def colors_of(path: Path, entry: dict, known: dict[str, int]) -> tuple:
+    """Pairs of a color, red, green, blue, and the place of its category, -1 where the
+    job does not name it, by an entry of this file of metadata."""
+    given, names = entry.get("colors"), sorted(names_of(path, entry, "categories"))
+    given = given if isinstance(given, dict) else {}
+    given = {str(name).strip(): color for name, color in given.items()}
+    for name in names:
+        color = given[name] if isinstance(given.get(name), list) else []
+        if [value in range(256) for value in color] != [True] * 3:
+            raise SystemExit(f"{path}: `colors` has no [red, green, blue] for {name}")
+    places = {tuple(map(int, given[name])): known.get(name, -1) for name in names}
+    if len(places) < len(names):
+        raise SystemExit(f"{path}: `colors` has one color for two categories")
+    if others := [name for name in names if name not in known]:
+        told = f"not named by the job, unknown in maps: {', '.join(others):.300}"
+        say(f"{path}: {told}")
+    return tuple(places.items())
 
 
 def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
@@ -277,7 +322,7 @@ def listed_images(folder: Path) -> list[Path]:
     if not os.path.isdir(folder):
         raise ValueError(f"no such folder: {folder}")
     images, counts = [], Counter()
-    for path in sorted(folder.iterdir()):
+    for path in sorted(noted(folder).iterdir()):
         if path.name.startswith(HIDDEN):
             counts["hidden files and folders left out"] += 1
         elif is_image(path.name):
@@ -288,12 +333,12 @@ def listed_images(folder: Path) -> list[Path]:
     return images
 
 
-def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, dict]:
-    """The file of metadata, and its entry for a task with these names."""
+def described(folder: Path, task: str, key: str, known: dict) -> tuple[Path, dict]:
+    """The file of metadata, and its entry for a task with names that fit the job's."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
-    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))
-    compare_names(path, key, names_of(path, entry, key), set(names))
+    entry = max(entries, key=lambda e: len(known.keys() & names_of(path, e, key)))
+    compare_categories(path, key, names_of(path, entry, key), known)
     return path, entry
 
 
@@ -322,12 +367,15 @@ def annotations_of(path: Path, entry: dict) -> dict:
     return {str(name): value for name, value in annotations.items()}
 
 
-def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
-    if dataset != job:
+def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
+    """Ends the run where each has names that the other lacks: one may be misspelt."""
+    others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
+    missing = [name for name, place in known.items() if place not in found]
+    if others and missing:
         raise SystemExit(
             f"{path}: the {key} differ from the job's\n"
-            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
-            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+            f"  only in the dataset: {', '.join(others)}\n"
+            f"  only in the job: {', '.join(missing)}"
         )
 
 
@@ -348,23 +396,26 @@ def parse_objects(
     """The objects of an image, clipped to it; ValueError says which one is wrong."""
     if not isinstance(given, list):
         raise ValueError(f"not a list of objects: {given!r:.100}")
-    boxes, classes = [], []
+    boxes, classes, named = [], [], []
     for item in given:
         try:
-            classes.append(known[str(item["category"]).strip()])
+            name = str(item["category"]).strip()
             left, top, right, bottom = map(float, item["bbox"])
         except (KeyError, TypeError, ValueError, OverflowError):
             wanted = "a category of the job with a bbox of four numbers"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None
-        boxes.append((left, top, right, bottom))
+        if is_named(name, known, counts):
+            named.append(item)
+            boxes.append((left, top, right, bottom))
+            classes.append(known[name])
     with np.errstate(over="ignore"):  # what is too large becomes infinite
         boxes = np.array(boxes, np.float32).reshape(-1, 4)
     ordered = np.isfinite(boxes).all(1) & (boxes[:, :2] <= boxes[:, 2:]).all(1)
     for place in np.flatnonzero(~ordered):
-        raise ValueError(f"not left, top, right, bottom: {given[place]['bbox']}")
+        raise ValueError(f"not left, top, right, bottom: {named[place]['bbox']}")
     inside = (boxes[:, :2] < [width, height]).all(1) & (boxes[:, 2:] > 0).all(1)
     for place in np.flatnonzero(~inside):
-        what = f"a box outside the {width}x{height} image: {given[place]['bbox']}"
+        what = f"a box outside the {width}x{height} image: {named[place]['bbox']}"
         raise ValueError(what)
     visible = np.clip(boxes, 0, np.float32([width, height, width, height]))
     counts["boxes clipped to their image"] += int((visible != boxes).any(1).sum())
@@ -396,6 +447,11 @@ def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Pa
         sizes = f"{columns}x{rows}, the image {width}x{height}"
         raise ValueError(f"its map has another aspect ratio: {path} is {sizes}")
     return path
+
+
+def parse_colored_map(path: Path, colors: tuple, height: int, width: int) -> ColoredMap:
+    """The file of an image's map, its header checked, and the colors in it."""
+    return ColoredMap(parse_map(path, height, width, COLOR_MODES), colors)
 
 
 def parse_category(given: object, known: dict[str, int]) -> int:

@@ -26,7 +26,14 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from checkpoints import Log, fingerprint, resume, save
-from data import BATCH_SIZE, ChangedError, ImageError, training_batches
+from data import (
+    BATCH_SIZE,
+    ChangedError,
+    ImageError,
+    check_maps,
+    read_categories,
+    training_batches,
+)
 from evaluate import command_line, evaluate, share_cores
 from model import HEIGHT, WIDTH, Network, loss_terms
 from samples import first_of_heads, read_samples
@@ -162,6 +169,8 @@ def main(args: argparse.Namespace) -> int:
     if last.exists() and not args.resume:
         raise SystemExit(f"{last} exists: add --resume or choose another --output")
     training, validation = read_samples(args.data, args.reread)
+    for use, samples in (("train", training), ("validate", validation)):
+        check_maps(samples, use, "regions", lambda x: read_categories(*x), 2)
     if args.overfit:  # can the model learn a few images by heart?
         training = validation = first_of_heads(training, args.overfit)
 
@@ -239,14 +248,15 @@ def main(args: argparse.Namespace) -> int:
             log.row(iteration, "train", values)
         if validate:
             metrics = evaluate(model, validation, device, args.workers, rank, world)
+            score = metrics.get(BEST, math.nan)  # where what it measures does not occur
             if rank == 0:
-                bar.write(f"{iteration}: {BEST} {metrics[BEST]:.3f}")
+                bar.write(f"{iteration}: {BEST} {score:.3f}")
                 log.row(iteration, "validation", metrics)
                 log.pictures(iteration, model, validation, device)
-                if metrics[BEST] > best:
+                if not score <= best:
                     state = {"model": model.state_dict(), "metrics": metrics}
                     save(args.output / "best.pt", state)
-            best = max(best, metrics[BEST])
+            best = max(best, score)
         if rank == 0 and (validate or overdue or stop):
             saved = time.monotonic()
             state = {name: part.state_dict() for name, part in parts.items()} | {

@@ -20,15 +20,16 @@ An image trains the heads that it has labels for.
 """
 
 import functools
+import itertools
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from files import BrokenImage, below, image_size, noted, read_yaml, tell
+from files import BrokenImage, below, image_size, noted, read_yaml, say, tell
 from model import TAGS_LABELS, TRAFFIC_CATEGORIES
 
 TRAIN = "streets"  # below --data
@@ -58,9 +59,7 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
         raise SystemExit(f"{root / TRAIN}: too few images to hold some out")
     order = np.random.default_rng(0).permutation(len(samples)).tolist()
     validation, training = sorted(order[:held_out]), sorted(order[held_out:])
-    parts = [samples[i] for i in training], [samples[i] for i in validation]
-    check_parts(*parts, root / TRAIN)
-    return parts
+    return [samples[i] for i in training], [samples[i] for i in validation]
 
 
 def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample]:
@@ -83,23 +82,42 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
     return list(known.values())
 
 
-def check_parts(training: list[Sample], held_out: list[Sample], where: Path):
-    """Ends the run where a head has labels in one part alone."""
-    heads = sorted({head for sample in training + held_out for head in sample.labels})
-    for part, what in ((training, "to train on"), (held_out, "held out")):
-        for head in heads:
-            if not any(head in sample.labels for sample in part):
-                raise SystemExit(f"{where}: no image {what} has a label for {head}")
+def check_constant(samples: list[Sample], use: str, head: str, names: tuple[str, ...]):
+    """Ends the run where all images to train on have the same labels; tells which ones
+    every image has."""
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    if use == "train" and not np.ptp(labels, 0).any():
+        raise SystemExit(
+            f"{head}: all {len(labels)} images to {use} on have the same labels"
+        )
+    if always := [name for name, of_all in zip(names, np.all(labels, 0)) if of_all]:
+        told = f"{len(always)} of {len(names)}: {', '.join(always[:9])}"
+        say(f"{head}: in every image to {use} on, {told}")
+
+
+def check_labels(
+    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int
+):
+    """Ends the run where a head's labels hold too few kinds to learn from, or to be
+    measured by; tells which of its names never occur."""
+    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    found = set(itertools.chain.from_iterable(map(kinds, labels)))
+    if len(found) < (least if use == "train" else 1):
+        what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
+        raise SystemExit(f"{head}: {what}, too few")
+    if missing := [name for i, name in enumerate(names) if i not in found]:
+        told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
+        say(f"{head}: in no image to {use} on, {told}")
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     """The images labelled for some head; ends with a list of what is wrong, if any."""
     annotations = {
         "tags": read_annotations(
-            folder, "multilabel classification", "labels", TAGS_LABELS
+            folder, "multilabel classification", "labels", TAGS_NUMBERS
         ),
         "traffic": read_annotations(
-            folder, "multiclass classification", "categories", TRAFFIC_CATEGORIES
+            folder, "multiclass classification", "categories", TRAFFIC_NUMBERS
         ),
     }
     samples, problems, counts = [], [], Counter()
@@ -113,8 +131,10 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
             height, width = image_size(path)
             labels = {}
             if given["tags"] is not None:
-                labels["tags"] = parse_labels(given["tags"], TAGS_NUMBERS)
-            if given["traffic"] is not None:
+                labels["tags"] = parse_labels(given["tags"], TAGS_NUMBERS, counts)
+            if given["traffic"] is not None and is_named(
+                given["traffic"], TRAFFIC_NUMBERS, counts
+            ):
                 labels["traffic"] = parse_category(given["traffic"], TRAFFIC_NUMBERS)
         except ValueError as error:
             problems.append((name, error))
@@ -124,6 +144,14 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     count_labels(samples, annotations, problems, counts)
     report(folder, samples, problems, counts, training)
     return samples
+
+
+def is_named(given: object, known: dict[str, int], counts: Counter) -> bool:
+    """Whether a name in an annotation is one of the job's; others are counted."""
+    name = str(given).strip()
+    if name not in known:
+        counts[f"what the job does not name, left out: {name:.60}"] += 1
+    return name in known
 
 
 def count_labels(
@@ -176,17 +204,17 @@ def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
     return label
 
 
-def read_annotations(folder: Path, task: str, key: str, names: tuple[str, ...]) -> dict:
-    """Annotations by image, once the dataset's names, under `key`, are the job's."""
-    return annotations_of(*described(folder, task, key, names))
+def read_annotations(folder: Path, task: str, key: str, known: dict[str, int]) -> dict:
+    """Annotations by image, once the dataset's names, under `key`, fit the job's."""
+    return annotations_of(*described(folder, task, key, known))
 
 
-def described(folder: Path, task: str, key: str, names: tuple) -> tuple[Path, dict]:
-    """The file of metadata, and its entry for a task with these names."""
+def described(folder: Path, task: str, key: str, known: dict) -> tuple[Path, dict]:
+    """The file of metadata, and its entry for a task with names that fit the job's."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
-    entry = max(entries, key=lambda e: len(set(names) & names_of(path, e, key)))
-    compare_names(path, key, names_of(path, entry, key), set(names))
+    entry = max(entries, key=lambda e: len(known.keys() & names_of(path, e, key)))
+    compare_categories(path, key, names_of(path, entry, key), known)
     return path, entry
 
 
@@ -215,12 +243,15 @@ def annotations_of(path: Path, entry: dict) -> dict:
     return {str(name): value for name, value in annotations.items()}
 
 
-def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
-    if dataset != job:
+def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
+    """Ends the run where each has names that the other lacks: one may be misspelt."""
+    others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
+    missing = [name for name, place in known.items() if place not in found]
+    if others and missing:
         raise SystemExit(
             f"{path}: the {key} differ from the job's\n"
-            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
-            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
+            f"  only in the dataset: {', '.join(others)}\n"
+            f"  only in the job: {', '.join(missing)}"
         )
 
 
@@ -243,13 +274,12 @@ def parse_category(given: object, known: dict[str, int]) -> int:
     return category
 
 
-def parse_labels(given: object, known: dict[str, int]) -> np.ndarray:
-    """Which labels an image has, 0 or 1 each; ValueError names one of no meaning."""
+def parse_labels(given: object, known: dict[str, int], counts: Counter) -> np.ndarray:
+    """Which labels an image has, 0 or 1 each."""
     if not isinstance(given, list):
         raise ValueError(f"not a list of labels: {given!r:.100}")
-    present = np.zeros(len(known), np.float32)
+    present = np.zeros(1 + max(known.values()), np.float32)
     for name in (str(name).strip() for name in given):
-        if name not in known:
-            raise ValueError(f"not a label of the job: {name!r:.100}")
-        present[known[name]] = 1
+        if is_named(name, known, counts):
+            present[known[name]] = 1
     return present

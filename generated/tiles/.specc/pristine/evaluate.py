@@ -183,22 +183,26 @@ def anomaly_evidence(sample: Sample, inspection: Inspection, words: dict) -> dic
 def anomaly_metrics(truth: list[Inspection], found: list[dict]) -> dict[str, float]:
     """AUROC over images and over pixels; F1 of the alarms; PRO, the mean share of each
     anomalous region that is found, over false positive rates up to 0.3
-    (https://arxiv.org/abs/1911.02357). Without masks those of pixels are 0."""
+    (https://arxiv.org/abs/1911.02357). None of what does not occur, as pixels without
+    masks."""
     wanted = np.array([inspection.anomalous for inspection in truth])
     alarms = np.array([words["label"] == "anomalous" for words in found])
     values, bins = np.unique([words["score"] for words in found], return_inverse=True)
     images = [np.bincount(bins[of], minlength=len(values)) for of in (~wanted, wanted)]
     normal, anomalous, regions = sum(words["pixels"] for words in found)
-    rates, covered = reached(normal), reached(regions)
-    low = rates < 0.3
-    covers = np.append(covered[low], np.interp(0.3, rates, covered))
-    hits = 2 * (wanted & alarms).sum()
-    return {
-        "image_auroc": area(*map(reached, images)),
-        "image_f1": float(hits / max(1, wanted.sum() + alarms.sum())),
-        "pixel_auroc": area(rates, reached(anomalous)),
-        "pro": area(np.append(rates[low], 0.3), covers) / 0.3,
-    }
+    metrics = {}
+    if wanted.any() and not wanted.all():
+        metrics["image_auroc"] = area(*map(reached, images))
+    if wanted.any():
+        hits = 2 * (wanted & alarms).sum()
+        metrics["image_f1"] = float(hits / (wanted.sum() + alarms.sum()))
+    if normal.any() and anomalous.any():
+        rates, covered = reached(normal), reached(regions)
+        low = rates < 0.3
+        covers = np.append(covered[low], np.interp(0.3, rates, covered))
+        metrics["pixel_auroc"] = area(rates, reached(anomalous))
+        metrics["pro"] = area(np.append(rates[low], 0.3), covers) / 0.3
+    return metrics
 
 
 def reached(counts: np.ndarray) -> np.ndarray:

@@ -89,10 +89,10 @@ def save_curves(metrics: Path, path: Path):
 def plot(axes, rows: list[dict], split: str, wanted: Callable[[str], bool]):
     rows = [row for row in rows if row["split"] == split]
     iterations = [row["iteration"] for row in rows]
-    for name in filter(wanted, rows[0] if rows else ()):
-        axes.plot(iterations, [row[name] for row in rows], marker=".", label=name)
+    for name in filter(wanted, dict.fromkeys(name for row in rows for name in row)):
+        axes.plot(iterations, [row.get(name) for row in rows], marker=".", label=name)
     axes.set_title(split)
     axes.set_xlabel("iteration")
     axes.grid(alpha=0.3)
-    if rows:
+    if axes.lines:
         axes.legend(fontsize="small")

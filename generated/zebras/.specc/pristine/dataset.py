@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from files import HIDDEN, BrokenImage, image_size, images_below, tell
+from files import HIDDEN, BrokenImage, image_size, images_below, say, tell
 from model import IDENTITIES
 
 TRAIN, VALIDATION = "zebras/known", "zebras/new"  # below --data
@@ -52,6 +52,18 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
             problems.append((sample.path, error))
         known[file_of(sample)] = one._replace(labels=labels)
     return list(known.values())
+
+
+def check_identities(samples: list[Sample], use: str, head: str):
+    """Ends the run where no identity has two images, of which one finds the other;
+    tells how many have a single one."""
+    images = Counter(sample.labels[head] for sample in samples if head in sample.labels)
+    alone = sum(count == 1 for count in images.values())
+    told = f"{head}: {alone} of {len(images)} identities to {use} on have one image"
+    if alone == len(images):
+        raise SystemExit(told)
+    if alone:
+        say(told)
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
@@ -97,8 +109,11 @@ def without(training: list, validation: list, where: Path) -> list[Sample]:
     """The samples to train on, but for images to validate on."""
     held_out = set(map(file_of, validation))
     kept = [sample for sample in training if file_of(sample) not in held_out]
+    if not kept:
+        what = "every image is in the validation set, too: name another set, or leave"
+        raise SystemExit(f"{where}: {what} `validation` out, which holds some out")
     what = "images left out, as they are in the validation set, too"
-    report(where, kept, [], Counter({what: len(training) - len(kept)}))
+    tell(where, Counter({what: len(training) - len(kept)}))
     return kept
 
 
