@@ -15,7 +15,8 @@ from specc.source import literal
 @dataclass(frozen=True)
 class Kind:
     """How values of a type are kept. `value` stands for one of them, `name` for the name
-    of its column, `at` for its place there."""
+    of its column, `at` for its place there, `which` for the name of the column with the
+    places of values that samples share."""
 
     function: str  # that makes the column
     kept: str
@@ -35,7 +36,9 @@ KINDS = {
         'str({value} or "")',
         "Path(path) if (path := self.text({name}, {at})) else None",
     ),
-    "tuple[tuple, ...]": Kind("shared", "{value}", "shared_at(self, {name}, {at})"),
+    "tuple[tuple, ...]": Kind(
+        "shared", "{value}", "value_in(self.text({name}, self.columns[{which}][{at}]))"
+    ),
     "np.ndarray": Kind("ragged", "{value}", "self.rows({name}, {at})"),
     "list[int]": Kind(
         "ragged", "np.array({value}, np.int64)", "self.rows({name}, {at}).tolist()"
@@ -98,7 +101,8 @@ def _of_head(head: str, label: str, shelves: list[Shelf], at: str) -> LabelColum
         kept = kind.kept.format(value=value)
         values = "labels" if kept == "label" else f"[{kept} for label in labels]"
         columns.append(Column(name, kind.function, values))
-        made.append(kind.made.format(name=literal(name), at=at))
+        places = {"name": literal(name), "which": literal(f"{name}/which"), "at": at}
+        made.append(kind.made.format(**places))
     value = made[0] if label in KINDS else f"{label}({', '.join(made)})"
     return LabelColumns(head, place, tuple(columns), value)
 

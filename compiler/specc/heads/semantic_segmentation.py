@@ -71,7 +71,10 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
         annotations=(
             f"read_colored_maps(folder, {literal(TASK.title)}, {code.numbers})"
         ),
-        parse=f"parse_colored_map(*{code.given}, height, width)",
+        parse=(
+            f"ColoredMap(parse_map({code.given}[0], height, width, COLOR_MODES),"
+            f" {code.given}[1])"
+        ),
         place=f"warp({truth}, sample, transform, -1)",
         words=(
             f"categories_in_words({code.results}, row, {code.prefix}STRIDE, sample, seen)"

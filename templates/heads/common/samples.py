@@ -26,10 +26,6 @@ def shared(name: str, values: list[tuple]) -> dict[str, np.ndarray]:
     return texts(name, [repr(x) for x in known.values()]) | {f"{name}/which": which}
 
 
-def shared_at(samples: "Samples", name: str, i: int) -> tuple:
-    return value_in(samples.text(name, samples.columns[f"{name}/which"][i]))
-
-
 @functools.lru_cache(maxsize=8)
 def value_in(text: str) -> tuple:
     return ast.literal_eval(text)

@@ -44,11 +44,6 @@ def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Pa
     return path
 
 
-def parse_colored_map(path: Path, colors: tuple, height: int, width: int) -> ColoredMap:
-    """The file of an image's map, its header checked, and the colors in it."""
-    return ColoredMap(parse_map(path, height, width, COLOR_MODES), colors)
-
-
 def parse_segment_map(
     given: list[dict],
     folder: Path,
