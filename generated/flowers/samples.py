@@ -127,10 +127,9 @@ def read_samples(root: Path, reread: bool = False) -> list[Samples]:
 
 def read_anew(root: Path, file: Path) -> list[Samples]:
     """Reads the datasets, and keeps what they hold in the file."""
-    training, validation = read_datasets(root)
-    for use, samples in (("train", training), ("validate", validation)):
+    sets = read_datasets(root)
+    for use, samples in zip(("train", "validate"), sets):
         check_labels(samples, use, "flower", CATEGORIES, lambda x: [x], 2)
-    sets = training, validation
     for folder in {one.path.parent for samples in sets for one in samples}:
         noted(folder)
     sets = [columns_of(samples) for samples in sets]

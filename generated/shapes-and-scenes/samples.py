@@ -57,7 +57,11 @@ class Samples(Sequence):
         if (at := self.columns["regions/place"][i]) >= 0:
             labels["regions"] = ColoredMap(
                 Path(self.text("regions/path", at)),
-                shared_at(self, "regions/colors", at),
+                value_in(
+                    self.text(
+                        "regions/colors", self.columns["regions/colors/which"][at]
+                    )
+                ),
             )
         if (at := self.columns["scene/place"][i]) >= 0:
             labels["scene"] = self.columns["scene"][at].item()
@@ -126,10 +130,6 @@ def shared(name: str, values: list[tuple]) -> dict[str, np.ndarray]:
     return texts(name, [repr(x) for x in known.values()]) | {f"{name}/which": which}
 
 
-def shared_at(samples: "Samples", name: str, i: int) -> tuple:
-    return value_in(samples.text(name, samples.columns[f"{name}/which"][i]))
-
-
 @functools.lru_cache(maxsize=8)
 def value_in(text: str) -> tuple:
     return ast.literal_eval(text)
@@ -176,11 +176,10 @@ def read_samples(root: Path, reread: bool = False) -> list[Samples]:
 
 def read_anew(root: Path, file: Path) -> list[Samples]:
     """Reads the datasets, and keeps what they hold in the file."""
-    training, validation = read_datasets(root)
-    for use, samples in (("train", training), ("validate", validation)):
+    sets = read_datasets(root)
+    for use, samples in zip(("train", "validate"), sets):
         check_labels(samples, use, "shapes", SHAPES_CATEGORIES, lambda x: x.classes, 1)
         check_labels(samples, use, "scene", SCENE_CATEGORIES, lambda x: [x], 2)
-    sets = training, validation
     for folder in {one.path.parent for samples in sets for one in samples}:
         noted(folder)
     sets = [columns_of(samples) for samples in sets]

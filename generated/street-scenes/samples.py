@@ -50,7 +50,10 @@ class Samples(Sequence):
         height, width = self.columns["size"][i].tolist()
         labels = {
             "street": ColoredMap(
-                Path(self.text("street/path", i)), shared_at(self, "street/colors", i)
+                Path(self.text("street/path", i)),
+                value_in(
+                    self.text("street/colors", self.columns["street/colors/which"][i])
+                ),
             ),
         }
         path = Path(self.text("path", i))
@@ -102,10 +105,6 @@ def shared(name: str, values: list[tuple]) -> dict[str, np.ndarray]:
     return texts(name, [repr(x) for x in known.values()]) | {f"{name}/which": which}
 
 
-def shared_at(samples: "Samples", name: str, i: int) -> tuple:
-    return value_in(samples.text(name, samples.columns[f"{name}/which"][i]))
-
-
 @functools.lru_cache(maxsize=8)
 def value_in(text: str) -> tuple:
     return ast.literal_eval(text)
@@ -143,8 +142,7 @@ def read_samples(root: Path, reread: bool = False) -> list[Samples]:
 
 def read_anew(root: Path, file: Path) -> list[Samples]:
     """Reads the datasets, and keeps what they hold in the file."""
-    training, validation = read_datasets(root)
-    sets = training, validation
+    sets = read_datasets(root)
     for folder in {one.path.parent for samples in sets for one in samples}:
         noted(folder)
     sets = [columns_of(samples) for samples in sets]

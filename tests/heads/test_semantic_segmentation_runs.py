@@ -80,7 +80,7 @@ def test_what_was_predicted_can_be_learned_from(learned, job, tmp_path):
     images = sorted((job.parent / "shapes" / "val" / "images").iterdir())[:1]
     weights = ("--weights", learned / "best.pt")
     run(job, "predict.py", *weights, "--output", tmp_path / "found", *images)
-    for split in ("train", "val"):
+    for split in ("train", "same"):
         whole = tmp_path / "shapes" / split
         for name in ("images", "categories", "depths"):
             (whole / name).mkdir(parents=True)
@@ -99,6 +99,7 @@ def test_what_was_predicted_can_be_learned_from(learned, job, tmp_path):
 def test_a_color_of_no_category_ends_the_run(job, tmp_path):
     """It is found where the map is decoded, in a process of its own."""
     draw_dataset(tmp_path / "shapes", train=4, validation=1)
+    shutil.copytree(tmp_path / "shapes" / "val", tmp_path / "shapes" / "same")
     path = tmp_path / "shapes" / "train" / "categories" / "shapes_00002.png"
     image = cv2.imread(str(path))
     image[5, 7] = (3, 2, 1)  # blue first

@@ -99,11 +99,10 @@ def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
 
 def tell(where: Path, counts: Counter):
     """Says what was mended or left out: what there is most of, in 20 lines."""
-    told = (+counts).most_common()
-    for what, count in sorted(told[:20]):
+    for what, count in sorted((+counts).most_common(20)):
         say(f"{where}: {what}: {count}")
-    if len(told) > 20:
-        say(f"{where}: and {len(told) - 20} more such lines")
+    if len(+counts) > 20:
+        say(f"{where}: and {len(+counts) - 20} more such lines")
 
 
 def say(line: str):

@@ -165,7 +165,10 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
                     given["shapes"], SHAPES_NUMBERS, height, width, counts
                 )
             if given["regions"] is not None:
-                labels["regions"] = parse_colored_map(*given["regions"], height, width)
+                labels["regions"] = ColoredMap(
+                    parse_map(given["regions"][0], height, width, COLOR_MODES),
+                    given["regions"][1],
+                )
             if given["scene"] is not None and is_named(
                 given["scene"], SCENE_NUMBERS, counts
             ):
@@ -447,11 +450,6 @@ def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Pa
         sizes = f"{columns}x{rows}, the image {width}x{height}"
         raise ValueError(f"its map has another aspect ratio: {path} is {sizes}")
     return path
-
-
-def parse_colored_map(path: Path, colors: tuple, height: int, width: int) -> ColoredMap:
-    """The file of an image's map, its header checked, and the colors in it."""
-    return ColoredMap(parse_map(path, height, width, COLOR_MODES), colors)
 
 
 def parse_category(given: object, known: dict[str, int]) -> int:

@@ -108,7 +108,11 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
         try:
             path = below(folder / "images", name)
             height, width = image_size(path)
-            labels = {"street": parse_colored_map(*given, height, width)}
+            labels = {
+                "street": ColoredMap(
+                    parse_map(given[0], height, width, COLOR_MODES), given[1]
+                )
+            }
         except ValueError as error:
             problems.append((name, error))
         else:
@@ -296,8 +300,3 @@ def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Pa
         sizes = f"{columns}x{rows}, the image {width}x{height}"
         raise ValueError(f"its map has another aspect ratio: {path} is {sizes}")
     return path
-
-
-def parse_colored_map(path: Path, colors: tuple, height: int, width: int) -> ColoredMap:
-    """The file of an image's map, its header checked, and the colors in it."""
-    return ColoredMap(parse_map(path, height, width, COLOR_MODES), colors)
