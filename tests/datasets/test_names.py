@@ -416,7 +416,7 @@ def test_an_image_in_both_sets_is_validated_on_alone(emitted, tmp_path, capsys):
     assert names == [["three.png", "four.png"], ["one.png", "two words.png"]]
     told = capsys.readouterr().err
     assert "images left out, as they are in the validation set, too: 2" in told
-    with pytest.raises(SystemExit, match="train: no labelled images"):
+    with pytest.raises(SystemExit, match="train: every image is in the validation set"):
         dataset.without(validation, validation, tmp_path / "train")
 
 

@@ -34,7 +34,7 @@ def test_the_union_of_datasets_is_read(emitted, tmp_path):
     data = {"train": "cells", "validation": "cells"}
     kinds = CLASSES | {"data": FOLDERS}
     dataset = emitted(DETECTION, kinds, **data).dataset
-    with pytest.raises(SystemExit, match="no labelled images"):  # all are in both sets
+    with pytest.raises(SystemExit, match="every image is in the validation set"):
         dataset.read_datasets(tmp_path)
     sets = [dataset.dataset_of_cells(tmp_path / "cells")]
     sets.append(dataset.dataset_of_kind(tmp_path / "kinds", training=True))
