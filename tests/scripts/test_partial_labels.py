@@ -72,6 +72,17 @@ def test_absent_and_null_labels_train_other_heads(emitted, tmp_path, capsys):
     assert "images without a label for kind: 1" in said
 
 
+def test_an_image_with_names_of_no_head_is_left_out(emitted, tmp_path, capsys):
+    dataset = emitted(DETECTION, CLASSES, validation="val").dataset
+    kinds = {"0.png": "a", "1.png": "other", "2.png": "other"}
+    folder = several(tmp_path, {"1.png": []}, kinds)
+    samples = dataset.read_dataset(folder)
+    labelled = {sample.path.stem: sorted(sample.labels) for sample in samples}
+    assert labelled == {"0": ["kind"], "1": ["cells"]}
+    said = capsys.readouterr().err
+    assert "what the job does not name, left out: other: 2" in said
+
+
 def test_a_head_without_any_label_is_told(emitted, tmp_path):
     dataset = emitted(DETECTION, CLASSES, validation="val").dataset
     folder = several(tmp_path, {"0.png": []}, {"0.png": None})
