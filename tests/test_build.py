@@ -45,13 +45,20 @@ def run_code(code: str, **changes: str) -> str:
     return done.stdout
 
 
+each_job = pytest.mark.parametrize(
+    "job",
+    [pytest.param(CLASSIFIER, marks=pytest.mark.soak), DETECTOR],
+    ids=["classifier", "detector"],
+)
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("job", [CLASSIFIER, DETECTOR], ids=["classifier", "detector"])
+@each_job
 def test_the_same_job_gives_the_same_bytes(place, job):
     Path("job.json").write_bytes(encoded(job))
     for seed in ("1", "2"):
@@ -211,7 +218,7 @@ def test_a_cache_that_cannot_be_written_is_as_none(place, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("job", [CLASSIFIER, DETECTOR], ids=["classifier", "detector"])
+@each_job
 def test_the_emitted_model_is_the_graph_s(job):
     verify.verify(build.compile_job(encoded(job)))
 

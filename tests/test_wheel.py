@@ -50,7 +50,11 @@ def python(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("editable", [False, True], ids=["wheel", "editable"])
+@pytest.mark.parametrize(
+    "editable",
+    [False, pytest.param(True, marks=pytest.mark.soak)],
+    ids=["wheel", "editable"],
+)
 def test_an_installed_specc_builds_in_an_empty_folder(python, tmp_path, editable):
     install = [python, "-m", "pip", "install", "--quiet", "--no-deps"]
     install += ["--no-build-isolation", "--ignore-installed"]

@@ -105,14 +105,8 @@ RESUMES = {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "lost",
-    [
-        pytest.param(name, marks=[] if number == 0 else [pytest.mark.soak])
-        for number, name in enumerate(RESUMES)
-    ],
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("lost", RESUMES)
 def test_what_a_resume_loses_breaks_it(lost, tmp_path):
     said = breach(changed(emit(JOB, tmp_path / "job"), *RESUMES[lost]), RESUME)
     assert "torch.equal" in said or "logs[0] == logs[1]" in said

@@ -116,6 +116,7 @@ DIES = """        iteration += 1
 """
 
 
+@pytest.mark.soak
 def test_a_killed_process_is_started_again(unbroken, job):
     """torchrun ends the others, and starts all from the last checkpoint."""
     broken = job.with_name("broken")

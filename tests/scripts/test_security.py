@@ -62,18 +62,24 @@ def test_weights_are_read_as_weights_only(choices):
 @pytest.mark.slow
 def test_emitted_code_passes_bandit():
     """With its defaults, and without a comment that silences it; tests are made of
-    asserts, and left out."""
+    asserts, and left out, as the records of the same code are."""
     texts = "".join(path.read_text("utf-8") for path in GENERATED.glob("*/*.py"))
     assert "nosec" not in texts
     command = [sys.executable, "-m", "bandit", "--quiet", "--format", "json"]
     done = subprocess.run(
-        [*command, "--exclude", "*/test_*.py", "--recursive", str(GENERATED)],
+        [
+            *command,
+            "--exclude",
+            "*/test_*.py,*/.specc/*",
+            "--recursive",
+            str(GENERATED),
+        ],
         capture_output=True,
         text=True,
     )
     found = json.loads(done.stdout)
     lines = found["metrics"]["_totals"]["loc"]
-    assert lines > 1000 * len(FOLDERS) and not found["errors"]
+    assert lines > 500 * len(FOLDERS) and not found["errors"]
     assert found["results"] == [], done.stdout
 
 
