@@ -177,7 +177,7 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
             problems.append((name, error))
         else:
             samples.append(Sample(path, height, width, labels))
-    samples = one_per_image(samples, problems, counts)
+    samples = one_per_image([x for x in samples if x.labels], problems, counts)
     count_labels(samples, annotations, problems, counts)
     report(folder, samples, problems, counts, training)
     return samples
