@@ -31,7 +31,6 @@ MODULES = (
     "dataset",
     "draw",
     "evaluate",
-    "files",
     "model",
     "predict",
     "samples",

@@ -13,21 +13,29 @@ A dataset is a folder with `images/`, and beside it:
 """
 
 import functools
+import hashlib
 import itertools
+import json
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
-from typing import NamedTuple
+from pathlib import Path, PureWindowsPath
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
+import yaml
+from PIL import Image
 
-from files import BrokenImage, below, image_size, noted, read_yaml, say, tell
 from model import CATEGORIES
 
 TRAIN, VALIDATION = "bccd/train", "bccd/val"  # below --data
 NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
+MOST_PIXELS = 200_000_000  # of an image; a bomb has more
+MOST_VALUES = 50_000_000  # of a file of annotations, likewise
+SOURCES = {}  # the state of each file and folder that was read
+NOTES = []  # what the user was told
 
 
 class Objects(NamedTuple):
@@ -268,3 +276,164 @@ def parse_objects(
     counts["boxes without area left out"] += int((~kept).sum())
     columns = [visible, np.array(classes, np.int64)]
     return joined([Objects(*(column[kept] for column in columns))], counts)
+
+
+# ---- Files, read with care: nothing of it depends on the task ----
+
+
+def below(folder: Path, name: object, root: Path | None = None) -> Path:
+    """A path that the dataset names; it may not lead out of its folder, or of `root`,
+    on any system. Unless there is such a file, a backslash parts folders, and spaces at
+    its ends do not count.
+
+    Links are followed: whoever could place one could place the file itself.
+    """
+    if not isinstance(name, str) or not name.strip() or "\0" in name:
+        raise ValueError(f"not a file name: {name!r:.100}")
+    plain = name.strip().replace("\\", "/")
+    given = PureWindowsPath(plain)  # knows drives
+    if given.anchor or given.drive or ".." in given.parts:
+        path = Path(os.path.abspath(folder / plain))
+        homes = [os.path.abspath(home) for home in (folder, root or folder)]
+        known = os.name == "nt" or not given.drive
+        if not (known and any(path.is_relative_to(home) for home in homes)):
+            raise ValueError(f"leads out of {homes[1]}: {name!r:.100}")
+        return path
+    return folder / (name if plain == name or os.path.exists(folder / name) else plain)
+
+
+def read_yaml(path: Path) -> object:
+    try:
+        text = noted(path).read_text(encoding="utf-8-sig")
+        if path.suffix == ".json":  # is YAML too, but this is far faster
+            return json.loads(text)
+        return yaml.load(text, SafeLoader)
+    except (OSError, TypeError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise SystemExit(f"{path}: cannot be read: {error}") from None
+
+
+def as_written(loader: yaml.Loader, node: yaml.Node) -> int | float | str:
+    """A number where Python would write it so. All else stays text, as it may be a
+    name: `no`, 1e3, 0777, a date."""
+    text = loader.construct_scalar(node)
+    try:
+        number = float(text) if "." in text else int(text)
+    except ValueError:
+        return text
+    return number if str(number) == text else text
+
+
+class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    """Without bombs: by aliases of aliases a few lines stand for billions of values."""
+
+    yaml_constructors = yaml.SafeLoader.yaml_constructors | {
+        f"tag:yaml.org,2002:{kind}": as_written
+        for kind in ("bool", "int", "float", "timestamp", "value")
+    }
+
+    def construct_document(self, node: yaml.Node):
+        values = count_values(node, {})
+        if values > MOST_VALUES:
+            raise ValueError(f"holds {values:,} values, the limit is {MOST_VALUES:,}")
+        return super().construct_document(node)
+
+    def construct_mapping(self, node: yaml.Node, deep: bool = False):
+        keys = Counter(str(key.value) for key, _ in node.value)
+        if len(keys) < len(node.value):
+            line, twice = node.start_mark.line + 1, max(keys, key=keys.get)
+            raise ValueError(
+                f"{twice!r:.100} stands twice in what begins in line {line}"
+            )
+        return super().construct_mapping(node, deep)
+
+
+def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
+    """The values in a node with every alias written out."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if node not in known:
+        known[node] = MOST_VALUES  # if it holds itself
+        pairs = isinstance(node, yaml.MappingNode)
+        parts = itertools.chain.from_iterable(node.value) if pairs else node.value
+        known[node] = 1 + sum(count_values(part, known) for part in parts)
+    return known[node]
+
+
+def tell(where: Path, counts: Counter):
+    """Says what was mended or left out: what there is most of, in 20 lines."""
+    for what, count in sorted((+counts).most_common(20)):
+        say(f"{where}: {what}: {count}")
+    if len(+counts) > 20:
+        say(f"{where}: and {len(+counts) - 20} more such lines")
+
+
+def say(line: str):
+    """Says something of the dataset, now and whenever samples are read again."""
+    NOTES.append(line)
+    print(line, file=sys.stderr)
+
+
+def noted(path: Path) -> Path:
+    """The path, once the state of its file or folder is known: read it after that."""
+    SOURCES[str(path)] = state_of(path)
+    return path
+
+
+def state_of(path: Path) -> list[int] | str | None:
+    """Size and time of a file, a digest of the names and links in a folder, or None."""
+    try:
+        if path.is_dir():
+            found = [
+                (x.name, x.is_symlink() and os.readlink(x)) for x in os.scandir(path)
+            ]
+            return hashlib.sha256(os.fsencode(repr(sorted(found)))).hexdigest()
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
+
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image as it is shown, by its header."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            if width * height > MOST_PIXELS:
+                raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
+            orientation = orientation_of(image)
+    except Exception as error:  # a broken file can raise nearly anything
+        if not os.path.isfile(path):
+            raise ValueError(f"no such image: {path}") from None
+        wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
+        kind = ValueError if wrong else BrokenImage
+        raise kind(f"not an image: {error}") from None
+    return (width, height) if orientation >= 5 else (height, width)
+
+
+class BrokenImage(ValueError):
+    """A file that is there has no legible header of an image."""
+
+
+def orientation_of(image: Image.Image) -> int:
+    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
+    if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
+        raise ValueError("a rotated TIFF, which OpenCV does not decode")
+    data = b"" if image.format == "AVIF" else image.info.get("exif", b"")
+    exif = Image.Exif()
+    exif.load(exif_of_png(image.fp) if image.format == "PNG" else data)
+    orientation = exif.get(0x0112, 1) & 0xFFFF
+    return orientation if orientation in range(1, 9) else 1
+
+
+def exif_of_png(file: BinaryIO) -> bytes:
+    """The EXIF of a PNG, which may follow the pixels: Pillow would decode them."""
+    file.seek(8)
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] == b"eXIf":
+            return file.read(min(length, 1 << 16))
+        file.seek(length + 4, os.SEEK_CUR)  # behind the checksum
+    return b""

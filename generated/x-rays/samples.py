@@ -19,8 +19,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from dataset import Sample, read_datasets
-from files import NOTES, SOURCES, noted, state_of
+from dataset import NOTES, SOURCES, Sample, noted, read_datasets, state_of
 
 FOLDER = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "specc")
 
@@ -96,7 +95,7 @@ def read_samples(root: Path, reread: bool = False) -> list[Samples]:
     Of the processes of a machine the first one reads them, if no file holds them; the
     others wait, and map the file.
     """
-    here, names = Path(__file__).parent, ("model", "files", "dataset", "samples")
+    here, names = Path(__file__).parent, ("model", "dataset", "samples")
     code = [*(here / f"{name}.py" for name in names), *sorted(here.glob("*.json"))]
     known = [
         str(root),

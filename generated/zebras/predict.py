@@ -12,10 +12,9 @@ from pathlib import Path
 import torch
 
 from data import read_image
-from dataset import Sample
+from dataset import Sample, image_size
 from draw import draw, save_image
 from evaluate import command_line, load_model, predict_samples, run
-from files import image_size
 
 
 def open_images(paths: list[Path]) -> list[Sample]:

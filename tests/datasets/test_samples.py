@@ -22,7 +22,7 @@ from small_data import box, native, picture
 
 from specc.heads import TASKS
 
-MODULES = ("files", "dataset", "samples", "data", "checkpoints")
+MODULES = ("dataset", "samples", "data", "checkpoints")
 
 
 @pytest.fixture(scope="module")
@@ -364,8 +364,8 @@ def test_whatever_changed_kept_samples_are_those_of_a_fresh_reading(
 
 def again(made: SimpleNamespace, root: Path) -> list:
     """The samples of a new process, which may be kept ones."""
-    made.files.SOURCES.clear()
-    made.files.NOTES.clear()
+    made.dataset.SOURCES.clear()
+    made.dataset.NOTES.clear()
     return made.samples.read_samples(root)[0]
 
 

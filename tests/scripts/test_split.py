@@ -28,10 +28,10 @@ def reader(head: dict, **data) -> ModuleType:
     names.IDENTITIES = names.CATEGORIES = tuple(
         head.get("identities") or head.get("categories")
     )
-    before = {name: sys.modules.get(name) for name in ("model", "files")}
+    before = {name: sys.modules.get(name) for name in ("model",)}
     sys.modules["model"] = names
     try:
-        for name in ("files", "dataset"):
+        for name in ("dataset",):
             module = sys.modules[name] = ModuleType(name)
             exec(compile(texts[f"{name}.py"], f"{name}.py", "exec"), vars(module))
     finally:

@@ -15,7 +15,7 @@ from specc.emit.imports import with_imports
 from specc.emit.names import defined
 from specc.resources import read_text
 
-FILES = ("templates/heads/common/files.py", "templates/heads/names/dataset.py")
+FILES = ("templates/heads/files/dataset.py", "templates/heads/names/dataset.py")
 LIMITS = f"MOST_VALUES, SOURCES, NOTES = {MOST_VALUES}, {{}}, []"
 
 

@@ -25,11 +25,11 @@ from specc.resources import CONTRACT, names, read_text, template_folder
 from specc.source import literal
 
 CODE = (
-    *("model.py", "cache.py", "files.py", "dataset.py", "samples.py", "data.py"),
+    *("model.py", "cache.py", "dataset.py", "samples.py", "data.py"),
     *("evaluate.py", "draw.py", "checkpoints.py", "train.py", "predict.py"),
 )
 MODULES = (  # with parts
-    *("model.py", "files.py", "dataset.py", "samples.py", "data.py"),
+    *("model.py", "dataset.py", "samples.py", "data.py"),
     *("evaluate.py", "draw.py"),
 )
 TEXTS = ("README.md", "requirements.txt")
@@ -97,7 +97,7 @@ def _files() -> tuple[tuple[str, str], ...]:
     """The files of parts below templates/, and their texts: heads in the order of their
     registry, then what several of them use."""
     found = []
-    for home in (*TASK_NAMES, "common", "names"):
+    for home in (*TASK_NAMES, "common", "names", "files"):
         for name in names(f"templates/heads/{home}"):
             file = f"heads/{home}/{name}"
             text = read_text(f"templates/{file}")

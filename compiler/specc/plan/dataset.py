@@ -54,12 +54,8 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
     if "voc" in formats:
         lines.append(constant("VOC_SIDES", VOC_SIDES))
     lines += [reader.columns for reader in readers if reader.source.format == "csv"]
-    return (*lines, BROKEN)
-
-
-def files_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]:
     limits = (PIXELS, VALUES) if reads_yaml(job, heads) else (PIXELS,)
-    return (*limits, SOURCES, NOTES)
+    return (*lines, BROKEN, *limits, SOURCES, NOTES)
 
 
 def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:

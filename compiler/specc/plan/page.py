@@ -26,7 +26,6 @@ from specc.plan.data import (
 )
 from specc.plan.dataset import (
     dataset_constants,
-    files_constants,
     plan_dataset,
     reads_yaml,
 )
@@ -75,7 +74,6 @@ def plan(job: Job, graph: nx.DiGraph, tests: bool = False) -> Plan:
     heads = plan_heads(job, summary, neck)
     constants = {
         "model.py": _model_constants(job, summary, backbone, neck, heads),
-        "files.py": files_constants(job, heads),
         "dataset.py": dataset_constants(job, heads),
         "data.py": data_constants(job),
         "evaluate.py": evaluate_constants(job, heads),

@@ -15,10 +15,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from data import prepare_worker, read_image
-from dataset import REGIONS_COLORS, Sample
+from dataset import REGIONS_COLORS, Sample, image_size
 from draw import draw, save_categories, save_image
 from evaluate import command_line, in_words, load_model, on_cpu, run
-from files import image_size
 from model import decode, padded
 
 
