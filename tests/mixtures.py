@@ -299,6 +299,7 @@ RARE = [  # what few draws hold, and a template waits for
     {"heads": "quadrilaterals", "format": "yolo"},
     {"heads": "classifier", "format": "native", "channels": 1, "bits": 12},
     {"heads": "keypoints", "format": "native", "augmentation": {"vertical_flip": True}},
+    {"heads": "keypoints", "format": "native", "augmentation": False},
 ]
 QUICK = pairwise(candidates=60, limit=28, seed=0)
 DRAWN = {choice["heads"] for choice in QUICK}

@@ -6,6 +6,7 @@ A world is a folder with a dataset, `shapes`, in which the folders of jobs stand
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -183,12 +184,18 @@ def train_until_killed(job: Path, output: object, *arguments: object, at: int):
     return train(killed, output, *arguments, code=-9)
 
 
+# What a start says of samples and labels, whatever comes of it.
+TOLD = re.compile(r"\.samples: |: in no image to |, of a range from ")
+
+
 def refusal(done: subprocess.CompletedProcess) -> str:
     """What a process said that ended with exit code 1: one message."""
     assert done.returncode == 1
     assert "Traceback" not in done.stderr and "Error:" not in done.stderr
     said = done.stderr.strip()
-    lines = [line for line in said.splitlines() if line.strip()]  # bars end with one
+    lines = [
+        line for line in said.splitlines() if line.strip() and not TOLD.search(line)
+    ]
     assert 1 <= len(lines) <= 4, said
     return said
 

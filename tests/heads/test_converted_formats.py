@@ -50,6 +50,23 @@ def test_boxes_from_keypoints_of_coco(emitted, tmp_path):
         modules.dataset.read_dataset(path)
 
 
+def test_corners_and_labels_from_keypoints_of_coco(emitted, tmp_path):
+    """These cannot ignore an object, so that they read keypoints alone."""
+    item = {"category_id": 0, "keypoints": [4, 6, 2, 20, 9, 1, 0, 0, 0]}
+    path = coco(tmp_path, [item], keypoints=["x", "y", "z"])
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"categories": content["categories"][:1]}))
+
+    def label_of(one: dict):
+        modules = reading(emitted, one, "keypoint_detection", format="coco")
+        return modules.dataset.read_dataset(path)[0].labels["one"]
+
+    found = label_of(head("quadrilateral_detection", ["a"]))
+    assert found.corners.tolist() == [[[4, 6], [20, 6], [20, 9], [4, 9]]]
+    one = {"name": "one", "task": "multilabel_classification", "labels": ["a"]}
+    assert label_of(one).tolist() == [1]
+
+
 def test_persons_without_keypoints_are_ignored_boxes(emitted, tmp_path):
     """Others, crowds too, lie around their keypoints; areas are those of the file."""
     one = head("object_detection", list(NAMES[:1]))
