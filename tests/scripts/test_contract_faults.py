@@ -24,10 +24,10 @@ HEAD = "        return self.head("
 SEEDED = "        torch.manual_seed(args.seed * 2**32 + iteration * world + rank)\n"
 DROPOUT = ("model.py", HEAD, f"        images = F.dropout(images, 0.3)\n{HEAD}")
 DRAWN = "        rng = np.random.default_rng((self.seed, *key))\n"
-MEASURED = "    return score(samples, find("
+MEASURED = "    found = predict_samples(model, samples[rank::world]"
 PADDED = (
     MEASURED,
-    f"    samples = samples + samples[: -len(samples) % world]\n{MEASURED}",
+    f"    samples = [*samples, *samples[: -len(samples) % world]]\n{MEASURED}",
 )
 
 
@@ -94,7 +94,7 @@ RESUMES = {
         ("train.py", "args.seed, iteration, rank", "args.seed, 0, rank")
     ],
     "the optimizer": [
-        ("train.py", '{"model": model, "optimizer": optimizer}', '{"model": model}')
+        ("train.py", "{'model': model, 'optimizer': optimizer}", "{'model': model}")
     ],
     "the generator of views": [
         ("data.py", DRAWN, "        rng = RNG\n"),
