@@ -28,11 +28,12 @@ import cv2
 import numpy as np
 from emitted import ROOT
 
-HEIGHT, WIDTH = 48, 64  # of the image; a header is read in the same time at any size
+# A header is read in the same time whatever the size of its image.
+HEIGHT, WIDTH = 48, 64
 LINKS = 60_000  # names of one file; ext4 allows 65,000
 CATEGORIES = [f"category {number}" for number in range(80)]
-CORNERS = 19  # of a polygon, as in COCO's annotations on average
-OBJECTS = 7.3  # an image, likewise
+# The means of COCO's training set: corners a polygon, objects an image.
+CORNERS, OBJECTS = 19, 7.3
 START = """
 import resource, sys, time
 sys.path.insert(0, {code!r})
@@ -70,7 +71,8 @@ if os.fork() == 0:  # as a worker is made
     os._exit(0)
 os.wait()
 """
-BATCHES, GROWTH = 2000, 25  # of a worker; MB at the most
+BATCHES = 2000  # that a worker makes
+GROWTH = 25  # MB by which its memory may grow
 WARM = 250  # batches, after which its buffers have their size
 
 
@@ -134,7 +136,7 @@ def measure(name: str, images: int | None) -> bool:
 
 
 def run(command: list, environment: dict[str, str]) -> str:
-    """What a process prints; ends with what it says if it fails."""
+    """Runs a process and returns its output; a failure ends the benchmark with it."""
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{done.stdout}{done.stderr}")

@@ -225,7 +225,7 @@ def test_paths_may_lead_anywhere_below_the_root(emitted, tmp_path):
 def test_a_backslash_may_be_part_of_a_name(tmp_path):
     """As an archive of Windows leaves it on other systems."""
     if os.name == "nt":
-        pytest.skip("a backslash parts folders")
+        pytest.skip("on Windows a backslash always separates folders")
     below = reader().below
     write(tmp_path / "a\\b.png", image(0))
     assert below(tmp_path, "a\\b.png") == tmp_path / "a\\b.png"

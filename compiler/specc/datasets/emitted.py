@@ -27,7 +27,8 @@ class Emitted:
 
     job: Job
     summary: Summary
-    checks: tuple[str, ...]  # of samples, use: calls of its samples.py and train.py
+    # The calls that look at labels in samples.py and train.py; they read `samples`, `use`
+    checks: tuple[str, ...]
     model: ModuleType
     dataset: ModuleType
     data: ModuleType
@@ -107,7 +108,8 @@ def read(emitted: Emitted, root: Path) -> Reading:
 
 
 def check(emitted: Emitted, reading: Reading) -> list[str]:
-    """What train.py would say of labels that hold too little, and end."""
+    """Runs the checks of labels on both sets; returns the messages with which train.py
+    would end."""
     said = []
     known = {**vars(emitted.model), **vars(emitted.dataset), **vars(emitted.data)}
     for use, samples in (("train", reading.training), ("validate", reading.validation)):

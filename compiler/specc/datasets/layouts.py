@@ -164,7 +164,7 @@ def find_csv(folder: Path) -> Iterator[Found]:
 def _columns(
     path: Path, held_out: Path | None, trained: list[tuple], rows: list[tuple]
 ) -> Generator[Found, None, list[Unreadable]]:
-    """What each column may teach; returns what is wrong in some."""
+    """Yields what was found for each column of labels; returns the faults of others."""
     names = [row["image"] for _, row in trained if row["image"]]
     images = tuple(reader().below(path.parent, name, Path()) for name in names)
     wrong = []

@@ -18,7 +18,7 @@ class Kind:
     of its column, `at` for its place there, `which` for the name of the column with the
     places of values that samples share."""
 
-    function: str  # that makes the column
+    function: str  # the name of the part that makes the column
     kept: str
     made: str  # the value again
 
