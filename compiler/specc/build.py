@@ -20,22 +20,22 @@ from specc.language.load import Source, load
 from specc.plan.extras import PLAIN, Extras
 from specc.resolve import resolve
 
-_POOL_FROM = 4  # jobs; for fewer, a second process costs more than it saves
+_POOL_FROM = 4  # number of jobs below which a second process costs more than it saves
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """What became of one job: ``files`` maps relative paths to formatted text."""
+    """A compiled job: ``files`` maps relative paths to formatted text."""
 
     job: Job
     files: dict[str, str]
     warnings: tuple[Diagnostic, ...]
     summary: Summary
-    model_class: str  # the top class of model.py; takes no arguments
+    model_class: str  # top class of model.py, constructed without arguments
 
 
 def analyse(data: bytes) -> tuple[Job, nx.DiGraph, list[Diagnostic]]:
-    """The passes that find what is wrong with a job, and nothing else.
+    """Runs the passes that find what is wrong with a job, and no others.
 
     Findings stand in the order of the file. Raises JobError.
     """
@@ -48,7 +48,7 @@ def analyse(data: bytes) -> tuple[Job, nx.DiGraph, list[Diagnostic]]:
 
 
 def compile_job(data: bytes, extras: Extras = PLAIN) -> Compiled:
-    """All passes but the last, which writes.
+    """Runs all passes but the last, which writes.
 
     Raises JobError with every finding.
     """
@@ -69,9 +69,9 @@ def compile_job(data: bytes, extras: Extras = PLAIN) -> Compiled:
 def compile_many(
     jobs: Sequence[bytes], extras: Sequence[Extras] | None = None
 ) -> Iterator[Compiled | list[Diagnostic]]:
-    """Compile each job; yields, in order, what became of it or what is wrong with it.
+    """Compiles jobs; yields, in their order, a Compiled or the JobError of each.
 
-    `extras` has the form of each job's folder; None: all are plain.
+    `extras` has the form of each job's folder; None: all folders are plain.
     """
     extras = extras or [PLAIN] * len(jobs)
     workers = min(_processors(), len(jobs) // (_POOL_FROM // 2))
@@ -88,7 +88,7 @@ def _in_order(findings: list[Diagnostic], source: Source) -> list[Diagnostic]:
 
 
 def as_values(job: Job) -> dict:
-    """The resolved job as JSON would give it back: the form of the record."""
+    """Returns the resolved job as plain JSON values, as the record keeps it."""
     return json.loads(json.dumps(asdict(job)))
 
 
@@ -106,7 +106,8 @@ def _processors() -> int:
 
 
 def _ignore_interrupt() -> None:
-    """Ctrl-C reaches every process of the group: only the first one answers."""
+    """Ignores Ctrl-C in a worker: it reaches every process of the group, and only the
+    main process answers."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,8 +1,8 @@
 """The command line: flags, help and exit codes; commands/ does the work.
 
-Exit codes: 0; 1 the job, the data or the flags are wrong, or an output is stale; 2 specc
-itself failed; 130 after Ctrl-C. The passes are imported by the command that needs them, so
-that `--help` answers at once.
+Exit codes: 0; 1 the job, the data or the flags are wrong, or an output is stale; 2
+specc itself failed; 130 after Ctrl-C. The passes are imported by the command that needs
+them, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def init(
 ) -> int:
     """Look at a dataset, and write a job that learns TASK from it.
 
-    Recognises the format, the sets, names and sizes of images. The job builds and
+    Recognizes the format, the sets, names and sizes of images. The job builds and
     trains as it is, from the folder in which you are.
 
     \b
@@ -300,13 +300,13 @@ def demo(output: Path, iterations: int | None) -> int:
 
 
 def run_cli(arguments: list[str]) -> int:
-    """Run one command line, and answer every failure. Returns the exit code."""
+    """Runs one command line and reports every failure. Returns the exit code."""
     try:
         code = cli.main(arguments or ["--help"], "specc", standalone_mode=False)
         return code or 0
     except (click.exceptions.Abort, KeyboardInterrupt):
         return 130
-    except click.ClickException as error:  # a wrong flag: the user's, as a wrong job is
+    except click.ClickException as error:  # a wrong flag is the user's fault
         error.show()
         return 1
     except JobError as error:
@@ -328,12 +328,12 @@ def say_bug(error: Exception) -> None:
 
 
 def main() -> None:
-    # Syntax trees are many objects and hardly any garbage: looking for some in each
-    # thousand of them took a fifth of a build.
+    # Syntax trees are many objects and hardly any garbage: a garbage collection for
+    # every thousand objects took a fifth of a build.
     gc.set_threshold(100_000, 20, 100)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # names are any Unicode
+            stream.reconfigure(errors="backslashreplace")  # names may hold any Unicode
     try:
         code = run_cli(sys.argv[1:])
     except Exception:

@@ -19,7 +19,7 @@ class Augmentation:
 
     @property
     def mirrors(self) -> bool:
-        """Whether a view may show its image as a mirror does."""
+        """Whether a view may show a mirror image."""
         return self.horizontal_flip or self.vertical_flip or self.transpose
 
 
@@ -28,14 +28,14 @@ class Data:
     train: str
     validation: str | None  # None: `validation_fraction` of the training set, by seed
     validation_fraction: float
-    group: str | None  # what images of one group have in common: of a path, a pattern
+    group: str | None  # pattern: images with equal matches in their paths are one group
     resolution: tuple[int, int]  # height, width in pixels
     format: str  # native, folders, coco, voc, yolo, csv
-    task: str | None  # that the annotations are for; None: each head's own
-    channels: int  # 1 (grey), 3 (RGB) or 4 (RGB and another band)
-    bits: int | None  # of a value in images of 16 bits; None: all of them
+    task: str | None  # task of the annotations; None: each head's own
+    channels: int  # 1 (gray), 3 (RGB) or 4 (RGB and another band)
+    bits: int | None  # bits in use of images with 16-bit values; None: all 16
     augmentation: Augmentation | None
-    cache: str | None  # the folder of decoded images
+    cache: str | None  # folder of decoded images
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Backbone:
     name: str
     top_level: int
     resize_input: bool
-    frozen_levels: int = 0  # from level 1 on; training leaves them alone
+    frozen_levels: int = 0  # levels 1 to this one keep their weights in training
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class Neck:
 
 @dataclass(frozen=True)
 class HeadData:
-    """Where a head's labels come from."""
+    """The datasets with a head's labels."""
 
     train: str
-    validation: str | None  # None: a part of the training set, by seed
+    validation: str | None  # None: a part of the training set, drawn by seed
     format: str
-    task: str | None = None  # that the annotations are for; None: the head's own
+    task: str | None = None  # task of the annotations; None: the head's own
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Head:
     name: str
     task: str
     loss_weight: float
-    data: HeadData | None  # None: that of the job, for the head's own task
+    data: HeadData | None  # None: the job's data, annotated for the head's own task
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Scheduler:
 class Slurm:
     nodes: int
     gpus_per_node: int
-    hours: float  # of one Slurm job
+    hours: float  # time limit of one Slurm job
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,8 @@ class Trainer:
     max_iterations: int | None  # None: only `max_hours` ends the run
     max_hours: float | None
     validations: int
-    batch_size: int  # images of a step, over all processes and windows
-    accumulation: int | None  # windows of a process in a step
+    batch_size: int  # images of a step, over all processes and micro-batches
+    accumulation: int | None  # micro-batches of a process in a step
     gradient_clipping: float | None
     precision: str  # bf16, fp16 (both autocast on CUDA only), fp32
     channels_last: bool
@@ -136,6 +136,6 @@ class Job:
 
 
 def source_of(job: Job, head: Head) -> HeadData:
-    """Where the labels of a head come from."""
+    """Returns the datasets with the labels of a head."""
     data = job.data
     return head.data or HeadData(data.train, data.validation, data.format)

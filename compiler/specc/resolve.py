@@ -1,7 +1,7 @@
-"""A loaded job to a `Job`: validated, and with every default filled in.
+"""Turns a loaded job into a `Job`: validated, and with every default filled in.
 
-Defaults come from the schema. Where the schema calls one derived, the rule is here: it
-takes the schema's number as a wish, and the rest of the job as what is possible.
+Defaults come from the schema. Where the schema calls a default derived, its rule is
+here: the schema's number is a wish, and the rest of the job says what is possible.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ from specc.necks import KINDS
 
 
 def resolve(source: Source) -> Job:
-    """The job with every default. Raises JobError with all findings of the schema."""
+    """Returns the job with every default.
+
+    Raises JobError with all findings of the schema.
+    """
     findings = validate(source)
     if findings:
         raise JobError(findings)
@@ -53,7 +56,7 @@ def _job(given: dict) -> Job:
 
 
 def _untrained(model: dict) -> dict[str, int]:
-    """All levels frozen, where no head trains them."""
+    """Returns the option that freezes all levels, where no head trains the backbone."""
     untrained = all(
         head(one["task"]).get("x-trains-no-trunk") for one in model["heads"]
     )
@@ -73,9 +76,9 @@ def _data(given: dict, filled: dict, heads: tuple[Head, ...]) -> Data:
 
 
 def _gentle(given: dict, heads: tuple[Head, ...]) -> dict[str, Any]:
-    """Changes that would spoil what a head learns, off where they are not asked for: a
-    text is none if it is mirrored or cropped, and a mirror swaps keypoints, some of
-    which a head may not pair."""
+    """Returns augmentation options that switch off what would spoil the labels, unless
+    the job asks for it: a mirrored or cropped text is no text, and a mirror image swaps
+    keypoints that the head may not pair."""
     reads_text = any(head(one.task).get("x-reads-text") for one in heads)
     unpaired = any(getattr(one, "flip_pairs", ()) is None for one in heads)
     spoils = {"horizontal_flip": False} if reads_text or unpaired else {}
@@ -84,7 +87,7 @@ def _gentle(given: dict, heads: tuple[Head, ...]) -> dict[str, Any]:
 
 
 def _neck(given: dict, model: dict, backbone: Backbone) -> Neck | None:
-    """The neck as given, or derived from the levels that the heads ask for."""
+    """Returns the neck as given, or derived from the levels that the heads ask for."""
     levels = [_wish(*pair) for pair in zip(given["heads"], model["heads"])]
     served = [
         (bottom, top)
@@ -108,8 +111,8 @@ def _neck(given: dict, model: dict, backbone: Backbone) -> Neck | None:
 
 
 def _make_two(given: dict, bottom: int, top: int) -> tuple[int, int]:
-    """Where one level is left and only one end is given, the other moves away from it:
-    a BiFPN fuses two levels at least."""
+    """Returns the ends moved apart where they are one level and only one end is given:
+    a BiFPN fuses at least two levels."""
     level = part("common")["$defs"]["level"]
     if bottom == top and given.get("top_level") is None:
         return bottom, min(top + 1, level["maximum"])
@@ -119,14 +122,16 @@ def _make_two(given: dict, bottom: int, top: int) -> tuple[int, int]:
 
 
 def _wish(given: dict, filled: dict) -> tuple[int, int]:
-    """Bottom and top level that a head asks a neck for; (0, -1) where it does not."""
+    """Returns the bottom and top level that a head asks a neck for; (0, -1) without
+    any."""
     if "bottom_level" not in filled or head(filled["task"]).get("x-trains-no-trunk"):
         return 0, -1
     return _settle(given, filled["bottom_level"], filled["top_level"])
 
 
 def _settle(given: dict, bottom: int, top: int) -> tuple[int, int]:
-    """Levels as given, and else these, moved so that the bottom is not above the top."""
+    """Returns the given levels, or else these, moved so that bottom is not above
+    top."""
     given_bottom, given_top = given.get("bottom_level"), given.get("top_level")
     if given_bottom is not None:
         bottom, top = given_bottom, max(given_bottom, top)
@@ -137,8 +142,11 @@ def _settle(given: dict, bottom: int, top: int) -> tuple[int, int]:
 
 
 def _head_data(filled: dict, shared: dict) -> HeadData | None:
-    """A head's own data; what is absent is that of the job, but a training set of its own
-    is not validated on another's images. None where all of it is the job's."""
+    """Returns a head's own data, or None where all of it is the job's.
+
+    Absent options are the job's, but a head with a training set of its own is not
+    validated on the job's images.
+    """
     own = filled["data"] or {"train": None, "validation": None, "format": None}
     task = own.get("task") or shared["task"]
     validation = own["validation"] or (None if own["train"] else shared["validation"])
@@ -155,8 +163,8 @@ def _head_data(filled: dict, shared: dict) -> HeadData | None:
 def _head(
     given: dict, filled: dict, backbone: Backbone, neck: Neck | None, data: dict
 ) -> Head:
-    """The head with its levels clipped to those that exist, where they are not given;
-    `data` is that of the job."""
+    """Returns the head. Levels that are not given are clipped to those that exist;
+    `data` is the data of the job."""
     derived: dict[str, Any] = {
         key: _frozen(value) for key, value in filled.items() if isinstance(value, list)
     }
@@ -183,13 +191,14 @@ def _head(
 
 
 def _color(index: int) -> tuple[int, int, int]:
-    """Of the first 2^24 - 1 indices no two have the same color, and none is black."""
-    mixed = (index + 1) * 0x9E3779 % 2**24  # an odd factor: no two share a remainder
+    """Returns a color that differs for each of the first 2^24 - 1 indices; never
+    black."""
+    mixed = (index + 1) * 0x9E3779 % 2**24  # the factor is odd: all remainders differ
     return mixed >> 16, mixed >> 8 & 255, mixed & 255
 
 
 def _frozen(value: Any) -> Any:
-    """Lists as tuples, all the way down."""
+    """Returns the value with all lists, nested ones too, as tuples."""
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 

@@ -1,4 +1,4 @@
-"""Operations and their shapes: what the level graph is made of.
+"""The operations of the level graph, and their shapes.
 
 A node is a :class:`Node` (component, step, level). The component is the module of the
 model that it belongs to: ``image``, ``backbone``, ``neck``, ``head`` (a single head) or
@@ -10,12 +10,12 @@ operation  image, conv, batch_norm, group_norm, layer_norm, one of ``ACTIVATIONS
            cosines, flatten, concat, positions, embedding, attention, calibrate, opaque
            (all that a library's model does to make a level), or missing (see
            ``Scope.read``)
-options    what the operation needs besides its inputs and weights, as a dict
-prefix     of its keys in the state dict, ``backbone.conv1``; None without weights
+options    settings of the operation besides its inputs and weights, as a dict
+prefix     prefix of its state-dict keys, ``backbone.conv1``; None without weights
 parameters key -> shape
 buffers    key -> shape
-shape      of the output without the batch: (channels, height, width) of a map
-stride     of a map against the image, computed along the first input from the
+shape      output shape without the batch: (channels, height, width) of a map
+stride     stride of a map in the image, computed along the first input from the
            operations, not from the level; None once the output is no map
 macs       multiply-accumulates for one image
 ========== =====================================================================
@@ -37,7 +37,7 @@ Shape = tuple[int, ...]
 ACTIVATIONS = frozenset(
     {"relu", "relu6", "silu", "gelu", "hardswish", "sigmoid", "hardsigmoid"}
 )
-NO_MAP = frozenset(  # no height and width, or a single cell for the whole image
+NO_MAP = frozenset(  # operations whose output is no map, or has a single cell
     {
         *("squeeze", "global_pool", "linear", "unit", "cosines", "flatten", "concat"),
         *("positions", "embedding"),
@@ -56,7 +56,7 @@ class Node(NamedTuple):
 
 @dataclass(frozen=True)
 class Scope:
-    """Where the next operations are added: a component of the graph, and a level.
+    """Adds operations to the graph, at one component and one level.
 
     The methods take nodes and return the node of the new operation, so that the builder
     of a network reads as the network's ``forward``.
@@ -79,8 +79,9 @@ class Scope:
         return self._add("image", "image", (), shape)
 
     def read(self, levels: dict[int, Node]) -> Node:
-        """The node of this level. Where nobody makes it, a `missing` node of the shape
-        it would have: the rest is built on it, and check.py says what is wrong."""
+        """Returns the node of this level. Where no component makes the level, returns a
+        `missing` node of the shape that the level would have: the rest is built on this
+        node, and checks/ reports what is wrong."""
         if self.level in levels:
             return levels[self.level]
         _, height, width = self.shape(self.graph.graph["image"])
@@ -100,10 +101,11 @@ class Scope:
         groups: int = 1,
         same: bool = False,
     ) -> Node:
-        """A convolution of odd kernel, padded: only its stride shrinks the map.
+        """Adds a convolution with an odd kernel, padded: only its stride shrinks the
+        map.
 
-        With ``same``, as TensorFlow pads: of an even map that is halved, the odd row
-        and column of the border lie at the bottom and the right.
+        With ``same``, the padding is TensorFlow's: where an even map is halved, the
+        extra row and column of the border are at the bottom and the right.
         """
         weight = (channels, self.channels(x) // groups, kernel, kernel)
         shape = (channels, *self._windows(x, kernel, stride))
@@ -167,33 +169,33 @@ class Scope:
         return self._add(step, "add", inputs, self.shape(inputs[0]))
 
     def fuse(self, step: str, *inputs: Node) -> Node:
-        """A mean of maps whose weights are learned, one an input, and kept positive."""
+        """Adds a mean of maps, with a learned positive weight for each input."""
         parameters = {"weights": (len(inputs),)}
         return self._add(
             step, "fuse", inputs, self.shape(inputs[0]), parameters=parameters
         )
 
     def multiply(self, step: str, x: Node, gate: Node) -> Node:
-        """A map times one number a channel."""
+        """Adds the product of a map and one number for each channel."""
         return self._add(step, "multiply", (x, gate), self.shape(x))
 
     def squeeze(self, step: str, x: Node) -> Node:
-        """The mean over the map, as a map of a single cell."""
+        """Adds the mean over the map, as a map of a single cell."""
         return self._add(step, "squeeze", (x,), (self.channels(x), 1, 1))
 
     def upsample(self, step: str, x: Node) -> Node:
-        """Each cell becomes 2 x 2 equal ones."""
+        """Adds nearest upsampling: each cell becomes 2 x 2 equal cells."""
         channels, height, width = self.shape(x)
         shape = (channels, 2 * height, 2 * width)
         return self._add(step, "upsample", (x,), shape, scale=-1)
 
     def global_pool(self, step: str, x: Node) -> Node:
-        """The mean over the map: (channels,)."""
+        """Adds the mean over the map: (channels,)."""
         return self._add(step, "global_pool", (x,), (self.channels(x),))
 
     def linear(self, step: str, x: Node, features: int, rows: int = 0) -> Node:
-        """Along the last axis; ``rows`` of one image if they are not those of x alone,
-        as where a model goes through a text more than once."""
+        """Adds a linear layer on the last axis; ``rows``, if given, is the number of
+        rows of one image, where a model goes through a text more than once."""
         *before, inputs = self.shape(x)
         return self._add(
             step,
@@ -210,20 +212,22 @@ class Scope:
         return self._add(step, "layer_norm", (x,), self.shape(x), parameters=parameters)
 
     def positions(self, step: str, x: Node) -> Node:
-        """Numbers that tell the cells of a map apart, as `flatten` lists them."""
+        """Adds a positional embedding of the cells of a map, in the order of
+        `flatten`."""
         channels, height, width = self.shape(x)
         return self._add(step, "positions", (x,), (height * width, channels))
 
     def embedding(self, step: str, count: int, tokens: int, channels: int) -> Node:
-        """Channels for each of ``tokens`` places, from a table of ``count`` rows."""
+        """Adds an embedding of ``tokens`` tokens, from a table of ``count`` rows."""
         shape, weight = (tokens, channels), (count, channels)
         return self._add(step, "embedding", (), shape, parameters={"weight": weight})
 
     def attention(
         self, step: str, inputs: tuple[Node, Node, Node], heads: int, pairs: int = 0
     ) -> Node:
-        """For each query the values, weighed by how well their keys fit it; each head
-        has its share of the channels. ``pairs`` of query and key, as ``rows`` above."""
+        """Adds multi-head attention; each head has its share of the channels.
+        ``pairs``, if given, is the number of pairs of query and key of one image, like
+        ``rows`` of `linear`."""
         places, channels = self.shape(inputs[0])
         pairs = pairs or places * self.shape(inputs[1])[0]
         options, macs = {"heads": heads}, 2 * channels * pairs
@@ -231,16 +235,17 @@ class Scope:
         return self._add(step, "attention", inputs, shape, options=options, macs=macs)
 
     def unit(self, step: str, x: Node) -> Node:
-        """A vector divided by its length."""
+        """Adds the division of a vector by its length."""
         return self._add(step, "unit", (x,), self.shape(x))
 
     def calibrate(self, step: str, x: Node) -> Node:
-        """Moved and stretched by two numbers that are measured, not learned."""
+        """Adds a shift and a scale by two numbers that are measured, not learned."""
         buffers = {"alarm": (), "spread": ()}
         return self._add(step, "calibrate", (x,), self.shape(x), buffers=buffers)
 
     def cosines(self, step: str, x: Node, split: Shape) -> Node:
-        """The cosines between a unit vector and learned ones, as axes ``split``."""
+        """Adds the cosines between a unit vector and learned vectors, as axes
+        ``split``."""
         weight = (prod(split), self.channels(x))
         parameters = {"weight": weight}
         return self._add(
@@ -248,15 +253,15 @@ class Scope:
         )
 
     def flatten(self, step: str, x: Node, split: Shape | None = None) -> Node:
-        """A map as a list of cells, row by row: (height * width, channels), or with
-        the channels split into the axes ``split``."""
+        """Adds the flattening of a map into cells, row by row: (height * width,
+        channels), or with the channels split into the axes ``split``."""
         channels, height, width = self.shape(x)
         return self._add(
             step, "flatten", (x,), (height * width, *(split or (channels,)))
         )
 
     def concat(self, step: str, inputs: list[Node]) -> Node:
-        """Lists of cells, one after the other."""
+        """Adds the concatenation of lists of cells."""
         cells = sum(self.shape(x)[0] for x in inputs)
         rest = self.shape(inputs[0])[1:]
         return self._add(step, "concat", tuple(inputs), (cells, *rest))
@@ -272,8 +277,8 @@ class Scope:
         macs: int,
         elements: int,
     ) -> Node:
-        """What a library's model does between two levels, as one operation whose maps
-        in between, ``elements`` numbers with its output, are not seen."""
+        """Adds all that a library's model does between two levels as one operation; its
+        maps, the output included, have ``elements`` numbers."""
         return self._add(
             step,
             "opaque",

@@ -1,4 +1,4 @@
-"""Leaf expressions and literals as Python source: what a template puts after a `=`."""
+"""Python source of leaf expressions and literals, which templates put after a `=`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-COLUMNS = 88  # of a line of emitted code
+COLUMNS = 88  # most columns of a line of emitted code
 
 
 @dataclass(frozen=True)
@@ -15,13 +15,13 @@ class Line:
 
     name: str
     source: str
-    note: str = ""  # a comment after it, with its two spaces
-    above: str = ""  # a comment before it, with its line end
-    shape: str = ""  # of what it makes
+    note: str = ""  # trailing comment, with the two spaces before it
+    above: str = ""  # comment on the line above, with its line end
+    shape: str = ""  # shape of the module's output
 
 
 def constant(name: str, value: Any, note: str = "") -> Line:
-    """A module's constant. A tuple under several names is written without brackets."""
+    """Returns a module's constant. A tuple for several names has no brackets."""
     source = literal(value)
     if "," in name:
         source = source[1:-1]
@@ -29,26 +29,27 @@ def constant(name: str, value: Any, note: str = "") -> Line:
         return Line(name, source)
     if len(f"{name} = {source}  # {note}") <= COLUMNS:
         return Line(name, source, f"  # {note}")
-    # After a longer line a comment makes black break the value, even one that fits.
+    # A trailing comment beyond the last column makes black break a value that fits.
     return Line(name, source, above=f"# {note}\n")
 
 
 def extra_level(level: int, inputs: int, outputs: int) -> Line:
-    """The layer that makes a level above what a backbone's family has."""
+    """Returns the layer that makes a level above those of a backbone's family."""
     conv = f"nn.Conv2d({inputs}, {outputs}, 3, stride=2, padding=1, bias=False)"
     rest = f"nn.BatchNorm2d({outputs}), nn.ReLU(inplace=True)"
     return Line(f"down{level}", f"nn.Sequential({conv}, {rest})")
 
 
 def mapping(items: Iterable[tuple[str, str]]) -> str:
-    """A dictionary from literal keys to expressions."""
+    """Returns the source of a dictionary from literal keys to expressions."""
     return "{" + ", ".join(f"{literal(key)}: {value}" for key, value in items) + "}"
 
 
 def literal(value: Any) -> str:
-    """A value as Python source: repr, but 1e-5 for 1e-05, and lists as tuples.
+    """Returns a value as Python source: repr, but 1e-5 for 1e-05, and lists as tuples.
 
-    Raises TypeError for what has no literal, so that no object's repr is ever emitted.
+    Raises TypeError for a value without a literal, so that no repr of an object is
+    emitted.
     """
     if isinstance(value, (tuple, list)):
         inner = ", ".join(literal(item) for item in value)
@@ -67,12 +68,12 @@ def literal(value: Any) -> str:
 
 
 def span(levels: tuple[int, ...]) -> str:
-    """Levels in words of a comment: 3..5, or 5."""
+    """Returns levels as a comment writes them: 3..5, or 5."""
     return f"{levels[0]}..{levels[-1]}" if len(levels) > 1 else str(levels[0])
 
 
 def named_span(levels: tuple[int, ...]) -> str:
-    """Levels in words of a sentence: levels 3..5, or level 5."""
+    """Returns levels as a sentence writes them: levels 3..5, or level 5."""
     return f"level{'s' * (len(levels) > 1)} {span(levels)}"
 
 
@@ -81,7 +82,7 @@ def shape(channels: int | str, level: int) -> str:
 
 
 def star(names: tuple[str, ...]) -> str:
-    """What unpacks several maps into arguments, and leaves a single one alone."""
+    """Returns `*`, which unpacks several maps into arguments; "" for a single map."""
     return "*" if len(names) > 1 else ""
 
 

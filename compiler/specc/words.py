@@ -10,7 +10,7 @@ from specc.diagnostics import Path
 
 
 def name_of(value: Any) -> str:
-    """The type of a JSON value in words, with its article."""
+    """Returns the type of a JSON value in words, with its article."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -20,12 +20,12 @@ def name_of(value: Any) -> str:
 
 
 def clip(text: str, most: int = 40) -> str:
-    """Text for a message: long text loses its end."""
+    """Returns text for a message, cut to ``most`` characters."""
     return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def quoted(value: Any) -> str:
-    """A value of the job as the job writes it; long texts and containers in brief."""
+    """Returns a value of the job as JSON; long texts and containers are shortened."""
     if isinstance(value, (dict, list)):
         return name_of(value)
     if isinstance(value, str):
@@ -34,7 +34,7 @@ def quoted(value: Any) -> str:
 
 
 def label(path: Path) -> str:
-    """A value in words: `top_level`, `resolution[0]`."""
+    """Returns the name of a value in a message: `top_level`, `resolution[0]`."""
     indices = []
     while path and isinstance(path[-1], int):
         indices.append(f"[{path[-1]}]")
@@ -43,11 +43,11 @@ def label(path: Path) -> str:
 
 
 def did_you_mean(word: str, known: list[str], mark: str = "`") -> str:
-    """A hint where a known word is near `word`, else an empty text."""
+    """Returns a hint where a known word is similar to `word`, else an empty text."""
     close = get_close_matches(word.lower(), known, n=1) if len(word) <= 64 else []
     return f"did you mean {mark}{close[0]}{mark}?" if close else ""
 
 
 def listed(words: list[str], last: str = "and") -> str:
-    """`a, b and c`."""
+    """Returns words as a list in a sentence: `a, b and c`."""
     return f"{', '.join(words[:-1])} {last} {words[-1]}" if words[1:] else words[0]

@@ -1,5 +1,5 @@
-"""The backbones that specc writes out, a table each, and timm's: table, graph and plan of
-a family stand in its module."""
+"""The backbones that specc writes out, a table each, and timm's: table, graph and plan
+of a family stand in its module."""
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ FAMILIES: dict[type, ModuleType] = {  # type of the table -> module
 
 
 def table_of(name: str, image: tuple[int, ...]) -> Any:
-    """What tells the backbone from others of its family, for an image of this shape.
-    Raises JobError for a model of timm that cannot be used."""
+    """Returns the table of a backbone: what sets it apart from others of its family,
+    for an image of this shape (channels, height, width).
+
+    Raises JobError for a model of timm that cannot be used.
+    """
     if is_timm(name):
         return ask(name, image)
     return TABLES[name]
@@ -43,12 +46,12 @@ def build(net: Scope, name: str, image: Node, top_level: int) -> dict[int, Node]
 
 
 def _extra_level(net: Scope, x: Node) -> Node:
-    """One more halving, above what the family itself has."""
+    """Adds one more halving above the levels that the family itself has."""
     name = f"down{net.level}"
     x = net.conv(f"{name}.0", x, min(512, net.channels(x)), kernel=3, stride=2)
     return net.relu(f"{name}.2", net.batch_norm(f"{name}.1", x))
 
 
 def plan(table: Any, summary: Summary) -> dict[str, Any]:
-    """What only the templates of the table's family say."""
+    """Returns the variables that only the templates of the table's family use."""
     return FAMILIES[type(table)].plan(table, summary)

@@ -16,18 +16,18 @@ from specc.backbones.inverted import Block, Inverted, rounded
 TENSORFLOW = {
     "same": True,
     "eps": 1e-3,
-}  # how the weights were trained that timm ported
+}  # tags of the weights that timm ported: how they were trained
 HALF = (0.5, 0.5, 0.5)
 
 
 class Stage(NamedTuple):
     kind: str
-    depth: int  # blocks
+    depth: int  # number of blocks
     kernel: int
-    stride: int  # of the first block
+    stride: int  # stride of the first block
     expansion: int
     outputs: int
-    squeezes: bool = True  # to a quarter of the block's inputs
+    squeezes: bool = True  # squeeze-and-excitation, a quarter of the block's inputs
 
 
 B0 = (
@@ -68,7 +68,7 @@ V2_L = (
 
 
 def scaled(stages: Iterable[Stage], width: float, depth: float) -> list[Stage]:
-    """The stages with their widths and depths multiplied."""
+    """Returns the stages with their widths and depths multiplied."""
     return [
         stage._replace(
             outputs=rounded(stage.outputs * width), depth=ceil(stage.depth * depth)
@@ -78,7 +78,7 @@ def scaled(stages: Iterable[Stage], width: float, depth: float) -> list[Stage]:
 
 
 def blocks(inputs: int, stages: Iterable[Stage], activation: str):
-    """The stages block by block, from the channels of the stem on."""
+    """Yields the blocks of each stage; ``inputs`` are the channels of the stem."""
     expanded = []
     for stage in stages:
         expanded.append([])

@@ -1,8 +1,8 @@
 """Networks of inverted residuals: EfficientNet, EfficientNetV2, MobileNetV2 and V3.
 
-A stem that halves the image, then stages of blocks, the first of which changes the width
-and may halve the map. Modules are named as in timm 1.0; the tables are in efficientnet.py
-and mobilenet.py.
+A stem that halves the image, then stages of blocks, the first of which changes the
+width and may halve the map. Modules are named as in timm 1.0; the tables are in
+efficientnet.py and mobilenet.py.
 
 "MobileNetV2: Inverted Residuals and Linear Bottlenecks", Sandler et al. 2018,
 arXiv:1801.04381
@@ -45,18 +45,18 @@ class Block:
 class Inverted(Table):
     """Stages make levels: one whose first block halves the map begins a new level."""
 
-    paper: str  # identifier at arXiv
-    activation: str  # of the stem
+    paper: str  # arXiv identifier
+    activation: str  # activation of the stem
     squeeze_activation: str = "silu"
     gate: str = "sigmoid"
     stages: tuple[tuple[Block, ...], ...]
     first: str = "conv_stem"
-    same: bool = False  # padded as TensorFlow does, where its weights come from
-    eps: float = 1e-5  # of batch norm
+    same: bool = False  # "same" padding of TensorFlow, where the weights come from
+    eps: float = 1e-5  # epsilon of the batch norms
     classifier: tuple[str, ...] = ("conv_head", "bn2", "classifier")
 
     def levels(self) -> Iterator[tuple[int, int, tuple[Block, ...]]]:
-        """(level, number of the stage, its blocks), in order."""
+        """Yields (level, number of the stage, blocks of the stage), in order."""
         level = 1
         for number, blocks in enumerate(self.stages):
             level += blocks[0].stride == 2
@@ -64,7 +64,7 @@ class Inverted(Table):
 
 
 def rounded(channels: float) -> int:
-    """The nearest multiple of 8 that is not below 0.9 of a width."""
+    """Returns the multiple of 8 nearest to a width, but not below 0.9 of the width."""
     nearest = max(8, int(channels + 4) // 8 * 8)
     return nearest + 8 if nearest < 0.9 * channels else nearest
 
@@ -87,7 +87,7 @@ def build(net: Scope, table: Inverted, image: Node, top_level: int) -> dict[int,
 
 @dataclass(frozen=True)
 class _Layers:
-    """The layers of a block, added under its name at its level."""
+    """Adds the layers of one block: under the block's name, at the block's level."""
 
     net: Scope
     table: Inverted
@@ -118,7 +118,8 @@ class _Layers:
         return net.multiply(f"{se}scale", x, y)
 
     def finer(self) -> _Layers:
-        """The same at the level below: what a block does before it halves the map."""
+        """Returns the same block's layers at the level below, before the map is
+        halved."""
         return _Layers(self.net.at(self.net.level - 1), self.table, self.prefix)
 
 
@@ -175,7 +176,7 @@ BLOCKS = {
 # ---- The plan ----
 
 
-CLASSES = {  # kind of block -> its class
+CLASSES = {  # kind of block -> name of the emitted class
     "inverted": "InvertedResidual",
     "separable": "DepthwiseSeparable",
     "fused": "FusedResidual",
@@ -198,12 +199,12 @@ class KindPlan:
     template: str
     class_name: str
     parameters: str
-    window: str  # kernel and stride of its convolution in space
+    window: str  # kernel and stride of the depthwise or fused convolution
     squeeze: str
     fields: tuple[Line, ...]  # what `forward` asks for besides the layers
     activation: str
     skips: bool  # whether any block adds its input x
-    result: str  # of `forward`, where the layers made y of it
+    result: str  # the expression that `forward` returns, once the layers made y
 
 
 def plan(table: Inverted, summary: Summary) -> dict[str, Any]:
@@ -267,7 +268,7 @@ def _kind(table: Inverted, kind: str, used: list[Block]) -> KindPlan:
 
 
 def _parameters(blocks: list[Block]) -> dict[str, str]:
-    """Name -> declaration of what differs between blocks, in order."""
+    """Returns name -> declaration of each parameter that differs between blocks."""
     names = {"inputs": "inputs: int", "width": "width: int", "outputs": "outputs: int"}
     if blocks[0].kind in ("separable", "plain"):
         del names["width"]
@@ -324,7 +325,7 @@ def _repeated(construction: str, count: int) -> str:
 
 
 def _construction(block: Block, used: list[Block]) -> str:
-    """The block with what its kind has as parameters and it has not as a default."""
+    """Returns the call that constructs the block: the arguments that are no default."""
     names = _parameters([other for other in used if other.kind == block.kind])
     values = {name: getattr(block, name, None) for name in names}
     arguments = [str(values[k]) for k in ("inputs", "width", "outputs") if k in names]
@@ -340,7 +341,7 @@ def _construction(block: Block, used: list[Block]) -> str:
 
 
 def _modules(emitted: list[tuple], extra: list[int]) -> dict[int, list[str]]:
-    """The modules that make each level."""
+    """Returns level -> the modules that make it."""
     modules = {1: ["conv_stem", "bn1"]}
     for level, number, _ in emitted:
         modules.setdefault(level, []).append(f"blocks[{number}]")
@@ -350,7 +351,7 @@ def _modules(emitted: list[tuple], extra: list[int]) -> dict[int, list[str]]:
 def _steps(
     emitted: list[tuple], extra: list[int], channels: dict[int, int]
 ) -> Iterator[Line]:
-    """A line a level: all its stages, from the level below."""
+    """Returns a line for each level: its stages, applied to the level below."""
     for level, stages in groupby(emitted, key=lambda stage: stage[0]):
         source = f"c{level - 1}" if level > 1 else "x"
         for _, number, _ in stages:

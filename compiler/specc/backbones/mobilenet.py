@@ -30,8 +30,8 @@ V2 = tuple(
 def _v2(
     suffix: str, timm: str, weights: str | None, width: float, depth: float, **more
 ) -> Inverted:
-    """Depth multiplies all stages but the first and the last. The deeper variants keep
-    the stem's width."""
+    """Returns a MobileNetV2. Depth multiplies all stages but the first and the last;
+    the deeper variants keep the width of the stem."""
     middle = range(1, len(V2) - 1)
     stages = [
         stage._replace(
@@ -56,7 +56,7 @@ def _v2(
 
 
 class Row(NamedTuple):
-    """A block of MobileNetV3's tables; its inputs are the outputs of the one before."""
+    """A row of MobileNetV3's tables: a block that reads the block of the row above."""
 
     kernel: int
     width: int
@@ -67,7 +67,8 @@ class Row(NamedTuple):
 
 
 def _rows(inputs: int, stages: Iterable[Iterable[tuple]]):
-    """The first stage is depthwise separable, a last 1x1 convolution follows."""
+    """Yields the blocks: the first stage is depthwise separable, and a 1x1 convolution
+    follows the last stage."""
     expanded = []
     for number, stage in enumerate(stages):
         kind = "inverted" if number else "separable"
@@ -130,7 +131,7 @@ def _v3(size: str, weights: str, stages: Iterable[Iterable[tuple]]) -> Inverted:
 
 TABLES = (
     _v2("", "mobilenetv2_100", "ra_in1k", 1.0, 1.0),
-    # timm has no weights of this width. Those that exist come from TensorFlow.
+    # timm has no weights of this width; the weights of other widths are TensorFlow's.
     _v2("_035", "mobilenetv2_035", None, 0.35, 1.0, mean=HALF, std=HALF, **TENSORFLOW),
     _v2("_050", "mobilenetv2_050", "lamb_in1k", 0.5, 1.0),
     _v2("_110", "mobilenetv2_110d", "ra_in1k", 1.1, 1.2),

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ResNet(Table):
-    """What tells one ResNet from another. Stage k of ``depths`` makes level k + 2."""
+    """The table of a ResNet. Stage k of ``depths`` makes level k + 2."""
 
     block: str  # basic (two 3x3 convolutions), bottleneck (1x1, 3x3, 1x1)
-    depths: tuple[int, int, int, int]  # blocks a stage
-    widths: tuple[int, int, int, int] = (64, 128, 256, 512)  # of the 3x3 convolutions
+    depths: tuple[int, int, int, int]  # number of blocks of each stage
+    widths: tuple[int, int, int, int] = (64, 128, 256, 512)  # 3x3 channels by stage
     stem: int = 64
     first: str = "conv1"
     classifier: tuple[str, ...] = ("fc",)
 
     @property
     def expansion(self) -> int:
-        """Channels that a block returns, per channel of its 3x3 convolutions."""
+        """The output channels of a block, per channel of its 3x3 convolutions."""
         return 4 if self.block == "bottleneck" else 1
 
 
@@ -100,7 +100,7 @@ def _basic(
 def _bottleneck(
     net: Scope, name: str, x: Node, width: int, channels: int, stride: int
 ) -> tuple[Node, str]:
-    wide = net.at(net.level - 1) if stride > 1 else net  # conv2 is what halves the map
+    wide = net.at(net.level - 1) if stride > 1 else net  # conv2 halves the map
     x = wide.conv(f"{name}.conv1", x, width, kernel=1)
     x = wide.relu(f"{name}.act1", wide.batch_norm(f"{name}.bn1", x))
     x = net.conv(f"{name}.conv2", x, width, kernel=3, stride=stride)
@@ -143,7 +143,8 @@ def plan(table: ResNet, summary: Summary) -> dict[str, Any]:
 
 
 def _stage(table: ResNet, level: int, outputs: int) -> str:
-    """A stage's blocks. All but the first stage begin by halving the map."""
+    """Returns the source of a stage; all stages but the first halve the map at
+    first."""
     stage = level - 1
     depth, width = table.depths[stage - 1], table.widths[stage - 1]
     inputs = table.stem if stage == 1 else table.widths[stage - 2] * table.expansion

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 
 def build(net: Scope, model: TimmModel, image: Node, top_level: int) -> dict[int, Node]:
-    """Add the model's levels up to ``top_level``; returns the node of each.
+    """Adds the model's levels up to ``top_level``; returns level -> node.
 
-    Raises JobError E223 where the model has levels above ``top_level`` but not this.
+    Raises JobError E223 where the model has levels above ``top_level``, but not
+    ``top_level`` itself.
     """
     has = [one.level for one in model.levels]
     if top_level < has[-1] and top_level not in has:
@@ -94,7 +95,7 @@ def plan(model: TimmModel, summary: Summary) -> dict[str, Any]:
             **frozen_modules(model),
             **{level: [layer.name] for level, layer in zip(extra, added)},
         },
-        "first": "",  # each model names its own: see color_kernels
+        "first": "",  # differs from model to model: see color_kernels
         "left_out": (),
         "family": {"heading": _heading(summary), **_cuts(model, indices)},
     }
@@ -106,21 +107,23 @@ def _heading(summary: Summary) -> str:
 
 
 def starts_from_timm(job: Job) -> bool:
-    """Whether the trainer loads timm's weights for a model of timm."""
+    """Returns whether the trainer loads timm's weights for a model of timm."""
     imagenet = job.trainer.initialization.kind == "imagenet"
     return imagenet and is_timm(job.backbone.name)
 
 
 def timm_weights(job: Job) -> Line:
-    """The constant that names the weights: of timm, or a local file."""
+    """Returns the constant that names the weights: a tag of timm, or a local file."""
     path = job.trainer.initialization.weights
     if path is None:
-        return constant("WEIGHTS", _model(job).weights, "of timm, loaded on first use")
+        return constant(
+            "WEIGHTS", _model(job).weights, "timm's tag, loaded on first use"
+        )
     return Line("WEIGHTS", f"Path({literal(path)})")
 
 
 def timm_start(job: Job) -> dict[str, Any]:
-    """What train/imagenet_timm.py.jinja says."""
+    """Returns the variables of train/imagenet_timm.py.jinja."""
     model, path = _model(job), job.trainer.initialization.weights
     source = "hub" if path is None else "file"
     return {
@@ -145,7 +148,7 @@ def _creation(model: TimmModel, indices: tuple[int, ...]) -> str:
 
 
 def _maps(wanted: list[TimmLevel]) -> list[Line]:
-    """The features by name, a line each, for the comment on its shape."""
+    """Returns a line for each feature, with its name and its shape in a comment."""
     source = f"self.{MODULE}(images)"
     lines = [] if len(wanted) == 1 else [Line("maps", source)]
     for place, one in enumerate(wanted):
@@ -157,7 +160,7 @@ def _maps(wanted: list[TimmLevel]) -> list[Line]:
 
 
 def _cuts(model: TimmModel, indices: tuple[int, ...]) -> dict[str, Any]:
-    """What the class does to a model that timm makes larger than its features need."""
+    """Returns the lines that cut a model which timm makes larger than needed."""
     idle = idle_weights(model.name, model.image, indices)
     stages = stages_needed(create(model.name, model.image[0], indices, cut=False))
     return {"cuts": stages is not None, "stages": stages, "idle": idle}
@@ -165,8 +168,8 @@ def _cuts(model: TimmModel, indices: tuple[int, ...]) -> dict[str, Any]:
 
 def _load(path: str | None, channels: int) -> str:
     if path is None:
-        grey = f", in_chans={channels}" if channels != 3 else ""
-        return f"timm.create_model(WEIGHTS, pretrained=True{grey}).state_dict()"
+        in_chans = f", in_chans={channels}" if channels != 3 else ""
+        return f"timm.create_model(WEIGHTS, pretrained=True{in_chans}).state_dict()"
     if path.endswith(".safetensors"):
         return "load_file(WEIGHTS)"
     return 'torch.load(WEIGHTS, map_location="cpu", weights_only=True)'

@@ -1,1 +1,1 @@
-"""What each command of `specc` does, once the command line has read its flags."""
+"""The commands of `specc`, called once the command line has read its flags."""

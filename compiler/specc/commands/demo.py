@@ -1,11 +1,11 @@
 """`specc demo`: from nothing to a trained detector in a few minutes, without downloads.
 
 Draws a dataset of shapes, builds the job beside it, and runs the emitted scripts as a
-user would, showing each command. What it leaves in the folder:
+user would, showing each command. The folder then holds:
 
     data/     train and val: images and annotations in the native layout
     shapes/   job.json and the code that specc makes of it
-    runs/     what training wrote; pictures of predictions in runs/shapes/drawn
+    runs/     checkpoints and logs; pictures of predictions in runs/shapes/drawn
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from specc.folder import record
 from specc.folder.write import Output, write
 from specc.plan.extras import CONTRACT, Extras
 
-NEEDED = {  # module: what pip calls it
+NEEDED = {  # module -> name for pip
     "torch": "torch",
     "numpy": "numpy",
     "cv2": "opencv-python-headless",
@@ -38,20 +38,21 @@ NEEDED = {  # module: what pip calls it
     "matplotlib": "matplotlib",
     "faster_coco_eval": "faster-coco-eval",
 }
-EXPECTED_AP50 = 0.5  # held-out shapes after the job's own number of iterations
+EXPECTED_AP50 = 0.5  # least AP50 on held-out images after the job's iterations
 DRAWN = 8  # held-out images that predict.py draws on
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 class DemoError(click.ClickException):
-    """The demo cannot go on: one line with what to do, exit code 1."""
+    """The demo cannot go on: one line that says what to do, exit code 1."""
 
 
 def run(folder: Path, iterations: int | None = None) -> None:
     """Draw, build, train, predict; `iterations` replaces the job's own number.
 
-    In the folder of an earlier demo it goes on where that one ended. Raises DemoError;
-    JobError where the code's folder cannot be written; SystemExit once it was stopped.
+    In the folder of an earlier demo, the run goes on where the earlier one ended.
+    Raises DemoError; JobError where the code's folder cannot be written; SystemExit
+    once a signal stopped the run.
     """
     folder = Path(folder)
     _require_packages()
@@ -65,9 +66,9 @@ def run(folder: Path, iterations: int | None = None) -> None:
         raise DemoError(str(error)) from error
     compiled = _build(folder)
     output = Path("runs") / compiled.job.name
-    # --resume starts afresh where there is nothing to resume.
+    # `--resume` starts from scratch where there is no checkpoint.
     flags = ["--resume"]
-    if iterations is not None:  # perhaps not as many as the last time
+    if iterations is not None:  # may differ from the number of the last run
         flags += ["any", "--max-iterations", str(iterations)]
     _run_script(folder, "train.py", "--output", output, *flags)
     images = sorted((folder / "data" / "val" / "images").iterdir())[:DRAWN]
@@ -89,7 +90,10 @@ def run(folder: Path, iterations: int | None = None) -> None:
 
 
 def read_metric(path: Path, name: str) -> float:
-    """The last value of a validation metric in a metrics.jsonl. Raises DemoError."""
+    """Returns the last value of a validation metric in a metrics.jsonl.
+
+    Raises DemoError.
+    """
     records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     values = [r[name] for r in records if r["split"] == "validation" and name in r]
     if not values:
@@ -111,14 +115,15 @@ def _require_packages() -> None:
 def _require_ours(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise DemoError(f"{folder} is a file; name an empty or a new folder")
-    # Drawing comes first: a demo's folder with anything in it has the whole dataset.
+    # Draw the dataset first: then a demo's folder that is not empty has the whole of
+    # it.
     begun = (folder / "data").is_dir()
     if folder.is_dir() and any(folder.iterdir()) and not begun:
         raise DemoError(f"{folder} holds other files; name an empty or a new folder")
 
 
 def _build(folder: Path) -> Compiled:
-    """Build the job in the folder; on the first run that is the demo's own."""
+    """Builds the job in the folder; the first run puts the demo's job there."""
     job = folder / "shapes" / "job.json"
     if not job.exists():
         job.parent.mkdir(exist_ok=True)
@@ -137,7 +142,8 @@ def _build(folder: Path) -> Compiled:
 
 
 def _run_script(folder: Path, script: str, *arguments: str | Path) -> None:
-    """Run an emitted script as a user would, in the demo's folder. Raises DemoError."""
+    """Runs an emitted script as a user would, in the demo's folder. Raises
+    DemoError."""
     words = [f"shapes/{script}", *map(str, arguments)]
     shown = shlex.join(["python", *words])
     print(f"\n$ {shown}", flush=True)
@@ -156,9 +162,10 @@ def _run_script(folder: Path, script: str, *arguments: str | Path) -> None:
 
 
 def _wait_for(command: list[str], folder: Path) -> int:
-    """Run a command to its end; returns its exit code, or less a signal's number."""
+    """Waits for a command; returns its exit code, negative if a signal ended it."""
     process = subprocess.Popen(command, cwd=folder)
-    # A stop is the script's: it saves a checkpoint first. Ctrl-C reaches it by itself.
+    # The script answers a stop, by saving a checkpoint first. Ctrl-C reaches the script
+    # without our help.
     handlers = (signal.SIG_IGN, lambda *_: process.terminate())
     previous = [signal.signal(*pair) for pair in zip(STOPS, handlers)]
     try:

@@ -1,4 +1,5 @@
-"""What each command does: reads job files, runs the passes, says what came of it."""
+"""The commands on job files: they read the files, run the passes, report the
+outcome."""
 
 from __future__ import annotations
 
@@ -149,7 +150,8 @@ def schema() -> int:
 def say_findings(
     findings: Iterable[Diagnostic], data: bytes | None = None, path: str = ""
 ) -> None:
-    """Print findings to stderr; without `data` they are about no place in a job."""
+    """Prints findings to stderr; without `data`, the findings name no place in a
+    job."""
     findings = list(findings)
     if findings:
         text = _report(findings, data, path, "text", color=_is_colored("stderr"))
@@ -159,7 +161,10 @@ def say_findings(
 def _job_files(
     paths: Sequence[str], out: Path | None, wanted: Wanted
 ) -> tuple[list[JobFile], bool]:
-    """The jobs that could be read, and whether any could not. Raises JobError E406."""
+    """Returns the jobs that could be read, and whether any could not.
+
+    Raises JobError E406.
+    """
     files, wrong = [], False
     for path in paths:
         try:
@@ -172,7 +177,7 @@ def _job_files(
 
 
 def _build_due(files: list[JobFile], verify: bool, force: bool, hint: bool) -> bool:
-    """Build what no stamp knows. Returns whether anything was wrong."""
+    """Builds the jobs that no stamp knows. Returns whether anything was wrong."""
     wrong = False
     for file, outcome in _compiled(files):
         if isinstance(outcome, list):
@@ -190,7 +195,7 @@ def _build_due(files: list[JobFile], verify: bool, force: bool, hint: bool) -> b
 
 
 def _compiled(files: list[JobFile]) -> Iterable[tuple]:
-    """Each job with what became of it, or what is wrong with it."""
+    """Yields each job with its Compiled, or with the JobError that says why not."""
     from specc.build import compile_many
 
     jobs, extras = [file.data for file in files], [file.extras for file in files]

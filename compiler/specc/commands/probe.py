@@ -1,8 +1,8 @@
-"""Runs in a process of its own (see verify.py): what is the model that was emitted?
+"""Describes the emitted model, in a process of its own (see verify.py).
 
-`python probe.py MODEL_PY CLASS HEIGHT WIDTH CHANNELS [timm]` prints one line of JSON. It
-imports nothing of specc, as the emitted code does not; `timm` says that the model needs
-timm, which specc's timm/importing.py, read from its file, then imports.
+`python probe.py MODEL_PY CLASS HEIGHT WIDTH CHANNELS [timm]` prints one line of JSON.
+It imports nothing of specc, as the emitted code does not. With `timm` the model needs
+timm: specc's timm/importing.py, read from its file, then imports timm.
 """
 
 import importlib.util
@@ -32,7 +32,8 @@ def load(name, path):
 
 
 def shapes(value):
-    """Shapes without the batch of all tensors in nested outputs."""
+    """Returns nested outputs with each tensor replaced by its shape without the
+    batch."""
     if isinstance(value, torch.Tensor):
         return list(value.shape[1:])
     if isinstance(value, dict):

@@ -11,8 +11,8 @@ from click import style
 from specc.diagnostics import Diagnostic
 from specc.language.load import Source, Span
 
-WIDEST = 100  # columns of a source line that are shown
-BEFORE = 40  # of these, at most so many characters before the span
+WIDEST = 100  # most columns of a source line that are shown
+BEFORE = 40  # most characters that are shown before the span
 _TAB = "    "
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -24,11 +24,12 @@ def report(
     format: str = "text",
     color: bool = False,
 ) -> str:
-    """All findings in one text, which ends in a newline; empty if there are none.
+    """Returns all findings as one text, which ends in a newline; empty without
+    findings.
 
     ``format`` is text (source line, underlined, and a summary), json (one object a
     line) or github (one workflow command a line). Nothing from the job reaches a
-    terminal unescaped. Without `source` the findings are about no place in a job, but
+    terminal unescaped. Without `source` the findings name no place in a job: they are
     about the file or the output folder as a whole.
     """
     if not diagnostics:
@@ -67,7 +68,7 @@ def _span(one: Diagnostic, source: Source | None) -> Span:
 
 
 def _token_length(line: int, column: int, source: Source) -> int:
-    """Characters of the word or text that begins at a position, at least 1."""
+    """Returns the length of the word or text that begins at a position, at least 1."""
     rest = source.lines[line - 1][column - 1 :] if line <= len(source.lines) else ""
     if rest.startswith('"'):
         end = rest.find('"', 1)
@@ -104,7 +105,7 @@ def _block(one: Diagnostic, source: Source | None, filename: str, paint) -> str:
 
 
 def _excerpt(source: Source, span: Span) -> tuple[str, str]:
-    """The source line, cut to what can be shown, and the marks under the span."""
+    """Returns the source line, cut to WIDEST columns, and the marks under the span."""
     line = source.lines[span.line - 1] if span.line <= len(source.lines) else ""
     line = line.removesuffix("\r")
     at = span.column - 1
@@ -119,7 +120,8 @@ def _excerpt(source: Source, span: Span) -> tuple[str, str]:
 
 
 def harmless(text: str) -> str:
-    """Text that a terminal shows and does not obey: escapes for all that is invisible."""
+    """Returns the text with all invisible characters escaped, so that a terminal shows
+    them and obeys none."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(map(_visible, text))
@@ -134,7 +136,7 @@ def _visible(char: str) -> str:
 
 
 def _width(text: str) -> int:
-    """Columns that a text takes in a terminal."""
+    """Returns the number of columns that a text takes in a terminal."""
     if text.isascii():
         return len(text)
     return sum(

@@ -12,18 +12,18 @@ from specc.graph.cost import Summary
 from specc.graph.levels import levels_of, prune
 from specc.scope import Node
 
-_RESIZED = {"upsample": "upsample", "max_pool": "max pool"}  # said of a neck's arrows
+_RESIZED = {"upsample": "upsample", "max_pool": "max pool"}  # labels of neck arrows
 
 
 def table(summary: Summary) -> str:
-    """Levels, costs and legal sizes as plain text for a terminal, columns aligned."""
+    """Returns levels, costs and legal sizes as plain text with aligned columns."""
     parts = [_columns(_level_rows(summary)), _columns(_cost_rows(summary))]
     return "\n\n".join([*parts, "\n".join(_remarks(summary))]) + "\n"
 
 
 def mermaid(graph: nx.DiGraph) -> str:
-    """A Mermaid flowchart of what is emitted: a box for each level of backbone and neck
-    and for each head, and an arrow wherever one reads another."""
+    """Returns a Mermaid flowchart of the emitted model: a box for each level of
+    backbone and neck and for each head, and an arrow wherever one box reads another."""
     live = prune(graph)
     names = live.graph["names"]
     lines = ["flowchart LR", f"    {_box('image', _image_label(live))}"]
@@ -40,8 +40,8 @@ def mermaid(graph: nx.DiGraph) -> str:
 
 
 def as_json(graph: nx.DiGraph, summary: Summary) -> str:
-    """The whole graph, unused levels included, as networkx's node-link data under
-    ``graph``, and the costs under ``summary``."""
+    """Returns the whole graph, unused levels included, as networkx's node-link data
+    under ``graph``, and the costs under ``summary``."""
     named = nx.relabel_nodes(graph, {node: str(node) for node in graph})
     for node in graph:
         named.nodes[str(node)].update(node._asdict())
@@ -128,7 +128,7 @@ def _or_blank(number: int | None) -> str:
 
 
 def _arrows(graph: nx.DiGraph) -> list[str]:
-    """One arrow a pair of boxes, in the order of the graph."""
+    """Returns one arrow for each pair of connected boxes, in the order of the graph."""
     arrows = {}
     for x, y in graph.edges:
         ends = (_box_id(graph, x), _box_id(graph, y))
@@ -146,7 +146,7 @@ def _box_id(graph: nx.DiGraph, node: Node) -> str:
 
 
 def _head_id(graph: nx.DiGraph, component: str) -> str:
-    # Numbered, since a name could be a word of Mermaid's own.
+    # Boxes are numbered, since a head's name could be a keyword of Mermaid.
     return f"head{list(graph.graph['outputs']).index(component)}"
 
 
@@ -166,12 +166,13 @@ def _level_label(graph: nx.DiGraph, component: str, level: int) -> str:
 
 
 def _escape(text: str) -> str:
-    """Text for a quoted label: what Mermaid or HTML could misread, as entities."""
+    """Returns text for a quoted label; entities replace what Mermaid or HTML
+    misreads."""
     return re.sub(r"[^\w .,:/-]", lambda match: f"#{ord(match[0])};", text)
 
 
 def _plain(value: object) -> object:
-    """Nodes by their names, and keys as strings, for JSON."""
+    """Returns a value for JSON: nodes become their names, and keys become strings."""
     if isinstance(value, Node):
         return str(value)
     if isinstance(value, dict):

@@ -1,6 +1,7 @@
-"""`specc build --verify`: the emitted model against the level graph, on torch's meta device.
+"""`specc build --verify`: compares the emitted model with the level graph.
 
-Nothing is computed and no weight is allocated: only names and shapes are compared.
+The model runs on torch's meta device: nothing is computed and no weight is allocated;
+only names and shapes are compared.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def verify(compiled: Compiled) -> None:
 
 
 def compare(summary: Summary, found: dict) -> list[str]:
-    """Differences in words; `found` is what probe.py prints."""
+    """Returns the differences in words; `found` is the JSON that probe.py prints."""
     differences = []
     if found["parameters"] != summary.parameters:
         differences.append(
@@ -92,7 +93,8 @@ def _named_outputs(summary: Summary) -> dict[str, list[int]]:
 
 
 def _found_outputs(summary: Summary, outputs: dict | list) -> dict[str, list[int]]:
-    """The model's outputs under the graph's names; those it adds do not count."""
+    """Returns the model's outputs under the graph's names; outputs that the graph does
+    not have are left out."""
     heads = list(summary.outputs)
     by_head = {heads[0]: outputs} if len(heads) == 1 else outputs
     found = {}
@@ -106,7 +108,7 @@ def _found_outputs(summary: Summary, outputs: dict | list) -> dict[str, list[int
 
 
 def _leaves(outputs: dict) -> dict[str, list]:
-    """Shapes by name, those in a head's part of its own included."""
+    """Returns shapes by name, including those nested under the name of a head."""
     found = {}
     for name, value in outputs.items():
         found |= _leaves(value) if isinstance(value, dict) else {name: value}

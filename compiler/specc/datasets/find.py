@@ -105,16 +105,16 @@ def natural(searched: Search) -> list[Found]:
         rank, known = TASKS[found.task].rank, TASKS[other.task].rank
         if known and rank > known:
             chosen[key] = found
-    labelled = [f for f in chosen.values() if not TASKS[f.task].unlabelled]
-    return labelled or list(chosen.values())[:1]
+    labeled = [f for f in chosen.values() if not TASKS[f.task].unlabeled]
+    return labeled or list(chosen.values())[:1]
 
 
 def _none(
     path: Path, task: str, formats: list[str], searched: Search, labels: str | None
 ) -> None:
     """Raise JobError E421."""
-    unlabelled = TASKS[task].unlabelled
-    looked = [] if unlabelled else [LOOKED_FOR[name] for name in dict.fromkeys(formats)]
+    unlabeled = TASKS[task].unlabeled
+    looked = [] if unlabeled else [LOOKED_FOR[name] for name in dict.fromkeys(formats)]
     places = looked or [UNLABELLED]
     note = f"looked for {listed(places, 'and')}"
     others = [f for f in searched.found if f.task != task or labels]

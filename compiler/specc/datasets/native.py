@@ -35,7 +35,7 @@ def find(folder: Path) -> Iterator[Found]:
             where = "native", task, train, validation
             yield Found(*where, options, images, labels, longest, NAMELESS)
     for task in sorted(TASKS):
-        if TASKS[task].unlabelled and images:
+        if TASKS[task].unlabeled and images:
             yield Found("native", task, train, validation, {}, images)
 
 
@@ -55,7 +55,7 @@ def tasks_named(entry: dict) -> list[str]:
     return [
         name
         for name, task in TASKS.items()
-        if (task.described_as or task.title) == title and not task.unlabelled
+        if (task.described_as or task.title) == title and not task.unlabeled
     ]
 
 

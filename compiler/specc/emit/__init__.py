@@ -1,2 +1,2 @@
-"""From a plan to text: fills templates in, finds parts and imports, formats; decides
-nothing."""
+"""Turns a plan into text: fills templates in, finds parts and imports, formats. No
+decision is taken here."""

@@ -1,5 +1,5 @@
-"""The columns of samples.py: what it keeps of each label, by the types that dataset.py
-declares for them."""
+"""The columns in which samples.py keeps labels, chosen by the types that dataset.py
+declares."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from specc.source import literal
 
 @dataclass(frozen=True)
 class Kind:
-    """How values of a type are kept. `value` stands for one of them, `name` for the name
-    of its column, `at` for its place there, `which` for the name of the column with the
-    places of values that samples share."""
+    """How values of a type are kept. In expressions, `value` is a value, `name` the
+    name of the value's column, `at` its index there, and `which` the name of the column
+    with the indices of values that samples share."""
 
-    function: str  # the name of the part that makes the column
+    function: str  # name of the part that makes the column
     kept: str
-    made: str  # the value again
+    made: str  # expression that makes the value again
 
 
 _NUMBER = Kind("numbers", "{value}", "self.columns[{name}][{at}].item()")
-# By the type of a value, as it is written in dataset.py.
+# Type of a value, as written in dataset.py -> how such values are kept.
 KINDS = {
     "bool": _NUMBER,
     "int": _NUMBER,
@@ -67,15 +67,15 @@ class Column:
 
     name: str
     function: str
-    kept: str  # of the labels of all samples
+    kept: str  # expression that makes the column from the labels of all samples
 
 
 @dataclass(frozen=True)
 class LabelColumns:
-    """The columns of a head, and what makes a label of them again."""
+    """The columns of a head, and the expression that makes a label from them."""
 
     head: str
-    place: str  # the column with the places of labels, where images may lack some
+    place: str  # column with the indices of labels, where images may lack labels
     columns: tuple[Column, ...]
     made: str
 
@@ -83,8 +83,11 @@ class LabelColumns:
 def label_columns(
     heads: Iterable[HeadPlan], labels: Iterable[str], shelves: list[Shelf], at: str
 ) -> list[LabelColumns]:
-    """The columns of each head; `labels` are the types of their labels, `at` is the name
-    of a label's place. Raises PartError for a type that has no kind."""
+    """Returns the columns of each head; `labels` are the types of their labels, `at` is
+    the name of a label's index.
+
+    Raises PartError for a type without a kind.
+    """
     return [
         _of_head(head.name, label, shelves, at) for head, label in zip(heads, labels)
     ]
@@ -108,7 +111,7 @@ def _of_head(head: str, label: str, shelves: list[Shelf], at: str) -> LabelColum
 
 
 def _fields(label: str, shelves: list[Shelf]) -> Iterator[tuple[str, Kind]]:
-    """The fields of a NamedTuple among the parts, and how each is kept."""
+    """Yields the fields of a NamedTuple among the parts, and how each is kept."""
     shelf = by_name(shelves)[label]
     (part,) = (part for part in shelf.parts if label in part.defines)
     for statement in ast.parse(part.text).body[0].body:

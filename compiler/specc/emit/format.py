@@ -1,4 +1,4 @@
-"""Emitted text through black. What cannot be parsed is specc's own fault."""
+"""Formats emitted text with black. Text that cannot be parsed is a fault of specc."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ MODE = black.Mode(target_versions={black.TargetVersion.PY310})
 
 
 class BadCode(Exception):
-    """A template made text that is no Python: says where, and shows it."""
+    """A template made text that is no Python; the message shows the lines at the
+    fault."""
 
 
 def format_files(files: dict[str, str]) -> dict[str, str]:
-    """Python files formatted, others with single blank lines."""
+    """Returns Python files formatted, and other files with single blank lines."""
     return {
         path: format_code(path, text) if path.endswith(".py") else _tidy(text)
         for path, text in files.items()
@@ -24,7 +25,7 @@ def format_files(files: dict[str, str]) -> dict[str, str]:
 
 
 def format_code(path: str, text: str) -> str:
-    """Raises BadCode with the lines around the fault."""
+    """Returns formatted code. Raises BadCode with the lines around a fault."""
     try:
         ast.parse(text, path)
         return _formatted(_squeeze(text))
@@ -41,12 +42,13 @@ def format_code(path: str, text: str) -> str:
 
 @lru_cache(maxsize=256)
 def _formatted(text: str) -> str:
-    """Jobs of one call have pages in common, and black takes most of a build."""
+    """Returns formatted code, cached: jobs of one call share pages, and black takes
+    most of a build."""
     return black.format_str(text, mode=MODE)
 
 
 def _squeeze(text: str) -> str:
-    """Black keeps up to two blank lines, even where a section rule wants one above."""
+    """Returns text with one blank line above section rules, where black keeps two."""
     return re.sub(r"\n{3,}(?=# ---- )", "\n\n", text)
 
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 
 from specc.emit.names import defined, parsed, used
 
-# Name in the code -> (module, name there or None for the module itself).
+# Name in the code -> (module, name in the module, or None for the module itself).
 _STANDARD = {
     **{
         name: (name, None)
@@ -63,20 +63,23 @@ KNOWN = frozenset(_STANDARD) | frozenset(_OTHERS)  # names of libraries
 
 
 class UnknownName(Exception):
-    """A template uses a name that nothing defines: specc's own fault."""
+    """A template uses a name that nothing defines: a fault of specc."""
 
 
 class TakenName(Exception):
-    """A module defines a name that is a library's: specc's own fault. Of two imports of
-    one name the second would win, in silence, in each module that uses both."""
+    """A module defines a name that is also a library's: a fault of specc. The second of
+    two imports of one name would win silently in each module that uses both."""
 
 
 def with_imports(
     path: str, text: str, earlier: dict[str, str], package: str = ""
 ) -> str:
-    """The module with its imports after its docstring; ``earlier`` are those emitted
-    before it, whose top-level names it may use, in the package: "." is its own. Raises UnknownName, TakenName,
-    SyntaxError."""
+    """Returns a module with its imports after its docstring.
+
+    ``earlier`` are the modules emitted before, whose top-level names the module may
+    use; ``package`` is their package ("." is the module's own). Raises UnknownName,
+    TakenName, SyntaxError.
+    """
     taken = KNOWN.intersection(defined(text))
     if taken:
         names = ", ".join(sorted(taken))
@@ -91,13 +94,14 @@ def with_imports(
         what = f"nothing defines {', '.join(sorted(unknown))}"
         raise UnknownName(f"{path}: {what}; is a part of templates/heads missing?")
     block = "\n\n".join("\n".join(lines) for lines in groups if lines)
-    after = parsed(text).body[0].end_lineno  # of the docstring
+    after = parsed(text).body[0].end_lineno  # last line of the docstring
     lines = text.splitlines()
     return "\n".join([*lines[:after], "", block, "", *lines[after:]]) + "\n"
 
 
 def _exports(modules: dict[str, str], package: str) -> dict[str, tuple[str, str]]:
-    """Top-level names of the modules; the first module that defines a name owns it."""
+    """Returns the top-level names of modules; the first module with a name owns the
+    name."""
     exports: dict[str, tuple[str, str]] = {}
     for path, text in modules.items():
         module = package + path.removesuffix(".py")
@@ -107,7 +111,7 @@ def _exports(modules: dict[str, str], package: str) -> dict[str, tuple[str, str]
 
 
 def _lines(wanted: set[str], known: dict[str, tuple[str, str | None]]) -> list[str]:
-    """Sorted import lines: modules first, then names by module."""
+    """Returns sorted import lines: modules first, then names by module."""
     modules, names = [], defaultdict(list)
     for one in wanted & known.keys():
         module, name = known[one]
@@ -124,5 +128,5 @@ def _lines(wanted: set[str], known: dict[str, tuple[str, str | None]]) -> list[s
 
 
 def _ordered(names: list[str]) -> list[str]:
-    """Constants, then classes, then functions, as import sorters have it."""
+    """Returns names sorted as by isort: constants, then classes, then functions."""
     return sorted(names, key=lambda name: (not name.isupper(), name[0].islower(), name))

@@ -11,7 +11,7 @@ _GIVEN = frozenset(dir(builtins)) | {"__file__", "__doc__", "__name__"}
 
 
 def used(text: str) -> frozenset[str]:
-    """The names that a module takes from elsewhere: neither it nor Python defines them.
+    """Returns the names that neither the module itself nor Python defines.
 
     Raises SyntaxError.
     """
@@ -19,7 +19,8 @@ def used(text: str) -> frozenset[str]:
 
 
 def bound(text: str) -> frozenset[str]:
-    """The names that a module binds outside its functions. Raises SyntaxError."""
+    """Returns the names that a module binds outside its functions. Raises
+    SyntaxError."""
     return _scopes(text)[1]
 
 
@@ -39,18 +40,18 @@ def _scopes(text: str) -> tuple[frozenset[str], frozenset[str]]:
 
 @lru_cache(maxsize=64)
 def parsed(text: str) -> ast.Module:
-    """The syntax tree of a module, which several ask for. Raises SyntaxError."""
+    """Returns the syntax tree of a module, cached. Raises SyntaxError."""
     return ast.parse(text)
 
 
 @lru_cache(maxsize=256)
 def defined(text: str) -> tuple[str, ...]:
-    """The names that a module's own statements define, in their order."""
+    """Returns the names that a module's top-level statements define, in order."""
     return tuple(name for one in parsed(text).body for name in defined_by(one))
 
 
 def defined_by(statement: ast.stmt) -> list[str]:
-    """The names of a function, a class or an assignment; none of anything else."""
+    """Returns the names that a definition or an assignment defines; else none."""
     if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
         return [statement.name]
     if isinstance(statement, ast.Assign):

@@ -1,9 +1,9 @@
 """The parts of emitted modules: found by name, as imports are, and listed nowhere.
 
 A file of parts, `templates/heads/<home>/<module>.py`, holds functions, classes and
-constants in blocks; a line `# ==== <block>` begins a block. The page of the module has a
-line `# parts: <block>` where the parts of a block go. A part is emitted if something that
-is emitted uses its name.
+constants in blocks; a line `# ==== <block>` begins a block. The page of the module has
+a line `# parts: <block>` where the parts of a block go. A part is emitted if something
+that is emitted uses its name.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from typing import NoReturn
 from specc.emit.names import bound, defined_by, used
 from specc.plan.extras import CONTRACT
 
-MARK = re.compile(r"^# parts: (\w+)\n", re.M)  # of a page
-BLOCK = re.compile(r"^# ==== (\w+)$", re.M)  # of a file of parts
-# A definition at the margin: of functions and classes, or of constants.
+MARK = re.compile(r"^# parts: (\w+)\n", re.M)  # place of a block's parts in a page
+BLOCK = re.compile(r"^# ==== (\w+)$", re.M)  # start of a block in a file of parts
+# A top-level definition: a function, a class or a constant.
 MARGIN = re.compile(r"^(?:class|def) (\w+)|^(\w+(?:, \w+)*) = ", re.M)
-TAG = re.compile(r"{[{%#]")  # of Jinja
+TAG = re.compile(r"{[{%#]")  # start of a tag of Jinja
 
 
 class PartError(Exception):
-    """A file of parts is not what it must be: specc's own fault."""
+    """A file of parts breaks a rule of this module: a fault of specc."""
 
 
 @dataclass(frozen=True)
 class Part:
     """One definition, with the comments above it."""
 
-    file: str  # below templates/
-    line: int  # where it begins
+    file: str  # path below templates/
+    line: int  # first line of the definition
     block: str
     text: str
     defines: tuple[str, ...]
@@ -47,7 +47,7 @@ class Part:
 
     @property
     def is_constant(self) -> bool:
-        """Whether it stands on the lines after another constant."""
+        """Whether the part is a constant, which needs no blank line before."""
         return not re.search(r"^(?:@|class |def )", self.text, re.M)
 
     @property
@@ -61,10 +61,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Shelf:
-    """A file of parts, which is parsed when a name that it defines is asked for."""
+    """A file of parts, which is parsed on demand."""
 
-    file: str  # below templates/
-    source: str  # of the file; a template, if its name ends with .jinja
+    file: str  # path below templates/
+    source: str  # text of the file; a template, if the name ends with .jinja
     fill: Callable[
         [], str
     ]  # gives the text: the source, or what a template makes of it
@@ -75,7 +75,8 @@ class Shelf:
 
     @property
     def names(self) -> list[tuple[str, int]]:
-        """What the file defines, each with its line; of a template, perhaps twice."""
+        """The names that the file defines, with their lines; a template may have
+        two."""
         return outline(self.source)
 
     @cached_property
@@ -84,8 +85,9 @@ class Shelf:
 
 
 def with_parts(pages: dict[str, str], shelves: Sequence[Shelf]) -> dict[str, str]:
-    """The pages, module by module, with each mark replaced by the parts of its block that
-    some page uses, straight or by way of other parts; in the order of the shelves.
+    """Returns the pages, module by module, with each mark replaced by the parts of its
+    block that some page uses, directly or through other parts; in the order of
+    `shelves`.
 
     Raises PartError, SyntaxError.
     """
@@ -116,7 +118,7 @@ def with_parts(pages: dict[str, str], shelves: Sequence[Shelf]) -> dict[str, str
 
 @lru_cache(maxsize=512)
 def parts_of(file: str, text: str) -> tuple[Part, ...]:
-    """The parts of a file, in their order. Raises PartError."""
+    """Returns the parts of a file, in order. Raises PartError."""
     try:
         statements = ast.parse(text).body
     except SyntaxError as error:
@@ -126,7 +128,7 @@ def parts_of(file: str, text: str) -> tuple[Part, ...]:
 
 @lru_cache(maxsize=512)
 def outline(source: str) -> list[tuple[str, int]]:
-    """The names that a file defines at its margin, each with its line."""
+    """Returns the names of a file's top-level definitions, each with its line."""
     return [
         (name, source.count("\n", 0, found.start()) + 1)
         for found in MARGIN.finditer(source)
@@ -135,12 +137,12 @@ def outline(source: str) -> list[tuple[str, int]]:
 
 
 def by_name(shelves: Iterable[Shelf]) -> dict[str, Shelf]:
-    """The file that defines each name. Raises PartError where two parts do."""
+    """Returns name -> the file that defines it. Raises PartError where two files do."""
     known: dict[str, tuple[Shelf, int]] = {}
     for shelf in shelves:
         for name, line in shelf.names:
             other, first = known.setdefault(name, (shelf, line))
-            # A template may have a definition twice, under a flag and under its absence.
+            # A template may have two definitions, one with a flag and one without it.
             twice = other is not shelf or not shelf.file.endswith(".jinja")
             if (other, first) != (shelf, line) and twice:
                 what = f"`{name}` is defined in {other.file}, line {first}, too"
@@ -149,14 +151,14 @@ def by_name(shelves: Iterable[Shelf]) -> dict[str, Shelf]:
 
 
 def refuse_tags(file: str, text: str) -> None:
-    """Raises PartError where a file that is taken as it is has a tag of Jinja."""
+    """Raises PartError where a file that is no template has a tag of Jinja."""
     if tag := TAG.search(text):
         line = text.count("\n", 0, tag.start()) + 1
         fail(file, line, f"has a tag of Jinja: name the file {file}.jinja")
 
 
 def module_of(file: str) -> str:
-    """The emitted module whose page asks for the parts of a file."""
+    """Returns the emitted module whose page asks for the parts of a file."""
     name = PurePath(file).name.removesuffix(".jinja")
     return CONTRACT if name == "contract.py" else name
 
@@ -183,7 +185,8 @@ def _parts(file: str, text: str, statements: list[ast.stmt]) -> Iterator[Part]:
 
 
 def _refuse_taken(pages: dict[str, str], shelves: Iterable[Shelf]) -> None:
-    """A name means one thing in all emitted modules, or the wrong one might be found."""
+    """Raises PartError where a page and a part define one name: a reader or an import
+    might find the wrong one."""
     taken = {name: path for path, text in pages.items() for name in bound(text)}
     for shelf in shelves:
         for name, line in shelf.names:
@@ -203,7 +206,8 @@ def _refuse_homeless(pages: dict[str, str], shelves: Iterable[Shelf]) -> None:
 
 
 def _filled(path: str, text: str, kept: list[Part]) -> str:
-    """The page with its parts; a mark without any goes, and the blank lines below it."""
+    """Returns the page with its parts; a mark without parts is removed, together with
+    the blank lines below."""
 
     def block(mark: re.Match) -> str:
         parts = [x for x in kept if (x.module, x.block) == (path, mark[1])]

@@ -1,5 +1,5 @@
-"""The plan to text: templates filled in, and the parts and imports that the text turned
-out to need."""
+"""Renders the plan: fills templates in, then adds the parts and imports that they
+use."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CODE = (
     *("model.py", "cache.py", "dataset.py", "samples.py", "data.py"),
     *("evaluate.py", "draw.py", "checkpoints.py", "train.py", "predict.py"),
 )
-MODULES = (  # with parts
+MODULES = (  # modules that have parts
     *("model.py", "dataset.py", "samples.py", "data.py"),
     *("evaluate.py", "draw.py"),
 )
@@ -37,9 +37,10 @@ TEXTS = ("README.md", "requirements.txt")
 
 
 def render(plan: Plan) -> dict[str, str]:
-    """Text by path. Modules come in an order in which each imports only earlier ones.
+    """Returns path -> text. Modules are in an order in which each imports only earlier
+    ones.
 
-    Raises PartError, UnknownName, TakenName: specc's own faults.
+    Raises PartError, UnknownName, TakenName, which are faults of specc.
     """
     context = plan.context() | _commands(plan.package)
     shelves = shelves_for(MODULES, context)
@@ -57,7 +58,7 @@ def render(plan: Plan) -> dict[str, str]:
     if plan.contract:
         page = {CONTRACT: _filled(CONTRACT, context)}
         text = with_parts(page, shelves_for((CONTRACT,), context))[CONTRACT]
-        code[CONTRACT] = with_imports(CONTRACT, text, {})  # the scripts run apart
+        code[CONTRACT] = with_imports(CONTRACT, text, {})  # scripts run apart from it
     texts = {
         path: _filled(path, context) for path in (*TEXTS, *context["further_texts"])
     }
@@ -69,7 +70,7 @@ def render(plan: Plan) -> dict[str, str]:
 
 
 def _commands(package: str) -> dict[str, Callable[[str], str]]:
-    """How a template names a script: for a shell, and as items of a list in Python."""
+    """Returns functions that name a script: in a shell, and in a Python list."""
 
     def script(name: str) -> str:
         return f"-m {package}.{name}" if package else f"{name}.py"
@@ -85,13 +86,13 @@ def _commands(package: str) -> dict[str, Callable[[str], str]]:
 
 
 def _filled(path: str, context: dict, **more: object) -> str:
-    """A page, or a file of parts, with the plan's values."""
+    """Returns a page, or a file of parts, filled in with the plan's values."""
     return environment().get_template(f"{path}.jinja").render(context, **more)
 
 
 def shelves_for(modules: Sequence[str], context: dict) -> list[Shelf]:
-    """The files of parts of all homes for these modules, in the order in which their
-    parts are emitted."""
+    """Returns the files of parts for these modules, in the order in which their parts
+    are emitted."""
     return [
         Shelf(file, source, partial(_part, file, source, context))
         for file, source in _files()
@@ -100,7 +101,7 @@ def shelves_for(modules: Sequence[str], context: dict) -> list[Shelf]:
 
 
 def _part(file: str, source: str, context: dict) -> str:
-    """The text of a file of parts. Raises PartError."""
+    """Returns the text of a file of parts. Raises PartError."""
     if not file.endswith(".jinja"):
         return source
     try:
@@ -113,8 +114,8 @@ def _part(file: str, source: str, context: dict) -> str:
 
 @lru_cache
 def _files() -> tuple[tuple[str, str], ...]:
-    """The files of parts below templates/, and their texts: heads in the order of their
-    registry, then what several of them use."""
+    """Returns the files of parts below templates/ with their texts: heads in the order
+    of the registry, then common/."""
     found = []
     for home in (*TASK_NAMES, "common", "names", "files"):
         for name in names(f"templates/heads/{home}"):
@@ -127,13 +128,13 @@ def _files() -> tuple[tuple[str, str], ...]:
 
 
 def _state(contract: ContractPlan) -> str:
-    """The keys of the state dict and their shapes, a line each."""
+    """Returns the keys of the state dict and their shapes, a line each."""
     lines = (f"{json.dumps(key)}: {json.dumps(shape)}" for key, shape in contract.state)
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def _name_files(plan: Plan) -> dict[str, str]:
-    """Names and colors that are too many to stand in the code."""
+    """Returns the JSON files of names and colors that are too many for the code."""
     others = dict(pair for head in plan.heads for pair in head.code.files)
     lines = {
         name: "[\n" + ",\n".join(map(json.dumps, value)) + "\n]\n"
@@ -148,7 +149,8 @@ def _name_files(plan: Plan) -> dict[str, str]:
 
 @lru_cache
 def environment() -> Environment:
-    """Tags leave no lines behind; a variable that the plan lacks is an error."""
+    """Returns Jinja's environment: tags leave no lines behind, and a variable that the
+    plan lacks is an error."""
     made = Environment(
         loader=FileSystemLoader(template_folder()),
         trim_blocks=True,
@@ -156,7 +158,7 @@ def environment() -> Environment:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
         autoescape=False,
-        cache_size=-1,  # of templates, as many as there are
+        cache_size=-1,  # keep all templates
     )
     made.filters["py"] = literal
     return made

@@ -1,1 +1,1 @@
-"""All that touches the output folder: what is written, recorded, stamped and compared."""
+"""All that touches the output folder: writing, recording, stamping and comparing."""

@@ -1,4 +1,4 @@
-"""`specc build --check`: would a build change this folder, and what has the user edited?"""
+"""`specc build --check`: finds stale files and edited files of an output folder."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from specc.folder.write import Output, is_same, judge, read_file, refuse_foreign
 
 @dataclass(frozen=True)
 class Comparison:
-    """A fresh output against the record and the disk.
+    """The differences between a fresh output, the record and the disk.
 
     ``stale`` maps the files whose new text is not the recorded one to a unified diff;
-    ``missing`` lists files that are recorded but not there, ``edited`` those that the user
-    changed, and ``conflicts`` those of them that are stale too.
+    ``missing`` lists files that are recorded but not there, ``edited`` those that the
+    user changed, and ``conflicts`` those of them that are stale too.
     """
 
     stale: dict[str, str]
@@ -24,12 +24,13 @@ class Comparison:
     conflicts: tuple[str, ...]
 
     def is_current(self, strict: bool = False) -> bool:
-        """Whether `--check` passes; `strict` fails on edits too."""
+        """Returns whether `--check` passes; with `strict`, an edited file fails too."""
         return not (self.stale or self.missing or (strict and self.edited))
 
 
 def compare(output: Output) -> Comparison:
-    """Compare, and write nothing. Raises JobError E402, E404, E407 as `write` does."""
+    """Compares, and writes nothing. Raises JobError E402, E404, E407 as `write`
+    does."""
     refuse_foreign(output)
     verdicts = judge(output)
     known = record.read(output.folder)

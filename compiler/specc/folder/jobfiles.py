@@ -15,7 +15,7 @@ from specc.diagnostics import fail
 from specc.folder import record
 from specc.plan.extras import CONTRACT, INIT, Extras
 
-# Modules that an emitted folder imports, or may: one beside them would hide them.
+# Modules that an emitted folder may import: a package of the same name would hide them.
 _TAKEN = sys.stdlib_module_names | {
     *("PIL", "cv2", "defusedxml", "faster_coco_eval", "matplotlib", "numpy", "pytest"),
     *("safetensors", "tensorboard", "timm", "torch", "torchvision", "tqdm", "yaml"),
@@ -24,12 +24,12 @@ _TAKEN = sys.stdlib_module_names | {
 
 @dataclass(frozen=True)
 class JobFile:
-    """A job's bytes as read; ``name`` and ``folder`` are empty in a job that is wrong.
+    """A job file as read; ``name`` and ``folder`` are empty where the job is wrong.
 
     ``extras`` is the form of the folder.
     """
 
-    path: str  # as the user wrote it
+    path: str  # path as the user wrote it
     data: bytes
     name: str
     folder: Path | None
@@ -38,7 +38,8 @@ class JobFile:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Flags of a build: yes, no, or None for what the folder was built with."""
+    """Flags of a build: True, False, or None for the form of the folder's last
+    build."""
 
     tests: bool | None = None
     package: bool | None = None
@@ -47,7 +48,7 @@ class Wanted:
 def open_job(
     path: str, out: Path | None, several: bool, wanted: Wanted = Wanted()
 ) -> JobFile:
-    """Read a job and find its output folder. Raises JobError E401, E407, E410."""
+    """Reads a job and finds its output folder. Raises JobError E401, E407, E410."""
     data = read(path)
     name = _name(data)
     folder = _folder(path, name, out, several) if name else None
@@ -55,8 +56,11 @@ def open_job(
 
 
 def _extras(folder: Path | None, wanted: Wanted) -> Extras:
-    """The form that is wanted, or else that of the last build. Raises JobError E410."""
-    if folder is None:  # the passes will find fault with the job
+    """Returns the form that the flags ask for, or else the form of the last build.
+
+    Raises JobError E410.
+    """
+    if folder is None:  # the passes will report what is wrong with the job
         return Extras()
     tests, package = wanted.tests, wanted.package
     if tests is None:
@@ -67,7 +71,7 @@ def _extras(folder: Path | None, wanted: Wanted) -> Extras:
 
 
 def _package_name(folder: Path) -> str:
-    """The folder's name, if Python can import it. Raises JobError E410."""
+    """Returns the folder's name. Raises JobError E410 if Python cannot import it."""
     name = Path(os.path.abspath(folder)).name
     spelled = re.sub(r"\W", "_", name)
     if not name.isidentifier() or keyword.iskeyword(name):
@@ -85,7 +89,7 @@ def _package_name(folder: Path) -> str:
 
 
 def read(path: str) -> bytes:
-    """The bytes of a job file. Raises JobError E401."""
+    """Returns the bytes of a job file. Raises JobError E401."""
     try:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:
@@ -98,7 +102,7 @@ def read(path: str) -> bytes:
 
 
 def refuse_shared_folders(files: Sequence[JobFile]) -> None:
-    """Raise JobError E406 if two jobs would be written to one folder."""
+    """Raises JobError E406 if two jobs would be written to one folder."""
     owners: dict[str, JobFile] = {}
     for file in files:
         if file.folder is None:
@@ -114,7 +118,8 @@ def refuse_shared_folders(files: Sequence[JobFile]) -> None:
 
 
 def _name(data: bytes) -> str:
-    """The job's name, without any pass; empty where the passes will find fault."""
+    """Returns the job's name, without running any pass; empty where the job is
+    wrong."""
     try:
         name = json.loads(data)["name"]
         return name if re.fullmatch("[a-z][a-z0-9_-]*", name) else ""
@@ -131,7 +136,8 @@ def _folder(path: str, name: str, out: Path | None, several: bool) -> Path:
 
 
 def _holds_data(folder: Path) -> bool:
-    """Whether folders stand in it and specc has not written it: of a dataset, say."""
+    """Returns whether the folder holds folders and specc has not written it, as is so
+    of the folder of a dataset."""
     inner = (path for path in folder.iterdir() if path.is_dir())
     written = record.exists(folder)
     return not written and any(not path.name.startswith(".") for path in inner)

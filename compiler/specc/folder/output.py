@@ -1,4 +1,4 @@
-"""A compiled job and its file: what shall stand in the output folder."""
+"""Collects all files of an output folder from a compiled job and the job file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from specc.folder.write import Output
 
 
 def output_of(file: JobFile, compiled: Compiled) -> Output:
-    """The emitted files as bytes, and the job's own, byte for byte."""
+    """Returns the emitted files as bytes, and the job file byte for byte."""
     files = {path: text.encode() for path, text in compiled.files.items()}
     files["job.json"] = file.data
     return Output(file.folder, files, as_values(compiled.job), Path(file.path))

@@ -1,8 +1,8 @@
 """The record of an output folder: what specc last emitted there, in `.specc/`.
 
-`manifest.json` holds the resolved job and the SHA-256 of each file, `pristine/` the text of
-each. Both are committed with the folder, and change only when the output does. Against
-them a file on disk is known to be as emitted, or edited by the user.
+`manifest.json` holds the resolved job and the SHA-256 of each file, `pristine/` the
+text of each. Both are committed with the folder, and change only when the output does.
+They tell whether a file on disk is as it was emitted, or edited by the user.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ FORMAT = 1
 MANIFEST = ".specc/manifest.json"
 PRISTINE = ".specc/pristine/"
 
-# `-text`: with line ends changed by git, the hashes would no longer fit.
+# `-text`: if git changed the line ends, the hashes would no longer match.
 _ATTRIBUTES = b"* linguist-generated -diff -text\n"
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a folder's manifest says: the hash of each emitted file, and the job."""
+    """The manifest of a folder: the hash of each emitted file, and the resolved job."""
 
     files: dict[str, str]  # path -> SHA-256
     job: dict | None
@@ -38,15 +38,16 @@ def digest(data: bytes) -> str:
 
 
 def exists(folder: Path) -> bool:
-    """Whether specc has written this folder."""
+    """Returns whether specc has written this folder."""
     return (folder / MANIFEST).is_file()
 
 
 def read(folder: Path) -> Record:
-    """The folder's record; `EMPTY` if there is none or it is damaged.
+    """Returns the folder's record; `EMPTY` if there is none or it is damaged.
 
-    With a damaged record (the markers of a merge, say) nothing is known about the files,
-    so each that differs counts as edited. Raises JobError E407 if a newer specc wrote it.
+    With a damaged record (say, by the markers of a merge) nothing is known about the
+    files, so each file that differs counts as edited. Raises JobError E407 if a newer
+    specc wrote it.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
@@ -64,15 +65,15 @@ def read(folder: Path) -> Record:
 
 
 def emitted(folder: Path, path: str) -> bool:
-    """Whether the last build emitted a file; where the manifest is damaged, as by the
-    markers of a merge, the pristine copy tells."""
+    """Returns whether the last build emitted a file. Where the manifest is damaged, say
+    by the markers of a merge, the pristine copy of the file tells."""
     known = read(folder)
     copy = folder / PRISTINE / path
     return path in known.files or (known is EMPTY and copy.is_file())
 
 
 def pristine(folder: Path, path: str) -> str:
-    """The text that was emitted as `path`; empty if the record lacks it."""
+    """Returns the text that was emitted as `path`; empty if the record lacks it."""
     try:
         return (folder / PRISTINE / path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -86,14 +87,15 @@ def manifest_of(files: dict[str, bytes], job: dict) -> bytes:
 
 
 def record_of(files: dict[str, bytes], job: dict) -> dict[str, bytes]:
-    """The files below `.specc/` for an output of these files, the manifest last."""
+    """Returns the files below `.specc/` that record these files, the manifest last."""
     copies = {PRISTINE + path: data for path, data in files.items()}
     attributes = {".specc/.gitattributes": _ATTRIBUTES}
     return attributes | copies | {MANIFEST: manifest_of(files, job)}
 
 
 def _is_sound(files: object) -> bool:
-    """A record may come from anywhere: its paths must stay inside the folder."""
+    """Returns whether all paths of a record, which may come from anywhere, stay inside
+    the folder."""
     return isinstance(files, dict) and all(
         isinstance(hash, str) and _is_inside(path) for path, hash in files.items()
     )

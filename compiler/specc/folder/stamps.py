@@ -1,8 +1,9 @@
 """The fast path: a build that would change nothing is known from hashes alone.
 
-After a build, a stamp in the user's cache says what went in (the job's bytes, specc itself)
-and what stands in the output folder. While all of it still holds, the next build imports
-none of the passes. A cache that cannot be read or written only costs time.
+After a build, a stamp in the user's cache says what went in (the job's bytes, specc
+itself) and what stands in the output folder. While all of it still holds, the next
+build imports none of the passes. A cache that cannot be read or written only costs
+time.
 """
 
 from __future__ import annotations
@@ -22,23 +23,23 @@ from specc.diagnostics import Diagnostic
 from specc.plan.extras import PLAIN, Extras
 from specc.resources import PACKAGE, template_folder
 
-# Other releases of these may give other text or other findings.
+# Libraries of which other releases may give other text or other findings.
 _LIBRARIES = ("black", "jinja2", "jsonschema", "networkx", "timm", "torch")
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """What the last build of a folder said."""
+    """The report of the last build of a folder."""
 
     parameters: int
-    kept: tuple[str, ...]  # files with the user's edits
+    kept: tuple[str, ...]  # files that the user edited
     warnings: tuple[Diagnostic, ...]
-    conversions: tuple[str, ...] = ()  # of annotations, a line for each head
+    conversions: tuple[str, ...] = ()  # conversions of annotations, a line a head
 
 
 def find(folder: Path, data: bytes, extras: Extras = PLAIN) -> Stamp | None:
-    """The stamp of the folder, if building these bytes in this form again would change
-    nothing."""
+    """Returns the stamp of the folder, if building these bytes in this form again would
+    change nothing, else None."""
     try:
         stored = json.loads(_place(folder).read_bytes())
         if stored["inputs"] != _inputs(data, extras) or stored["files"] != _hashes(
@@ -62,7 +63,7 @@ def leave(
     stamp: Stamp,
     extras: Extras = PLAIN,
 ) -> None:
-    """Remember that `data` was built into `folder`, where these files now stand."""
+    """Records that `data` was built into `folder`, which now holds these files."""
     with suppress(OSError):
         hashes = _hashes(folder, files)
         stored = {"inputs": _inputs(data, extras), "files": hashes} | asdict(stamp)
@@ -83,7 +84,7 @@ def _place(folder: Path) -> Path:
 
 
 def _hashes(folder: Path, files) -> dict[str, str]:
-    """The SHA-256 of each file. Raises OSError if one is missing."""
+    """Returns the SHA-256 of each file. Raises OSError if one is missing."""
     return {
         path: hashlib.sha256((folder / path).read_bytes()).hexdigest() for path in files
     }
@@ -96,7 +97,7 @@ def _inputs(data: bytes, extras: Extras) -> str:
 
 
 def _own_files() -> list[Path]:
-    """specc's sources, templates and schema, and one file of each library."""
+    """Returns specc's sources, templates and schema, and one file of each library."""
     templates = template_folder()
     files = []
     for home in (PACKAGE, templates, templates.parent / "schema"):
@@ -106,7 +107,7 @@ def _own_files() -> list[Path]:
 
 
 def _trace(path: Path) -> str:
-    """Size and time in place of the content: an edit of specc itself shows in them."""
+    """Returns the size and the time of a file, which show an edit of specc itself."""
     status = path.stat()
     if path.is_dir():
         return f"{path}/"

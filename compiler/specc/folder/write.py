@@ -1,8 +1,8 @@
-"""Texts to the output folder: all or nothing, only what changed, no edit of a user lost.
+"""Writes the output folder: all or nothing, only changed files, no edit of a user lost.
 
-Each file is judged by three texts: as recorded (what specc emitted last time), on disk, and
-new. What must change is staged inside the folder, then moved in file by file; if a move
-fails, those before it are undone.
+Each file is judged by three texts: recorded (emitted by the last build), on disk, and
+new. Files that must change are staged inside the folder, then moved in one by one; if a
+move fails, the moves before it are undone.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from pathlib import Path
 from specc.diagnostics import fail
 from specc.folder import record
 
-FORCED = {"conflict": "write", "keep": "write"}  # verdicts under --force
+FORCED = {"conflict": "write", "keep": "write"}  # verdict -> verdict with --force
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a build wants to stand in a folder.
+    """The files that a build wants in a folder.
 
     ``files`` maps relative POSIX paths to bytes and includes `job.json`; ``job`` is the
     resolved job as plain values; ``source`` is the job file that was built.
@@ -38,20 +38,21 @@ class Output:
 
 @dataclass(frozen=True)
 class Written:
-    """What a build did, as relative paths: every emitted or dropped file is in one list."""
+    """The outcome of a build: relative paths, each emitted or dropped file in one
+    list."""
 
     written: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()  # the user's edits, untouched
+    kept: tuple[str, ...] = ()  # files that the user edited, untouched
 
 
 def write(output: Output, force: bool = False) -> Written:
-    """Bring the folder up to date; with `force`, the user's edits are overwritten.
+    """Brings the folder up to date; with `force`, the user's edits are overwritten.
 
     Raises JobError, and leaves the folder as it was: E402 a folder that specc did not
-    write, E403 edits in the way, E404 something else in the way, E405 the system refuses,
-    E407 a newer specc wrote the folder.
+    write, E403 edits in the way, E404 something else in the way, E405 the system
+    refuses, E407 a newer specc wrote the folder.
     """
     folder = output.folder
     try:
@@ -82,7 +83,8 @@ def _with(verdicts: dict[str, str], *kinds: str) -> tuple[str, ...]:
 
 
 def judge(output: Output) -> dict[str, str]:
-    """The verdict on each file: write, same, remove; if edited: keep, orphan, conflict.
+    """Returns the verdict on each file: write, same, remove; if edited: keep, orphan,
+    conflict.
 
     An edit is kept where the new text is the recorded one, an orphan where the job no
     longer emits the file, and in conflict where specc has another text to write.
@@ -98,7 +100,7 @@ def judge(output: Output) -> dict[str, str]:
 
 
 def _verdict(recorded: str | None, disk: bytes | None, new: bytes | None) -> str:
-    """Three texts to one word; `recorded` is a hash. Empty: nothing to do or to say."""
+    """Returns the verdict on one file; `recorded` is a hash. Empty: nothing to do."""
     edited = disk is not None and record.digest(disk) != recorded
     if new is None:
         return "" if disk is None else "orphan" if edited else "remove"
@@ -110,7 +112,10 @@ def _verdict(recorded: str | None, disk: bytes | None, new: bytes | None) -> str
 
 
 def read_file(folder: Path, path: str) -> bytes | None:
-    """The bytes on disk, None if there is no such file. Raises JobError E404, OSError."""
+    """Returns the bytes on disk, None if there is no such file.
+
+    Raises JobError E404, OSError.
+    """
     place = folder / path
     if not os.path.lexists(place):
         return None
@@ -121,9 +126,9 @@ def read_file(folder: Path, path: str) -> bytes | None:
 
 
 def refuse_foreign(output: Output) -> None:
-    """Raise E402 if the folder holds anything of which specc knows nothing.
+    """Raises E402 if the folder holds a file that specc does not know.
 
-    The job itself may lie there, a schema for the editor beside it, and hidden files.
+    The job file, a schema for the editor and hidden files are allowed.
     """
     folder = output.folder
     if not folder.exists() or record.exists(folder):
@@ -150,7 +155,7 @@ def _is_harmless(path: Path, output: Output) -> bool:
 
 
 def is_same(path: Path, other: Path) -> bool:
-    """Whether both name one existing file."""
+    """Returns whether both paths name one existing file."""
     try:
         return os.path.samefile(path, other)
     except OSError:
@@ -158,11 +163,11 @@ def is_same(path: Path, other: Path) -> bool:
 
 
 def _new_files(output: Output, verdicts: dict[str, str]) -> dict[str, bytes]:
-    """What must be moved in, in that order, the record with it.
+    """Returns the files that must be moved in, in this order, with the record.
 
-    A first build moves the manifest in first: if it is killed then, the next build knows
-    the folder. A later one moves it last: a file that was not reached then still counts as
-    emitted, never as edited.
+    A first build moves the manifest in first: if the build is killed, the next build
+    recognizes the folder. A later build moves the manifest last: a file that was not
+    reached still counts as emitted, never as edited.
     """
     files = {path: output.files[path] for path, v in verdicts.items() if v == "write"}
     copies = {
@@ -182,7 +187,7 @@ def _old_copies(output: Output) -> list[str]:
 
 
 def _check_room(folder: Path, paths: list[str]) -> None:
-    """Raise E404 where a link, or a file in place of a folder, stands in the way."""
+    """Raises E404 where a link, or a file in place of a folder, is in the way."""
     for path in paths:
         parts = Path(path).parts
         for end in range(1, len(parts) + 1):
@@ -194,7 +199,8 @@ def _check_room(folder: Path, paths: list[str]) -> None:
 
 
 def _commit(folder: Path, new: dict[str, bytes], old: list[str]) -> None:
-    """Stage, then move. On any failure the folder is as it was."""
+    """Stages all files, then moves them in. After any failure the folder is as
+    before."""
     with ExitStack() as made:
         _make_folders(folder, made)
         with _staging(folder) as staging:
@@ -222,7 +228,8 @@ def _move(folder: Path, staging: Path, new: list[str], old: list[str]) -> None:
 
 @contextmanager
 def _staging(folder: Path) -> Iterator[Path]:
-    """A hidden folder on the same file system, so that every move is a rename."""
+    """Yields a hidden folder on the same file system, so that every move is a
+    rename."""
     staging = Path(tempfile.mkdtemp(prefix=".specc-", dir=folder))
     try:
         yield staging
@@ -262,7 +269,7 @@ def _take_mode(path: Path, staged: Path) -> None:
 
 
 def _restore(path: Path, copy: Path) -> None:
-    """Undo one move, whether or not it took place; a rename needs no room on the disk."""
+    """Undoes one move, whether or not it took place; a rename needs no disk space."""
     if copy.exists():
         os.replace(copy, path)
     else:

@@ -1,8 +1,8 @@
-"""The heads: all that the compiler knows of a head stands in the module of its task.
+"""The heads: one module for each task, with all that the compiler knows about the head.
 
 A module has the head's dataclass, `build` (its nodes in the graph), `plan` (its
-expressions in the emitted code), `contract` and `TASK`. What it emits and never varies
-stands in `templates/heads/<task>/`; its language in `schema/heads/<task>.json`.
+expressions in the emitted code), `contract` and `TASK`. The emitted functions and
+classes are in `templates/heads/<task>/`; the options in `schema/heads/<task>.json`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from specc.job import Head, Job, source_of
 from specc.resources import names
 from specc.source import Line
 
-# The registry: a row a head. Emitted functions of several heads stand in this order.
+# The registry: a row for each head. Emitted functions of several heads have this order.
 TASK_NAMES = (
     "object_detection",
     "instance_segmentation",
@@ -40,7 +40,8 @@ TASK_NAMES = (
 
 
 class Incomplete(Exception):
-    """A head lacks its row, its schema, its module or its parts: the message says which."""
+    """A head lacks its row, its schema, its module or its parts: the message says
+    which."""
 
 
 def _module_of(name: str) -> ModuleType:
@@ -54,8 +55,8 @@ def _module_of(name: str) -> ModuleType:
 
 
 def _refuse_incomplete() -> None:
-    """Raises Incomplete unless the rows of the registry are the files of the schema, and
-    have folders of parts."""
+    """Raises Incomplete unless every row of the registry has a file of the schema and a
+    folder of parts, and the other way round."""
     described = {name.removesuffix(".json") for name in names("schema/heads")}
     emitting = {name.partition("/")[0] for name in names("templates/heads")}
     for name in sorted(described.difference(TASK_NAMES)):
@@ -76,7 +77,7 @@ TASKS: dict[str, Task] = {name: module.TASK for name, module in HEADS.items()}
 
 
 def task_of(head: Head) -> Task:
-    """The record of a head, as its options and its dataset have it."""
+    """Returns the record of a head, adapted to the head's options and dataset."""
     task = TASKS[head.task]
     task = task.variant(head) if task.variant else task
     way = way_to(head)
@@ -84,17 +85,17 @@ def task_of(head: Head) -> Task:
 
 
 def tasks_of(job: Job) -> list[Task]:
-    """The record of each head."""
+    """Returns the record of each head."""
     return [task_of(head) for head in job.heads]
 
 
 def names_of(head: Head, task: Task) -> tuple[str, ...]:
-    """The names of what a head finds, in the order of its outputs."""
+    """Returns the names of what a head finds, in the order of the head's outputs."""
     return getattr(head, task.names) if task.names else ()
 
 
 def formats_ignoring(job: Job) -> set[str]:
-    """The formats of a job that tell objects which its labels keep as ignored."""
+    """Returns the formats of a job from which labels keep ignored objects."""
     return {
         form
         for head in job.heads
@@ -103,17 +104,17 @@ def formats_ignoring(job: Job) -> set[str]:
 
 
 def once(groups: Iterable[Iterable]) -> list:
-    """The members of all groups in order, each once."""
+    """Returns the members of all groups in order, each once."""
     return list(dict.fromkeys(item for group in groups for item in group))
 
 
 def constants_of(job: Job, module: str) -> list[Line]:
-    """What the tasks of a job have at the head of an emitted module."""
+    """Returns the constants of a job's tasks at the top of an emitted module."""
     return once(task.constants.get(module, ()) for task in tasks_of(job))
 
 
 def levels_read(head: Head) -> range:
-    """The levels that a head asks for; bounds in the wrong order are put right here,
+    """Returns the levels that a head asks for. Bounds in the wrong order are swapped,
     so that the rest of the graph can still be checked."""
     if hasattr(head, "level"):
         return range(head.level, head.level + 1)

@@ -1,5 +1,5 @@
-"""How unlike normal images an image is, and where: several levels, which the head does not
-train, to one map, and the scores that follow from its logits once they are calibrated.
+"""Anomaly detection: a map of logits from several levels, which the head does not
+train, and scores from the logits, calibrated on normal images.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class AnomalyDetection(Head):
     bottom_level: int
     top_level: int
     channels: int
-    false_alarms: float  # the share of normal images with a score of 0.5 or more
+    false_alarms: float  # fraction of normal images with a score of 0.5 or more
 
 
 # ---- The graph ----
 
 
-AROUND = 2  # convolutions for what lies around a cell
+AROUND = 2  # number of convolutions that see the surroundings of a cell
 
 
 def build(
@@ -65,18 +65,18 @@ def _block(net: Scope, name: str, x: Node, channels: int) -> Node:
 
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
-MODES_LINE = constant("MASK_MODES", MODES, "Pillow's, of masks")
-BINS_LINE = constant("SCORE_BINS", 2000, "of the metrics of pixels")
+MODES_LINE = constant("MASK_MODES", MODES, "Pillow modes of masks")
+BINS_LINE = constant("SCORE_BINS", 2000, "bins of scores in metrics of pixels")
 DEFECT_LINES = (
-    constant("CLEAN_SHARE", 0.3, "of the training images, which get no drawn defect"),
-    constant("DEFECT_SIZES", (0.002, 0.05), "of an image, before some is left out"),
+    constant("CLEAN_SHARE", 0.3, "share of training images without a drawn defect"),
+    constant("DEFECT_SIZES", (0.002, 0.05), "share of the image, before gaps are cut"),
 )
 
 
 def plan(head: AnomalyDetection, code: HeadCode) -> HeadExpressions:
     stride = f"{code.prefix}STRIDE"
     alarms = f"{code.prefix}FALSE_ALARMS"
-    note = "the share of normal images that may have a score of 0.5"
+    note = "share of normal images that may have a score of 0.5"
     module = f"model.heads[{literal(head.name)}]" if code.prefix else "model.head"
     return HeadExpressions(
         construction=f"AnomalyHead({code.widths}, {head.channels})",

@@ -1,5 +1,5 @@
-"""A small code of each image, of a few numbers a cell, and a decoder that upsamples it to the
-image again.
+"""An autoencoder: a code with a few numbers for each cell, and a decoder that upsamples
+the code to the image again.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Autoencoding(Head):
     level: int
-    code_size: int  # numbers a cell
-    channels: int  # of the decoder where it begins
+    code_size: int  # numbers of the code for each cell
+    channels: int  # channels of the decoder's first block
 
 
 # ---- The graph ----
 
 
-LEAST = 16  # channels of the decoder
+LEAST = 16  # least channels of a block of the decoder
 
 
 def widths(head: Autoencoding) -> tuple[int, ...]:
-    """Channels of the decoder's blocks, from the level that the head reads down to 1."""
+    """Returns the channels of the decoder's blocks, from the head's level down to 1."""
     return tuple(max(LEAST, head.channels >> i) for i in range(head.level))
 
 
@@ -102,7 +102,7 @@ TASK = Task(
     own_pixels=OWN_PIXELS,
     own_note='but "reconstruction" is (B, C, h, w)',
     label="None",
-    unlabelled=True,
+    unlabeled=True,
     readers={"native": ""},
     moves=True,
     stack="stack_pictures",

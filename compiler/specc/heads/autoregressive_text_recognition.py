@@ -1,8 +1,8 @@
-"""A text, token by token: a transformer's decoder reads the tokens so far and attends to the
-cells of a level.
+"""Autoregressive text recognition: a transformer decoder reads the tokens so far,
+attends to the cells of a level, and gives the next token.
 
-"Attention Is All You Need", Vaswani et al. 2017, arXiv:1706.03762; greedy decoding as in
-"TrOCR", Li et al. 2021, arXiv:2109.10282
+Transformer, https://arxiv.org/abs/1706.03762, Vaswani et al. 2017; greedy decoding as
+in TrOCR, https://arxiv.org/abs/2109.10282, Li et al. 2021
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def build(
     net: Scope, head: AutoregressiveTextRecognition, levels: dict[int, Node]
 ) -> dict[str, Node]:
     """Output: logits (places, tokens + 1), as inference makes them in ``places`` steps;
-    the last place is for the end alone."""
+    the last place only holds the end of the text."""
     here, places = net.at(head.level), head.max_tokens + 1
     image = cells(here, levels[head.level], head.width)
     before = here.embedding("tokens", len(head.tokens) + 1, places, head.width)

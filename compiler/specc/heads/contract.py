@@ -1,7 +1,8 @@
-"""What a task brings to test_contract.py, the tests that `specc build --tests` emits.
+"""The records of a task for test_contract.py, the tests that `specc build --tests`
+emits.
 
 Texts are expressions of the emitted code; in it `net` is the module model.py, and
-`number`, `height` and `width` are those of an image.
+`number`, `height` and `width` are the index and the size of an image.
 """
 
 from __future__ import annotations
@@ -14,46 +15,45 @@ from specc.source import literal
 
 Shape = tuple[int, ...]
 
-FEW, MANY = 5, 25  # images of a set; odd, so that two processes cannot halve them
+FEW, MANY = 5, 25  # images of a set; odd, so that two processes get unequal shares
 PREDICTED = 70, 110  # height and width of the images that `predict` is tested with
 
 
 @dataclass(frozen=True)
 class HeadContract:
-    """What a head promises."""
+    """The shapes and properties of results that a head promises."""
 
-    found: Mapping[str, Shape]  # what `predict` finds in an image of size PREDICTED
-    cells: Mapping[str, Shape] = field(
-        default_factory=dict
-    )  # more that it finds where some head wants to know cells
-    kept: tuple[str, ...] = ()  # outputs of the model that it returns as they are
-    pictures: tuple[str, ...] = ()  # outputs that it returns at the image's own size
-    outputs: Mapping[str, str] = field(
-        default_factory=dict
-    )  # attributes, if unlike names
-    images: int = FEW  # FEW or MANY: so that its metrics tell right from wrong
-    tells: bool = True  # whether they do: some metric is neither 0 nor 1
+    # Shapes of the results of `predict` for an image of size PREDICTED.
+    found: Mapping[str, Shape]
+    # Further results where a head of the job asks for the cells of objects.
+    cells: Mapping[str, Shape] = field(default_factory=dict)
+    kept: tuple[str, ...] = ()  # outputs of the model that `predict` returns unchanged
+    pictures: tuple[str, ...] = ()  # outputs that `predict` resizes to the image
+    # Output -> attribute of the model's outputs, if it differs from the name.
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    images: int = FEW  # FEW or MANY, enough for metrics of an untrained head
+    tells: bool = True  # whether some metric of an untrained head is neither 0 nor 1
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """How annotations for a task are made: any legal ones."""
+    """Expressions that make legal annotations for a task."""
 
-    label: str  # of an image, in the words of native annotations
-    coco: str = "contract/coco"  # template that writes the dataset in this format
-    listed: str = ""  # the label in other formats than the native one, if unlike it
-    names: str = ""  # in the annotations, if they are not those of the head
-    category: str = ""  # of all instances, if the names are of their keypoints
-    corners: str = ""  # of an `item`, where YOLO's labels are polygons, not boxes
-    things: str = ""  # a list of the names that are things, if the task tells them
-    whole: bool = True  # whether they tell all that annotations for the task could
-    entry: Mapping[str, str] = field(
-        default_factory=dict
-    )  # in metadata.yaml: what is unlike the task, its names and a file of annotations
+    label: str  # label of an image, as in native annotations
+    coco: str = "contract/coco"  # template that writes the dataset as COCO
+    listed: str = ""  # label in other formats, if it differs from the native one
+    names: str = ""  # names in the annotations, if they are not the head's
+    category: str = ""  # category of all instances, where names are of keypoints
+    corners: str = ""  # polygon of an `item`, where YOLO's labels are no boxes
+    things: str = ""  # list of the names that are things, in panoptic tasks
+    whole: bool = True  # whether labels use all that annotations for the task can say
+    # Further keys of the entry in metadata.yaml.
+    entry: Mapping[str, str] = field(default_factory=dict)
 
 
 def colors_of(head: Head, names: str) -> str:
-    """The colors of names in maps: the job's, where the head has some."""
+    """Returns the expression of the names' colors in maps: the job's, if the head has
+    any."""
     if hasattr(head, "colors"):
         return f"colors_of({literal(head.name)})"
     return f"some_colors({names})"

@@ -1,5 +1,5 @@
-"""Heads whose labels are made of annotations for another task: how these are read, and
-the conversions that follow."""
+"""Heads whose labels are made from annotations for another task: how annotations are
+read, and how labels are converted."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ MASK_LIBRARY = ("faster-coco-eval",)
 
 @dataclass(frozen=True)
 class Reading:
-    """How annotations become labels of the last task of some way.
+    """How annotations become labels of the last task of a way (see conversions.py).
 
-    In expressions NAMES are those of the head, NUMBERS their places by name, GIVEN is the
-    annotation of an image, and COLORS are those of the head.
+    In expressions NAMES are the names of the head, NUMBERS the name -> index mapping,
+    GIVEN is the annotation of an image, and COLORS are the colors of the head.
     """
 
-    annotations: str  # of folder, in the native format
-    parse: dict[str, str]  # by format, "" for any other; "": as the head does it
-    example: str  # of an annotation
-    constants: tuple[Line, ...] = ()  # of the native format
+    annotations: str  # (folder) -> annotations by image, in the native format
+    # Format -> label; the key "" is any other format, the value "" the head's own
+    # parser.
+    parse: dict[str, str]
+    example: str  # example of an annotation
+    constants: tuple[Line, ...] = ()  # constants for the native format
     in_folder: bool = False  # native annotations are files
     requirements: tuple[str, ...] = ()
-    ignoring: str = ""  # of COCO, in a job whose labels tell what is ignored; "": parse
+    ignoring: str = ""  # `parse` of COCO where labels hold ignored objects; "": parse
 
 
 def _listed(title: str, key: str, parse: str, example: str) -> Reading:
@@ -48,7 +50,7 @@ _CLASS_MAPS = dict(
     constants=(MODES_LINE,),
     in_folder=True,
 )
-READINGS = {  # the longest begin of a way that stands here is taken
+READINGS = {  # start of a way -> its reading; the longest start of a way is taken
     ("object_detection",): _listed(
         "object detection", "categories", f"parse_objects(GIVEN, {_SIZED})", _OBJECTS
     ),
@@ -123,7 +125,7 @@ READINGS = {  # the longest begin of a way that stands here is taken
         "metric learning", "identities", "parse_category(GIVEN, NUMBERS)", _CATEGORY
     ),
 }
-STEPS = {  # of labels: LABEL becomes that of the second task
+STEPS = {  # (task, next task) -> expression that converts LABEL to the next task
     ("instance_segmentation", "object_detection"): "boxes_of_instances(LABEL)",
     ("quadrilateral_detection", "object_detection"): "boxes_of_quadrilaterals(LABEL)",
     ("object_detection", "quadrilateral_detection"): "quadrilaterals_of_boxes(LABEL)",
@@ -135,27 +137,28 @@ STEPS = {  # of labels: LABEL becomes that of the second task
         "labels_of_category(LABEL, NAMES)"
     ),
 }
-LABELLED = {  # steps that leave out what is ignored
+LABELED = {  # steps that leave out ignored objects
     ("object_detection", "quadrilateral_detection"),
     ("object_detection", "multilabel_classification"),
 }
 _NAMES = '{str(item["name"]).strip() for item in content["categories"]}'
 _THINGS = '{str(x["name"]).strip() for x in content["categories"] if x.get("isthing")}'
-COCO_COMPARED = {  # what of a file is compared with a head's names: its key, the names
+COCO_COMPARED = {  # first task -> key in COCO's file, names to compare with the head's
     "keypoint_detection": ("categories", _NAMES),
     "panoptic_segmentation": ("things", _THINGS),
 }
-COCO_MAPS = ("categories", _NAMES)  # the same of maps, which tell stuff too
+COCO_MAPS = ("categories", _NAMES)  # the same for maps, which also hold stuff
 
 
 def _begin(way: tuple[str, ...]) -> tuple[str, ...]:
-    """The part of a way that one reading covers."""
+    """Returns the start of a way that one reading covers."""
     begins = (way[:count] for count in range(len(way), 0, -1))
     return next(begin for begin in begins if begin in READINGS)
 
 
 def _steps(way: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Between which tasks labels are then converted, in turn."""
+    """Returns the pairs of tasks between which labels are converted after the
+    reading."""
     rest = way[len(_begin(way)) - 1 :]
     return list(zip(rest, rest[1:]))
 
@@ -163,8 +166,8 @@ def _steps(way: tuple[str, ...]) -> list[tuple[str, str]]:
 def converted_task(
     task: Task, way: tuple[str, ...], form: str, known: dict[str, Task]
 ) -> Task:
-    """The record of a head whose dataset holds annotations for the first task of a way,
-    in this format; `known` are the records of all tasks."""
+    """Returns the record of a head whose dataset holds annotations for the first task
+    of a way, in the format `form`; `known` are the records of all tasks."""
     source, reading = known[way[0]], READINGS[_begin(way)]
     made = replace(
         task,
@@ -188,8 +191,8 @@ def converted_task(
 
 
 def _compared(way: tuple[str, ...]) -> tuple[str, str] | None:
-    """What of a COCO file is compared with the names of a head, if it is not what a
-    head of the first task compares."""
+    """Returns the key and the names of a COCO file that are compared with a head's
+    names, or None where they are those of the first task's heads."""
     maps = "semantic_segmentation" in way
     return COCO_MAPS if maps else COCO_COMPARED.get(way[0])
 
@@ -197,7 +200,7 @@ def _compared(way: tuple[str, ...]) -> tuple[str, str] | None:
 def converted(
     expressions: HeadExpressions, way: tuple[str, ...], form: str, code: HeadCode
 ) -> HeadExpressions:
-    """A head's expressions, with those that read its labels replaced."""
+    """Returns a head's expressions, with those that read its labels replaced."""
     reading = READINGS[_begin(way)]
     names = {
         "NAMES": code.constant,
@@ -210,7 +213,7 @@ def converted(
         parse = reading.ignoring
     parse = _with(parse, names) if parse else expressions.parse
     for pair in _steps(way):
-        label = f"{parse}{'.labelled()' * (code.ignores and pair in LABELLED)}"
+        label = f"{parse}{'.labelled()' * (code.ignores and pair in LABELED)}"
         parse = _with(STEPS[pair], names | {"LABEL": label})
     return replace(
         expressions,
@@ -229,7 +232,7 @@ def _of_format(by_format: dict, form: str):
 
 
 def _with(expression: str, names: dict[str, str]) -> str:
-    """An expression with its words in capitals replaced."""
+    """Returns an expression with its words in capitals replaced."""
     return re.sub(
         r"\b(NAMES|NUMBERS|GIVEN|COLORS|LABEL)\b", lambda m: names[m[0]], expression
     )

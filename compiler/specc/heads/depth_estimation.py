@@ -1,5 +1,6 @@
-"""The depth of every pixel: a decoder of several levels, then one number in the cells of the
-lowest.
+"""Depth estimation: a Panoptic FPN decoder of several levels (see maps.py), then one
+number for each cell of the lowest level, trained with the scale-invariant log loss
+(SILog, https://arxiv.org/abs/1406.2283, Eigen et al. 2014).
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DepthEstimation(Head):
-    range: tuple[float, float]  # nearest, farthest
+    range: tuple[float, float]  # nearest and farthest depth
     bottom_level: int
     top_level: int
-    channels: int  # of the decoder
+    channels: int  # channels of the decoder
 
 
 # ---- The graph ----
@@ -48,7 +49,7 @@ def build(
 
 
 MODES = ("L", "I;16", "I;16B", "I")
-MODES_LINE = constant("DEPTH_MODES", MODES, "Pillow's, of grey with 8 or 16 bits")
+MODES_LINE = constant("DEPTH_MODES", MODES, "Pillow modes of gray, 8 or 16 bits")
 
 
 def plan(head: DepthEstimation, code: HeadCode) -> HeadExpressions:
@@ -73,9 +74,9 @@ def plan(head: DepthEstimation, code: HeadCode) -> HeadExpressions:
         map_check=code.checked_maps(f"lambda x: read_depth(x, {ends})", TASK.fewest),
         metrics=f"depth_metrics({code.all_found()})",
         words_example=f'"{head.name}": (height, width), in the unit of the range',
-        annotation="grey, 8 or 16 bits: 0 unknown, 1 the farthest, 255 or 65535 nearest",
+        annotation="gray, 8 or 16 bits: 0 unknown, 1 the farthest, 255 or 65535 nearest",
         constants=(
-            constant(ends, head.range, "the range of depths"),
+            constant(ends, head.range, "nearest and farthest depth"),
             stride_constant(code),
         ),
         dataset_constants=(MODES_LINE,),

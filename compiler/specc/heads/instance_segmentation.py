@@ -1,8 +1,9 @@
-"""Masks with boxes and categories: a detector, whose cells also give the weights of a small
-network each, and the features of the pixels that these networks look at, at half the stride
-of the finest level.
+"""Instance segmentation with CondInst: a detector whose cells also give the weights of
+a small mask network for each object, and mask features at half the stride of the finest
+level, which these networks read.
 
-"Conditional Convolutions for Instance Segmentation", Tian et al. 2020, arXiv:2003.05664
+CondInst, "Conditional Convolutions for Instance Segmentation",
+https://arxiv.org/abs/2003.05664, Tian et al. 2020
 """
 
 from __future__ import annotations
@@ -30,22 +31,23 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class InstanceSegmentation(Head):
     categories: tuple[str, ...]
-    colors: tuple[tuple[int, int, int], ...]  # of the categories in masks
+    colors: tuple[tuple[int, int, int], ...]  # colors of the categories in masks
     bottom_level: int
     top_level: int
-    layers: int  # 3x3 convolutions in each tower
+    layers: int  # number of 3x3 convolutions in each tower
     mask_weight: float
     score_threshold: float
     iou_threshold: float
     max_detections: int
-    merge: dict[str, list[str]] | None = None  # of the dataset, by what they become
+    merge: dict[str, list[str]] | None = None  # category -> names in the dataset
 
 
 # ---- The graph ----
 
 
-MASK_CHANNELS = 8  # of the features, and of the hidden layer of a cell's network
-WEIGHTS = (MASK_CHANNELS + 2 + 1) * MASK_CHANNELS + MASK_CHANNELS + 1  # of this network
+MASK_CHANNELS = 8  # channels of the mask features and of a mask network's hidden layer
+# Number of weights of a mask network: two 1x1 convolutions on features and x, y.
+WEIGHTS = (MASK_CHANNELS + 2 + 1) * MASK_CHANNELS + MASK_CHANNELS + 1
 
 
 def build(
@@ -61,7 +63,8 @@ def segmenter(
     """Outputs: those of the detector, kernels (cells, weights), and features
     (8, height, width) at half the stride of the finest level.
 
-    ``prefix`` of its modules ends with a point, where other heads are made of it.
+    ``prefix`` is put before the names of modules; it ends with a point in heads that
+    contain this one.
     """
     kernels = []
     for level, x in levels.items():
@@ -85,18 +88,18 @@ def segmenter(
 # ---- Expressions of the emitted code ----
 
 
-_CHANNELS = "of what all masks are made of, and of the layer that makes one"
+_CHANNELS = "mask features, and hidden layer of a mask network"
 MASKS = (
     constant("MASK_CHANNELS", MASK_CHANNELS, _CHANNELS),
-    constant("MASK_CELLS", 128, "of an image, at most, learn a mask"),
+    constant("MASK_CELLS", 128, "most cells of an image that learn a mask"),
 )
-NO_GRIDS = (  # targets of an image without instances
+NO_GRIDS = (  # target of an image without instances
     "Grids(np.zeros((0, 4), np.float32), np.zeros(0, np.int64),"
     " np.zeros((0, 4), np.float32), np.zeros((0, GRID, GRID), np.uint8))"
 )
 GRIDS = (
     constant("GRID", 28, "points along a side of the grid on which a mask is learned"),
-    constant("MARGIN", 0.25, "it reaches beyond the box by this share of the box"),
+    constant("MARGIN", 0.25, "the grid reaches beyond the box by this share"),
 )
 
 
@@ -139,17 +142,18 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
             masks_constant(stride, code),
         ),
         dataset_constants=(
-            constant(colors, head.colors, "of the categories in masks"),
+            constant(colors, head.colors, "colors of the categories in masks"),
         ),
     )
 
 
 def masks_constant(name: str, code: HeadCode) -> Line:
-    return constant(name, code.strides[0] // 2, "of masks, half the finest level's")
+    return constant(name, code.strides[0] // 2, "half the stride of the finest level")
 
 
 def cell_of(code: HeadCode) -> str:
-    """An expression of model.py: the pixels of an image that a cell of masks covers."""
+    """Returns the expression, in model.py, of the height and width of a mask's cell in
+    pixels of the image."""
     stride = f"{code.prefix}MASK_STRIDE"
     if code.job.backbone.resize_input:
         return f"{stride} * ratio[:2]"

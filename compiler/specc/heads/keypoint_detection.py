@@ -1,5 +1,6 @@
-"""Named keypoints of instances: a detector of their extents, and a tower that tells of each
-keypoint where in the extent it is, and whether it is there.
+"""Keypoint detection: a detector of one category whose boxes enclose the keypoints of
+an instance, and a tower that gives the position in the box and the presence of each
+keypoint.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class KeypointDetection(Head):
     sigmas: tuple[float, ...] | None
     bottom_level: int
     top_level: int
-    layers: int  # 3x3 convolutions in each tower
+    layers: int  # number of 3x3 convolutions in each tower
     keypoint_weight: float
     presence_weight: float
     score_threshold: float
@@ -42,7 +43,7 @@ class KeypointDetection(Head):
 # ---- The graph ----
 
 
-VALUES = 3  # of a keypoint: x, y, presence
+VALUES = 3  # numbers for each keypoint: x, y, presence
 
 
 def build(
@@ -62,9 +63,9 @@ def build(
 # ---- Expressions of the emitted code ----
 
 
-SIGMA = 0.05  # of every keypoint, unless the job says otherwise
+SIGMA = 0.05  # COCO's sigma of a keypoint, unless the job gives one
 SIMILARITIES = Line(
-    "SIMILARITIES", "np.linspace(0.5, 0.95, 10)", "  # thresholds, as COCO has them"
+    "SIMILARITIES", "np.linspace(0.5, 0.95, 10)", "  # COCO's OKS thresholds"
 )
 COCO_NAMES = (
     '{item["id"]: [str(name).strip() for name in item.get("keypoints", ())]'
@@ -116,7 +117,7 @@ def plan(head: KeypointDetection, code: HeadCode) -> HeadExpressions:
 
 
 def _blank(names: str, code: HeadCode) -> str:
-    """The target of an image without a label."""
+    """Returns the placeholder of the target of an image without a label."""
     none = f"np.zeros((0, len({names}), 2), np.float32), np.zeros((0, 4), np.float32)"
     return f"Poses({none}{', np.zeros(0), np.zeros(0, bool)' * code.own_areas})"
 
@@ -127,7 +128,7 @@ def _flip_pairs(head: KeypointDetection, prefix: str) -> Line:
 
 
 def _sigmas(head: KeypointDetection, prefix: str) -> Line:
-    note = "how far annotators scatter, in roots of the extent's area"
+    note = "scatter of annotators, relative to the root of the box's area"
     return constant(f"{prefix}SIGMAS", head.sigmas or SIGMA, note)
 
 
@@ -145,12 +146,13 @@ def contract(head: KeypointDetection) -> HeadContract:
             "count": (),
         },
         outputs=DETECTOR_OUTPUTS,
-        tells=False,  # what an untrained head says of places is nowhere near
+        tells=False,  # keypoints of an untrained head are all wrong
     )
 
 
 def annotated(head: Head, names: str) -> Annotations:
-    """Other heads name the one category of what has the keypoints, and any will do."""
+    """Returns how annotations are made. Their single category may have any name: heads
+    of other tasks use it."""
     own, category = isinstance(head, KeypointDetection), f"{names}[0]"
     names = names if own else literal(("head", "foot"))
     return Annotations(

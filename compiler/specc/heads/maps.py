@@ -1,9 +1,10 @@
-"""What heads share whose labels and results are maps: a value for every pixel.
+"""Shared by heads whose labels and results are maps, with a value for every pixel.
 
-Several levels to one map: from the coarsest down, each is convolved and added to what
-is above it, upsampled.
+The decoder makes one map of several levels, from the coarsest down: each level is
+convolved and added to the upsampled sum of the coarser ones.
 
-"Panoptic Feature Pyramid Networks", Kirillov et al. 2019, arXiv:1901.02446
+Panoptic FPN, "Panoptic Feature Pyramid Networks", https://arxiv.org/abs/1901.02446,
+Kirillov et al. 2019
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ OWN_PIXELS = {
     "resized": "model/own_maps.py.jinja",
     "whole": "model/own_maps.py.jinja",
 }
-COLORS_IN_CODE = 100  # more stand in a file of their own
+COLORS_IN_CODE = 100  # most colors in the code; more are written to a JSON file
 
 
 def stride_constant(code: HeadCode) -> Line:
-    note = f"pixels from one cell of its maps to the next, on level {code.levels[0]}"
+    note = f"pixels between neighboring cells of maps, on level {code.levels[0]}"
     return constant(f"{code.prefix}STRIDE", code.strides[0], note)
 
 
 def colors_file(code: HeadCode, colors: tuple) -> str:
-    """The file that holds the colors; "" if they stand in the code."""
+    """Returns the name of the file with the colors; "" if the code holds them."""
     if len(colors) <= COLORS_IN_CODE:
         return ""
     return f"{code.name}.colors.json" if code.prefix else "colors.json"
@@ -40,7 +41,7 @@ def colors_file(code: HeadCode, colors: tuple) -> str:
 def colors_constant(code: HeadCode, colors: tuple) -> Line:
     name, file = f"{code.prefix}COLORS", colors_file(code, colors)
     if not file:
-        note = "of the categories in maps; black is unknown"
+        note = "colors of the categories in maps; black is unknown"
         return constant(name, colors, note)
     path = f"Path(__file__).with_name({literal(file)})"
     text = f'{path}.read_text(encoding="utf-8")'
@@ -48,7 +49,8 @@ def colors_constant(code: HeadCode, colors: tuple) -> Line:
 
 
 def enlarged(code: HeadCode, maps: str) -> str:
-    """An expression of model.py: maps of `decode` at the size of the images."""
+    """Returns the expression, in model.py, of `decode`'s maps at the size of the
+    images."""
     seen = "scaled" if code.job.backbone.resize_input else "(height, width)"
     stride = f"{code.prefix}STRIDE"
     return (
@@ -57,7 +59,7 @@ def enlarged(code: HeadCode, maps: str) -> str:
 
 
 def saved_path(code: HeadCode) -> str:
-    """An expression of predict.py: the file of a map, beside the drawing."""
+    """Returns the expression, in predict.py, of a map's file beside the drawing."""
     return f"free(drawing.with_suffix({literal(f'.{code.name}.png')}), taken)"
 
 
@@ -65,7 +67,8 @@ def saved_path(code: HeadCode) -> str:
 
 
 def decode_levels(net: Scope, levels: dict[int, Node], channels: int) -> Node:
-    """A map of ``channels`` in the cells of the lowest level."""
+    """Adds the decoder; returns a map of ``channels`` in the cells of the lowest
+    level."""
     blocks = [
         _block(net.at(level), f"decoder.blocks.{index}", x, channels)
         for index, (level, x) in enumerate(sorted(levels.items()))

@@ -1,6 +1,9 @@
-"""A unit vector an image, near for images of one identity: global average pooling, a linear
-layer, and the cosines between the vector and the centers of the identities, which the loss
-needs.
+"""Metric learning with ArcFace: a unit vector for each image, near for images of one
+identity. Global average pooling, a linear layer, and the cosines between the vector and
+the centers of the identities, which the loss needs.
+
+ArcFace, https://arxiv.org/abs/1801.07698, Deng et al. 2018; sub-centers from Deng et
+al. 2020
 """
 
 from __future__ import annotations
@@ -23,9 +26,9 @@ class MetricLearning(Head):
     identities: tuple[str, ...]
     level: int
     embedding_size: int
-    subcenters: int  # of each identity
-    margin: float  # radians
-    scale: float  # of the cosines
+    subcenters: int  # number of centers of each identity
+    margin: float  # angular margin in radians
+    scale: float  # factor of the cosines before softmax
 
 
 # ---- The graph ----

@@ -1,4 +1,5 @@
-"""One category an image: global average pooling, then a linear layer."""
+"""Classification: one category for each image; global average pooling, a linear
+layer."""
 
 from __future__ import annotations
 
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class MulticlassClassification(Head):
     categories: tuple[str, ...]
-    ordered: bool  # ranks, from low to high
+    ordered: bool  # whether categories are ranks, from low to high
     level: int
     label_smoothing: float
-    merge: dict[str, list[str]] | None = None  # of the dataset, by what they become
+    merge: dict[str, list[str]] | None = None  # category -> names in the dataset
 
 
 # ---- The graph ----
@@ -73,7 +74,7 @@ def variant(head: MulticlassClassification) -> Task:
 
 def contract(head: MulticlassClassification) -> HeadContract:
     count = len(head.categories)
-    # With more categories than images a model may well be always wrong.
+    # With more categories than images an untrained model may always be wrong.
     tells = count < MANY
     return HeadContract(
         found={"probabilities": (count,), "category": ()},
@@ -83,7 +84,8 @@ def contract(head: MulticlassClassification) -> HeadContract:
 
 
 def annotated(head: Head, names: str) -> Annotations:
-    """Two images of an identity in turn: of one alone there is nothing to retrieve."""
+    """Returns how annotations are made. Two images in turn have one category: heads
+    that read categories as identities retrieve one image by the other."""
     turn = "number // 2" if hasattr(head, "identities") else "number"
     return Annotations(label=f"some_category({turn}, {names})")
 

@@ -1,4 +1,5 @@
-"""Any labels an image: global average pooling, then a linear layer."""
+"""Multilabel classification: any labels of each image; global average pooling, a linear
+layer."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ class MultilabelClassification(Head):
     labels: tuple[str, ...]
     level: int
     score_threshold: float
-    merge: dict[str, list[str]] | None = None  # of the dataset, by what they become
+    merge: dict[str, list[str]] | None = None  # label -> names in the dataset
 
 
 # ---- The graph ----

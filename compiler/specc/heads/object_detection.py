@@ -1,8 +1,11 @@
-"""Boxes with categories: two towers of convolutions whose weights all levels share, and per
-cell a score for each category and a distribution over each of four distances.
+"""Object detection: boxes with categories from an anchor-free one-stage detector
+(FCOS). Two towers of convolutions have weights that all levels share; each cell gets a
+score for each category, and a distribution over the distance to each side of the box.
 
-"FCOS: Fully Convolutional One-Stage Object Detection", Tian et al. 2019,
-arXiv:1904.01355; "Generalized Focal Loss", Li et al. 2020, arXiv:2006.04388
+FCOS, https://arxiv.org/abs/1904.01355, Tian et al. 2019
+DFL, distribution focal loss, https://arxiv.org/abs/2006.04388, Li et al. 2020
+TAL, task-aligned assignment (TOOD), https://arxiv.org/abs/2108.07755, Feng et al. 2021
+GIoU, generalized IoU, https://arxiv.org/abs/1902.09630, Rezatofighi et al. 2019
 """
 
 from __future__ import annotations
@@ -25,24 +28,24 @@ class ObjectDetection(Head):
     categories: tuple[str, ...]
     bottom_level: int
     top_level: int
-    layers: int  # 3x3 convolutions in each tower
+    layers: int  # number of 3x3 convolutions in each tower
     score_threshold: float
     iou_threshold: float
     max_detections: int
-    merge: dict[str, list[str]] | None = None  # of the dataset, by what they become
+    merge: dict[str, list[str]] | None = None  # category -> names in the dataset
 
 
 # ---- The graph ----
 
 
-SIDES = 4  # left, top, right, bottom
-BINS = 16  # values of a distance
+SIDES = 4  # sides of a box: left, top, right, bottom
+BINS = 16  # bins of the distribution over a distance
 
 
 def build(
     net: Scope, head: ObjectDetection, levels: dict[int, Node]
 ) -> dict[str, Node]:
-    """Outputs: those of the detector."""
+    """Outputs: those of `detector`."""
     return detector(net, "", len(head.categories), head.layers, levels)
 
 
@@ -56,8 +59,8 @@ def detector(
 ) -> dict[str, Node]:
     """Outputs: logits (cells, categories), bins (cells, 4, 16); finest level first.
 
-    ``prefix`` of its modules ends with a point, where other heads are made of it; a
-    head that reads the box towers too has them already.
+    ``prefix`` is put before the names of modules; it ends with a point in heads that
+    contain a detector. ``box_towers`` are given by a head that reads them too.
     """
     logits, bins = [], []
     for level, x in levels.items():
@@ -76,12 +79,12 @@ def detector(
 
 
 def box_tower(net: Scope, prefix: str, x: Node, layers: int) -> Node:
-    """What the boxes of a level are read off."""
+    """Adds the tower of a level from which the boxes are predicted."""
     return tower(net, f"{prefix}box_tower", x, layers)
 
 
 def tower(net: Scope, name: str, x: Node, layers: int) -> Node:
-    """Convolutions that keep the width, each with a group norm and a ReLU."""
+    """Adds convolutions that keep the width, each with a group norm and a ReLU."""
     channels = net.channels(x)
     for index in range(0, 3 * layers, 3):
         x = net.conv(f"{name}.{index}", x, channels, kernel=3)
@@ -94,18 +97,18 @@ def tower(net: Scope, name: str, x: Node, layers: int) -> Node:
 
 
 _BINS = "a side of a box lies 0..15 strides from the center of its cell"
-_CANDIDATES = "best scores of an image that enter non-maximum suppression"
+_CANDIDATES = "best scores of an image that enter NMS"
 CONSTANTS = (
     constant("BINS", BINS, _BINS),
-    constant("CELLS_PER_OBJECT", 10, "at most, the best aligned ones, learn it"),
+    constant("CELLS_PER_OBJECT", 10, "most cells that TAL assigns to an object"),
     constant("CANDIDATES", 400, _CANDIDATES),
-    constant("ROUNDS", 16, "of it; even, so that what is still undecided stays"),
+    constant("ROUNDS", 16, "rounds of NMS; even, so that undecided boxes are kept"),
 )
 DRAWN = constant("DRAWN_SCORE", 0.3, "less certain objects are left out of drawings")
 
 
 def strides_constant(code: HeadCode):
-    """The strides of the levels that a head reads, which it gives its towers."""
+    """Returns the constant with the strides of the levels that a head reads."""
     note = f"level{'s' * (len(code.levels) > 1)} {span(code.levels)}"
     return constant(f"{code.prefix}STRIDES", code.strides, note)
 
@@ -121,7 +124,7 @@ def plan(head: ObjectDetection, code: HeadCode) -> HeadExpressions:
         parse=f"parse_objects({code.given}, {code.numbers}, height, width, counts)",
         place=f"moved({code.labels}, transform)",
         words=f"objects_in_words({code.results}, row, {names}, ratio, limits)",
-        label_words=f"objects_of({code.labelled}, {names})",
+        label_words=f"objects_of({code.labeled}, {names})",
         draw=f"draw_objects(image, {code.words}, {names})",
         checks=(
             code.checked(f"lambda x: x{'.labelled()' * code.ignores}.classes", names),
@@ -134,7 +137,7 @@ def plan(head: ObjectDetection, code: HeadCode) -> HeadExpressions:
 
 
 def _blank(code: HeadCode) -> str:
-    """The target of an image without a label."""
+    """Returns the placeholder of the target of an image without a label."""
     further = ", np.zeros(0)" * code.own_areas + ", np.zeros(0, bool)" * code.ignores
     return f"Objects(np.zeros((0, 4), np.float32), np.zeros(0, np.int64){further})"
 
@@ -142,7 +145,7 @@ def _blank(code: HeadCode) -> str:
 # ---- The contract ----
 
 
-# Of heads that compose the detector: where its outputs are
+# Attributes of the detector's outputs in heads that contain a detector.
 DETECTOR_OUTPUTS = {"logits": "objects.logits", "bins": "objects.bins"}
 
 

@@ -1,7 +1,9 @@
-"""A category for every pixel, and things one by one: instances of things, and beside them a
-map that tells the kinds of stuff apart, and things from stuff.
+"""Panoptic segmentation: a category for every pixel, and an instance for every pixel of
+a thing. A CondInst head (see instance_segmentation.py) finds the things, and a map of
+the Panoptic FPN decoder tells the kinds of stuff apart, and things from stuff.
 
-"Panoptic Feature Pyramid Networks", Kirillov et al. 2019, arXiv:1901.02446
+Panoptic FPN, "Panoptic Feature Pyramid Networks", https://arxiv.org/abs/1901.02446,
+Kirillov et al. 2019
 """
 
 from __future__ import annotations
@@ -37,36 +39,36 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class PanopticSegmentation(Head):
     categories: tuple[str, ...]
-    colors: tuple[tuple[int, int, int], ...]  # of the categories in maps
-    things: tuple[str, ...]  # the categories whose instances are told apart
+    colors: tuple[tuple[int, int, int], ...]  # colors of the categories in maps
+    things: tuple[str, ...]  # categories whose instances are told apart
     bottom_level: int
     top_level: int
-    layers: int  # 3x3 convolutions in each tower
-    channels: int  # of the decoder
+    layers: int  # number of 3x3 convolutions in each tower
+    channels: int  # channels of the decoder
     mask_weight: float
     stuff_weight: float
     score_threshold: float
     iou_threshold: float
     max_detections: int
-    merge: dict[str, list[str]] | None = None  # of the dataset, by what they become
+    merge: dict[str, list[str]] | None = None  # category -> names in the dataset
 
 
 # ---- The graph ----
 
 
-COARSEST = 5  # level that the map of stuff reads; above it images need not halve evenly
+COARSEST = 5  # top level of the map of stuff; higher levels need not halve evenly
 
 
 def map_levels(levels: list[int]) -> list[int]:
-    """Those of the head's levels that the map of stuff is made of."""
+    """Returns the levels, of those of the head, from which the map of stuff is made."""
     return [level for level in levels if level <= max(COARSEST, min(levels))]
 
 
 def build(
     net: Scope, head: PanopticSegmentation, levels: dict[int, Node]
 ) -> dict[str, Node]:
-    """Outputs: those of the instances, and stuff (1 + kinds of it, height, width) in the
-    cells of the lowest level, things first."""
+    """Outputs: those of the instances, and stuff (1 + kinds of it, height, width) in
+    the cells of the lowest level, things first."""
     things = len(head.things)
     found = segmenter(net, "instances.", things, head.layers, levels)
     read = {level: levels[level] for level in map_levels(list(levels))}
@@ -79,13 +81,13 @@ def build(
 # ---- Expressions of the emitted code ----
 
 
-OF_ALL_CATEGORIES = (  # heads that learn stuff too
+OF_ALL_CATEGORIES = (  # tasks whose heads learn stuff too
     MultilabelClassification,
     PanopticSegmentation,
     SemanticSegmentation,
 )
 LEAST = constant(
-    "LEAST_STUFF", 0.005, "of an image; a kind that covers less is left out"
+    "LEAST_STUFF", 0.005, "a kind that covers less of an image is left out"
 )
 
 
@@ -140,20 +142,21 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
         ),
         dataset_constants=(
             constant(
-                colors, head.colors, "of the categories in maps; black is unknown"
+                colors, head.colors, "colors of categories in maps; black is unknown"
             ),
         ),
     )
 
 
 def _inputs(code: HeadCode) -> str:
-    """The widths of the maps that the decoder reads."""
+    """Returns the expression of the widths of the maps that the decoder reads."""
     count = len(map_levels(list(code.levels)))
     return f"({code.width},) * {count}" if count > 1 else f"({code.width},)"
 
 
 def _things(name: str, head: PanopticSegmentation) -> Line:
-    """The indices of the things: a range, where they are one, or else a tuple."""
+    """Returns the constant with the indices of things: a range if they are consecutive,
+    else a tuple."""
     own = [i for i, category in enumerate(head.categories) if category in head.things]
     note = "indices of categories whose instances are told apart"
     if not own or own[-1] - own[0] + 1 > len(own):
@@ -182,7 +185,8 @@ def contract(head: PanopticSegmentation) -> HeadContract:
 
 
 def annotated(head: Head, names: str) -> Annotations:
-    """To heads that learn objects all their categories are things."""
+    """Returns how annotations are made; for heads that learn objects, all categories
+    are things."""
     colors, folder = colors_of(head, names), literal(f"{head.name}-maps")
     segments = f"some_segments(number, len({names}), height, width)"
     objects = not isinstance(head, OF_ALL_CATEGORIES)

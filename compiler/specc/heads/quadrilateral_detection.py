@@ -1,5 +1,5 @@
-"""Four corners with a category: a detector of their hulls, whose box tower tells of each
-corner too where in the hull it is.
+"""Quadrilateral detection: four corners with a category. A detector finds the enclosing
+boxes; its box tower also gives the position of each corner in the box.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class QuadrilateralDetection(Head):
     categories: tuple[str, ...]
     bottom_level: int
     top_level: int
-    layers: int  # 3x3 convolutions in each tower
+    layers: int  # number of 3x3 convolutions in each tower
     corner_weight: float
     score_threshold: float
     iou_threshold: float
     max_detections: int
-    merge: dict[str, list[str]] | None = None  # of the dataset, by what they become
+    merge: dict[str, list[str]] | None = None  # category -> names in the dataset
 
 
 # ---- The graph ----
@@ -47,7 +47,7 @@ CORNERS, AXES = 4, 2
 def build(
     net: Scope, head: QuadrilateralDetection, levels: dict[int, Node]
 ) -> dict[str, Node]:
-    """Outputs: those of the detector, and corners (cells, 4, 2)."""
+    """Outputs: those of `detector`, and corners (cells, 4, 2)."""
     prefix, categories = "detector.", len(head.categories)
     towers = {
         level: box_tower(net.at(level), prefix, x, head.layers)
@@ -106,7 +106,7 @@ def contract(head: QuadrilateralDetection) -> HeadContract:
             "count": (),
         },
         outputs=DETECTOR_OUTPUTS,
-        tells=False,  # corners begin in the middle: at first no polygon has an area
+        tells=False,  # untrained corners are all in the middle: no polygon has an area
     )
 
 

@@ -1,4 +1,5 @@
-"""A number an image: global average pooling, a linear layer, a sigmoid over the range."""
+"""Regression: a number for each image; global average pooling, a linear layer, and a
+sigmoid scaled to the range."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Regression(Head):
-    range: tuple[float, float]  # lowest, highest
+    range: tuple[float, float]  # lowest and highest value
     level: int
 
 

@@ -1,8 +1,10 @@
-"""A text, all of its tokens at once: a learned query for each place in the text attends to
-the cells of a level.
+"""Scene text recognition: all tokens of a text at once. A learned query for each place
+in the text attends to the cells of a level.
 
-"Read Like Humans: Autonomous, Bidirectional and Iterative Language Modeling for Scene
-Text Recognition", Fang et al. 2021, arXiv:2103.06495
+ABINet, "Read Like Humans: Autonomous, Bidirectional and Iterative Language Modeling for
+Scene Text Recognition", https://arxiv.org/abs/2103.06495, Fang et al. 2021
+PARSeq (its non-autoregressive decoding), https://arxiv.org/abs/2207.06966, Bautista and
+Atienza 2022
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ class SceneTextRecognition(TextRecognition):
 def build(
     net: Scope, head: SceneTextRecognition, levels: dict[int, Node]
 ) -> dict[str, Node]:
-    """Output: logits (places, tokens + 1); the last place is for the end alone."""
+    """Output: logits (places, tokens + 1); the last place only holds the end of the
+    text."""
     here, places = net.at(head.level), head.max_tokens + 1
     image = cells(here, levels[head.level], head.width)
     x = here.embedding("places", places, places, head.width)

@@ -1,5 +1,5 @@
-"""A category for every pixel: a decoder of several levels, then a score for each category in
-the cells of the lowest.
+"""Semantic segmentation: a category for every pixel. A Panoptic FPN decoder of several
+levels (see maps.py), then a score for each category in the cells of the lowest level.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class SemanticSegmentation(Head):
     categories: tuple[str, ...]
-    colors: tuple[tuple[int, int, int], ...]  # of the categories, in their order
+    colors: tuple[tuple[int, int, int], ...]  # colors of the categories, in order
     bottom_level: int
     top_level: int
-    channels: int  # of the decoder
-    merge: dict[str, list[str]] | None = None  # of the dataset, by what they become
+    channels: int  # channels of the decoder
+    merge: dict[str, list[str]] | None = None  # category -> names in the dataset
 
 
 # ---- The graph ----
@@ -51,13 +51,13 @@ def build(
 
 
 MODES = ("RGB", "RGBA", "P", "L", "1")
-BAND = constant("BAND", 2**18, "logits of a map that are enlarged at once, about")
-MODES_LINE = constant("COLOR_MODES", MODES, "Pillow's, of maps that have colors")
+BAND = constant("BAND", 2**18, "about this many logits of a map are enlarged at once")
+MODES_LINE = constant("COLOR_MODES", MODES, "Pillow modes of maps that have colors")
 
 
 def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
     names, colors = code.constant, f"{code.prefix}COLORS"
-    native = code.format == "native"  # else of COCO's panoptic segments
+    native = code.format == "native"  # other maps come from COCO's panoptic segments
     truth = f"read_categories(*{code.labels})"
     truth = truth if native else f"read_segments({code.labels})"
     read = "lambda x: read_categories(*x)" if native else "read_segments"

@@ -1,4 +1,4 @@
-"""What a task brings to the plan: a record a task, and the expressions of each head."""
+"""The record of a task, and the expressions of a head in the emitted code."""
 
 from __future__ import annotations
 
@@ -10,35 +10,33 @@ from specc.heads.contract import Annotations, HeadContract
 from specc.job import Head, Job
 from specc.source import Line, literal
 
-# Where a head is drawn: in the pixels of the image, right of it, or below all that. In
-# this order, as the later ones change its size.
+# Where a head is drawn: in the image's pixels, right of the image, or below both. Heads
+# are drawn in this order, as those beside and below change the size of the picture.
 INSIDE, BESIDE, BELOW = range(3)
 NAMES_OF_KINDS = ("categories", "labels", "identities")
 
 
 @dataclass(frozen=True)
 class HeadCode:
-    """What the code of one head is made of: names that the emitted modules give it."""
+    """The names that the emitted modules give to what belongs to one head."""
 
     job: Job
-    format: str  # of its dataset
-    name: str  # of the head
-    prefix: str  # of its constants: empty where it is alone
-    constant: str  # the tuple of its names
-    given: str  # its annotation of an image, in dataset.py
-    outputs: str  # of the model, in model.py
-    targets: str
-    results: str  # of decode, in evaluate.py
-    labels: str  # of a sample
-    words: str  # of a prediction
-    width: str  # channels of the lowest map that it reads
-    widths: str  # of all of them, a tuple
-    levels: tuple[int, ...]  # that it reads
-    partial: bool  # whether images may lack its labels
-    ignores: (
-        bool  # whether labels tell objects that are ignored, of this head or others
-    )
-    own_areas: bool  # and the areas that files give them
+    format: str  # format of the head's dataset
+    name: str  # name of the head in the job
+    prefix: str  # prefix of the head's constants; empty with a single head
+    constant: str  # constant with the tuple of the head's names
+    given: str  # the head's annotation of an image, in dataset.py
+    outputs: str  # the head's outputs of the model, in model.py
+    targets: str  # the head's targets of a batch, in model.py
+    results: str  # the head's results of `decode`, in evaluate.py
+    labels: str  # the head's label of a sample
+    words: str  # the head's prediction of an image
+    width: str  # channels of the lowest map that the head reads
+    widths: str  # tuple of the channels of all maps that the head reads
+    levels: tuple[int, ...]  # levels that the head reads
+    partial: bool  # whether images may lack labels for the head
+    ignores: bool  # whether labels hold ignored objects, of this head or of others
+    own_areas: bool  # whether labels hold ignored objects and the areas of the file
 
     @property
     def strides(self) -> tuple[int, ...]:
@@ -46,7 +44,7 @@ class HeadCode:
 
     @property
     def numbers(self) -> str:
-        """The numbers of its names, in dataset.py."""
+        """The constant that maps the head's names to their indices, in dataset.py."""
         return f"{self.prefix}NUMBERS"
 
     @property
@@ -54,62 +52,68 @@ class HeadCode:
         return literal(self.name)
 
     @property
-    def labelled(self) -> str:
-        """The label of a sample, without objects that are ignored."""
+    def labeled(self) -> str:
+        """The label of a sample, without the ignored objects."""
         return f"{self.labels}{'.labelled()' * self.ignores}"
 
     def all_labels(self, samples: str = "samples") -> str:
-        """The labels of all samples that have one, one by one."""
+        """Returns the list of the labels of all samples that have one."""
         known = f" if {self.key} in sample.labels" * self.partial
         return f"[{self.labels} for sample in {samples}{known}]"
 
     def checked(self, kinds: str, names: str = "()", fewest: int = 1) -> str:
-        """A call that ends the run where labels hold too little: `kinds` is a function of
-        a label, which gives the places of names in it, or values."""
+        """Returns a call that ends the run where labels hold too little to learn:
+        `kinds` is a function from a label to the indices of its names, or to its
+        values."""
         return f"check_labels(samples, use, {self.key}, {names}, {kinds}, {fewest})"
 
     def checked_maps(self, read: str, fewest: int) -> str:
-        """The same of maps, by a function of a label that reads one."""
+        """Returns the same call for maps; `read` is a function that reads a label's
+        map."""
         return f"check_maps(samples, use, {self.key}, {read}, {fewest})"
 
     def all_found(self) -> str:
-        """What was found in all samples that have a label, one by one."""
+        """Returns the list of the predictions for all samples that have a label."""
         known = f" if {self.key} in words" * self.partial
         return f"[{self.words} for words in found{known}]"
 
 
 @dataclass(frozen=True)
 class HeadExpressions:
-    """One head's expressions in the emitted code, each with the names that it may use."""
+    """One head's expressions in the emitted code.
 
-    construction: str  # in the model's __init__
-    loss: str  # of outputs and targets: its terms by name
-    decode: str  # of outputs: tensors by name
-    parse: str  # of given, height, width, counts: its label
-    words: str  # of results, row, sample, seen, ratio, limits: in words of annotations
-    label_words: str  # of sample: the same, of its label
-    draw: str  # of image, words: the image
-    metrics: str  # of samples, found, device: values by name
-    words_example: str  # for a docstring
-    annotation: str  # an example in the native layout
-    own: str = ""  # of results, scaled, height, width, in model.py: see own_pixels
-    indexed: str = ""  # the names of which its label is an index, if it is one
-    blank: str = "None"  # what stands for the target of an image without a label
-    place: str = ""  # of sample, transform, canvas, rng: its target; "": the label
-    evidence: str = ""  # of sample, words: what its metric needs; "": the words
-    annotations: str = ""  # of folder: its annotations by image; "": read_annotations
-    things: str = ""  # the places of its things, if it tells them from stuff
-    names: str = ""  # the source of its names, if it is not the literal of a tuple
-    checks: tuple[str, ...] = ()  # of samples, use: calls that end hopeless runs
-    map_check: str = ""  # the same, of labels that are decoded only where they are used
-    table: str = ""  # of args, samples, found: writes what is no single number
-    told: str = ""  # of training: a line on its labels, when a run begins
-    viewed: str = ""  # of words, view: the words of an image and of a view of it
-    calibrated: str = ""  # of model: what normal images calibrate, head, false alarms
-    saved: str = ""  # of words, drawing, taken: the name of a file that it writes
-    constants: tuple[Line, ...] = ()  # of model.py
+    A comment such as `(outputs, targets) -> loss terms by name` lists the names that
+    the expression may use, and its value.
+    """
+
+    construction: str  # the module, in the model's __init__
+    loss: str  # (outputs, targets) -> loss terms by name
+    decode: str  # (outputs) -> tensors by name
+    parse: str  # (given, height, width, counts) -> label
+    words: str  # (results, row, sample, seen, ratio, limits) -> prediction
+    label_words: str  # (sample) -> label, in the form of a prediction
+    draw: str  # (image, words) -> image
+    metrics: str  # (samples, found, device) -> values by name
+    words_example: str  # example of a prediction, for a docstring
+    annotation: str  # example of an annotation in the native layout
+    own: str = ""  # (results, scaled, height, width), in model.py: see own_pixels
+    indexed: str = ""  # the names that the label indexes, if the label is an index
+    blank: str = "None"  # placeholder of the target of an image without a label
+    place: str = ""  # (sample, transform, canvas, rng) -> target; "": the label
+    evidence: str = ""  # (sample, words) -> input of the metric; "": the words
+    annotations: str = ""  # (folder) -> annotations by image; "": read_annotations
+    things: str = ""  # indices of the things, if the head tells things from stuff
+    names: str = ""  # source of the names, if it is not the literal of a tuple
+    checks: tuple[str, ...] = ()  # (samples, use): calls that end hopeless runs
+    map_check: str = ""  # the same call for maps, which are decoded where used
+    table: str = ""  # (args, samples, found): writes what is no single number
+    told: str = ""  # (training) -> line about the labels when a run begins
+    viewed: str = ""  # (words, view) -> prediction of an image and a view of it
+    calibrated: str = ""  # (model) -> module to calibrate, head, false alarms
+    saved: str = ""  # (words, drawing, taken) -> name of a file that this writes
+    constants: tuple[Line, ...] = ()  # constants of model.py
     dataset_constants: tuple[Line, ...] = ()
-    files: tuple[tuple[str, Any], ...] = ()  # JSON that these read: name, value
+    files: tuple[tuple[str, Any], ...] = ()  # JSON files to emit: name, value
     evaluate_constants: tuple[Line, ...] = ()
 
 
@@ -117,102 +121,102 @@ class HeadExpressions:
 class Coco:
     """How a COCO file holds annotations for a task."""
 
-    what: str = "boxes"  # its annotations, in words
+    what: str = "boxes"  # name of the annotations in texts
     names: str = (
         '{item["id"]: str(item["name"]).strip() for item in content["categories"]}'
     )
     found: str = "set(names.values())"  # the names in the file
-    fields: tuple[str, ...] = ("category_id", "bbox")  # of an annotation, that are read
-    hook: str = "without_masks"  # what is kept of an object in it, as it is read
-    compared: str = "dataset/compare_coco.py.jinja"  # template: these with the job's
-    docstring: str = "dataset/coco_docstring.jinja"  # template
-    images: str = "image_folder"  # the function that finds the images
+    fields: tuple[str, ...] = ("category_id", "bbox")  # fields that are read
+    hook: str = "without_masks"  # object_hook of json.loads
+    compared: str = "dataset/compare_coco.py.jinja"  # template: compares the names
+    docstring: str = "dataset/coco_docstring.jinja"  # template of the docstring
+    images: str = "image_folder"  # function that finds the images
 
 
 @dataclass(frozen=True)
 class Native:
     """How the docstring of dataset.py describes annotations in the native layout."""
 
-    metadata: tuple[str, ...] = ()  # lines of an example, beside the task
-    empty_note: str = ""  # what an empty annotation means
-    map_suffix: str = "png"  # of the files that hold annotations
-    folder_note: str = ""  # more of the files that hold annotations, or some
+    metadata: tuple[str, ...] = ()  # lines of the example besides the task
+    empty_note: str = ""  # sentence on the meaning of an empty annotation
+    map_suffix: str = "png"  # suffix of the files that hold annotations
+    folder_note: str = ""  # further sentences on the files that hold annotations
 
 
 @dataclass(frozen=True)
 class Task:
-    """What all heads of a task share. The functions that its expressions name are parts,
-    in `templates/heads/`."""
+    """The record that all heads of a task share. The functions that the expressions
+    call are parts, in `templates/heads/`."""
 
-    title: str  # in words, as in a dataset's metadata.yaml where `described_as` is ""
-    head: type[Head]  # the dataclass of its options
-    model_class: str  # these three if a head of the task is the only one
+    title: str  # name in texts; in metadata.yaml too where `described_as` is ""
+    head: type[Head]  # dataclass of the options
+    model_class: str  # the next two, too: used where the head is the only one
     output_type: str
-    returns: str  # what comes out, in words
+    returns: str  # text that says what the model returns
     plan: Callable[[Any, HeadCode], HeadExpressions]
 
-    # The record of a head whose options change it
+    # Returns the record of a head whose options change the record.
     variant: Callable[[Any], Task] | None = None
 
-    described_as: str = ""  # in a dataset's metadata.yaml
-    dataset_key: str = ""  # of its names there; "": as in the job
-    annotations: str = ""  # in a word, where others are made of them or they of others
-    rank: int = 0  # of annotations in one file, the more the more they show; 0: alone
+    described_as: str = ""  # name in a dataset's metadata.yaml
+    dataset_key: str = ""  # key of the names in metadata.yaml; "": as in the job
+    annotations: str = ""  # word for the annotations, for texts on conversions
+    rank: int = 0  # the higher, the more annotations say; 0: in files of their own
 
-    # The head's field that names what it finds, such as categories; or ""
+    # The option with the names of what the head finds, such as "categories"; or "".
     names: str = ""
-    counted: tuple[str, str] = ("", "")  # one, several of them, in words
-    fewest: int = 1  # of them, or of values: 2 where labels of one kind teach nothing
+    counted: tuple[str, str] = ("", "")  # singular and plural of what is labeled
+    fewest: int = 1  # least number of names or values that labels must hold
 
-    # At the head of emitted modules, by their paths
+    # Constants at the top of emitted modules, by the module's path.
     constants: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
 
     # model.py
-    shared: tuple[str, ...] = ()  # fields of its output that all images have in common
-    told: bool = False  # its head is given the targets in training
-    cells_wanted: bool = False  # decode_objects tells which cell found each object
-    shares_box_tower: bool = False  # it reads what the box tower of a detector makes
-    own_pixels: Mapping[str, str] = field(default_factory=dict)  # resized, whole
-    own_note: str = ""  # how its results then differ from those of `decode`
+    shared: tuple[str, ...] = ()  # output fields that all images have in common
+    told: bool = False  # the head is given the targets in training
+    cells_wanted: bool = False  # decode_objects returns the cell of each object
+    shares_box_tower: bool = False  # the head reads the box tower of its detector
+    own_pixels: Mapping[str, str] = field(default_factory=dict)  # mode -> template
+    own_note: str = ""  # text: how results in own pixels differ from those of `decode`
 
     # dataset.py
-    label: str = ""  # the type of an image's label
-    # Of ONE, OTHER, counts: the label of an image that has two; "": they must be the same
+    label: str = ""  # type of an image's label
+    # (ONE, OTHER, counts) -> label of an image with two labels; "": both must be equal.
     joined: str = ""
-    unlabelled: bool = False  # it needs images alone
-    on_normal_images: bool = False  # it trains on these, and on defects drawn into them
-    in_folder: bool = False  # its annotations are files, an image each
-    untold: bool = False  # annotations do not tell which of a file's names they are of
-    one_name: bool = False  # an annotation is a name: an image of another is left out
-    splits_by: str = ""  # labels that lie on one side of a split, with all their images
-    # Formats whose ignored objects its labels tell: crowds of COCO, difficult ones of VOC
+    unlabeled: bool = False  # the head needs no labels
+    on_normal_images: bool = False  # trains on normal images and drawn defects
+    in_folder: bool = False  # annotations are files, one for each image
+    untold: bool = False  # annotations do not name a category of the file
+    one_name: bool = False  # an annotation is a name; unknown names are left out
+    splits_by: str = ""  # plural of labels whose images are all on one side of a split
+    # Formats with ignored objects that labels keep: crowds of COCO, difficult of VOC.
     ignores: tuple[str, ...] = ()
-    # By format, the function that the page calls to read annotations; "": none
+    # Format -> function that the page calls to read annotations; "": none.
     readers: Mapping[str, str] = field(default_factory=dict)
     native: Native = Native()
     coco: Coco = Coco()
-    # Of LABEL, frame, counts: a label in pixels of the image, where a file speaks of
-    # others; "": it has no place in the image
+    # (LABEL, frame, counts) -> label in pixels of the image, where the file's size of
+    # the image differs; "": labels have no place in the image.
     framed: str = ""
-    training_note: str = ""  # how sets to train on differ from others, if they do
-    meaning: tuple[str, ...] = ()  # fields of the head that give weights their meaning
+    training_note: str = ""  # sentence: how training sets differ from other sets
+    meaning: tuple[str, ...] = ()  # options that checkpoint and job must share
 
     # data.py
-    views: bool = False  # it learns from two views of an image, which follow each other
-    moves: bool = False  # its labels have places in the image
-    transforms: tuple[str, ...] = ()  # methods that move them: boxes, points
-    stack: str = ""  # the function that makes a batch of targets
+    views: bool = False  # learns from two views of an image, in consecutive rows
+    moves: bool = False  # labels have places in the image, which augmentation moves
+    transforms: tuple[str, ...] = ()  # methods that move labels: boxes, points
+    stack: str = ""  # function that makes a batch of targets
 
     # evaluate.py and draw.py
-    on_device: bool = False  # its results are maps, and stay there until they are words
-    # Its results are points: "inside" the image, or "anywhere"; "": they are none
+    on_device: bool = False  # results are maps, which stay on the device until written
+    # Results are points: "inside" the image, or "anywhere"; "": results are no points.
     coordinates: str = ""
-    drawn: int = INSIDE  # the image, or BESIDE it, or BELOW
+    drawn: int = INSIDE  # INSIDE, BESIDE or BELOW
 
     requirements: tuple[str, ...] = ()
 
-    # test_contract.py: what a head promises, and how its annotations are made (of the
-    # head, and of the expression of its names; None: it needs none)
+    # test_contract.py: what a head promises; and, from the head and the expression of
+    # its names, how annotations are made (None: the head needs none).
     contract: Callable[[Any], HeadContract] | None = None
     annotated: Callable[[Any, str], Annotations] | None = None
 
@@ -223,5 +227,5 @@ class Task:
 
     @property
     def names_instances(self) -> bool:
-        """Whether its names say what something is, and not which part of it."""
+        """Whether the names are kinds of instances, not parts of an instance."""
         return self.names in NAMES_OF_KINDS

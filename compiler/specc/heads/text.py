@@ -1,7 +1,8 @@
-"""What both text heads share: a text is a sequence of tokens and its end, and is read
-from the cells of a level by a transformer's decoder.
+"""Shared by both text heads: a text is a sequence of tokens and an end token, and a
+transformer decoder reads the text from the cells of a level.
 
-"Attention Is All You Need", Vaswani et al. 2017, arXiv:1706.03762
+Transformer, "Attention Is All You Need", https://arxiv.org/abs/1706.03762, Vaswani et
+al. 2017
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class TextRecognition(Head):
     tokens: tuple[str, ...]
-    max_tokens: int  # of a text
+    max_tokens: int  # most tokens of a text
     level: int
-    layers: int  # of the decoder
-    width: int  # its channels
+    layers: int  # number of decoder layers
+    width: int  # channels of the decoder
     attention_heads: int
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How often the decoder goes through a text: ``places`` rows, all of them once, or
-    once for each token with the rows so far."""
+    """The rows that the decoder computes for a text: ``places`` rows, all of them once,
+    or the rows so far once for each token."""
 
     places: int
     again: bool
@@ -42,7 +43,8 @@ class Reading:
 
     @property
     def pairs(self) -> int:
-        """Of a row and one that it attends to; those that a mask hides included."""
+        """The number of pairs of query and key in self-attention, masked ones
+        included."""
         return sum(rows * rows for rows in self._passes())
 
     def _passes(self) -> list[int]:
@@ -50,7 +52,7 @@ class Reading:
 
 
 def cells(net: Scope, x: Node, width: int) -> Node:
-    """A level as the rows that a text is read from: (cells, width)."""
+    """Adds the rows from which a text is read, the cells of a level: (cells, width)."""
     x = net.conv("cells.project", x, width, kernel=1, bias=True)
     places = net.positions("cells.places", x)
     x = net.layer_norm("cells.norm", net.flatten("cells.rows", x))
@@ -60,7 +62,8 @@ def cells(net: Scope, x: Node, width: int) -> Node:
 def decode(
     net: Scope, head: TextRecognition, x: Node, image: Node, reading: Reading
 ) -> Node:
-    """Logits of the tokens and of the end of the text: (places, tokens + 1)."""
+    """Adds the decoder; returns logits of tokens and of the end: (places, tokens +
+    1)."""
     for index in range(head.layers):
         x = _layer(net, f"layers.{index}", x, image, head.attention_heads, reading)
     x = net.layer_norm("last_norm", x)
@@ -70,7 +73,7 @@ def decode(
 def _layer(
     net: Scope, name: str, x: Node, image: Node, heads: int, reading: Reading
 ) -> Node:
-    """Norms come first, as in arXiv:2002.04745."""
+    """Adds a pre-norm decoder layer (https://arxiv.org/abs/2002.04745)."""
     rows, width, seen = reading.rows, net.shape(x)[1], net.shape(image)[0]
     parts = ["text", "image", "mlp"] if reading.again else ["image", "mlp"]
     for number, part in enumerate(parts, 1):
@@ -97,7 +100,8 @@ def _attend(
     seen: int,
     pairs: int,
 ) -> Node:
-    """Rows of x attend to those of others, of which ``seen`` are made keys and values."""
+    """Adds attention from the rows of x to the rows of others; ``seen`` is the number
+    of rows of which keys and values are computed."""
     width = net.shape(x)[1]
     query = net.linear(f"{name}.query", x, width, rows=rows)
     key = net.linear(f"{name}.key", others, width, rows=seen)
@@ -107,12 +111,13 @@ def _attend(
 
 
 def are_characters(tokens: tuple[str, ...]) -> bool:
-    """Whether a text can be written as one string: else it is a list of tokens."""
+    """Returns whether a text can be written as one string, rather than a list of
+    tokens."""
     return all(len(token) == 1 for token in tokens)
 
 
 def plan_text(head: TextRecognition, code: HeadCode, module: str) -> HeadExpressions:
-    """The expressions of a head whose class is `module`."""
+    """Returns the expressions of a text head; `module` is the head's emitted class."""
     names, most = code.constant, f"{code.prefix}MAX_TOKENS"
     characters = are_characters(head.tokens)
     text_of = "text_of" if characters else "tokens_of"

@@ -1,5 +1,8 @@
-"""What two random views of an image share: a representation, by global average pooling, and
-its projection for the loss.
+"""View-invariance learning with VICReg: a representation that two random views of an
+image share, by global average pooling, and a projection of the representation for the
+loss.
+
+VICReg, https://arxiv.org/abs/2105.04906, Bardes et al. 2021
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ViewInvarianceLearning(Head):
-    categories: tuple[str, ...] | None  # for a metric alone
+    categories: tuple[str, ...] | None  # used by a metric only
     level: int
     projection_size: int
 
@@ -34,7 +37,7 @@ def build(
     here, size = net.at(head.level), head.projection_size
     representation = here.global_pool("pool", levels[head.level])
     x = here.linear("projector.0", representation, size)
-    x = here.group_norm("projector.1", x, groups=1)  # a layer norm
+    x = here.group_norm("projector.1", x, groups=1)  # one group: a layer norm
     x = here.relu("projector.2", x)
     projection = here.linear("projector.3", x, size)
     return {"representation": representation, "projection": projection}
@@ -60,14 +63,14 @@ def plan(head: ViewInvarianceLearning, code: HeadCode) -> HeadExpressions:
         words_example=f'"{head.name}": {{representation}}',
         annotation="",
     )
-    return _labelled(expressions, code) if head.categories else expressions
+    return _labeled(expressions, code) if head.categories else expressions
 
 
-def _labelled(expressions: HeadExpressions, code: HeadCode) -> HeadExpressions:
-    """With categories, which the metric knows and training does not."""
+def _labeled(expressions: HeadExpressions, code: HeadCode) -> HeadExpressions:
+    """Returns expressions that use categories in the metric, not in training."""
     names, title = code.constant, literal("multiclass classification")
-    labelled = f"{code.words} for sample, words in zip(samples, found)"
-    found = f"[{labelled} if {code.key} in sample.labels]"
+    labeled = f"{code.words} for sample, words in zip(samples, found)"
+    found = f"[{labeled} if {code.key} in sample.labels]"
     found = found if code.partial else code.all_found()
     accuracy = f"knn_accuracy({code.all_labels()}, {found}, device)"
     return replace(
@@ -106,7 +109,7 @@ TASK = Task(
     plan=plan,
     variant=variant,
     label="None",
-    unlabelled=True,
+    unlabeled=True,
     readers={"native": ""},
     views=True,
     stack="stack_nothing",
@@ -119,7 +122,7 @@ LABELLED = replace(
     counted=("category", "categories"),
     label="int",
     one_name=True,
-    unlabelled=False,
+    unlabeled=False,
     described_as="multiclass classification",
     native=Native(metadata=("categories: [NAME, ...]",)),
     drawn=BELOW,

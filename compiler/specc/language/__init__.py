@@ -1,2 +1,2 @@
-"""The job language: bytes to values that fit the schema. Knows JSON and the schema, and no
-head by name."""
+"""The job language: turns bytes into values that fit the schema. These modules know
+JSON and the schema, and no head by name."""

@@ -1,4 +1,4 @@
-"""Text to values: a strict JSON reader that knows where every key and value stands.
+"""A strict JSON reader that keeps the position of every key and value.
 
 The reader refuses what JSON readers disagree about (duplicate keys, NaN, numbers that a
 double cannot hold, lone surrogates): a job means the same to every tool that reads it.
@@ -16,9 +16,9 @@ from typing import Any, NamedTuple, NoReturn
 from specc.diagnostics import Path, fail
 from specc.words import clip, name_of
 
-LARGEST_FILE = 1 << 20  # bytes
+LARGEST_FILE = 1 << 20  # most bytes of a job file
 DEEPEST = 64  # levels of nesting; keeps the recursion below Python's own limit
-LARGEST_INTEGER = 1 << 53  # beyond it, readers that use doubles see another number
+LARGEST_INTEGER = 1 << 53  # JSON readers that use doubles round larger integers
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -30,7 +30,7 @@ _OTHER_SPELLINGS = {"True": "true", "False": "false", "None": "null"}
 
 
 class Span(NamedTuple):
-    """Where something stands: line and column from 1, length in characters."""
+    """A stretch of the text: line and column from 1, length in characters."""
 
     line: int
     column: int
@@ -38,29 +38,31 @@ class Span(NamedTuple):
 
 
 class Node(NamedTuple):
-    """Offsets of one value, of its key (if it has one), and of what it holds."""
+    """Offsets of one value, of its key (if it has one), and of its children."""
 
     start: int
     end: int
     key: tuple[int, int] | None = None
-    children: dict[str | int, Node] = {}  # shared by all scalars, never written
+    children: dict[str | int, Node] = {}  # the default is shared: never write to it
 
 
 @dataclass(frozen=True)
 class Source:
-    """The text of a job, its value, and where each part of the value stands."""
+    """The text of a job, its value, and the position of each part of the value."""
 
     text: str
     value: Any
     root: Node
 
     def locate(self, path: Path) -> Span:
-        """Span of the value at `path`, or of its nearest existing ancestor."""
+        """Returns the span of the value at `path`, or of its nearest existing
+        ancestor."""
         node, _ = self._find(path)
         return self._span(node.start, node.end)
 
     def locate_key(self, path: Path) -> Span:
-        """Span of the key that `path` ends in; of the value where there is no key."""
+        """Returns the span of the last key of `path`; of the value where there is no
+        key."""
         node, found = self._find(path)
         start, end = node.key if found and node.key else (node.start, node.end)
         return self._span(start, end)
@@ -87,7 +89,7 @@ class Source:
 
 
 def load(data: bytes) -> Source:
-    """Read a job. Raises JobError, E101..E110, at the first thing that is wrong."""
+    """Reads a job. Raises JobError, E101..E110, at the first thing that is wrong."""
     if len(data) > LARGEST_FILE:
         fail(
             "E107",
@@ -99,7 +101,8 @@ def load(data: bytes) -> Source:
 
 
 def unread(data: bytes) -> Source:
-    """What can be shown of a file that `load` refused: its text, and no value."""
+    """Returns a file that `load` refused as a Source with its text, and without a
+    value."""
     text = data[:LARGEST_FILE].decode("utf-8", errors="replace")
     return Source(text, None, Node(0, 0))
 
@@ -112,7 +115,7 @@ def _decode(data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        # Positions count the characters of the text as `unread` shows it.
+        # Positions count the characters of the text that `unread` returns.
         before = data[: error.start].decode("utf-8")
         line = before.count("\n") + 1
         column = len(before) - before.rfind("\n")
@@ -130,7 +133,7 @@ def _line_starts(text: str) -> list[int]:
 
 
 class _Reader:
-    """Recursive descent over one text; every method takes and returns offsets."""
+    """A recursive-descent parser of one text; its methods take and return offsets."""
 
     def __init__(self, text: str):
         self.text = text
@@ -204,14 +207,16 @@ class _Reader:
         return values, Node(at, position, None, children)
 
     def first(self, at: int, close: str) -> tuple[int, bool]:
-        """The offset of the first element, or that after `close`, and which it is."""
+        """Returns the offset of the first element and True, or the offset after `close`
+        and False."""
         position = self.skip(at + 1)
         if self.text[position : position + 1] == close:
             return position + 1, False
         return position, True
 
     def next(self, at: int, close: str) -> tuple[int, bool]:
-        """The same behind an element: past a comma, or past `close`."""
+        """Returns the same after an element: the offset past a comma, or past
+        `close`."""
         position = self.skip(at)
         char = self.text[position : position + 1]
         if char == close:
@@ -253,7 +258,7 @@ class _Reader:
     def number(self, at: int, match: re.Match) -> int | float:
         word = match.group()
         if match.lastindex is None:
-            # The length first: int() itself refuses thousands of digits.
+            # Test the length first: int() refuses thousands of digits.
             if len(word) > 17 or abs(int(word)) > LARGEST_INTEGER:
                 self.refuse_number(at, word, "is beyond 2^53")
             return int(word)

@@ -2,11 +2,11 @@
 
 The schema is the only home of names, types, ranges, units, defaults and descriptions;
 the compiler reads all of them from here. Some annotations are our own: `x-unit` (of a
-number), `x-other` (what a choice admits besides the values that it lists), and for heads
+number), `x-other` (further values of a choice, besides those listed), and for heads
 `x-metrics` (the first is the primary one), `x-needs` (options that some of them need),
-`x-lower-is-better` (those of them that are errors or distances), `x-formats` (the dataset
-formats that hold the task's annotations) and `x-reads-text` (it learns nothing from images
-that are mirrored or cropped).
+`x-lower-is-better` (those of them that are errors or distances), `x-formats` (the
+dataset formats that hold the task's annotations) and `x-reads-text` (the head learns
+nothing from images that are mirrored or cropped).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Any
 from specc.resources import names, read_text
 
 ROOT = "job.schema.json"
-HEADS = "heads."  # begins the entries of heads
+HEADS = "heads."  # prefix of the entries of heads
 
 
 @lru_cache(maxsize=None)
 def bundled() -> dict:
-    """The whole schema as one document: each file is an entry of `$defs`.
+    """Returns the whole schema as one document: each file is an entry of `$defs`.
 
     The same files always give the same document; do not write to it.
     """
@@ -37,7 +37,7 @@ def bundled() -> dict:
 
 
 def follow(schema: dict, value: Any = None) -> dict:
-    """A subschema with its `$ref` and the branch that `value` selects merged in."""
+    """Returns a subschema, its `$ref` and the branch that `value` selects merged in."""
     if "$ref" in schema:
         outer = {key: part for key, part in schema.items() if key != "$ref"}
         schema = {**follow(_lookup(schema["$ref"]), value), **outer}
@@ -49,7 +49,7 @@ def follow(schema: dict, value: Any = None) -> dict:
 
 
 def fill(value: Any, schema: dict | None = None) -> Any:
-    """A valid value with each absent or null option replaced by its default.
+    """Returns a valid value with each absent or null option replaced by its default.
 
     Where the schema says "derived", the default is the starting point of the rule in
     resolve.py.
@@ -69,17 +69,17 @@ def fill(value: Any, schema: dict | None = None) -> Any:
 
 
 def part(name: str) -> dict:
-    """The schema of a file other than the root: `neck`, `heads.object_detection`."""
+    """Returns the schema of a file that is not the root: `neck`, `heads.regression`."""
     return bundled()["$defs"][name]
 
 
 def head(task: str) -> dict:
-    """The schema of the heads that solve `task`."""
+    """Returns the schema of the heads that solve `task`."""
     return part(f"heads.{task}")
 
 
 def metrics_of(one: Any) -> list[str]:
-    """The metrics of a resolved head, the primary one first."""
+    """Returns the metrics of a resolved head, the primary one first."""
     described = head(one.task)
     needs = described.get("x-needs", {})
     return [
@@ -90,8 +90,8 @@ def metrics_of(one: Any) -> list[str]:
 
 
 def _name_tasks(parts: dict[str, dict], tasks: list[str]) -> None:
-    """Fill in what follows from the files in schema/heads: the tasks of heads, the options
-    of each, and the tasks that annotations may be for."""
+    """Fills in the enums that follow from the files in schema/heads: the tasks of
+    heads, the options of each task, and the tasks that annotations may be for."""
     one = parts["head"]
     one["properties"]["task"]["enum"] = tasks
     one["allOf"] = [
@@ -101,7 +101,8 @@ def _name_tasks(parts: dict[str, dict], tasks: list[str]) -> None:
         }
         for task in tasks
     ]
-    # What learns of normal images alone has annotations that tell no other head anything.
+    # Tasks that learn from normal images alone: no other head can use their
+    # annotations.
     others = [x for x in tasks if not parts[HEADS + x].get("x-trains-no-trunk")]
     parts["common"]["$defs"]["dataset_task"]["enum"] = [*others, None]
 
@@ -123,12 +124,12 @@ def _lookup(reference: str) -> dict:
 def _file(name: str) -> dict:
     document = _relocate(json.loads(read_text(f"schema/{name}")), name)
     if name != ROOT:
-        del document["$schema"]  # a dialect belongs to a document, not to its parts
+        del document["$schema"]  # only the whole document has a `$schema`
     return document
 
 
 def _relocate(part: Any, file: str) -> Any:
-    """The same schema with its references pointing into the bundle."""
+    """Returns a schema with its references pointing into the bundle."""
     if isinstance(part, list):
         return [_relocate(item, file) for item in part]
     if not isinstance(part, dict):
@@ -142,5 +143,6 @@ def _relocate(part: Any, file: str) -> Any:
 
 
 def _entry(file: str) -> str:
-    """heads/object_detection.json -> heads.object_detection, which needs no escapes."""
+    """Returns the entry of a file, which needs no escapes: heads/regression.json
+    becomes heads.regression."""
     return file.removesuffix(".json").replace("/", ".")

@@ -1,4 +1,5 @@
-"""The schema's findings in a job, in words: code, both sides of the fact, the edit."""
+"""Validates a job against the schema: findings with code, both sides of the fact,
+edit."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from specc.language.schema import bundled, follow
 from specc.words import clip, did_you_mean, label, listed, name_of, quoted
 
 MOST_FINDINGS = 50
-MOST_CHOICES = 8  # that a message lists; a note lists more
+MOST_CHOICES = 8  # most choices that a message lists; a note lists all
 _TYPES = {
     "array": "a list",
     "boolean": "true or false",
@@ -30,7 +31,7 @@ _TYPES = {
 
 
 def validate(source: Source) -> list[Diagnostic]:
-    """All findings E120..E130 of the schema, in the order of the file."""
+    """Returns all findings E120..E130 of the schema, in the order of the file."""
     errors: dict[Path, ValidationError] = {}
     for path, error in _errors(source.value):
         errors.setdefault(path, error)  # one finding a value
@@ -55,7 +56,8 @@ def _errors(value: Any) -> Iterator[tuple[Path, ValidationError]]:
 
 
 def _culprits(error: ValidationError) -> list[Path]:
-    """What one error of jsonschema is about, relative to its path."""
+    """Returns the paths that one error of jsonschema is about, relative to its own
+    path."""
     if error.validator == "additionalProperties":
         known = error.schema["properties"]
         return [(key,) for key in error.instance if key not in known]
@@ -66,7 +68,8 @@ def _culprits(error: ValidationError) -> list[Path]:
 
 @lru_cache(maxsize=None)
 def _validator() -> Draft202012Validator:
-    """Draft 2020-12 with types told apart as a reader of the job would tell them."""
+    """Returns a validator of draft 2020-12 in which booleans and 16.0 are no
+    integers."""
     rules = {
         "enum": _enum,
         "items": _items,
@@ -78,7 +81,7 @@ def _validator() -> Draft202012Validator:
 
 
 def _is_integer(_, value: Any) -> bool:
-    return type(value) is int  # neither true nor 16.0
+    return type(value) is int  # excludes true and 16.0
 
 
 def _enum(_, allowed: list, value: Any, schema: dict) -> Iterator[ValidationError]:
@@ -87,7 +90,7 @@ def _enum(_, allowed: list, value: Any, schema: dict) -> Iterator[ValidationErro
 
 
 def _required(_, keys: list, value: Any, schema: dict) -> Iterator[ValidationError]:
-    # jsonschema would report one error a key, and not say which.
+    # jsonschema reports one error for each missing key, without naming the key.
     if isinstance(value, dict) and not all(key in value for key in keys):
         yield ValidationError("options are missing")
 
@@ -135,14 +138,15 @@ def _type(path: Path, error: ValidationError) -> Diagnostic:
     wanted = [name for name in wanted if name != "null"]
     words = " or ".join(_TYPES[name] for name in wanted)
     if wanted == ["object", "boolean"]:
-        words = "an object or false"  # true is refused by a rule of its own
+        words = "an object or false"  # another rule refuses true
     message = f"{label(path)} must be {words}, found {_found(value)}"
     help = _conversion(value, wanted) or f"write {words}"
     return Diagnostic("E122", message, path, help=help)
 
 
 def _conversion(value: Any, wanted: list[str]) -> str:
-    """The edit that turns a value of the wrong type into one of the right type."""
+    """Returns the edit that turns a value of the wrong type into one of the right
+    type."""
     if isinstance(value, float) and wanted == ["integer"]:
         return f"write {round(value)}" if abs(value) < 1e15 else ""
     if isinstance(value, str) and wanted in (["integer"], ["number"]):
@@ -168,7 +172,7 @@ def _range(path: Path, error: ValidationError) -> Diagnostic:
 
 
 def _interval(schema: dict) -> str:
-    """The legal numbers of a schema in words, with their unit."""
+    """Returns the legal numbers of a schema in words, with their unit."""
     unit = f" {schema['x-unit']}" if "x-unit" in schema else ""
     if "minimum" in schema and "maximum" in schema:
         return f"from {schema['minimum']} to {schema['maximum']}{unit}"
@@ -220,7 +224,8 @@ def _choice(path: Path, error: ValidationError) -> Diagnostic:
 
 
 def _other(error: ValidationError) -> str:
-    """The edit where a choice admits more than it lists, and the value could be meant."""
+    """Returns the edit for a choice with unlisted values (`x-other`), if one was
+    meant."""
     other, value = error.schema.get("x-other"), error.instance
     if not other or not isinstance(value, str) or not re.fullmatch(r"[\w.]+", value):
         return ""

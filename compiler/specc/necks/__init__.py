@@ -1,6 +1,8 @@
-"""The necks: all that the compiler knows of a kind of neck stands in its module."""
+"""The necks: one module for each kind, with all that the compiler knows about the
+kind."""
 
 from specc.necks import bifpn, fpn
 from specc.necks.kind import Kind
 
-KINDS: dict[str, Kind] = {"fpn": fpn.KIND, "bifpn": bifpn.KIND}  # by name in the job
+# Name in the job -> kind of neck.
+KINDS: dict[str, Kind] = {"fpn": fpn.KIND, "bifpn": bifpn.KIND}

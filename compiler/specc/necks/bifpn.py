@@ -1,9 +1,10 @@
-"""Bidirectional feature pyramid: levels flow down and up again, layer after layer, and
-where maps meet, their mean has learned weights.
+"""BiFPN, the bidirectional feature pyramid: layers that pass features top down and then
+bottom up, and fuse maps by a mean with learned weights.
 
 "EfficientDet: Scalable and Efficient Object Detection", Tan et al. 2019,
-arXiv:1911.09070. Its code brings a level of the backbone to the common width anew
-wherever the first layer reads it; here that is done once.
+https://arxiv.org/abs/1911.09070. The paper's code projects a level of the backbone to
+the common width at each place where the first layer reads the level; here it is done
+once.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BiFPN(Neck):
-    layers: int  # times that the levels flow down and up again
+    layers: int  # number of BiFPN layers, each top down and bottom up
 
 
-EPSILON = 1e-3  # of the batch norms, as in the paper's code
+EPSILON = 1e-3  # epsilon of the batch norms, as in the paper's code
 
 
 def build(net: Scope, neck: BiFPN, backbone: dict[int, Node]) -> dict[int, Node]:
-    """Add levels ``bottom_level`` to ``top_level``; returns level -> node.
+    """Adds levels ``bottom_level`` to ``top_level``; returns level -> node.
 
     A single level is only brought to the common width: check.py says what is wrong.
     """
@@ -41,7 +42,7 @@ def build(net: Scope, neck: BiFPN, backbone: dict[int, Node]) -> dict[int, Node]
 
 
 def _resample(net: Scope, neck: BiFPN, backbone: dict[int, Node]) -> dict[int, Node]:
-    """The backbone's levels at the common width, and max-pooled ones above them."""
+    """Adds the backbone's levels at the common width, and max-pooled levels above."""
     bottom, top = sorted((neck.bottom_level, neck.top_level))
     last = max(bottom, min(top, max(backbone)))
     levels = {}
@@ -97,12 +98,13 @@ Levels = tuple[int, ...]
 
 @dataclass(frozen=True)
 class LayerClass:
-    """A class of layers: all have one, and the last has its own where it makes less."""
+    """An emitted class of layers. The last layer has a class of its own where it makes
+    fewer levels than the others."""
 
     name: str
     story: str
     fusions: tuple[Line, ...]
-    maps: str  # p3, p4, p5
+    maps: str  # names of the maps, such as p3, p4, p5
     top_down: tuple[Line, ...]
     bottom_up: tuple[Line, ...]
     returns: str
@@ -112,7 +114,8 @@ class LayerClass:
 def plan(job: Job, summary: Summary) -> dict[str, Any]:
     levels = summary.neck_levels
     last = f"neck.layers.{job.neck.layers - 1}.out"
-    # Of the last layer, the graph drops what is above the highest level that is read.
+    # The graph drops from the last layer the levels above the highest that a head
+    # reads.
     outs = tuple(k for k in levels if f"{last}{k}.weights" in summary.state)
     widths = {
         k: summary.state[f"neck.resample{k}.0.weight"][1]
@@ -171,7 +174,8 @@ def _layer_class(name: str, levels: Levels, outs: Levels) -> LayerClass:
 def _layer_story(
     top_down: tuple[Line, ...], bottom_up: tuple[Line, ...], unread: Levels
 ) -> str:
-    """Such as: Top down (m6, m5, m4, p3), then bottom up (p4, p5, p6, p7)."""
+    """Returns text such as: Top down (m6, m5, m4, p3), then bottom up (p4, p5, p6,
+    p7)."""
     story = f"Top down ({', '.join(step.name for step in top_down)})"
     if bottom_up:
         story += f", then bottom up ({', '.join(step.name for step in bottom_up)})"
@@ -205,7 +209,7 @@ def _construct(classes: tuple[LayerClass, ...], layers: int) -> str:
 
 
 def _entry(summary: Summary, widths: dict[int, int]) -> dict[int, str]:
-    """Name by level of what the first layer reads."""
+    """Returns level -> name of the map that the first layer reads."""
     fitting = set(summary.neck_read) - set(widths)
     return {k: f"{'c' if k in fitting else 'p'}{k}" for k in summary.neck_levels}
 

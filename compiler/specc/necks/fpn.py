@@ -1,8 +1,10 @@
-"""Feature pyramid: coarse levels flow down into fine ones, and coarser ones are added.
+"""FPN, the feature pyramid: adds upsampled coarse levels to finer ones, and makes
+further coarse levels above the backbone's.
 
-"Feature Pyramid Networks for Object Detection", Lin et al. 2016, arXiv:1612.03144; the
-levels above the backbone's are those of RetinaNet, arXiv:1708.02002, which makes the
-first of them from the backbone's top level.
+"Feature Pyramid Networks for Object Detection", Lin et al. 2016,
+https://arxiv.org/abs/1612.03144; the levels above the backbone's are those of
+RetinaNet, https://arxiv.org/abs/1708.02002, which makes the first of them from the
+backbone's top level.
 """
 
 from __future__ import annotations
@@ -22,13 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FPN(Neck):
-    extra_levels_from: str  # neck, backbone: what the first level above it is made of
+    extra_levels_from: str  # neck or backbone: input of the first extra level
 
 
 def build(net: Scope, neck: FPN, backbone: dict[int, Node]) -> dict[int, Node]:
-    """Add levels ``bottom_level`` to ``top_level``; returns level -> node."""
+    """Adds levels ``bottom_level`` to ``top_level``; returns level -> node."""
     bottom, top = sorted((neck.bottom_level, neck.top_level))
-    last = max(bottom, min(top, max(backbone)))  # the highest with a lateral
+    last = max(bottom, min(top, max(backbone)))  # highest level with a lateral
     fused = _top_down(net, neck.channels, backbone, range(bottom, last + 1))
     levels = {
         level: net.at(level).conv(f"smooth{level}", x, neck.channels, 3, bias=True)
@@ -39,7 +41,7 @@ def build(net: Scope, neck: FPN, backbone: dict[int, Node]) -> dict[int, Node]:
         if level > last + 1:
             x = net.at(level - 1).relu("relu", x)
         elif neck.extra_levels_from == "backbone":
-            x = backbone.get(last, x)  # none where it starts above: see check.py
+            x = backbone.get(last, x)  # absent if the neck starts above
         here = net.at(level)
         levels[level] = here.conv(
             f"down{level}", x, neck.channels, kernel=3, stride=2, bias=True
@@ -65,16 +67,16 @@ def _top_down(
 
 @dataclass(frozen=True)
 class _Kept:
-    """The levels at which the graph kept each of the convolutions."""
+    """The levels at which the graph kept each kind of convolution."""
 
     laterals: tuple[int, ...]
     smooths: tuple[int, ...]
     downs: tuple[int, ...]
-    widths: dict[int, int]  # of what the lateral of a level, or the first down, reads
-    from_backbone: bool  # whether the first down reads it, and not the neck
+    widths: dict[int, int]  # level -> input channels of its lateral or first down
+    from_backbone: bool  # whether the first down reads the backbone, not the neck
 
     def starts_anew(self, level: int) -> bool:
-        """Whether this level above the backbone's is the first of them."""
+        """Returns whether this is the first of the levels above the backbone's."""
         return level == self.downs[0]
 
 

@@ -1,4 +1,4 @@
-"""What a kind of neck brings to all passes."""
+"""The record of a kind of neck: its functions in all passes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Kind:
     neck: type[Neck]  # the dataclass of its options
-    title: str  # in words
-    build: Callable[..., dict[int, Node]]  # from the backbone's nodes to the neck's
-    plan: Callable[[Job, Summary], dict[str, Any]]  # what only its template says
+    title: str  # name in texts
+    build: Callable[..., dict[int, Node]]  # makes the neck's nodes of the backbone's
+    plan: Callable[[Job, Summary], dict[str, Any]]  # variables of the kind's template

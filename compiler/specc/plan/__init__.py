@@ -1,1 +1,2 @@
-"""What the templates say, as plain values: a module for each emitted file or concern."""
+"""The plan, plain values for the templates: a module for each emitted file or
+concern."""

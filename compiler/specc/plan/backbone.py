@@ -1,4 +1,5 @@
-"""The backbone's part of the plan: what all families share, and who plans each."""
+"""The backbone's part of the plan: fields that all families share; their modules add
+more."""
 
 from __future__ import annotations
 
@@ -11,10 +12,10 @@ from specc.job import Job
 from specc.source import Line, maps_type, span
 
 IMAGENET_CHANNELS = 3
-_ADAPTED = {  # channels -> the first filters, as timm adapts them, and why
+_ADAPTED = {  # channels -> expression of the adapted first filters, comment
     1: (
         "state[first].sum(1, keepdim=True)",
-        "A grey image stands for three equal channels.",
+        "A gray image stands for three equal channels.",
     ),
     4: (
         "state[first].repeat(1, 2, 1, 1)[:, :4] * (3 / 4)",
@@ -26,22 +27,22 @@ _ADAPTED = {  # channels -> the first filters, as timm adapts them, and why
 @dataclass(frozen=True)
 class BackbonePlan:
     template: str
-    class_name: str  # ResNet18
+    class_name: str  # such as ResNet18
     made: str  # levels as text: 1..5
     layers: tuple[Line, ...]
     steps: tuple[Line, ...]
-    returned: tuple[str, ...]  # c3, c4, c5
+    returned: tuple[str, ...]  # names of maps, such as c3, c4, c5
     returns: str
     returns_type: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    frozen: str  # levels as text; empty where none are
-    frozen_modules: str  # self.conv1, self.bn1
-    left_out: tuple[str, ...]  # what weights of timm's may hold besides
-    first: str  # the tensor that meets the image's channels
-    adapted: str  # to those of the job; empty where it fits
+    frozen: str  # frozen levels as text; empty without any
+    frozen_modules: str  # such as self.conv1, self.bn1
+    left_out: tuple[str, ...]  # modules that only timm's whole model has
+    first: str  # key of the filters that read the image
+    adapted: str  # expression of filters for the job's channels; empty if they fit
     adapted_note: str
-    family: dict[str, Any]  # what the templates of the family ask for besides
+    family: dict[str, Any]  # further variables for the templates of the family
 
 
 def plan_backbone(job: Job, summary: Summary) -> BackbonePlan:
@@ -65,7 +66,7 @@ def plan_backbone(job: Job, summary: Summary) -> BackbonePlan:
 
 
 def _frozen(job: Job, modules: dict[int, list[str]]) -> dict[str, str]:
-    """The modules that make the frozen levels, of those that make each level."""
+    """Returns the frozen levels and the modules that make them."""
     frozen = tuple(k for k in sorted(modules) if k <= job.backbone.frozen_levels)
     names = [f"self.{module}" for k in frozen for module in modules[k]]
     return {
@@ -75,7 +76,8 @@ def _frozen(job: Job, modules: dict[int, list[str]]) -> dict[str, str]:
 
 
 def _of_channels(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    """Per channel of the image; one that is no color counts as their mean."""
+    """Returns a value for each channel of the image: for one that is no color, the
+    mean."""
     mean = round(sum(values) / len(values), 3)
     colors = values if channels >= IMAGENET_CHANNELS else ()
     return colors + (mean,) * (channels - len(colors))

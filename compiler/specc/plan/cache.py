@@ -1,4 +1,4 @@
-"""The plan of what keeps decoded images: cache.py, and its part of data.py."""
+"""The plan of the cache of decoded images: cache.py, and its part of data.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from specc.job import Data
 from specc.source import Line, literal
 
-NOTE = "# decoded images; what is not in use may be deleted at any time\n"
+NOTE = "# decoded images; the folder may be deleted while no run uses it\n"
 
 
 def cache_constants(data: Data) -> tuple[Line, ...]:
@@ -17,7 +17,7 @@ def cache_constants(data: Data) -> tuple[Line, ...]:
 
 
 def plan_cache(data: Data) -> dict[str, Any]:
-    """Nothing but names and flags: the templates differ in whether they cache."""
+    """Returns names and flags; the templates do the rest."""
     caches, larger = data.cache is not None, _larger_views(data)
     return {
         "caches": caches,
@@ -30,7 +30,8 @@ def plan_cache(data: Data) -> dict[str, Any]:
 
 
 def _larger_views(data: Data) -> str:
-    """Why a view may be larger than the image on the canvas, if it may."""
+    """Returns why a view may be larger than the image on the canvas; "" if it may
+    not."""
     chosen, (height, width) = data.augmentation, data.resolution
     scaled = chosen is not None and chosen.scale > 0
     turned = chosen is not None and chosen.transpose and height != width

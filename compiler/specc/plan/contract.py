@@ -1,4 +1,5 @@
-"""The plan of test_contract.py: what its tests expect, and how its copy is made small."""
+"""The plan of test_contract.py: what the tests expect, and how their copy is made
+small."""
 
 from __future__ import annotations
 
@@ -24,17 +25,17 @@ from specc.scope import Shape
 from specc.source import Line, literal
 from specc.timm.models import is_timm
 
-BATCH = 2  # images; of one a norm could not learn over a single cell
-HELD_OUT = 0.6  # of the images, where validation has no set of its own: again odd
+BATCH = 2  # images of a batch; batch norm cannot train on one image of a single cell
+HELD_OUT = 0.6  # share of images held out for validation; their number is odd again
 LEAST, AS_IN_THE_JOB = "the least that all levels allow", "as the job has them"
 OF_A_SET = "a set; two processes cannot halve them"
 OF_SETS = "a set, and one more of the last: two processes cannot halve all"
 OF_PARTS = "a set, of which 3/5 are held out where there is no other"
 OF_PARTS_AND_SETS = "a set, one more of the last: an odd number is for validation"
 OF_ALL = "which 3/5 are held out; two processes cannot halve these"
-IDENTITIES = 11  # images where whole identities are held out: two images of most
+IDENTITIES = 11  # images of a set where whole identities are held out
 OF_IDENTITIES = "identities, of which some are held out"
-PIXELS = {  # by channels: shape of an image file's pixels
+PIXELS = {  # channels -> shape of an image file's pixels
     1: "(height, width)",
     3: "(height, width, 3)",
     4: "(height, width, 4)",
@@ -43,23 +44,23 @@ PIXELS = {  # by channels: shape of an image file's pixels
 
 @dataclass(frozen=True)
 class ContractPlan:
-    size: str  # of the copy's images
+    size: str  # size of the copy's images, as text
     size_note: str
-    batch: int  # of them in a step
-    small: dict[str, dict[str, str]]  # constants of the copy as source, by module
-    images: int  # of each set
+    batch: int  # number of images in a step
+    small: dict[str, dict[str, str]]  # module -> constants of the copy as source
+    images: int  # number of images of each set
     images_note: str
     datasets: tuple[MadeDataset, ...]
     pixels: str
-    apart: bool  # whether names of categories stand in files of their own
+    apart: bool  # whether names of categories are in files of their own
     tells: bool
     parameters: int
-    shape: Shape  # of a batch of images
-    predicted: Shape  # of one for `predict`
-    outputs: tuple[Line, ...]  # of the model, each with the shape of a batch
+    shape: Shape  # shape of a batch of images
+    predicted: Shape  # shape of a batch for `predict`
+    outputs: tuple[Line, ...]  # outputs of the model -> shapes for a batch
     found: dict[str, dict[str, Shape]]
     state: tuple[tuple[str, Shape], ...]
-    left_out: str  # a call of train.py that needs a file of weights
+    left_out: str  # call of train.py that needs a file of weights
     environment: dict[str, str]
 
 
@@ -100,9 +101,9 @@ def _tasks(job: Job) -> Iterator[tuple[Head, Task]]:
 
 
 def _smallest(job: Job, graph: nx.DiGraph) -> Summary:
-    """The job at the least resolution that the schema allows and all its levels.
+    """Returns the summary of the job at the least resolution for schema and levels.
 
-    A model of timm keeps the resolution that it was asked about.
+    A model of timm keeps the resolution of the job.
     """
     if is_timm(job.backbone.name):
         return summarize(job, graph)
@@ -117,7 +118,7 @@ def _small(
     job: Job, summary: Summary, readers: tuple[Reader, ...]
 ) -> dict[str, dict[str, str]]:
     trainer = job.trainer
-    # A run that follows the clock is never the same twice.
+    # Two runs with a time limit are never equal, so make the limit too long to matter.
     clock = {} if trainer.max_hours is None else {"MAX_HOURS": 1_000_000}
     constants = {
         "model.py": {"HEIGHT, WIDTH": summary.resolution},
@@ -129,13 +130,13 @@ def _small(
         module: {name: literal(value) for name, value in values.items()}
         for module, values in constants.items()
     }
-    if job.data.cache is not None:  # the job's may lie anywhere
+    if job.data.cache is not None:  # the job's cache may be any folder
         small["data.py"]["CACHE"] = 'Path("cache")'
     return small
 
 
 def _small_datasets(job: Job, readers: tuple[Reader, ...]) -> dict[str, Any]:
-    """The constants of dataset.py that name the sets of a copy."""
+    """Returns the constants of dataset.py that name the sets of a copy."""
     constants: dict[str, Any] = {}
     for reader in readers:
         sets = sets_of(reader)
@@ -147,12 +148,12 @@ def _small_datasets(job: Job, readers: tuple[Reader, ...]) -> dict[str, Any]:
                 "VALIDATION_SHARE": HELD_OUT,
             }
     if job.data.group is not None:
-        constants["GROUP"] = "([^/]+)$"  # every image is alone in its group
+        constants["GROUP"] = "([^/]+)$"  # one group for each image
     return constants
 
 
 def _images(job: Job, readers: tuple[Reader, ...]) -> dict[str, Any]:
-    """How many images a set has, and what they are in words."""
+    """Returns how many images a set has, and a comment on this number."""
     images = max(task.contract(head).images for head, task in _tasks(job))
     even = len(readers) % 2 == 0
     if all(reader.validation for reader in readers):
@@ -165,7 +166,7 @@ def _images(job: Job, readers: tuple[Reader, ...]) -> dict[str, Any]:
 
 
 def _found(job: Job, summary: Summary) -> dict[str, dict[str, Shape]]:
-    """What `predict` finds in an image, by head."""
+    """Returns head -> shapes of the results of `predict` for an image."""
     seen, found = _seen(job, summary).outputs, {}
     wanted = any(task.cells_wanted for task in tasks_of(job))
     for head, task in _tasks(job):
@@ -180,7 +181,7 @@ def _found(job: Job, summary: Summary) -> dict[str, dict[str, Shape]]:
 
 
 def _seen(job: Job, summary: Summary) -> Summary:
-    """The shapes of what the model makes of an image that `predict` is given."""
+    """Returns the summary of the model for an image of size PREDICTED in `predict`."""
     if job.backbone.resize_input:
         return summary
     height, width = (side + -side % summary.divisor for side in PREDICTED)

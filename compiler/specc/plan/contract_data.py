@@ -1,4 +1,5 @@
-"""The plan of the datasets that test_contract.py makes: one for each reader of dataset.py."""
+"""The plan of the datasets that test_contract.py makes, one for each reader of
+dataset.py."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from specc.plan.heads import HeadPlan
 from specc.plan.readers import Reader
 from specc.source import literal, mapping
 
-SUFFIXES = {  # of what names a set, by format
+SUFFIXES = {  # format -> suffix of the file that names a set
     "coco": ".json",
     "csv": ".csv",
     "voc": "/ImageSets/Main/all.txt",
@@ -24,34 +25,35 @@ NATIVE = "native"
 
 @dataclass(frozen=True)
 class MadeDataset:
-    """What the templates in templates/contract say of it."""
+    """A dataset that the test makes: variables of templates/contract."""
 
-    function: str  # that makes a set of it
+    function: str  # function that makes a set
     template: str
-    sets: tuple[str, ...]  # that are made
-    images: str  # of each, an expression
-    given: str  # labels of an image by head
-    empty: str  # the same before there are images
-    label: str  # of the first head, and its names: of formats that hold one kind
+    sets: tuple[str, ...]  # names of the sets
+    images: str  # expression: number of images of each set
+    given: str  # expression: labels of an image by head
+    empty: str  # expression: empty labels by head
+    # Label and names of the first head, for formats that hold a single kind of label.
+    label: str
     names: str
-    category: str  # of all instances, if the names are of their keypoints
-    corners: str  # of an `item`, where labels are polygons, not boxes
-    things: str  # a list of its names that are things
-    metadata: str  # of metadata.yaml
-    sizes: str  # where labels need them, the names that a made image's go to
+    category: str  # category of all instances, where names are of keypoints
+    corners: str  # polygon of an `item`, where labels are no boxes
+    things: str  # list of the names that are things
+    metadata: str  # content of metadata.yaml
+    sizes: str  # assignment of an image's height and width, where labels need them
 
 
 @dataclass(frozen=True)
 class Made:
-    """Annotations that are made for one head."""
+    """The annotations that are made for one head."""
 
     head: Head
-    names: str  # the expression of them
+    names: str  # expression of the names
     annotations: Annotations
 
 
 def sets_of(reader: Reader) -> tuple[str, ...]:
-    """The sets that a copy's dataset.py reads: to train on, and to validate on."""
+    """Returns the sets that a copy's dataset.py reads: for training, for validation."""
     prefix = "" if reader.alone else f"{reader.heads[0].name}-"
     suffix = SUFFIXES.get(reader.source.format, "")
     names = ("train",) if reader.source.validation is None else ("train", "validation")
@@ -61,7 +63,8 @@ def sets_of(reader: Reader) -> tuple[str, ...]:
 def plan_datasets(job: Job, readers: tuple[Reader, ...]) -> tuple[MadeDataset, ...]:
     last = len(readers) - 1
     return tuple(
-        # Of two sets with an odd number of images each, two processes could halve all.
+        # Two odd sets have an even sum, which two processes would halve: one has one
+        # more.
         _dataset(job, reader, "IMAGES + 1" if number == last and last % 2 else "IMAGES")
         for number, reader in enumerate(readers)
     )
@@ -92,7 +95,7 @@ def _template(form: str, made: list[Made]) -> str:
 
 
 def _of_one_kind(made: list[Made]) -> dict[str, Any]:
-    """What the formats use that hold annotations for one task."""
+    """Returns the fields for formats that hold annotations for one task."""
     first = made[0].annotations if made else Annotations("")
     return {
         "label": first.label,
@@ -110,12 +113,12 @@ def _empty(job: Job, made: list[Made]) -> str:
 
 
 def _listed(annotations: Annotations) -> Annotations:
-    """Those where a file lists labels that the native format has in files."""
+    """Returns annotations for formats where a file lists all labels."""
     return replace(annotations, label=annotations.listed or annotations.label)
 
 
 def _entry(one: Made) -> str:
-    """The entry of a head's annotations in metadata.yaml."""
+    """Returns the entry of a head's annotations in metadata.yaml."""
     task, head = task_of(one.head), one.head
     entry = {"task": literal(task.described_as or task.title)}
     if task.names:
@@ -126,18 +129,18 @@ def _entry(one: Made) -> str:
     return mapping(entry.items())
 
 
-# ---- Which annotations are made ----
+# ---- The choice of annotations ----
 
 
 def _made(job: Job, reader: Reader) -> list[Made]:
-    """Annotations for each head that needs some, but once for heads that share them:
-    what is converted is of the same annotations as what is not."""
+    """Returns annotations for each head that needs some, but once for heads that share
+    them: a converted head reads the annotations of an unconverted one."""
     plans = {plan.name: plan for plan in reader.heads}
     heads = [h for h in job.heads if h.name in plans and task_of(h).annotated]
     wanted = [_for_head(head, plans[head.name]) for head in heads]
-    if reader.source.format == "csv":  # each has a column
+    if reader.source.format == "csv":  # each head has a column of its own
         return wanted
-    # First those that others can share.
+    # Start with the annotations that other heads can share.
     order = sorted(wanted, key=lambda one: (not one.annotations.whole, _converts(one)))
     made: list[Made] = []
     for one in order:
@@ -159,7 +162,7 @@ def _converts(one: Made) -> bool:
 
 
 def _shares(job: Job, one: Made, other: Made) -> bool:
-    """Whether a converted head reads what is made for another one."""
+    """Returns whether a converted head reads the annotations made for another head."""
     if dataset_task(job, one.head) != dataset_task(job, other.head):
         return False
     names, others = (names_of(x.head, task_of(x.head)) for x in (one, other))
@@ -168,7 +171,7 @@ def _shares(job: Job, one: Made, other: Made) -> bool:
 
 
 def _joined(whole: Made, part: Made) -> Made:
-    """Annotations that serve a head, too, which reads a part of what they tell."""
+    """Returns annotations that also serve a head which reads a part of them."""
     own, more = whole.annotations, part.annotations
     if _converts(whole) and own.whole and own.things:
         own = replace(own, things=f"[*{part.names}]")

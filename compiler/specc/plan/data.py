@@ -1,4 +1,5 @@
-"""The plan of data.py, and of what evaluate.py and draw.py say of its images."""
+"""The plan of data.py, and of the parts of evaluate.py and draw.py that handle
+images."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from specc.plan.heads import HeadPlan, is_partial
 from specc.source import Line, constant, literal, mapping
 
 NO_AUGMENTATION = Augmentation(False, False, False, 0.0, 0.0)
-READ = {1: "read_image", 3: "read_image", 4: "read_bands"}  # by channels
+READ = {1: "read_image", 3: "read_image", 4: "read_bands"}  # channels -> function
 RECOLOR = {1: "recolor_grey", 3: "recolor", 4: "recolor_bands"}
 DRAWABLE = {
     1: "cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)",
@@ -21,28 +22,28 @@ DRAWABLE = {
     4: "cv2.cvtColor(image, cv2.COLOR_RGBA2RGB)",
 }
 DEEP = " | cv2.IMREAD_ANYDEPTH"
-SAVED = {  # a picture as OpenCV writes it
+SAVED = {  # channels -> expression of a picture in OpenCV's order of channels
     1: "picture",
     3: "cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)",
     4: "cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA)",
 }
-PLACED_WITH = {  # what a label becomes a target with
+PLACED_WITH = {  # argument of `place` -> its type
     "canvas": "np.ndarray",
     "transform": "Transform",
     "rng": "np.random.Generator",
 }
 _JOB_FILE = 'Path(__file__).with_name("resolved.json")'
 JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
-KEPT_NOTE = {  # with maps among the words or without
+KEPT_NOTE = {  # whether predictions hold maps -> sentence of a docstring
     True: """Or what `kept` makes of it, one image at a time: the maps of all would need much
     memory.""",
     False: "Or what `kept` makes of it.",
 }
 SCORE_NOTE = """
 
-    A head is measured on the images that are labelled for it.
+    A head is measured on the images that have labels for it.
     """
-TRAINING_SET = {  # with augmentation or without
+TRAINING_SET = {  # whether images are augmented -> docstring
     True: "Augmented samples by (epoch, index): the same pair gives the same view.",
     False: "Letterboxed samples by (epoch, index).",
 }
@@ -62,13 +63,13 @@ def data_constants(job: Job) -> tuple[Line, ...]:
         lines.append(constant("COLOR", augmentation.color, note))
     lines += constants_of(job, "data.py")
     if job.data.bits is not None:
-        lines.append(constant("WHITE", _white(job.data), "in images of 16 bits"))
+        lines.append(constant("WHITE", _white(job.data), "largest 16-bit value"))
     lines += cache_constants(job.data)
     return tuple(lines)
 
 
 def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
-    tasks, grey = tasks_of(job), job.data.channels == 1
+    tasks, gray = tasks_of(job), job.data.channels == 1
     deep = job.data.bits is not None
     moves = any(task.moves for task in tasks)
     places = any(head.own_pixels for head in heads)
@@ -81,14 +82,14 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "transposes": chosen.transpose,
         "training_set": _training_set(chosen, any(task.views for task in tasks)),
         "drawable_image": DRAWABLE[job.data.channels],
-        "image_kind": "Grey" if grey else "RGB",
-        "read_flag": f"IMREAD_{'GRAYSCALE' if grey else 'COLOR'}{DEEP * deep}",
+        "image_kind": "Gray" if gray else "RGB",
+        "read_flag": f"IMREAD_{'GRAYSCALE' if gray else 'COLOR'}{DEEP * deep}",
         "deep": deep,
         "bits": job.data.bits,
         "largest_value": _white(job.data) if deep else None,
-        "reduced_flag": f"IMREAD_REDUCED_{'GRAYSCALE' if grey else 'COLOR'}",
-        "decoded_image": _decoded(grey),
-        "add_axis": "[:, :, None]" if grey else "",
+        "reduced_flag": f"IMREAD_REDUCED_{'GRAYSCALE' if gray else 'COLOR'}",
+        "decoded_image": _decoded(gray),
+        "add_axis": "[:, :, None]" if gray else "",
         "canvas_type": "tuple[np.ndarray, Transform]" if moves else "np.ndarray",
         "canvas_names": "canvas, transform" if moves else "canvas",
         "canvas_only": "canvas, _" if moves else "canvas",
@@ -125,21 +126,22 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
 
 
 def _white(data: Data) -> int:
-    """The largest value of images of 16 bits."""
+    """Returns the largest value of images of 16 bits."""
     return 2**data.bits - 1
 
 
 def _transform_methods(tasks: list[Task], chosen: Augmentation) -> list[str]:
-    """What labels ask of a Transform."""
+    """Returns the templates of the methods of Transform that labels need."""
     methods = once(task.transforms for task in tasks)
-    if chosen.mirrors and "points" in methods:  # names of points may depend on it
+    if chosen.mirrors and "points" in methods:  # a mirror image may swap keypoints
         methods.append("mirrors")
     turned = "_transposed" if chosen.transpose else ""
     return [f"data/transform/{method}{turned}.py.jinja" for method in methods]
 
 
 def _evidence(job: Job, heads: tuple[HeadPlan, ...], views: bool) -> dict[str, Any]:
-    """What the metrics of each head need of an image, if not the words of all heads."""
+    """Returns variables for what metrics keep of each image instead of all
+    predictions."""
     partial, places = is_partial(job), any(head.own_pixels for head in heads)
     words = f"in_words(results, row{', sample, seen' * places})"
     plain = not (partial or any(head.code.evidence for head in heads))
@@ -158,12 +160,12 @@ def _evidence(job: Job, heads: tuple[HeadPlan, ...], views: bool) -> dict[str, A
         "kept_note": KEPT_NOTE[any(head.code.evidence for head in heads)],
         "kept_parameter": f", {kept}",
         "kept_argument": ", evidence",
-        "found_argument": ", evidence" * (not views),  # `find` has its own
+        "found_argument": ", evidence" * (not views),  # `find` has the argument itself
     }
 
 
 def _copied(job: Job) -> dict[str, Any]:
-    """Which results are brought to the CPU before they become words."""
+    """Returns which results are copied to the CPU before they become annotations."""
     pairs = list(zip(job.heads, tasks_of(job)))
     maps = tuple(head.name for head, task in pairs if task.on_device)
     copies = len(maps) < len(pairs)
@@ -176,7 +178,7 @@ def _copied(job: Job) -> dict[str, Any]:
 
 
 def _scored(heads: tuple[HeadPlan, ...]) -> dict[str, str]:
-    """Whether metrics are worked out on the device."""
+    """Returns the device argument of metrics, where some are computed on the device."""
     used = any(re.search(r"\bdevice\b", head.code.metrics) for head in heads)
     return {
         "device_parameter": ", device: torch.device" * used,
@@ -185,13 +187,13 @@ def _scored(heads: tuple[HeadPlan, ...]) -> dict[str, str]:
 
 
 def _calibrated(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
-    """What a validation measures on normal images before its metrics."""
+    """Returns the calls that calibrate heads on normal images before the metrics."""
     each = [head.code.calibrated for head in heads if head.code.calibrated]
     return {"calibrates": bool(each), "calibrated_heads": f"[{', '.join(each)}]"}
 
 
 def _told(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
-    """What train.py says of labels when it begins."""
+    """Returns the lines about labels that train.py prints when it begins."""
     lines = [head.code.told for head in heads if head.code.told]
     return {
         "told_of_labels": ", ".join(lines),
@@ -200,8 +202,8 @@ def _told(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
 
 
 def _checks(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
-    """What is asked of labels before a run begins: where they are read, or, of maps,
-    in train.py."""
+    """Returns the checks of labels before a run begins: where labels are read, or, for
+    maps, in train.py."""
     checks = [check for head in heads for check in head.code.checks]
     of_maps = [head.code.map_check for head in heads if head.code.map_check]
     template = "train/check_maps.py.jinja" if of_maps else "train/untold.py.jinja"
@@ -215,7 +217,8 @@ def _training_set(chosen: Augmentation, views: bool) -> str:
 
 
 def _views(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
-    """How the loader brings two views of an image, where a head compares them."""
+    """Returns how the loader yields two views of an image, where a head compares
+    them."""
     viewed = [(head.name, head.code.viewed) for head in heads if head.code.viewed]
     several = bool(viewed)
     kind = "_of_views" if several else ""
@@ -240,20 +243,20 @@ def _views(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
 
 
 def _tables(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
-    """What evaluate.py can write beside its numbers, and how it then reports."""
+    """Returns the tables that evaluate.py can write besides its metrics."""
     tables = [head.code.table for head in heads if head.code.table]
     kind = "_tables" * bool(tables)
     return {"tables": tables, "report_template": f"evaluate/report{kind}.py.jinja"}
 
 
 def _saved(heads: tuple[HeadPlan, ...]) -> str:
-    """The names of the files with what predictions.json does not hold itself."""
+    """Returns the names of the files for results that predictions.json cannot hold."""
     saved = [(head.name, head.code.saved) for head in heads if head.code.saved]
     return mapping(saved) if saved else ""
 
 
 def _meaning(tasks: list[Task]) -> str:
-    """The fields of a head that weights cannot be used without, of a loaded `head`."""
+    """Returns the expression of a loaded `head`'s options that weights depend on."""
     fields = once(task.meaning for task in tasks)
     shared = all(set(task.meaning) == set(fields) for task in tasks)
     read = "head[{}]" if shared else "head.get({})"
@@ -267,29 +270,29 @@ def evaluate_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...
 
 
 def draw_constants(job: Job) -> tuple[Line, ...]:
-    note = "side of a tile of the sheet, white between tiles, pixels"
+    note = "side of a tile of the sheet, white gap between tiles; pixels"
     first = constant("TILE, GAP", (400, 8), note)
     return (first, *constants_of(job, "draw.py"))
 
 
 def _drawn(job: Job, heads: tuple[HeadPlan, ...]) -> list[HeadPlan]:
-    """The heads as they are drawn: what changes the size of the image comes last."""
+    """Returns the heads in the order of drawing: those that enlarge the image last."""
     places = [task_of(head).drawn for head in job.heads]
     return [head for _, head in sorted(zip(places, heads), key=lambda pair: pair[0])]
 
 
-def _decoded(grey: bool) -> str:
-    return "image[:, :, None]" if grey else "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)"
+def _decoded(gray: bool) -> str:
+    return "image[:, :, None]" if gray else "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)"
 
 
 def _is_same(heads: tuple[HeadPlan, ...]) -> bool:
-    """Whether no head changes its label where it becomes a target."""
+    """Returns whether every head's target is its label, unchanged."""
     labels = (f"sample.labels[{literal(head.name)}]" for head in heads)
     return all(head.code.place == label for head, label in zip(heads, labels))
 
 
 def _placed(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, str | bool]:
-    """The targets of a view by head: the labels themselves, if no head changes them."""
+    """Returns the targets of a view by head: the labels, if no head changes them."""
     blanks = mapping((head.name, head.code.blank) for head in heads)
     names = [
         name
@@ -309,7 +312,8 @@ def _placed(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, str | bool]:
 
 
 def _imaging(data: Data, chosen: Augmentation, moves: bool) -> list[str]:
-    """Templates from a file of pixels to a view on the canvas."""
+    """Returns the templates of the functions from an image file to a view on the
+    canvas."""
     transform = "transform_transposed" if chosen.transpose else "transform"
     sections = [
         "banner_images",
@@ -338,7 +342,8 @@ def _augmentation(chosen: Augmentation, moves: bool) -> dict[str, Any]:
 
 
 def _augment_steps(chosen: Augmentation, moves: bool) -> list[str]:
-    """Fragments of `augment`, in the order of what they do to the image."""
+    """Returns the fragments of `augment`, in the order in which they change the
+    image."""
     turned = "_transposed" if chosen.transpose else ""
     moves = "_boxes" if moves else ""
     steps = {

@@ -1,4 +1,4 @@
-"""The plan of dataset.py: how annotations are read and checked."""
+"""The plan of dataset.py, which reads and checks annotations."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ VOC_SIDES = ("xmin", "ymin", "xmax", "ymax")
 BROKEN = constant(
     "MOST_BROKEN, BROKEN_SHARE",
     (10, 0.01),
-    "training images; a run ends above both limits",
+    "broken training images; above both, a run ends",
 )
-PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
+PIXELS = Line("MOST_PIXELS", "200_000_000", "  # rejects decompression bombs")
 SOURCES = Line("SOURCES", "{}", "  # the state of each file and folder that was read")
-NOTES = Line("NOTES", "[]", "  # what the user was told")
-VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
+NOTES = Line("NOTES", "[]", "  # messages that were shown to the user")
+VALUES = Line("MOST_VALUES", "50_000_000", "  # rejects YAML bombs")
 
-LONE_MAPS = {  # where an image may lack a map or not
+LONE_MAPS = {  # whether an image may lack a map -> sentence of a docstring
     True: "A map without an image is there too: it is named among the problems.",
     False: "Either without the other is there too: it is named among the problems.",
 }
@@ -45,7 +45,7 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         lines.append(constant(names, sets, "below --data"))
     if not all(reader.validation for reader in readers):
         share = job.data.validation_fraction
-        lines.append(constant("VALIDATION_SHARE", share, "of it is held out"))
+        lines.append(constant("VALIDATION_SHARE", share, "share of TRAIN that is held out"))
         lines += split_constants(job)
     lines += once(head.code.dataset_constants for head in heads)
     for head in heads:
@@ -86,14 +86,15 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
 
 
 def _samples_folder(job: Job) -> str:
-    """Where samples.py keeps what it has read."""
+    """Returns the expression of the folder where samples.py keeps its files."""
     if job.data.cache is not None:
         return f"Path({literal(job.data.cache)})"
     return 'Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "specc")'
 
 
 def _sizes(framed: bool) -> dict[str, Any]:
-    """How an image's header is read, where a file tells sizes too or none."""
+    """Returns variables for reading an image's header; `framed`: annotation files give
+    sizes of images too."""
     told = ", orientation" * framed
     sides = f"(width, height{told}) if orientation >= 5 else (height, width{told})"
     return {
@@ -108,7 +109,7 @@ def reads_yaml(job: Job, heads: tuple[HeadPlan, ...]) -> bool:
 
 
 def _sets(job: Job, readers: tuple[Reader, ...]) -> list[str]:
-    """The templates of the functions that read all sets."""
+    """Returns the templates of the functions that read all sets."""
     if len(readers) > 1:
         sections = ["several_datasets"]
     elif readers[0].validation:

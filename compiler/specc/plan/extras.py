@@ -10,8 +10,9 @@ INIT = "__init__.py"
 
 @dataclass(frozen=True)
 class Extras:
-    """``tests`` asks for a contract. ``package`` is the folder's name where the folder
-    is a package, with relative imports; empty where its scripts run by their paths."""
+    """The form of a folder: ``tests`` asks for a contract; ``package`` is the
+    folder's name if the folder is a package with relative imports, empty if scripts
+    run by path."""
 
     tests: bool = False
     package: str = ""

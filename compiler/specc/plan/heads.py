@@ -1,4 +1,4 @@
-"""The heads' part of the plan: what the emitted modules say of each."""
+"""The heads' part of the plan: the variables of each head in the templates."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from specc.job import Head, HeadData, Job, source_of
 from specc.plan.neck import NeckPlan
 from specc.source import Line, constant, literal
 
-NAMES_IN_CODE = 100  # more stand in a file of their own
+NAMES_IN_CODE = 100  # most names in the code; more are written to a JSON file
 
 
 @dataclass(frozen=True)
 class HeadPlan:
-    """One head; `code` holds its expressions."""
+    """The plan of one head; `code` holds the head's expressions."""
 
     name: str
     task: str
     code: HeadExpressions
     loss_weight: float
     names: tuple[str, ...]
-    constant: str  # that holds them
-    numbers: str  # that holds their places, where annotations are read by them
+    constant: str  # constant with the tuple of names
+    numbers: str  # constant with name -> index, for reading annotations
     names_in_file: bool
     names_file: str
-    constants: tuple[Line, ...]  # of model.py, its names first
-    inputs: str  # names of the maps it reads
-    loss_prefix: str  # of its terms' names
-    annotations: str  # of its images, by name
-    own_pixels: str  # template: its results in pixels of the image
-    merged: dict[str, str]  # its name by that of the dataset, where they differ
-    given: str  # its annotation of an image
-    one_name: bool  # which is a name
-    names_key: str  # of its names in a dataset's metadata
-    compared: str  # template: its names with those of a dataset's folders
-    compare: str  # the function that compares its names with those of a dataset
-    compared_with: str  # in which form
-    coco_compared: str  # the same with those of a COCO file
-    coco_found: str  # which are these
-    stack: str  # function that makes a batch of its targets
-    always: bool  # whether all images train it, labelled or not
-    joined: str  # the label of an image that has two; "" where none is labelled
+    constants: tuple[Line, ...]  # constants of model.py, the names first
+    inputs: str  # names of the maps that the head reads
+    loss_prefix: str  # prefix of the names of loss terms
+    annotations: str  # expression: annotations by image name
+    own_pixels: str  # template: results in pixels of the image
+    merged: dict[str, str]  # name in the dataset -> name in the job, where they differ
+    given: str  # expression: the head's annotation of an image
+    one_name: bool  # whether the annotation is a name
+    names_key: str  # key of the names in a dataset's metadata
+    compared: str  # template: compares the names with a dataset's folders
+    compare: str  # function that compares the names with those of a dataset
+    compared_with: str  # argument of this function: constant with the names
+    coco_compared: str  # template: compares the names with those of a COCO file
+    coco_found: str  # expression: the names of a COCO file
+    stack: str  # function that makes a batch of targets
+    always: bool  # whether all images train the head, labeled or not
+    joined: str  # label of an image with two labels; "" for a head without labels
 
     @property
     def reads_numbers(self) -> bool:
@@ -55,7 +55,8 @@ class HeadPlan:
 
     @property
     def numbered(self) -> list[Line]:
-        """The constant with the place of each name: no annotation searches for it."""
+        """The constant with name -> index, so that reading annotations needs no
+        search."""
         places = f"{{name: number for number, name in enumerate({self.constant})}}"
         if not self.merged:
             return [Line(self.numbers, places)]
@@ -69,7 +70,8 @@ class HeadPlan:
 
     @property
     def is_labelled(self) -> str:
-        """An expression: whether an image has a label for it, among those of several."""
+        """The expression: whether an image has a label for this head, of several
+        heads."""
         known = f"given[{literal(self.name)}] is not None"
         named = f" and is_named({self.given}, {self.numbers}, counts)"
         return known + named * self.one_name
@@ -155,13 +157,13 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         coco_compared=task.coco.compared,
         coco_found=task.coco.found,
         stack=task.stack,
-        always=task.unlabelled or task.views,
-        joined="" if task.unlabelled else _joined(head, task, expressions),
+        always=task.unlabeled or task.views,
+        joined="" if task.unlabeled else _joined(head, task, expressions),
     )
 
 
 def _joined(head: Head, task: Task, expressions: HeadExpressions) -> str:
-    """The expression of the label of an image that two samples have."""
+    """Returns the expression of the label of an image that two samples have."""
     name = literal(head.name)
     if not task.joined:
         names = f", {expressions.indexed}" * bool(expressions.indexed)
@@ -176,7 +178,7 @@ def _merged(head: Head) -> dict[str, str]:
 
 
 def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
-    """The names of a head in the emitted modules."""
+    """Returns the names that the emitted modules give to what belongs to a head."""
     several, source = len(job.heads) > 1, source_of(job, head)
     form, places = source.format, [_place(source_of(job, one)) for one in job.heads]
     shared = places.count(_place(source)) > 1
@@ -206,15 +208,15 @@ def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
 
 
 def is_partial(job: Job) -> bool:
-    """Whether an image may have labels for some heads and not for others: heads share
-    one annotation of an image but where each has its own."""
+    """Returns whether an image may have labels for some heads and not for others, as in
+    formats where each head has annotations of its own."""
     places = {_place(source_of(job, head)) for head in job.heads}
     apart = len(places) > 1 or places.pop()[-1] in ("native", "csv")
     return len(job.heads) > 1 and apart
 
 
 def _place(source: HeadData) -> tuple:
-    """What tells datasets apart."""
+    """Returns the values by which datasets are told apart."""
     return source.train, source.validation, source.format
 
 
@@ -223,14 +225,14 @@ def _width(level: Level) -> str:
 
 
 def _widths(each: list[str]) -> str:
-    """A tuple of them."""
+    """Returns the source of a tuple of widths."""
     if len(set(each)) == 1 < len(each):
         return f"({each[0]},) * {len(each)}"
     return f"({', '.join(each)}{',' * (len(each) == 1)})"
 
 
 def code_name(name: str) -> str:
-    """A head's name as part of an identifier."""
+    """Returns a head's name as part of an identifier."""
     return name.replace("-", "_")
 
 

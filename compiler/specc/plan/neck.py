@@ -1,4 +1,4 @@
-"""The neck's part of the plan: what all kinds share, and who plans each."""
+"""The neck's part of the plan: fields that all kinds share; their modules add more."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ class NeckPlan:
     template: str
     class_name: str
     channels: int
-    read: str  # levels as text: 3..5
+    read: str  # levels as text, such as 3..5
     made: str
-    story: str  # how the levels come about, in words
+    story: str  # text that says how the levels are made
     layers: tuple[Line, ...]
     steps: tuple[Line, ...]
-    inputs: tuple[str, ...]  # c3, c4, c5
+    inputs: tuple[str, ...]  # names of maps, such as c3, c4, c5
     parameters: str
     returned: tuple[str, ...]
     returns: str
     returns_type: str
-    kind: dict[str, Any]  # what the template of the kind asks for besides
+    kind: dict[str, Any]  # further variables for the template of the kind
 
 
 def plan_neck(job: Job, summary: Summary) -> NeckPlan | None:
-    """The operations that the graph kept; None where it kept none."""
+    """Returns the plan of the neck that the graph kept; None where it kept none."""
     if not summary.neck_levels:
         return None
     returned = tuple(f"p{level}" for level in summary.neck_returned)

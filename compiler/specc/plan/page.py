@@ -1,8 +1,9 @@
-"""What the templates say, as plain values: names, shapes, constants, leaf expressions.
+"""The plan of a job, plain values for the templates: names, shapes, constants, leaf
+expressions.
 
 Every decision is taken here, so that the templates only loop and test booleans. Strings
-of the job stay values (the `py` filter writes them); the expressions built here are made
-of names that specc chose and numbers, never of such strings.
+of the job stay values (the `py` filter writes them); the expressions built here are
+made of names that specc chose and numbers, never of such strings.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ PARTIAL_NOTE = """
 
     A head learns from the images whose rows are "labelled" in its targets.
     """
-TITLE_COLUMNS = 84  # of a docstring's first line, beside its quotes
+TITLE_COLUMNS = 84  # most columns of a docstring's first line, without quotes
 
 
 @dataclass(frozen=True)
@@ -58,18 +59,18 @@ class Plan:
     constants: dict[str, tuple[Line, ...]]
     values: dict[str, Any]
     resolved: dict[str, Any]  # the job with every default, in the job language
-    contract: ContractPlan | None  # of test_contract.py, if it is wanted
-    package: str  # the name of the folder as a package; empty: scripts run by path
+    contract: ContractPlan | None  # plan of test_contract.py; None: no tests
+    package: str  # name of the folder as a package; empty: scripts run by path
 
     def context(self) -> dict[str, Any]:
-        """The variables of the templates."""
+        """Returns the variables of the templates."""
         own = {f.name: getattr(self, f.name) for f in fields(self)}
         del own["values"], own["constants"], own["resolved"]
         return own | self.values
 
 
 def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
-    """The page of a job whose graph passed all checks."""
+    """Returns the plan of a job whose graph passed all checks."""
     summary = summarize(job, graph)
     neck = plan_neck(job, summary)
     backbone = plan_backbone(job, summary)
@@ -142,7 +143,7 @@ def _model_constants(
         constant("PAD", pad, "the mean as 8-bit color, around letterboxed images"),
     ]
     if _mode(job, summary) == "whole":
-        note = "of an image's height and width, else it is padded"
+        note = "images are padded to multiples of this"
         lines.append(constant("DIVISOR", summary.divisor, note))
     if neck:
         lines.append(constant("CHANNELS", neck.channels, "width of every neck level"))
@@ -194,7 +195,7 @@ def _model_values(
 
 
 def _mode(job: Job, summary: Summary) -> str:
-    """How `predict` brings an image to a size that the model takes."""
+    """Returns how `predict` brings an image to a size that the model takes."""
     if job.backbone.resize_input:
         return "resized"
     return "whole" if summary.divisor > 1 else "unpadded"
@@ -226,7 +227,7 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
 
 
 def _partial(job: Job) -> dict[str, Any]:
-    """What heads do that some images have no labels for."""
+    """Returns the variables of heads for which some images have no labels."""
     partial = is_partial(job)
     return {
         "partial": partial,
@@ -238,7 +239,7 @@ def _partial(job: Job) -> dict[str, Any]:
 
 
 def _ignored(job: Job) -> dict[str, Any]:
-    """Whether labels tell objects that are ignored, and areas that files give them."""
+    """Returns whether labels hold ignored objects, and areas given by files."""
     formats = formats_ignoring(job)
     ignored = "-torch.from_numpy(poses.ignored).long()  # -1 where ignored"
     return {
@@ -250,12 +251,12 @@ def _ignored(job: Job) -> dict[str, Any]:
 
 
 def _has_tuples(job: Job) -> bool:
-    """Whether some head gives more than a tensor."""
+    """Returns whether the output of some head is more than a tensor."""
     return any(task.output_type != "Tensor" for task in tasks_of(job))
 
 
 def _own_note(job: Job) -> str:
-    """How the results of `predict` differ from those of `decode`."""
+    """Returns text: how the results of `predict` differ from those of `decode`."""
     notes = once([task.own_note] for task in tasks_of(job))
     return "".join(f",\n    {note}" for note in notes if note)
 
@@ -271,9 +272,8 @@ def _weighted(heads: tuple[HeadPlan, ...]) -> str:
 def _is_one_line(
     heads: tuple[HeadPlan, ...], backbone: BackbonePlan, neck: NeckPlan | None
 ) -> bool:
-    """Whether each part reads all that the part before it returns, and nothing else.
-
-    Not so with several heads, nor where a head reads the backbone beside the neck.
+    """Returns whether each part reads all that the part before it returns, and nothing
+    else: not so with several heads, nor where a head reads backbone and neck.
     """
     return len(heads) == 1 and (neck is None or neck.inputs == backbone.returned)
 
@@ -281,7 +281,8 @@ def _is_one_line(
 def _trunk(
     heads: tuple[HeadPlan, ...], backbone: BackbonePlan, neck: NeckPlan | None
 ) -> list[Line]:
-    """Backbone and neck as a line each, where the graph is more than one line."""
+    """Returns a line each for backbone and neck, where the graph needs more than
+    one."""
     if _is_one_line(heads, backbone, neck):
         return []
     lines = [Line(", ".join(backbone.returned), "self.backbone(images)")]
@@ -297,7 +298,8 @@ def _forward(
     backbone: BackbonePlan,
     neck: NeckPlan | None,
 ) -> str:
-    """What the model returns: for one head, if possible, the whole graph in a line."""
+    """Returns the expression that the model returns: for one head, if possible, the
+    whole graph in a line."""
     told = [
         f", targets and targets[{literal(head.name)}]" * task.told
         for head, task in zip(heads, tasks_of(job))
@@ -316,8 +318,8 @@ def _forward(
 
 
 def _requirements(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
-    # An older OpenCV fills up a JPEG that is cut short, and an older PyTorch does not
-    # keep what `weights_only` promises (CVE-2025-32434).
+    # OpenCV before 4.11 fills up truncated JPEGs instead of failing; before PyTorch 2.6
+    # `weights_only` does not keep its promise (CVE-2025-32434).
     wanted = ["matplotlib", "numpy", "opencv-python-headless>=4.11", "pillow"]
     wanted += ["tensorboard", "torch>=2.6", "tqdm"]
     if reads_yaml(job, heads):

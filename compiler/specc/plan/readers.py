@@ -16,13 +16,13 @@ from specc.words import listed
 PATHS = ("coco", "csv", "yolo")  # formats whose files hold paths
 SIZED = ("coco", "voc")  # formats that tell the sizes of their images
 UNNAMED = ("voc", "csv")  # formats that do not list the names of their categories
-EMPTY_CELLS = {  # with several heads or one
+EMPTY_CELLS = {  # whether there are several heads -> sentence of a docstring
     True: "Where a cell is empty, a row trains the other heads alone.",
     False: "A row with an empty cell in one of them is left out.",
 }
 
 
-SAID = (  # what templates use of a reader
+SAID = (  # attributes of a reader that templates use
     *("name", "template", "docstring", "title", "heads", "parameters", "note", "pair"),
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
     *("coco", "columns", "columns_described", "empty_cells", "read_annotations"),
@@ -32,15 +32,15 @@ SAID = (  # what templates use of a reader
 
 @dataclass(frozen=True)
 class Reader:
-    """How the datasets of some heads are read."""
+    """A function of dataset.py that reads the dataset of one or several heads."""
 
     source: HeadData
     tasks: tuple[Task, ...]
     heads: tuple[HeadPlan, ...]
-    number: int  # of it, from 0
-    alone: bool  # whether it is the only one
-    name: str  # the function
-    prefix: str  # of its constants
+    number: int  # index of the reader, from 0
+    alone: bool  # whether there is a single reader
+    name: str  # name of the function
+    prefix: str  # prefix of the reader's constants
 
     @property
     def several(self) -> bool:
@@ -60,7 +60,7 @@ class Reader:
 
     @property
     def opened(self) -> bool:
-        """Whether sets to train on are read in another way than others."""
+        """Whether training sets are read in another way than other sets."""
         return any(task.training_note for task in self.tasks)
 
     @property
@@ -78,35 +78,36 @@ class Reader:
 
     @property
     def training(self) -> str:
-        """A call that reads the set to train on, below `root`."""
+        """The call that reads the training set, below `root`."""
         use = '"train"' if self.source.format == "yolo" else "training=True"
         return f"{self.name}(root / {self.prefix}TRAIN, {use}{self.rooted('root')})"
 
     @property
     def validation(self) -> str:
-        """The same of the set to validate on; "" where a part is held out."""
+        """The call that reads the validation set; "" where a part is held out."""
         return self.validation_below("root")
 
     def validation_below(self, root: str) -> str:
-        """The same, below what this expression says."""
+        """Returns the call that reads the validation set below the expression
+        `root`."""
         if self.source.validation is None:
             return ""
         return f"{self.name}({root} / {self.prefix}VALIDATION{self.rooted(root)})"
 
     def rooted(self, root: str) -> str:
-        """The argument that says out of which folder no path may lead."""
+        """Returns the argument with the folder that no path may leave."""
         return f", root={root}" * (self.source.format in PATHS)
 
     @property
     def pair(self) -> str:
-        """An expression: the samples to train on, and those to validate on."""
+        """The expression of the training samples and the validation samples."""
         if self.validation:
             return f"({self.training}, {self.validation})"
         return f"split({self.training}, root / {self.prefix}TRAIN)"
 
     @property
     def title(self) -> str:
-        """What stands before its docstring where there are several."""
+        """The line above a reader's description, where there are several readers."""
         if self.alone:
             return ""
         heads = listed([f"`{head.name}`" for head in self.heads])
@@ -117,8 +118,8 @@ class Reader:
     def docstring(self) -> str:
         if self.source.format == "coco":
             return self.coco.docstring
-        unlabelled = all(task.unlabelled for task in self.tasks)
-        kind = "images" if unlabelled else self.source.format
+        unlabeled = all(task.unlabeled for task in self.tasks)
+        kind = "images" if unlabeled else self.source.format
         return f"dataset/{kind}_docstring.jinja"
 
     @property
@@ -131,8 +132,8 @@ class Reader:
 
     @property
     def reads_yaml(self) -> bool:
-        labelled = not all(task.unlabelled for task in self.tasks)
-        return self.source.format in ("native", "yolo") and labelled
+        labeled = not all(task.unlabeled for task in self.tasks)
+        return self.source.format in ("native", "yolo") and labeled
 
     @property
     def lists_names(self) -> bool:
@@ -142,7 +143,7 @@ class Reader:
 
     @property
     def coco(self) -> Coco:
-        """What the heads of a COCO file have in common."""
+        """The record of COCO files, which the heads of one file share."""
         return self.tasks[0].coco
 
     @property
@@ -162,8 +163,8 @@ class Reader:
 
     @property
     def framed(self) -> str:
-        """`labels` in pixels of the image, where the file speaks of others; "" if none
-        of them has a place in it."""
+        """The expression of `labels` in pixels of the image, where the file's size of
+        the image differs; "" if no label has a place in the image."""
         if not any(task.framed for task in self.tasks):
             return ""
         labels = [f"labels[{literal(head.name)}]" for head in self.heads]
@@ -174,7 +175,7 @@ class Reader:
 
     @property
     def named_heads(self) -> list[HeadPlan]:
-        """Those whose annotation is a name, which the job may not have."""
+        """The heads whose annotation is a name, which the job may lack."""
         return [head for head in self.heads if head.one_name]
 
     @property
@@ -185,7 +186,7 @@ class Reader:
 
     @property
     def columns_described(self) -> list[str]:
-        """What stands in these columns; a head's name is that of a column."""
+        """Lines that describe the columns; each head has a column of its name."""
         lines = ["image: path from the file's folder"]
         lines += [f"{head.name}: {head.code.annotation}" for head in self.heads]
         return lines
@@ -204,12 +205,12 @@ class Reader:
         return _notes(self)
 
     def plain(self) -> dict[str, Any]:
-        """What templates use of it, as plain values."""
+        """Returns the attributes that templates use, as plain values."""
         return {name: getattr(self, name) for name in SAID}
 
 
 def readers_of(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Reader, ...]:
-    """A reader for each dataset, in the order of the heads."""
+    """Returns a reader for each dataset, in the order of the heads."""
     groups: dict[tuple, list[int]] = {}
     for number, head in enumerate(job.heads):
         source = source_of(job, head)
@@ -235,12 +236,12 @@ def readers_of(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Reader, ...]:
 
 
 def is_listed(task: Task) -> bool:
-    """Whether a file lists its annotations."""
-    return not (task.in_folder or task.unlabelled)
+    """Returns whether one file lists the annotations of a task."""
+    return not (task.in_folder or task.unlabeled)
 
 
 def _notes(reader: Reader) -> list[str]:
-    """What the examples do not show, in sentences."""
+    """Returns sentences on what the examples do not show."""
     tasks = reader.tasks
     notes = once([task.native.empty_note] for task in tasks if task.native.empty_note)
     lines = []
@@ -261,7 +262,7 @@ def _examples(reader: Reader) -> list[str]:
     tasks = {
         task.described_as or task.title: (task, head)
         for task, head in zip(reader.tasks, reader.heads)
-        if not task.unlabelled
+        if not task.unlabeled
     }
     if not tasks:
         return []
@@ -279,5 +280,5 @@ def _examples(reader: Reader) -> list[str]:
 
 
 def _file(task: Task, number: int | str) -> str:
-    """What holds the annotations in the example."""
+    """Returns the file or folder that holds the annotations in the example."""
     return f"maps{number}/" if task.in_folder else f"annotations{number}.yaml"

@@ -1,4 +1,4 @@
-"""The resolved job in the job language: nothing in it is left to defaults."""
+"""The resolved job in the job language, with every default written out."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ VERSION = 1
 
 
 def as_job(job: Job) -> dict[str, Any]:
-    """A job that resolves to the same `Job`, whatever the defaults become."""
+    """Returns a job that resolves to the same `Job` even if defaults change."""
     values = asdict(job)
     trainer = values["trainer"]
     trainer["scheduler"] = _own_options(trainer["scheduler"], "scheduler")
     sources = [source_of(job, head) for head in job.heads]
     if all(source.validation is not None for source in sources):
-        del values["data"]["validation_fraction"]  # E305: one or the other
+        del values["data"]["validation_fraction"]  # E305: a job has only one of the two
     values["data"]["augmentation"] = values["data"]["augmentation"] or False
     return {
         "version": VERSION,
@@ -34,14 +34,15 @@ def as_job(job: Job) -> dict[str, Any]:
 
 
 def _own_options(value: dict | None, name: str) -> dict:
-    """Without the options of other kinds; none at all is a kind of its own."""
+    """Returns the options that the value's kind has; a null value has the kind
+    `none`."""
     value = value or {"kind": "none"}
     options = follow(part(name), value)["properties"]
     return {key: item for key, item in value.items() if key in options}
 
 
 def _given(value: Any) -> Any:
-    """Without nulls, which say nothing that absence does not."""
+    """Returns a value without nulls, which mean the same as absence."""
     if not isinstance(value, dict):
         return value
     return {key: _given(item) for key, item in value.items() if item is not None}

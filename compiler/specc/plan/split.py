@@ -1,4 +1,4 @@
-"""The plan of what is held out for validation where a job names a single dataset."""
+"""The plan of the split into training and validation, where a job names one dataset."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from specc.heads import TASKS
 from specc.job import Job, source_of
 from specc.source import Line, constant, literal
 
-IDENTITIES = 2  # of fewer, every answer is right: see recall in metric learning
+IDENTITIES = 2  # fewest identities: with one, recall in metric learning is always 1
 
 
 def plan_split(job: Job) -> dict[str, Any]:
-    """The words and expressions of templates/dataset/split_groups.py.jinja."""
+    """Returns the variables of templates/dataset/split_groups.py.jinja."""
     head = head_of_identities(job)
     if head is not None:
         return {
@@ -31,15 +31,15 @@ def plan_split(job: Job) -> dict[str, Any]:
 
 
 def split_constants(job: Job) -> list[Line]:
-    """Beside the share that is held out."""
+    """Returns the constants of the split, besides the share that is held out."""
     data, identities, lines = job.data, head_of_identities(job) is not None, []
     if data.group and not identities:
-        note = "in an image's path: what stays together"
+        note = "images with equal matches stay together"
         lines.append(constant("GROUP", data.group, note))
     if data.group or identities:
         fewest = IDENTITIES if identities else 1
         lines.append(
-            constant("FEWEST_GROUPS", fewest, "at least: held out, and trained on")
+            constant("FEWEST_GROUPS", fewest, "least number held out, and trained on")
         )
     return lines
 
@@ -53,7 +53,7 @@ def split_sections(job: Job) -> list[str]:
 
 
 def head_of_identities(job: Job):
-    """The head for which identities are held out, not images; or None."""
+    """Returns the head for which identities are held out, not images; or None."""
     for head in job.heads:
         source = source_of(job, head)
         if TASKS[head.task].splits_by and source.validation is None:
@@ -62,5 +62,5 @@ def head_of_identities(job: Job):
 
 
 def _found(group: str) -> str:
-    """The expression of what a match has in common: its first group, if there is one."""
+    """Returns the expression of a match's key: the first group, or the whole match."""
     return f"found[{min(1, re.compile(group).groups)}]"

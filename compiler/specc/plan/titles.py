@@ -1,4 +1,4 @@
-"""Titles, the level table and the line of costs: computed, and therefore true."""
+"""Computes titles, the level table and the line of costs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from specc.timm.models import PREFIX, is_timm
 
 
 def title_of(job: Job) -> str:
-    """Tasks and architecture in a line, such as: Object detection: ResNet-18 -> FPN."""
+    """Returns a line such as: Object detection: ResNet-18 -> FPN -> 3 categories."""
     tasks = once([task.title] for task in tasks_of(job))
     what = " and ".join([", ".join(tasks[:-1]), tasks[-1]] if tasks[1:] else tasks)
     parts = [_backbone_title(job.backbone.name)]
@@ -28,12 +28,12 @@ def title_of(job: Job) -> str:
 
 
 def needs_of(job: Job) -> str:
-    """What model.py imports besides the standard library, in words."""
+    """Returns text: what model.py imports besides the standard library."""
     return "PyTorch and timm" if is_timm(job.backbone.name) else "PyTorch alone"
 
 
 def level_table(summary: Summary) -> list[str]:
-    """Rows of aligned columns, one column a level."""
+    """Returns rows of aligned columns, one column for each level."""
     rows = _rows(summary)
     first = max(len(row[0]) for row in rows)
     rest = max(len(cell) for row in rows for cell in row[1:])
@@ -46,7 +46,7 @@ def level_table(summary: Summary) -> list[str]:
 
 
 def markdown_rows(summary: Summary) -> list[str]:
-    """A row a level: level, stride, size, channels of backbone and neck, its readers."""
+    """Returns a row for each level: level, stride, size, channels, heads."""
     return [
         f"| {x.level} | {x.stride} | {_size(x)} | {_count(x.backbone)} "
         f"| {_count(x.neck)} | {', '.join(x.heads)} |"

@@ -45,26 +45,27 @@ def train_constants(job: Job, backbone: BackbonePlan) -> tuple[Line, ...]:
     return (
         *lines,
         constant("BEST", trainer.best, f"the {chosen} chooses best.pt"),
-        constant("LOG_EVERY", 10, "iterations"),
-        constant("SAVE_EVERY", 180, "seconds between checkpoints, at most about"),
+        constant("LOG_EVERY", 10, "iterations between log lines"),
+        constant("SAVE_EVERY", 180, "seconds; save at least this often"),
     )
 
 
 def lower_is_better(job: Job) -> bool:
-    """Whether the metric that chooses best.pt is an error or a distance."""
+    """Returns whether the metric that chooses best.pt is an error or a distance."""
     name, _, metric = job.trainer.best.partition("/")
     task = next(one.task for one in job.heads if one.name == name)
     return metric in head(task).get("x-lower-is-better", ())
 
 
 def _further(trainer: Trainer) -> list[Line]:
-    """Settings that stand in train.py only where the job asks for them."""
+    """Returns the constants that train.py has only where the job asks for them."""
     factor = trainer.backbone_learning_rate_factor
+    slower = factor if factor != 1 else None
     wanted = (
-        ("BACKBONE_FACTOR", factor if factor != 1 else None, "times its learning rate"),
-        ("WINDOWS", trainer.accumulation, "of a process in a step"),
-        ("EMA_DECAY", trainer.ema, "of the averaged weights"),
-        ("PATIENCE", trainer.early_stopping, "validations without a better one"),
+        ("BACKBONE_FACTOR", slower, "factor of the backbone's learning rate"),
+        ("WINDOWS", trainer.accumulation, "micro-batches of a process in a step"),
+        ("EMA_DECAY", trainer.ema, "decay of the averaged weights"),
+        ("PATIENCE", trainer.early_stopping, "validations without a new best"),
     )
     return [constant(name, value, note) for name, value, note in wanted if value]
 
@@ -105,7 +106,7 @@ def plan_train(job: Job) -> dict[str, Any]:
 
 
 def _few_images(job: Job) -> dict[str, Any]:
-    """What `--overfit` trains and validates on."""
+    """Returns the images on which `--overfit` trains and validates."""
     pairs = zip(job.heads, tasks_of(job))
     heads = tuple(head.name for head, task in pairs if task.on_normal_images)
     few = "training[: args.overfit]"
@@ -120,7 +121,8 @@ def _few_images(job: Job) -> dict[str, Any]:
 
 
 def _defects(heads: tuple[str, ...], partial: bool) -> dict[str, str]:
-    """Which samples get a copy with a defect for these heads, and its labels."""
+    """Returns the samples that get a copy with a defect for these heads, and its
+    labels."""
     inspection = "Inspection(True, mask)"
     if len(heads) > 1:
         known = f"head in sample.labels for head in {literal(heads)}"
@@ -135,13 +137,13 @@ def _defects(heads: tuple[str, ...], partial: bool) -> dict[str, str]:
 
 
 def _best(job: Job) -> dict[str, str]:
-    """How a metric is compared with the best so far."""
+    """Returns how a metric is compared with the best so far."""
     lower = lower_is_better(job)
     return {"no_better": ">=" if lower else "<=", "best_of": "min" if lower else "max"}
 
 
 def _state(job: Job) -> dict[str, Any]:
-    """What a run counts and what it trains, as its checkpoints hold them."""
+    """Returns the counters and the trained parts of a run, as checkpoints hold them."""
     trainer, worst = job.trainer, "math.inf" if lower_is_better(job) else "-math.inf"
     timed, stops_early = trainer.max_hours is not None, bool(trainer.early_stopping)
     start = {"iteration": "0", "elapsed_seconds": "0.0", "best": worst}
@@ -153,7 +155,7 @@ def _state(job: Job) -> dict[str, Any]:
         counters.append(Line("reserve_seconds", "reserve"))
         start["reserve_seconds"] = "0.0"
     counters.append(Line("threads", "threads"))
-    start["threads"] = "args.threads"  # resume keeps those of last.pt
+    start["threads"] = "args.threads"  # `--resume` takes the number from last.pt
     parts = {"model": "model", "optimizer": "optimizer"}
     parts |= {"ema": "averaged"} if trainer.ema else {}
     parts |= {"scaler": "scaler"} if trainer.precision == "fp16" else {}
@@ -172,7 +174,7 @@ def _state(job: Job) -> dict[str, Any]:
 
 
 def _step(trainer: Trainer) -> dict[str, Any]:
-    """From a batch to new weights."""
+    """Returns the variables of the step, from a batch to new weights."""
     windows, scales = bool(trainer.accumulation), trainer.precision == "fp16"
     functions = {
         "to_device": True,
@@ -220,9 +222,9 @@ def _length(trainer: Trainer) -> list[Line]:
     else:
         lines = [constant("MAX_ITERATIONS", trainer.max_iterations)]
     if trainer.max_hours is not None:
-        note = "of all the runs that --resume puts together"
+        note = "over all runs that --resume continues"
         lines.append(constant("MAX_HOURS", trainer.max_hours, note))
-    note = "over the run, the last at its end"
+    note = "number over the run; the last one at its end"
     return [*lines, constant("VALIDATIONS", trainer.validations, note)]
 
 
@@ -261,7 +263,8 @@ def _optimizer(trainer: Trainer) -> str:
 
 
 def _groups(trainer: Trainer) -> str | None:
-    """The template that groups parameters by what differs between them, if anything."""
+    """Returns the template that groups parameters by weight decay and learning rate, or
+    None where all are treated equally."""
     decays = bool(trainer.optimizer.weight_decay)
     if trainer.backbone_learning_rate_factor != 1:
         return f"parameter_groups_backbone{'_decay' * decays}"

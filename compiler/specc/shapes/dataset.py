@@ -27,8 +27,8 @@ from specc.shapes.scene import (
     sample_scene,
 )
 
-COUNTS = ("none", "one", "two", "three", "four", "five", "six")  # shapes in an image
-RECORD = "shapes.json"  # in the dataset's folder: how it was drawn
+COUNTS = ("none", "one", "two", "three", "four", "five", "six")  # number of shapes
+RECORD = "shapes.json"  # file of the dataset that records the arguments of drawing
 JPEG_QUALITY = 95
 
 
@@ -36,19 +36,19 @@ JPEG_QUALITY = 95
 
 
 def keypoints(scene: Scene) -> list[dict]:
-    """The keypoints of each shape (see points.py)."""
+    """Returns the keypoints of each shape (see points.py)."""
     return points.keypoints(scene, [outline(shape) for shape in scene.shapes])
 
 
 def quadrilaterals(scene: Scene) -> list[dict]:
-    """The corners of each square that is seen (see points.py)."""
+    """Returns the corners of each visible square (see points.py)."""
     seen = set(np.unique(owners(scene)).tolist())
     outlines = [outline(shape) for shape in scene.shapes]
     return points.quadrilaterals(scene, outlines, seen)
 
 
 def labels(scene: Scene) -> dict[str, object]:
-    """What one label says of the whole image, by its file of annotations."""
+    """Returns file of annotations -> label of the image."""
     seen = [shape["category"] for shape in boxes(scene)]
     return {
         "tags.yaml": [name for name in CATEGORIES if name in seen],
@@ -95,13 +95,13 @@ METADATA = [
 def draw_dataset(
     folder: Path, train: int = 200, validation: int = 50, seed: int = 0
 ) -> None:
-    """Write a dataset in the native layout: `train/` and `val/`, several tasks each.
+    """Writes a dataset in the native layout: `train/` and `val/`, several tasks each.
 
-    They are object detection (the shapes), multiclass classification (the background;
-    how many shapes, ordered), multilabel classification (which shapes), regression (the
-    fraction of the image that shapes cover), keypoint detection (how far each shape
-    reaches), quadrilateral detection (squares), semantic segmentation, depth
-    estimation and metric learning (the background again).
+    The tasks are object detection (the shapes), multiclass classification (the
+    background; how many shapes, ordered), multilabel classification (which shapes),
+    regression (the fraction of the image that shapes cover), keypoint detection (how
+    far each shape reaches), quadrilateral detection (squares), semantic segmentation,
+    depth estimation and metric learning (the background again).
 
     Image i of a split depends on the seed and on i alone. A dataset drawn earlier with
     the same numbers is kept.
@@ -114,7 +114,8 @@ def draw_dataset(
         _require_same(folder, record)
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # Elsewhere until it is whole: an interrupted run leaves no half a dataset.
+    # Draw into another folder, then move it: an interrupted run leaves no half a
+    # dataset.
     with TemporaryDirectory(dir=folder.parent) as scratch:
         whole = Path(scratch) / "dataset"
         _draw_split(whole / "train", train, (seed, 0))
@@ -148,7 +149,7 @@ def _draw_split(folder: Path, count: int, entropy: tuple[int, int]) -> None:
     }
     for name, scene in scenes.items():
         _write_image(folder / "images" / name, draw(scene))
-    leaves_in_line = None  # PyYAML's word for it; False is blocks throughout
+    leaves_in_line = None  # False would write leaves as blocks, too
     _write_yaml(folder / "metadata.yaml", METADATA, leaves_in_line)
     found = {name: boxes(scene) for name, scene in scenes.items()}
     _write_yaml(folder / "boxes.yaml", found, leaves_in_line)

@@ -15,15 +15,15 @@ import numpy as np
 if TYPE_CHECKING:
     from specc.shapes.scene import Scene
 
-COLORS = {  # of what a pixel shows; edges are black, which is of nothing
+COLORS = {  # color of each category in maps; edges of shapes are black, no category
     "background": (70, 70, 70),
     "circle": (220, 20, 60),
     "square": (0, 130, 180),
     "triangle": (250, 170, 30),
     "star": (107, 142, 35),
 }
-DEPTH = (0.5, 4.0)  # metres: nearest, farthest
-REACH = 60  # pixels: radius of a shape at half a metre
+DEPTH = (0.5, 4.0)  # meters: nearest, farthest
+REACH = 60  # pixels: radius of a shape at half a meter
 
 METADATA = [
     {
@@ -37,7 +37,7 @@ METADATA = [
 
 
 def write(folder: Path, stem: str, scene: Scene, covered: list[np.ndarray]) -> None:
-    """The files of a scene's maps."""
+    """Writes the maps of a scene."""
     categories = cv2.cvtColor(category_map(scene, covered), cv2.COLOR_RGB2BGR)
     for name, image in (
         ("categories", categories),
@@ -49,7 +49,8 @@ def write(folder: Path, stem: str, scene: Scene, covered: list[np.ndarray]) -> N
 
 
 def category_map(scene: Scene, covered: list[np.ndarray]) -> np.ndarray:
-    """The color of what each pixel shows: (height, width, 3) uint8, red first."""
+    """Returns the color of each pixel's category: (height, width, 3) uint8, red
+    first."""
     image = np.full((scene.height, scene.width, 3), COLORS["background"], np.uint8)
     for shape, inside in zip(scene.shapes, covered):
         image[inside > 0] = 0
@@ -58,8 +59,8 @@ def category_map(scene: Scene, covered: list[np.ndarray]) -> np.ndarray:
 
 
 def depth_map(scene: Scene, covered: list[np.ndarray]) -> np.ndarray:
-    """The depth of each pixel at half the size, (height / 2, width / 2) uint16: 0 is
-    unknown (edges), 1 the farthest (the background), 65535 the nearest.
+    """Returns the depth of each pixel at half the size, (height / 2, width / 2) uint16:
+    0 is unknown (edges), 1 the farthest (the background), 65535 the nearest.
 
     The larger a shape looks, the nearer it is.
     """

@@ -39,9 +39,9 @@ METADATA = [
 
 
 def pages(scene: Scene, owners: np.ndarray) -> list[np.ndarray]:
-    """What is seen of each shape, in the color of its category on black: (height,
-    width, 3) uint8, red first. ``owners`` holds the index of the shape at each pixel.
-    Where nothing is seen of any there is a single black page."""
+    """Returns a page for each visible shape: its visible pixels in the color of its
+    category on black, (height, width, 3) uint8, red first. ``owners`` is the index of
+    the shape at each pixel. Without visible shapes there is a single black page."""
     made = []
     for index, shape in enumerate(scene.shapes):
         seen = owners == index
@@ -51,8 +51,8 @@ def pages(scene: Scene, owners: np.ndarray) -> list[np.ndarray]:
 
 
 def panoptic_pages(scene: Scene, owners: np.ndarray) -> list[np.ndarray]:
-    """The color of each pixel's category, (height, width, 3), and the number of its
-    shape, (height, width), 0 where there is none; uint8."""
+    """Returns the color of each pixel's category, (height, width, 3), and the number of
+    each pixel's shape, (height, width), 0 where there is none; both uint8."""
     colors = [COLORS[shape.category] for shape in scene.shapes]
     table = np.array([*colors, BACKGROUND], np.uint8)
     return [table[owners], (owners + 1).astype(np.uint8)]

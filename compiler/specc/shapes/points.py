@@ -29,7 +29,8 @@ METADATA = [
 
 
 def keypoints(scene: Scene, outlines: list[np.ndarray]) -> list[dict]:
-    """Of each shape its centre and where it reaches farthest, x and y in pixels.
+    """Returns the center and the four outermost points of each shape, x and y in
+    pixels.
 
     A keypoint outside the image or behind another shape is null; a shape without any is
     left out. ``outlines`` are the corners of each shape.
@@ -70,9 +71,9 @@ def _is_seen(
 def quadrilaterals(
     scene: Scene, outlines: list[np.ndarray], seen: set[int]
 ) -> list[dict]:
-    """The corners of each square that is seen, clockwise from the top left one.
+    """Returns the corners of each visible square, clockwise from the top left one.
 
-    They may lie outside the image, as a square may. ``seen`` are the indices of shapes
+    Corners may lie outside the image. ``seen`` are the indices of shapes
     that others do not hide.
     """
     found = []

@@ -1,8 +1,8 @@
 """A scene of colored shapes: how it is sampled, and its pixels.
 
 A :class:`Scene` is a frozen record of all that an image shows. :func:`draw` turns it to
-pixels and small functions derive its annotations, so that a further task needs a further
-function and never another drawing. Needs numpy and OpenCV (``specc[train]``).
+pixels and small functions derive its annotations, so that a further task needs a
+further function and never another drawing. Needs numpy and OpenCV (``specc[train]``).
 """
 
 from __future__ import annotations
@@ -18,40 +18,40 @@ from specc.shapes import whole
 CATEGORIES = ("circle", "square", "triangle", "star")
 BACKGROUNDS = whole.BACKGROUNDS
 
-SIZES = (160, 320)  # pixels: shortest and longest side of an image
-RADII = (20, 60)  # pixels: circumscribed circle of a shape
+SIZES = (160, 320)  # shortest and longest side of an image in pixels
+RADII = (20, 60)  # least and largest circumscribed circle of a shape in pixels
 MAX_SHAPES = 6
 EMPTY = 0.08  # fraction of images without any shape
-NOISE = 8.0  # standard deviation of the sensor noise, in grey values
-SUPERSAMPLING = 4  # sub-pixels along a side, for smooth edges
+NOISE = 8.0  # standard deviation of the sensor noise, in gray values
+SUPERSAMPLING = 4  # sub-pixels along the side of a pixel, for smooth edges
 
 Color = tuple[int, int, int]  # red, green, blue, 0..255
 
 
 @dataclass(frozen=True)
 class Shape:
-    """One filled shape; centre and radius in pixels, rotation in radians clockwise."""
+    """One filled shape; center and radius in pixels, rotation in radians clockwise."""
 
     category: str
-    center: tuple[float, float]  # x, y
-    radius: float  # of the circumscribed circle
+    center: tuple[float, float]  # (x, y) in pixels
+    radius: float  # radius of the circumscribed circle
     rotation: float
     color: Color
 
 
 @dataclass(frozen=True)
 class Background:
-    """Two colours in a pattern; plain shows the first alone."""
+    """Two colors in a pattern; a plain background shows the first color alone."""
 
     kind: str
     colors: tuple[Color, Color]
-    period: float  # pixels from one stripe or row of squares to its like
+    period: float  # distance between stripes or squares of one color in pixels
     rotation: float
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What one image shows; later shapes lie in front of earlier ones."""
+    """The content of one image; later shapes lie in front of earlier ones."""
 
     height: int
     width: int
@@ -64,7 +64,7 @@ class Scene:
 
 
 def sample_scene(rng: np.random.Generator) -> Scene:
-    """Draw a scene at random; equal generators give equal scenes."""
+    """Draws a scene at random; equal generators give equal scenes."""
     height, width = (int(side) for side in rng.integers(SIZES[0], SIZES[1] + 1, 2))
     background = _sample_background(rng)
     count = 0 if rng.random() < EMPTY else int(rng.integers(1, MAX_SHAPES + 1))
@@ -101,7 +101,7 @@ def _sample_shape(rng: np.random.Generator, height: int, width: int) -> Shape:
 
 
 def _is_apart(one: Shape, other: Shape) -> bool:
-    """Shapes may overlap, but neither covers the other's centre."""
+    """Returns whether neither shape covers the other's center; they may overlap."""
     distance = np.hypot(*np.subtract(one.center, other.center))
     return bool(distance > max(one.radius, other.radius))
 
@@ -119,7 +119,7 @@ def _rgb(hue: float, saturation: float, value: float) -> Color:
 
 
 def draw(scene: Scene) -> np.ndarray:
-    """The pixels of a scene: (height, width, 3) uint8, red first."""
+    """Returns the pixels of a scene: (height, width, 3) uint8, red first."""
     image = _draw_background(scene)
     for shape in scene.shapes:
         alpha = coverage(shape, scene.height, scene.width)[..., None]
@@ -143,7 +143,8 @@ def _draw_background(scene: Scene) -> np.ndarray:
 
 
 def outline(shape: Shape) -> np.ndarray:
-    """Corners of a shape in order, (n, 2) x and y in pixels; a circle has 64."""
+    """Returns the corners of a shape in order, (n, 2) x and y in pixels; 64 of a
+    circle."""
     corners = {"circle": 64, "square": 4, "triangle": 3, "star": 10}[shape.category]
     angles = shape.rotation + 2 * np.pi * np.arange(corners) / corners
     radii = np.full(corners, shape.radius)
@@ -154,19 +155,21 @@ def outline(shape: Shape) -> np.ndarray:
 
 
 def coverage(shape: Shape, height: int, width: int) -> np.ndarray:
-    """The fraction of every pixel inside a shape: (height, width) float32, 0..1."""
+    """Returns the fraction of every pixel inside a shape: (height, width) float32,
+    0..1."""
     mask = np.zeros((height * SUPERSAMPLING, width * SUPERSAMPLING), np.uint8)
-    corners = outline(shape) * SUPERSAMPLING - 0.5  # sub-pixel centres are integers
+    corners = outline(shape) * SUPERSAMPLING - 0.5  # sub-pixel centers are integers
     cv2.fillPoly(mask, [np.rint(corners).astype(np.int32)], 255)
     mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
     return mask.astype(np.float32) / 255
 
 
-# -- What is seen of the shapes -------------------------------------------------------
+# -- Visibility ------------------------------------------------------------------------
 
 
 def owners(scene: Scene) -> np.ndarray:
-    """The index of the shape seen at every pixel, -1 for none: (height, width) int."""
+    """Returns the index of the shape at every pixel, -1 for none: (height, width)
+    int."""
     indices = np.full((scene.height, scene.width), -1)
     for index, shape in enumerate(scene.shapes):
         indices[coverage(shape, scene.height, scene.width) >= 0.5] = index
@@ -174,9 +177,11 @@ def owners(scene: Scene) -> np.ndarray:
 
 
 def boxes(scene: Scene) -> list[dict]:
-    """The tight box of what is seen of each shape, xmin, ymin, xmax, ymax in pixels.
+    """Returns the tight box of each shape's visible part: xmin, ymin, xmax, ymax in
+    pixels.
 
-    The box is clipped by the border and by shapes in front; wholly hidden shapes have none.
+    The box is clipped by the border and by shapes in front; wholly hidden shapes have
+    none.
     """
     indices = owners(scene)
     found = []

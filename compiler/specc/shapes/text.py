@@ -1,7 +1,7 @@
-"""A small labelled dataset of short codes, drawn on the spot: digits on a strip.
+"""A small labeled dataset of short codes, drawn on the spot: digits on a strip.
 
-As in shapes.py a frozen record holds all that an image shows, and :func:`draw` turns it
-to pixels. Needs numpy and OpenCV (``specc[train]``).
+As in scene.py a frozen record holds the content of an image, and :func:`draw` turns the
+record into pixels. Needs numpy and OpenCV (``specc[train]``).
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ import numpy as np
 import yaml
 
 TOKENS = "0123456789"
-LENGTHS = (3, 5)  # tokens of a text: fewest, most
-SIZE = (32, 96)  # pixels: height and width of an image
-NOISE = 6.0  # standard deviation of the sensor noise, in grey values
+LENGTHS = (3, 5)  # fewest and most tokens of a text
+SIZE = (32, 96)  # height and width of an image in pixels
+NOISE = 6.0  # standard deviation of the sensor noise, in gray values
 EMPTY = 0.04  # fraction of images without any digit
 
 
 @dataclass(frozen=True)
 class Strip:
-    """What one image shows; the corner, x and y in pixels, is the text's lower left."""
+    """The content of one image; the text's lower left corner is x and y in pixels."""
 
     text: str
-    scale: float  # of OpenCV's font
+    scale: float  # font scale of OpenCV
     corner: tuple[int, int]
-    ink: int  # grey values
+    ink: int  # gray value of the text
     paper: int
     noise_seed: int
 
@@ -35,7 +35,7 @@ class Strip:
 def sample_strip(
     rng: np.random.Generator, tokens: str = TOKENS, lengths: tuple[int, int] = LENGTHS
 ) -> Strip:
-    """Draw a strip at random; equal generators give equal strips."""
+    """Draws a strip at random; equal generators give equal strips."""
     shortest, longest = lengths
     length = 0 if rng.random() < EMPTY else int(rng.integers(shortest, longest + 1))
     text = "".join(tokens[i] for i in rng.integers(len(tokens), size=length))
@@ -43,18 +43,18 @@ def sample_strip(
     width, height = _extent(text, scale)
     left = int(rng.integers(1, SIZE[1] - width))
     bottom = int(rng.integers(height + 3, SIZE[0] - 3))
-    grey = int(rng.integers(0, 70)), int(rng.integers(150, 256))
-    ink, paper = grey if rng.random() < 0.5 else grey[::-1]
+    gray = int(rng.integers(0, 70)), int(rng.integers(150, 256))
+    ink, paper = gray if rng.random() < 0.5 else gray[::-1]
     return Strip(text, scale, (left, bottom), ink, paper, int(rng.integers(2**32)))
 
 
 def _extent(text: str, scale: float) -> tuple[int, int]:
-    """Width and height of a text in pixels."""
+    """Returns the width and height of a text in pixels."""
     return cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 2)[0]
 
 
 def draw(strip: Strip) -> np.ndarray:
-    """The pixels of a strip: (height, width) uint8."""
+    """Returns the pixels of a strip: (height, width) uint8."""
     image = np.full(SIZE, strip.paper, np.uint8)
     font = (cv2.FONT_HERSHEY_SIMPLEX, strip.scale, strip.ink, 2, cv2.LINE_AA)
     cv2.putText(image, strip.text, strip.corner, *font)
@@ -71,7 +71,7 @@ def draw_dataset(
     tokens: str = TOKENS,
     lengths: tuple[int, int] = LENGTHS,
 ) -> None:
-    """Write a dataset in the native layout to a new folder: `train/` and `val/`.
+    """Writes a dataset in the native layout to a new folder: `train/` and `val/`.
 
     The task is scene text recognition. Image i of a split depends on the seed and on i
     alone.

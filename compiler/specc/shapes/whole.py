@@ -1,4 +1,4 @@
-"""What a scene of shapes is as a whole: the tasks that say one thing of an image."""
+"""The tasks with one label for a whole scene of shapes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What timm says of its models when it is asked; the only code that imports it."""
+"""Asks timm about its models; no other code of the compiler imports timm."""

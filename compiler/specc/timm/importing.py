@@ -2,8 +2,8 @@
 
 timm imports torchvision. Its wheel needs the CUDA build of PyTorch; beside a CPU build
 the import ends with "operator torchvision::nms does not exist". timm's models call none
-of its operators: it is enough that their names exist. Imports nothing of specc, so that
-probe.py can use it from a process of its own.
+of torchvision's operators: it is enough that the names exist. This module imports
+nothing of specc, so that probe.py can use it in a process of its own.
 """
 
 import importlib
@@ -15,12 +15,13 @@ _kept = []  # PyTorch forgets operators along with the library that defined them
 
 
 def import_timm() -> ModuleType:
-    """Raises what the import of torch or timm raises, ImportError above all."""
+    """Imports and returns timm. Raises whatever the import of torch or timm raises,
+    mostly ImportError."""
     importlib.import_module("torch")
     try:
         importlib.import_module("torchvision")
     except ImportError:
-        pass  # then timm says what it lacks
+        pass  # importing timm then raises, and names what is missing
     except RuntimeError:
         _name_operators()
     return importlib.import_module("timm")
@@ -36,4 +37,4 @@ def _name_operators() -> None:
         )
     _kept.append(library)
     for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-        del sys.modules[name]  # half imported
+        del sys.modules[name]  # drop half-imported modules

@@ -1,11 +1,13 @@
-"""Counts the numbers that operations make; apart, as it needs torch when imported."""
+"""Counts the numbers in the outputs of operations. A module of its own: it imports
+torch."""
 
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
 class Elements(TorchDispatchMode):
-    """``count``: the sizes of all operations' first outputs, views left out."""
+    """A dispatch mode that sums up sizes of first outputs in ``count``, without
+    views."""
 
     def __init__(self):
         super().__init__()

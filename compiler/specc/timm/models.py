@@ -1,10 +1,10 @@
-"""Models of timm as specc sees them: asked once, and run on PyTorch's meta device.
+"""Models of timm: their levels, found by running them on PyTorch's meta device.
 
-A `timm/<name>` backbone is an opaque operation a level. What it makes is read off a
-forward of the very model that the emitted code creates; timm's own table of channels and
-reductions only says how many features there are. Nothing is downloaded or computed: on
-the meta device tensors have shapes alone. torch and timm are imported by the first job
-that asks.
+A `timm/<name>` backbone is one opaque operation for each level. Its shapes are read off
+a forward of the very model that the emitted code creates; timm's own table of channels
+and reductions only says how many features there are. Nothing is downloaded or computed:
+on the meta device tensors have shapes alone. torch and timm are imported by the first
+job that asks.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from specc.timm.importing import import_timm
 from specc.words import clip, did_you_mean, listed
 
 PREFIX = "timm/"
-MODULE = "body"  # of the emitted class, which holds the model
-HIGHEST = 7  # level that a job can ask for
+MODULE = "body"  # attribute of the emitted class that holds timm's model
+HIGHEST = 7  # highest level that a job can ask for
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 NAME: Path = ("model", "backbone", "name")
@@ -32,10 +32,10 @@ Shapes = tuple[tuple[str, Shape], ...]  # names of tensors and their shapes
 
 @dataclass(frozen=True)
 class TimmLevel:
-    """What level ``level`` adds to those below it."""
+    """The operation that makes level ``level`` from the level below."""
 
     level: int
-    index: int  # of the feature, in timm's count
+    index: int  # timm's index of the feature
     shape: Shape  # (channels, height, width)
     channels_last: bool  # timm yields (batch, height, width, channels)
     parameters: Shapes
@@ -46,19 +46,19 @@ class TimmLevel:
 
 @dataclass(frozen=True)
 class TimmModel:
-    name: str  # as timm has it
+    name: str  # timm's name of the model
     image: Shape  # (channels, height, width)
-    levels: tuple[TimmLevel, ...]  # upwards
+    levels: tuple[TimmLevel, ...]  # levels from the lowest up
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    weights: str | None  # name and tag of its weights; None where timm has none
+    weights: str | None  # name and tag of the weights; None where timm has none
 
 
 @dataclass(frozen=True)
 class Run:
     """A forward of one image on the meta device."""
 
-    maps: tuple[Shape, ...]  # with the batch
+    maps: tuple[Shape, ...]  # shapes of the features, the batch included
     macs: int
     elements: int
 
@@ -69,7 +69,7 @@ def is_timm(name: str) -> bool:
 
 @lru_cache(maxsize=None)
 def ask(job_name: str, image: Shape) -> TimmModel:
-    """The model `timm/<name>` for an image of this shape.
+    """Returns the model `timm/<name>` for an image of this shape.
 
     Raises JobError: E221 unknown, E222 without levels, E224 an image that it cannot
     take, E409 without torch or timm.
@@ -81,7 +81,7 @@ def ask(job_name: str, image: Shape) -> TimmModel:
     try:
         count = len(create(name, image[0]).feature_info.info)
         whole = create(name, image[0], tuple(range(count)))
-    except Exception as error:  # timm raises whatever it likes
+    except Exception as error:  # timm raises exceptions of any type
         _no_levels(name, f"timm cannot build it with features_only: {reason_of(error)}")
     maps = _run_or_refuse(whole, name, image, config)
     levels = _levels(name, image, _last_of_each(maps, whole, image))
@@ -105,8 +105,8 @@ def ask(job_name: str, image: Shape) -> TimmModel:
 def create(
     name: str, channels: int, indices: tuple[int, ...] | None = None, cut: bool = True
 ) -> Any:
-    """The module that the emitted code makes for these features, on the meta device;
-    with ``cut`` False, as timm makes it."""
+    """Returns the module that the emitted code makes for these features, on the meta
+    device; with ``cut`` False, the module as timm makes it."""
     options = {} if indices is None else {"out_indices": indices}
     net = _on_meta(name, in_chans=channels, features_only=True, **options)
     stages = stages_needed(net)
@@ -116,8 +116,8 @@ def create(
 
 
 def stages_needed(net: Any) -> int | None:
-    """How many of ``net.blocks`` its features need, where timm keeps more of them: the
-    EfficientNet and MobileNet families are not cut by timm itself."""
+    """Returns how many of ``net.blocks`` the features need, if timm keeps more: timm
+    does not cut the EfficientNet and MobileNet families itself."""
     features = net.feature_info.get_dicts()
     if not hasattr(net, "blocks") or any("stage" not in one for one in features):
         return None
@@ -126,14 +126,14 @@ def stages_needed(net: Any) -> int | None:
 
 
 def run(net: Any, image: Shape) -> Run:
-    """Shapes and costs of one image. Raises what the model raises."""
+    """Returns shapes and costs of one image. Raises whatever the model raises."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     from specc.timm.memory import Elements
 
     flops, made = FlopCounterMode(display=False), Elements()
-    # With gradients: the flop counter's hooks fail on some models without them.
+    # Gradients stay on: without them the flop counter's hooks fail on some models.
     with warnings.catch_warnings(), torch.device("meta"):
         warnings.simplefilter("ignore")
         images = torch.zeros(1, *image)
@@ -144,14 +144,14 @@ def run(net: Any, image: Shape) -> Run:
 
 
 def is_level(level: TimmLevel, maps: Shape, image: Shape) -> bool:
-    """Whether a map is exactly 1/2^level of an image."""
+    """Returns whether a map is exactly 1/2^level of an image."""
     _, *sides = _channels_first(maps, level.channels_last)
     return [side * 2**level.level for side in sides] == list(image[1:])
 
 
 @lru_cache(maxsize=None)
 def idle_weights(name: str, image: Shape, indices: tuple[int, ...]) -> tuple[str, ...]:
-    """Parameters that no feature depends on, as the shortest prefixes of their names.
+    """Returns the shortest prefixes of the parameters that no feature depends on.
 
     A gradient would never reach them, and training on several GPUs waits for it.
     Raises JobError E222 for a model that cannot be trained.
@@ -163,7 +163,7 @@ def idle_weights(name: str, image: Shape, indices: tuple[int, ...]) -> tuple[str
         warnings.simplefilter("ignore")
         try:
             sum(x.sum() for x in net.train()(torch.zeros(2, *image))).backward()
-        except Exception as error:  # timm raises whatever it likes
+        except Exception as error:  # timm raises exceptions of any type
             _no_levels(name, f"a step of training fails: {reason_of(error)}")
     used = [k for k, weight in net.named_parameters() if weight.grad is not None]
     idle = [k for k, weight in net.named_parameters() if weight.grad is None]
@@ -172,11 +172,11 @@ def idle_weights(name: str, image: Shape, indices: tuple[int, ...]) -> tuple[str
 
 @lru_cache(maxsize=None)
 def whole_state(name: str, channels: int) -> dict[str, Shape]:
-    """The state dict of the whole model, classifier included."""
+    """Returns the shapes in the state dict of the whole model, classifier included."""
     return _shapes(_on_meta(name, in_chans=channels).state_dict())
 
 
-# ---- What timm knows ----
+# ---- timm's registry ----
 
 
 def _timm(job_name: str) -> Any:
@@ -185,7 +185,7 @@ def _timm(job_name: str) -> Any:
     except ModuleNotFoundError as error:
         what = {"torch": "PyTorch", "timm": "timm"}.get(error.name or "", "")
         why = f"{what} is not installed" if what else reason_of(error)
-    except Exception as error:  # a broken installation raises nearly anything
+    except Exception as error:  # a broken installation raises exceptions of any type
         why = reason_of(error)
     fail(
         "E409",
@@ -223,7 +223,7 @@ def _rounded(values: Iterable[float]) -> tuple[float, ...]:
     return tuple(round(float(value), 4) for value in values)
 
 
-# ---- What a forward shows ----
+# ---- Reading levels off a forward ----
 
 
 def _on_meta(name: str, **options: Any) -> Any:
@@ -243,7 +243,7 @@ def _run_or_refuse(net: Any, name: str, image: Shape, config: Any) -> tuple[Shap
     size = (config and config.input_size) or (3, 224, 224)
     try:
         run(net, (image[0], *size[1:]))
-    except Exception:  # it is not the size then
+    except Exception:  # the model fails at this size too: the size is not the reason
         _no_levels(name, f"it does not run on PyTorch's meta device: {reason}")
     height, width = image[1:]
     fail(
@@ -267,7 +267,8 @@ def _no_levels(name: str, reason: str) -> NoReturn:
 def _last_of_each(
     maps: tuple[Shape, ...], net: Any, image: Shape
 ) -> dict[int, tuple[int, Shape, bool]]:
-    """Level -> the last feature of its stride: index, shape, whether channels are last."""
+    """Returns level -> (index, shape, whether channels are last) of its last
+    feature."""
     reductions = net.feature_info.reduction()
     found = {}
     for index, (shape, reduction) in enumerate(zip(maps, reductions)):
@@ -281,7 +282,8 @@ def _last_of_each(
 
 
 def _layouts(net: Any) -> tuple[bool, bool]:
-    """Whether channels are last: what the model says first, then the opposite."""
+    """Returns both guesses whether channels are last, the model's own statement
+    first."""
     said = str(getattr(net, "output_fmt", "")).endswith("NHWC")
     return said, not said
 
@@ -292,14 +294,14 @@ def _sides(shape: Shape, net: Any) -> tuple[int, ...]:
 
 def _channels_first(shape: Shape, channels_last: bool) -> Shape:
     if len(shape) != 4:
-        return (0, 0, 0)  # no map
+        return (0, 0, 0)  # the output is no map
     _, *rest = shape
     return (rest[2], rest[0], rest[1]) if channels_last else tuple(rest)
 
 
 def _level(sides: list[int], image: Shape, reduction: int) -> int | None:
-    """The level whose stride turns the image's sides into these; where the image does
-    not halve evenly, rounded up or down, and in doubt what timm says."""
+    """Returns the level whose stride turns the image's sides into these. Sides that do
+    not halve evenly are rounded up or down; in doubt, timm's reduction decides."""
     fits = [
         level
         for level in range(1, HIGHEST + 1)
@@ -312,8 +314,9 @@ def _level(sides: list[int], image: Shape, reduction: int) -> int | None:
 def _levels(
     name: str, image: Shape, found: dict[int, tuple[int, Shape, bool]]
 ) -> tuple[TimmLevel, ...]:
-    """What each level adds. A level is left out if a model that ends there has weights
-    which a model that goes on has not: the two would not be one network."""
+    """Returns the levels, each with the parameters that it adds. A level is left out if
+    a model that ends there has weights which a longer model lacks: the two would not be
+    one network."""
     indices = [index for index, _, _ in found.values()]
     kept: list[tuple] = []
     for level in reversed(found):
@@ -323,7 +326,8 @@ def _levels(
         if not kept or (
             index < kept[-1][0][1] and state.items() <= kept[-1][1].items()
         ):
-            # A second name of a tied weight is no parameter more, as a buffer is none.
+            # Do not count the second name of a tied weight, nor a buffer, as a
+            # parameter.
             weights = {key for key, _ in net.named_parameters()}
             costs = run(net, image)
             kept.append(((level, index, shape, channels_last), state, weights, costs))
@@ -349,7 +353,7 @@ def _shapes(state: dict) -> dict[str, Shape]:
 
 
 def prefix_of(key: str, used: list[str]) -> str:
-    """The shortest module of a parameter that holds none of the used ones."""
+    """Returns the shortest prefix of a parameter that is no prefix of a used one."""
     parts = key.split(".")
     for end in range(1, len(parts)):
         prefix = ".".join(parts[:end]) + "."

@@ -17,9 +17,9 @@ RENAMINGS = (
 
 @lru_cache(maxsize=None)
 def renaming(model: TimmModel) -> str | None:
-    """The expression that turns a key ``k`` of the levels' state dict into the whole
-    model's, each `.` replaced by `_`, as some of timm's wrappers do to the first; None
-    where no rule turns all keys into names of tensors of the same shape."""
+    """Returns the expression that turns a key ``k`` of the levels' state dict into the
+    whole model's key with each `.` replaced by `_` (some of timm's wrappers replace the
+    first). None where no rule maps all keys to tensors of the same shape."""
     indices = tuple(sorted(one.index for one in model.levels))
     levels = create(model.name, model.image[0], indices).state_dict()
     whole = whole_state(model.name, model.image[0])
@@ -35,8 +35,8 @@ def renaming(model: TimmModel) -> str | None:
 
 
 def color_kernels(model: TimmModel) -> tuple[str, ...]:
-    """Flat names of the kernels of the first convolutions, which read three colors in
-    the whole model, and here the channels of the job."""
+    """Returns flat names of the kernels of the first convolutions, which read three
+    colors in the whole model, and the channels of the job in the emitted one."""
     channels = model.image[0]
     if channels == 3:
         return ()
@@ -49,8 +49,8 @@ def color_kernels(model: TimmModel) -> tuple[str, ...]:
 
 
 def frozen_modules(model: TimmModel) -> dict[int, list[str]]:
-    """Level -> the modules that it adds, as attributes of the emitted class. A weight
-    that stands outside of any such module is not among them (see `loose_weights`)."""
+    """Returns level -> the modules that the level adds, as attributes of the emitted
+    class. Weights outside of all such modules are left out (see `loose_weights`)."""
     modules = {}
     for level, prefixes in _prefixes(model).items():
         names = [prefix[:-1] for prefix in prefixes if prefix.endswith(".")]
@@ -59,7 +59,7 @@ def frozen_modules(model: TimmModel) -> dict[int, list[str]]:
 
 
 def loose_weights(model: TimmModel, level: int) -> list[str]:
-    """Weights up to a level that no module has for these levels alone."""
+    """Returns the weights up to a level that are in no module of these levels alone."""
     found = _prefixes(model)
     return [
         prefix
@@ -71,7 +71,8 @@ def loose_weights(model: TimmModel, level: int) -> list[str]:
 
 
 def _prefixes(model: TimmModel) -> dict[int, list[str]]:
-    """Level -> the shortest prefixes of the tensors that it adds, and of no others."""
+    """Returns level -> the shortest prefixes of the tensors that the level alone
+    adds."""
     keys = {
         one.level: [key for key, _ in (*one.parameters, *one.buffers)]
         for one in model.levels
@@ -90,7 +91,7 @@ def _prefixes(model: TimmModel) -> dict[int, list[str]]:
 
 
 def _attribute(module: str) -> str:
-    """blocks.0 -> body.blocks[0]"""
+    """Returns the attribute of a module: blocks.0 becomes body.blocks[0]."""
     parts = [
         f"[{part}]" if part.isdigit() else f".{part}" for part in module.split(".")
     ]
