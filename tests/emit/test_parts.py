@@ -206,7 +206,7 @@ FILES = [x for x in resources.names("templates/heads") if not x.endswith(".jinja
 
 
 def test_no_name_is_defined_by_two_parts():
-    for modules in (rendering.MODULES, (resources.CONTRACT,)):
+    for modules in (rendering.MODULES, (rendering.CONTRACT,)):
         assert len(by_name(rendering.shelves_for(modules, {}))) > 10
 
 

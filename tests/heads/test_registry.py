@@ -54,7 +54,7 @@ def lacking(name: str) -> list[str]:
         found.append(f"{home}/model.py")
     if task.contract is None:
         found.append(f"compiler/specc/heads/{name}.py: `contract` of TASK")
-    if task.annotated is None and not task.unlabelled:
+    if task.annotated is None and not task.unlabeled:
         found.append(f"compiler/specc/heads/{name}.py: `annotated` of TASK")
     if name not in tasks_of_mixtures() | NO_MIXTURE.keys():
         found.append("tests/mixtures.py: a head in HEADS and head_named")
