@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NoReturn
 
-Path = tuple[str | int, ...]  # ("model", "heads", 0, "top_level"): where in the job
+Path = tuple[str | int, ...]  # path in the job: ("model", "heads", 0, "top_level")
 
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One finding: a fact with both sides, where it stands, and an edit that mends it.
+    """One finding: a fact with both sides, its place, and an edit that mends it.
 
     ``code`` begins with E1 (the file and its schema), E2 (the level graph), E3 (trainer
     and data) or W (a warning). ``message`` is one lower-case line without a full stop;
@@ -49,5 +49,5 @@ class JobError(Exception):
 
 
 def fail(code: str, message: str, **facts) -> NoReturn:
-    """Raise a :class:`JobError` with a single diagnostic."""
+    """Raises a :class:`JobError` with a single diagnostic."""
     raise JobError([Diagnostic(code, message, **facts)])

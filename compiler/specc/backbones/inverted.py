@@ -201,7 +201,7 @@ class KindPlan:
     parameters: str
     window: str  # kernel and stride of the depthwise or fused convolution
     squeeze: str
-    fields: tuple[Line, ...]  # what `forward` asks for besides the layers
+    fields: tuple[Line, ...]  # further fields that `forward` needs
     activation: str
     skips: bool  # whether any block adds its input x
     result: str  # the expression that `forward` returns, once the layers made y

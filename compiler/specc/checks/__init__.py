@@ -1,1 +1,1 @@
-"""What is wrong with a job: a function a rule, whose docstring states the rule."""
+"""Checks of a job: one function for each rule; the docstring states the rule."""

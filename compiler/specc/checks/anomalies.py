@@ -1,4 +1,5 @@
-"""Rules of heads that learn from normal images alone, and train no trunk: E372, E373."""
+"""Rules of heads that learn from normal images alone, and train no trunk: E372,
+E373."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from specc.language.schema import head
 
 
 def anomalies_are_validated(job: Job, given: dict) -> list[Diagnostic]:
-    """E372: there is a set for validation, as none of the training images is anomalous."""
+    """E372: there is a set for validation, as none of the training images is
+    anomalous."""
     return [
         Diagnostic(
             "E372",

@@ -1,5 +1,5 @@
-"""Where heads get their labels from: datasets that contradict the heads, E307, E345, and
-E381 to E383."""
+"""Rules on the datasets of heads, which may contradict the heads: E307, E345, E381 to
+E384."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from specc.heads.conversions import dataset_task, formats_of, sources_of, way
 from specc.job import Head, Job, source_of
 from specc.words import listed, quoted
 
-LAYOUTS = {"coco": "COCO", "yolo": "YOLO"}  # of which a file is read for one task
+LAYOUTS = {"coco": "COCO", "yolo": "YOLO"}  # formats with files for a single task
 
 
 def formats(job: Job, given: dict) -> list[Diagnostic]:
@@ -32,8 +32,8 @@ def formats(job: Job, given: dict) -> list[Diagnostic]:
 
 
 def conversions(job: Job, given: dict) -> list[Diagnostic]:
-    """E381: annotations can become those that the head learns from; E382: keypoints do
-    not tell categories."""
+    """E381: annotations can be converted for the head's task; E382: keypoints do not
+    tell categories."""
     findings = []
     for index, head in enumerate(job.heads):
         source = source_of(job, head)
@@ -127,7 +127,7 @@ def _names(head: Head) -> tuple[str, ...]:
 
 
 def _own(given: dict, index: int, option: str) -> Path | None:
-    """Where a head's own data has an option; None if it has not."""
+    """Returns the path of an option of a head's own data; None without the option."""
     own = given["model"]["heads"][index].get("data") or {}
     if own.get(option) is None:
         return None

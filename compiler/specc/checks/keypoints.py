@@ -65,7 +65,7 @@ def sigmas(job: Job, given: dict) -> list[Diagnostic]:
 
 
 def mirroring(job: Job, given: dict) -> list[Diagnostic]:
-    """Where images are mirrored, a head says which keypoints change places."""
+    """E344: a head says which keypoints change places where images are mirrored."""
     augmentation = job.data.augmentation
     chosen = [
         name for name in MIRRORING if augmentation and getattr(augmentation, name)
@@ -76,7 +76,7 @@ def mirroring(job: Job, given: dict) -> list[Diagnostic]:
             "E344",
             f"`{name}` mirrors images, head `{head.name}` has no `flip_pairs`",
             ("data", "augmentation", name),
-            note="mirrored, a left eye looks like a right one, and is labelled as left",
+            note="mirrored, a left eye looks like a right one, and is labeled as left",
             help=f'add "flip_pairs" to `{head.name}` ([] where no keypoint changes'
             f" places), or set /data/augmentation/{name} to false",
         )

@@ -28,12 +28,12 @@ from specc.graph.levels import head_components, inputs_of, levels_of, prune
 from specc.job import Head, Job, Neck
 from specc.scope import Node
 
-NO_NECK = ' to {"kind": "none"}'  # null would derive one for a head over levels
+NO_NECK = ' to {"kind": "none"}'  # null would derive a neck for heads over levels
 MEMORY_LIMIT = 16 * 2**30  # bytes of activations for one image
 
 
 def check(job: Job, graph: nx.DiGraph) -> list[Diagnostic]:
-    """All that is wrong with the job's levels (E2xx), and what is odd (W2xx)."""
+    """Returns the errors (E2xx) and warnings (W2xx) about the job's levels."""
     rules = (*STRUCTURE, *timm_rules(job))
     described = [d for rule in rules for d in rule(job, graph)]
     live = prune(graph)
@@ -90,7 +90,7 @@ def heads_read_what_is_made(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]
     """E203: every level that a head reads is made by the neck or the backbone."""
     for index, (component, head) in enumerate(zip(head_components(job), job.heads)):
         read = graph.graph["inputs"][component]
-        known = max(graph.graph["backbone"])  # what timm lacks below it is E223
+        known = max(graph.graph["backbone"])  # lower levels that timm lacks are E223
         missing = [k for k, x in read.items() if _is_missing(graph, x) and k > known]
         if not missing or _inverted(head):
             continue
@@ -218,7 +218,7 @@ def levels_have_a_cell(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]:
 def levels_are_used(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
     """W201: some head depends on every level of backbone and neck."""
     if any(_is_missing(graph, x) for x in graph):
-        return  # what reads a missing level is told first, and may need the rest
+        return  # a missing level is E203, and its reader may need the other levels
     live = prune(graph)
     for component, gone in dropped_levels(graph, live).items():
         kept = levels_of(live, component)
@@ -263,7 +263,7 @@ def detections_have_cells(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]:
 
 
 def one_image_fits_in_memory(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]:
-    """W203: what one image leaves in memory stays within what devices have."""
+    """W203: the activations of one image fit into the memory of devices."""
     needed = FLOAT_BYTES * sum(elements(live.nodes[x]) for x in live)
     if needed > MEMORY_LIMIT:
         height, width = job.data.resolution
@@ -277,7 +277,7 @@ def one_image_fits_in_memory(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]
         )
 
 
-STRUCTURE = (  # of all that the job describes
+STRUCTURE = (  # rules of the whole graph
     stride_is_the_level,
     inputs_agree,
     heads_read_what_is_made,
@@ -288,7 +288,7 @@ STRUCTURE = (  # of all that the job describes
     levels_are_used,
     extra_levels_are_made,
 )
-EMITTED = (  # of what is left without the unused levels
+EMITTED = (  # rules of the graph without the unused levels
     resolution_halves_evenly,
     levels_have_a_cell,
     detections_have_cells,
@@ -303,7 +303,7 @@ def _wrong_stride(job: Job, came_from: dict, state: tuple) -> Diagnostic:
         steps.append(state)
         state = came_from[state]
     steps.reverse()
-    # Where the stride changes is what proves it; the rest of the path is left out.
+    # Only steps at which the stride changes are shown: they prove the finding.
     turns = [s for before, s in zip(steps, steps[1:]) if s[1] != before[1]]
     shown = dict.fromkeys([steps[0], *turns, steps[-1]])
     proof = " -> ".join(f"{x.step} ({_stride(level)})" for x, level in shown)
@@ -319,7 +319,8 @@ def _wrong_stride(job: Job, came_from: dict, state: tuple) -> Diagnostic:
 
 
 def _maker(graph: nx.DiGraph, level: int) -> tuple[str, dict[int, Node]]:
-    """Who should make the levels of a head that starts here, and what it makes."""
+    """Returns the component that should make a head's levels, and the levels it
+    makes."""
     backbone, neck = graph.graph["backbone"], graph.graph["neck"]
     if level in neck or max(neck, default=0) > max(backbone):
         return "neck", neck
@@ -327,7 +328,7 @@ def _maker(graph: nx.DiGraph, level: int) -> tuple[str, dict[int, Node]]:
 
 
 def _legal_sides(live: nx.DiGraph, side: int) -> list[int]:
-    """The nearest sizes to this one that all levels can be made from."""
+    """Returns the nearest sizes from which all levels can be made."""
     by, largest = divisor(live), 2 ** _highest(live)
     sides = [side] if side % by == 0 else legal_sizes(side, by)
     return [near for near in sides if near >= largest] or [largest]
@@ -342,7 +343,7 @@ def _stride(level: int) -> str:
 
 
 def _meeting_facts(graph: nx.DiGraph, x: Node, sizes_too: bool) -> dict[str, object]:
-    """What maps that meet must have in common; lists of cells only their width."""
+    """Returns the values that joined maps must share; for lists of cells, the width."""
     shape, stride = graph.nodes[x]["shape"], graph.nodes[x]["stride"]
     if stride is None:
         return {"width": shape[1:]}
@@ -351,7 +352,7 @@ def _meeting_facts(graph: nx.DiGraph, x: Node, sizes_too: bool) -> dict[str, obj
 
 
 def _same_width(job: Job, bottom: int, top: int) -> str:
-    """The edit that gives a head equal widths over its levels."""
+    """Returns the edit that gives a head equal widths over its levels."""
     neck = job.neck
     if not neck:
         fpn = f'{{"kind": "fpn", "bottom_level": {bottom}, "top_level": {top}}}'

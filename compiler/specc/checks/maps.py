@@ -11,7 +11,7 @@ BLACK = (0, 0, 0)
 
 
 def map_findings(job: Job, given: dict) -> list[Diagnostic]:
-    """All contradictions of the heads that learn from maps."""
+    """Returns all contradictions of the heads that learn from maps."""
     findings: list[Diagnostic] = []
     for index, head in enumerate(job.heads):
         path = ("model", "heads", index)

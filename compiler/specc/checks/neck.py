@@ -45,7 +45,7 @@ def bifpn_has_two_levels(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
 
 
 def extra_levels_are_made(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
-    """W204: what is said about levels above the backbone's is about some level."""
+    """W204: an option on levels above the backbone's needs such a level."""
     neck, top = job.neck, job.backbone.top_level
     if not isinstance(neck, FPN) or neck.extra_levels_from != "backbone":
         return

@@ -1,4 +1,4 @@
-"""What is held out of a single dataset, and contradictions in it: E391..E394."""
+"""Rules on the part that is held out of a single dataset: E391..E394."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from specc.heads import TASKS
 from specc.job import Job, source_of
 
 GROUP = ("data", "group")
-FEWEST = 4  # identities: two to train on, two among which one is found
+FEWEST = 4  # fewest identities: two to train on, two to validate on
 
 
 def split_findings(job: Job, given: dict) -> list[Diagnostic]:
-    """All contradictions about the images that are held out."""
+    """Returns all contradictions about the images that are held out."""
     findings = _pattern(job)
     if job.data.group is not None:
         findings += _two_rules(job) or _several_sets(job)
@@ -27,7 +27,7 @@ def _pattern(job: Job) -> list[Diagnostic]:
         return []
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what another Python may read otherwise
+            warnings.simplefilter("ignore")  # warnings about syntax
             re.compile(job.data.group)
     except (re.error, RecursionError, OverflowError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
@@ -58,7 +58,7 @@ def _several_sets(job: Job) -> list[Diagnostic]:
 
 
 def _identities(job: Job) -> list[Diagnostic]:
-    """E393, E394: metric learning is measured on identities that it never saw."""
+    """E393, E394: metric learning is measured on identities that training never saw."""
     findings, note = [], "without a validation set, identities are held out, not images"
     for index, head in enumerate(job.heads):
         source, path = source_of(job, head), ("model", "heads", index)

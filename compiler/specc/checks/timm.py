@@ -18,7 +18,7 @@ Rule = Callable[[Job, nx.DiGraph], Iterator[Diagnostic]]
 
 
 def timm_rules(job: Job) -> tuple[Rule, ...]:
-    """The rules for this job: none where specc writes the backbone out."""
+    """Returns the rules for this job: none where specc writes the backbone out."""
     if not is_timm(job.backbone.name):
         return ()
     return (
@@ -67,7 +67,7 @@ def any_size_is_taken(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
         if all(is_level(*pair, other) for pair in zip(levels, maps)):
             return
         reason = "its maps have other strides then"
-    except Exception as error:  # timm raises whatever it likes
+    except Exception as error:  # timm raises exceptions of any type
         reason = reason_of(error)
     yield Diagnostic(
         "E225",
@@ -79,7 +79,7 @@ def any_size_is_taken(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
 
 
 def weights_are_there(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
-    """E226: timm has ImageNet weights for the model, and they fit its levels by name."""
+    """E226: timm has ImageNet weights for the model, which fit its levels by name."""
     start = job.trainer and job.trainer.initialization
     if not start or start.kind != "imagenet":
         return
@@ -121,7 +121,8 @@ def _model(job: Job) -> TimmModel:
 
 
 def _bottoms(job: Job, component: str, above: int) -> str:
-    """What to set in the job: with the neck's lowest level, that of heads on it."""
+    """Returns the edit of the lowest level: of the neck, and of the heads that read
+    it."""
     paths = [_bottom(job, component)]
     if component == "neck":
         for index, head in enumerate(job.heads):
@@ -131,7 +132,7 @@ def _bottoms(job: Job, component: str, above: int) -> str:
 
 
 def _bottom(job: Job, component: str) -> Path:
-    """Where a component's lowest level stands in the job."""
+    """Returns the path of a component's lowest level in the job."""
     if component == "neck":
         return ("model", "neck", "bottom_level")
     names = [head.name for head in job.heads]

@@ -1,5 +1,6 @@
-"""Values that are legal one by one and contradict each other: E301..E322; further ones in
-data.py, maps.py, keypoints.py, panoptic.py, anomalies.py and split.py, beside this."""
+"""Rules on values that are legal one by one but contradict each other: E301..E322.
+Further rules are in data.py, maps.py, keypoints.py, panoptic.py, anomalies.py and
+split.py."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from specc.words import did_you_mean, listed, quoted
 
 
 def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
-    """All contradictions of a job; `given` tells what stands in the file."""
+    """Returns all contradictions of a job; `given` are the values in the file."""
     rules = (
         _head_names,
         _code_names,
@@ -98,7 +99,7 @@ def _best(job: Job, given: dict) -> list[Diagnostic]:
 
 
 def _ranges(job: Job, given: dict) -> list[Diagnostic]:
-    """The ends of a head's range are two, the lower one first."""
+    """E312: the ends of a head's range differ, and the lower one is first."""
     findings = []
     for index, one in enumerate(job.heads):
         lowest, highest = getattr(one, "range", (0, 1))
@@ -113,7 +114,7 @@ def _ranges(job: Job, given: dict) -> list[Diagnostic]:
 
 
 def _kinds(job: Job, given: dict) -> list[Diagnostic]:
-    """E313: a head that chooses one of its names has two of them at least."""
+    """E313: a head that chooses one of its names has at least two names."""
     findings = []
     for index, one in enumerate(job.heads):
         task = task_of(one)
@@ -166,7 +167,7 @@ def _validations(job: Job, given: dict) -> list[Diagnostic]:
 
 
 def _views(job: Job, given: dict) -> list[Diagnostic]:
-    """What learns from two views of an image needs views that differ."""
+    """E371: a head that learns from two views of an image needs views that differ."""
     chosen = job.data.augmentation
     if chosen and any((chosen.scale, chosen.color)):
         return []
@@ -221,26 +222,27 @@ def _frozen_levels(job: Job, given: dict) -> list[Diagnostic]:
 
 
 def _shares(job: Job, given: dict) -> list[Diagnostic]:
-    """Every window of every process has the same number of images."""
+    """E309: every micro-batch of every process has the same number of images."""
     trainer, slurm = job.trainer, job.trainer.slurm
     windows = trainer.accumulation or 1
     processes = slurm.nodes * slurm.gpus_per_node if slurm else 1
     shares = windows * processes
     if trainer.batch_size % shares == 0:
         return []
-    parts = [f"{windows} windows"] if windows > 1 else []
+    parts = [f"{windows} micro-batches"] if windows > 1 else []
     parts += [f"{processes} processes"] if processes > 1 else []
     message = f"{' of '.join(parts)} cannot share {trainer.batch_size} images evenly"
     below = trainer.batch_size // shares * shares
     sizes = [str(size) for size in (below, below + shares) if size]
     help = f"set /trainer/batch_size to {' or '.join(sizes)}"
-    note = "`batch_size` counts the images of a step over all processes and windows"
+    note = "`batch_size` counts the images of a step, over processes and micro-batches"
     path = ("trainer", "batch_size")
     return [Diagnostic("E309", message, path, note=note, help=help)]
 
 
 def _patience(job: Job, given: dict) -> list[Diagnostic]:
-    """The first validation is a best; patience counts those after it."""
+    """E310: a run can stop early: the first validation is a best, patience counts later
+    ones."""
     patience, count = job.trainer.early_stopping, job.trainer.validations
     if patience is None or patience < count - 1:
         return []
@@ -265,7 +267,8 @@ def _clock(job: Job, given: dict) -> list[Diagnostic]:
 
 
 def _tokens(job: Job, given: dict) -> list[Diagnostic]:
-    """The schema knows that the items of a list differ, but not a text's characters."""
+    """E361: no token is listed twice. The schema knows that the items of a list differ,
+    but not the characters of a text."""
     findings = []
     for index, one in enumerate(job.heads):
         tokens = getattr(one, "tokens", ())

@@ -1,5 +1,5 @@
 """Looking at datasets: `specc init` and `specc data`.
 
-Nothing of a build imports this. What needs more than the standard library (Pillow,
-PyYAML, OpenCV, matplotlib, PyTorch: the extra `train`) is imported where it is used.
+Builds do not import these modules. Libraries of the extra `train` (Pillow, PyYAML,
+OpenCV, matplotlib, PyTorch) are imported where they are used.
 """

@@ -1,4 +1,4 @@
-"""Findings about a dataset and its job: facts, each with what to do about it."""
+"""Findings about a dataset and its job: facts, each with an edit or an advice."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from specc.datasets.levels import (
 )
 from specc.datasets.survey import Images, Labels, doubled
 
-NAMED = 5  # files in a finding
-PADDED = 0.2  # of the input: much, if another shape has this much less
+NAMED = 5  # most files that a finding names
+PADDED = 0.2  # least share of the input that a better shape must save
 LESS = 0.05
-NARROW = 0.01  # of the objects: few
-RARE = 100  # times as often as the rarest category: unbalanced
-LARGEST = 4  # times the area of the input: no larger one is suggested
+NARROW = 0.01  # report narrow objects above this share
+RARE = 100  # report categories this many times as frequent as the rarest
+LARGEST = 4  # suggest at most this many times the area of the input
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A fact, and an edit: values by pointer into the job; else what to do."""
+    """A fact, and an edit (pointer into the job -> value), or else advice in words."""
 
     kind: str
     message: str
@@ -39,13 +39,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Looked:
-    """All that is known of one job and its dataset."""
+    """All that is known about one job and its dataset."""
 
-    values: dict[str, Any]  # the job as it is written
+    values: dict[str, Any]  # the job as written
     emitted: Emitted
     reading: Reading
     images: Images
-    labels: dict[str, Labels]  # by head
+    labels: dict[str, Labels]  # head -> its labels
 
     @property
     def samples(self) -> list:
@@ -174,7 +174,7 @@ def _objects(looked: Looked, index: int, head: Any) -> Iterator[Finding]:
 
 
 def _narrow(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
-    """A cell of the lowest level should be no larger than what it is to find."""
+    """Yields a finding if objects are narrower than a cell of the lowest level."""
     stride, count = objects.levels[0].stride, len(objects.boxes)
     if objects.narrow <= NARROW * count:
         return
@@ -200,7 +200,7 @@ def _narrow(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
 
 
 def _lower(looked: Looked, index: int) -> list[tuple[str, Any]]:
-    """A finer level for a head, and for the neck if the job names its lowest one."""
+    """Returns edits to a finer level for a head, and for a neck with a given level."""
     head = looked.emitted.job.heads[index]
     edits = [(f"/model/heads/{index}/bottom_level", head.bottom_level - 1)]
     if ((looked.values["model"].get("neck") or {}).get("bottom_level")) is not None:
@@ -209,7 +209,7 @@ def _lower(looked: Looked, index: int) -> list[tuple[str, Any]]:
 
 
 def _levels(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
-    """Levels at the top that own next to nothing cost time."""
+    """Yields a finding on top levels that own hardly any objects: they cost time."""
     count = len(objects.boxes)
     used = [level.level for level in objects.levels if level.owned > NARROW * count]
     top = objects.levels[-1].level

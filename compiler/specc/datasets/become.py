@@ -1,4 +1,5 @@
-"""Datasets whose annotations can become those for another task: what a job then says."""
+"""Datasets whose annotations can be converted for another task, and the job's
+options."""
 
 from __future__ import annotations
 
@@ -13,14 +14,14 @@ from specc.language.schema import head
 
 
 def formats_to(task: str) -> list[str]:
-    """The formats of annotations that can become those for a task."""
+    """Returns the formats of annotations that can be converted for a task."""
     pairs = [(one, form) for one in sources_of(task) for form in head(one)["x-formats"]]
     return list(dict.fromkeys(form for one, form in pairs if way(one, task, form)))
 
 
 def nearest(found: Iterable[Found], task: str) -> list[Found]:
-    """Those that can become a dataset for a task by the fewest conversions: of the same
-    annotations one, for the task that shows most of them."""
+    """Returns the datasets that need the fewest conversions for a task. Of several that
+    read the same annotations, the task of the highest rank is taken."""
     order = sources_of(task)
     ways = [(one, way(one.task, task, one.format)) for one in found]
     able = [
@@ -38,12 +39,12 @@ def nearest(found: Iterable[Found], task: str) -> list[Found]:
 
 
 def _has_names(found: Found) -> bool:
-    """Whether it tells what its instances are."""
+    """Returns whether the dataset names kinds of instances."""
     return TASKS[found.task].names_instances or bool(found.category)
 
 
 def become(found: Found, task: str) -> Found:
-    """The dataset, with the options of a head that learns a task from it."""
+    """Returns the dataset with the options of a head that learns `task` from it."""
     tasks = way(found.task, task, found.format)
     names = _names(found, objects=of_things_alone(tasks))
     known = head(task)["properties"]
@@ -59,7 +60,7 @@ def become(found: Found, task: str) -> Found:
 
 
 def _names(found: Found, objects: bool) -> list[str]:
-    """What a head finds; `objects`: of things and stuff the things alone."""
+    """Returns the names that a head finds; with `objects`, things only, no stuff."""
     options = found.options
     if not TASKS[found.task].names_instances:
         return [found.category]
@@ -69,6 +70,6 @@ def _names(found: Found, objects: bool) -> list[str]:
 
 
 def in_words(tasks: tuple[str, ...]) -> str:
-    """`masks become boxes, boxes become labels`."""
+    """Returns text such as `masks become boxes, boxes become labels`."""
     words = [TASKS[task].annotations for task in tasks]
     return ", ".join(f"{one} become {other}" for one, other in zip(words, words[1:]))

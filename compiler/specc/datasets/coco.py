@@ -1,4 +1,4 @@
-"""Finds datasets in COCO's layout: a JSON file, and the images where a job looks."""
+"""Finds datasets in COCO's layout: a JSON file, and its images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NOT_COCO = ("metadata.json", "job.json", "resolved.json", "package.json")
 
 
 def find(folder: Path) -> Iterator[Found]:
-    """The files of a folder, or of the folders in it. Raises Unreadable."""
+    """Yields the datasets of a folder, or of its subfolders. Raises Unreadable."""
     if folder.is_file():
         yield from _of_files([folder])
         return
@@ -26,7 +26,8 @@ def find(folder: Path) -> Iterator[Found]:
 
 
 def _of_files(paths: list[Path]) -> Iterator[Found]:
-    """Found in files of one folder, by task: those of one kind belong together."""
+    """Yields the datasets in files of one folder: files for one task belong
+    together."""
     files = [p for p in paths if p.suffix == ".json" and p.name not in NOT_COCO]
     contents = {path: _content(path) for path in files}
     contents = {path: content for path, content in contents.items() if content}
@@ -64,7 +65,7 @@ def _content(path: Path) -> dict | None:
 
 
 def _refuse_crowds(path: Path, content: dict) -> None:
-    """Raises Unreadable where all annotations are crowds: none is learned from."""
+    """Raises Unreadable where all annotations are crowds, which nothing learns."""
     items = _dicts(content["annotations"])
     parts = [x for item in items for x in _dicts(item.get("segments_info") or [item])]
     if parts and all(part.get("iscrowd") for part in parts):
@@ -72,7 +73,7 @@ def _refuse_crowds(path: Path, content: dict) -> None:
 
 
 def _tasks(content: dict) -> list[str]:
-    """What the annotations hold."""
+    """Returns the tasks that the annotations serve."""
     found = [item for item in _dicts(content["annotations"])]
     if any("segments_info" in item for item in found):
         return ["panoptic_segmentation"]
@@ -107,8 +108,8 @@ def _options(task: str, content: dict) -> dict[str, Any]:
 
 
 def _is_root(category: dict, content: dict) -> bool:
-    """Whether a category is the one above all others that Roboflow adds: nothing is
-    annotated with it."""
+    """Returns whether a category is the root that Roboflow adds above all others, with
+    which nothing is annotated."""
     if category.get("id") != 0 or len(_dicts(content["categories"])) == 1:
         return False
     parts = (x.get("segments_info") or [x] for x in _dicts(content["annotations"]))
@@ -116,7 +117,7 @@ def _is_root(category: dict, content: dict) -> bool:
 
 
 def _category(content: dict) -> str:
-    """The name of the only category; "" where there are several."""
+    """Returns the name of the only category; "" where there are several."""
     names = [
         str(c["name"]).strip() for c in _dicts(content["categories"]) if "name" in c
     ]
@@ -124,7 +125,7 @@ def _category(content: dict) -> str:
 
 
 def _colors(categories: list[dict]) -> list[list[int]]:
-    """Those of the file, or else some of which no two are equal."""
+    """Returns the colors of the file, or else colors of which no two are equal."""
     given = [category.get("color") for category in categories]
     legal = all(isinstance(c, list) and len(c) == 3 and any(c) for c in given)
     if legal and len({str(color) for color in given}) == len(given):
@@ -134,8 +135,8 @@ def _colors(categories: list[dict]) -> list[list[int]]:
 
 
 def _images(path: Path, content: dict, task: str) -> list[Path]:
-    """The images that a job finds: in a folder of the file's name, in `images`, or
-    beside the file."""
+    """Returns the images that an emitted reader finds: in a folder of the file's name,
+    in `images`, or beside the file."""
     folder = getattr(reader(), TASKS[task].coco.images)(path)
     names = [item["file_name"] for item in content["images"]]
     try:

@@ -1,4 +1,4 @@
-"""`specc data`: what is in a dataset, or in that of a job, in words and pictures."""
+"""`specc data`: describes a dataset, or the dataset of a job, in words and pictures."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def data(
     labels: str | None,
     form: str,
 ) -> int:
-    """Look, draw, and tell. Returns 1 if anything in the dataset is wrong.
+    """Reads, draws and describes a dataset. Returns 1 if anything in it is wrong.
 
-    Raises JobError E401, E405, E421, E424, and those of a wrong job.
+    Raises JobError E401, E405, E421, E424, and the errors of a wrong job.
     """
     require("numpy", "cv2", "PIL", "yaml", "defusedxml", "torch", "tqdm", "matplotlib")
     if is_job(path):
@@ -57,18 +57,18 @@ def data(
 
 
 def is_job(path: Path) -> bool:
-    """A JSON file that is no annotation of a dataset."""
+    """Returns whether a path is a JSON file that holds no annotations."""
     if path.suffix != ".json" or not path.is_file():
         return False
     try:
         value = reader().read_json(path)
     except Unreadable:
-        return True  # the passes say what is wrong with it
+        return True  # the passes report what is wrong
     return not (isinstance(value, dict) and "annotations" in value)
 
 
 def look(content: bytes, root: Path, images: Images) -> Looked:
-    """Read and decode the dataset of a job. Raises JobError."""
+    """Reads and decodes the dataset of a job. Raises JobError."""
     emitted = load(content)
     reading = read(emitted, root)
     decode(emitted, reading.training + reading.validation, images)
@@ -77,7 +77,7 @@ def look(content: bytes, root: Path, images: Images) -> Looked:
 
 
 def _job_bytes(path: Path) -> bytes:
-    """A job, whose findings are told with their places in the file."""
+    """Returns the bytes of a job file, after reporting the job's findings."""
     from specc.build import analyse
     from specc.commands.jobs import say_findings
 
@@ -95,7 +95,7 @@ def _job_bytes(path: Path) -> bytes:
 def _starting_jobs(
     path: Path, task: str | None, labels: str | None
 ) -> list[tuple[str, bytes]]:
-    """A job for each task of a dataset, or for the one that is asked for."""
+    """Yields a starting job for each task of a dataset, or for the given task."""
     searched = search(path)
     found = [
         one
@@ -125,7 +125,7 @@ def _label(found: Found) -> str:
 
 
 def _save_pictures(looked: Looked, folder: Path, label: str) -> dict[str, Any]:
-    """Raises JobError E405."""
+    """Saves the sheet and the histograms. Raises JobError E405."""
     if not looked.samples:
         return {}
     from specc.datasets import pictures

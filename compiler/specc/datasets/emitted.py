@@ -1,5 +1,5 @@
-"""A job's own code at work on its dataset: the reader, the decoder and the drawings that
-specc emits for it, imported from a folder of their own."""
+"""Runs a job's own code on its dataset: the emitted reader, decoder and drawings,
+imported from a temporary folder."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ MODULES = ("model", "dataset", "data", "draw")
 
 @dataclass(frozen=True)
 class Emitted:
-    """A job, and modules of its code."""
+    """A job, and modules of its emitted code."""
 
     job: Job
     summary: Summary
-    # The calls that look at labels in samples.py and train.py; they read `samples`, `use`
+    # The calls that look at labels in samples.py and train.py; they read `samples`,
+    # `use`
     checks: tuple[str, ...]
     model: ModuleType
     dataset: ModuleType
@@ -37,18 +38,18 @@ class Emitted:
 
 @dataclass
 class Reading:
-    """What the reader says of a dataset; ``fatal`` if it could not go on."""
+    """The outcome of reading a dataset; ``fatal`` if the reader could not go on."""
 
-    training: list = field(default_factory=list)  # samples
+    training: list = field(default_factory=list)  # training samples
     validation: list = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     counts: Counter = field(default_factory=Counter)
     fatal: str = ""
-    hopeless: list[str] = field(default_factory=list)  # why a run would not begin
+    hopeless: list[str] = field(default_factory=list)  # reasons why no run would begin
 
 
 def load(data: bytes) -> Emitted:
-    """Compile a job and import its code. Raises JobError."""
+    """Compiles a job and imports its code. Raises JobError."""
     require("numpy", "cv2", "PIL", "yaml", "torch", "tqdm", "matplotlib")
     from specc.emit.render import render
     from specc.plan.page import plan
@@ -57,7 +58,7 @@ def load(data: bytes) -> Emitted:
     errors = [finding for finding in findings if finding.is_error]
     if errors:
         raise JobError(errors)
-    plain = replace(job, data=replace(job.data, cache=None))  # writes nothing
+    plain = replace(job, data=replace(job.data, cache=None))  # writes no cache
     page = plan(plain, graph)
     with TemporaryDirectory() as folder:
         for name, text in render(page).items():
@@ -68,7 +69,7 @@ def load(data: bytes) -> Emitted:
 
 
 def _imported(folder: str) -> list[ModuleType]:
-    """The modules, which import one another by their names."""
+    """Returns the modules, which import one another by their names."""
     own = [path.stem for path in Path(folder).glob("*.py")]
     before = {name: sys.modules.pop(name, None) for name in own}
     keeps_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
@@ -86,7 +87,7 @@ def _imported(folder: str) -> list[ModuleType]:
 
 
 def read(emitted: Emitted, root: Path) -> Reading:
-    """Both sets of a job, by its own reader, which here goes on at what is wrong."""
+    """Reads both sets of a job by its own reader, which here goes on after a fault."""
     reading = Reading()
 
     def note(
@@ -113,7 +114,7 @@ def check(emitted: Emitted, reading: Reading) -> list[str]:
     said = []
     known = {**vars(emitted.model), **vars(emitted.dataset), **vars(emitted.data)}
     for use, samples in (("train", reading.training), ("validate", reading.validation)):
-        for call in emitted.checks:  # specc's text, with the job's names as literals
+        for call in emitted.checks:  # text of specc; names of the job are literals
             try:
                 eval(call, known | {"use": use, "samples": samples})
             except SystemExit as error:
@@ -122,8 +123,8 @@ def check(emitted: Emitted, reading: Reading) -> list[str]:
 
 
 def words_of(emitted: Emitted, sample: Any) -> dict[str, Any]:
-    """A sample's labels in words, by head; its maps are decoded. Raises ValueError."""
+    """Returns head -> label of a sample, maps decoded. Raises ValueError."""
     try:
         return emitted.draw.labels_of(sample)
-    except Exception as error:  # a broken file can raise nearly anything
+    except Exception as error:  # a broken file can raise any exception
         raise ValueError(str(error)) from None

@@ -1,4 +1,4 @@
-"""Files of a dataset that may be anybody's: read within limits, or refused in words."""
+"""Reads files of untrusted datasets within limits, or refuses them with a message."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 from specc.diagnostics import fail
 
-MOST_PIXELS = 200_000_000  # of an image; a bomb has more
-MOST_VALUES = 50_000_000  # of a file of annotations, likewise
-MOST_BYTES = 2_000_000_000  # of such a file
-NEEDED = {  # module: what pip calls it
+MOST_PIXELS = 200_000_000  # largest image; rejects decompression bombs
+MOST_VALUES = 50_000_000  # most values of a file of annotations; rejects YAML bombs
+MOST_BYTES = 2_000_000_000  # largest file of annotations
+NEEDED = {  # module -> name for pip
     "cv2": "opencv-python-headless",
     "defusedxml": "defusedxml",
     "matplotlib": "matplotlib",
@@ -27,7 +27,7 @@ class Unreadable(Exception):
 
 
 def require(*modules: str) -> None:
-    """Raise JobError E424 for packages that are not installed."""
+    """Raises JobError E424 for packages that are not installed."""
     from importlib.util import find_spec
 
     missing = [NEEDED[module] for module in modules if find_spec(module) is None]
@@ -40,7 +40,7 @@ def require(*modules: str) -> None:
 
 
 def read_text(path: Path) -> str:
-    """Raises Unreadable."""
+    """Returns the text of a file. Raises Unreadable."""
     try:
         if path.stat().st_size > MOST_BYTES:
             raise Unreadable(f"{path}: more than {MOST_BYTES:,} bytes")
@@ -54,7 +54,7 @@ def folders_in(folder: Path) -> list[Path]:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What stands in a folder, by name; nothing if it cannot be listed."""
+    """Returns the entries of a folder by name; none if the folder cannot be listed."""
     try:
         return sorted(folder / name for name in os.listdir(folder))
     except (OSError, ValueError):
@@ -62,23 +62,24 @@ def entries(folder: Path) -> list[Path]:
 
 
 def image_size(path: Path) -> tuple[int, int] | None:
-    """Height and width of an image as it is shown, by its header; None if it has none."""
+    """Returns height and width of an image after EXIF rotation, read from the header;
+    None without a legible header."""
     from PIL import Image
 
-    Image.MAX_IMAGE_PIXELS = None  # what is too large is refused below
+    Image.MAX_IMAGE_PIXELS = None  # too large images are refused below
     try:
         with Image.open(path) as image:
             width, height = image.size
             if not 0 < width * height <= MOST_PIXELS:
                 return None
             turned = image.getexif().get(0x0112) in range(5, 9)  # EXIF orientation
-    except Exception:  # a broken file can raise nearly anything
+    except Exception:  # a broken file can raise any exception
         return None
     return (width, height) if turned else (height, width)
 
 
 def largest_value(path: Path) -> int | None:
-    """That of a grey image of 16 bits; None of any other."""
+    """Returns the largest value of a gray 16-bit image; None for any other image."""
     from PIL import Image
 
     try:
@@ -86,15 +87,15 @@ def largest_value(path: Path) -> int | None:
             if not image.mode.startswith("I") or image_size(path) is None:
                 return None
             return image.getextrema()[1]
-    except Exception:  # a broken file can raise nearly anything
+    except Exception:  # a broken file can raise any exception
         return None
 
 
 def depths_in(
     maps: list[Path], nearest: float, farthest: float
 ) -> tuple[float, float, float] | None:
-    """The nearest, median and farthest depth of maps of grey, of those with any; None if
-    all is unknown."""
+    """Returns the nearest, median and farthest depth of gray maps; None if all pixels
+    are unknown."""
     import numpy as np
     from PIL import Image
 
@@ -105,7 +106,7 @@ def depths_in(
                 if image_size(path) is None:
                     continue
                 codes, deep = np.asarray(image), image.mode != "L"
-        except Exception:  # a broken file can raise nearly anything
+        except Exception:  # a broken file can raise any exception
             continue
         if (known := codes[codes > 0]).size:
             share = (known.astype(float) - 1) / (65534 if deep else 254)

@@ -1,4 +1,4 @@
-"""Finds the dataset that is meant in a folder, or says what it looked for."""
+"""Finds the dataset in a folder, or says what was looked for."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LOOKED_FOR = {
     "folders": "a folder of images for each category, or these in train/ and val/",
 }
 UNLABELLED = "images/, or these in train/ and val/"
-SUBFOLDERS = 50  # that are searched where a folder itself holds nothing
+SUBFOLDERS = 50  # most subfolders that are searched if a folder holds no dataset
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Search:
 
 
 def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
-    """All datasets in a folder, or of a file, for all tasks.
+    """Returns all datasets in a folder, or of a file, for all tasks.
 
     Raises JobError E421 if there is no such path, E424 if packages are missing.
     """
@@ -56,7 +56,7 @@ def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
     found, problems = [], []
     for name in formats:
         if name == "folders" and found:
-            continue  # the folders of another layout look like categories
+            continue  # folders of another layout look like categories
         try:
             for one in FINDERS[name](path):
                 found.append(one)
@@ -66,7 +66,7 @@ def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
 
 
 def choose(path: Path, task: str, form: str | None, labels: str | None) -> Found:
-    """The one dataset for a task, or else the one that can become such a dataset.
+    """Returns the one dataset for a task, or else the one that can be converted for it.
     Raises JobError E421, E422."""
 
     def searched(formats: Sequence[str]) -> Search:
@@ -90,14 +90,14 @@ def choose(path: Path, task: str, form: str | None, labels: str | None) -> Found
 
 
 def _only(path: Path, what: str, found: list[Found]) -> Found:
-    """Raises JobError E422 where there are several."""
+    """Returns the only dataset. Raises JobError E422 where there are several."""
     if len(found) > 1:
         _several(path, what, found)
     return found[0]
 
 
 def natural(searched: Search) -> list[Found]:
-    """The datasets of a search, each with the task that shows most of it."""
+    """Returns the datasets of a search, each with the task of the highest rank."""
     chosen: dict[tuple, Found] = {}
     for found in searched.found:
         key = (found.format, found.train, found.labels)
@@ -112,7 +112,7 @@ def natural(searched: Search) -> list[Found]:
 def _none(
     path: Path, task: str, formats: list[str], searched: Search, labels: str | None
 ) -> None:
-    """Raise JobError E421."""
+    """Raises JobError E421."""
     unlabeled = TASKS[task].unlabeled
     looked = [] if unlabeled else [LOOKED_FOR[name] for name in dict.fromkeys(formats)]
     places = looked or [UNLABELLED]
@@ -133,7 +133,7 @@ def _none(
 
 
 def _searched_below(path: Path, task: str, formats: list[str]) -> list[str]:
-    """The folders in a folder that hold a dataset for a task."""
+    """Returns the subfolders that hold a dataset for a task."""
     return [
         folder.name
         for folder in folders_in(path)[:SUBFOLDERS]
@@ -142,12 +142,12 @@ def _searched_below(path: Path, task: str, formats: list[str]) -> list[str]:
 
 
 def _holds(found: list[Found], task: str) -> bool:
-    """Whether one of these is for a task, or can become such a dataset."""
+    """Returns whether one of the datasets is for a task, or can be converted for it."""
     return any(one.task == task for one in found) or bool(nearest(found, task))
 
 
 def _several(path: Path, what: str, fitting: list[Found]) -> None:
-    """Raise JobError E422."""
+    """Raises JobError E422."""
     formats = list(dict.fromkeys(found.format for found in fitting))
     labels = list(dict.fromkeys(found.labels for found in fitting if found.labels))
     places = list(dict.fromkeys(str(found.train) for found in fitting))

@@ -1,4 +1,4 @@
-"""What was found in a folder: a dataset that a job can name, for one task."""
+"""The record of a dataset that was found, for one task."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ VALIDATION = ("val", "valid", "validation", "dev", "test", "testing")
 class Found:
     """A dataset as a job names it.
 
-    ``options`` are those of a head of ``task``: its categories and so on. ``labels``
-    tells it from others of the same task in the same place: a file of annotations, a
-    column. ``longest`` is the length of the longest text, in tokens. ``way`` leads from
-    the task of its annotations to ``task``, where they are converted.
+    ``options`` are the options of a head of ``task``: its categories and so on.
+    ``labels`` tells the dataset from others of the same task in the same place: a file
+    of annotations, a column. ``longest`` is the length of the longest text, in tokens.
+    ``way`` leads from the task of its annotations to ``task``, where they are
+    converted.
     """
 
     format: str
@@ -26,10 +27,10 @@ class Found:
     train: Path
     validation: Path | None
     options: dict[str, Any]
-    images: tuple[Path, ...]  # of the training set
+    images: tuple[Path, ...]  # images of the training set
     labels: str = ""
     longest: int = 0
-    category: str = ""  # of all instances, where keypoints are named alone
+    category: str = ""  # category of all instances, where only keypoints have names
     way: tuple[str, ...] = ()
 
     @property
@@ -39,10 +40,10 @@ class Found:
 
 
 def pair(names: list[str]) -> tuple[str | None, str | None]:
-    """Which of these names is a training set, and which one is for validation.
+    """Returns the names of the training set and of the validation set.
 
-    A name is one of the words, or has it as a part: `instances_train2017`. Of several
-    for validation the first in the order of VALIDATION is taken.
+    A name is one of the words, or has it as a part: `instances_train2017`. If several
+    are for validation, the first in the order of VALIDATION is taken.
     """
     return _first(names, TRAIN), _first(names, VALIDATION)
 
@@ -56,8 +57,9 @@ def _first(names: list[str], words: tuple[str, ...]) -> str | None:
 
 
 def left_and_right(names: list[str]) -> list[list[str]] | None:
-    """The pairs of keypoints that change places in a mirror, by `left` and `right` (or
-    `l` and `r`) in their names; None if any of these has no partner, or there is none.
+    """Returns the pairs of keypoints that change places in a mirror image, by `left`
+    and `right` (or `l` and `r`) in their names; None if one of these lacks a partner,
+    or no keypoint has such a name.
     """
     partners = {"left": "right", "l": "r"}
     pairs, sided = [], 0
@@ -79,7 +81,7 @@ SIDES = ("left", "right", "l", "r")
 
 
 def _like(word: str, other: str) -> str:
-    """The other word in the case of the first."""
+    """Returns the other word in the case of the first."""
     if word.isupper():
         return other.upper()
     return other.capitalize() if word[0].isupper() else other

@@ -19,14 +19,14 @@ from specc.folder import jobfiles
 from specc.heads import TASKS
 from specc.words import did_you_mean
 
-SHOWN = 8  # names
-SOME = 20  # maps
+SHOWN = 8  # most names that are shown
+SOME = 20  # number of maps whose depths are read
 
 
 def init(
     task: str, data: Path, out: Path, form: str | None, labels: str | None, force: bool
 ) -> int:
-    """Write the job, and say what was recognised. Raises JobError E421..E424."""
+    """Writes the job, and prints the findings. Raises JobError E421..E424."""
     task = task_named(task)
     if out.exists() and not force:
         _in_the_way(out)
@@ -40,7 +40,7 @@ def init(
 
 
 def task_named(given: str) -> str:
-    """The name of a task, also if it is written with spaces or dashes."""
+    """Returns the name of a task, also if `given` has spaces or dashes."""
     task = given.strip().lower().replace(" ", "_").replace("-", "_")
     if task not in TASKS:
         guess = (
@@ -96,7 +96,8 @@ def described(sizes: Sizes, found: Found) -> str:
 
 
 def depth_in_words(found: Found) -> str:
-    """What some maps of depth hold by the range, in its unit: it may not be theirs."""
+    """Returns text: depths of some maps by the range, whose unit may not be the
+    maps'."""
     maps = images_in(found.train / found.labels)
     depths = depths_in(maps[:: max(1, len(maps) // SOME)], *found.options["range"])
     if not depths:

@@ -1,4 +1,4 @@
-"""A job as text: short things on one line, long lists filled line by line."""
+"""Lays out a job as text: short values on one line, long lists filled line by line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ COLUMNS = 88
 
 
 def job_text(job: dict[str, Any]) -> str:
-    """JSON as a person would lay it out."""
+    """Returns JSON as a person would lay it out."""
     lines = [f"  {_member(key, value, 2)}" for key, value in job.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -20,7 +20,8 @@ def _member(key: str, value: Any, indent: int) -> str:
 
 
 def _laid_out(value: Any, indent: int, used: int) -> str:
-    """A value; `used` columns of its first line are taken, and one by a comma."""
+    """Returns the text of a value; `used` columns of its first line are taken, and one
+    more by a comma."""
     short = _quoted(value)
     if used + len(short) < COLUMNS or not isinstance(value, (dict, list)):
         return short
@@ -37,7 +38,7 @@ def _laid_out(value: Any, indent: int, used: int) -> str:
 
 
 def _filled(items: list[str], margin: str) -> str:
-    """Items side by side, as many as a line holds."""
+    """Returns items side by side, as many as a line holds."""
     lines = [margin + items[0]]
     for item in items[1:]:
         if len(lines[-1]) + len(item) + 3 > COLUMNS:

@@ -1,4 +1,4 @@
-"""Finds datasets in the layouts of others: class folders, VOC, YOLO, CSV."""
+"""Finds datasets in other layouts: class folders, VOC, YOLO, CSV."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from specc.datasets.files import Unreadable, entries, folders_in, read_text
 from specc.datasets.found import Found, pair
 from specc.datasets.parts import images_in, names_in, reader
 
-MOST_CATEGORIES = 1000  # of a column; with more different values it is a text
-LOOKED_AT = 200  # files of labels, to see what they hold
+MOST_CATEGORIES = 1000  # a column with more different values is text
+LOOKED_AT = 200  # most files of labels that are read to find their task
 OTHERS = ("images", "labels", "annotations", "jpegimages", "imagesets")
 
 
 def find_folders(folder: Path) -> Iterator[Found]:
-    """One folder of images for each category."""
+    """Yields datasets with one folder of images for each category."""
     sets = {path.name: path for path in folders_in(folder) if _classes(path)}
     train, validation = pair(list(sets))
     if train is None:
@@ -27,7 +27,7 @@ def find_folders(folder: Path) -> Iterator[Found]:
     classes = _classes(sets[train])
     if len(classes) < 2:
         return
-    # To be measured by, a few of them will do.
+    # A validation set may lack some of the categories.
     alike = [name for name, path in sets.items() if {*classes} & {*_classes(path)}]
     validation = pair(alike)[1] if validation else None
     names = sorted(name.strip() for name in classes)
@@ -41,8 +41,8 @@ def find_folders(folder: Path) -> Iterator[Found]:
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:
-    """The images of each folder in a folder by its name, if one of them holds some, and
-    none is of another layout; else nothing."""
+    """Returns subfolder -> images, if some subfolder has images and none is of another
+    layout; else nothing."""
     folders = folders_in(folder)
     if any(path.name.lower() in OTHERS for path in folders):
         return {}
@@ -52,7 +52,7 @@ def _classes(folder: Path) -> dict[str, list[Path]]:
 
 
 def find_voc(folder: Path) -> Iterator[Found]:
-    """Splits of Pascal VOC, whose XML files name the categories."""
+    """Yields splits of Pascal VOC, whose XML files name the categories."""
     splits = {p.stem: p for p in entries(folder / "ImageSets" / "Main")}
     splits = {name: p for name, p in splits.items() if p.suffix.lower() == ".txt"}
     train, validation = pair(list(splits))
@@ -79,14 +79,14 @@ def _voc_names(path: Path) -> set[str]:
 
     try:
         root = ElementTree.parse(path).getroot()
-    except Exception:  # a broken file can raise nearly anything; `specc data` names it
+    except Exception:  # a broken file can raise any exception here
         root = None
     found = root.findall("object/name") if root is not None else ()
     return {name.text.strip() for name in found if name.text and name.text.strip()}
 
 
 def find_yolo(folder: Path) -> Iterator[Found]:
-    """A data.yaml, or another one with `names` and `train`."""
+    """Yields the datasets of data.yaml, or of another file with `names` and `train`."""
     files = [folder] if folder.is_file() else entries(folder)
     for path in files:
         if path.suffix.lower() not in (".yaml", ".yml"):
@@ -110,8 +110,8 @@ def find_yolo(folder: Path) -> Iterator[Found]:
 
 
 def _validates(path: Path, entry: dict, images: tuple[Path, ...]) -> bool:
-    """Whether `val` names other images than `train`: nothing is trained on that is
-    validated on."""
+    """Returns whether `val` names other images than `train`: images for validation are
+    not trained on."""
     if not entry.get("val"):
         return False
     others = reader().images_of(path, entry, "val", Path(), Counter())
@@ -119,10 +119,10 @@ def _validates(path: Path, entry: dict, images: tuple[Path, ...]) -> bool:
 
 
 def _yolo_tasks(images: tuple[Path, ...], entry: dict) -> list[str]:
-    """Polygons, which are masks too, have more than four numbers; where all have four
-    corners, these may be meant."""
+    """Returns the tasks of YOLO's labels. Polygons, which are masks too, have more than
+    four numbers; where all have four corners, they may be quadrilaterals."""
     if entry.get("kpt_shape") is not None:
-        return ["object_detection"]  # the boxes of keypoints
+        return ["object_detection"]  # boxes beside keypoints
     numbers = [len(line.split()) - 1 for line in _yolo_lines(images[:LOOKED_AT])]
     if not numbers or numbers[0] <= 4:
         return ["object_detection"]
@@ -131,14 +131,14 @@ def _yolo_tasks(images: tuple[Path, ...], entry: dict) -> list[str]:
 
 
 def _yolo_lines(images: tuple[Path, ...]) -> Iterator[str]:
-    """Those of the files of labels."""
+    """Yields lines of some files of labels."""
     for path in map(reader().labels_path, images):
         lines = read_text(path).splitlines() if os.path.exists(path) else []
         yield from filter(str.strip, lines)
 
 
 def find_csv(folder: Path) -> Iterator[Found]:
-    """CSV files with a column `image`; any other column may be the label."""
+    """Yields CSV files with a column `image`; any other column may be the label."""
     files = [folder] if folder.is_file() else entries(folder)
     files = {path.stem: path for path in files if path.suffix.lower() == ".csv"}
     tables, refused = {}, []
@@ -164,7 +164,8 @@ def find_csv(folder: Path) -> Iterator[Found]:
 def _columns(
     path: Path, held_out: Path | None, trained: list[tuple], rows: list[tuple]
 ) -> Generator[Found, None, list[Unreadable]]:
-    """Yields what was found for each column of labels; returns the faults of others."""
+    """Yields a dataset for each column of labels; returns the faults of other
+    columns."""
     names = [row["image"] for _, row in trained if row["image"]]
     images = tuple(reader().below(path.parent, name, Path()) for name in names)
     wrong = []
@@ -183,7 +184,7 @@ def _columns(
 
 
 def _column_tasks(values: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What could be learned from a column: a number, a category."""
+    """Yields tasks (and options) that could be learned from a column."""
     different = sorted(set(values))
     numbers = [_number(value) for value in different]
     if different and None not in numbers and min(numbers) < max(numbers):
@@ -202,7 +203,7 @@ def _number(text: str) -> float | None:
 
 
 def nice_range(lowest: float, highest: float) -> list[float]:
-    """The ends of a range, outwards to a round number."""
+    """Returns the ends of a range, rounded outward."""
     if not 1e-300 < (highest - lowest) / 10 < math.inf:
         return [lowest, highest]
     step = 10.0 ** math.floor(math.log10((highest - lowest) / 10))

@@ -1,4 +1,4 @@
-"""What the level graph makes of a dataset: padding, and the objects of each level."""
+"""The fit of a level graph to a dataset: padding, and the objects of each level."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ from specc.graph.cost import Summary
 
 RULE = "an object is counted at the level whose cells are a quarter to an eighth of its longer side"
 FREE = "training may give it other levels: it takes the cells in an object's box that fit it best"
-STRIDES = (
-    4  # cells along the longer side of an object, at its level, or up to twice that
-)
+STRIDES = 4  # an object's longer side has this many cells at its level, or up to twice
 
 
 @dataclass(frozen=True)
 class Owned:
-    """A level of a head: how many objects it owns by the rule, and in how many of all
-    objects a center of its cells lies."""
+    """A level of a head: how many objects the level owns by the rule, and how many of
+    all objects contain a center of its cells."""
 
     level: int
     stride: int
@@ -32,13 +30,13 @@ class Owned:
 
 @dataclass(frozen=True)
 class Objects:
-    """The objects of a training set, in pixels of the input."""
+    """Counts of the objects of a training set, measured in pixels of the input."""
 
     boxes: tuple[tuple[float, float, float, float], ...]
     levels: tuple[Owned, ...]
-    narrow: int  # whose shorter side is below a cell of the lowest level
-    unreached: int  # without a center of any cell
-    most: int  # in an image
+    narrow: int  # objects with a shorter side below a cell of the lowest level
+    unreached: int  # objects that contain no center of a cell
+    most: int  # most objects in an image
 
     @property
     def shorter(self) -> list[float]:
@@ -46,12 +44,13 @@ class Objects:
 
 
 def scale_of(sample: Any, resolution: tuple[int, int]) -> float:
-    """From pixels of the image to pixels of the input: see `fit` in model.py."""
+    """Returns the factor from pixels of the image to pixels of the input: see `fit` in
+    model.py."""
     return min(resolution[0] / sample.height, resolution[1] / sample.width)
 
 
 def padding(samples: list, resolution: tuple[int, int]) -> float:
-    """The share of the inputs that letterboxing leaves without image."""
+    """Returns the share of the inputs that is padding of letterboxes."""
     area = resolution[0] * resolution[1]
     filled = [
         scale_of(sample, resolution) ** 2 * sample.height * sample.width / area
@@ -63,7 +62,8 @@ def padding(samples: list, resolution: tuple[int, int]) -> float:
 def objects_of(
     samples: list, head: Any, summary: Summary, resolution: tuple[int, int]
 ) -> Objects | None:
-    """The objects that a head learns; None if it has no boxes, or reads one level."""
+    """Returns the objects that a head learns; None for heads without boxes, or that
+    read one level."""
     read = [level for level in summary.levels if head.name in level.heads]
     labels = [sample.labels.get(head.name) for sample in samples]
     labels = [x.labelled() if hasattr(x, "labelled") else x for x in labels]
@@ -89,15 +89,15 @@ def objects_of(
 
 
 def owner(box: list[float], levels: list[int]) -> int:
-    """The level of an object, by its longer side."""
+    """Returns the level of an object, by the object's longer side."""
     longer = max(box[2] - box[0], box[3] - box[1], 1e-6)
     wanted = math.floor(math.log2(longer / STRIDES))
     return min(max(wanted, levels[0]), levels[-1])
 
 
 def _has_center(box: list[float], stride: int) -> bool:
-    """Whether the center of a cell lies in a box: these are the cells that may learn it
-    (see `assign` in the emitted model.py)."""
+    """Returns whether a box contains the center of a cell: only such cells may learn
+    the object (see `assign` in the emitted model.py)."""
     return all(
         math.ceil(high / stride - 0.5) - math.floor(low / stride - 0.5) > 1
         for low, high in ((box[0], box[2]), (box[1], box[3]))
@@ -105,7 +105,7 @@ def _has_center(box: list[float], stride: int) -> bool:
 
 
 def fitting(samples: list, resolution: tuple[int, int], divisor: int) -> list[int]:
-    """A resolution of about the same area that has the shape of most images."""
+    """Returns a resolution of about the same area that has the shape of most images."""
     aspect = median(sample.width / sample.height for sample in samples)
     area = resolution[0] * resolution[1]
     height = math.sqrt(area / min(max(aspect, 1 / 8), 8))
@@ -114,13 +114,13 @@ def fitting(samples: list, resolution: tuple[int, int], divisor: int) -> list[in
 
 
 def enlarged(resolution: tuple[int, int], factor: float, divisor: int) -> list[int]:
-    """A resolution so many times as large."""
+    """Returns a resolution with sides `factor` times as long."""
     step = max(divisor, 32)
     return [math.ceil(side * factor / step) * step for side in resolution]
 
 
 def is_legal(values: dict, edits: list[tuple[str, Any]]) -> bool:
-    """Whether a job stays right with these edits: pointers and values."""
+    """Returns whether a job stays right with these edits: pointers and values."""
     changed = json.loads(json.dumps(values))
     for pointer, value in edits:
         *parts, last = pointer.strip("/").split("/")

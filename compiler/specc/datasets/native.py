@@ -13,15 +13,15 @@ from specc.datasets.parts import images_in, names_in, reader
 from specc.heads import TASKS
 from specc.language.schema import head
 
-OPTIONS = (  # of a head that stand in the metadata, by the same names
+OPTIONS = (  # options of a head that the metadata has under the same names
     *("categories", "labels", "identities", "keypoints", "flip_pairs", "tokens"),
     *("range", "colors", "things", "ordered"),
 )
-NAMELESS = "instance"  # what keypoints belong to: native annotations do not say
+NAMELESS = "instance"  # category of keypoints, which native annotations do not name
 
 
 def find(folder: Path) -> Iterator[Found]:
-    """Every dataset, for every task that its metadata names. Raises Unreadable."""
+    """Yields datasets for every task that the metadata names. Raises Unreadable."""
     train, validation = _sets(folder)
     if train is None:
         return
@@ -40,7 +40,7 @@ def find(folder: Path) -> Iterator[Found]:
 
 
 def entries_of(folder: Path) -> list[dict]:
-    """The entries of a file of metadata; none if there is no such file."""
+    """Returns the entries of metadata.yaml; none if there is no such file."""
     for name in ("metadata.yaml", "metadata.json"):
         if (folder / name).exists():
             value = reader().read_yaml(folder / name)
@@ -50,7 +50,7 @@ def entries_of(folder: Path) -> list[dict]:
 
 
 def tasks_named(entry: dict) -> list[str]:
-    """The tasks of this compiler that learn from an entry of metadata."""
+    """Returns the tasks that learn from an entry of the metadata."""
     title = str(entry.get("task")).replace("_", " ")
     return [
         name
@@ -60,7 +60,7 @@ def tasks_named(entry: dict) -> list[str]:
 
 
 def options_of(entry: dict, task: str, folder: Path) -> dict[str, Any]:
-    """The options of a head, as the metadata has them. Raises Unreadable."""
+    """Returns the options of a head that the metadata gives. Raises Unreadable."""
     known = head(task)["properties"]
     given = {key: entry[key] for key in OPTIONS if key in known and key in entry}
     for key in ("categories", "labels", "identities", "keypoints", "things"):
@@ -91,7 +91,7 @@ def options_of(entry: dict, task: str, folder: Path) -> dict[str, Any]:
 
 
 def _number(value: object) -> object:
-    """A number that is written as text is one, too: 1e3, 2.50."""
+    """Returns text such as 1e3 or 2.50 as a number, and other values unchanged."""
     try:
         return value if isinstance(value, int) else float(value)
     except (TypeError, ValueError):
@@ -99,7 +99,7 @@ def _number(value: object) -> object:
 
 
 def _sets(folder: Path) -> tuple[Path | None, Path | None]:
-    """The folders of the training and of the validation set."""
+    """Returns the folders of the training and of the validation set."""
     if _is_set(folder):
         return folder, None
     sets = {path.name: path for path in folders_in(folder) if _is_set(path)}
@@ -118,7 +118,7 @@ def _is_set(folder: Path) -> bool:
 
 
 def _longest(train: Path, validation: Path | None, entry: dict) -> int:
-    """Tokens of the longest text in both sets."""
+    """Returns the number of tokens of the longest text in both sets."""
     most = 0
     for folder in filter(None, (train, validation)):
         path = reader().below(folder, entry.get("annotations"))

@@ -1,5 +1,5 @@
-"""How the emitted readers take names, lists and paths, for whoever looks at a dataset:
-their own functions, so that what is found here is what they read."""
+"""The emitted readers' functions for names, lists and paths, for looking at datasets: a
+dataset is found as emitted code reads it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIMITS = f"MOST_VALUES, SOURCES, NOTES = {MOST_VALUES}, {{}}, []"
 
 @functools.cache
 def reader() -> SimpleNamespace:
-    """The functions of the files by name; where an emitted reader would end, they raise
+    """Returns the functions by name; where an emitted reader would end, they raise
     Unreadable."""
     text = "\n\n".join(['"""Parts."""', LIMITS, *map(read_text, FILES)])
     known: dict[str, Any] = {"__name__": "names"}
@@ -36,8 +36,8 @@ def reader() -> SimpleNamespace:
 
 
 def names_in(path: Path, key: str, names: list) -> list[str]:
-    """The names that a file lists, in their order. Raises Unreadable where one is empty
-    or null, or stands there twice: a job could not have them."""
+    """Returns the names that a file lists, in order. Raises Unreadable where a name is
+    empty, null or listed twice: a job could not have such names."""
     found = ["" if name is None else str(name).strip() for name in names]
     for name, count in Counter(found).items():
         if count > 1 or not name:
@@ -49,7 +49,7 @@ def names_in(path: Path, key: str, names: list) -> list[str]:
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The images of a folder, not of those below it; none if there is no such folder."""
+    """Returns the images of a folder without subfolders; none if there is no folder."""
     return next(reader().images_below(folder, Counter()), (folder, []))[1]
 
 

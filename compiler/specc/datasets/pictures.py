@@ -15,14 +15,14 @@ from specc.datasets.emitted import words_of
 from specc.datasets.survey import SETS
 
 COLUMNS, ROWS = 4, 4
-TILE, GAP, LINE = 360, 8, 20  # pixels: side of a tile, white around it, its caption
-BARS = 20  # categories
+TILE, GAP, LINE = 360, 8, 20  # side of a tile, white gap, height of a caption; pixels
+BARS = 20  # most categories in a histogram
 WHITE, INK = 255, (40, 40, 40)
 
 
 def save_sheet(looked: Looked, path: Path) -> int:
-    """Save samples with their labels, a quarter of them of validation. Returns how
-    many of the wanted ones could not be drawn."""
+    """Saves samples with their labels, a quarter of them from validation. Returns the
+    number of samples that could not be drawn."""
     tiles, failed = [], 0
     wanted = {"training": COLUMNS * (ROWS - 1), "validation": COLUMNS}
     for name in SETS:
@@ -31,7 +31,7 @@ def save_sheet(looked: Looked, path: Path) -> int:
                 tiles.append(
                     _tile(drawn(looked, sample), f"{name}: {sample.path.name}")
                 )
-            except Exception:  # a broken file can raise nearly anything
+            except Exception:  # a broken file can raise any exception
                 failed += 1
     while len(tiles) % COLUMNS or not tiles:
         tiles.append(np.full((TILE + LINE, TILE, 3), WHITE, np.uint8))
@@ -42,7 +42,8 @@ def save_sheet(looked: Looked, path: Path) -> int:
 
 
 def drawn(looked: Looked, sample: Any) -> np.ndarray:
-    """An image in RGB with its labels; a small one is enlarged, so that they fit."""
+    """Returns an image in RGB with its labels; small images are enlarged for the
+    labels."""
     larger = enlarged(sample)
     words = words_of(looked.emitted, larger)
     image = looked.emitted.data.read_image(sample, larger.height, larger.width)
@@ -50,7 +51,7 @@ def drawn(looked: Looked, sample: Any) -> np.ndarray:
 
 
 def enlarged(sample: Any) -> Any:
-    """A sample several times as large as its file; not one that has masks."""
+    """Returns a sample several times as large as its file, unless it has masks."""
     factor = math.ceil(TILE / max(sample.height, sample.width))
     labels = sample.labels
     if factor == 1 or any(hasattr(label, "masks") for label in labels.values()):
@@ -70,7 +71,7 @@ def _enlarged_label(label: Any, factor: int) -> Any:
 
 
 def _some(looked: Looked, name: str, count: int) -> list:
-    """Samples of a set that decode, spread by a fixed seed."""
+    """Returns samples of a set that decode, drawn by a fixed seed."""
     samples = [
         s for s in getattr(looked.reading, name) if s.path in looked.images.pixels
     ]
@@ -95,7 +96,7 @@ def _tile(image: np.ndarray, caption: str) -> np.ndarray:
 
 
 def save_histograms(looked: Looked, path: Path) -> None:
-    """Save how sizes, shapes, categories and objects are distributed."""
+    """Saves histograms of sizes, shapes, categories and objects."""
     figure = Figure(figsize=(13, 8), layout="constrained")
     (sizes, shapes), (classes, objects) = figure.subplots(2, 2)
     _plot_sizes(looked, sizes)
@@ -131,7 +132,7 @@ def _plot_shapes(looked: Looked, axes: Any) -> None:
 
 
 def _plot_classes(looked: Looked, axes: Any) -> None:
-    """Of the first head."""
+    """Plots the frequency of the first head's categories."""
     labels = looked.labels[looked.emitted.job.heads[0].name]
     total = labels.counts["training"] + labels.counts["validation"]
     names = [name for name, _ in total.most_common(BARS)]
@@ -151,12 +152,13 @@ def _plot_classes(looked: Looked, axes: Any) -> None:
 
 
 def _plain(names: list[str]) -> list[str]:
-    """Names as labels: numbered, as two may look alike, and `$` is no formula."""
+    """Returns names as labels of an axis: numbered, as two may look alike, and with `$`
+    escaped, which would begin a formula."""
     return [f"{i + 1} {name[:24]}".replace("$", r"\$") for i, name in enumerate(names)]
 
 
 def _plot_objects(looked: Looked, axes: Any) -> None:
-    """Longer sides in pixels of the input, with the bounds of the levels."""
+    """Plots longer sides in pixels of the input, with the bounds of the levels."""
     found = [(head, looked.objects(head)) for head in looked.emitted.job.heads]
     found = [(head, objects) for head, objects in found if objects and objects.boxes]
     if not found:

@@ -1,4 +1,4 @@
-"""A starting job for a dataset: what a user would write, and no more."""
+"""Writes a starting job for a dataset, as short as a user would write it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from specc.graph.cost import Summary, summarize
 from specc.heads import TASKS
 from specc.language.schema import head, part
 
-MEASURED = 400  # images, spread over the set, whose sizes are read
-DECODED = 100  # likewise, of 16 bits, whose values are
-SMALL, LARGE = 224 * 224, 320 * 320  # pixels of an input, for images and for objects
-LEAST = {SMALL: 64, LARGE: 128}  # pixels of its shorter side
+MEASURED = 400  # most images, spread over the set, whose sizes are read
+DECODED = 100  # most 16-bit images that are decoded to find their bits
+SMALL, LARGE = 224 * 224, 320 * 320  # pixels of the input: for images, for objects
+LEAST = {SMALL: 64, LARGE: 128}  # pixels of the input -> least shorter side
 EPOCHS = {SMALL: 30, LARGE: 50}
-ITERATIONS = (300, 20000)  # fewest, most
-STEP = 32  # sides are multiples of it, or of the divisor if that is larger
+ITERATIONS = (300, 20000)  # fewest and most iterations
+STEP = 32  # sides are multiples of this, or of the divisor if that is larger
 TEXT_STEP = 8
 COMMON = ("train", "training", "data", "dataset", "datasets", "images")
-STRONG = {"scale": 0.7, "color": 0.5}  # augmentation, where views are compared
+STRONG = {"scale": 0.7, "color": 0.5}  # augmentation for heads that compare views
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Heights and widths of images in pixels, as they are shown."""
+    """Heights and widths of images in pixels, after EXIF rotation."""
 
     heights: tuple[int, ...]
     widths: tuple[int, ...]
@@ -48,14 +48,17 @@ class Sizes:
 
 
 def measure(images: tuple[Path, ...]) -> Sizes:
-    """Sizes of some images; none of those that have no legible header."""
+    """Returns sizes of some images; images without a legible header are left out."""
     step = max(1, len(images) // MEASURED)
     sizes = [size for size in map(image_size, images[::step]) if size]
     return Sizes(tuple(h for h, _ in sizes), tuple(w for _, w in sizes))
 
 
 def starting_job(found: Found, name: str) -> dict[str, Any]:
-    """A job in the job language. Raises JobError if the dataset cannot be learned from."""
+    """Returns a job in the job language.
+
+    Raises JobError if nothing can be learned from the dataset.
+    """
     sizes = measure(found.images)
     if not sizes.heights:
         _fail_without_images(found)
@@ -74,7 +77,7 @@ def starting_job(found: Found, name: str) -> dict[str, Any]:
 
 
 def _fail_without_images(found: Found) -> None:
-    """Raise JobError E421."""
+    """Raises JobError E421."""
     if not found.images:
         what, note = f"`{found.train}` names no image", ""
     else:
@@ -85,7 +88,7 @@ def _fail_without_images(found: Found) -> None:
 
 
 def fitted(sizes: Sizes, task: str, divisor: int) -> list[int]:
-    """The resolution of a task's input that has the shape of most images."""
+    """Returns the resolution of a task's input that has the shape of most images."""
     most = budget(task)
     area, aspect = min(sizes.area, most), min(max(sizes.aspect, 1 / 8), 8)
     height = math.sqrt(area / aspect)
@@ -101,12 +104,12 @@ def fitted(sizes: Sizes, task: str, divisor: int) -> list[int]:
 
 
 def budget(task: str) -> int:
-    """Pixels of an input that a first run can afford."""
+    """Returns the pixels of an input that a first run can afford."""
     return LARGE if "bottom_level" in head(task)["properties"] else SMALL
 
 
 def checked(job: dict[str, Any]) -> Summary:
-    """What a job costs, once it is known to be right. Raises JobError."""
+    """Returns the summary of a job that passes all checks. Raises JobError."""
     resolved, graph, findings = analyse(json.dumps(job).encode())
     errors = [finding for finding in findings if finding.is_error]
     if errors:
@@ -115,8 +118,8 @@ def checked(job: dict[str, Any]) -> Summary:
 
 
 def name_of(path: Path) -> str:
-    """A name for the job: that of the dataset's folder."""
-    whole = path.absolute()  # `.` has a name, too
+    """Returns a name for the job: the name of the dataset's folder."""
+    whole = path.absolute()  # gives `.` a name
     for part_ in (whole.stem, *(p.name for p in whole.parents)):
         name = re.sub("[^a-z0-9_-]+", "-", part_.lower()).strip("-_")
         if name and name not in COMMON and name[0].isalpha():
@@ -125,8 +128,9 @@ def name_of(path: Path) -> str:
 
 
 def bits_of(images: tuple[Path, ...]) -> int | None:
-    """How many bits of a value grey images of 16 bits use, by the largest value of some,
-    an even number; None where no image has 16 bits, or they use all."""
+    """Returns the number of bits that values of gray 16-bit images use, by the largest
+    value of some, an even number; None where no image has 16 bits, or all bits are
+    used."""
     step = max(1, len(images) // DECODED)
     values = [
         value for value in map(largest_value, images[::step]) if value is not None
@@ -154,7 +158,8 @@ def _draft(found: Found, name: str) -> dict[str, Any]:
 
 
 def _trainer(found: Found, resolution: list[int]) -> dict[str, int]:
-    """Batches that fit into memory, and enough of them to see every image often."""
+    """Returns a batch size that fits into memory, and iterations that show every image
+    often."""
     held_out = 0 if found.validation else len(found.images) // 10
     images = max(1, len(found.images) - held_out)
     pixels = resolution[0] * resolution[1]

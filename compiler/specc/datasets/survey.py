@@ -1,4 +1,4 @@
-"""What is in a dataset: sizes, classes, broken and doubled images, as plain values."""
+"""Surveys a dataset: sizes, classes, broken and doubled images, as plain values."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from typing import Any
 
 from specc.datasets.emitted import Emitted, Reading, words_of
 
-THREADS = 4  # decoders; each holds one image
+THREADS = 4  # number of decoders, each of which holds one image
 SETS = ("training", "validation")
 
 
 @dataclass
 class Images:
-    """What decoding showed; every image is decoded once, for all jobs."""
+    """The outcome of decoding; every image is decoded once, for all jobs."""
 
-    pixels: dict[Path, str] = field(default_factory=dict)  # a hash of what it shows
-    broken: dict[Path, str] = field(default_factory=dict)  # why
+    pixels: dict[Path, str] = field(default_factory=dict)  # image -> hash of its pixels
+    broken: dict[Path, str] = field(default_factory=dict)  # image -> error
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What one head learns from, by set: how often each name occurs, and numbers (values,
-    or lengths of texts). ``unit`` says what is counted."""
+    """Statistics of one head's labels, by set: how often each name occurs, and numbers
+    (values, or lengths of texts). ``unit`` says what is counted."""
 
     unit: str
     counts: dict[str, Counter]
@@ -37,13 +37,13 @@ class Labels:
 
 
 def decode(emitted: Emitted, samples: Iterable, images: Images) -> None:
-    """Decode what is not known yet."""
+    """Decodes the images of samples that were not decoded yet."""
     new = {s.path: s for s in samples if s.path not in images.pixels | images.broken}
 
     def look(sample: Any) -> tuple[Path, str, str]:
         try:
             pixels = emitted.data.read_image(sample, sample.height, sample.width)
-        except Exception as error:  # a broken file can raise nearly anything
+        except Exception as error:  # a broken file can raise any exception
             return sample.path, "", " ".join(str(error).split()) or "cannot be decoded"
         content = hashlib.blake2b(pixels.tobytes(), digest_size=16)
         return sample.path, f"{pixels.shape}{content.hexdigest()}", ""
@@ -57,7 +57,8 @@ def decode(emitted: Emitted, samples: Iterable, images: Images) -> None:
 
 
 def doubled(reading: Reading, images: Images) -> dict[str, list[list[str]]]:
-    """Groups of images with equal pixels: across the sets, and within training."""
+    """Returns groups of images with equal pixels: across the sets, and within
+    training."""
     groups: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for name in SETS:
         for sample in getattr(reading, name):
@@ -73,7 +74,7 @@ def doubled(reading: Reading, images: Images) -> dict[str, list[list[str]]]:
 
 
 def sizes_of(samples: list) -> dict[str, Any]:
-    """Least, median and greatest of heights, widths and aspect ratios."""
+    """Returns least, median and greatest of heights, widths and aspect ratios."""
     if not samples:
         return {"images": 0}
     columns = {
@@ -88,7 +89,7 @@ def sizes_of(samples: list) -> dict[str, Any]:
 
 
 def labels_of(emitted: Emitted, reading: Reading, head: Any) -> Labels:
-    """What a head's labels hold."""
+    """Returns the statistics of a head's labels."""
     counts = {name: Counter() for name in SETS}
     numbers: dict[str, list[float]] = {name: [] for name in SETS}
     broken, unit = [], "images"
@@ -110,7 +111,7 @@ def _count(
     counts: Counter,
     numbers: list[float],
 ) -> str:
-    """Count one label; returns the unit. Raises ValueError for a broken map."""
+    """Counts one label; returns the unit. Raises ValueError for a broken map."""
     if label is None:
         return "images"
     label = label.labelled() if hasattr(label, "labelled") else label
@@ -142,8 +143,8 @@ def _count_words(words: dict, counts: Counter, numbers: list[float]) -> str:
 
 
 def _count_pixels(values: Any, head: Any, counts: Counter, numbers: list) -> str:
-    """A map: of categories, or of depths, of which the nearest, the median and the
-    farthest are noted."""
+    """Counts the pixels of a map of categories, or notes the nearest, the median and
+    the farthest of a map of depths."""
     import numpy as np
 
     if values.dtype.kind == "f":

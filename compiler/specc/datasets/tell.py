@@ -1,4 +1,5 @@
-"""What `specc data` says: one set of values, for tools as JSON, for people as text."""
+"""The report of `specc data`: one set of values, as JSON for tools, as text for
+people."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ from specc.datasets.advice import NAMED, Finding, Looked
 from specc.datasets.levels import FREE, RULE, fitting, padding
 from specc.datasets.survey import SETS, Labels, sizes_of
 
-SHOWN, RAREST = 12, 3  # categories, those of them at the end
-NOTES = 20  # lines on what was left out or mended
-NUMBERS = {  # what numbers are, by the unit of what is counted
+SHOWN, RAREST = 12, 3  # categories that are shown, and the rarest of them at the end
+NOTES = 20  # most lines on annotations that were left out or mended
+NUMBERS = {  # unit of the counts -> name of the numbers
     "tokens": "tokens of a text",
     "maps": "depth, nearest .. median .. farthest, in the unit of the range",
 }
@@ -21,7 +22,7 @@ NUMBERS = {  # what numbers are, by the unit of what is counted
 def as_values(
     looked: Looked, findings: list[Finding], pictures: dict[str, Any]
 ) -> dict[str, Any]:
-    """Everything, as JSON has it."""
+    """Returns the whole report as values for JSON."""
     job, reading = looked.emitted.job, looked.reading
     values: dict[str, Any] = {
         "name": job.name,
@@ -82,7 +83,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def as_text(values: dict[str, Any]) -> str:
-    """For people."""
+    """Returns the report as text."""
     height, width = values["resolution"]
     tasks = ", ".join(head["task"].replace("_", " ") for head in values["heads"])
     lines = [
@@ -118,7 +119,7 @@ def _sets(values: dict[str, Any]) -> list[str]:
 
 
 def _span(ends: list | None) -> str:
-    """Least, median, greatest."""
+    """Returns least, median and greatest as text."""
     if ends is None:
         return "-"
     low, middle, high = (f"{value:g}" for value in ends)
@@ -126,7 +127,8 @@ def _span(ends: list | None) -> str:
 
 
 def _counts(head: dict[str, Any]) -> list[str]:
-    """How often each name occurs, the most frequent first, and how numbers spread."""
+    """Returns lines with the frequency of each name, the most frequent first, and the
+    spread of numbers."""
     lines = []
     total: Counter = Counter()
     for counts in head["counts"].values():

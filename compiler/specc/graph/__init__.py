@@ -1,2 +1,1 @@
-"""From a job to its level graph, and from the graph to what it costs: the only home of
-shapes."""
+"""Builds the level graph of a job, and computes its costs: the only home of shapes."""

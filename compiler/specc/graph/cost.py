@@ -1,4 +1,4 @@
-"""What the model costs: shapes, parameters, multiply-accumulates, memory, as values."""
+"""Computes a model's shapes, parameters, multiply-accumulates and memory."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ FLOAT_BYTES = 4
 @dataclass(frozen=True)
 class Level:
     level: int
-    stride: int  # pixels
-    height: int  # cells
+    stride: int  # stride in pixels
+    height: int  # height in cells
     width: int
-    backbone: int | None  # channels; None where the backbone does not make the level
+    backbone: int | None  # channels of the backbone; None where it lacks the level
     neck: int | None
-    heads: tuple[str, ...]  # names of those that read it
-    # Pixels; of the neck's output, else of the last map there. None behind what is opaque.
+    heads: tuple[str, ...]  # names of the heads that read the level
+    # In pixels, of the neck's output, else of the last map. None after an opaque
+    # operation.
     receptive_field: int | None
 
     @property
@@ -33,16 +34,16 @@ class Level:
 
 @dataclass(frozen=True)
 class Component:
-    module: str  # in the model: backbone, neck, head or heads.<name>
-    name: str  # in the job: resnet18, fpn, name of the head
-    parameters: int  # weights that levels share count once
-    macs: int  # for one image
+    module: str  # name in the model: backbone, neck, head or heads.<name>
+    name: str  # name in the job: resnet18, fpn, name of the head
+    parameters: int  # number of parameters; weights that levels share count once
+    macs: int  # multiply-accumulates for one image
     activation_bytes: int
 
 
 @dataclass(frozen=True)
 class Summary:
-    """All that is emitted for a job; sizes are those at ``data.resolution``.
+    """The emitted model of a job; sizes are those at ``data.resolution``.
 
     ``dropped`` names, by component, the levels that the job asks for and no head needs.
     A level is emitted if any of its operations is, and returned if something outside
@@ -56,10 +57,10 @@ class Summary:
     backbone_levels: tuple[int, ...]
     backbone_returned: tuple[int, ...]
     neck_levels: tuple[int, ...]
-    neck_read: tuple[int, ...]  # levels of the backbone
+    neck_read: tuple[int, ...]  # levels of the backbone that the neck reads
     neck_returned: tuple[int, ...]
     components: tuple[Component, ...]
-    divisor: int  # of the height and the width
+    divisor: int  # height and width are multiples of this
     legal_heights: tuple[int, ...]  # nearest multiples of the divisor below and above
     legal_widths: tuple[int, ...]
     dropped: dict[str, tuple[int, ...]]
@@ -73,7 +74,7 @@ class Summary:
 
     @property
     def macs(self) -> int:
-        """For one image."""
+        """Multiply-accumulates for one image."""
         return sum(part.macs for part in self.components)
 
     @property
@@ -84,7 +85,7 @@ class Summary:
 
 
 def summarize(job: Job, graph: nx.DiGraph) -> Summary:
-    """Read off the graph, unused levels aside, what it holds and what it costs."""
+    """Returns the summary of the graph, without unused levels."""
     live = prune(graph)
     names = live.graph["names"]
     by = divisor(live)
@@ -114,22 +115,23 @@ def summarize(job: Job, graph: nx.DiGraph) -> Summary:
 
 
 def divisor(graph: nx.DiGraph) -> int:
-    """What height and width of the image must be multiples of: the stride of the
+    """Returns the divisor of the image's height and width. It is the stride of the
     highest level that is upsampled, since only an even map is restored by doubling its
-    half, that "same" padding makes, which is fixed only for even maps, or that an opaque
-    model makes of images of any size."""
+    half; that "same" padding makes, which is fixed only for even maps; or that an
+    opaque model makes of images of any size."""
     levels = upsampled_level(graph), same_padded_level(graph), opaque_level(graph)
     return 2 ** max(levels)
 
 
 def upsampled_level(graph: nx.DiGraph) -> int:
-    """The highest level that is upsampled; 0 where none is."""
+    """Returns the highest level that is upsampled; 0 where none is."""
     upsampled = [x.level for x, _, scale in graph.edges.data("scale") if scale < 0]
     return max(upsampled, default=0)
 
 
 def same_padded_level(graph: nx.DiGraph) -> int:
-    """The highest level that a "same"-padded convolution makes by halving; or 0."""
+    """Returns the highest level that a "same"-padded convolution halves to; 0 for
+    none."""
     padded = [
         x.level
         for x, options in graph.nodes.data("options")
@@ -139,8 +141,9 @@ def same_padded_level(graph: nx.DiGraph) -> int:
 
 
 def opaque_level(graph: nx.DiGraph) -> int:
-    """The highest level that an opaque model makes where it meets images of any size:
-    it is known to halve only even maps exactly. 0 where all have the resolution."""
+    """Returns the highest level of an opaque model that processes images of any size:
+    only even maps are known to be halved exactly. 0 where all images have the
+    resolution."""
     if not graph.graph.get("whole"):
         return 0
     operations = graph.nodes.data("operation")
@@ -148,24 +151,26 @@ def opaque_level(graph: nx.DiGraph) -> int:
 
 
 def elements(attributes: dict) -> int:
-    """Numbers that a node's operation makes, and an opaque one's in between."""
+    """Returns how many numbers an operation makes, an opaque one's inner maps
+    included."""
     return attributes["options"].get("elements", prod(attributes["shape"]))
 
 
 def legal_sizes(size: int, divisor: int) -> tuple[int, ...]:
-    """The nearest multiples of the divisor below and above a size, itself left out."""
+    """Returns the nearest multiples of the divisor below and above a size."""
     below = (size - 1) // divisor * divisor
     above = (size // divisor + 1) * divisor
     return (below, above) if below else (above,)
 
 
 def receptive_field(graph: nx.DiGraph, node: Node) -> int | None:
-    """Side in pixels of the square of the image that a cell of a map depends on.
+    """Returns the side in pixels of the square of the image that a cell of a map
+    depends on.
 
-    The widest over all paths; borders and global pooling are ignored. None where an
-    opaque operation lies on a path: its kernels are not seen.
+    This is the widest over all paths; borders and global pooling are ignored. None
+    where an opaque operation is on a path, as its kernels are unknown.
     """
-    needed = {node: 1}  # cells in a row of each map that the cell depends on
+    needed = {node: 1}  # map -> cells in a row that the cell depends on
     for y in reversed(list(nx.topological_sort(graph))):
         if y not in needed:
             continue
@@ -178,7 +183,8 @@ def receptive_field(graph: nx.DiGraph, node: Node) -> int | None:
 
 
 def dropped_levels(graph: nx.DiGraph, live: nx.DiGraph) -> dict[str, tuple[int, ...]]:
-    """The levels of backbone and neck of which pruning left nothing, by component."""
+    """Returns component -> levels of backbone and neck of which pruning left
+    nothing."""
     dropped = {}
     for component in ("backbone", "neck"):
         kept = levels_of(live, component)
@@ -190,7 +196,7 @@ def dropped_levels(graph: nx.DiGraph, live: nx.DiGraph) -> dict[str, tuple[int, 
 
 def _cells_read(attributes: dict, cells: int) -> int:
     if attributes["operation"] == "upsample":
-        # A run of cells that does not start at an even one reads one more.
+        # A row of cells that starts at an odd cell reads one more.
         return cells // 2 + 1
     options = attributes["options"]
     return (cells - 1) * options.get("stride", 1) + options.get("kernel", 1)

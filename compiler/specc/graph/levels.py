@@ -1,9 +1,9 @@
 """The level graph: every operation of the model, with its shapes, as a directed graph.
 
-scope.py tells of its nodes and edges. ``graph.graph`` holds:
+Nodes and edges are described in scope.py. ``graph.graph`` holds:
 
 ========== =====================================================================
-names      component -> what the job calls it: resnet18, fpn, name of the head
+names      component -> its name in the job: resnet18, fpn, name of the head
 image      the node of the image
 whole      whether images are processed at their own size, not scaled to the resolution
 backbone   level -> the node that ends it
@@ -23,10 +23,10 @@ from specc.scope import Node, Scope
 
 
 def build_graph(job: Job) -> nx.DiGraph:
-    """The graph of all that the job describes, unused levels included (see ``prune``).
+    """Returns the graph of the whole job, unused levels included (see ``prune``).
 
-    A wrong job gives a graph too: bounds in the wrong order are put right, and a level
-    that nobody makes is a `missing` node. check.py explains both.
+    A wrong job gives a graph too: bounds in the wrong order are swapped, and a level
+    that no component makes is a `missing` node. checks/levels.py reports both.
     """
     graph = nx.DiGraph()
     image = Scope(graph, "image").image((job.data.channels, *job.data.resolution))
@@ -59,19 +59,20 @@ def build_graph(job: Job) -> nx.DiGraph:
 
 
 def head_components(job: Job) -> tuple[str, ...]:
-    """The module of each head: ``head``, or ``heads.<name>`` if there are several."""
+    """Returns the module of each head: ``head``, or ``heads.<name>`` if there are
+    several."""
     if len(job.heads) == 1:
         return ("head",)
     return tuple(f"heads.{head.name}" for head in job.heads)
 
 
 def prune(graph: nx.DiGraph) -> nx.DiGraph:
-    """A copy with the image and what the outputs depend on alone: what is emitted."""
+    """Returns a copy with only the image and the nodes on which outputs depend."""
     outputs = [x for named in graph.graph["outputs"].values() for x in named.values()]
     live = {graph.graph["image"], *outputs}.union(
         *(nx.ancestors(graph, x) for x in outputs)
     )
-    pruned = graph.copy()  # a subgraph would iterate over a set: no fixed order
+    pruned = graph.copy()  # a subgraph iterates over a set, in no fixed order
     pruned.remove_nodes_from([x for x in graph if x not in live])
     for component in ("backbone", "neck"):
         levels = graph.graph[component]
@@ -80,12 +81,12 @@ def prune(graph: nx.DiGraph) -> nx.DiGraph:
 
 
 def levels_of(graph: nx.DiGraph, component: str) -> tuple[int, ...]:
-    """The levels at which a component has any operation, in order."""
+    """Returns the levels at which a component has any operation, in order."""
     return tuple(sorted({x.level for x in graph if x.component == component}))
 
 
 def inputs_of(graph: nx.DiGraph, node: Node) -> list[Node]:
-    """The inputs of a node in their order."""
+    """Returns the inputs of a node in their order."""
     edges = graph.pred[node]
     return sorted(edges, key=lambda x: edges[x]["order"])
 

@@ -271,7 +271,7 @@ class _Reader:
         return value
 
     def refuse_number(self, at: int, word: str, why: str) -> NoReturn:
-        help = "write a number that a 64-bit float can tell from its neighbours"
+        help = "write a number that a 64-bit float can tell from its neighbors"
         self.refuse("E108", at, f"`{clip(word)}` {why}", help=help)
 
     def refuse_duplicate(self, key: str, at: int, first: Node) -> NoReturn:

@@ -45,7 +45,9 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         lines.append(constant(names, sets, "below --data"))
     if not all(reader.validation for reader in readers):
         share = job.data.validation_fraction
-        lines.append(constant("VALIDATION_SHARE", share, "share of TRAIN that is held out"))
+        lines.append(
+            constant("VALIDATION_SHARE", share, "share of TRAIN that is held out")
+        )
         lines += split_constants(job)
     lines += once(head.code.dataset_constants for head in heads)
     for head in heads:
