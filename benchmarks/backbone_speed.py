@@ -28,8 +28,8 @@ NAMES = (
     *("resnet18", "resnet50", "efficientnet_b0", "efficientnet_b5"),
     *("efficientnetv2_s", "mobilenetv2", "mobilenetv3_large"),
 )
-BAR = 0.99  # of timm's speed
-PORTED = {"mobilenetv2_035": {"pad_type": "same", "bn_eps": 1e-3}}  # as its weights
+BAR = 0.99  # least speed relative to timm
+PORTED = {"mobilenetv2_035": {"pad_type": "same", "bn_eps": 1e-3}}  # as weights
 
 
 def emitted_backbone(name: str, folder: Path) -> torch.nn.Module:

@@ -100,7 +100,7 @@ def plain_run(args: argparse.Namespace) -> tuple[float, float]:
         flip = torch.rand(BATCH) < 0.5
         batch[flip] = batch[flip].flip(3)
         loss = F.cross_entropy(
-            model(normalised(batch)), labels[chosen], label_smoothing=0.1
+            model(normalized(batch)), labels[chosen], label_smoothing=0.1
         )
         optimizer.zero_grad()
         loss.backward()
@@ -109,7 +109,7 @@ def plain_run(args: argparse.Namespace) -> tuple[float, float]:
     model.eval()
     images, labels = read(args.data / "cifar10/val")
     with torch.inference_mode():
-        found = torch.cat([model(normalised(x)).argmax(1) for x in images.split(BATCH)])
+        found = torch.cat([model(normalized(x)).argmax(1) for x in images.split(BATCH)])
     accuracy = (found == labels).double().mean().item()
     return accuracy, steps * BATCH / args.seconds
 
@@ -122,7 +122,7 @@ def one_cycle(progress: float) -> float:
     return high + (low - high) * (1 + np.cos(np.pi * min(share, 1.0))) / 2
 
 
-def normalised(images: Tensor) -> Tensor:
+def normalized(images: Tensor) -> Tensor:
     mean = torch.tensor((0.485, 0.456, 0.406)).view(3, 1, 1)
     std = torch.tensor((0.229, 0.224, 0.225)).view(3, 1, 1)
     return (images / 255 - mean) / std

@@ -26,7 +26,7 @@ from former import Data, Evaluate
 from loader_speed import CONTRAST, QUALITY, noise
 from pairs import cost, interleave, parser, ratios, report
 
-MASKS = 7  # in an image, as in COCO
+MASKS = 7  # masks of an image, the mean of COCO
 CATEGORIES = 19
 SMOOTH = 16  # pixels: regions of drawn maps have no finer borders
 MODULES = ("model", "dataset", "data", "evaluate")

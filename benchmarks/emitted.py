@@ -18,7 +18,7 @@ DEMO_JOB = ROOT / "compiler" / "specc" / "commands" / "demo_job.json"
 
 
 def load(path: Path) -> ModuleType:
-    """Import a file; its neighbours (`model` for train.py) are found beside it."""
+    """Import a file; its neighbors (`model` for train.py) are found beside it."""
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)

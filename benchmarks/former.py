@@ -14,7 +14,7 @@ from faster_coco_eval.core import mask as coco_mask
 
 
 class Data:
-    """Of data.py: maps of categories by their colors, and instances on the canvas."""
+    """Functions of data.py: maps of categories by their colors, and instances on the canvas."""
 
     def __init__(self, data: ModuleType):
         self.data = data
@@ -80,7 +80,7 @@ class Data:
 
 
 class Evaluate:
-    """Of evaluate.py: maps at the size of the image, and their counts; retrieval."""
+    """Functions of evaluate.py: maps at the size of the image, and their counts; retrieval."""
 
     def __init__(self, evaluate: ModuleType):
         self.evaluate = evaluate

@@ -17,7 +17,7 @@ from emitted import MODEL, load
 from pairs import cost, interleave, parser, ratios, report
 from torch import Tensor, nn
 
-BAR = 0.99  # of timm's speed
+BAR = 0.99  # least speed relative to timm
 
 
 class PlainFPN(nn.Module):

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 
 PAIRS = 20
-RESAMPLES = 2000  # of the bootstrap
+RESAMPLES = 2000  # number of resamples of the bootstrap
 
 Measure = Callable[[], float]  # runs once and returns its cost
 

@@ -71,7 +71,7 @@ if os.fork() == 0:  # as a worker is made
     os._exit(0)
 os.wait()
 """
-BATCHES = 2000  # that a worker makes
+BATCHES = 2000  # number of batches that a worker makes
 GROWTH = 25  # MB by which its memory may grow
 WARM = 250  # batches, after which its buffers have their size
 

@@ -61,7 +61,7 @@ def run(name: str, heads: list[dict], args: argparse.Namespace) -> dict[str, flo
     if not (output / "metrics.jsonl").exists():
         build(code, heads, args)
         flags = ("--data", args.folder, "--output", output, "--seed", args.seed)
-        cores = ("--workers", 0, "--threads", 1)  # as its neighbours have
+        cores = ("--workers", 0, "--threads", 1)  # equal for all runs at once
         command = [sys.executable, code / "train.py", *flags, *cores]
         # Emitted code runs without specc.
         quiet = os.environ | {"PYTHONPATH": "", "OMP_NUM_THREADS": "1"}
@@ -77,7 +77,7 @@ def build(code: Path, heads: list[dict], args: argparse.Namespace) -> None:
     job["data"]["resolution"] = [args.side, args.side]
     job["model"] |= {"heads": heads}
     if len(heads) == 1 and "level" in head_schema(heads[0]["task"])["properties"]:
-        job["model"]["neck"] = {"kind": "none"}  # it would be of no use
+        job["model"]["neck"] = {"kind": "none"}  # no head would read a neck
     job["trainer"] = {
         "max_iterations": args.iterations,
         "validations": 1,

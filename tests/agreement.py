@@ -14,7 +14,7 @@ from specc.heads import TASKS
 from specc.heads.conversions import sources_of, way
 from specc.language.schema import head as head_schema
 
-MOST_IMAGES = 65536  # of a batch
+MOST_IMAGES = 65536  # most images of a batch
 
 
 def agreeing(job: dict) -> dict:

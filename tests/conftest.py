@@ -1,6 +1,6 @@
-"""What every test may rely on, and fixtures that several files share.
+"""Settings of all tests, and fixtures that several files share.
 
-What takes seconds to import is imported by the fixtures that need it.
+Modules that take seconds to import are imported by the fixtures that need them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from emitted_jobs import (
 
 CACHES = itertools.count()
 
-pytest.register_assert_rewrite("outputs", "runs")  # so that asserts say more
+pytest.register_assert_rewrite("outputs", "runs")  # asserts show values
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
@@ -72,7 +72,7 @@ def source(tmp_path) -> Path:
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """Where its output goes; not there yet."""
+    """Returns the output folder, which does not exist yet."""
     return tmp_path / "out" / "cells"
 
 

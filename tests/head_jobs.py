@@ -59,7 +59,7 @@ class Small(NamedTuple):
 FAST, SLOW = (
     {"optimizer": {"kind": "adamw", "learning_rate": rate}} for rate in (0.003, 0.001)
 )
-LOW = {"backbone": {"top_level": 3}}  # of a ResNet
+LOW = {"backbone": {"top_level": 3}}  # a short ResNet
 READS = LOW | {"batch_size": 16}
 STRIPS = {"resolution": list(text.SIZE), "channels": 1, "augmentation": None}
 JOBS: dict[str, Small] = {

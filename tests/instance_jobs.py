@@ -16,12 +16,12 @@ HEAD = {
     "colors": COLORS,
     "layers": 1,
 }
-SHAPES = HEAD | {  # of the demo's dataset
+SHAPES = HEAD | {  # for the demo's dataset
     "name": "shapes",
     "categories": list(CATEGORIES),
     "colors": list(SHAPE_COLORS.values()),
 }
-PANOPTIC = {  # of the demo's dataset
+PANOPTIC = {  # for the demo's dataset
     "name": "scene",
     "task": "panoptic_segmentation",
     "categories": ["background", *CATEGORIES],

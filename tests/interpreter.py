@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from specc.graph.levels import inputs_of
 
-EPSILON = 1e-5  # of group norms: torch's default
+EPSILON = 1e-5  # torch's default for group norms
 ACTIVATIONS = {
     "relu": F.relu,
     "relu6": F.relu6,
@@ -89,7 +89,7 @@ def evaluate(node, inputs, state):
             return F.layer_norm(x, x.shape[-1:], weights["weight"], weights["bias"])
         case "positions":
             return positions(x)
-        case "embedding":  # of each place, in order
+        case "embedding":  # one for each place, in order
             return weights["weight"][None]
         case "attention":
             return attend(*inputs, options["heads"])

@@ -25,7 +25,7 @@ def modules(folder: Path, *heads: dict) -> SimpleNamespace:
 
 
 def read(folder, head: dict, given: object, **metadata):
-    """What the reader of a job with this head makes of these labels."""
+    """Returns the samples that the reader of a job with this head makes of labels."""
     task = head["task"].replace("_", " ")
     code = folder / "code"
     code.mkdir()

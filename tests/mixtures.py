@@ -33,7 +33,7 @@ HEADS = {
     "embedder": ["face"],
     "autoencoder": ["picture"],
     "views": ["views"],
-    "labelled views, detector": ["labelled-views", "cells"],
+    "labeled views, detector": ["labeled-views", "cells"],
     "autoencoder, classifier": ["kind", "picture"],
     "embedder, detector": ["face", "cells"],
     "segmenter": ["region"],
@@ -207,7 +207,7 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
         "word": {"task": "scene_text_recognition", "tokens": characters} | one,
         "line": {"task": "autoregressive_text_recognition", "tokens": names} | one,
     }
-    if name == "labelled-views":
+    if name == "labeled-views":
         options[kind] |= {"categories": names}
     return {"name": name, "loss_weight": choice["loss_weight"]} | options[kind]
 
@@ -277,7 +277,7 @@ def pairwise(candidates: int, limit: int, seed: int) -> list[dict]:
     return chosen
 
 
-RARE = [  # what few draws hold, and a template waits for
+RARE = [  # mixtures that few draws hold, and that a template needs
     {"heads": "detector", "format": "coco"},
     {"heads": "detector", "format": "yolo"},
     {"heads": "detector", "format": "voc"},

@@ -1,4 +1,4 @@
-"""What the tests of keypoints and of quadrilaterals share."""
+"""Shared by the tests of keypoints and of quadrilaterals."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def levels_of(batch: int, channels: int, size: tuple[int, int]) -> list[Tensor]:
 
 
 def cells_that_see(module: ModuleType, box: list[float], only=None, categories=1):
-    """What the detector of an image of 96x160 says if every cell of the finest level
+    """Returns outputs of a detector of 96x160 images if every cell of the finest level
     inside a box is certain of it, or only the one at a point."""
     head = module.DetectionHead(48, 1, categories, STRIDES)
     predictions = head(*levels_of(1, 48, (96, 160)))

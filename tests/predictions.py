@@ -14,7 +14,7 @@ def boxes_of(*rows: tuple) -> Tensor:
 
 
 def predictions_for(module: ModuleType, size: tuple[int, int], batch=1, seed=0):
-    """What a fresh head says of random maps of an image of this height and width."""
+    """Returns outputs of a fresh head for random maps of an image of this size."""
     torch.manual_seed(seed)
     strides = (8, 16, 32, 64, 128)
     head = module.DetectionHead(48, 1, 3, strides)
@@ -43,7 +43,7 @@ def certain(predictions, seen: dict[tuple, tuple], score=0.9):
         distances = torch.tensor([x - left, y - top, right - x, bottom - y]) / 8
         below = distances.floor().long()
         for side, (low, rest) in enumerate(zip(below.tolist(), distances - below)):
-            # Two neighbouring bins whose mean is the distance.
+            # Two neighboring bins whose mean is the distance.
             bins[0, cell, side] = -30.0
             bins[0, cell, side, low] = torch.log(1 - rest)
             bins[0, cell, side, low + 1] = torch.log(rest + 1e-9)

@@ -189,7 +189,7 @@ TOLD = re.compile(r"\.samples: |: in no image to |, of a range from ")
 
 
 def refusal(done: subprocess.CompletedProcess) -> str:
-    """What a process said that ended with exit code 1: one message."""
+    """Returns the one message of a process that ended with exit code 1."""
     assert done.returncode == 1
     assert "Traceback" not in done.stderr and "Error:" not in done.stderr
     said = done.stderr.strip()

@@ -133,7 +133,7 @@ def _of(schema: dict) -> st.SearchStrategy:
         return LIKELY[schema["title"]]
     if schema.get("title") == "Group":  # mostly a regular expression
         return st.none() | free_texts() | free_texts().map(re.escape)
-    if schema.get("title") == "Identities":  # as many as a split needs
+    if schema.get("title") == "Identities":  # a split needs several
         return st.lists(free_texts(), min_size=4, max_size=5, unique=True)
     if "const" in schema:
         return st.just(schema["const"])
@@ -165,7 +165,7 @@ def _object(schema: dict) -> st.SearchStrategy[dict]:
     required = {name: parts.pop(name) for name in schema.get("required", ())}
     if "kind" in parts:  # null is another branch than the one that was chosen
         required["kind"] = parts.pop("kind").filter(lambda kind: kind is not None)
-    if "name" in parts:  # of several heads at most one can do without
+    if "name" in parts:  # only one head may lack a name
         required["name"] = parts.pop("name")
     return st.fixed_dictionaries(required, optional=parts)
 

@@ -289,7 +289,7 @@ def test_check_lists_edits_and_only_strict_fails(run):
     assert run("build", "--check", "--strict", job)[0] == 1
 
 
-# ---- our failures, interrupts, colours ----
+# ---- our failures, interrupts, colors ----
 
 
 def test_our_own_failure_is_one_line_and_exit_2(run, monkeypatch):
@@ -315,13 +315,13 @@ def test_an_interrupt_exits_130(run, monkeypatch):
     assert run("check", put("job.json"))[0] == 130
 
 
-def test_a_pipe_gets_no_colours():
+def test_a_pipe_gets_no_colors():
     done = python("-m", "specc.cli", "check", wrong_job())
     assert done.returncode == 1 and "\x1b" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("no_color", ["", "1"])
-def test_a_terminal_gets_colours_unless_no_color(no_color):
+def test_a_terminal_gets_colors_unless_no_color(no_color):
     import pty
 
     main, terminal = pty.openpty()

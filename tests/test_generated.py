@@ -40,7 +40,7 @@ MODULES = (
 )
 TESTED = {"blood-cells", "shapes-and-scenes"}  # they are built with a contract
 LEFT_BY_USE = {"__pycache__", "runs", "predictions"}
-DISTRIBUTIONS = {  # of modules whose distribution has another name
+DISTRIBUTIONS = {  # module -> distribution, where the names differ
     "cv2": "opencv-python-headless",
     "faster_coco_eval": "faster-coco-eval",
     "PIL": "pillow",
@@ -92,7 +92,7 @@ def test_there_are_examples():
 @each_folder
 def test_the_committed_files_are_what_a_fresh_compile_gives(folder):
     file = jobfiles.open_job(str(folder / "job.json"), None, True, Wanted())
-    assert file.folder == folder  # it is named as the job
+    assert file.folder == folder  # the folder has the job's name
     assert file.extras == Extras(folder.name in TESTED)
     output = output_of(file, compiled(folder))
     expected = output.files | record.record_of(output.files, output.job)
@@ -106,7 +106,7 @@ def test_a_missing_an_extra_and_an_edited_file_are_differences():
 
 
 def test_a_strict_check_finds_nothing_to_build():
-    """Of two of them; that of each is compared with a fresh one above."""
+    """Compares two of them; each is compared with a fresh one above."""
     jobs = [str(folder / "job.json") for folder in FOLDERS if folder.name in TESTED]
     assert cli.run_cli(["build", "--check", "--strict", *jobs]) == 0
 
@@ -134,7 +134,7 @@ def test_the_code_is_clean(folder):
     ids=lambda path: path.name,
 )
 def test_black_has_nothing_to_change(folder):
-    """What the compiler formats is as black leaves it: this is its second time."""
+    """Formatted code is as black leaves it: black changes nothing the second time."""
     for name, text in modules(folder).items():
         assert black.format_str(text, mode=MODE) == text, name
 
@@ -161,7 +161,7 @@ def test_nothing_that_changes_between_machines_or_days_is_written(folder):
 
 @each_folder
 def test_the_docstring_tells_the_graph(folder):
-    """What it says of the model, against the summary and the model itself."""
+    """The docstring's figures equal those of the summary and of the model itself."""
     summary = compiled(folder).summary
     docstring = ast.get_docstring(ast.parse(modules(folder)["model.py"]))
     (parameters,) = re.findall(r"^([\d,]+) parameters;", docstring, re.M)

@@ -104,7 +104,7 @@ def test_every_link_and_picture_exists(page):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_path_named_exists(page):
-    """Of the checkout's own folders."""
+    """Paths in the checkout's own folders."""
     folder = re.compile(r"(compiler|templates|schema|tests|benchmarks|\.ci)/[\w./-]*")
     for name in CODE.findall(prose(page)):
         if folder.fullmatch(name):

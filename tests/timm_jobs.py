@@ -46,7 +46,7 @@ MODELS = {
 
 def job_of(name, resolution=(64, 96), neck=None, head=None, trainer=None, **options):
     """A detector over the levels of a neck, or else a classifier of level ``head``."""
-    data = {"train": "t", "resolution": resolution, "channels": options.pop("grey", 3)}
+    data = {"train": "t", "resolution": resolution, "channels": options.pop("gray", 3)}
     model = {"backbone": {"name": f"timm/{name}"} | options}
     if neck:
         levels = {"bottom_level": neck[0], "top_level": neck[1]}

@@ -40,10 +40,10 @@ class Warm:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
-            start_new_session=True,  # so that it ends with all that it started
+            start_new_session=True,  # to end with its children
             text=True,
         )
-        atexit.register(self._process.communicate)  # it ends as its input does
+        atexit.register(self._process.communicate)  # ends with its input
 
     def run(
         self,
@@ -97,7 +97,7 @@ def serve() -> None:
 
 
 def members(processes: int) -> list[dict[str, str]]:
-    """What torchrun says to each process of a group, in variables of its environment."""
+    """Returns the environment variables that torchrun sets for each process."""
     if not processes:
         return [{}]
     with socket.socket() as free:

@@ -1,4 +1,4 @@
-"""What an emitted backbone does besides its forward: it freezes, and starts from weights."""
+"""Emitted backbones besides their forward: frozen levels, and initial weights."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def made(job: dict, folder: Path) -> Path:
 
 
 def load_train(folder: Path):
-    """The train.py of a folder, which imports its neighbours by name."""
+    """The train.py of a folder, which imports its neighbors by name."""
     own = [path.stem for path in folder.glob("*.py")]
     before = {name: sys.modules.pop(name, None) for name in own}
     sys.path.insert(0, str(folder))
@@ -61,7 +61,7 @@ def test_frozen_levels_stay_as_they_are(name, frozen, tmp_path):
     model = load(made(job, tmp_path) / "model.py").Classifier()
     before = {key: value.clone() for key, value in model.state_dict().items()}
     images = torch.randint(0, 256, (4, 3, 64, 96), dtype=torch.uint8)
-    model.eval(), model.train()  # as an evaluation amid the training does
+    model.eval(), model.train()  # an evaluation during training does so
     model(images).square().sum().backward()
     torch.optim.SGD(model.parameters(), 0.1).step()
     changed = {
@@ -130,7 +130,7 @@ def weights_of(model) -> dict[str, torch.Tensor]:
     return state | {"classifier.weight": torch.zeros(10, 8)}
 
 
-def test_grey_filters_are_the_sum_over_the_colors(tmp_path, monkeypatch):
+def test_gray_filters_are_the_sum_over_the_colors(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     colored = load(made(job_of("mobilenetv2_035"), tmp_path) / "model.py")
     state = weights_of(colored.Classifier().backbone.state_dict())
@@ -139,9 +139,9 @@ def test_grey_filters_are_the_sum_over_the_colors(tmp_path, monkeypatch):
     train = load_train(tmp_path)
     model = train.Classifier()
     train.load_imagenet(model.backbone)
-    grey, first = model.backbone.state_dict(), "conv_stem.weight"
-    assert torch.equal(grey[first], state[first].sum(1, keepdim=True))
-    assert all(torch.equal(grey[key], state[key]) for key in grey if key != first)
+    gray, first = model.backbone.state_dict(), "conv_stem.weight"
+    assert torch.equal(gray[first], state[first].sum(1, keepdim=True))
+    assert all(torch.equal(gray[key], state[key]) for key in gray if key != first)
 
 
 def test_a_fourth_band_starts_as_timm_starts_it(tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ SLOW = ("resnet50", "efficientnetv2_s", "mobilenetv2", "mobilenetv3_large")
 QUICK = ("resnet18", "efficientnet_b0", "mobilenetv2_035", "mobilenetv3_small")
 MARKS = dict.fromkeys(QUICK, ()) | dict.fromkeys(SLOW, pytest.mark.slow)
 SIZES = ((64, 64), (64, 96))
-TOLERANCE = 1e-5  # of the largest value of a map
+TOLERANCE = 1e-5  # relative to the largest value of a map
 
 
 def emitted_backbone(name: str, folder):

@@ -45,7 +45,7 @@ def test_the_summary_counts():
     assert report([WARNING], SOURCE, "job.json").endswith("\n1 warning\n")
 
 
-def test_colour_changes_nothing_but_colour():
+def test_color_changes_nothing_but_color():
     from click import unstyle
 
     plain = report([ERROR, WARNING], SOURCE, "job.json")

@@ -57,9 +57,9 @@ JUNK = (None, True, 0, -1, 1.5, 1e300, "", "a ", "../x", [], {}, [[]], ["a"], "o
 
 
 class Said(NamedTuple):
-    """What a file says of an image: a category, and a box or nothing."""
+    """An annotation of an image: a category, and a box or nothing."""
 
-    name: str  # of the image, a path from `folder`
+    name: str  # path of the image, relative to `folder`
     folder: Path
     category: str
     box: tuple[float, ...] | None
@@ -408,7 +408,7 @@ def another_word(text: bytes, rng: random.Random) -> bytes:
 
 @changes_text
 def another_value(text: bytes, rng: random.Random) -> bytes:
-    """Of a JSON file a value anywhere is replaced, dropped or repeated."""
+    """Replaces, drops or repeats a value anywhere in a JSON file."""
     try:
         content = json.loads(text)
     except ValueError:

@@ -46,9 +46,9 @@ def test_colors_of_16_bits(emitted, tmp_path):
 
 
 def test_images_of_8_bits_stay_as_they_are(emitted, tmp_path):
-    grey = (VALUES >> 4).astype(np.uint8)
+    gray = (VALUES >> 4).astype(np.uint8)
     data = emitted(CLASSES, format="folders", bits=12, channels=1).data
-    assert np.array_equal(read(data, save(tmp_path / "one.png", grey))[..., 0], grey)
+    assert np.array_equal(read(data, save(tmp_path / "one.png", gray))[..., 0], gray)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_init_finds_the_bits(place, capsys, largest, bits):
 
 def test_init_leaves_images_of_8_bits_alone(place):
     for number in range(8):
-        grey = (VALUES >> 4).astype(np.uint8)
-        save(place / "set" / NAMES[number % 2] / f"{number}.png", grey)
+        gray = (VALUES >> 4).astype(np.uint8)
+        save(place / "set" / NAMES[number % 2] / f"{number}.png", gray)
     assert run_cli(["init", "multiclass_classification", "--data", "set"]) == 0
     assert "bits" not in json.loads((place / "job.json").read_text())["data"]

@@ -74,7 +74,7 @@ def test_specc_data_counts_crowds_apart(place, capsys):
     [head] = looked.emitted.job.heads
     assert len(looked.objects(head).boxes) == 1
     told = as_text(as_values(looked, findings_of(looked), {}))
-    assert "crowds, ignored in training and in metrics: 4" in told  # of both sets
+    assert "crowds, ignored in training and in metrics: 4" in told  # sum of both sets
     err = capsys.readouterr().err
     assert "cells: in no image to train on, 2 of 3: b, no" in err  # b: crowds alone
 

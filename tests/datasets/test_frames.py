@@ -20,12 +20,12 @@ POINTS = {"name": "poses", "task": "keypoint_detection", "keypoints": ["head", "
 POINTS |= {"flip_pairs": []}
 MASKS = {"name": "masks", "task": "instance_segmentation", "categories": ["a", "b"]}
 MASKS_DATA = COCO | {"augmentation": False}
-HEIGHT, WIDTH = 30, 40  # as stored
+HEIGHT, WIDTH = 30, 40  # size of the stored pixels
 BOX = [4, 2, 20, 6]  # left, top, width, height in stored pixels
 
 
 def shown(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """What EXIF asks for, by rotations of NumPy."""
+    """Returns pixels oriented by EXIF, by rotations of NumPy."""
     turns = {
         1: lambda x: x,
         2: np.fliplr,

@@ -140,7 +140,7 @@ def test_odd_names_of_categories(place):
             layouts.save(place / "set" / category / "0.png")
             layouts.save(place / "set" / category / "1.png", 1)
     init = ("init", "multiclass_classification", "--data", "set")
-    assert holds_words(*init) == 1  # of the line break, and of the long one
+    assert holds_words(*init) == 1  # the line break and the long word
     shutil.rmtree(place / "set" / "a\nb")
     shutil.rmtree(place / "set" / ("x" * 230))
     assert holds_words(*init) == 0

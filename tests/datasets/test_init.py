@@ -1,4 +1,4 @@
-"""`specc init`: what it recognises, and what it writes."""
+"""`specc init`: what it recognizes, and what it writes."""
 
 from __future__ import annotations
 

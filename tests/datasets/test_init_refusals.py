@@ -1,4 +1,4 @@
-"""What `specc init` refuses, and how it says so."""
+"""`specc init` refuses datasets that do not fit, and says why."""
 
 from __future__ import annotations
 

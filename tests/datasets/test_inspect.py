@@ -27,7 +27,7 @@ DETECTION = "object_detection"
 
 
 def inspect(capsys, *arguments: object) -> tuple[dict, int]:
-    """What is told as JSON, and the exit code."""
+    """Returns the findings as JSON, and the exit code."""
     code = run_cli(["data", "--format", "json", *map(str, arguments)])
     caught = capsys.readouterr()
     return (json.loads(caught.out) if caught.out else {"error": caught.err}), code

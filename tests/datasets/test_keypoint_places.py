@@ -85,7 +85,7 @@ def test_boxes_of_keypoints_follow_the_same_rule(emitted, tmp_path, capsys):
     modules = emitted(PERSON, task="keypoint_detection", validation="val")
     [sample] = modules.dataset.read_dataset(native(tmp_path, *given))
     boxes = sample.labels["poses"].boxes.tolist()
-    least = 40 / 32 / 2  # of a single keypoint, half a side
+    least = 40 / 32 / 2  # half the side of the box of a single keypoint
     assert boxes[0] == [10, 12, 20, 30]
     assert boxes[1] == pytest.approx([10 - least, 12 - least, 10 + least, 12 + least])
     said = capsys.readouterr().err
@@ -101,7 +101,7 @@ def test_too_few_or_too_many_keypoints_are_refused(emitted, tmp_path, values):
     assert what in str(stop.value) and str(path) in str(stop.value)
 
 
-def test_no_keypoints_at_all_are_none_that_is_labelled(emitted, tmp_path, capsys):
+def test_no_keypoints_at_all_are_none_that_is_labeled(emitted, tmp_path, capsys):
     path = coco(tmp_path, [5, 6, 2, 7, 8, 2], [])
     dataset = emitted(POINTS, format="coco", validation="val").dataset
     [sample] = dataset.read_dataset(path)

@@ -50,7 +50,7 @@ def labels_of(samples: list) -> dict[str, object]:
 
 
 def test_words_of_yaml_stay_as_they_are_written(tmp_path):
-    """Where names are read; numbers are numbers where Python writes them so."""
+    """Names stay as written; numbers are numbers only where Python writes them so."""
     write(tmp_path / "x.yaml", f"names: [{', '.join(WORDS)}]\nnothing: ~\n")
     entry = reader().read_yaml(tmp_path / "x.yaml")
     assert tuple(map(str, entry["names"])) == WORDS
@@ -410,7 +410,7 @@ def test_an_image_in_both_sets_is_validated_on_alone(emitted, tmp_path, capsys):
     ids = {item["id"] for item in content["images"]}
     kept = [x for x in content["annotations"] if x["image_id"] in ids]
     (tmp_path / "val.json").write_text(json.dumps(content | {"annotations": kept}))
-    path.rename(tmp_path / "train")  # as the job of this reader calls it
+    path.rename(tmp_path / "train")  # the folder that the job names
     training, validation = dataset.read_datasets(tmp_path)
     names = [[sample.path.name for sample in part] for part in (training, validation)]
     assert names == [["three.png", "four.png"], ["one.png", "two words.png"]]

@@ -150,7 +150,7 @@ def test_colors_of_maps_are_kept_once_for_each_table(tmp_path):
     place = STREET["categories"].index("road")
     sets = made.samples.read_samples(tmp_path)
     for samples, color in zip(sets, (COLORS["road"], (9, 9, 9)), strict=True):
-        assert len(samples.columns["street/colors/ends"]) == 2  # of one text
+        assert len(samples.columns["street/colors/ends"]) == 2  # a single text
         tables = [dict(sample.labels["street"].colors) for sample in samples]
         assert [table[tuple(color)] for table in tables] == [place] * 3
 
@@ -233,7 +233,7 @@ def test_reread_reads_anew(tmp_path, root, cache):
     before = file.stat().st_ino
     cv2.imwrite(str(root / "train" / "images" / "0.png"), picture(60, 80))
     training, _ = detector(tmp_path).samples.read_samples(root)
-    assert training[0][1:3] == (30, 40)  # of images the names alone are looked at
+    assert training[0][1:3] == (30, 40)  # images are not opened again
     training, _ = detector(tmp_path).samples.read_samples(root, reread=True)
     assert training[0][1:3] == (60, 80) and file.stat().st_ino != before
 

@@ -23,7 +23,7 @@ SIDES = [4, 4, 24, 20]
 
 
 def lines_of(capsys) -> set[str]:
-    """What is told of a dataset, without its path."""
+    """Returns the messages about a dataset, without its path."""
     lines = capsys.readouterr().err.splitlines()
     return {line.partition(": ")[2] for line in lines}
 

@@ -1,4 +1,4 @@
-"""What the templates make of many jobs: mixtures in which options meet in pairs."""
+"""Code of many jobs: mixtures in which every pair of options occurs."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ needs_timm = pytest.mark.skipif(
 
 
 def all_of(choices: list[dict]) -> tuple[list[Compiled], set[str]]:
-    """What becomes of the choices, and the templates that they use."""
+    """Returns the compiled choices, and the templates that they use."""
     environment.cache_clear()
     made = [rendered(choice) for choice in choices]
     return made, {name for _, name in environment().cache.keys()}

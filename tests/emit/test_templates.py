@@ -62,7 +62,7 @@ def test_templates_only_include_loop_and_test():
 
 
 def faults_of(name: str) -> Iterator[str]:
-    """What a template does that only the plan may do."""
+    """Yields what a template does that only the plan may do."""
     text = source(name)
     for tag in sorted(set(re.findall(r"{%-?\s*(\w+)", text)) - TAGS):
         yield f"{name}: the tag {tag}"
@@ -113,7 +113,7 @@ def quoted_values(name: str) -> Iterator[str]:
 # ---- Strings of the job are data, wherever they stand ----
 
 
-MARK = "zq"  # in every hostile string, and in nothing that specc writes
+MARK = "zq"  # every hostile string has it, and no text of specc
 HOSTILE = (
     'zq"; import os #',
     "zq'; import os #",

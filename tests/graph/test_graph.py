@@ -118,7 +118,7 @@ def test_a_bifpn_has_the_parameters_of_efficientdet():
     """
     job = make_job("resnet18", 2, bifpn(1, 5, 3, 64), [classifier(5)], (64, 64))
     separable = 64 * 9 + 64 * 64 + 2 * 64  # depthwise, pointwise, norm; no bias
-    weights = 4 * 2 + (3 * 3 + 2)  # of four fusions top down, and of four bottom up
+    weights = 4 * 2 + (3 * 3 + 2)  # four fusions top down, four bottom up
     assert 3 * (8 * separable + weights) == 115_257
     assert parameters_of(build_graph(job), "neck") == 115_257
 

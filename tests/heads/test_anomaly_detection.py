@@ -214,8 +214,8 @@ def test_sets_to_train_on_are_normal(emitted, tmp_path, capsys):
     plain = dataset(tmp_path / "plain", ["?", "?"], training=True)
     samples = emitted.dataset.read_dataset(plain, training=True)
     assert [sample.labels["flaws"] for sample in samples] == [(False, None)] * 2
-    labelled = dataset(tmp_path / "labelled", ["normal", "anomalous", "normal"])
-    samples = emitted.dataset.read_dataset(labelled, training=True)
+    labeled = dataset(tmp_path / "labelled", ["normal", "anomalous", "normal"])
+    samples = emitted.dataset.read_dataset(labeled, training=True)
     assert [sample.path.name for sample in samples] == ["0.png", "2.png"]
     assert "images left out: anomalous: 1" in capsys.readouterr().err
 
@@ -238,8 +238,8 @@ def test_an_unknown_label_is_told(emitted, tmp_path, label):
 def test_wrong_masks_are_told(emitted, tmp_path):
     place = dataset(tmp_path, ["normal", *["anomalous"] * 5])
     masks = place / "masks"
-    grey = Image.new("L", (20, 15))
-    grey.save(masks / "0.png")
+    gray = Image.new("L", (20, 15))
+    gray.save(masks / "0.png")
     (masks / "1.png").unlink()
     Image.new("L", (20, 20)).save(masks / "2.png")
     (masks / "3.png").write_text("no image")
@@ -272,7 +272,7 @@ def test_few_normal_images_give_an_alarm_once_calibrated(emitted, tmp_path):
     emitted.evaluate.calibrate(model, samples, device)
     found = emitted.evaluate.predict_samples(model, samples[:20], device)
     scores = np.array([words["flaws"]["score"] for words in found])
-    assert (scores >= 0.5).sum() == 1  # of 20, with false_alarms of 0.05
+    assert (scores >= 0.5).sum() == 1  # 0.05 of 20 normal images
     assert model.training
     calibration = model.head.calibration
     first = calibration.alarm.clone(), calibration.spread.clone()
@@ -377,9 +377,9 @@ def test_without_masks_images_alone_are_measured(emitted):
 def test_drawings_are_red_where_an_image_is_anomalous(emitted, tmp_path):
     sample = emitted.dataset.read_dataset(dataset(tmp_path))[1]
     words = emitted.draw.labels_of(sample)
-    grey = np.full((300, 400, 3), 100, np.uint8)
+    gray = np.full((300, 400, 3), 100, np.uint8)
     large = words["flaws"] | {"map": np.kron(words["flaws"]["map"], np.ones((10, 10)))}
-    drawn = emitted.draw.draw(grey, {"flaws": large})
+    drawn = emitted.draw.draw(gray, {"flaws": large})
     assert drawn[50, 50].tolist() == [208, 30, 30]
     assert drawn[50, 350].tolist() == [100, 100, 100]
     path = tmp_path / "map.png"

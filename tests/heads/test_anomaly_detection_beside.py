@@ -28,7 +28,7 @@ def samples(tmp_path) -> list:
 
 
 def test_images_that_lack_a_label_of_either_head(both, samples):
-    """The first is labelled for the detector alone, the last for anomalies alone."""
+    """The first is labeled for the detector alone, the last for anomalies alone."""
     boxes = both.dataset.Objects(np.float32([[2, 2, 12, 9]]), np.int64([0]))
     first, second, third = (sample.labels["flaws"] for sample in samples)
     each = {"cells": boxes}, {"cells": boxes, "flaws": second}, {"flaws": third}

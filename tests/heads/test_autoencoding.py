@@ -83,7 +83,7 @@ def test_predictions_have_the_size_of_the_image(model, size):
 def test_the_target_is_the_view_and_what_of_it_is_the_image(
     emitted, tmp_path, augmentation
 ):
-    """Images are white, what is around them is grey."""
+    """Images are white, what is around them is gray."""
     modules = emitted(PICTURE, validation="val", augmentation=augmentation)
     (tmp_path / "images").mkdir()
     white = np.full((30, 70, 3), 255, np.uint8)

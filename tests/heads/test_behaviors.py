@@ -1,4 +1,4 @@
-"""What every head does alike: heads x behaviours. A task of the schema is here by
+"""Behaviors of every head: heads x behaviors. A task of the schema is here by
 existing; its small job stands in head_jobs.py."""
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ each_soaked = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("behaviours")
+    return tmp_path_factory.mktemp("behaviors")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def job(place, task) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(job) -> Path:
-    """What a run left that nothing interrupted."""
+    """Returns the folder of a run that nothing interrupted."""
     train(job, f"runs/{job.name}")
     return job.parent / "runs" / job.name
 
@@ -100,7 +100,7 @@ def test_it_is_judged_by_the_metrics_of_its_schema(task, job, trained):
     assert len(found) == 2
     sizes = {f"{head.name}/ap_{size}" for size in ("small", "medium", "large")}
     for row in found:
-        assert wanted - sizes <= row.keys()  # of sizes those that occur
+        assert wanted - sizes <= row.keys()  # sizes that occur
         assert all(math.isfinite(row[name]) for name in wanted & row.keys())
     best = f"{head.name}/{metrics_of(head)[0]}"
     lower = best.split("/")[1] in head_schema(task).get("x-lower-is-better", ())

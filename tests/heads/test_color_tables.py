@@ -52,12 +52,12 @@ def test_an_unknown_color_is_named_with_its_place(data, tmp_path):
         data.read_categories(tmp_path / "map.png", colors)
 
 
-def test_grey_and_transparent_maps_are_read(data, tmp_path):
+def test_gray_and_transparent_maps_are_read(data, tmp_path):
     colors = placed([(255, 255, 255), (7, 7, 7)])
-    grey = np.array([[0, 7], [255, 7]], np.uint8)
-    cv2.imwrite(str(tmp_path / "grey.png"), grey)
-    clear = np.dstack([grey, grey, grey, np.zeros_like(grey)])
+    gray = np.array([[0, 7], [255, 7]], np.uint8)
+    cv2.imwrite(str(tmp_path / "gray.png"), gray)
+    clear = np.dstack([gray, gray, gray, np.zeros_like(gray)])
     cv2.imwrite(str(tmp_path / "clear.png"), clear)
-    for name in ("grey.png", "clear.png"):
+    for name in ("gray.png", "clear.png"):
         found = data.read_categories(tmp_path / name, colors)
         assert found.tolist() == [[-1, 1], [0, 1]]

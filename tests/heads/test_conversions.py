@@ -37,7 +37,7 @@ def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]):
 
 # ---- Drawn shapes, which have annotations for every task ----
 
-SAME = [  # what is drawn for both tasks: the source, its names, the head
+SAME = [  # tasks that the drawn dataset has both: source, its names, head
     ("instance_segmentation", head("object_detection", KINDS)),
     ("panoptic_segmentation", head("object_detection", KINDS)),
     ("panoptic_segmentation", head("instance_segmentation", KINDS, colors=COLORS[1:])),
@@ -55,7 +55,7 @@ def test_converted_targets_are_those_of_the_task_itself(emitted, world, source, 
     path = world / "shapes" / "val"
     converted, direct = reading(emitted, one, source), reading(emitted, one)
     found, wanted = targets(converted, path), targets(direct, path)
-    if source == "panoptic_segmentation":  # in the order of categories
+    if source == "panoptic_segmentation":  # categories come first
         found, wanted = map(in_order, (found, wanted))
     assert_equal(found, wanted)
 

@@ -24,7 +24,7 @@ DATA = {"format": "coco", "task": "panoptic_segmentation", "validation": "val.js
 
 
 def categories() -> np.ndarray:
-    """What `ids` shows: the crowd of persons, and the last row, are unknown."""
+    """Returns the map of `ids`: the crowd of persons, and the last row, are unknown."""
     found = np.full((30, 40), -1)
     found[ids() == 1], found[np.isin(ids(), [2, 300])] = SKY, ROAD
     found[np.isin(ids(), [BIG, 70_000])] = CAR

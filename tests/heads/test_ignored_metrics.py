@@ -15,8 +15,8 @@ from faster_coco_eval import COCO, COCOeval_faster
 from PIL import Image
 from point_jobs import evaluation
 
-SIDE = 240  # of the images
-KINDS = {7: "a", 3: "b", 12: "no"}  # by id; neither in the order of ids nor of names
+SIDE = 240  # side of the images
+KINDS = {7: "a", 3: "b", 12: "no"}  # by id; sorted neither by id nor by name
 MASKS = {"name": "cells", "task": "instance_segmentation", "categories": NAMES}
 SIGMAS = (0.05, 0.1, 0.03)
 POINTS = ("left", "right", "top")
@@ -71,7 +71,7 @@ def with_keypoints(rng: np.random.Generator, item: dict) -> dict:
 
 
 def written(folder: Path, seed: int, keypoints: bool) -> Path:
-    """Of seven annotations of an image two are crowds; of persons, too, one has no
+    """Draws seven annotations of an image; two are crowds; of persons, too, one has no
     keypoint, and one of the crowds has some."""
     rng = np.random.default_rng(seed)
     images, annotations = [], []
@@ -252,7 +252,7 @@ def test_keypoints_score_as_coco_scores_them(modules, tmp_path, seed, noise):
     expected = coco_scores(path, results, "keypoints")[:3]
     assert [own[x] for x in METRICS[:3]] == pytest.approx(expected, abs=1e-9)
     assert expected[0] == 1 if noise == 0 else 0.1 < expected[0] < 0.9
-    if noise and seed == 57:  # of which COCO counts 20
+    if noise and seed == 57:  # COCO counts 20 of them
         assert max(map(len, words)) == 21
     # Keypoints count one by one only of the persons that are learned.
     learned = [poses.labelled() for poses in truth]

@@ -1,4 +1,4 @@
-"""What is ignored is no background: in the loss, and in targets that views move."""
+"""Ignored objects are no background: in the loss, and in targets that views move."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
-    """That of a format that tells nothing of what is ignored."""
+    """Returns the module of a job whose format has no ignored objects."""
     return load(make(tmp_path_factory.mktemp("native"), [DETECTION]) / "model.py")
 
 

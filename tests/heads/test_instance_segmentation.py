@@ -148,14 +148,14 @@ def corner(height: int, width: int) -> np.ndarray:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_masks_move_with_their_image(data, tmp_path, seed):
-    """What is white in a picture is what the grid of its mask marks."""
+    """White pixels of a picture are those that the grid of its mask marks."""
     mask = corner(150, 200)
     path = tmp_path / "image.png"
     cv2.imwrite(str(path), np.uint8(255 * mask))
     sample = data.Sample(path, 150, 200, {})
     canvas, transform = data.augment(sample, np.random.default_rng(seed))
     grids = data.moved_instances(instances_of(data, mask), transform)
-    # Padding is as bright as the grey that `recolor` may turn white into: the picture's
+    # Padding is as bright as the gray that `recolor` may turn white into: the picture's
     # own part of the canvas is found by moving its borders.
     left, top, right, bottom = transform.move(np.float32([[0, 0, 200, 150]]))[0]
     light = canvas[:, :, 0] > 150
@@ -240,7 +240,7 @@ def targets_of(*images: list[tuple], side=28) -> dict:
 
 
 def fresh(module: ModuleType, batch=1, seed=0):
-    """What an untrained head says of random maps."""
+    """Returns outputs of an untrained head for random maps."""
     torch.manual_seed(seed)
     head = module.InstanceHead(48, 1, 3, (8, 16, 32))
     maps = [torch.randn(batch, 48, HEIGHT // s, WIDTH // s) for s in (8, 16, 32)]

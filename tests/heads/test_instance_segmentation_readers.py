@@ -55,7 +55,7 @@ def test_pages_are_read(reader, tmp_path):
     pages = {
         "a": [painted(), painted(color=COLORS[2], part=(slice(0, 2), slice(39, 40)))],
         "b": [np.zeros((30, 40, 3), np.uint8)],  # says that there is nothing
-        "c": [painted(15, 20, part=(slice(3, 9), slice(4, 10)))],  # of half the size
+        "c": [painted(15, 20, part=(slice(3, 9), slice(4, 10)))],  # half the size
     }
     first, second, third = reader.read_dataset(dataset_of(tmp_path, pages))
     labels = first.labels["cells"]

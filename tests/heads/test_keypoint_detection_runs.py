@@ -42,7 +42,7 @@ def name(job) -> str:
 
 @pytest.fixture(scope="module")
 def output(job) -> Path:
-    """What a short run left: what it predicts is set by hand."""
+    """Returns the folder of a short run, whose predictions are set by hand."""
     train(job, f"runs/{job.name}", "--max-iterations", 2)
     return job.parent / "runs" / job.name
 

@@ -132,7 +132,7 @@ def metrics(retrieval):
     return measure
 
 
-def test_perfect_neighbours_give_perfect_metrics(metrics):
+def test_perfect_neighbors_give_perfect_metrics(metrics):
     found = metrics(["x", "y", "x", "y"], [0.0, 2.0, 0.1, 2.1])
     assert found == dict.fromkeys(METRICS, 1.0)
 

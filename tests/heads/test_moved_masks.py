@@ -45,7 +45,7 @@ def by_pixels(data, mask, transform, x, y):
 
 
 def moved_by_pixels(data, mask: np.ndarray, box: np.ndarray, transform):
-    """What the canvas shows of a mask: box, region, grid; None if less than a quarter."""
+    """Returns box, region and grid of a mask on the canvas; None if under a quarter."""
     limits = np.float32([WIDTH, HEIGHT, WIDTH, HEIGHT])
     moved = transform.move(box[None])[0]
     visible = np.clip(moved, 0, limits)

@@ -21,7 +21,7 @@ HEIGHT, WIDTH = MODEL_SIZE
 
 
 @pytest.mark.parametrize(
-    "a, b, iou, generalised",
+    "a, b, iou, generalized",
     [
         ((0, 0, 2, 2), (1, 1, 3, 3), 1 / 7, 1 / 7 - 2 / 9),
         ((0, 0, 2, 2), (0, 0, 2, 2), 1, 1),
@@ -32,13 +32,13 @@ HEIGHT, WIDTH = MODEL_SIZE
         ((5, 5, 5, 5), (0, 0, 2, 2), 0, -21 / 25),
     ],
 )
-def test_overlaps_by_hand(golden, a, b, iou, generalised):
+def test_overlaps_by_hand(golden, a, b, iou, generalized):
     a, b = boxes_of(a), boxes_of(b)
     for one, other in ((a, b), (b, a)):
         overlap, _ = golden.iou(one, other)
         torch.testing.assert_close(overlap, torch.tensor([iou * 1.0]))
         found = golden.generalised_iou(one, other)
-        torch.testing.assert_close(found, torch.tensor([generalised * 1.0]))
+        torch.testing.assert_close(found, torch.tensor([generalized * 1.0]))
 
 
 def test_two_boxes_without_area_have_finite_overlaps_and_gradients(golden):

@@ -35,7 +35,7 @@ def scene_of(height: int, width: int) -> np.ndarray:
 
 
 def canvases(detector, opencv, image: np.ndarray, folder: Path) -> tuple:
-    """What the model sees of an image: through predict, and through data.py."""
+    """Returns the model's inputs for an image: through predict, and through data.py."""
     path = folder / "image.png"
     cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     model = detector.Detector().eval()

@@ -41,7 +41,7 @@ def tasks_of_mixtures() -> set[str]:
 
 
 def lacking(name: str) -> list[str]:
-    """What a head still needs, in the order of CONTRIBUTING's "Add a head"."""
+    """Yields what a head still needs, in the order of CONTRIBUTING's "Add a head"."""
     if name not in SCHEMAS:
         return [f"schema/heads/{name}.json"]
     task, home = TASKS[name], f"templates/heads/{name}"

@@ -203,7 +203,7 @@ def test_a_broken_map_is_named(job, tmp_path):
 
 
 def test_an_image_with_a_map_for_one_head_alone_trains_that_head(tmp_path, capsys):
-    """Of several heads, as with any other annotations; a single head misses the map."""
+    """Several heads may lack maps, as any other annotations; a single head may not."""
     (tmp_path / "job").mkdir()
     job = make(tmp_path / "job", STREET, ROOM)
     folder = street(tmp_path / "data")
@@ -280,7 +280,7 @@ def targets(categories: torch.Tensor) -> dict:
     return {"categories": categories.to(torch.int16)}
 
 
-def test_unlabelled_pixels_teach_nothing(job):
+def test_unlabeled_pixels_teach_nothing(job):
     torch.manual_seed(0)
     logits = torch.randn(2, 3, 8, 12, requires_grad=True)
     categories = torch.full((2, 64, 96), -1)
@@ -379,7 +379,7 @@ def test_both_ways_to_predict_agree(job, tmp_path):
 # ---- Drawings ----
 
 
-def test_labelled_pixels_are_tinted(job):
+def test_labeled_pixels_are_tinted(job):
     image = np.full((2, 2, 3), 100, np.uint8)
     categories = np.int16([[0, -1], [1, 2]])
     drawn = job.draw.draw_categories(image, categories, job.dataset.COLORS)

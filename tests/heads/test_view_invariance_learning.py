@@ -88,7 +88,7 @@ def test_a_batch_holds_two_views_of_each_image(views):
     data, samples = views
     batches = iter(data.training_batches(samples, 0, 0, 0, 1, 0))
     images, targets = next(batches)
-    assert images.shape == (8, 3, 64, 96)  # of four images
+    assert images.shape == (8, 3, 64, 96)  # two views of four images
     categories = targets["kind"]["category"]
     assert torch.equal(categories[0::2], categories[1::2])
     assert not any(
@@ -104,9 +104,9 @@ def test_both_views_of_a_broken_image_are_of_the_same_other_one(views):
     keys = [(epoch, 0, view) for epoch in range(8) for view in (0, 1)]
     training = data.TrainingSet(samples, 0)
     _, targets, broken = data.collate([training[key] for key in keys])
-    chosen, labelled = targets["kind"]["category"], targets["kind"]["labelled"]
+    chosen, labeled = targets["kind"]["category"], targets["kind"]["labelled"]
     assert torch.equal(chosen[0::2], chosen[1::2])
-    assert set(chosen[labelled].tolist()) == {1, 2}  # the others train views alone
+    assert set(chosen[labeled].tolist()) == {1, 2}  # the others train views alone
     assert len(broken) >= 16  # the broken one may be chosen again
 
 
@@ -149,7 +149,7 @@ def test_alignment_and_uniformity_are_those_of_the_paper(evaluate):
     assert alone == pytest.approx({"alignment": 0}, abs=1e-5)  # near no other image
 
 
-def test_neighbours_vote_without_the_image_itself(evaluate):
+def test_neighbors_vote_without_the_image_itself(evaluate):
     def accuracy(truth, angles):
         return evaluate.knn_accuracy(truth, found_at(angles), torch.device("cpu"))
 
@@ -192,8 +192,8 @@ def job_of(head: dict, **trainer) -> bytes:
 def test_the_best_weights_are_chosen_by_what_can_be_measured():
     plain = compile_raw(job_of(VIEWS)).files["train.py"]
     assert "BEST = 'views/uniformity'" in plain and "if not score >= best:" in plain
-    labelled = compile_raw(job_of(VIEWS | {"categories": ["a", "b"]})).files["train.py"]
-    assert "BEST = 'views/knn_accuracy'" in labelled
+    labeled = compile_raw(job_of(VIEWS | {"categories": ["a", "b"]})).files["train.py"]
+    assert "BEST = 'views/knn_accuracy'" in labeled
     with pytest.raises(JobError) as caught:
         compile_raw(job_of(VIEWS, best="views/knn_accuracy"))
     (finding,) = caught.value.diagnostics

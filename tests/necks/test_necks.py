@@ -46,7 +46,7 @@ def classifying(level, name="kind"):
 
 
 class Emitted:
-    """What a job's model.py defines, beside its graph without what is not emitted."""
+    """The names that a job's model.py defines, and its graph without unused nodes."""
 
     def __init__(self, neck, *heads, backbone="resnet18", top_level=5):
         backbone = {"name": backbone, "top_level": top_level}
@@ -136,8 +136,8 @@ def test_necks_over_a_wider_backbone(neck):
         (bifpn(5, 7), 7),
         (bifpn(6, 7, 2), 6),
         (bifpn(3, 4, 2), 5),
-        (bifpn(1, 5, channels=64), 2),  # as wide as the backbone: nothing to resample
-        (bifpn(2, 4, channels=128), 4),  # as wide as one of its levels
+        (bifpn(1, 5, channels=64), 2),  # backbone of this width: no resampling
+        (bifpn(2, 4, channels=128), 4),  # one level has this width
         (fpn(1, 5, "backbone"), 2),
         (fpn(6, 7, "backbone"), 6),
         (fpn(5, 6, "backbone"), 5),

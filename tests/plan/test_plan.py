@@ -1,4 +1,4 @@
-"""What the templates are given, and what is computed around them."""
+"""The values that templates are given, and that are computed around them."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def samples(data, folder: Path, count: int, broken: set[int]) -> list:
 @pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.9, 0.99])
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".bmp"])
 def test_an_image_cut_short_is_no_image(data, tmp_path, capfd, suffix, share, size):
-    """Also a JPEG, of which some decoders make grey pixels, at every reduction."""
+    """Also a JPEG, of which some decoders make gray pixels, at every reduction."""
     whole = encoded(suffix)
     path = tmp_path / f"image{suffix}"
     sample = data.Sample(path, HEIGHT, WIDTH, {})
@@ -108,7 +108,7 @@ def test_more_than_ten_broken_images_end_the_run(data, tmp_path):
 
 
 def test_one_in_a_hundred_may_be_broken(data, tmp_path):
-    """Of 2,000 images 20: the same files stand for many samples."""
+    """20 of 2,000 images are broken; one file stands for many samples."""
     given = samples(data, tmp_path, 40, set(range(20)))
     assert len(batches(data, given[:20] + 99 * given[20:], 520)) == 520
     with pytest.raises(SystemExit, match="of 420 training images"):

@@ -25,7 +25,7 @@ OPTIONS = {
     "any view": {
         "augmentation": {"scale": 0.9, "transpose": True, "vertical_flip": True}
     },
-    "grey": {"channels": 1},
+    "gray": {"channels": 1},
     "four bands": {"channels": 4},
 }
 
@@ -121,7 +121,7 @@ def test_each_view_may_be_the_first(with_cache, tmp_path, monkeypatch):
         assert_equal(seen(data, cold, [epoch]), own)
 
 
-@pytest.mark.parametrize("name", ["as they are", "one size", "grey", "four bands"])
+@pytest.mark.parametrize("name", ["as they are", "one size", "gray", "four bands"])
 def test_views_of_one_size_are_those_without_a_cache(
     with_cache, emitted, tmp_path, name
 ):
@@ -303,7 +303,7 @@ def test_a_disk_without_room_is_refused(with_cache, tmp_path, monkeypatch):
     for free, filled in ((wanted - 1, 0), (wanted, 0), (wanted // 2, len(given))):
         usage = shutil._ntuple_diskusage(10**9, 0, free)
         monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
-        if filled:  # what is there already needs no more room
+        if filled:  # cached images need no more room
             seen(data, training)
         if free == wanted - 1:
             with pytest.raises(

@@ -17,7 +17,7 @@ from specc.diagnostics import Diagnostic, JobError
 from specc.heads import TASKS
 from specc.plan.page import plan
 
-SECONDS = 60  # of processor time for a whole contract
+SECONDS = 60  # most processor time of a whole contract
 EXAMPLES = sorted(path.parent.name for path in GENERATED.glob("*/job.json"))
 LOOP = {  # each option changes what a checkpoint holds, or what a copy must change
     "max_iterations": None,

@@ -19,7 +19,7 @@ from specc.plan.extras import CONTRACT, Extras
 from specc.plan.page import plan
 
 NAMES = ["a<b", "c&d", "no"]
-PLAIN = ["a", "b", "c"]  # which folders can be named
+PLAIN = ["a", "b", "c"]  # names that folders can have
 COLORS = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
 NECK = {"kind": "fpn", "bottom_level": 3, "top_level": 4, "channels": 32}
 PICTURE = {"name": "picture", "task": "autoencoding", "code_size": 8, "channels": 32}
@@ -53,7 +53,7 @@ def own(one: dict, name: str, **data) -> dict:
     return one | {"name": name, "data": data}
 
 
-UNLABELLED = {
+UNLABELED = {
     "autoencoding": job(PICTURE, channels=1),
     "autoencoding at each image's own size": whole(job(PICTURE)),
     "a held out part": job(PICTURE, validation=None, group="x"),
@@ -151,7 +151,7 @@ SHARED = {  # annotations that several heads read
         format="coco",
     ),
 }
-ALL = UNLABELLED | CONVERTED | SEVERAL | SHARED
+ALL = UNLABELED | CONVERTED | SEVERAL | SHARED
 
 
 # ---- The code reads what is made ----
@@ -192,8 +192,8 @@ def test_the_code_reads_the_datasets_that_its_contract_makes(name, tmp_path):
     contract, training, validation = samples_of(folder, tmp_path / "data")
     assert len(validation) % 2 == 1, "two processes can halve them"
     for samples in (training, validation):
-        labelled = {head for sample in samples for head in sample.labels}
-        assert labelled == set(contract.FOUND)
+        labeled = {head for sample in samples for head in sample.labels}
+        assert labeled == set(contract.FOUND)
         assert all(sample.path.suffix == ".png" for sample in samples)
 
 
@@ -224,12 +224,12 @@ def test_the_contract_holds(name, tmp_path):
 
 FAULTS = {
     "the size of a picture": (
-        UNLABELLED["autoencoding"],
+        UNLABELED["autoencoding"],
         ("model.py", "scaled, (height, width)", "scaled, scaled"),
         FOUND,
     ),
     "a random view": (
-        UNLABELLED["views"],
+        UNLABELED["views"],
         (
             "data.py",
             "default_rng(list(os.fsencode(sample.path.name)))",

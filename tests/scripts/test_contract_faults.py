@@ -40,7 +40,7 @@ def changed(folder: Path, *edits: tuple[str, str, str]) -> Path:
 
 
 def breach(folder: Path, test: str) -> str:
-    """What is said of the one test that is run, and fails."""
+    """Runs one test, which fails; returns its message."""
     code, said = contract(folder, "-k", test)
     assert code == 1, said
     assert re.search(rf"^(FAILED|ERROR) {CONTRACT}::{test}", said, re.M), said

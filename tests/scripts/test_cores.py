@@ -67,7 +67,7 @@ def share(evaluate, monkeypatch):
 def test_workers_and_threads_fill_the_cores_of_a_process(
     share, monkeypatch, cores, processes, expected
 ):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as torchrun sets it
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # torchrun sets this
     assert share(cores, processes, None, None) == expected
 
 
@@ -128,7 +128,7 @@ def test_a_resumed_run_has_the_threads_it_began_with(job, tmp_path):
     assert checkpoint(asked / "last.pt")["threads"] == 1
 
     state = checkpoint(old / "last.pt")
-    del state["threads"]  # as before they were kept
+    del state["threads"]  # older checkpoints lack them
     torch.save(state, old / "last.pt")
     assert "threads" not in train(job, old, "--resume", "--threads", 1).stderr
     assert checkpoint(old / "last.pt")["threads"] == 1

@@ -45,7 +45,7 @@ def drawer(names: list[str], folder) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def drawings(tmp_path_factory) -> tuple[np.ndarray, np.ndarray]:
-    """What a job with all heads draws, and what one with those in the image draws."""
+    """Draws with all heads, and with those that are drawn inside the image."""
     image = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
     return tuple(
         drawer(names, tmp_path_factory.mktemp("job")).draw(

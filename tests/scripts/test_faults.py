@@ -1,4 +1,4 @@
-"""What goes wrong in a run, provoked: each ends it with words, and loses nothing."""
+"""Provoked faults of a run: each ends the run with a message, and loses nothing."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ def save(path: Path, mode: str, **options) -> np.ndarray:
         ("image.bmp", "RGB", 0),
         ("image.tif", "RGB", 0),
         ("image.webp", "RGB", 6),
-        ("grey.png", "L", 0),
-        ("grey.jpg", "L", 3),
+        ("gray.png", "L", 0),
+        ("gray.jpg", "L", 3),
         ("deep.png", "I;16", 1),
         ("deep.tif", "I;16", 1),
         ("palette.png", "P", 0),
@@ -61,23 +61,23 @@ def test_any_kind_of_image_is_read_as_rgb(
     assert np.abs(found - shown).mean() <= tolerance
 
 
-def test_grey_images_keep_their_channel(emitted, tmp_path):
-    grey = emitted(DETECTION, channels=1).data
+def test_gray_images_keep_their_channel(emitted, tmp_path):
+    gray = emitted(DETECTION, channels=1).data
     shown = save(tmp_path / "image.png", "L")
-    sample = grey.Sample(tmp_path / "image.png", 30, 40, {})
-    found = grey.read_image(sample, 30, 40)
+    sample = gray.Sample(tmp_path / "image.png", 30, 40, {})
+    found = gray.read_image(sample, 30, 40)
     assert found.shape == (30, 40, 1)
     assert np.abs(found - shown[:, :, :1]).max() <= 1
-    canvas, _ = grey.letterbox(sample)
+    canvas, _ = gray.letterbox(sample)
     assert canvas.shape == (HEIGHT, WIDTH, 1)
     for seed in range(5):
-        canvas, _ = grey.augment(sample, np.random.default_rng(seed))
+        canvas, _ = gray.augment(sample, np.random.default_rng(seed))
         assert canvas.shape == (HEIGHT, WIDTH, 1) and canvas.dtype == np.uint8
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_recoloring_keeps_the_order_of_light_and_dark(emitted, channels):
-    """A black pixel never ends lighter than a white one, or than a grey one."""
+    """A black pixel never ends lighter than a white one, or than a gray one."""
     data = emitted(DETECTION, channels=channels, augmentation={"color": 0.9}).data
     ramp = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(channels, 2)
     for seed in range(30):

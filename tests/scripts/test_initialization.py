@@ -1,4 +1,4 @@
-"""Where the weights of an emitted run come from: ImageNet's, or another run's."""
+"""Initial weights of emitted runs: ImageNet's, or another run's."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ print(json.dumps(said))
 
 @pytest.fixture(scope="module", params=["imagenet", "checkpoint"])
 def said_of_no_weights(request, world, timm_weights) -> tuple[Path, dict[str, str]]:
-    """Where the files are, and what one process said when it loaded each."""
+    """Returns the files' folder, and the message of a process that loaded each file."""
     folder = world / f"no-{request.param}"
     folder.mkdir()
     for write in NO_WEIGHTS:

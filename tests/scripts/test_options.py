@@ -68,7 +68,7 @@ def test_windows_add_up_to_the_batch(world):
 
 @pytest.mark.soak
 def test_a_loss_per_object_differs_by_window(world):
-    """What the schema warns of: the normaliser is that of a window."""
+    """As the schema says, losses are normalized by the objects of a micro-batch."""
     whole = run(world, "objects", SHAPES, edits=[FREEZE])
     parts = run(world, "object-windows", SHAPES, edits=[FREEZE], accumulation=2)
     first, second = rows(whole)[0]["loss"], rows(parts)[0]["loss"]
@@ -87,7 +87,7 @@ def test_the_average_is_what_is_validated(world):
 
 
 def test_the_average_is_the_stated_one(world):
-    """Of weights and norm statistics, over the iterations, shorter at first."""
+    """The average is over weights and norm statistics, and shorter at first."""
     output = run(world, "average-by-hand", ema=0.2, edits=[TRACE])
     steps = torch.load(output / "steps.pt", weights_only=True)
     steps.insert(0, weights_at_start(world / "average-by-hand"))
@@ -120,7 +120,7 @@ def test_a_run_without_a_new_best_ends_early(world):
     assert "stopped early: no better scene/balanced_accuracy in 2 validations" in said
     state = checkpoint(output / "last.pt")
     assert (state["iteration"], state["stale_validations"]) == (6, 2)
-    train(job, output, "--resume")  # it stays ended
+    train(job, output, "--resume")  # the run stays ended
     assert checkpoint(output / "last.pt")["iteration"] == 6
     # Killed after the second validation, it remembers that one was in vain.
     dies = (
@@ -153,7 +153,7 @@ def test_the_state_of_the_scaler_is_resumed(world, plain):
     options = {"precision": "fp16", "validations": 2}
     output = run(world, "scaled", **options, edits=[(*enabled, small)])
     state = checkpoint(output / "last.pt")["scaler"]
-    assert state["scale"] == 64.0  # it has grown twice
+    assert state["scale"] == 64.0  # grown twice
     assert largest_difference(plain, output) < 1e-6
     job = world / "scaled"
     longer = ("--max-iterations", 6)

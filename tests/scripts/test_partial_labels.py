@@ -1,4 +1,4 @@
-"""Images that are labelled for one head and not for another."""
+"""Images that are labeled for one head and not for another."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def test_absent_and_null_labels_train_other_heads(emitted, tmp_path, capsys):
     boxes = {"0.png": [box(1, 2, 9, 9)], "1.png": None, "2.png": []}
     kinds = {"0.png": "a", "1.png": "b", "2.png": None, "3.png": None}
     samples = dataset.read_dataset(several(tmp_path, boxes, kinds))
-    labelled = {sample.path.stem: sorted(sample.labels) for sample in samples}
-    assert labelled == {"0": ["cells", "kind"], "1": ["kind"], "2": ["cells"]}
+    labeled = {sample.path.stem: sorted(sample.labels) for sample in samples}
+    assert labeled == {"0": ["cells", "kind"], "1": ["kind"], "2": ["cells"]}
     said = capsys.readouterr().err
     assert "images left out: null: 1" in said
     assert "images without a label for cells: 1" in said
@@ -77,8 +77,8 @@ def test_an_image_with_names_of_no_head_is_left_out(emitted, tmp_path, capsys):
     kinds = {"0.png": "a", "1.png": "other", "2.png": "other"}
     folder = several(tmp_path, {"1.png": []}, kinds)
     samples = dataset.read_dataset(folder)
-    labelled = {sample.path.stem: sorted(sample.labels) for sample in samples}
-    assert labelled == {"0": ["kind"], "1": ["cells"]}
+    labeled = {sample.path.stem: sorted(sample.labels) for sample in samples}
+    assert labeled == {"0": ["kind"], "1": ["cells"]}
     said = capsys.readouterr().err
     assert "what the job does not name, left out: other: 2" in said
 
@@ -151,14 +151,14 @@ def of_head(terms: dict, head: str) -> dict:
     return {name: x for name, x in terms.items() if name.split("/")[0] == head}
 
 
-def test_a_loss_is_that_of_the_labelled_images(all_heads):
-    """Of two images, where two others lack the label; of all heads at once."""
+def test_a_loss_is_that_of_the_labeled_images(all_heads):
+    """Two images have labels for all heads, two others lack them."""
     one, two, three, four = all_heads.samples
-    labelled = [head for head in HEADS if head != "picture"]  # needs no labels
-    mixed = [without(one, *labelled), two, without(three, *labelled), four]
+    labeled = [head for head in HEADS if head != "picture"]  # needs no labels
+    mixed = [without(one, *labeled), two, without(three, *labeled), four]
     found, wanted = (terms_of(all_heads, batch) for batch in (mixed, [two, four]))
     assert found.keys() == wanted.keys()
-    for head in labelled:
+    for head in labeled:
         for name, value in of_head(wanted, head).items():
             torch.testing.assert_close(found[name], value, msg=name)
     assert any(value > 0 for value in of_head(found, "objects").values())
@@ -184,7 +184,7 @@ def test_a_head_without_labels_has_no_loss_and_a_whole_graph(all_heads, missing)
                 assert not gradient.any(), name
 
 
-def test_metrics_are_those_of_the_labelled_images(all_heads):
+def test_metrics_are_those_of_the_labeled_images(all_heads):
     """Each head lacks the label of an image of its own."""
     device, samples = torch.device("cpu"), all_heads.samples
     heads = [head for head in HEADS if head != "picture"]

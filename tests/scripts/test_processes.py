@@ -1,6 +1,6 @@
 """Several processes on one machine: one log, and as good at being stopped as one.
 
-That they are as one: tests/heads/test_behaviours.py, test_partial_labels.py."""
+That they are as one: tests/heads/test_behaviors.py, test_partial_labels.py."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def test_weights_never_run_code(tmp_path):
         done = run(folder, "predict.py", *flags, tmp_path / "image.png", code=1)
         assert not trace.exists()
         assert done.stderr == f"{weights}: not a checkpoint of train.py\n"
-        torch.load(weights, weights_only=False)  # it would have run
+        torch.load(weights, weights_only=False)  # the code would have run
         assert trace.exists()
 
 
@@ -183,7 +183,7 @@ def test_an_image_bomb_is_refused_by_its_header(dataset, tmp_path, width, height
 
 
 def test_a_large_image_is_none(dataset, tmp_path):
-    """What satellites and scanners make: 196 megapixels."""
+    """Images of satellites and scanners, such as 196 megapixels, are read."""
     size = (14_000, 14_000)
     head = struct.pack("<2sIII IiiHH 24x", b"BM", 0, 0, 54, 40, *size, 1, 24)
     (tmp_path / "large.bmp").write_bytes(head)

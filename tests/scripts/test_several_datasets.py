@@ -50,7 +50,7 @@ def test_an_image_of_two_datasets_has_the_labels_of_both(emitted, tmp_path):
     data = {"train": ".", "validation": "."}
     dataset = emitted(DETECTION, tags, **data).dataset
     native(tmp_path, {"0.png": [box(1, 2, 9, 9)], "2.png": []})
-    coco(tmp_path, [{"category_id": 2, "bbox": [1, 2, 3, 4]}])  # of 0.png and 1.png
+    coco(tmp_path, [{"category_id": 2, "bbox": [1, 2, 3, 4]}])  # 0.png, 1.png
     boxes = dataset.dataset_of_cells(tmp_path)
     labels = dataset.dataset_of_tags(tmp_path / "val.json", root=tmp_path)
     training = dataset.merged([boxes, labels])
@@ -75,7 +75,7 @@ def test_each_dataset_holds_out_a_part_of_its_own(emitted, tmp_path):
 
 def test_an_epoch_shows_every_image_of_all_datasets_once(emitted, tmp_path):
     modules = emitted(DETECTION, CLASSES | {"data": FOLDERS}, validation="val")
-    batches = iter(modules.data.Batches(8, 0, 0, 0, 1))  # of four
+    batches = iter(modules.data.Batches(8, 0, 0, 0, 1))  # batches of four
     for epoch in range(3):
         keys = [*next(batches), *next(batches)]
         assert sorted(keys) == [(epoch, index) for index in range(8)]

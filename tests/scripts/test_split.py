@@ -1,4 +1,4 @@
-"""What is held out where a job names one dataset: images, groups, or identities."""
+"""The held-out part where a job names one dataset: images, groups, or identities."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def test_levels_above_the_model_s_are_convolutions():
 def test_the_last_of_several_features_of_a_stride_is_taken():
     model = ask("timm/vit_tiny_patch16_224", (3, 224, 224))
     ((level, index),) = [(one.level, one.index) for one in model.levels]
-    assert (level, index) == (4, 11)  # of twelve blocks
+    assert (level, index) == (4, 11)  # the last of twelve blocks
 
 
 @pytest.mark.slow
@@ -214,8 +214,8 @@ def test_a_model_that_cannot_be_trained_is_refused(monkeypatch):
     assert caught.value.diagnostics[0].code == "E222"
 
 
-def test_grey_images_have_one_channel(tmp_path):
-    made, model = emitted(tmp_path, "convnext_atto", head=5, grey=1)
+def test_gray_images_have_one_channel(tmp_path):
+    made, model = emitted(tmp_path, "convnext_atto", head=5, gray=1)
     assert "in_chans=1" in made.files["model.py"]
     pixels = torch.zeros(2, 1, 64, 96, dtype=torch.uint8)
     assert model.eval()(pixels).shape == (2, 2)

@@ -37,7 +37,7 @@ def whole_model(tmp_path_factory) -> tuple[Path, dict[str, torch.Tensor]]:
 def train_module(folder: Path, weights: str | None, channels: int = 3) -> ModuleType:
     """The train.py of a job whose backbone starts from these weights."""
     start = {"initialization": {"kind": "imagenet", "weights": weights}}
-    made = compiled("test_convnext", head=5, grey=channels, trainer=start)
+    made = compiled("test_convnext", head=5, gray=channels, trainer=start)
     write(made, folder)
     (folder / "job.json").write_bytes(encoded("test_convnext", head=5))
     return load_script(folder, "train")
