@@ -29,7 +29,7 @@ NAMES = (
     *("efficientnetv2_s", "mobilenetv2", "mobilenetv3_large"),
 )
 BAR = 0.99  # least speed relative to timm
-PORTED = {"mobilenetv2_035": {"pad_type": "same", "bn_eps": 1e-3}}  # as weights
+PORTED = {"mobilenetv2_035": {"pad_type": "same", "bn_eps": 1e-3}}  # TensorFlow
 
 
 def emitted_backbone(name: str, folder: Path) -> torch.nn.Module:

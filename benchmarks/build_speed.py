@@ -132,7 +132,7 @@ def many_jobs(job: Path, folder: Path, count: int) -> bool:
 def write_jobs(job: Path, folder: Path, count: int) -> list[Path]:
     """Copies of a job that differ in name, each in a file of its own."""
     value = json.loads(job.read_text("utf-8"))
-    value.pop("$schema", None)  # its path holds beside the original only
+    value.pop("$schema", None)  # the path is relative to the original
     folder.mkdir()
     paths = []
     for index in range(count):

@@ -61,7 +61,7 @@ def private():
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty")) / 1e3
 
 dataset, rng = data.TrainingSet(samples, 0), np.random.default_rng(0)
-if os.fork() == 0:  # as a worker is made
+if os.fork() == 0:  # PyTorch forks workers too
     for batch in range({batches}):
         if batch == {warm}:
             before = private()

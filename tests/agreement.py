@@ -19,7 +19,7 @@ MOST_IMAGES = 65536  # most images of a batch
 
 def agreeing(job: dict) -> dict:
     """The same job, in which hardly any value contradicts another."""
-    job = copy.deepcopy(job)  # its lists may be those that are drawn from
+    job = copy.deepcopy(job)  # lists may be shared with the strategies
     data, heads = job["data"], job["model"]["heads"]
     trainer = job["trainer"] = job.get("trainer") or {}
     tell_apart(heads)

@@ -30,7 +30,7 @@ def reading(emitted, one: dict, source: str | None = None, **data) -> SimpleName
 
 
 def targets(modules, path: Path) -> dict[str, torch.Tensor]:
-    """Those of a batch of all images of a dataset."""
+    """Returns the targets of a batch of all images of a dataset."""
     samples = modules.dataset.read_dataset(path)
     views = modules.data.TrainingSet(samples, 0)
     batch = [views[0, index] for index in range(len(samples))]

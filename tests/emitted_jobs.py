@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
-from specc.build import Compiled, analyse
+from specc.build import Compiled, analyze
 from specc.diagnostics import JobError
 from specc.emit.render import render
 from specc.graph.cost import summarize
@@ -36,7 +36,7 @@ def write(compiled: Compiled, folder: Path) -> Path:
 def compile_raw(data: bytes, extras: Extras = PLAIN) -> Compiled:
     """As compile_job, but without black, which takes most of its time: for tests of what
     code does, not of how it looks."""
-    job, graph, findings = analyse(data)
+    job, graph, findings = analyze(data)
     if any(finding.is_error for finding in findings):
         raise JobError(findings)
     page, summary = plan(job, graph, extras), summarize(job, graph)

@@ -6,7 +6,7 @@ import itertools
 import json
 import random
 
-from specc.build import Compiled, analyse
+from specc.build import Compiled, analyze
 from specc.emit.render import render
 from specc.graph.cost import summarize
 from specc.plan.extras import Extras
@@ -329,7 +329,7 @@ def rendered(choice: dict) -> Compiled:
 
 def rendered_job(given: dict) -> Compiled:
     """As compile_job, but without black, which takes most of its time."""
-    job, graph, findings = analyse(json.dumps(given).encode())
+    job, graph, findings = analyze(json.dumps(given).encode())
     assert not [finding for finding in findings if finding.is_error]
     page = plan(job, graph, Extras(tests=True))
     files = render(page)

@@ -72,7 +72,7 @@ def jobs() -> st.SearchStrategy[dict]:
 @st.composite
 def nearly_valid(draw) -> Any:
     """A job in which one to three values or keys are not what they should be."""
-    job = copy.deepcopy(draw(jobs()))  # its lists may be those that are drawn from
+    job = copy.deepcopy(draw(jobs()))  # lists may be shared
     for _ in range(draw(st.integers(1, 3))):
         holder = draw(st.sampled_from(list(_holders(job))))
         keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))

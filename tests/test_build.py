@@ -91,7 +91,7 @@ def test_findings_stand_in_the_order_of_the_file(turned):
     expected = ["/data/resolution", "/model/heads/0/top_level"]
     if turned:
         parts, expected = dict(reversed(parts.items())), expected[::-1]
-    _, _, findings = build.analyse(encoded({"name": "finder"} | parts))
+    _, _, findings = build.analyze(encoded({"name": "finder"} | parts))
     assert [finding.pointer for finding in findings] == expected
 
 
@@ -167,19 +167,19 @@ def damage_record(place):
     "change", [change_job, edit_output, delete_output, damage_record]
 )
 def test_any_change_ends_the_fast_path(place, change, monkeypatch):
-    arguments, analysed = built(place), []
-    analyse = build.analyse
+    arguments, analyzed = built(place), []
+    analyze = build.analyze
     monkeypatch.setattr(
-        build, "analyse", lambda data: analysed.append(data) or analyse(data)
+        build, "analyze", lambda data: analyzed.append(data) or analyze(data)
     )
     cli.run_cli(arguments)
-    assert not analysed
+    assert not analyzed
     data, folder = Path("job.json").read_bytes(), place / "generated/finder"
     assert stamps.find(folder, data) is not None
     change(place)
     assert stamps.find(folder, Path("job.json").read_bytes()) is None
     cli.run_cli(arguments)
-    assert len(analysed) == 1
+    assert len(analyzed) == 1
 
 
 def test_an_edit_of_specc_ends_the_fast_path(place, monkeypatch):

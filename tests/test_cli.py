@@ -293,7 +293,7 @@ def test_check_lists_edits_and_only_strict_fails(run):
 
 
 def test_our_own_failure_is_one_line_and_exit_2(run, monkeypatch):
-    monkeypatch.setattr("specc.build.analyse", lambda data: {}["lost"])
+    monkeypatch.setattr("specc.build.analyze", lambda data: {}["lost"])
     code, out, err = run("check", put("job.json"))
     assert code == 2 and out == ""
     assert err.startswith("specc failed; this is a bug in specc: KeyError: 'lost'\n")
@@ -302,7 +302,7 @@ def test_our_own_failure_is_one_line_and_exit_2(run, monkeypatch):
 
 def test_debugging_shows_the_traceback(run, monkeypatch):
     monkeypatch.setenv("SPECC_DEBUG", "1")
-    monkeypatch.setattr("specc.build.analyse", lambda data: {}["lost"])
+    monkeypatch.setattr("specc.build.analyze", lambda data: {}["lost"])
     with pytest.raises(KeyError):
         run("check", put("job.json"))
 
@@ -311,7 +311,7 @@ def test_an_interrupt_exits_130(run, monkeypatch):
     def interrupt(data):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("specc.build.analyse", interrupt)
+    monkeypatch.setattr("specc.build.analyze", interrupt)
     assert run("check", put("job.json"))[0] == 130
 
 

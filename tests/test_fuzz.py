@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from proof import assert_data
 
 from specc import cli
-from specc.build import analyse
+from specc.build import analyze
 from specc.commands.report import report
 from specc.diagnostics import JobError
 from specc.emit.render import render
@@ -48,7 +48,7 @@ def said(data: bytes) -> tuple | None:
     source, findings = unread(data), []
     try:
         source = load(data)
-        job, graph, findings = analyse(data)
+        job, graph, findings = analyze(data)
     except JobError as error:
         findings = error.diagnostics
         assert findings and any(finding.is_error for finding in findings)

@@ -1,4 +1,4 @@
-"""The rooms of the compiler: what stands where, and who may look at whom."""
+"""The house: rooms of the compiler, imports between them, and the wording of texts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import networkx as nx
+import pytest
+from prose import faults, riddles, spellings
 
 from specc import resources
 from specc.heads import TASK_NAMES
@@ -16,13 +18,13 @@ MODULES = {
     ".".join(path.relative_to(ROOT.parent).with_suffix("").parts): path
     for path in ROOT.rglob("*.py")
 }
-AT_THE_ROOT = 10  # modules: the driver, and the words that all rooms speak
-IN_A_ROOM = 23  # modules
-OF_ALL_HEADS = 7  # modules of heads/ beside one for each head
+AT_THE_ROOT = 10  # most modules: the driver, and what all rooms use
+IN_A_ROOM = 23  # most modules
+OF_ALL_HEADS = 7  # most modules of heads/, besides one for each head
 
 
 def imports_of(path: Path) -> Iterator[str]:
-    """The modules of specc that a module imports at any time, types apart."""
+    """Yields the modules of specc that a module imports, except for types."""
     tree = ast.parse(path.read_text("utf-8"))
     types = {
         id(node)
@@ -44,7 +46,7 @@ def room_of(module: str) -> str:
 
 
 def arrows() -> set[tuple[str, str]]:
-    """From each module to those that it imports."""
+    """Returns (module, imported module) of all imports."""
     return {
         (name.removesuffix(".__init__"), imported)
         for name, path in MODULES.items()
@@ -84,3 +86,67 @@ def test_no_file_is_too_long():
         for name, path in MODULES.items()
     }
     assert {name: count for name, count in lines.items() if count > 400} == {}
+
+
+# ---- wordings ----
+
+CHECKOUT = ROOT.parent.parent
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/*.md", "benchmarks/*.md")
+OURS = ("compiler/specc/**/*.py", "compiler/specc/explain/*.md", "schema/**/*.json")
+EMITTED = ("templates/**/*", "generated/*/*.py", "generated/*/README.md")
+ALLOWED = Path(__file__).with_name("prose_allowed.txt")
+
+
+def wordings(*patterns: str) -> list[str]:
+    """Returns `path:line: wording` of all faults in the files of the checkout."""
+    files = sorted({x for pattern in patterns for x in CHECKOUT.glob(pattern)})
+    assert files
+    return [
+        f"{path.relative_to(CHECKOUT)}:{line}: {wording}"
+        for path in files
+        if path.is_file() and path.suffix != ".pyc"
+        for line, wording in faults(path)
+    ]
+
+
+@pytest.mark.parametrize(
+    "text, kind",
+    [
+        ("ROUNDS = 16  # of it; even", riddles),
+        ("    layers: int  # of the decoder", riddles),
+        ("# in words\nx = 1", riddles),
+        ('    """What an untrained head says."""', riddles),
+        ('"description": "Where the labels are."', riddles),
+        ("a labelled dataset of grey images", spellings),
+        ("def analyse(job):", spellings),
+        ("# normalised by the centre", spellings),
+    ],
+)
+def test_a_riddle_and_a_british_spelling_are_found(text, kind):
+    assert list(kind(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "layers: int  # number of decoder layers",
+        "# Boxes are moved, and the labels\n# of the image with them.",
+        '"""Returns the labels."""  # 3x3',
+        "labels.labelled(); generalised_iou(a, b); x  # promises, premises",
+        'rows = targets["labelled"]',
+        "generated/licence-plates",
+    ],
+)
+def test_a_whole_phrase_and_a_name_are_none(text):
+    assert [*riddles(text), *spellings(text)] == []
+
+
+def test_our_texts_have_no_riddles_and_one_spelling():
+    assert wordings(*PAGES, *OURS) == []
+
+
+def test_emitted_texts_have_no_other_riddles_than_those_allowed():
+    """The list shall become empty: whoever mends one takes its line away."""
+    allowed = set(ALLOWED.read_text("utf-8").splitlines())
+    found = wordings(*EMITTED)
+    assert [x for x in found if x.split(": ", 1)[1] not in allowed] == []

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from specc import cli
-from specc.build import analyse
+from specc.build import analyze
 
 CHECKOUT = Path(__file__).parent.parent
 README = (CHECKOUT / "README.md").read_text("utf-8")
@@ -82,7 +82,7 @@ def test_the_diagnostic_shown_is_one_of_the_rejects():
 
 def test_the_job_shown_has_no_findings():
     (job,) = blocks("json")
-    _, _, findings = analyse(job.encode())
+    _, _, findings = analyze(job.encode())
     assert findings == []
 
 

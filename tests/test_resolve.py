@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from specc.build import analyse
+from specc.build import analyze
 from specc.diagnostics import JobError
 from specc.heads.multiclass_classification import MulticlassClassification
 from specc.heads.object_detection import ObjectDetection
@@ -36,7 +36,7 @@ def resolved(value):
 
 def findings(value):
     with pytest.raises(JobError) as caught:
-        analyse(json.dumps(value).encode())
+        analyze(json.dumps(value).encode())
     return [(one.code, one.pointer) for one in caught.value.diagnostics]
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from emitted_jobs import compile_raw, load, write
 
-from specc.build import Compiled, analyse
+from specc.build import Compiled, analyze
 from specc.diagnostics import JobError
 from specc.graph.cost import summarize
 from specc.timm.importing import import_timm
@@ -68,14 +68,14 @@ def compiled(*arguments, **keywords) -> Compiled:
 
 
 def summary_of(*arguments, **keywords):
-    job, graph, _ = analyse(encoded(*arguments, **keywords))
+    job, graph, _ = analyze(encoded(*arguments, **keywords))
     return summarize(job, graph)
 
 
 def refused(*arguments, **keywords):
     """The one error of a job."""
     try:
-        _, _, findings = analyse(encoded(*arguments, **keywords))
+        _, _, findings = analyze(encoded(*arguments, **keywords))
     except JobError as error:
         findings = error.diagnostics
     errors = [one for one in findings if one.is_error]

@@ -69,7 +69,7 @@ def outputs_of(model, images, targets):
     return model(images, targets) if TOLD else model(images)
 
 
-def main():  # so that no group of processes is left for the end of the interpreter
+def main():  # a function: frees the process group before the interpreter ends
     dist.init_process_group("gloo")
     rank, world, device = dist.get_rank(), dist.get_world_size(), torch.device("cpu")
     training, validation = read_datasets(Path(sys.argv[1]))
@@ -78,7 +78,7 @@ def main():  # so that no group of processes is left for the end of the interpre
     torch.manual_seed(0)
     model = MODEL()
     model.train()
-    with torch.no_grad():  # so that the norms have statistics, which are then frozen
+    with torch.no_grad():  # gives the norms statistics, which are then frozen
         for _ in range(3):
             outputs_of(model, *collate(sum(examples, []))[:2])
     for module in model.modules():

@@ -34,7 +34,7 @@ class Compiled:
     model_class: str  # top class of model.py, constructed without arguments
 
 
-def analyse(data: bytes) -> tuple[Job, nx.DiGraph, list[Diagnostic]]:
+def analyze(data: bytes) -> tuple[Job, nx.DiGraph, list[Diagnostic]]:
     """Runs the passes that find what is wrong with a job, and no others.
 
     Findings stand in the order of the file. Raises JobError.
@@ -57,7 +57,7 @@ def compile_job(data: bytes, extras: Extras = PLAIN) -> Compiled:
     from specc.emit.render import render
     from specc.plan.page import plan
 
-    job, graph, findings = analyse(data)
+    job, graph, findings = analyze(data)
     if any(finding.is_error for finding in findings):
         raise JobError(findings)
     page = plan(job, graph, extras)

@@ -181,7 +181,7 @@ def test_levels_that_the_job_leaves_out_may_be_left_over(tmp_path, monkeypatch):
 
 
 def test_weights_of_a_deeper_network_are_refused(tmp_path, monkeypatch):
-    """Those of ResNet-34 hold all names and shapes of ResNet-18's."""
+    """Weights of ResNet-34 have all names and shapes of ResNet-18's."""
     monkeypatch.chdir(tmp_path)
     deep = load(made(job_of("resnet34"), tmp_path) / "model.py")
     torch.save(deep.Classifier().backbone.state_dict(), "weights.pth")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from specc.build import analyse
+from specc.build import analyze
 from specc.commands.report import report
 from specc.diagnostics import JobError
 from specc.language.load import LARGEST_FILE, load, unread
@@ -36,7 +36,7 @@ LARGE = b'{"name": "' + b"x" * LARGEST_FILE + b'"}'
 
 def findings_of(data):
     try:
-        _, _, findings = analyse(data)
+        _, _, findings = analyze(data)
     except JobError as error:
         return error.diagnostics
     return findings

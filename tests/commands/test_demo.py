@@ -8,7 +8,7 @@ import cv2
 import pytest
 import yaml
 
-from specc.build import analyse
+from specc.build import analyze
 from specc.commands import demo
 from specc.commands.demo import DemoError
 from specc.shapes.dataset import draw_dataset
@@ -45,7 +45,7 @@ def scripts(few_shapes, monkeypatch):
     files = {"train.py": TRAIN.replace("AP50", "0.75"), "predict.py": PREDICT}
 
     def compile_job(data, extras):
-        job, _, _ = analyse(data)
+        job, _, _ = analyze(data)
         return SimpleNamespace(job=job, files=files)
 
     monkeypatch.setattr(demo, "compile_job", compile_job)
@@ -181,7 +181,7 @@ def test_the_demo_runs_the_code_that_is_emitted(few_shapes, tmp_path, capfd):
 
 def test_the_job_and_the_dataset_agree(scripts, tmp_path):
     demo.run(tmp_path)
-    job, _, findings = analyse((tmp_path / "shapes" / "job.json").read_bytes())
+    job, _, findings = analyze((tmp_path / "shapes" / "job.json").read_bytes())
     assert findings == []
     for folder in (job.data.train, job.data.validation):
         text = (tmp_path / folder / "metadata.yaml").read_text()

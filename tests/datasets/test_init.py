@@ -9,7 +9,7 @@ from pathlib import Path
 import layouts
 import pytest
 
-from specc.build import analyse
+from specc.build import analyze
 from specc.cli import run_cli
 from specc.datasets.found import left_and_right, pair
 from specc.datasets.layout import COLUMNS, job_text
@@ -41,7 +41,7 @@ def head_of(job: dict) -> dict:
 
 def assert_is_right(job: dict) -> None:
     """Nothing is wrong with it, and nothing is warned of."""
-    assert analyse(json.dumps(job).encode())[2] == []
+    assert analyze(json.dumps(job).encode())[2] == []
 
 
 # ---- Every task, on the drawn datasets ----
@@ -333,7 +333,7 @@ def test_real_data(place, folder, task):
     job, code = init(task, "--data", REAL.absolute() / folder)
     assert code == 0
     assert head_of(job)["task"] == task and job["data"]["validation"]
-    assert analyse(json.dumps(job).encode())[2] == []
+    assert analyze(json.dumps(job).encode())[2] == []
 
 
 # ---- Categories that a set lacks, or nobody uses ----

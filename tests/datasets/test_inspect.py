@@ -16,7 +16,7 @@ from emitted_jobs import load, make
 from PIL import Image
 from small_data import box, native, picture
 
-from specc.build import analyse
+from specc.build import analyze
 from specc.cli import run_cli
 from specc.datasets import pictures, survey
 from specc.datasets.levels import objects_of, owner
@@ -294,7 +294,7 @@ def apply(path: Path, finding: dict) -> dict:
         for part in parts:
             place = place[int(part)] if isinstance(place, list) else place[part]
         place[last] = edit["value"]
-    assert not any(one.is_error for one in analyse(json.dumps(job).encode())[2])
+    assert not any(one.is_error for one in analyze(json.dumps(job).encode())[2])
     path.write_text(json.dumps(job))
     return job
 
@@ -343,12 +343,12 @@ def test_an_object_belongs_to_a_level_by_its_longer_side(longer, level):
 
 
 def test_centers_are_those_of_the_emitted_assignment(place):
-    """Which cells have their center in a box, told without the model and by it."""
+    """The cells with their center in a box are those of the model."""
     head = {"name": "cells", "task": DETECTION, "categories": ["a"]}
     folder = make(place, [head])
     images = torch.zeros(1, 3, 96, 160, dtype=torch.uint8)
     points = load(folder / "model.py").Detector().eval()(images).points.numpy()
-    job, graph, _ = analyse((folder / "resolved.json").read_bytes())
+    job, graph, _ = analyze((folder / "resolved.json").read_bytes())
     summary = summarize(job, graph)
     rng = np.random.default_rng(0)
     corners = rng.uniform(0, 96, (200, 2, 2))

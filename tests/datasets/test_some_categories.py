@@ -122,7 +122,7 @@ def test_a_validation_set_may_lack_categories(emitted, tmp_path, capsys):
 
 
 def test_names_of_both_alone_are_refused(emitted, tmp_path):
-    """Which of them is meant is not for the reader to guess."""
+    """The reader does not guess which of them is meant."""
     as_folders(tmp_path)
     head = KIND | {"categories": ["a", "B"]}
     reader = emitted(head, format="folders", validation="val").dataset

@@ -14,7 +14,7 @@ LABEL = '''\
 
 
 class Seen(NamedTuple):
-    """What is seen."""
+    """A label with fields of all kinds."""
 
     boxes: np.ndarray  # (G, 4)
     mask: Path | None

@@ -8,7 +8,7 @@ from emitted_jobs import GENERATED
 from proof import strings_in_code
 from test_templates import HOSTILE, MARK, hostile_job
 
-from specc.build import analyse
+from specc.build import analyze
 from specc.emit.render import render
 from specc.plan.extras import CONTRACT, Extras
 from specc.plan.page import plan
@@ -17,7 +17,7 @@ from specc.plan.page import plan
 def test_strings_of_the_job_are_constants():
     job = hostile_job(HOSTILE)
     job["model"]["heads"][0]["name"] = "zq-import-os"  # names are letters and digits
-    found, graph, _ = analyse(json.dumps(job).encode())
+    found, graph, _ = analyze(json.dumps(job).encode())
     text = render(plan(found, graph, Extras(tests=True)))[CONTRACT]
     strings = strings_in_code({CONTRACT: text}, MARK)
     assert strings == {"zq-import-os", "zq-import-os.yaml"}

@@ -29,7 +29,7 @@ from pyflakes.checker import Checker
 from pyflakes.reporter import Reporter
 
 from specc import resources
-from specc.build import Compiled, analyse, compile_job
+from specc.build import Compiled, analyze, compile_job
 from specc.commands import probe, verify
 from specc.emit.format import MODE
 from specc.emit.imports import KNOWN
@@ -200,7 +200,7 @@ def test_every_template_is_used_by_some_job(mixtures, of_timm):
 @pytest.fixture(scope="module")
 def parts() -> list[Part]:
     """All that there are, as one job has them."""
-    job, graph, _ = analyse(json.dumps(job_of(QUICK[0])).encode())
+    job, graph, _ = analyze(json.dumps(job_of(QUICK[0])).encode())
     context = plan(job, graph, Extras(tests=True)).context()
     shelves = shelves_for((*MODULES, CONTRACT), context)
     return [part for shelf in shelves for part in shelf.parts]

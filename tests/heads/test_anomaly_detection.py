@@ -13,7 +13,7 @@ from emitted_jobs import build, load_all
 from PIL import Image
 from small_data import picture
 
-from specc.build import analyse
+from specc.build import analyze
 from specc.job import Job
 
 HEAD = {"name": "flaws", "task": "anomaly_detection", "channels": 16}
@@ -34,7 +34,7 @@ def job_of(*heads: dict, trainer=None, **model) -> dict:
 
 
 def resolved(job: dict) -> Job:
-    found, _, findings = analyse(json.dumps(job).encode())
+    found, _, findings = analyze(json.dumps(job).encode())
     assert not [finding for finding in findings if finding.is_error]
     return found
 

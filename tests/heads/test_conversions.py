@@ -13,7 +13,7 @@ import yaml
 from conversion_jobs import head, reading, targets
 from PIL import Image
 
-from specc.build import analyse
+from specc.build import analyze
 from specc.cli import run_cli
 from specc.diagnostics import JobError
 from specc.heads.conversions import STEPS, sources_of, way
@@ -217,7 +217,7 @@ def test_impossible_conversions_are_refused(source, one, format, said):
     data = {"train": "train", "task": source, "format": format}
     job = {"version": 1, "name": "a", "data": data, "model": {"heads": [one]}}
     with pytest.raises(JobError) as caught:
-        analyse(json.dumps(job).encode())
+        analyze(json.dumps(job).encode())
     [finding] = caught.value.diagnostics
     assert finding.code == said
     if said == "E381" and sources_of(one["task"]):

@@ -16,7 +16,7 @@ from PIL import Image
 from point_jobs import evaluation
 
 SIDE = 240  # side of the images
-KINDS = {7: "a", 3: "b", 12: "no"}  # by id; sorted neither by id nor by name
+KINDS = {7: "a", 3: "b", 12: "no"}  # unsorted ids and names
 MASKS = {"name": "cells", "task": "instance_segmentation", "categories": NAMES}
 SIGMAS = (0.05, 0.1, 0.03)
 POINTS = ("left", "right", "top")

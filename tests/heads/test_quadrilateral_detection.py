@@ -315,7 +315,7 @@ def test_overlaps_that_are_known(metrics):
         (square + 50, 0),
         (square / 2, 0.25),
         (np.array([[0, 0], [10, 0], [0, 10], [2, 2]]), 0.4),  # concave
-        (square[[0, 2, 1, 3]], 0),  # its sides cross
+        (square[[0, 2, 1, 3]], 0),  # crossing sides
     ):
         assert metrics.polygon_iou(square, other) == pytest.approx(expected, abs=1e-6)
 

@@ -15,7 +15,7 @@ from interpreter import random_state, run
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from specc.build import analyse
+from specc.build import analyze
 from specc.commands import verify
 from specc.graph.levels import prune
 from specc.language.load import load
@@ -81,7 +81,7 @@ def test_keys_shapes_and_costs_are_the_graphs(task, sizes, tmp_path):
 @pytest.mark.parametrize("sizes", SIZES)
 def test_the_parallel_head_computes_what_the_graph_says(emit, sizes):
     """The positions of the cells included, which the interpreter makes its own way."""
-    _, graph, _ = analyse(json.dumps(job_of(TASKS[0], **sizes)).encode())
+    _, graph, _ = analyze(json.dumps(job_of(TASKS[0], **sizes)).encode())
     graph = prune(graph)
     state = random_state(graph)
     model = emit(TASKS[0], **sizes)["model"].TextReader().eval()
@@ -101,7 +101,7 @@ def test_greedy_decoding_is_teacher_forcing_by_its_own_tokens(emit):
     model = emit(TASKS[1], layers=2)["model"].TextReader().eval()
     for weight in model.head.parameters():
         if weight.ndim > 1:
-            torch.nn.init.normal_(weight, std=0.3)  # or all texts are alike
+            torch.nn.init.normal_(weight, std=0.3)  # makes texts differ
     images = torch.randint(256, (4, 3, 32, 64), dtype=torch.uint8)
     with torch.no_grad():
         greedy = model(images)

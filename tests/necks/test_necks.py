@@ -11,7 +11,7 @@ import torch
 from interpreter import random_state, run
 from torch.utils.flop_counter import FlopCounterMode
 
-from specc.build import analyse
+from specc.build import analyze
 from specc.emit.format import format_files
 from specc.emit.render import render
 from specc.graph.cost import summarize
@@ -55,7 +55,7 @@ class Emitted:
             "data": {"train": "train", "resolution": [128, 128]},
             "model": {"backbone": backbone, "neck": neck, "heads": heads},
         }
-        resolved, graph, findings = analyse(json.dumps(job).encode())
+        resolved, graph, findings = analyze(json.dumps(job).encode())
         assert not any(finding.is_error for finding in findings)
         self.graph = prune(graph)
         self.summary = summarize(resolved, graph)
@@ -98,7 +98,7 @@ def check_heads(emitted, outputs, expected):
 
 def assert_equal(found, expected):
     assert found.shape == expected.shape
-    assert expected.std() > 1e-3  # or nothing is compared
+    assert expected.std() > 1e-3  # values differ
     assert (found - expected).abs().max() <= 2e-5 * expected.abs().max()
 
 

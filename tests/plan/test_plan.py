@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from jinja2 import UndefinedError
 
-from specc.build import analyse
+from specc.build import analyze
 from specc.emit.imports import TakenName, UnknownName, with_imports
 from specc.emit.render import environment, render
 from specc.graph.cost import summarize
@@ -32,13 +32,13 @@ CLASSIFIER = {
 }
 
 
-def analysed(*heads: dict, **model):
+def analyzed(*heads: dict, **model):
     job = {
         "name": "test",
         "data": {"train": "train", "resolution": [64, 96]},
         "model": {"heads": list(heads), **model},
     }
-    resolved, graph, findings = analyse(json.dumps(job).encode())
+    resolved, graph, findings = analyze(json.dumps(job).encode())
     assert not any(finding.is_error for finding in findings)
     return resolved, graph
 
@@ -97,10 +97,10 @@ def test_what_is_no_value_of_a_job_has_no_literal():
 
 
 def test_a_note_stands_above_what_is_too_long_for_it():
-    short = constant("TRAIN", "train", "below --data")
-    assert (short.note, short.above) == ("  # below --data", "")
-    long = constant("TRAIN", "t" * 70, "below --data")
-    assert (long.note, long.above) == ("", "# below --data\n")
+    short = constant("TRAIN", "train", "paths below --data")
+    assert (short.note, short.above) == ("  # paths below --data", "")
+    long = constant("TRAIN", "t" * 70, "paths below --data")
+    assert (long.note, long.above) == ("", "# paths below --data\n")
 
 
 def test_a_constant_is_one_assignment():
@@ -186,7 +186,7 @@ def test_a_name_of_a_library_cannot_be_defined(code):
 
 
 def test_the_level_table_is_aligned():
-    job, graph = analysed(DETECTOR, CLASSIFIER)
+    job, graph = analyzed(DETECTOR, CLASSIFIER)
     rows = level_table(summarize(job, graph))
     assert rows == [
         "level         1      2      3      4      5",
@@ -200,7 +200,7 @@ def test_the_level_table_is_aligned():
 
 
 def test_the_markdown_table_has_the_same_facts():
-    job, graph = analysed(DETECTOR, CLASSIFIER)
+    job, graph = analyzed(DETECTOR, CLASSIFIER)
     rows = markdown_rows(summarize(job, graph))
     assert rows[2] == "| 3 | 8 | 8x12 | 128 | 128 | cells |"
     assert rows[4] == "| 5 | 32 | 2x3 | 512 |  | scene |"
@@ -222,12 +222,12 @@ def test_the_markdown_table_has_the_same_facts():
     ],
 )
 def test_the_title(heads, title):
-    job, _ = analysed(*heads)
+    job, _ = analyzed(*heads)
     assert title_of(job) == title
 
 
 def test_the_title_names_the_neck():
-    job, _ = analysed(DETECTOR, neck={"kind": "bifpn"})
+    job, _ = analyzed(DETECTOR, neck={"kind": "bifpn"})
     assert title_of(job) == "Object detection: ResNet-18 -> BiFPN -> 2 categories"
 
 
@@ -238,7 +238,7 @@ def test_the_title_names_the_neck():
     "heads", [[DETECTOR], [CLASSIFIER], [DETECTOR, CLASSIFIER]], ids=len
 )
 def test_a_plan_is_plain_values(heads):
-    values = dataclasses.asdict(plan(*analysed(*heads)))
+    values = dataclasses.asdict(plan(*analyzed(*heads)))
     found = json.loads(json.dumps(values))
     assert [head["name"] for head in found["heads"]] == [h["name"] for h in heads]
     assert found["backbone"]["class_name"] == "ResNet18"
@@ -255,8 +255,8 @@ def test_a_template_cannot_use_what_the_plan_lacks():
 
 def test_many_categories_stand_in_a_file_of_their_own():
     names = [f"kind {index}" for index in range(101)]
-    files = render(plan(*analysed(CLASSIFIER | {"categories": names})))
+    files = render(plan(*analyzed(CLASSIFIER | {"categories": names})))
     assert json.loads(files["categories.json"]) == names
     assert "kind 7" not in files["model.py"]
-    few = render(plan(*analysed(CLASSIFIER | {"categories": names[:100]})))
+    few = render(plan(*analyzed(CLASSIFIER | {"categories": names[:100]})))
     assert "categories.json" not in few and "'kind 7'" in few["model.py"]

@@ -66,7 +66,7 @@ cache.fill = deadly_fill
 views = data.TrainingSet(training, seed=1)
 for i in range(len(given)):
     views[0, (first + i) % len(given)]
-views = pickle.loads(pickle.dumps(views))  # as to a worker that is not forked
+views = pickle.loads(pickle.dumps(views))  # spawned workers get pickles
 digest = hashlib.sha256()
 for key in np.ndindex(3, len(given)):
     digest.update(views[key][0].tobytes())

@@ -12,7 +12,7 @@ from contracts import JOB, contract, emit
 from emitted_jobs import GENERATED
 from runs import SCENE
 
-from specc.build import analyse
+from specc.build import analyze
 from specc.diagnostics import Diagnostic, JobError
 from specc.heads import TASKS
 from specc.plan.page import plan
@@ -124,14 +124,14 @@ def test_every_task_has_a_contract():
 
 
 def smallest(job: dict) -> tuple:
-    found, graph, findings = analyse(json.dumps(job).encode())
+    found, graph, findings = analyze(json.dumps(job).encode())
     assert not [finding for finding in findings if finding.is_error]
     return plan(found, graph, tests=True).contract.shape
 
 
 def findings_of(job: dict) -> list[Diagnostic]:
     try:
-        return analyse(json.dumps(job).encode())[2]
+        return analyze(json.dumps(job).encode())[2]
     except JobError as error:
         return error.diagnostics
 

@@ -13,7 +13,7 @@ from emitted_jobs import load, load_all, write
 from test_contract import hold
 from test_contract_faults import FOUND, PADDED, PROCESSES, breach, changed
 
-from specc.build import Compiled, analyse
+from specc.build import Compiled, analyze
 from specc.emit.render import render
 from specc.plan.extras import CONTRACT, Extras
 from specc.plan.page import plan
@@ -160,7 +160,7 @@ ALL = UNLABELED | CONVERTED | SEVERAL | SHARED
 def rendered(of: dict, folder: Path) -> Path:
     """The folder of a job with its contract, without black, which takes most of the
     time of a build."""
-    resolved, graph, findings = analyse(json.dumps(of).encode())
+    resolved, graph, findings = analyze(json.dumps(of).encode())
     assert not [finding for finding in findings if finding.is_error]
     page = plan(resolved, graph, Extras(tests=True))
     folder.mkdir()
@@ -271,7 +271,7 @@ def test_a_fault_breaks_it(fault, tmp_path):
 
 
 def contract_plan(of: dict):
-    resolved, graph, _ = analyse(json.dumps(of).encode())
+    resolved, graph, _ = analyze(json.dumps(of).encode())
     return plan(resolved, graph, Extras(tests=True)).contract
 
 

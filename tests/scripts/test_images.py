@@ -182,7 +182,7 @@ def test_an_image_that_breaks_off_is_named(dataset, data, tmp_path):
     path = tmp_path / "image.tif"
     Image.fromarray(picture(300, 400)).save(path)
     path.write_bytes(path.read_bytes()[:1000])
-    assert dataset.image_size(path) == (300, 400)  # its header is whole
+    assert dataset.image_size(path) == (300, 400)  # the header is whole
     with pytest.raises(data.ImageError, match="image.tif: cannot be decoded"):
         data.letterbox(data.Sample(path, 300, 400, {}))
 

@@ -12,7 +12,7 @@ from emitted_jobs import CLASSES, DETECTION, NAMES, load_all
 from runs import SCENE, SHAPES, make, rows, train
 from small_data import box, native
 
-from specc.build import analyse
+from specc.build import analyze
 from specc.diagnostics import JobError
 from specc.plan.resolved import as_job
 from specc.shapes.dataset import draw_dataset
@@ -87,12 +87,12 @@ def test_an_epoch_shows_every_image_of_all_datasets_once(emitted, tmp_path):
 def test_what_a_head_leaves_out_is_that_of_the_job():
     own = {"train": "kinds", "format": "folders"}
     heads = (DETECTION, CLASSES | {"data": own})
-    resolved = analyse(json.dumps(job(*heads, validation="val")).encode())[0]
+    resolved = analyze(json.dumps(job(*heads, validation="val")).encode())[0]
     first, second = resolved.heads
     assert first.data is None
     assert second.data.train == "kinds" and second.data.format == "folders"
     assert second.data.validation is None  # never another dataset's
-    again = analyse(json.dumps(as_job(resolved)).encode())[0]
+    again = analyze(json.dumps(as_job(resolved)).encode())[0]
     assert again == resolved
 
 
@@ -100,20 +100,20 @@ def test_a_fraction_is_of_use_where_some_head_has_no_validation_set():
     own = {"train": "kinds", "format": "folders"}
     options = {"validation": "val", "validation_fraction": 0.3}
     heads = (DETECTION, CLASSES | {"data": own})
-    resolved = analyse(json.dumps(job(*heads, **options)).encode())[0]
+    resolved = analyze(json.dumps(job(*heads, **options)).encode())[0]
     assert resolved.data.validation_fraction == 0.3
-    assert analyse(json.dumps(as_job(resolved)).encode())[0] == resolved
+    assert analyze(json.dumps(as_job(resolved)).encode())[0] == resolved
     with pytest.raises(JobError, match="E305"):
-        analyse(json.dumps(job(DETECTION, CLASSES, **options)).encode())
+        analyze(json.dumps(job(DETECTION, CLASSES, **options)).encode())
 
 
 def test_coco_files_of_two_tasks_are_read_by_two_readers():
     boxes = DETECTION | {"data": IN_COCO}
     points = {"task": "keypoint_detection", "keypoints": ["a", "b"]}
     with pytest.raises(JobError, match="E345"):
-        analyse(json.dumps(job(CLASSES, boxes, points | {"data": IN_COCO})).encode())
+        analyze(json.dumps(job(CLASSES, boxes, points | {"data": IN_COCO})).encode())
     other = points | {"data": IN_COCO | {"train": "other.json"}}
-    analyse(json.dumps(job(CLASSES, boxes, other)).encode())
+    analyze(json.dumps(job(CLASSES, boxes, other)).encode())
 
 
 # ---- Runs ----

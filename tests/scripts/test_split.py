@@ -12,7 +12,7 @@ from emitted_jobs import DETECTION, GENERATED
 from PIL import Image
 from small_data import picture
 
-from specc.build import analyse, compile_job
+from specc.build import analyze, compile_job
 from specc.diagnostics import JobError
 
 FACES = {"name": "face", "task": "metric_learning", "identities": list("abcdef")}
@@ -42,7 +42,7 @@ def reader(head: dict, **data) -> ModuleType:
 
 
 def folders(root: Path, images: dict[str, int], names: str = "{}.png") -> Path:
-    """So many images in each folder of a set."""
+    """Saves `images[folder]` images in each folder of a set."""
     for folder, count in images.items():
         (root / "set" / folder).mkdir(parents=True)
         for i in range(count):
@@ -139,7 +139,7 @@ def test_identities_that_a_dataset_lacks_are_not_counted(tmp_path):
 def codes(data: dict, *heads: dict) -> list[tuple[str, str]]:
     job = {"name": "split", "data": {"train": "set"} | data, "model": {"heads": heads}}
     try:
-        _, _, findings = analyse(json.dumps(job).encode())
+        _, _, findings = analyze(json.dumps(job).encode())
     except JobError as error:
         findings = error.diagnostics
     return [(finding.code, finding.pointer) for finding in findings]

@@ -26,7 +26,7 @@ from timm_jobs import (
 from torch.utils.flop_counter import FlopCounterMode
 
 from specc import cli, resources
-from specc.build import analyse
+from specc.build import analyze
 from specc.commands import verify
 from specc.commands.show import table
 from specc.diagnostics import JobError
@@ -50,7 +50,7 @@ SOME = [
 def test_levels_and_costs_are_those_of_a_real_forward(name):
     resolution, _, expected = MODELS[name]
     top = expected[-1][0]
-    job, graph, _ = analyse(encoded(name, resolution, head=top))
+    job, graph, _ = analyze(encoded(name, resolution, head=top))
     found = summarize(job, graph)
     assert [(x.level, x.backbone) for x in found.levels] == expected
     model = ask(f"timm/{name}", (3, *resolution))
@@ -83,14 +83,14 @@ def test_memory_and_cost_are_near_those_of_our_own_resnet():
     found = summary_of("resnet18", (128, 160), head=5)
     ours = job_of("x", (128, 160), head=5)
     ours["model"]["backbone"]["name"] = "resnet18"
-    job, graph, _ = analyse(json.dumps(ours).encode())
+    job, graph, _ = analyze(json.dumps(ours).encode())
     own = summarize(job, graph)
     assert found.parameters == own.parameters and found.macs == own.macs
     assert abs(found.activation_bytes / own.activation_bytes - 1) < 0.02
 
 
 def test_what_is_opaque_has_no_receptive_field():
-    job, graph, _ = analyse(encoded("convnext_atto", neck=(3, 6)))
+    job, graph, _ = analyze(encoded("convnext_atto", neck=(3, 6)))
     assert receptive_field(graph, graph.graph["backbone"][2]) is None
     rows = table(summarize(job, graph)).splitlines()[1:6]
     assert all(row.endswith("?") for row in rows)
@@ -351,7 +351,7 @@ def test_a_second_build_is_known_from_its_stamp(place, capsys):
 
 
 def test_graph_and_levels_agree():
-    job, graph, _ = analyse(encoded("test_convnext", neck=(3, 6), top_level=6))
+    job, graph, _ = analyze(encoded("test_convnext", neck=(3, 6), top_level=6))
     assert levels_of(graph, "backbone") == (2, 3, 4, 5, 6)
     assert {k: x.step for k, x in graph.graph["backbone"].items()} == {
         **dict.fromkeys((2, 3, 4, 5), "body"),

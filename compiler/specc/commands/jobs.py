@@ -19,14 +19,14 @@ from specc.folder.jobfiles import JobFile, Wanted
 
 def check(paths: Sequence[str], form: str) -> int:
     """`specc check`: every finding about every job."""
-    from specc.build import analyse
+    from specc.build import analyze
 
     reports, wrong = [], False
     for path in paths:
         data = None
         try:
             data = jobfiles.read(path)
-            _, _, findings = analyse(data)
+            _, _, findings = analyze(data)
         except JobError as error:
             findings = error.diagnostics
         wrong |= any(finding.is_error for finding in findings)
@@ -41,13 +41,13 @@ def check(paths: Sequence[str], form: str) -> int:
 
 def graph(path: str, form: str) -> int:
     """`specc graph`: the levels of one job; its findings go to stderr."""
-    from specc.build import analyse
+    from specc.build import analyze
     from specc.commands import show
     from specc.graph.cost import summarize
 
     data = jobfiles.read(path)
     try:
-        job, levels, findings = analyse(data)
+        job, levels, findings = analyze(data)
     except JobError as error:
         say_findings(error.diagnostics, data, path)
         return 1

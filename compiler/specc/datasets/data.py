@@ -78,12 +78,12 @@ def look(content: bytes, root: Path, images: Images) -> Looked:
 
 def _job_bytes(path: Path) -> bytes:
     """Returns the bytes of a job file, after reporting the job's findings."""
-    from specc.build import analyse
+    from specc.build import analyze
     from specc.commands.jobs import say_findings
 
     content = jobfiles.read(str(path))
     try:
-        findings = analyse(content)[2]
+        findings = analyze(content)[2]
     except JobError as error:
         findings = error.diagnostics
     if any(finding.is_error for finding in findings):

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
-from specc.build import analyse
+from specc.build import analyze
 from specc.datasets.files import require
 from specc.diagnostics import JobError
 from specc.graph.cost import Summary, summarize
@@ -54,7 +54,7 @@ def load(data: bytes) -> Emitted:
     from specc.emit.render import render
     from specc.plan.page import plan
 
-    job, graph, findings = analyse(data)
+    job, graph, findings = analyze(data)
     errors = [finding for finding in findings if finding.is_error]
     if errors:
         raise JobError(errors)

@@ -31,7 +31,7 @@ LOOKED_FOR = {
     "csv": "a .csv with a column `image`",
     "folders": "a folder of images for each category, or these in train/ and val/",
 }
-UNLABELLED = "images/, or these in train/ and val/"
+UNLABELED = "images/, or these in train/ and val/"
 SUBFOLDERS = 50  # most subfolders that are searched if a folder holds no dataset
 
 
@@ -115,7 +115,7 @@ def _none(
     """Raises JobError E421."""
     unlabeled = TASKS[task].unlabeled
     looked = [] if unlabeled else [LOOKED_FOR[name] for name in dict.fromkeys(formats)]
-    places = looked or [UNLABELLED]
+    places = looked or [UNLABELED]
     note = f"looked for {listed(places, 'and')}"
     others = [f for f in searched.found if f.task != task or labels]
     if searched.problems:

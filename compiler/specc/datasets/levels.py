@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from specc.build import analyse
+from specc.build import analyze
 from specc.diagnostics import JobError
 from specc.graph.cost import Summary
 
@@ -133,6 +133,6 @@ def is_legal(values: dict, edits: list[tuple[str, Any]]) -> bool:
             )
         place[last] = value
     try:
-        return not any(f.is_error for f in analyse(json.dumps(changed).encode())[2])
+        return not any(f.is_error for f in analyze(json.dumps(changed).encode())[2])
     except JobError:
         return False

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from specc.build import analyse
+from specc.build import analyze
 from specc.datasets.files import image_size, largest_value
 from specc.datasets.found import Found
 from specc.diagnostics import JobError, fail
@@ -110,7 +110,7 @@ def budget(task: str) -> int:
 
 def checked(job: dict[str, Any]) -> Summary:
     """Returns the summary of a job that passes all checks. Raises JobError."""
-    resolved, graph, findings = analyse(json.dumps(job).encode())
+    resolved, graph, findings = analyze(json.dumps(job).encode())
     errors = [finding for finding in findings if finding.is_error]
     if errors:
         raise JobError(errors)

@@ -94,7 +94,7 @@ def contract(head: ViewInvarianceLearning) -> HeadContract:
 
 
 def variant(head: ViewInvarianceLearning) -> Task:
-    return LABELLED if head.categories else TASK
+    return LABELED if head.categories else TASK
 
 
 # ---- The record ----
@@ -116,7 +116,7 @@ TASK = Task(
     drawn=BELOW,
     contract=contract,
 )
-LABELLED = replace(
+LABELED = replace(
     TASK,
     names="categories",
     counted=("category", "categories"),

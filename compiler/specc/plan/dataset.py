@@ -38,11 +38,11 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
     for reader in readers:
         source, prefix = reader.source, reader.prefix
         if source.validation is None:
-            lines.append(constant(f"{prefix}TRAIN", source.train, "below --data"))
+            lines.append(constant(f"{prefix}TRAIN", source.train, "paths below --data"))
             continue
         sets, names = (source.train, source.validation), f"{prefix}TRAIN"
         names += f", {prefix}VALIDATION"
-        lines.append(constant(names, sets, "below --data"))
+        lines.append(constant(names, sets, "paths below --data"))
     if not all(reader.validation for reader in readers):
         share = job.data.validation_fraction
         lines.append(
