@@ -30,7 +30,7 @@ BRITISH = re.compile(
 # Names in emitted code, which outlive a spelling, and the name of an example.
 NAMES = re.compile(
     r"\blabelled\(\)|[\"']labelled[\"']|\b\w+_labelled\b|\b\w*labelled_\w+"
-    r"|\bgeneralised_iou\b|\brecolor_grey\b|\blicence-plates\b"
+    r"|\bgeneralised_iou\b|\brecolor_grey\b|\blicence-plates\b|\bmicrographs/unlabelled\b"
 )
 
 

@@ -61,7 +61,7 @@ def _impossible(head: Head, task: str, path: Path) -> Diagnostic:
     possible = sources_of(head.task)
     message = f"head `{head.name}` learns {head.task}, which {task} cannot become"
     own = TASKS[head.task].described_as.replace(" ", "_") or head.task
-    help = f"remove it, so that the annotations are for {own} themselves"
+    help = f"remove the option, so that the annotations are for {own} themselves"
     if possible:
         choices = listed([quoted(one) for one in possible], "or")
         help = f"write {choices}, which can, or {help}"
@@ -117,7 +117,7 @@ def bits(job: Job, given: dict) -> list[Diagnostic]:
             "E384",
             "images of four bands are read in 8 bits, `bits` is for those of 16",
             ("data", "bits"),
-            help="remove it, or set /data/channels to 1 or 3",
+            help="remove `bits`, or set /data/channels to 1 or 3",
         )
     ]
 

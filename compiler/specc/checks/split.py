@@ -51,7 +51,7 @@ def _several_sets(job: Job) -> list[Diagnostic]:
     for index, head in enumerate(job.heads):
         if source_of(job, head).train != job.data.train:
             message = f"`group` splits one dataset, head `{head.name}` has another"
-            note = "an image of one could be held out and its group be trained on"
+            note = "an image could be held out while others of its group are trained on"
             help = "name validation sets, or remove `group`"
             return [Diagnostic("E394", message, GROUP, note=note, help=help)]
     return []

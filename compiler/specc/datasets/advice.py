@@ -72,7 +72,7 @@ def _unread(looked: Looked) -> Iterator[Finding]:
     if looked.reading.fatal:
         first, *rest = looked.reading.fatal.splitlines()
         message = "; ".join([first, *map(str.strip, rest)])
-        help = "mend the dataset, or what the job says of it"
+        help = "mend the dataset, or the job"
         yield Finding("unread", message, help, is_error=True)
 
 

@@ -302,7 +302,7 @@ def _refuse_clash(folder: Path, path: str, why: str) -> None:
     fail(
         "E404",
         f"specc cannot write `{folder / path}`: {why}",
-        help="move it away, or choose another folder with -o",
+        help="move this away, or choose another folder with -o",
     )
 
 

@@ -276,7 +276,7 @@ class _Reader:
 
     def refuse_duplicate(self, key: str, at: int, first: Node) -> NoReturn:
         line, column = self.position(first.key[0])
-        note = f"it first stands at line {line}, column {column}"
+        note = f"the key first stands at line {line}, column {column}"
         name = clip(key)
         help = f"keep one `{name}`"
         self.refuse(
@@ -312,7 +312,7 @@ class _Reader:
 
     def refuse_syntax(self, at: int, expected: str, help: str) -> NoReturn:
         if self.text.startswith(("//", "/*", "#"), at):
-            help = "JSON has no comments: remove it"
+            help = "JSON has no comments: remove the comment"
         self.refuse("E102", at, f"{expected}, found {self.found(at)}", help=help)
 
     def found(self, at: int) -> str:

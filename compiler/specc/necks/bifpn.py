@@ -33,7 +33,7 @@ EPSILON = 1e-3  # epsilon of the batch norms, as in the paper's code
 def build(net: Scope, neck: BiFPN, backbone: dict[int, Node]) -> dict[int, Node]:
     """Adds levels ``bottom_level`` to ``top_level``; returns level -> node.
 
-    A single level is only brought to the common width: check.py says what is wrong.
+    A single level is only brought to the common width: checks/neck.py reports it.
     """
     levels = _resample(net, neck, backbone)
     for index in range(neck.layers if len(levels) > 1 else 0):

@@ -62,7 +62,7 @@ class HeadPlan:
             return [Line(self.numbers, places)]
         merge = self.numbers.replace("NUMBERS", "MERGE")
         joined = f"part: {self.constant}.index(name) for part, name in {merge}.items()"
-        note = "names of the dataset, and those that they are learned as"
+        note = "name in the dataset -> category that it is learned as"
         return [
             constant(merge, self.merged, note),
             Line(self.numbers, f"{places} | {{{joined}}}"),

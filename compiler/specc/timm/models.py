@@ -251,7 +251,7 @@ def _run_or_refuse(net: Any, name: str, image: Shape, config: Any) -> tuple[Shap
         f"backbone `{PREFIX}{name}` cannot take images of {height}x{width}: {reason}",
         path=("data", "resolution"),
         help=f"set /data/resolution to {list(size[1:])}, or choose another backbone",
-        note=f"it takes images of {size[1]}x{size[2]}",
+        note=f"the model takes images of {size[1]}x{size[2]}",
     )
 
 
