@@ -125,5 +125,5 @@ def words_of(emitted: Emitted, sample: Any) -> dict[str, Any]:
     """A sample's labels in words, by head; its maps are decoded. Raises ValueError."""
     try:
         return emitted.draw.labels_of(sample)
-    except Exception as error:  # a broken file can raise nearly anything
+    except Exception as error:  # decoders raise many kinds of errors on broken files
         raise ValueError(str(error)) from None

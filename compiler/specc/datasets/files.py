@@ -7,8 +7,8 @@ from pathlib import Path
 
 from specc.diagnostics import fail
 
-MOST_PIXELS = 200_000_000  # of an image; a bomb has more
-MOST_VALUES = 50_000_000  # of a file of annotations, likewise
+MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
+MOST_VALUES = 50_000_000  # limit of a YAML file: aliases can expand to billions
 MOST_BYTES = 2_000_000_000  # of such a file
 NEEDED = {  # module: what pip calls it
     "cv2": "opencv-python-headless",
@@ -72,7 +72,7 @@ def image_size(path: Path) -> tuple[int, int] | None:
             if not 0 < width * height <= MOST_PIXELS:
                 return None
             turned = image.getexif().get(0x0112) in range(5, 9)  # EXIF orientation
-    except Exception:  # a broken file can raise nearly anything
+    except Exception:  # decoders raise many kinds of errors on broken files
         return None
     return (width, height) if turned else (height, width)
 
@@ -86,7 +86,7 @@ def largest_value(path: Path) -> int | None:
             if not image.mode.startswith("I") or image_size(path) is None:
                 return None
             return image.getextrema()[1]
-    except Exception:  # a broken file can raise nearly anything
+    except Exception:  # decoders raise many kinds of errors on broken files
         return None
 
 
@@ -105,7 +105,7 @@ def depths_in(
                 if image_size(path) is None:
                     continue
                 codes, deep = np.asarray(image), image.mode != "L"
-        except Exception:  # a broken file can raise nearly anything
+        except Exception:  # decoders raise many kinds of errors on broken files
             continue
         if (known := codes[codes > 0]).size:
             share = (known.astype(float) - 1) / (65534 if deep else 254)

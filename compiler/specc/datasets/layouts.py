@@ -79,7 +79,9 @@ def _voc_names(path: Path) -> set[str]:
 
     try:
         root = ElementTree.parse(path).getroot()
-    except Exception:  # a broken file can raise nearly anything; `specc data` names it
+    except (
+        Exception
+    ):  # decoders raise many kinds of errors on broken files; `specc data` names it
         root = None
     found = root.findall("object/name") if root is not None else ()
     return {name.text.strip() for name in found if name.text and name.text.strip()}

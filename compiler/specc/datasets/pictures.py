@@ -31,7 +31,7 @@ def save_sheet(looked: Looked, path: Path) -> int:
                 tiles.append(
                     _tile(drawn(looked, sample), f"{name}: {sample.path.name}")
                 )
-            except Exception:  # a broken file can raise nearly anything
+            except Exception:  # decoders raise many kinds of errors on broken files
                 failed += 1
     while len(tiles) % COLUMNS or not tiles:
         tiles.append(np.full((TILE + LINE, TILE, 3), WHITE, np.uint8))

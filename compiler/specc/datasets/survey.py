@@ -43,7 +43,9 @@ def decode(emitted: Emitted, samples: Iterable, images: Images) -> None:
     def look(sample: Any) -> tuple[Path, str, str]:
         try:
             pixels = emitted.data.read_image(sample, sample.height, sample.width)
-        except Exception as error:  # a broken file can raise nearly anything
+        except (
+            Exception
+        ) as error:  # decoders raise many kinds of errors on broken files
             return sample.path, "", " ".join(str(error).split()) or "cannot be decoded"
         content = hashlib.blake2b(pixels.tobytes(), digest_size=16)
         return sample.path, f"{pixels.shape}{content.hexdigest()}", ""

@@ -85,10 +85,10 @@ def segmenter(
 # ---- Expressions of the emitted code ----
 
 
-_CHANNELS = "of what all masks are made of, and of the layer that makes one"
+_CHANNELS = "channels of features, and of a hidden layer of masks"
 MASKS = (
     constant("MASK_CHANNELS", MASK_CHANNELS, _CHANNELS),
-    constant("MASK_CELLS", 128, "of an image, at most, learn a mask"),
+    constant("MASK_CELLS", 128, "most cells of an image that learn a mask"),
 )
 NO_GRIDS = (  # targets of an image without instances
     "Grids(np.zeros((0, 4), np.float32), np.zeros(0, np.int64),"
@@ -96,7 +96,7 @@ NO_GRIDS = (  # targets of an image without instances
 )
 GRIDS = (
     constant("GRID", 28, "points along a side of the grid on which a mask is learned"),
-    constant("MARGIN", 0.25, "it reaches beyond the box by this share of the box"),
+    constant("MARGIN", 0.25, "regions are larger than boxes by this share"),
 )
 
 
@@ -139,13 +139,15 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
             masks_constant(stride, code),
         ),
         dataset_constants=(
-            constant(colors, head.colors, "of the categories in masks"),
+            constant(colors, head.colors, "colors of the categories in masks"),
         ),
     )
 
 
 def masks_constant(name: str, code: HeadCode) -> Line:
-    return constant(name, code.strides[0] // 2, "of masks, half the finest level's")
+    return constant(
+        name, code.strides[0] // 2, "stride of masks: half that of the finest level"
+    )
 
 
 def cell_of(code: HeadCode) -> str:

@@ -40,7 +40,7 @@ def colors_file(code: HeadCode, colors: tuple) -> str:
 def colors_constant(code: HeadCode, colors: tuple) -> Line:
     name, file = f"{code.prefix}COLORS", colors_file(code, colors)
     if not file:
-        note = "of the categories in maps; black is unknown"
+        note = "colors of the categories in maps; black is unknown"
         return constant(name, colors, note)
     path = f"Path(__file__).with_name({literal(file)})"
     text = f'{path}.read_text(encoding="utf-8")'

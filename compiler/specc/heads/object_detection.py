@@ -99,7 +99,7 @@ CONSTANTS = (
     constant("BINS", BINS, _BINS),
     constant("CELLS_PER_OBJECT", 10, "at most, the best aligned ones, learn it"),
     constant("CANDIDATES", 400, _CANDIDATES),
-    constant("ROUNDS", 16, "of it; even, so that what is still undecided stays"),
+    constant("ROUNDS", 16, "even: boxes that are still undecided are kept"),
 )
 DRAWN = constant("DRAWN_SCORE", 0.3, "less certain objects are left out of drawings")
 

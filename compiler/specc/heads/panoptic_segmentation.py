@@ -85,7 +85,7 @@ OF_ALL_CATEGORIES = (  # heads that learn stuff too
     SemanticSegmentation,
 )
 LEAST = constant(
-    "LEAST_STUFF", 0.005, "of an image; a kind that covers less is left out"
+    "LEAST_STUFF", 0.005, "smallest share of an image that is kept as stuff"
 )
 
 
@@ -140,7 +140,9 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
         ),
         dataset_constants=(
             constant(
-                colors, head.colors, "of the categories in maps; black is unknown"
+                colors,
+                head.colors,
+                "colors of the categories in maps; black is unknown",
             ),
         ),
     )

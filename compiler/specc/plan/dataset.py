@@ -18,10 +18,16 @@ BROKEN = constant(
     (10, 0.01),
     "training images; a run ends above both limits",
 )
-PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
+PIXELS = Line(
+    "MOST_PIXELS", "200_000_000", "  # larger images are refused: decompression bombs"
+)
 SOURCES = Line("SOURCES", "{}", "  # the state of each file and folder that was read")
-NOTES = Line("NOTES", "[]", "  # what the user was told")
-VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
+NOTES = Line("NOTES", "[]", "  # lines printed while the dataset was read")
+VALUES = Line(
+    "MOST_VALUES",
+    "50_000_000",
+    "  # limit of a YAML file: aliases can expand to billions",
+)
 
 LONE_MAPS = {  # where an image may lack a map or not
     True: "A map without an image is there too: it is named among the problems.",
@@ -38,14 +44,18 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
     for reader in readers:
         source, prefix = reader.source, reader.prefix
         if source.validation is None:
-            lines.append(constant(f"{prefix}TRAIN", source.train, "below --data"))
+            lines.append(constant(f"{prefix}TRAIN", source.train, "paths below --data"))
             continue
         sets, names = (source.train, source.validation), f"{prefix}TRAIN"
         names += f", {prefix}VALIDATION"
-        lines.append(constant(names, sets, "below --data"))
+        lines.append(constant(names, sets, "paths below --data"))
     if not all(reader.validation for reader in readers):
         share = job.data.validation_fraction
-        lines.append(constant("VALIDATION_SHARE", share, "of it is held out"))
+        lines.append(
+            constant(
+                "VALIDATION_SHARE", share, "share of images held out for validation"
+            )
+        )
         lines += split_constants(job)
     lines += once(head.code.dataset_constants for head in heads)
     for head in heads:

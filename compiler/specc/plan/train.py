@@ -46,7 +46,7 @@ def train_constants(job: Job, backbone: BackbonePlan) -> tuple[Line, ...]:
         *lines,
         constant("BEST", trainer.best, f"the {chosen} chooses best.pt"),
         constant("LOG_EVERY", 10, "iterations"),
-        constant("SAVE_EVERY", 180, "seconds between checkpoints, at most about"),
+        constant("SAVE_EVERY", 180, "seconds: save a checkpoint at least this often"),
     )
 
 
@@ -62,8 +62,8 @@ def _further(trainer: Trainer) -> list[Line]:
     factor = trainer.backbone_learning_rate_factor
     wanted = (
         ("BACKBONE_FACTOR", factor if factor != 1 else None, "times its learning rate"),
-        ("WINDOWS", trainer.accumulation, "of a process in a step"),
-        ("EMA_DECAY", trainer.ema, "of the averaged weights"),
+        ("WINDOWS", trainer.accumulation, "micro-batches of a process in each step"),
+        ("EMA_DECAY", trainer.ema, "decay of the moving average of weights"),
         ("PATIENCE", trainer.early_stopping, "validations without a better one"),
     )
     return [constant(name, value, note) for name, value, note in wanted if value]

@@ -14,7 +14,7 @@ class DepthHead(nn.Module):
         super().__init__()
         self.nearest, self.farthest = nearest, farthest
         self.decoder = MapDecoder(inputs, channels)
-        self.share = nn.Conv2d(channels, 1, 1)  # of the way to the farthest
+        self.share = nn.Conv2d(channels, 1, 1)  # 0 nearest, 1 farthest
 
     def forward(self, *levels: Tensor) -> Tensor:
         share = self.share(self.decoder(*levels)).float().sigmoid()
