@@ -66,10 +66,12 @@ def _block(net: Scope, name: str, x: Node, channels: int) -> Node:
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
 MODES_LINE = constant("MASK_MODES", MODES, "Pillow modes of masks")
-BINS_LINE = constant("SCORE_BINS", 2000, "bins of scores in metrics of pixels")
+BINS_LINE = constant("SCORE_BINS", 2000, "bins of scores for the metrics of pixels")
 DEFECT_LINES = (
-    constant("CLEAN_SHARE", 0.3, "share of training images without a drawn defect"),
-    constant("DEFECT_SIZES", (0.002, 0.05), "share of the image, before gaps are cut"),
+    constant("CLEAN_SHARE", 0.3, "share of training images that get no drawn defect"),
+    constant(
+        "DEFECT_SIZES", (0.002, 0.05), "areas of drawn defects, as shares of the image"
+    ),
 )
 
 

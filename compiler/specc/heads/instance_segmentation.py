@@ -88,7 +88,7 @@ def segmenter(
 # ---- Expressions of the emitted code ----
 
 
-_CHANNELS = "mask features, and hidden layer of a mask network"
+_CHANNELS = "channels of features, and of a hidden layer of masks"
 MASKS = (
     constant("MASK_CHANNELS", MASK_CHANNELS, _CHANNELS),
     constant("MASK_CELLS", 128, "most cells of an image that learn a mask"),
@@ -99,7 +99,7 @@ NO_GRIDS = (  # target of an image without instances
 )
 GRIDS = (
     constant("GRID", 28, "points along a side of the grid on which a mask is learned"),
-    constant("MARGIN", 0.25, "the grid reaches beyond the box by this share"),
+    constant("MARGIN", 0.25, "regions are larger than boxes by this share"),
 )
 
 
@@ -148,7 +148,9 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
 
 
 def masks_constant(name: str, code: HeadCode) -> Line:
-    return constant(name, code.strides[0] // 2, "half the stride of the finest level")
+    return constant(
+        name, code.strides[0] // 2, "stride of masks: half that of the finest level"
+    )
 
 
 def cell_of(code: HeadCode) -> str:

@@ -87,7 +87,7 @@ OF_ALL_CATEGORIES = (  # tasks whose heads learn stuff too
     SemanticSegmentation,
 )
 LEAST = constant(
-    "LEAST_STUFF", 0.005, "a kind that covers less of an image is left out"
+    "LEAST_STUFF", 0.005, "smallest share of an image that is kept as stuff"
 )
 
 
@@ -142,7 +142,9 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
         ),
         dataset_constants=(
             constant(
-                colors, head.colors, "colors of categories in maps; black is unknown"
+                colors,
+                head.colors,
+                "colors of the categories in maps; black is unknown",
             ),
         ),
     )

@@ -127,7 +127,7 @@ def plan_text(head: TextRecognition, code: HeadCode, module: str) -> HeadExpress
     label = f"{text_of}({code.labels}, {names})"
     known = f" if {code.key} in sample.labels" * code.partial
     found = f" if {code.key} in words" * code.partial
-    note = "most tokens of a text; one more place holds the end"
+    note = "most tokens of a text, without its end"
     return HeadExpressions(
         construction=f"{module}({code.width}, len({names}) + 1, {most} + 1, {sizes})",
         loss=f"text_loss({code.outputs}, {code.targets})",

@@ -120,7 +120,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "words_examples": [head.code.words_example for head in heads],
         "saved_picture": SAVED[job.data.channels],
         "saved_by_head": _saved(heads),
-        "predict_title": "What the model finds in images",
+        "predict_title": "Predictions of trained weights for images",
         "pixels_note": ", in pixels of each image" if places else "",
     }
 

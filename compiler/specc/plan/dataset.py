@@ -18,10 +18,16 @@ BROKEN = constant(
     (10, 0.01),
     "broken training images; above both, a run ends",
 )
-PIXELS = Line("MOST_PIXELS", "200_000_000", "  # rejects decompression bombs")
+PIXELS = Line(
+    "MOST_PIXELS", "200_000_000", "  # larger images are refused: decompression bombs"
+)
 SOURCES = Line("SOURCES", "{}", "  # the state of each file and folder that was read")
-NOTES = Line("NOTES", "[]", "  # messages that were shown to the user")
-VALUES = Line("MOST_VALUES", "50_000_000", "  # rejects YAML bombs")
+NOTES = Line("NOTES", "[]", "  # lines printed while the dataset was read")
+VALUES = Line(
+    "MOST_VALUES",
+    "50_000_000",
+    "  # limit of a YAML file: aliases can expand to billions",
+)
 
 LONE_MAPS = {  # whether an image may lack a map -> sentence of a docstring
     True: "A map without an image is there too: it is named among the problems.",
@@ -46,7 +52,9 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
     if not all(reader.validation for reader in readers):
         share = job.data.validation_fraction
         lines.append(
-            constant("VALIDATION_SHARE", share, "share of TRAIN that is held out")
+            constant(
+                "VALIDATION_SHARE", share, "share of images held out for validation"
+            )
         )
         lines += split_constants(job)
     lines += once(head.code.dataset_constants for head in heads)

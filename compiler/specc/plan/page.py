@@ -143,7 +143,7 @@ def _model_constants(
         constant("PAD", pad, "the mean as 8-bit color, around letterboxed images"),
     ]
     if _mode(job, summary) == "whole":
-        note = "images are padded to multiples of this"
+        note = "height and width of images are padded to multiples of this"
         lines.append(constant("DIVISOR", summary.divisor, note))
     if neck:
         lines.append(constant("CHANNELS", neck.channels, "width of every neck level"))

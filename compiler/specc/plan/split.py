@@ -34,7 +34,7 @@ def split_constants(job: Job) -> list[Line]:
     """Returns the constants of the split, besides the share that is held out."""
     data, identities, lines = job.data, head_of_identities(job) is not None, []
     if data.group and not identities:
-        note = "images with equal matches stay together"
+        note = "images whose paths match alike stay on one side"
         lines.append(constant("GROUP", data.group, note))
     if data.group or identities:
         fewest = IDENTITIES if identities else 1

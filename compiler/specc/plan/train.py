@@ -46,7 +46,7 @@ def train_constants(job: Job, backbone: BackbonePlan) -> tuple[Line, ...]:
         *lines,
         constant("BEST", trainer.best, f"the {chosen} chooses best.pt"),
         constant("LOG_EVERY", 10, "iterations between log lines"),
-        constant("SAVE_EVERY", 180, "seconds; save at least this often"),
+        constant("SAVE_EVERY", 180, "seconds: save a checkpoint at least this often"),
     )
 
 
@@ -63,8 +63,8 @@ def _further(trainer: Trainer) -> list[Line]:
     slower = factor if factor != 1 else None
     wanted = (
         ("BACKBONE_FACTOR", slower, "factor of the backbone's learning rate"),
-        ("WINDOWS", trainer.accumulation, "micro-batches of a process in a step"),
-        ("EMA_DECAY", trainer.ema, "decay of the averaged weights"),
+        ("WINDOWS", trainer.accumulation, "micro-batches of a process in each step"),
+        ("EMA_DECAY", trainer.ema, "decay of the moving average of weights"),
         ("PATIENCE", trainer.early_stopping, "validations without a new best"),
     )
     return [constant(name, value, note) for name, value, note in wanted if value]

@@ -2,7 +2,7 @@
 
 
 class Inspection(NamedTuple):
-    """What is known of an image."""
+    """The annotation of an image."""
 
     anomalous: bool
     mask: Path | None  # white where it is anomalous

@@ -23,7 +23,7 @@ def save_anomalies(item: dict, path: Path) -> dict:
 
 def inspection_in_words(sample: Sample, inspection: Inspection) -> dict:
     mask = read_mask(inspection, sample.height, sample.width)
-    if mask is None:  # it is somewhere
+    if mask is None:  # anomalous at an unknown place
         mask = np.zeros((sample.height, sample.width))
     label = "anomalous" if inspection.anomalous else "normal"
     return {

@@ -5,7 +5,7 @@
 
 
 class Anomalies(NamedTuple):
-    """What the head says of the cells of the finest level that it reads."""
+    """Outputs of the head for the cells of its finest level."""
 
     logits: Tensor  # (B, 1, h, w), of a defect
     calibrated: Tensor  # (B, 1, h, w), the same where 0 is the threshold of an alarm
@@ -51,7 +51,7 @@ def defect_block(inputs: int, channels: int) -> nn.Sequential:
 
 
 class Calibration(nn.Module):
-    """What `calibrate` of evaluate.py measures on normal images."""
+    """Statistics of normal images, measured by `calibrate` of evaluate.py."""
 
     def __init__(self):
         super().__init__()
@@ -87,7 +87,7 @@ def decode_anomalies(outputs: Anomalies) -> dict[str, Tensor]:
 
 
 def scores_of(logits: Tensor) -> dict[str, Tensor]:
-    """Of logits (B, 1, h, w): "map" (B, h, w), how anomalous each pixel is, 0..1, and
-    "score" (B,), that of the most anomalous one; 0.5 or more is an alarm."""
+    """Returns "map" (B, h, w), scores 0..1 of the pixels of logits (B, 1, h, w), and
+    "score" (B,), their maximum; 0.5 or more is an alarm."""
     scores = logits.sigmoid().squeeze(1)
     return {"score": scores.amax((1, 2)), "map": scores}

@@ -5,7 +5,7 @@
 
 
 class Reconstruction(NamedTuple):
-    """What the head makes of each image."""
+    """Outputs of the head for each image."""
 
     reconstruction: Tensor  # (B, C, H, W), about 0..1
     code: Tensor  # (B, size, h, w), all that the decoder is told

@@ -9,7 +9,7 @@ def check_maps(samples: Sequence, use: str, head: str, read: Callable, fewest: i
         if head not in sample.labels:
             continue
         maps += 1
-        with contextlib.suppress(ImageError):  # which is told when it is trained on
+        with contextlib.suppress(ImageError):  # training names such maps
             values = read(sample.labels[head])
             found.update(np.unique(values[values >= 0])[:fewest].tolist())
         if len(found) >= fewest:

@@ -18,7 +18,7 @@ def caption(item: dict) -> str:
 
 
 def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
-    """Text on a band of `color` above `corner`, moved to lie inside the image."""
+    """Writes text on a band of `color` above `corner`, inside the image."""
     font, size = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, max(image.shape) / 1200)
     (width, height), descent = cv2.getTextSize(text, font, size, 1)
     x = max(0, min(corner[0], image.shape[1] - width))
@@ -28,6 +28,6 @@ def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
 
 
 def color_of(index: int) -> tuple[int, int, int]:
-    """Neighbouring indices get colors far apart (steps of the golden ratio)."""
+    """Returns a color; hues of consecutive indices differ by the golden ratio."""
     red, green, blue = colorsys.hsv_to_rgb(index * 0.618 % 1, 0.65, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)

@@ -18,7 +18,7 @@ class MapDecoder(nn.Module):
 
 
 def map_block(inputs: int, channels: int) -> nn.Sequential:
-    groups = math.gcd(32, channels // 2)  # of two channels at least
+    groups = math.gcd(32, channels // 2)  # each group has at least two channels
     return nn.Sequential(
         nn.Conv2d(inputs, channels, 3, padding=1, bias=False),
         nn.GroupNorm(groups, channels),
@@ -36,8 +36,8 @@ def mean_over_images(losses: Tensor) -> Tensor:
 
 
 def rows_of(output: Tensor | tuple, rows: Tensor) -> Tensor | tuple:
-    """What a head says of some images, by their rows in its output: a tensor, or a
-    named tuple, whose fields may be such tuples again."""
+    """Selects rows of an output: a tensor, or a named tuple, whose fields may be such
+    tuples again."""
     if isinstance(output, Tensor):
         return output[rows]
     fields = [field for field in output._fields if field not in SHARED]
@@ -45,8 +45,8 @@ def rows_of(output: Tensor | tuple, rows: Tensor) -> Tensor | tuple:
 
 
 def shared_total(total: Tensor) -> Tensor:
-    """What a loss is divided by; where the gradients of several processes are averaged,
-    their average is then the gradient of one process with all their images."""
+    """Returns the normalizer of a loss. DDP averages gradients: with the global sum by
+    the number of processes, they equal those of one process with the whole batch."""
     if not (dist.is_available() and dist.is_initialized()):
         return total.clamp(min=1)
     dist.all_reduce(total)

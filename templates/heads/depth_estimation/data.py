@@ -10,14 +10,14 @@ def read_depth(path: Path, nearest: float, farthest: float) -> np.ndarray:
     most, limit = int(codes.max()), np.iinfo(codes.dtype).max
     if limit > 255 and 1 < most <= 255:
         raise ImageError(f"{path}: a 16-bit map with values of 8 bits, up to {most}")
-    share = (codes.astype(np.float32) - 1) / (limit - 1)  # of the way to the nearest
+    share = (codes.astype(np.float32) - 1) / (limit - 1)  # 0 farthest, 1 nearest
     depth = farthest - share * (farthest - nearest)
     return np.where(codes > 0, depth, -1).astype(np.float32)
 
 
 def depth_in_numbers(maps: list[Path], nearest: float, farthest: float) -> str:
-    """What a range, or a code, that is not the dataset's shows in: the depth in some
-    maps, in words. Maps that cannot be decoded are told when they are trained on."""
+    """Returns nearest, median and farthest depth of up to 50 maps, as text: a wrong
+    range or code shows there. Training names maps that cannot be decoded."""
     spans = []
     for path in maps[:: max(1, len(maps) // 50)]:
         with contextlib.suppress(ImageError):

@@ -14,7 +14,7 @@ class DepthHead(nn.Module):
         super().__init__()
         self.nearest, self.farthest = nearest, farthest
         self.decoder = MapDecoder(inputs, channels)
-        self.share = nn.Conv2d(channels, 1, 1)  # of the way to the farthest
+        self.share = nn.Conv2d(channels, 1, 1)  # 0 nearest, 1 farthest
 
     def forward(self, *levels: Tensor) -> Tensor:
         share = self.share(self.decoder(*levels)).float().sigmoid()
@@ -39,11 +39,3 @@ def depth_loss(
     mean, square = error.sum((1, 2)) / pixels, error.square().sum((1, 2)) / pixels
     images = shared_total(known.any(2).any(1).sum())
     return {"log": (square - 0.5 * mean.square()).sum() / images}
-
-
-# ==== decoders
-
-
-def decode_depth(depth: Tensor) -> dict[str, Tensor]:
-    """Depth (B, 1, h, w), to be brought to the size of the image (`enlarge`)."""
-    return {"depth": depth}

@@ -1,6 +1,6 @@
 # ==== files
 
-SUFFIXES = (  # of images, as OpenCV and Pillow read them
+SUFFIXES = (  # image files that OpenCV and Pillow read
     ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
 ).split()
 HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
@@ -17,7 +17,7 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
     if not isinstance(name, str) or not name.strip() or "\0" in name:
         raise ValueError(f"not a file name: {name!r:.100}")
     plain = name.strip().replace("\\", "/")
-    given = PureWindowsPath(plain)  # knows drives
+    given = PureWindowsPath(plain)  # also splits off drive letters
     if given.anchor or given.drive or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
         homes = [os.path.abspath(home) for home in (folder, root or folder)]
@@ -65,7 +65,7 @@ def read_json(path: Path, hook: Callable[[dict], dict] | None = None) -> object:
 def read_yaml(path: Path) -> object:
     try:
         text = noted(path).read_text(encoding="utf-8-sig")
-        if path.suffix == ".json":  # is YAML too, but this is far faster
+        if path.suffix == ".json":  # far faster than as YAML
             return json.loads(text)
         return yaml.load(text, SafeLoader)
     except (OSError, TypeError, ValueError, yaml.YAMLError, RecursionError) as error:
@@ -84,7 +84,7 @@ def as_written(loader: yaml.Loader, node: yaml.Node) -> int | float | str:
 
 
 class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """Without bombs: by aliases of aliases a few lines stand for billions of values."""
+    """Refuses YAML bombs: nested aliases that expand to billions of values."""
 
     yaml_constructors = yaml.SafeLoader.yaml_constructors | {
         f"tag:yaml.org,2002:{kind}": as_written
@@ -108,11 +108,11 @@ class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
 
 
 def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
-    """The values in a node with every alias written out."""
+    """Counts the values in a node after expanding aliases."""
     if isinstance(node, yaml.ScalarNode):
         return 1
     if node not in known:
-        known[node] = MOST_VALUES  # if it holds itself
+        known[node] = MOST_VALUES  # in case the node contains itself
         pairs = isinstance(node, yaml.MappingNode)
         parts = itertools.chain.from_iterable(node.value) if pairs else node.value
         known[node] = 1 + sum(count_values(part, known) for part in parts)
@@ -120,7 +120,7 @@ def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
 
 
 def tell(where: Path, counts: Counter):
-    """Says what was mended or left out: what there is most of, in 20 lines."""
+    """Prints how often each repair or omission occurred, the 20 most frequent."""
     for what, count in sorted((+counts).most_common(20)):
         say(f"{where}: {what}: {count}")
     if len(+counts) > 20:
@@ -128,13 +128,13 @@ def tell(where: Path, counts: Counter):
 
 
 def say(line: str):
-    """Says something of the dataset, now and whenever samples are read again."""
+    """Prints a line on the dataset, now and whenever kept samples are loaded."""
     NOTES.append(line)
     print(line, file=sys.stderr)
 
 
 def noted(path: Path) -> Path:
-    """The path, once the state of its file or folder is known: read it after that."""
+    """Records the state of a file or folder before it is read; returns its path."""
     SOURCES[str(path)] = state_of(path)
     return path
 
@@ -157,7 +157,7 @@ def state_of(path: Path) -> list[int] | str | None:
 
 
 class BrokenImage(ValueError):
-    """A file that is there has no legible header of an image."""
+    """The header of an image file cannot be read."""
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -178,5 +178,5 @@ def exif_of_png(file: BinaryIO) -> bytes:
         length = int.from_bytes(head[:4], "big")
         if head[4:] == b"eXIf":
             return file.read(min(length, 1 << 16))
-        file.seek(length + 4, os.SEEK_CUR)  # behind the checksum
+        file.seek(length + 4, os.SEEK_CUR)  # skips the checksum
     return b""

@@ -6,7 +6,7 @@ def draw_poses(
 ) -> np.ndarray:
     """Keypoints as dots, each name in a color of its own; scores beside the highest."""
     radius = max(1, round(max(image.shape) / 160))
-    for item in reversed(poses):  # the best last, on top
+    for item in reversed(poses):  # the best ones on top
         if item.get("score", 1.0) < DRAWN_SCORE:
             continue
         centers = []

@@ -5,9 +5,9 @@
 
 
 class KeypointPredictions(NamedTuple):
-    """What the cells of a keypoint head see."""
+    """Outputs of a keypoint head for all cells of its levels."""
 
-    objects: Predictions  # of one category; their boxes are extents of instances
+    objects: Predictions  # one category; boxes are the extents of instances
     keypoints: Tensor  # (B, N, K, 3), x and y in the cell's box, a logit of presence
 
 

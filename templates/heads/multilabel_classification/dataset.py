@@ -42,7 +42,7 @@ def labels_of_map(
     try:
         with Image.open(noted(path)) as image:
             pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
-    except Exception as error:  # a broken file can raise nearly anything
+    except Exception as error:  # decoders raise many kinds of errors on broken files
         raise ValueError(f"its map is not an image: {path}: {error}") from None
     found = {tuple(color) for color in np.unique(pixels, axis=0).tolist()}
     places = {(0, 0, 0): -1} | dict(colors)

@@ -43,7 +43,7 @@ def ranking_precision(wanted: np.ndarray, scores: np.ndarray) -> float:
     """Area under precision over recall, a step for each distinct score: no choice
     between images of the same score can change it."""
     order = np.argsort(-scores, kind="stable")
-    last = np.append(np.diff(scores[order]) != 0, True)  # of its score
+    last = np.append(np.diff(scores[order]) != 0, True)  # the last of each score
     hits = wanted[order].cumsum()[last]
     precision = hits / (np.flatnonzero(last) + 1)
     return float(np.sum(np.diff(hits, prepend=0) * precision) / hits[-1])

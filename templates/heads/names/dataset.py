@@ -164,7 +164,7 @@ def by_id(path: Path, key: str, items: list[dict], field: str) -> dict:
 
 
 def names_of(path: Path, entry: dict, key: str) -> set[str]:
-    """Names as they stand in the file, but for spaces at their ends."""
+    """Returns the names listed in an entry, stripped of spaces."""
     names = entry.get(key)
     if not isinstance(names, list):
         raise SystemExit(f"{path}: `{key}` is not a list of names")

@@ -19,9 +19,9 @@ def quadrilaterals_in_words(
 
 
 class QuadrilateralEvidence(NamedTuple):
-    """What the predictions for one image are worth."""
+    """Matches of the predictions for one image."""
 
-    matches: dict[int, Matches]  # by category
+    matches: dict[int, Matches]  # matches of each category
     errors: np.ndarray  # (G,) mean distance of corners, in sizes of the quadrilateral
 
 

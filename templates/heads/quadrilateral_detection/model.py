@@ -5,7 +5,7 @@
 
 
 class QuadrilateralPredictions(NamedTuple):
-    """What the cells of a quadrilateral head see."""
+    """Outputs of a quadrilateral head for all cells of its levels."""
 
     objects: Predictions  # their boxes are hulls
     corners: Tensor  # (B, N, 4, 2), x and y in the cell's box

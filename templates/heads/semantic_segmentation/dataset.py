@@ -31,7 +31,7 @@ def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Pa
             mode = image.mode
     except FileNotFoundError:
         raise ValueError(f"its map is missing: {path}") from None
-    except Exception as error:  # a broken file can raise nearly anything
+    except Exception as error:  # decoders raise many kinds of errors on broken files
         raise ValueError(f"its map is not an image: {path}: {error}") from None
     if rows * columns > MOST_PIXELS:
         raise ValueError(f"its map has more than {MOST_PIXELS:,} pixels: {path}")

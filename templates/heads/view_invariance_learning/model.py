@@ -5,7 +5,7 @@
 
 
 class Views(NamedTuple):
-    """What the head makes of each image."""
+    """Outputs of the head for each image."""
 
     representation: Tensor  # (B, channels), what is learned
     projection: Tensor  # (B, size), what the loss compares
@@ -48,7 +48,7 @@ def view_loss(outputs: Views) -> dict[str, Tensor]:
 
 
 def spread(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Of numbers (B, N): what their deviations lack of 1, and how they covary."""
+    """Returns the variance and the covariance terms of VICReg for numbers (B, N)."""
     centered = values - values.mean(0)
     deviations = (centered.square().mean(0) + 1e-4).sqrt()
     covariance = centered.T @ centered / max(len(values) - 1, 1)
