@@ -105,7 +105,8 @@ class HeadExpressions:
     table: str = ""  # of args, samples, found: writes what is no single number
     told: str = ""  # of training: a line on its labels, when a run begins
     viewed: str = ""  # of words, view: the words of an image and of a view of it
-    calibrated: str = ""  # of model: what normal images calibrate, head, false alarms
+    # The module that a validation calibrates on normal images, and their false alarms.
+    calibrated: tuple[str, ...] = ()
     saved: str = ""  # of words, drawing, taken: the name of a file that it writes
     constants: tuple[Line, ...] = ()  # of model.py
     dataset_constants: tuple[Line, ...] = ()

@@ -73,8 +73,11 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     moves = any(task.moves for task in tasks)
     places = any(head.own_pixels for head in heads)
     chosen = job.data.augmentation or NO_AUGMENTATION
+    resizes = job.backbone.resize_input
     return {
-        "imaging_sections": _imaging(job.data, chosen, moves),
+        "imaging_sections": _imaging(job, chosen, moves),
+        "image_batch": _image_batch(job.data),
+        "validation_images": "Letterboxed images" if resizes else "Whole images",
         "has_placed": is_partial(job) and not _is_same(heads),
         "transform_methods": _transform_methods(tasks, chosen),
         "mirrors": chosen.mirrors,
@@ -87,15 +90,20 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "bits": job.data.bits,
         "largest_value": _white(job.data) if deep else None,
         "reduced_flag": f"IMREAD_REDUCED_{'GRAYSCALE' if grey else 'COLOR'}",
-        "decoded_image": _decoded(grey),
+        "decoded_image": _decoded(job.data),
         "add_axis": "[:, :, None]" if grey else "",
         "canvas_type": "tuple[np.ndarray, Transform]" if moves else "np.ndarray",
         "canvas_names": "canvas, transform" if moves else "canvas",
         "canvas_only": "canvas, _" if moves else "canvas",
         **_placed(job, heads),
         **_augmentation(chosen, moves),
-        **plan_cache(job.data),
+        **plan_cache(job.data, resizes),
         "places": places,
+        "seen_size": (
+            "fit(sample.height, sample.width)"
+            if resizes
+            else "sample.height, sample.width"
+        ),
         **_views(heads),
         "decoded_kinds": (
             "image or a map" if any(t.in_folder for t in tasks) else "image"
@@ -110,7 +118,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "score_note": SCORE_NOTE * is_partial(job),
         **_copied(job),
         **_scored(heads),
-        **_calibrated(heads),
+        **_calibrated(job, heads),
         **_told(heads),
         **_checks(heads),
         "metrics_by_head": mapping((head.name, head.code.metrics) for head in heads),
@@ -184,10 +192,22 @@ def _scored(heads: tuple[HeadPlan, ...]) -> dict[str, str]:
     }
 
 
-def _calibrated(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+def _calibrated(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     """What a validation measures on normal images before its metrics."""
-    each = [head.code.calibrated for head in heads if head.code.calibrated]
-    return {"calibrates": bool(each), "calibrated_heads": f"[{', '.join(each)}]"}
+    calibrated = [head for head in heads if head.code.calibrated]
+    kind = "calibrate_averaged" if job.trainer.ema else "calibrate"
+    each = [
+        f"({module}, {literal(head.name)}, {alarms})"
+        for head in calibrated
+        for module, alarms in [head.code.calibrated]
+    ]
+    modules = [head.code.calibrated[0].removeprefix("model.") for head in calibrated]
+    return {
+        "calibrates": bool(each),
+        "calibrate_template": f"train/{kind if each else 'untold'}.py.jinja",
+        "calibrated_heads": f"[{', '.join(each)}]",
+        "calibrations": modules,
+    }
 
 
 def _told(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
@@ -278,8 +298,19 @@ def _drawn(job: Job, heads: tuple[HeadPlan, ...]) -> list[HeadPlan]:
     return [head for _, head in sorted(zip(places, heads), key=lambda pair: pair[0])]
 
 
-def _decoded(grey: bool) -> str:
-    return "image[:, :, None]" if grey else "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)"
+def _image_batch(data: Data) -> str:
+    """A decoded image as a batch of one whose channels are last in memory, which is how
+    it is resized fast. What a cache holds may only be read: it is copied."""
+    source = "torch.tensor(image)" if data.cache else "torch.from_numpy(image)"
+    if data.channels == 1:
+        return f"{source}.view(1, 1, *image.shape[:2])"
+    return f"{source}[None].permute(0, 3, 1, 2)"
+
+
+def _decoded(data: Data) -> str:
+    """The resized image; `resized` of a cache has brought the channels last again."""
+    image = "image" if data.cache else "image[0].permute(1, 2, 0).numpy()"
+    return f"cv2.cvtColor({image}, cv2.COLOR_BGR2RGB)" if data.channels == 3 else image
 
 
 def _is_same(heads: tuple[HeadPlan, ...]) -> bool:
@@ -308,8 +339,11 @@ def _placed(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, str | bool]:
     }
 
 
-def _imaging(data: Data, chosen: Augmentation, moves: bool) -> list[str]:
+def _imaging(job: Job, chosen: Augmentation, moves: bool) -> list[str]:
     """Templates from a file of pixels to a view on the canvas."""
+    data, resizes = job.data, job.backbone.resize_input
+    defects = any(task.on_normal_images for task in tasks_of(job))
+    fits = resizes or defects or chosen == NO_AUGMENTATION
     transform = "transform_transposed" if chosen.transpose else "transform"
     sections = [
         "banner_images",
@@ -317,7 +351,7 @@ def _imaging(data: Data, chosen: Augmentation, moves: bool) -> list[str]:
         *([transform] if moves else []),
         READ[data.channels],
         *(["cache/image"] if data.cache else []),
-        "letterbox_boxes" if moves else "letterbox",
+        *([f"letterbox{'_boxes' * moves}"] if fits else []),
         "on_canvas",
         *(["augment"] if chosen != NO_AUGMENTATION else []),
         *([RECOLOR[data.channels]] if chosen.color else []),

@@ -172,7 +172,11 @@ def _model_values(
         "loss_template": f"model/loss_of_{'several' if several else 'one'}.py.jinja",
         "predict_template": f"model/predict_{mode}.py.jinja",
         "model_input": "images" if mode == "unpadded" else "canvas",
-        "whole_input": "images" if mode == "unpadded" else "padded(model, images)",
+        "judged_input": (
+            "padded(model, images.to(device))"
+            if mode == "whole"
+            else "images.to(device)"
+        ),
         "parts": parts,
         "trunk": _trunk(heads, backbone, neck),
         "told": told,
