@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from runs import (
     PATIENCE,
     SCENE,
@@ -196,19 +197,55 @@ def test_other_flags_are_refused(unbroken, job):
 def test_any_goes_on_with_more_iterations(unbroken, job):
     output = unbroken.with_name("longer")
     shutil.copytree(unbroken, output)
+    promise(output, 2.0)
     flags = ("--resume", "any", "--max-iterations", 30)
     said = train(job, output, *flags).stderr
-    assert "last.pt: of another run; it keeps all but the best score" in said
+    assert "last.pt: of another run; it keeps its state, and the best score" in said
     assert "max_iterations: 24, now 30" in said
     state = checkpoint(output / "last.pt")
     assert state["iteration"] == 30 and state["run"]["max_iterations"] == 30
     moments = state["optimizer"]["state"][0]
     assert moments["step"] == 30  # Adam went on
     assert [row["iteration"] for row in rows(output)][-1] == 30
+    assert state["best"] == 2.0
+    assert same(output / "best.pt", unbroken / "best.pt")
+
+
+def promise(output: Path, best: float) -> None:
+    """As if a run had reached a score, which no later one will beat."""
+    state = checkpoint(output / "last.pt")
+    torch.save(state | {"best": best}, output / "last.pt")
+
+
+def same(one: Path, other: Path) -> bool:
+    return one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize("changed", ["metric", "images"])
+def test_any_forgets_the_score_of_another_metric_or_of_other_images(
+    unbroken, world, changed
+):
+    """Not comparable, it would keep best.pt from ever being written again."""
+    name = f"judged-by-other-{changed}"
+    metric = "scene/f1" if changed == "metric" else "scene/balanced_accuracy"
+    data = {"validation": "shapes/train"} if changed == "images" else {}
+    own = {"backbone": {"top_level": 2}, "data": data, "best": metric}
+    other = make(world / name, SCENE, **own, **LENGTH)
+    output = unbroken.with_name(name)
+    shutil.copytree(unbroken, output)
+    promise(output, 2.0)
+    flags = ("--resume", "any", "--max-iterations", 30)
+    said = train(other, output, *flags).stderr
+    assert ", not the best score" in said
+    state = checkpoint(output / "last.pt")
+    later = [row for row in rows(output) if row["iteration"] > 24]
+    found = [row[metric] for row in later if row["split"] == "validation"]
+    assert state["best"] == max(found) <= 1
+    assert not same(output / "best.pt", unbroken / "best.pt")
 
 
 def test_any_takes_the_weights_to_another_job(unbroken, world):
-    """Its optimizer and its best score are its own; the iteration goes on."""
+    """Its optimizer is its own; the iteration and the best score go on."""
     other = make(
         world / "other-rate",
         SCENE,
@@ -221,7 +258,7 @@ def test_any_takes_the_weights_to_another_job(unbroken, world):
     said = train(other, output, "--resume", code=1).stderr
     assert "job/trainer/optimizer/kind: 'adamw', now 'sgd'" in said
     said = train(other, output, "--resume", "any").stderr
-    assert "of another run; it keeps weights, iteration and time" in said
+    assert "it keeps weights, iteration and time, and the best score" in said
     before, after = checkpoint(unbroken / "last.pt"), checkpoint(output / "last.pt")
     assert after["iteration"] == 26
     kernel = before["model"]["backbone.conv1.weight"]
