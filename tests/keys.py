@@ -4,7 +4,7 @@
 
 test_keys.py and heads/test_behaviours.py compare what a build and a run give with what is
 recorded. A name that changes is recorded anew in the commit that changes it, which also
-says so in CHANGELOG.md. Recording trains the small job of each head: some minutes.
+says so in CHANGELOG.md. Recording trains the small job of each head: a minute.
 """
 
 from __future__ import annotations

@@ -228,7 +228,11 @@ def test_any_forgets_the_score_of_another_metric_or_of_other_images(
     """Not comparable, it would keep best.pt from ever being written again."""
     name = f"judged-by-other-{changed}"
     metric = "scene/f1" if changed == "metric" else "scene/balanced_accuracy"
-    data = {"validation": "shapes/train"} if changed == "images" else {}
+    data = (
+        {"train": "shapes/val", "validation": "shapes/train"}
+        if changed == "images"
+        else {}
+    )
     own = {"backbone": {"top_level": 2}, "data": data, "best": metric}
     other = make(world / name, SCENE, **own, **LENGTH)
     output = unbroken.with_name(name)

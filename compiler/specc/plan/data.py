@@ -99,11 +99,6 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **_augmentation(chosen, moves),
         **plan_cache(job.data, resizes),
         "places": places,
-        "seen_size": (
-            "fit(sample.height, sample.width)"
-            if resizes
-            else "sample.height, sample.width"
-        ),
         **_views(heads),
         "decoded_kinds": (
             "image or a map" if any(t.in_folder for t in tasks) else "image"

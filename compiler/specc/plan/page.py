@@ -172,11 +172,7 @@ def _model_values(
         "loss_template": f"model/loss_of_{'several' if several else 'one'}.py.jinja",
         "predict_template": f"model/predict_{mode}.py.jinja",
         "model_input": "images" if mode == "unpadded" else "canvas",
-        "judged_input": (
-            "padded(model, images.to(device))"
-            if mode == "whole"
-            else "images.to(device)"
-        ),
+        **_judged(mode),
         "parts": parts,
         "trunk": _trunk(heads, backbone, neck),
         "told": told,
@@ -199,6 +195,15 @@ def _mode(job: Job, summary: Summary) -> str:
     if job.backbone.resize_input:
         return "resized"
     return "whole" if summary.divisor > 1 else "unpadded"
+
+
+def _judged(mode: str) -> dict[str, str]:
+    """What evaluate.py gives to the model, and which size an image has in it."""
+    images, size = "images.to(device)", "sample.height, sample.width"
+    return {
+        "judged_input": f"padded(model, {images})" if mode == "whole" else images,
+        "seen_size": f"fit({size})" if mode == "resized" else size,
+    }
 
 
 def _results(job: Job, heads: tuple[HeadPlan, ...]) -> str:
