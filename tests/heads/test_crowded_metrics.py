@@ -119,7 +119,9 @@ def score_segments(module: ModuleType, count: int) -> dict:
     """Around the things is stuff, which fills the image."""
 
     def drawn(number: int) -> dict:
-        maps = {name: np.zeros((SIDE, SIDE), int) for name in ("categories", "instances")}
+        maps = {
+            name: np.zeros((SIDE, SIDE), int) for name in ("categories", "instances")
+        }
         maps["categories"] += 1
         for i, (left, top, right, bottom) in enumerate(boxes(number).astype(int)):
             maps["categories"][top:bottom, left:right] = 0
