@@ -37,6 +37,7 @@ class ObjectDetection(Head):
 
 SIDES = 4  # left, top, right, bottom
 BINS = 16  # values of a distance
+REACH = 2 * (BINS - 1)  # strides of a level, the longest side of a box
 
 
 def build(
