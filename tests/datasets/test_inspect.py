@@ -334,6 +334,30 @@ def test_the_neck_of_a_job_is_edited_too(place, capsys):
     assert job["model"]["neck"]["top_level"] == 3
 
 
+def test_objects_that_no_box_reaches_are_told(place, capsys):
+    """Level 3 gives boxes of 30 x 8 = 240 pixels: `check` tells it by the resolution, `data`
+    where there are larger objects. Neither is told once the edits are made, and no level
+    that `check` asks for is said to be idle."""
+    dataset(place / "set", [box(10, 10, 490, 60), box(5, 70, 235, 90)], 512, 512)
+    neck = {"kind": "fpn", "bottom_level": 3, "top_level": 3}
+    data = {"train": "set/train", "validation": "set/val", "resolution": [512, 512]}
+    head = {"task": DETECTION, "categories": ["a", "b", "no"], "top_level": 3}
+    backbone = {"name": "resnet18", "top_level": 3}
+    path = write_job(data, head, neck=neck, backbone=backbone)
+    (warning,) = analyse(path.read_bytes())[2]
+    assert warning.code == "W205"
+    found = findings(inspect(capsys, path)[0])["large"]
+    assert found["message"].startswith("3 of 6 objects are longer than 240 pixels")
+    apply(path, found)
+    assert not analyse(path.read_bytes())[2]
+    # 30 x 32 pixels are the first to reach 512.
+    assert json.loads(path.read_text())["model"]["neck"]["top_level"] == 5
+    assert "large" not in findings(inspect(capsys, path)[0])
+    # Small objects alone: `data` has nothing to tell, and lets the level be.
+    dataset(place / "set", [box(10, 10, 40, 60)], 512, 512)
+    assert not {"large", "idle"} & set(findings(inspect(capsys, path)[0]))
+
+
 @pytest.mark.parametrize(
     "longer, level", [(1, 3), (63, 3), (64, 4), (127, 4), (128, 5), (1e4, 7)]
 )

@@ -304,6 +304,25 @@ def test_the_overlap_of_polygons_is_that_of_their_drawings(metrics):
     assert concave > 5
 
 
+def test_overlaps_lie_between_0_and_1(metrics):
+    """Also those of equal polygons, far from the origin, that share corners or sides, and
+    of what is nearly a line."""
+    rng = np.random.default_rng(0)
+    equal = 0
+    for number in range(1500):
+        one = rng.uniform(0, 100, (4, 2))
+        if number % 3 == 0:
+            one[2] = one[0] + (one[1] - one[0]) / 3 + rng.normal(0, 0.01, 2)
+        other = one if number % 2 else np.where(rng.random((4, 1)) < 0.5, one, one + 9)
+        far = rng.uniform(-9000, 9000, 2) * (number % 5 == 0)
+        overlap = metrics.polygon_iou(one + far, other + far)
+        assert 0 <= overlap <= 1
+        if other is one and metrics.triangles(one + far - one[0] - far):
+            assert overlap == pytest.approx(1, abs=1e-3)
+            equal += 1
+    assert equal > 200
+
+
 def test_overlaps_that_are_known(metrics):
     square = np.array([[0, 0], [10, 0], [10, 10], [0, 10]], float)
     for other, expected in (

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from specc.checks.boxes import raised
 from specc.datasets.emitted import Emitted, Reading
 from specc.datasets.levels import (
     Objects,
@@ -16,6 +17,7 @@ from specc.datasets.levels import (
     padding,
 )
 from specc.datasets.survey import Images, Labels, doubled
+from specc.heads.object_detection import REACH
 
 NAMED = 5  # files in a finding
 PADDED = 0.2  # of the input: much, if another shape has this much less
@@ -165,6 +167,7 @@ def _objects(looked: Looked, index: int, head: Any) -> Iterator[Finding]:
     if objects is None or not objects.boxes:
         return
     yield from _narrow(looked, index, objects)
+    yield from _large(looked, index, objects)
     yield from _levels(looked, index, objects)
     limit = getattr(head, "max_detections", objects.most)
     if objects.most > limit:
@@ -199,6 +202,26 @@ def _narrow(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
         yield Finding("small", message, "give them more pixels or finer cells", edits)
 
 
+def _large(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
+    """The longest side of a box counts in strides of the highest level: see W205."""
+    top = objects.levels[-1]
+    beyond = [side for side in objects.longer if side > REACH * top.stride]
+    if not beyond:
+        return
+    message = (
+        f"{len(beyond)} of {len(objects.boxes)} objects are longer than"
+        f" {REACH * top.stride} pixels of the input, as far as boxes of level"
+        f" {top.level} reach"
+    )
+    job = looked.emitted.job
+    edits = raised(job, index, max(job.data.resolution))
+    if is_legal(looked.values, edits):
+        yield Finding("large", message, "let a level more find them", tuple(edits))
+    else:
+        help = "lower the resolution, or set BINS in model.py higher"
+        yield Finding("large", message, help)
+
+
 def _lower(looked: Looked, index: int) -> list[tuple[str, Any]]:
     """A finer level for a head, and for the neck if the job names its lowest one."""
     head = looked.emitted.job.heads[index]
@@ -209,9 +232,13 @@ def _lower(looked: Looked, index: int) -> list[tuple[str, Any]]:
 
 
 def _levels(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
-    """Levels at the top that own next to nothing cost time."""
-    count = len(objects.boxes)
-    used = [level.level for level in objects.levels if level.owned > NARROW * count]
+    """Levels at the top that own next to nothing cost time, unless W205 asks for them."""
+    count, side = len(objects.boxes), max(looked.emitted.job.data.resolution)
+    used = [
+        level.level
+        for below, level in zip((None, *objects.levels), objects.levels)
+        if level.owned > NARROW * count or below and REACH * below.stride < side
+    ]
     top = objects.levels[-1].level
     if not used or used[-1] >= top:
         return

@@ -44,6 +44,10 @@ class Objects:
     def shorter(self) -> list[float]:
         return sorted(min(r - l, b - t) for l, t, r, b in self.boxes)
 
+    @property
+    def longer(self) -> list[float]:
+        return sorted(max(r - l, b - t) for l, t, r, b in self.boxes)
+
 
 def scale_of(sample: Any, resolution: tuple[int, int]) -> float:
     """From pixels of the image to pixels of the input: see `fit` in model.py."""

@@ -37,6 +37,7 @@ class ObjectDetection(Head):
 
 SIDES = 4  # left, top, right, bottom
 BINS = 16  # values of a distance
+REACH = 2 * (BINS - 1)  # strides of a level, the longest side of a box
 
 
 def build(
@@ -94,12 +95,12 @@ def tower(net: Scope, name: str, x: Node, layers: int) -> Node:
 
 
 _BINS = "a side of a box lies 0..15 strides from the center of its cell"
-_CANDIDATES = "best scores of an image that enter non-maximum suppression"
+_CANDIDATES = "boxes of an image that enter NMS, at least, and are compared at once"
 CONSTANTS = (
     constant("BINS", BINS, _BINS),
     constant("CELLS_PER_OBJECT", 10, "at most, the best aligned ones, learn it"),
     constant("CANDIDATES", 400, _CANDIDATES),
-    constant("ROUNDS", 16, "of it; even, so that what is still undecided stays"),
+    constant("NMS_ROUNDS", 64, "links of a chain; even: a box that is undecided stays"),
 )
 DRAWN = constant("DRAWN_SCORE", 0.3, "less certain objects are left out of drawings")
 
