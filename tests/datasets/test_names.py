@@ -475,6 +475,14 @@ def drop(key: str, name: str):
             lambda c: c["annotations"][0].update(bbox=[1, 2, "x", 4]),
             "annotation 0: `bbox` is not four numbers: [1, 2, 'x', 4]",
         ),
+        (
+            lambda c: c["annotations"][0].update(area="much"),
+            "annotation 0: `bbox` is not",
+        ),
+        (
+            lambda c: c["annotations"][0].update(image_id=[10]),
+            "annotations: one has no `image_id`: {'id': 0, ",
+        ),
     ],
 )
 def test_what_does_not_fit_in_a_coco_file_is_named(

@@ -49,8 +49,13 @@ _CLASS_MAPS = dict(
     in_folder=True,
 )
 READINGS = {  # the longest begin of a way that stands here is taken
-    ("object_detection",): _listed(
-        "object detection", "categories", f"parse_objects(GIVEN, {_SIZED})", _OBJECTS
+    ("object_detection",): Reading(
+        'read_annotations(folder, "object detection", "categories", NUMBERS)',
+        {
+            "": f"parse_objects(GIVEN, {_SIZED})",
+            "coco": f"parse_coco_objects(GIVEN, names, {_SIZED})",
+        },
+        _OBJECTS,
     ),
     ("quadrilateral_detection",): _listed(
         "quadrilateral detection",

@@ -129,7 +129,9 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         draw=f"draw_instances(image, {code.words}, {names})",
         saved=f"save_masks({code.words}, {names}, {colors}, {path})",
         checks=(
-            code.checked(f"lambda x: x{'.labelled()' * code.own_areas}.classes", names),
+            code.checked(
+                f"lambda x: x.classes{'[~x.ignored]' * code.own_areas}", names
+            ),
         ),
         metrics=f"instance_metrics({code.all_labels()}, {code.all_found()}, {names})",
         words_example=f'"{head.name}": [{{category, bbox, mask, score}}, ...]',

@@ -12,7 +12,7 @@ from math import gcd
 from typing import TYPE_CHECKING
 
 from specc.heads.contract import Annotations, HeadContract
-from specc.heads.task import HeadCode, HeadExpressions, Native, Task
+from specc.heads.task import Coco, HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
 from specc.source import constant, literal, span
 
@@ -114,18 +114,21 @@ def strides_constant(code: HeadCode):
 def plan(head: ObjectDetection, code: HeadCode) -> HeadExpressions:
     names, strides = code.constant, f"{code.prefix}STRIDES"
     thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
+    parse = f"parse_objects({code.given}"
+    if code.format == "coco":
+        parse = f"parse_coco_objects({code.given}, names"
     return HeadExpressions(
         construction=f"DetectionHead({code.width}, {head.layers}, len({names}), {strides})",
         loss=f"detection_loss({code.outputs}, {code.targets})",
         blank=_blank(code),
         decode=f"decode_objects({code.outputs}, {thresholds}, {head.max_detections})",
-        parse=f"parse_objects({code.given}, {code.numbers}, height, width, counts)",
+        parse=f"{parse}, {code.numbers}, height, width, counts)",
         place=f"moved({code.labels}, transform)",
         words=f"objects_in_words({code.results}, row, {names}, ratio, limits)",
         label_words=f"objects_of({code.labelled}, {names})",
         draw=f"draw_objects(image, {code.words}, {names})",
         checks=(
-            code.checked(f"lambda x: x{'.labelled()' * code.ignores}.classes", names),
+            code.checked(f"lambda x: x.classes{'[~x.ignored]' * code.ignores}", names),
         ),
         metrics=f"detection_metrics({code.all_labels()}, {code.all_found()}, {names})",
         words_example=f'"{head.name}": [{{category, bbox, score}}, ...]',
@@ -193,9 +196,14 @@ TASK = Task(
         metadata=("categories: [NAME, ...]",), empty_note="`[]` is one without objects"
     ),
     framed="objects_in_image(LABEL, frame)",
+    coco=Coco(
+        hook="compact",
+        grouped="dataset/coco_tuples.py.jinja",
+        given='objects.pop(image["id"], [])',  # each is freed
+    ),
     readers={
         "native": "",
-        "coco": "object_from_coco",
+        "coco": "",
         "voc": "objects_in_xml",
         "yolo": "objects_in",
     },

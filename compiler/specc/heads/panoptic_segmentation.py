@@ -127,7 +127,9 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
         saved=f"save_panoptic({code.words}, {names}, {colors}, {path})",
         evidence=f"count_segments({maps}, {code.words}, len({names}))",
         checks=(
-            code.checked(f"lambda x: x{'.labelled()' * code.own_areas}.classes", names),
+            code.checked(
+                f"lambda x: x.classes{'[~x.ignored]' * code.own_areas}", names
+            ),
         ),
         metrics=f"panoptic_metrics({code.all_found()}, {things})",
         words_example=f'"{head.name}": {{categories, instances, scores}}, maps of the image',
@@ -238,6 +240,10 @@ TASK = Task(
     readers={"native": "", "coco": "segments_from_coco"},
     coco=Coco(
         fields=("file_name", "segments_info"),
+        kinds=(
+            '((x["category_id"], x.get("iscrowd"))'
+            ' for item in content["annotations"] for x in item["segments_info"])'
+        ),
         compared="dataset/compare_coco_panoptic.py.jinja",
         docstring="dataset/coco_panoptic_docstring.jinja",
         images="panoptic_image_folder",

@@ -125,6 +125,12 @@ class Coco:
     found: str = "set(names.values())"  # the names in the file
     fields: tuple[str, ...] = ("category_id", "bbox")  # of an annotation, that are read
     hook: str = "without_masks"  # what is kept of an object in it, as it is read
+    grouped: str = "dataset/coco_dicts.py.jinja"  # template: `objects` by image
+    given: str = 'objects[image["id"]]'  # those of an image
+    # Of all annotations, category and whether it is a crowd
+    kinds: str = (
+        '((x["category_id"], x.get("iscrowd")) for x in content["annotations"])'
+    )
     compared: str = "dataset/compare_coco.py.jinja"  # template: these with the job's
     docstring: str = "dataset/coco_docstring.jinja"  # template
     images: str = "image_folder"  # the function that finds the images

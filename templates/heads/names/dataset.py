@@ -132,6 +132,8 @@ def check_coco(path: Path, content: object, fields: tuple[str, ...]):
         if not isinstance(items, list):
             raise SystemExit(f"{path}: has no list `{key}`, as a COCO file has")
         for item in items:
+            if key == "annotations" and isinstance(item, tuple):  # has them all
+                continue
             known = item if isinstance(item, dict) else {}
             for name in names:
                 ids = (dict, list) if name.endswith("id") else ()
@@ -142,10 +144,12 @@ def check_coco(path: Path, content: object, fields: tuple[str, ...]):
         "image_id": by_id(path, "images", content["images"], "file_name"),
         "category_id": by_id(path, "categories", content["categories"], "name"),
     }
-    for item in content["annotations"]:
-        for key in named.keys() & {"image_id", *fields}:
-            if item[key] not in named[key]:
-                what = f"none has the `{key}` {item[key]!r:.50} of annotation"
+    for key in named.keys() & {"image_id", *fields}:
+        for item in content["annotations"]:
+            given = item[key] if isinstance(item, dict) else getattr(item, key)
+            if given not in named[key]:
+                item = item if isinstance(item, dict) else item._asdict()
+                what = f"none has the `{key}` {given!r:.50} of annotation"
                 raise SystemExit(f"{path}: {what} {item.get('id')!r:.50}")
 
 
