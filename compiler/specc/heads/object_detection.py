@@ -94,10 +94,12 @@ def tower(net: Scope, name: str, x: Node, layers: int) -> Node:
 
 
 _BINS = "a side of a box lies 0..15 strides from the center of its cell"
+_PAIRS = "objects times points that are assigned at once, about 300 MB"
 _CANDIDATES = "best scores of an image that enter non-maximum suppression"
 CONSTANTS = (
     constant("BINS", BINS, _BINS),
     constant("CELLS_PER_OBJECT", 10, "at most, the best aligned ones, learn it"),
+    constant("PAIRS", 2**23, _PAIRS),
     constant("CANDIDATES", 400, _CANDIDATES),
     constant("ROUNDS", 16, "of it; even, so that what is still undecided stays"),
 )
@@ -184,7 +186,6 @@ TASK = Task(
     annotations="boxes",
     rank=1,
     constants={"model.py": CONSTANTS, "draw.py": (DRAWN,)},
-    shared=("points", "strides"),
     own_pixels=OWN_PIXELS,
     label="Objects",
     joined="joined([ONE, OTHER], counts)",
