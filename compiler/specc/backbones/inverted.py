@@ -182,7 +182,7 @@ CLASSES = {  # kind of block -> its class
     "plain": "ConvBlock",
 }
 FUNCTIONS = {
-    "relu": "F.relu",
+    "relu": "F.relu_",  # of the others the gradient needs what an in-place one would lose
     "relu6": "F.relu6",
     "silu": "F.silu",
     "hardswish": "F.hardswish",

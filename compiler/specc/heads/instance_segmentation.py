@@ -203,7 +203,6 @@ TASK = Task(
     annotations="masks",
     rank=3,
     constants={"model.py": (*CONSTANTS, *MASKS), "data.py": GRIDS, "draw.py": (DRAWN,)},
-    shared=("points", "strides", "pixels"),
     cells_wanted=True,
     own_note='"masks" are (B, limit, h, w) and bool',
     own_pixels={

@@ -184,7 +184,6 @@ TASK = Task(
         "evaluate.py": (SIMILARITIES,),
         "draw.py": (DRAWN,),
     },
-    shared=("points", "strides"),
     cells_wanted=True,
     own_pixels={
         "resized": "model/keypoints_resized.py.jinja",

@@ -96,9 +96,11 @@ def tower(net: Scope, name: str, x: Node, layers: int) -> Node:
 
 _BINS = "a side of a box lies 0..15 strides from the center of its cell"
 _CANDIDATES = "boxes of an image that enter NMS, at least, and are compared at once"
+_PAIRS = "objects times points that are assigned at once, about 300 MB"
 CONSTANTS = (
     constant("BINS", BINS, _BINS),
     constant("CELLS_PER_OBJECT", 10, "at most, the best aligned ones, learn it"),
+    constant("PAIRS", 2**23, _PAIRS),
     constant("CANDIDATES", 400, _CANDIDATES),
     constant("NMS_ROUNDS", 64, "links of a chain; even: a box that is undecided stays"),
 )
@@ -188,7 +190,6 @@ TASK = Task(
     annotations="boxes",
     rank=1,
     constants={"model.py": CONSTANTS, "draw.py": (DRAWN,)},
-    shared=("points", "strides"),
     own_pixels=OWN_PIXELS,
     label="Objects",
     joined="joined([ONE, OTHER], counts)",

@@ -109,8 +109,8 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
         construction=f"PanopticHead({made})",
         loss=f"panoptic_loss({code.outputs}, {code.targets}, {weights})",
         blank=(
-            f"({NO_GRIDS}, np.zeros((len(range({stride} // 2, HEIGHT, {stride})),"
-            f" len(range({stride} // 2, WIDTH, {stride}))), np.int16))"
+            f"({NO_GRIDS}, np.full((len(range({stride} // 2, HEIGHT, {stride})),"
+            f" len(range({stride} // 2, WIDTH, {stride}))), -1, np.int16))"
         ),
         decode=f"decode_panoptic({code.outputs}, {thresholds}, {head.max_detections})",
         own=f"(height, width), {cell_of(code)}, {things}, {stuff}",
@@ -217,7 +217,6 @@ TASK = Task(
     annotations="segments",
     rank=4,
     constants={"model.py": (*CONSTANTS, *MASKS, LEAST), "data.py": GRIDS},
-    shared=("points", "strides", "pixels"),
     cells_wanted=True,
     own_pixels={
         "resized": "model/panoptic_resized.py.jinja",

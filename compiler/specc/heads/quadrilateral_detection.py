@@ -137,7 +137,6 @@ TASK = Task(
         "evaluate.py": (SIMILARITIES,),
         "draw.py": (DRAWN,),
     },
-    shared=("points", "strides"),
     cells_wanted=True,
     shares_box_tower=True,
     own_pixels={

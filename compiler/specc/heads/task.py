@@ -175,7 +175,6 @@ class Task:
     constants: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
 
     # model.py
-    shared: tuple[str, ...] = ()  # fields of its output that all images have in common
     told: bool = False  # its head is given the targets in training
     cells_wanted: bool = False  # decode_objects tells which cell found each object
     shares_box_tower: bool = False  # it reads what the box tower of a detector makes

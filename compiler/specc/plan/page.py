@@ -39,7 +39,7 @@ from specc.timm.models import is_timm
 
 PARTIAL_NOTE = """
 
-    A head learns from the images whose rows are "labelled" in its targets.
+    A head learns from the images that are "labelled" (B,) in its targets.
     """
 TITLE_COLUMNS = 84  # of a docstring's first line, beside its quotes
 
@@ -146,10 +146,6 @@ def _model_constants(
     for head in heads:
         lines += head.constants[1 if head.names else 0 :]
     lines += constants_of(job, "model.py")
-    shared = once(task.shared for task in tasks_of(job))
-    if is_partial(job) and _has_tuples(job):
-        note = "fields of outputs that all images have in common"
-        lines.append(constant("SHARED", shared, note))
     return tuple(lines)
 
 
@@ -232,14 +228,15 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
 
 
 def _partial(job: Job) -> dict[str, Any]:
-    """What heads do that some images have no labels for."""
-    partial = is_partial(job)
+    """What heads do that some images have no labels for, and which points of images
+    count where not all do."""
+    partial, ignores = is_partial(job), bool(formats_ignoring(job))
+    counted = ("learned.counted", 'targets["labelled"][:, None]')
     return {
         "partial": partial,
         "partial_note": PARTIAL_NOTE * partial,
-        "chosen_rows": (
-            "rows_of(output, rows[head])" if _has_tuples(job) else "output[rows[head]]"
-        ),
+        "weighs_cells": partial or ignores,
+        "counted_cells": " & ".join(counted[not ignores : 1 + partial]),
     }
 
 
@@ -253,11 +250,6 @@ def _ignored(job: Job) -> dict[str, Any]:
         "unlearned": "ignored or padded" if formats else "padded",
         "class_of_poses": ignored if "coco" in formats else "0",
     }
-
-
-def _has_tuples(job: Job) -> bool:
-    """Whether some head gives more than a tensor."""
-    return any(task.output_type != "Tensor" for task in tasks_of(job))
 
 
 def _own_note(job: Job) -> str:
