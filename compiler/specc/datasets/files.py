@@ -26,6 +26,10 @@ class Unreadable(Exception):
     """A file is not what it should be: one line that says what is wrong."""
 
 
+class Unlike(Unreadable):
+    """A file may be of a dataset, in another layout than those that are read."""
+
+
 def require(*modules: str) -> None:
     """Raise JobError E424 for packages that are not installed."""
     from importlib.util import find_spec
