@@ -141,11 +141,29 @@ def test_crowds_alone(place, capsys):
     assert "train.json: all 6 annotations have `iscrowd` 1" in said
 
 
-def test_annotations_without_an_object(place, capsys):
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("<annotation></annotation>", "no object with a name in 12 files as {}"),
+        ("<annotation><object></annotation>", "{} is not XML: ParseError: mismatched"),
+        ('<?xml version="1.0" encoding="gbk"?><a/>', "multi-byte encodings are not"),
+        (None, "there is no {}"),
+    ],
+)
+def test_why_no_object_of_voc_was_found(place, capsys, text, said):
     layouts.as_voc(place / "set")
     for path in (place / "set" / "Annotations").iterdir():
-        path.write_text("<annotation></annotation>")
-    assert "no object in set/Annotations" in refused(capsys, DETECTION)
+        path.write_text(text) if text else path.unlink()
+    told = said.format(Path("set/Annotations/train0.xml"))
+    error = refused(capsys, DETECTION)
+    assert "train.txt: " in error and told in error
+
+
+def test_a_split_without_names(place, capsys):
+    layouts.as_voc(place / "set")
+    for path in (place / "set" / "ImageSets" / "Main").iterdir():
+        path.write_text("\n")
+    assert "train.txt: it lists no image" in refused(capsys, DETECTION)
 
 
 def test_maps_of_one_category(place, capsys):

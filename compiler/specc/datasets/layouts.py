@@ -66,30 +66,38 @@ def find_voc(folder: Path) -> Iterator[Found]:
     if train is None:
         return
     files = reader().images_by_stem(folder / "JPEGImages", Counter())
-    images, categories = [], set()
+    images, categories, xmls = [], set(), []
     for name in filter(None, (train, validation)):
         for stem in reader().names_in_split(splits[name], files):
-            xml = reader().below(folder / "Annotations", f"{stem}.xml")
-            categories |= _voc_names(xml)
+            xmls.append(reader().below(folder / "Annotations", f"{stem}.xml"))
             if name == train and stem in files:
                 images.append(files[stem])
+    faults: list[str] = []
+    for xml in xmls:
+        categories |= _voc_names(xml, faults)
     if not categories:
-        raise Unreadable(f"{splits[train]}: no object in {folder / 'Annotations'}")
+        some = f"no object with a name in {len(xmls)} files as {xmls[:1] and xmls[0]}"
+        why = faults[0] if faults else some if xmls else "it lists no image"
+        raise Unreadable(f"{splits[train]}: {why}")
     options = {"categories": sorted(categories)}
     held_out = splits[validation] if validation else None
     task = "object_detection"
     yield Found("voc", task, splits[train], held_out, options, tuple(images))
 
 
-def _voc_names(path: Path) -> set[str]:
+def _voc_names(path: Path, faults: list[str]) -> set[str]:
+    """The names of the objects in an XML file; what is wrong with it becomes a fault."""
     from defusedxml import ElementTree
 
+    found = []
     try:
-        root = ElementTree.parse(path).getroot()
-    except Exception:  # a broken file can raise nearly anything; `specc data` names it
-        root = None
-    found = root.findall("object/name") if root is not None else ()
-    return {name.text.strip() for name in found if name.text and name.text.strip()}
+        found = ElementTree.parse(path).getroot().findall("object")
+    except FileNotFoundError:
+        faults.append(f"there is no {path}")
+    except Exception as error:  # a broken file can raise nearly anything
+        faults.append(f"{path} is not XML: {type(error).__name__}: {error}")
+    names = [item.findtext("name", "").strip() for item in found]
+    return {name for name in names if name}
 
 
 def find_yolo(folder: Path) -> Iterator[Found]:
