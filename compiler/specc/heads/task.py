@@ -63,6 +63,15 @@ class HeadCode:
         known = f" if {self.key} in sample.labels" * self.partial
         return f"[{self.labels} for sample in {samples}{known}]"
 
+    @property
+    def boxed_classes(self) -> str:
+        """A function of a label: the classes of its boxes, but for those in the first
+        pixel. Where all are there, they are in fractions of the image."""
+        objects = f"x{'.labelled()' * self.ignores}"
+        if self.format == "yolo":  # has fractions
+            return f"lambda x: {objects}.classes"
+        return f"lambda x: {objects}.classes[({objects}.boxes > 1).any(1)]"
+
     def checked(self, kinds: str, names: str = "()", fewest: int = 1) -> str:
         """A call that ends the run where labels hold too little: `kinds` is a function of
         a label, which gives the places of names in it, or values."""
