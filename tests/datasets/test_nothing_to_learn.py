@@ -187,6 +187,19 @@ def test_maps_without_a_known_pixel_are_refused(tmp_path, head, draw):
     assert reading.hopeless == [what]
 
 
+def test_why_maps_could_not_be_read_is_told(tmp_path):
+    """As a JPEG, whose colors are not those of any category."""
+    for name in SETS.values():
+        street(tmp_path / name)
+    odd = np.full((30, 40, 3), 9, np.uint8)
+    for i in range(3):
+        Image.fromarray(odd).save(tmp_path / "train" / "maps" / f"{i}.png")
+    (said,) = read(compiled(STREET), tmp_path).hopeless
+    first, why = said.splitlines()
+    assert first == "street: 0 kinds of values in 3 maps to train on, too few"
+    assert why.endswith("2.png: no category has the color [9, 9, 9] at x 0, y 0")
+
+
 def test_maps_are_read_until_one_says_enough(tmp_path):
     """One that cannot be decoded is told when it is trained on."""
     for name in SETS.values():

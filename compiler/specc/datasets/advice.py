@@ -63,6 +63,7 @@ def findings_of(looked: Looked) -> list[Finding]:
         labels = looked.labels[head.name]
         found += [
             *_classes(looked, index, head, labels),
+            *_depths(head, labels),
             *_objects(looked, index, head),
         ]
     return found
@@ -158,6 +159,23 @@ def _classes(
         )
         help = "add images of what is rare; look at the metrics of each category"
         yield Finding("unbalanced", message, help)
+
+
+def _depths(head: Any, labels: Labels) -> Iterator[Finding]:
+    """Depths in the farther half of the range alone: those of another code are."""
+    depths = labels.numbers["training"] if labels.unit == "maps" else []
+    if not depths or min(depths) <= sum(head.range) / 2:
+        return
+    nearest, farthest = head.range
+    message = (
+        f"no depth is nearer than {min(depths):.4g}, of a range from {nearest:g} to"
+        f" {farthest:g}"
+    )
+    help = (
+        "convert maps of millimeters or meters: 0 is unknown, 1 the farthest, 255 or"
+        " 65535 the nearest depth"
+    )
+    yield Finding("depth", message, help)
 
 
 def _objects(looked: Looked, index: int, head: Any) -> Iterator[Finding]:

@@ -109,8 +109,11 @@ def depths_in(
                 if image_size(path) is None:
                     continue
                 codes, deep = np.asarray(image), image.mode != "L"
+                kind = image.mode.partition(";")[0]  # I;16B and so on
         except Exception:  # a broken file can raise nearly anything
             continue
+        if kind not in ("L", "I") or codes.max() > 65535:
+            continue  # which the reader refuses
         if (known := codes[codes > 0]).size:
             share = (known.astype(float) - 1) / (65534 if deep else 254)
             depth = farthest - share * (farthest - nearest)
