@@ -40,7 +40,8 @@ def _of_files(paths: list[Path], unlike: list[Unlike]) -> Iterator[Found]:
         for task in tasks:
             by_task.setdefault(task, {})[path.stem] = path
         if not tasks:
-            held = f"{len(content['annotations'])} annotations, none with a `bbox`"
+            count = len(_dicts(content["annotations"]))
+            held = f"{count} annotations, none with a `bbox`"
             unlike.append(Unlike(f"{path}: {held} or a `segmentation`"))
     for task, named in by_task.items():
         train, validation = pair(list(named))

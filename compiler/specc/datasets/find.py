@@ -127,7 +127,8 @@ def _none(
         note = "; ".join(searched.problems[:3])
         help = "mend that file"
     elif others:
-        note = f"it holds {'; '.join(dict.fromkeys(f.says for f in others[:8]))}"
+        held = list(dict.fromkeys(one.says for one in others[:8]))
+        note = "; ".join([f"it holds {held[0]}", *held[1:], *searched.unlike[:3]])
         help = "name one of these tasks, with --labels and --format if they are given"
     elif below := _searched_below(path, task, formats):
         help = f"name a folder in it: {listed(below, 'or')}"

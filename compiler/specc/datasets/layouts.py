@@ -33,6 +33,9 @@ def find_folders(folder: Path) -> Iterator[Found]:
         sets, train, validation = {"": folder}, "", None
     classes = _classes(sets[train])
     if len(classes) < 2:
+        if classes and any(classes.values()):
+            what = f"images in one folder, {', '.join(classes)}, and no other category"
+            raise Unlike(f"{sets[train]}: {what}")
         return
     # To be measured by, a few of them will do.
     alike = [name for name, path in sets.items() if {*classes} & {*_classes(path)}]

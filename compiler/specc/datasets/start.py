@@ -60,7 +60,7 @@ def starting_job(found: Found, name: str) -> dict[str, Any]:
     if not sizes.heights:
         _fail_without_images(found)
     job = _draft(found, name)
-    summary = checked(job)
+    summary = _drafted(job, found)
     resolution = fitted(sizes, found.task, summary.divisor)
     job["data"]["resolution"] = resolution
     if bits := bits_of(found.images):
@@ -112,6 +112,20 @@ def checked(job: dict[str, Any]) -> Summary:
     if errors:
         raise JobError(errors)
     return summarize(resolved, graph)
+
+
+def _drafted(job: dict[str, Any], found: Found) -> Summary:
+    """The same of a job that nobody has seen: what does not fit the schema in it stands
+    in the dataset."""
+    try:
+        return checked(job)
+    except JobError as error:
+        first = error.diagnostics[0]
+        if not first.code.startswith("E1"):
+            raise
+    title = TASKS[found.task].title
+    what = f"what `{found.train}` tells of {title} fits no job: {first.message}"
+    fail("E421", what, note=first.note, help="mend it there")
 
 
 def name_of(path: Path) -> str:
