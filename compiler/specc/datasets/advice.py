@@ -15,7 +15,11 @@ from specc.datasets.levels import (
     objects_of,
     padding,
 )
+from specc.datasets.parts import is_turned
 from specc.datasets.survey import Images, Labels, doubled
+from specc.heads import TASKS
+from specc.job import source_of
+from specc.plan.readers import SIZED
 
 NAMED = 5  # files in a finding
 PADDED = 0.2  # of the input: much, if another shape has this much less
@@ -57,7 +61,7 @@ class Looked:
 
 
 def findings_of(looked: Looked) -> list[Finding]:
-    rules = (_unread, _hopeless, _wrong, _broken, _doubled, _padded)
+    rules = (_unread, _hopeless, _wrong, _broken, _turned, _doubled, _padded)
     found = [finding for rule in rules for finding in rule(looked)]
     for index, head in enumerate(looked.emitted.job.heads):
         labels = looked.labels[head.name]
@@ -100,6 +104,20 @@ def _broken(looked: Looked) -> Iterator[Finding]:
         help = "replace them, or take them out of the annotations"
         files = tuple(dict.fromkeys(listed))
         yield Finding("broken", message, help, files=files, is_error=True)
+
+
+def _turned(looked: Looked) -> Iterator[Finding]:
+    """Images that EXIF turns, where no size in the annotations tells of which they are."""
+    job = looked.emitted.job
+    if any(source_of(job, head).format in SIZED for head in job.heads):
+        return  # their reader counts them
+    if not any(TASKS[head.task].moves for head in job.heads):
+        return
+    files = tuple(str(one.path) for one in looked.samples if is_turned(one.path))
+    if files:
+        message = f"{_count(files, 'image')} turned by EXIF"
+        help = "look at the sheet: annotations are taken to be of what is shown"
+        yield Finding("turned", message, help, files=files)
 
 
 def _doubled(looked: Looked) -> Iterator[Finding]:

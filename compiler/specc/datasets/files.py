@@ -82,16 +82,29 @@ def image_size(path: Path) -> tuple[int, int] | None:
 
 
 def largest_value(path: Path) -> int | None:
-    """That of a grey image of 16 bits; None of any other."""
+    """That of an image of 16 bits; None of any other."""
     from PIL import Image
 
     try:
         with Image.open(path) as image:
-            if not image.mode.startswith("I") or image_size(path) is None:
+            deep = image.mode.startswith("I") or ";16" in str(image.tile)
+            if not deep or image_size(path) is None:
                 return None
-            return image.getextrema()[1]
+            grey = image.mode.startswith("I")
+            return image.getextrema()[1] if grey else _largest_of_colors(path)
     except Exception:  # a broken file can raise nearly anything
         return None
+
+
+def _largest_of_colors(path: Path) -> int | None:
+    """Pillow reads colors of 16 bits as 8; None without OpenCV."""
+    try:
+        import cv2
+        import numpy as np
+    except ImportError:
+        return None
+    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    return int(image[..., :3].max()) if image.dtype == np.uint16 else None
 
 
 def depths_in(

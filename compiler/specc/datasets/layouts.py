@@ -39,7 +39,9 @@ def find_folders(folder: Path) -> Iterator[Found]:
         return
     # To be measured by, a few of them will do.
     alike = [name for name, path in sets.items() if {*classes} & {*_classes(path)}]
+    unused = f"{sets[validation]} has none of these categories" if validation else ""
     validation = pair(alike)[1] if validation else None
+    unused = "" if validation else unused
     names = sorted(name.strip() for name in classes)
     images = tuple(image for name in sorted(classes) for image in classes[name])
     held_out = sets[validation] if validation else None
@@ -47,7 +49,8 @@ def find_folders(folder: Path) -> Iterator[Found]:
         ("multiclass_classification", "categories"),
         ("metric_learning", "identities"),
     ):
-        yield Found("folders", task, sets[train], held_out, {key: names}, images)
+        where = sets[train], held_out
+        yield Found("folders", task, *where, {key: names}, images, unused=unused)
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:
@@ -203,8 +206,10 @@ def _columns(
             continue
         for task, options in tasks:
             options = {"name": column} | options
-            where = path, held_out if others else None
-            yield Found("csv", task, *where, options, images, column)
+            where, unused = (path, held_out if others else None), ""
+            if held_out and not others:
+                unused = f"{held_out} has nothing in `{column}`"
+            yield Found("csv", task, *where, options, images, column, unused=unused)
         odd = [(path, *cell) for cell in cells] + [(held_out, *cell) for cell in others]
         odd = [(file, line, cell) for file, line, cell in odd if _number(cell) is None]
         if odd and (len(odd) <= len(values) / 2 or not tasks):

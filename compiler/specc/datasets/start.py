@@ -139,7 +139,7 @@ def name_of(path: Path) -> str:
 
 
 def bits_of(images: tuple[Path, ...]) -> int | None:
-    """How many bits of a value grey images of 16 bits use, by the largest value of some,
+    """How many bits of a value images of 16 bits use, by the largest value of some,
     an even number; None where no image has 16 bits, or they use all."""
     step = max(1, len(images) // DECODED)
     values = [
