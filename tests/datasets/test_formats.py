@@ -208,6 +208,14 @@ def test_what_is_wrong_in_a_data_yaml_is_told(reader, tmp_path, entry, said):
     assert said in str(stop.value)
 
 
+@pytest.mark.parametrize("keys", ["021", (0, 2, 1), ("0", 2, "1")])
+def test_names_of_yolo_may_be_numbered_in_text(reader, tmp_path, keys):
+    names = dict(zip(keys, (NAMES[0], NAMES[2], NAMES[1])))
+    path = yolo(tmp_path, "2 .5 .5 .2 .2", names=names)
+    first, _ = reader(DETECTION, format="yolo").read_dataset(path)
+    assert first.labels["cells"].classes.tolist() == [2]
+
+
 def test_a_data_yaml_without_the_split_is_told(reader, tmp_path):
     with pytest.raises(SystemExit, match="has no `test`"):
         reader(DETECTION, format="yolo").read_dataset(yolo(tmp_path), "test")

@@ -354,6 +354,16 @@ def test_a_validation_set_of_one_class_is_found(place, capsys):
     assert f"({unused} has none of these categories)" in capsys.readouterr().out
 
 
+def test_a_validation_set_without_annotations_is_told(place, capsys):
+    layouts.as_coco(place / "set")
+    path = place / "set" / "val.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"annotations": []}))
+    job, code = init(DETECTION, "--data", "set")
+    assert code == 0 and "validation" not in job["data"]
+    unused = Path("set", "val.json")
+    assert f"({unused} has no such annotations)" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "used, expected", [(False, ["a", "b"]), (True, ["r", "a", "b"])]
 )

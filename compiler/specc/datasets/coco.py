@@ -59,9 +59,18 @@ def _of_files(paths: list[Path], unlike: list[Unlike]) -> Iterator[Found]:
             continue
         images = tuple(_images(path, contents[path], task))
         category = _category(contents[path]) if task == "keypoint_detection" else ""
-        yield Found("coco", task, path, held_out, options, images, category=category)
+        unused = _unused(path, contents) if held_out is None else ""
+        where = task, path, held_out, options, images
+        yield Found("coco", *where, category=category, unused=unused)
     if refused:
         raise refused[0]
+
+
+def _unused(path: Path, contents: dict[Path, dict]) -> str:
+    """That a file looks like a set for validation; it has no annotations of this task."""
+    name = pair([other.stem for other in contents if other != path])[1]
+    files = {other.stem: other for other in contents}
+    return f"{files[name]} has no such annotations" if name else ""
 
 
 def _content(path: Path, unlike: list[Unlike]) -> dict | None:
