@@ -220,6 +220,14 @@ def test_broken_images_and_annotations_are_all_named(place, capsys):
     assert told["sets"]["training"]["images"] == 2
 
 
+def test_where_nothing_can_be_read_the_problems_alone_are_told(place, capsys):
+    dataset(place / "set", [box(9, 9, 4, 4)])
+    told, code = inspect(capsys, detector())
+    assert code == 1 and told["sets"]["training"]["images"] == 0
+    errors = [x["finding"] for x in told["findings"] if x["severity"] == "error"]
+    assert errors == ["wrong"]
+
+
 @pytest.mark.parametrize(
     "file, content, said",
     [

@@ -16,8 +16,12 @@ from specc.datasets.levels import (
     objects_of,
     padding,
 )
+from specc.datasets.parts import is_turned
 from specc.datasets.survey import Images, Labels, doubled
+from specc.heads import TASKS
 from specc.heads.object_detection import REACH
+from specc.job import source_of
+from specc.plan.readers import SIZED
 
 NAMED = 5  # files in a finding
 PADDED = 0.2  # of the input: much, if another shape has this much less
@@ -59,12 +63,13 @@ class Looked:
 
 
 def findings_of(looked: Looked) -> list[Finding]:
-    rules = (_unread, _hopeless, _wrong, _broken, _doubled, _padded)
+    rules = (_unread, _hopeless, _wrong, _broken, _turned, _doubled, _padded)
     found = [finding for rule in rules for finding in rule(looked)]
     for index, head in enumerate(looked.emitted.job.heads):
         labels = looked.labels[head.name]
         found += [
             *_classes(looked, index, head, labels),
+            *_depths(head, labels),
             *_objects(looked, index, head),
         ]
     return found
@@ -101,6 +106,20 @@ def _broken(looked: Looked) -> Iterator[Finding]:
         help = "replace them, or take them out of the annotations"
         files = tuple(dict.fromkeys(listed))
         yield Finding("broken", message, help, files=files, is_error=True)
+
+
+def _turned(looked: Looked) -> Iterator[Finding]:
+    """Images that EXIF turns, where no size in the annotations tells of which they are."""
+    job = looked.emitted.job
+    if any(source_of(job, head).format in SIZED for head in job.heads):
+        return  # their reader counts them
+    if not any(TASKS[head.task].moves for head in job.heads):
+        return
+    files = tuple(str(one.path) for one in looked.samples if is_turned(one.path))
+    if files:
+        message = f"{_count(files, 'image')} turned by EXIF"
+        help = "look at the sheet: annotations are taken to be of what is shown"
+        yield Finding("turned", message, help, files=files)
 
 
 def _doubled(looked: Looked) -> Iterator[Finding]:
@@ -160,6 +179,23 @@ def _classes(
         )
         help = "add images of what is rare; look at the metrics of each category"
         yield Finding("unbalanced", message, help)
+
+
+def _depths(head: Any, labels: Labels) -> Iterator[Finding]:
+    """Depths in the farther half of the range alone: those of another code are."""
+    depths = labels.numbers["training"] if labels.unit == "maps" else []
+    if not depths or min(depths) <= sum(head.range) / 2:
+        return
+    nearest, farthest = head.range
+    message = (
+        f"no depth is nearer than {min(depths):.4g}, of a range from {nearest:g} to"
+        f" {farthest:g}"
+    )
+    help = (
+        "convert maps of millimeters or meters: 0 is unknown, 1 the farthest, 255 or"
+        " 65535 the nearest depth"
+    )
+    yield Finding("depth", message, help)
 
 
 def _objects(looked: Looked, index: int, head: Any) -> Iterator[Finding]:

@@ -18,7 +18,8 @@ class Found:
     ``options`` are those of a head of ``task``: its categories and so on. ``labels``
     tells it from others of the same task in the same place: a file of annotations, a
     column. ``longest`` is the length of the longest text, in tokens. ``way`` leads from
-    the task of its annotations to ``task``, where they are converted.
+    the task of its annotations to ``task``, where they are converted. ``unused`` says what
+    looks like a set for validation and is none.
     """
 
     format: str
@@ -31,6 +32,7 @@ class Found:
     longest: int = 0
     category: str = ""  # of all instances, where keypoints are named alone
     way: tuple[str, ...] = ()
+    unused: str = ""
 
     @property
     def says(self) -> str:

@@ -7,7 +7,7 @@ from os.path import isfile
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import Unreadable, folders_in
+from specc.datasets.files import Unlike, Unreadable, folders_in
 from specc.datasets.found import Found, left_and_right, pair
 from specc.datasets.parts import images_in, names_in, reader
 from specc.heads import TASKS
@@ -25,6 +25,13 @@ def find(folder: Path) -> Iterator[Found]:
     train, validation = _sets(folder)
     if train is None:
         return
+    yield from _of_sets(train, validation)
+    for name in ("metadata.yml", "metadata.json.txt", "metadata.yaml.txt"):
+        if (train / name).exists():
+            raise Unlike(f"{train / name}: is read where it is called metadata.yaml")
+
+
+def _of_sets(train: Path, validation: Path | None) -> Iterator[Found]:
     images = tuple(images_in(train / "images"))
     for entry in entries_of(train):
         for task in tasks_named(entry):
@@ -51,7 +58,7 @@ def entries_of(folder: Path) -> list[dict]:
 
 def tasks_named(entry: dict) -> list[str]:
     """The tasks of this compiler that learn from an entry of metadata."""
-    title = str(entry.get("task")).replace("_", " ")
+    title = str(entry.get("task")).lower().replace("_", " ")
     return [
         name
         for name, task in TASKS.items()

@@ -60,7 +60,7 @@ def starting_job(found: Found, name: str) -> dict[str, Any]:
     if not sizes.heights:
         _fail_without_images(found)
     job = _draft(found, name)
-    summary = checked(job)
+    summary = _drafted(job, found)
     resolution = fitted(sizes, found.task, summary.divisor)
     job["data"]["resolution"] = resolution
     if bits := bits_of(found.images):
@@ -114,6 +114,20 @@ def checked(job: dict[str, Any]) -> Summary:
     return summarize(resolved, graph)
 
 
+def _drafted(job: dict[str, Any], found: Found) -> Summary:
+    """The same of a job that nobody has seen: what does not fit the schema in it stands
+    in the dataset."""
+    try:
+        return checked(job)
+    except JobError as error:
+        first = error.diagnostics[0]
+        if not first.code.startswith("E1"):
+            raise
+    title = TASKS[found.task].title
+    what = f"what `{found.train}` tells of {title} fits no job: {first.message}"
+    fail("E421", what, note=first.note, help="mend it there")
+
+
 def name_of(path: Path) -> str:
     """A name for the job: that of the dataset's folder."""
     whole = path.absolute()  # `.` has a name, too
@@ -125,7 +139,7 @@ def name_of(path: Path) -> str:
 
 
 def bits_of(images: tuple[Path, ...]) -> int | None:
-    """How many bits of a value grey images of 16 bits use, by the largest value of some,
+    """How many bits of a value images of 16 bits use, by the largest value of some,
     an even number; None where no image has 16 bits, or they use all."""
     step = max(1, len(images) // DECODED)
     values = [

@@ -129,9 +129,7 @@ def plan(head: ObjectDetection, code: HeadCode) -> HeadExpressions:
         words=f"objects_in_words({code.results}, row, {names}, ratio, limits)",
         label_words=f"objects_of({code.labelled}, {names})",
         draw=f"draw_objects(image, {code.words}, {names})",
-        checks=(
-            code.checked(f"lambda x: x.classes{'[~x.ignored]' * code.ignores}", names),
-        ),
+        checks=(code.checked(code.boxed_classes, names),),
         metrics=f"detection_metrics({code.all_labels()}, {code.all_found()}, {names})",
         words_example=f'"{head.name}": [{{category, bbox, score}}, ...]',
         annotation="[{category: NAME, bbox: [left, top, right, bottom]}, ...]",

@@ -63,6 +63,16 @@ class HeadCode:
         known = f" if {self.key} in sample.labels" * self.partial
         return f"[{self.labels} for sample in {samples}{known}]"
 
+    @property
+    def boxed_classes(self) -> str:
+        """A function of a label: the classes of its boxes, but for those in the first
+        pixel. Where all are there, they are in fractions of the image."""
+        known = ["~x.ignored"] * self.ignores
+        if self.format != "yolo":  # has fractions
+            known.append("(x.boxes > 1).any(1)")
+        chosen = f"[{' & '.join(known)}]" if known else ""
+        return f"lambda x: x.classes{chosen}"
+
     def checked(self, kinds: str, names: str = "()", fewest: int = 1) -> str:
         """A call that ends the run where labels hold too little: `kinds` is a function of
         a label, which gives the places of names in it, or values."""

@@ -47,8 +47,8 @@ def names_in_split(path: Path, images: dict[str, Path]) -> list[str]:
 def yolo_names(path: Path, entry: dict) -> list[str]:
     """The names in the order of their numbers: a list, or a mapping from 0 on."""
     names = entry.get("names")
-    if isinstance(names, dict) and set(names) == set(range(len(names))):
-        names = [names[number] for number in range(len(names))]
+    if isinstance(names, dict) and {*map(str, names)} == {*map(str, range(len(names)))}:
+        names = [name for _, name in sorted(names.items(), key=lambda x: int(x[0]))]
     if not isinstance(names, list):
         raise SystemExit(f"{path}: `names` neither lists names nor numbers them from 0")
     if entry.get("nc") not in (None, len(names)):

@@ -92,8 +92,9 @@ def parse_quadrilaterals(
         classes.append(known[name])
     corners = np.array(corners, np.float32).reshape(-1, 4, 2)
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
-    classes = np.array(classes, np.int64)
-    return joined([Quadrilaterals(corners, boxes, classes)], counts)
+    tiny = (boxes <= 1).all(1).sum()
+    counts["boxes in the first pixel, as if in fractions of the image"] += int(tiny)
+    return joined([Quadrilaterals(corners, boxes, np.array(classes, np.int64))], counts)
 
 
 def quadrilaterals_of_boxes(objects: Objects) -> Quadrilaterals:
