@@ -11,7 +11,7 @@ from emitted_jobs import compile_raw, write
 from runs import SCENE, one_core
 
 from specc import cli
-from specc.folder.record import CONTRACT
+from specc.plan.extras import CONTRACT, Extras
 
 PATIENCE = 600  # seconds until a contract counts as stuck
 JOB = {
@@ -23,7 +23,7 @@ JOB = {
 
 def emit(job: dict, folder: Path) -> Path:
     folder.mkdir()
-    return write(compile_raw(json.dumps(job).encode(), tests=True), folder)
+    return write(compile_raw(json.dumps(job).encode(), Extras(tests=True)), folder)
 
 
 def contract(folder: Path, *arguments: str) -> tuple[int, str]:

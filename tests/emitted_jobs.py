@@ -15,6 +15,7 @@ from specc.diagnostics import JobError
 from specc.emit.render import render
 from specc.graph.cost import summarize
 from specc.language.schema import head as head_schema
+from specc.plan.extras import PLAIN, Extras
 from specc.plan.page import plan
 
 GENERATED = Path(__file__).parent.parent / "generated"
@@ -32,13 +33,13 @@ def write(compiled: Compiled, folder: Path) -> Path:
     return folder
 
 
-def compile_raw(data: bytes, tests: bool = False) -> Compiled:
+def compile_raw(data: bytes, extras: Extras = PLAIN) -> Compiled:
     """As compile_job, but without black, which takes most of its time: for tests of what
     code does, not of how it looks."""
     job, graph, findings = analyse(data)
     if any(finding.is_error for finding in findings):
         raise JobError(findings)
-    page, summary = plan(job, graph, tests), summarize(job, graph)
+    page, summary = plan(job, graph, extras), summarize(job, graph)
     return Compiled(job, render(page), tuple(findings), summary, page.model_class)
 
 

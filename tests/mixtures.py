@@ -9,6 +9,7 @@ import random
 from specc.build import Compiled, analyse
 from specc.emit.render import render
 from specc.graph.cost import summarize
+from specc.plan.extras import Extras
 from specc.plan.page import plan
 
 CONVERTED = [  # a head, and the task that its dataset's annotations are for
@@ -330,6 +331,6 @@ def rendered_job(given: dict) -> Compiled:
     """As compile_job, but without black, which takes most of its time."""
     job, graph, findings = analyse(json.dumps(given).encode())
     assert not [finding for finding in findings if finding.is_error]
-    page = plan(job, graph, tests=True)
+    page = plan(job, graph, Extras(tests=True))
     files = render(page)
     return Compiled(job, files, (), summarize(job, graph), page.model_class)

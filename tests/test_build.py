@@ -244,7 +244,7 @@ class Wrong({name}):
     assert "parameters: graph 11,177,538, model 11,177,558" in said
     assert "state dict `extra.weight`: graph none, model [5, 3]" in said
 
-    monkeypatch.setattr(build, "compile_many", lambda jobs, tests: [wrong])
+    monkeypatch.setattr(build, "compile_many", lambda jobs, extras: [wrong])
     Path("job.json").write_bytes(encoded(CLASSIFIER))
     assert cli.run_cli(["build", "--verify", "job.json"]) == 2
     assert "specc failed; this is a bug in specc" in capsys.readouterr().err

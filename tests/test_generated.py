@@ -21,7 +21,9 @@ from specc import cli
 from specc.build import Compiled, compile_job
 from specc.emit.format import MODE
 from specc.folder import jobfiles, record
+from specc.folder.jobfiles import Wanted
 from specc.folder.output import output_of
+from specc.plan.extras import Extras
 
 GENERATED = Path(__file__).parent.parent / "generated"
 FOLDERS = sorted(path for path in GENERATED.iterdir() if path.is_dir())
@@ -56,7 +58,9 @@ each_folder = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.n
 
 @functools.lru_cache
 def compiled(folder: Path) -> Compiled:
-    return compile_job((folder / "job.json").read_bytes(), folder.name in TESTED)
+    return compile_job(
+        (folder / "job.json").read_bytes(), Extras(folder.name in TESTED)
+    )
 
 
 def modules(folder: Path) -> dict[str, str]:
@@ -87,9 +91,9 @@ def test_there_are_examples():
 
 @each_folder
 def test_the_committed_files_are_what_a_fresh_compile_gives(folder):
-    file = jobfiles.open_job(str(folder / "job.json"), None, several=True)
+    file = jobfiles.open_job(str(folder / "job.json"), None, True, Wanted())
     assert file.folder == folder  # it is named as the job
-    assert file.tests == (folder.name in TESTED)
+    assert file.extras == Extras(folder.name in TESTED)
     output = output_of(file, compiled(folder))
     expected = output.files | record.record_of(output.files, output.job)
     assert differences(expected, tree(folder)) == []

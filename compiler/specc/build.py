@@ -17,6 +17,7 @@ from specc.graph.cost import Summary, summarize
 from specc.graph.levels import build_graph
 from specc.job import Job
 from specc.language.load import Source, load
+from specc.plan.extras import PLAIN, Extras
 from specc.resolve import resolve
 
 _POOL_FROM = 4  # jobs; for fewer, a second process costs more than it saves
@@ -46,8 +47,8 @@ def analyse(data: bytes) -> tuple[Job, nx.DiGraph, list[Diagnostic]]:
     return job, graph, _in_order(check(job, graph), source)
 
 
-def compile_job(data: bytes, tests: bool = False) -> Compiled:
-    """All passes but the last, which writes; with `tests`, a contract too.
+def compile_job(data: bytes, extras: Extras = PLAIN) -> Compiled:
+    """All passes but the last, which writes.
 
     Raises JobError with every finding.
     """
@@ -59,27 +60,27 @@ def compile_job(data: bytes, tests: bool = False) -> Compiled:
     job, graph, findings = analyse(data)
     if any(finding.is_error for finding in findings):
         raise JobError(findings)
-    page = plan(job, graph, tests)
+    page = plan(job, graph, extras)
     files = format_files(render(page))
     summary = summarize(job, graph)
     return Compiled(job, files, tuple(findings), summary, page.model_class)
 
 
 def compile_many(
-    jobs: Sequence[bytes], tests: Sequence[bool] | None = None
+    jobs: Sequence[bytes], extras: Sequence[Extras] | None = None
 ) -> Iterator[Compiled | list[Diagnostic]]:
     """Compile each job; yields, in order, what became of it or what is wrong with it.
 
-    `tests` says which jobs get a contract; None: none of them.
+    `extras` has the form of each job's folder; None: all are plain.
     """
-    tests = tests or [False] * len(jobs)
+    extras = extras or [PLAIN] * len(jobs)
     workers = min(_processors(), len(jobs) // (_POOL_FROM // 2))
     if len(jobs) < _POOL_FROM or workers < 2:
-        yield from map(_attempt, jobs, tests)
+        yield from map(_attempt, jobs, extras)
         return
     chunk = max(1, min(8, len(jobs) // (2 * workers)))
     with ProcessPoolExecutor(workers, initializer=_ignore_interrupt) as pool:
-        yield from pool.map(_attempt, jobs, tests, chunksize=chunk)
+        yield from pool.map(_attempt, jobs, extras, chunksize=chunk)
 
 
 def _in_order(findings: list[Diagnostic], source: Source) -> list[Diagnostic]:
@@ -91,9 +92,9 @@ def as_values(job: Job) -> dict:
     return json.loads(json.dumps(asdict(job)))
 
 
-def _attempt(data: bytes, tests: bool) -> Compiled | list[Diagnostic]:
+def _attempt(data: bytes, extras: Extras) -> Compiled | list[Diagnostic]:
     try:
-        return compile_job(data, tests)
+        return compile_job(data, extras)
     except JobError as error:
         return error.diagnostics
 

@@ -97,6 +97,12 @@ def graph(job: str, form: str) -> int:
     help="Write test_contract.py too, for pytest; or take it away.  "
     "[default: keep it where it is]",
 )
+@click.option(
+    "--package/--no-package",
+    default=None,
+    help="Write a package, with relative imports, for `python -m`; or scripts that run "
+    "by path.  [default: keep what is there]",
+)
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if a build is due.")
 @click.option("--strict", is_flag=True, help="With --check: exit 1 for your edits too.")
 @click.option("--verify", is_flag=True, help="Compare model.py with the level graph.")
@@ -105,6 +111,7 @@ def build(
     jobs: tuple[str, ...],
     output: Path | None,
     tests: bool | None,
+    package: bool | None,
     check: bool,
     strict: bool,
     verify: bool,
@@ -116,6 +123,7 @@ def build(
     specc build job.json
     specc build -o detector job.json
     specc build --tests job.json
+    specc build --package -o vision/detector job.json
     specc build --check generated/*/job.json
     """
     if strict and not check:
@@ -123,10 +131,12 @@ def build(
     if check and force:
         raise click.UsageError("--check writes nothing: leave --force out")
     from specc.commands import jobs as commands
+    from specc.folder.jobfiles import Wanted
 
+    wanted = Wanted(tests, package)
     if check:
-        return commands.build_check(jobs, output, tests, strict, verify)
-    return commands.build(jobs, output, tests, verify, force)
+        return commands.build_check(jobs, output, wanted, strict, verify)
+    return commands.build(jobs, output, wanted, verify, force)
 
 
 FORMATS = click.Choice(["native", "coco", "voc", "yolo", "csv", "folders"])

@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-CONTRACT = "test_contract.py"  # emitted where it was asked for, and then kept
 _HOMES = (PACKAGE / "data", PACKAGE, PACKAGE.parent.parent)
 
 

@@ -44,7 +44,7 @@ def scripts(few_shapes, monkeypatch):
     """Stands in for the emitted code: what the demo does with it is at stake here."""
     files = {"train.py": TRAIN.replace("AP50", "0.75"), "predict.py": PREDICT}
 
-    def compile_job(data, tests):
+    def compile_job(data, extras):
         job, _, _ = analyse(data)
         return SimpleNamespace(job=job, files=files)
 

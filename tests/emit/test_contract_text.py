@@ -10,7 +10,7 @@ from test_templates import HOSTILE, MARK, hostile_job
 
 from specc.build import analyse
 from specc.emit.render import render
-from specc.folder.record import CONTRACT
+from specc.plan.extras import CONTRACT, Extras
 from specc.plan.page import plan
 
 
@@ -18,7 +18,7 @@ def test_strings_of_the_job_are_constants():
     job = hostile_job(HOSTILE)
     job["model"]["heads"][0]["name"] = "zq-import-os"  # names are letters and digits
     found, graph, _ = analyse(json.dumps(job).encode())
-    text = render(plan(found, graph, tests=True))[CONTRACT]
+    text = render(plan(found, graph, Extras(tests=True)))[CONTRACT]
     strings = strings_in_code({CONTRACT: text}, MARK)
     assert strings == {"zq-import-os", "zq-import-os.yaml"}
 

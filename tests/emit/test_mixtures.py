@@ -36,8 +36,8 @@ from specc.emit.imports import KNOWN
 from specc.emit.names import defined
 from specc.emit.parts import Part
 from specc.emit.render import MODULES, environment, shelves_for
+from specc.plan.extras import CONTRACT, Extras
 from specc.plan.page import plan
-from specc.resources import CONTRACT
 from specc.source import COLUMNS
 
 TEMPLATES = [x for x in resources.names("templates") if x.endswith(".jinja")]
@@ -47,7 +47,7 @@ TEMPLATES = [x for x in resources.names("templates") if x.endswith(".jinja")]
 
 
 def compiled_with_tests(choice: dict) -> Compiled:
-    return compile_job(json.dumps(job_of(choice)).encode(), tests=True)
+    return compile_job(json.dumps(job_of(choice)).encode(), Extras(tests=True))
 
 
 def check_code(compiled: Compiled, folder: Path, capsys) -> None:
@@ -201,7 +201,7 @@ def test_every_template_is_used_by_some_job(mixtures, of_timm):
 def parts() -> list[Part]:
     """All that there are, as one job has them."""
     job, graph, _ = analyse(json.dumps(job_of(QUICK[0])).encode())
-    context = plan(job, graph, tests=True).context()
+    context = plan(job, graph, Extras(tests=True)).context()
     shelves = shelves_for((*MODULES, CONTRACT), context)
     return [part for shelf in shelves for part in shelf.parts]
 

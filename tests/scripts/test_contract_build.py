@@ -9,7 +9,7 @@ import pytest
 from contracts import JOB, build
 from runs import SCENE
 
-from specc.folder.record import CONTRACT
+from specc.plan.extras import CONTRACT
 
 BOTH = {CONTRACT, "state_dict.json"}
 

@@ -15,7 +15,7 @@ from test_contract_faults import FOUND, PADDED, PROCESSES, breach, changed
 
 from specc.build import Compiled, analyse
 from specc.emit.render import render
-from specc.folder.record import CONTRACT
+from specc.plan.extras import CONTRACT, Extras
 from specc.plan.page import plan
 
 NAMES = ["a<b", "c&d", "no"]
@@ -162,7 +162,7 @@ def rendered(of: dict, folder: Path) -> Path:
     time of a build."""
     resolved, graph, findings = analyse(json.dumps(of).encode())
     assert not [finding for finding in findings if finding.is_error]
-    page = plan(resolved, graph, tests=True)
+    page = plan(resolved, graph, Extras(tests=True))
     folder.mkdir()
     return write(Compiled(resolved, render(page), (), None, ""), folder)
 
@@ -272,7 +272,7 @@ def test_a_fault_breaks_it(fault, tmp_path):
 
 def contract_plan(of: dict):
     resolved, graph, _ = analyse(json.dumps(of).encode())
-    return plan(resolved, graph, tests=True).contract
+    return plan(resolved, graph, Extras(tests=True)).contract
 
 
 def test_what_predict_finds_follows_the_size_that_the_model_sees():

@@ -10,7 +10,7 @@ import pytest
 from contracts import JOB, contract, emit
 from emitted_jobs import GENERATED
 
-from specc.folder.record import CONTRACT
+from specc.plan.extras import CONTRACT
 
 OUTPUTS = "test_outputs_have_the_shapes_of_the_levels"
 FOUND = "test_predictions_have_their_keys_and_shapes"

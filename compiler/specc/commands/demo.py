@@ -25,6 +25,7 @@ from specc.commands.jobs import say_findings
 from specc.diagnostics import JobError
 from specc.folder import record
 from specc.folder.write import Output, write
+from specc.plan.extras import CONTRACT, Extras
 
 NEEDED = {  # module: what pip calls it
     "torch": "torch",
@@ -124,8 +125,9 @@ def _build(folder: Path) -> Compiled:
         job.write_bytes(Path(__file__).with_name("demo_job.json").read_bytes())
     print(f"Building {job}", flush=True)
     data = job.read_bytes()
+    extras = Extras(tests=record.emitted(job.parent, CONTRACT))
     try:
-        compiled = compile_job(data, record.keeps_contract(job.parent))
+        compiled = compile_job(data, extras)
     except JobError as error:
         say_findings(error.diagnostics, data, str(job))
         raise DemoError(f"mend {job}, or delete it to get the demo's own") from error

@@ -13,7 +13,7 @@ import click
 from specc import resources
 from specc.diagnostics import Diagnostic, JobError
 from specc.folder import jobfiles, stamps
-from specc.folder.jobfiles import JobFile
+from specc.folder.jobfiles import JobFile, Wanted
 
 
 def check(paths: Sequence[str], form: str) -> int:
@@ -65,17 +65,17 @@ def graph(path: str, form: str) -> int:
 def build(
     paths: Sequence[str],
     out: Path | None,
-    tests: bool | None,
+    wanted: Wanted,
     verify: bool,
     force: bool,
 ) -> int:
     """`specc build`: bring each job's folder up to date."""
-    files, wrong = _job_files(paths, out, tests)
+    files, wrong = _job_files(paths, out, wanted)
     due = []
     for file in files:
         stamp = None
         if file.folder and not verify:
-            stamp = stamps.find(file.folder, file.data, file.tests)
+            stamp = stamps.find(file.folder, file.data, file.extras)
         if stamp is None or (force and stamp.kept):
             due.append(file)
         else:
@@ -88,7 +88,7 @@ def build(
 def build_check(
     paths: Sequence[str],
     out: Path | None,
-    tests: bool | None,
+    wanted: Wanted,
     strict: bool,
     verify: bool,
 ) -> int:
@@ -96,7 +96,7 @@ def build_check(
     from specc.folder.compare import compare
     from specc.folder.output import output_of
 
-    files, wrong = _job_files(paths, out, tests)
+    files, wrong = _job_files(paths, out, wanted)
     for file, outcome in _compiled(files):
         if isinstance(outcome, list):
             say_findings(outcome, file.data, file.path)
@@ -157,13 +157,13 @@ def say_findings(
 
 
 def _job_files(
-    paths: Sequence[str], out: Path | None, tests: bool | None
+    paths: Sequence[str], out: Path | None, wanted: Wanted
 ) -> tuple[list[JobFile], bool]:
     """The jobs that could be read, and whether any could not. Raises JobError E406."""
     files, wrong = [], False
     for path in paths:
         try:
-            files.append(jobfiles.open_job(path, out, len(paths) > 1, tests))
+            files.append(jobfiles.open_job(path, out, len(paths) > 1, wanted))
         except JobError as error:
             say_findings(error.diagnostics)
             wrong = True
@@ -193,8 +193,8 @@ def _compiled(files: list[JobFile]) -> Iterable[tuple]:
     """Each job with what became of it, or what is wrong with it."""
     from specc.build import compile_many
 
-    jobs, tests = [file.data for file in files], [file.tests for file in files]
-    return zip(files, compile_many(jobs, tests))
+    jobs, extras = [file.data for file in files], [file.extras for file in files]
+    return zip(files, compile_many(jobs, extras))
 
 
 def _write(file: JobFile, compiled, force: bool, hint: bool) -> None:
@@ -212,10 +212,11 @@ def _write(file: JobFile, compiled, force: bool, hint: bool) -> None:
         tuple(in_words(compiled.job)),
     )
     recorded = record.record_of(output.files, output.job)
-    stamps.leave(file.folder, file.data, [*output.files, *recorded], stamp, file.tests)
+    paths = [*output.files, *recorded]
+    stamps.leave(file.folder, file.data, paths, stamp, file.extras)
     _say_built(file, stamp, written)
     if hint and written.written:
-        _say_next(file.folder)
+        _say_next(file)
 
 
 def _verify(compiled) -> None:
@@ -244,11 +245,14 @@ def _say_list(verb: str, paths: Sequence[str], remark: str = "") -> None:
         click.echo(f"  {verb:9}  {', '.join(paths)}{remark}")
 
 
-def _say_next(folder: Path) -> None:
-    requirements = shlex.quote(str(folder / "requirements.txt"))
-    script = shlex.quote(str(folder / "train.py"))
+def _say_next(file: JobFile) -> None:
+    requirements = shlex.quote(str(file.folder / "requirements.txt"))
     click.echo(f"next: pip install -r {requirements}")
-    click.echo(f"      python {script}")
+    if package := file.extras.package:
+        home = shlex.quote(str(file.folder.parent))
+        click.echo(f"      in {home}: python -m {package}.train")
+    else:
+        click.echo(f"      python {shlex.quote(str(file.folder / 'train.py'))}")
 
 
 def _say_compared(file: JobFile, comparison) -> None:

@@ -72,9 +72,11 @@ class TakenName(Exception):
     one name the second would win, in silence, in each module that uses both."""
 
 
-def with_imports(path: str, text: str, earlier: dict[str, str]) -> str:
+def with_imports(
+    path: str, text: str, earlier: dict[str, str], package: str = ""
+) -> str:
     """The module with its imports after its docstring; ``earlier`` are those emitted
-    before it, whose top-level names it may use. Raises UnknownName, TakenName,
+    before it, whose top-level names it may use, in the package: "." is its own. Raises UnknownName, TakenName,
     SyntaxError."""
     taken = KNOWN.intersection(defined(text))
     if taken:
@@ -83,7 +85,7 @@ def with_imports(path: str, text: str, earlier: dict[str, str]) -> str:
             f"{path}: defines {names}, which the imports know as a library's"
         )
     wanted = used(text)
-    own = _exports(earlier)
+    own = _exports(earlier, package)
     groups = [_lines(wanted, _STANDARD), _lines(wanted, _OTHERS), _lines(wanted, own)]
     unknown = wanted - KNOWN - own.keys()
     if unknown:
@@ -95,11 +97,11 @@ def with_imports(path: str, text: str, earlier: dict[str, str]) -> str:
     return "\n".join([*lines[:after], "", block, "", *lines[after:]]) + "\n"
 
 
-def _exports(modules: dict[str, str]) -> dict[str, tuple[str, str]]:
+def _exports(modules: dict[str, str], package: str) -> dict[str, tuple[str, str]]:
     """Top-level names of the modules; the first module that defines a name owns it."""
     exports: dict[str, tuple[str, str]] = {}
     for path, text in modules.items():
-        module = path.removesuffix(".py")
+        module = package + path.removesuffix(".py")
         for name in defined(text):
             exports.setdefault(name, (module, name))
     return exports

@@ -18,7 +18,7 @@ from pathlib import PurePath
 from typing import NoReturn
 
 from specc.emit.names import bound, defined_by, used
-from specc.resources import CONTRACT
+from specc.plan.extras import CONTRACT
 
 MARK = re.compile(r"^# parts: (\w+)\n", re.M)  # of a page
 BLOCK = re.compile(r"^# ==== (\w+)$", re.M)  # of a file of parts

@@ -4,7 +4,7 @@ out to need."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 
 from jinja2 import (
@@ -20,8 +20,9 @@ from specc.emit.imports import with_imports
 from specc.emit.parts import Shelf, fail, module_of, refuse_tags, with_parts
 from specc.heads import TASK_NAMES
 from specc.plan.contract import ContractPlan
+from specc.plan.extras import CONTRACT, INIT
 from specc.plan.page import Plan
-from specc.resources import CONTRACT, names, read_text, template_folder
+from specc.resources import names, read_text, template_folder
 from specc.source import literal
 
 CODE = (
@@ -40,7 +41,7 @@ def render(plan: Plan) -> dict[str, str]:
 
     Raises PartError, UnknownName, TakenName: specc's own faults.
     """
-    context = plan.context()
+    context = plan.context() | _commands(plan.package)
     shelves = shelves_for(MODULES, context)
     context["label_columns"] = label_columns(
         plan.heads, context["label_types"], shelves, "at" if context["partial"] else "i"
@@ -52,7 +53,7 @@ def render(plan: Plan) -> dict[str, str]:
     }
     code: dict[str, str] = {}
     for path, text in with_parts(pages, shelves).items():
-        code[path] = with_imports(path, text, code)
+        code[path] = with_imports(path, text, code, "." if plan.package else "")
     if plan.contract:
         page = {CONTRACT: _filled(CONTRACT, context)}
         text = with_parts(page, shelves_for((CONTRACT,), context))[CONTRACT]
@@ -62,7 +63,25 @@ def render(plan: Plan) -> dict[str, str]:
     }
     resolved = json.dumps(plan.resolved, indent=2, ensure_ascii=False)
     files = code | texts | {"resolved.json": f"{resolved}\n"} | _name_files(plan)
+    if plan.package:
+        files[INIT] = _filled(INIT, context)
     return files | ({"state_dict.json": _state(plan.contract)} if plan.contract else {})
+
+
+def _commands(package: str) -> dict[str, Callable[[str], str]]:
+    """How a template names a script: for a shell, and as items of a list in Python."""
+
+    def script(name: str) -> str:
+        return f"-m {package}.{name}" if package else f"{name}.py"
+
+    def words(name: str) -> str:
+        return ", ".join(map(json.dumps, script(name).split()))
+
+    return {
+        "script": script,
+        "words": words,
+        "home": f"code{'.parent' * bool(package)}",
+    }
 
 
 def _filled(path: str, context: dict, **more: object) -> str:

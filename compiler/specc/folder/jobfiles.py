@@ -3,43 +3,85 @@
 from __future__ import annotations
 
 import json
+import keyword
 import os
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from specc.diagnostics import fail
 from specc.folder import record
+from specc.plan.extras import CONTRACT, INIT, Extras
+
+# Modules that an emitted folder imports, or may: one beside them would hide them.
+_TAKEN = sys.stdlib_module_names | {
+    *("PIL", "cv2", "defusedxml", "faster_coco_eval", "matplotlib", "numpy", "pytest"),
+    *("safetensors", "tensorboard", "timm", "torch", "torchvision", "tqdm", "yaml"),
+}
 
 
 @dataclass(frozen=True)
 class JobFile:
     """A job's bytes as read; ``name`` and ``folder`` are empty in a job that is wrong.
 
-    ``tests`` says whether the folder gets a contract.
+    ``extras`` is the form of the folder.
     """
 
     path: str  # as the user wrote it
     data: bytes
     name: str
     folder: Path | None
-    tests: bool
+    extras: Extras
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Flags of a build: yes, no, or None for what the folder was built with."""
+
+    tests: bool | None = None
+    package: bool | None = None
 
 
 def open_job(
-    path: str, out: Path | None, several: bool, tests: bool | None = None
+    path: str, out: Path | None, several: bool, wanted: Wanted = Wanted()
 ) -> JobFile:
-    """Read a job and find its output folder. Raises JobError E401, E407.
-
-    Unless `tests` says otherwise, a folder that was built with a contract keeps one.
-    """
+    """Read a job and find its output folder. Raises JobError E401, E407, E410."""
     data = read(path)
     name = _name(data)
     folder = _folder(path, name, out, several) if name else None
+    return JobFile(path, data, name, folder, _extras(folder, wanted))
+
+
+def _extras(folder: Path | None, wanted: Wanted) -> Extras:
+    """The form that is wanted, or else that of the last build. Raises JobError E410."""
+    if folder is None:  # the passes will find fault with the job
+        return Extras()
+    tests, package = wanted.tests, wanted.package
     if tests is None:
-        tests = folder is not None and record.keeps_contract(folder)
-    return JobFile(path, data, name, folder, tests)
+        tests = record.emitted(folder, CONTRACT)
+    if package is None:
+        package = record.emitted(folder, INIT)
+    return Extras(tests, _package_name(folder) if package else "")
+
+
+def _package_name(folder: Path) -> str:
+    """The folder's name, if Python can import it. Raises JobError E410."""
+    name = Path(os.path.abspath(folder)).name
+    spelled = re.sub(r"\W", "_", name)
+    if not name.isidentifier() or keyword.iskeyword(name):
+        why = "Python cannot import a package of that name"
+    elif name in _TAKEN:
+        why = "Python would take it for the module of that name"
+    else:
+        return name
+    other = spelled if spelled != name and spelled.isidentifier() else f"{name}_net"
+    fail(
+        "E410",
+        f"`{name}` cannot be the folder of a package: {why}",
+        help=f"choose a folder with -o, such as `{folder.parent / other}`",
+    )
 
 
 def read(path: str) -> bytes:

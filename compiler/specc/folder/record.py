@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from specc.diagnostics import fail
-from specc.resources import CONTRACT
 
 FORMAT = 1
 MANIFEST = ".specc/manifest.json"
@@ -64,12 +63,12 @@ def read(folder: Path) -> Record:
     return Record(files, job) if _is_sound(files) else EMPTY
 
 
-def keeps_contract(folder: Path) -> bool:
-    """Whether the folder was built with a contract; where the manifest is damaged, as
-    by the markers of a merge, the pristine copy tells."""
+def emitted(folder: Path, path: str) -> bool:
+    """Whether the last build emitted a file; where the manifest is damaged, as by the
+    markers of a merge, the pristine copy tells."""
     known = read(folder)
-    copy = folder / PRISTINE / CONTRACT
-    return CONTRACT in known.files or (known is EMPTY and copy.is_file())
+    copy = folder / PRISTINE / path
+    return path in known.files or (known is EMPTY and copy.is_file())
 
 
 def pristine(folder: Path, path: str) -> str:

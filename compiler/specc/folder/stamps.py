@@ -19,6 +19,7 @@ from pathlib import Path
 
 from specc import __version__
 from specc.diagnostics import Diagnostic
+from specc.plan.extras import PLAIN, Extras
 from specc.resources import PACKAGE, template_folder
 
 # Other releases of these may give other text or other findings.
@@ -35,12 +36,12 @@ class Stamp:
     conversions: tuple[str, ...] = ()  # of annotations, a line for each head
 
 
-def find(folder: Path, data: bytes, tests: bool = False) -> Stamp | None:
-    """The stamp of the folder, if building these bytes again, with a contract or
-    without, would change nothing."""
+def find(folder: Path, data: bytes, extras: Extras = PLAIN) -> Stamp | None:
+    """The stamp of the folder, if building these bytes in this form again would change
+    nothing."""
     try:
         stored = json.loads(_place(folder).read_bytes())
-        if stored["inputs"] != _inputs(data, tests) or stored["files"] != _hashes(
+        if stored["inputs"] != _inputs(data, extras) or stored["files"] != _hashes(
             folder, stored["files"]
         ):
             return None
@@ -55,12 +56,16 @@ def find(folder: Path, data: bytes, tests: bool = False) -> Stamp | None:
 
 
 def leave(
-    folder: Path, data: bytes, files: list[str], stamp: Stamp, tests: bool = False
+    folder: Path,
+    data: bytes,
+    files: list[str],
+    stamp: Stamp,
+    extras: Extras = PLAIN,
 ) -> None:
     """Remember that `data` was built into `folder`, where these files now stand."""
     with suppress(OSError):
         hashes = _hashes(folder, files)
-        stored = {"inputs": _inputs(data, tests), "files": hashes} | asdict(stamp)
+        stored = {"inputs": _inputs(data, extras), "files": hashes} | asdict(stamp)
         place = _place(folder)
         place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
@@ -84,8 +89,8 @@ def _hashes(folder: Path, files) -> dict[str, str]:
     }
 
 
-def _inputs(data: bytes, tests: bool) -> str:
-    parts = [__version__, sys.version, hashlib.sha256(data).hexdigest(), str(tests)]
+def _inputs(data: bytes, extras: Extras) -> str:
+    parts = [__version__, sys.version, hashlib.sha256(data).hexdigest(), repr(extras)]
     parts += [_trace(path) for path in _own_files()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -29,6 +29,7 @@ from specc.plan.dataset import (
     plan_dataset,
     reads_yaml,
 )
+from specc.plan.extras import PLAIN, Extras
 from specc.plan.heads import HeadPlan, is_partial, plan_heads
 from specc.plan.neck import NeckPlan, plan_neck
 from specc.plan.resolved import as_job
@@ -57,7 +58,8 @@ class Plan:
     constants: dict[str, tuple[Line, ...]]
     values: dict[str, Any]
     resolved: dict[str, Any]  # the job with every default, in the job language
-    contract: ContractPlan | None = None  # of test_contract.py, if it is wanted
+    contract: ContractPlan | None  # of test_contract.py, if it is wanted
+    package: str  # the name of the folder as a package; empty: scripts run by path
 
     def context(self) -> dict[str, Any]:
         """The variables of the templates."""
@@ -66,8 +68,8 @@ class Plan:
         return own | self.values
 
 
-def plan(job: Job, graph: nx.DiGraph, tests: bool = False) -> Plan:
-    """The page of a job whose graph passed all checks; with `tests`, a contract too."""
+def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
+    """The page of a job whose graph passed all checks."""
     summary = summarize(job, graph)
     neck = plan_neck(job, summary)
     backbone = plan_backbone(job, summary)
@@ -88,7 +90,7 @@ def plan(job: Job, graph: nx.DiGraph, tests: bool = False) -> Plan:
         **plan_data(job, heads),
         **plan_train(job),
     }
-    if tests:
+    if extras.tests:
         values["requirements"] = sorted(
             [*values["requirements"], "pytest"], key=str.lower
         )
@@ -102,7 +104,8 @@ def plan(job: Job, graph: nx.DiGraph, tests: bool = False) -> Plan:
         constants,
         values,
         as_job(job),
-        plan_contract(job, graph, heads) if tests else None,
+        plan_contract(job, graph, heads) if extras.tests else None,
+        extras.package,
     )
 
 

@@ -1,0 +1,141 @@
+"""Folders that are packages: relative imports, `python -m`, several in one process."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from contracts import JOB, PATIENCE, build
+from emitted_jobs import compile_raw, write
+from runs import SCENE, SHAPES, images, make, one_core, rows, train
+
+from specc.plan.extras import CONTRACT, INIT, Extras
+
+FOLDER = Path("vision/scenes")
+
+# What a product does with two vendored folders: both learn, and both predict.
+BOTH = """
+import sys
+from pathlib import Path
+
+import torch
+
+from vision.detector import model as detector, samples, train
+from vision.scene import model as classifier
+
+images = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
+for net, name in ((detector, "Detector"), (classifier, "Classifier")):
+    print(*net.predict(getattr(net, name)().eval(), images))
+print(len(samples.read_samples(Path())[0]), train.BEST)
+local = {path.stem for path in Path("vision/scene").glob("*.py")} & set(sys.modules)
+assert not local, f"imported as modules of their own: {local}"
+"""
+
+
+@pytest.fixture
+def job(place) -> str:
+    Path("job.json").write_text(json.dumps(JOB))
+    return "job.json"
+
+
+def emitted() -> set[str]:
+    return {path.name for path in FOLDER.iterdir()}
+
+
+def python(folder: Path, *arguments: object) -> str:
+    """Python with these arguments in a folder; returns what it prints."""
+    command = [sys.executable, *map(str, arguments)]
+    options = {"cwd": folder, "env": one_core(), "timeout": PATIENCE}
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def packaged(folder: Path, *heads: dict) -> Path:
+    """The folder of a job, as a package."""
+    make(folder, *heads)
+    data = (folder / "job.json").read_bytes()
+    return write(compile_raw(data, Extras(package=folder.name)), folder)
+
+
+# ---- What is emitted ----
+
+
+def test_it_is_emitted_where_it_is_asked_for_and_kept(job, capsys):
+    build("-o", str(FOLDER), job)
+    scripts = {path.name: path.read_text() for path in FOLDER.glob("*.py")}
+    assert build("--package", "-o", str(FOLDER), job) == 0
+    assert "python -m scenes.train" in (FOLDER / "README.md").read_text()
+    assert "from .model import" in (FOLDER / "train.py").read_text()
+    assert build("--check", "--strict", "-o", str(FOLDER), job) == 0
+    Path(job).write_text(json.dumps(JOB | {"trainer": {"batch_size": 4}}))
+    assert build("-o", str(FOLDER), job) == 0
+    assert "from .model import" in (FOLDER / "train.py").read_text()
+    assert INIT in emitted()
+    assert build("--check", "--no-package", "-o", str(FOLDER), job) == 1
+    Path(job).write_text(json.dumps(JOB))
+    assert build("--no-package", "-o", str(FOLDER), job) == 0
+    assert scripts == {path.name: path.read_text() for path in FOLDER.glob("*.py")}
+
+
+def test_next_steps_run_from_the_folder_above(job, capsys):
+    build("--package", "-o", str(FOLDER), job)
+    assert "in vision: python -m scenes.train\n" in capsys.readouterr().out
+
+
+def test_only_imports_and_commands_differ(job):
+    build("--tests", "-o", "plain", job)
+    build("--tests", "--package", "-o", str(FOLDER), job)
+    for path in Path("plain").glob("*.py"):
+        if path.name != CONTRACT:
+            text = (FOLDER / path.name).read_text()
+            for module in Path("plain").glob("*.py"):
+                text = text.replace(f"from .{module.stem} ", f"from {module.stem} ")
+                text = text.replace(f"-m scenes.{module.stem} ", f"{module.name} ")
+            texts = (text, path.read_text())  # black breaks other lines in them
+            one, other = (ast.unparse(ast.parse(text)).split() for text in texts)
+            assert one == other
+
+
+@pytest.mark.parametrize("name", ["blood-cells", "1st", "class", "torch", "json"])
+def test_a_folder_that_python_cannot_import_is_refused(job, name, capsys):
+    assert build("--package", "-o", name, job) == 1
+    said = capsys.readouterr().err
+    assert f"error[E410]: `{name}` cannot be the folder of a package" in said
+    other = {"blood-cells": "blood_cells"}.get(name, f"{name}_net")
+    assert not Path(name).exists() and f"such as `{other}`" in said
+
+
+# ---- What it does ----
+
+
+@pytest.mark.slow
+def test_two_packages_live_in_one_process(world):
+    (world / "vision").mkdir()
+    packaged(world / "vision" / "detector", SHAPES)
+    packaged(world / "vision" / "scene", SCENE)
+    assert python(world, "-c", BOTH).splitlines() == ["shapes", "scene", "16 shapes/ap"]
+
+
+@pytest.mark.slow
+def test_its_modules_do_what_scripts_do(world):
+    """The same losses and predictions, with workers, and from the folder above."""
+    plain, package = make(world / "scenes", SCENE), packaged(world / "scenery", SCENE)
+    flags = ("--data", world, "--max-iterations", 4, "--threads", 1)
+    train(plain, "runs/plain", "--max-iterations", 4, "--workers", 2)
+    run = (*flags, "--workers", 2, "--output", "runs/package")
+    python(world, "-m", "scenery.train", *run)
+    plain, package = world / "runs/plain", world / "runs/package"
+    assert rows(package) == rows(plain)
+    weights, shown = ("--weights", package / "last.pt"), world / "runs/shown"
+    measured = python(world, "-m", "scenery.evaluate", *weights, "--data", world)
+    assert json.loads(measured) == {
+        key: value for key, value in rows(package)[-1].items() if key in measured
+    }
+    pictures = images(world)
+    python(world, "-m", "scenery.predict", *weights, "--output", shown, *pictures)
+    assert len(json.loads((shown / "predictions.json").read_text())) == len(pictures)
