@@ -70,7 +70,7 @@ def plan(head: Autoencoding, code: HeadCode) -> HeadExpressions:
         own=f'{{**{code.results}, "reconstruction": {own}}}',
         annotations="read_images(folder)",
         parse="None",
-        place="(canvas, warp(np.ones((1, 1), bool), sample, transform, False))",
+        place="(canvas, warp(np.ones((1, 1), bool), sample, transform, 0))",
         words=f"reconstruction_in_words({code.results}, row, sample, seen)",
         label_words=code.labels,
         draw=f"draw_reconstruction(image, {code.words})",

@@ -59,7 +59,7 @@ def plan(head: DepthEstimation, code: HeadCode) -> HeadExpressions:
         construction=f"DepthHead({code.widths}, {head.channels}, {ends})",
         loss=f"depth_loss({code.outputs}, {code.targets}, {least})",
         blank="np.full((HEIGHT, WIDTH), -1, np.float32)",
-        decode=f"decode_depth({code.outputs})",
+        decode=f'{{"depth": {code.outputs}}}',
         own=f'{{"depth": {enlarged(code, "depth")}.squeeze(1)}}',
         annotations=f"read_depth_maps(folder, {ends})",
         parse=f"parse_map({code.given}, height, width, DEPTH_MODES)",

@@ -39,11 +39,3 @@ def depth_loss(
     mean, square = error.sum((1, 2)) / pixels, error.square().sum((1, 2)) / pixels
     images = global_count(known.any(2).any(1).sum())
     return {"log": (square - 0.5 * mean.square()).sum() / images}
-
-
-# ==== decoders
-
-
-def decode_depth(depth: Tensor) -> dict[str, Tensor]:
-    """Depth (B, 1, h, w), to be brought to the size of the image (`enlarge`)."""
-    return {"depth": depth}
