@@ -106,7 +106,12 @@ def graph(job: str, form: str) -> int:
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if a build is due.")
 @click.option("--strict", is_flag=True, help="With --check: exit 1 for your edits too.")
 @click.option("--verify", is_flag=True, help="Compare model.py with the level graph.")
-@click.option("--force", is_flag=True, help="Overwrite files that you edited.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Overwrite files that you edited; copies are kept as FILE.orig.",
+)
+@click.option("--dry-run", is_flag=True, help="Write nothing; say what would happen.")
 def build(
     jobs: tuple[str, ...],
     output: Path | None,
@@ -116,8 +121,9 @@ def build(
     strict: bool,
     verify: bool,
     force: bool,
+    dry_run: bool,
 ) -> int:
-    """Write the code of jobs. Files that you edited are never overwritten unasked.
+    """Write the code of jobs. What you edited is merged with what a job changes.
 
     \b
     specc build job.json
@@ -128,15 +134,17 @@ def build(
     """
     if strict and not check:
         raise click.UsageError("--strict belongs to --check")
-    if check and force:
-        raise click.UsageError("--check writes nothing: leave --force out")
+    if check and (force or dry_run):
+        raise click.UsageError(
+            "--check writes nothing: leave --force and --dry-run out"
+        )
     from specc.commands import jobs as commands
     from specc.folder.jobfiles import Wanted
 
     wanted = Wanted(tests, package)
     if check:
         return commands.build_check(jobs, output, wanted, strict, verify)
-    return commands.build(jobs, output, wanted, verify, force)
+    return commands.build(jobs, output, wanted, verify, force, dry_run)
 
 
 FORMATS = click.Choice(["native", "coco", "voc", "yolo", "csv", "folders"])
