@@ -4,7 +4,7 @@ out to need."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache, partial
 
 from jinja2 import (
@@ -41,7 +41,7 @@ def render(plan: Plan) -> dict[str, str]:
 
     Raises PartError, UnknownName, TakenName: specc's own faults.
     """
-    context = plan.context() | _commands(plan.package)
+    context = plan.context()
     shelves = shelves_for(MODULES, context)
     context["label_columns"] = label_columns(
         plan.heads, context["label_types"], shelves, "at" if context["partial"] else "i"
@@ -66,22 +66,6 @@ def render(plan: Plan) -> dict[str, str]:
     if plan.package:
         files[INIT] = _filled(INIT, context)
     return files | ({"state_dict.json": _state(plan.contract)} if plan.contract else {})
-
-
-def _commands(package: str) -> dict[str, Callable[[str], str]]:
-    """How a template names a script: for a shell, and as items of a list in Python."""
-
-    def script(name: str) -> str:
-        return f"-m {package}.{name}" if package else f"{name}.py"
-
-    def words(name: str) -> str:
-        return ", ".join(map(json.dumps, script(name).split()))
-
-    return {
-        "script": script,
-        "words": words,
-        "home": f"code{'.parent' * bool(package)}",
-    }
 
 
 def _filled(path: str, context: dict, **more: object) -> str:

@@ -84,6 +84,7 @@ def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
     }
     values = {
         **_texts(job, summary, heads),
+        **_commands(extras.package),
         **_model_values(job, summary, heads, backbone, neck),
         **_head_values(job, heads),
         **plan_dataset(job, heads),
@@ -107,6 +108,29 @@ def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
         plan_contract(job, graph, heads) if extras.tests else None,
         extras.package,
     )
+
+
+def _commands(package: str) -> dict[str, Any]:
+    """How scripts are launched, and from where: by their paths, or by `python -m`."""
+    names = ("train", "evaluate", "predict", "measure")
+    paths = {
+        name: f"-m {package}.{name}" if package else f"{name}.py" for name in names
+    }
+    several = f"torchrun --nproc_per_node 8 {paths['train']} --data ROOT      "
+    one = f"python {paths['train']} --data ROOT".ljust(len(several))
+    return {
+        "scripts": paths,
+        "script_words": {
+            name: ", ".join(f'"{word}"' for word in path.split())
+            for name, path in paths.items()
+        },
+        "launches": {"one": one, "several": several},
+        "launched_in": "above this one" if package else "of train.py",
+        "home": "code.parent" if package else "code",
+        "below": f"{package}/" if package else "",
+        "relative": "." if package else "",
+        "model_module": f"{package}.model" if package else "model",
+    }
 
 
 def _texts(job: Job, summary: Summary, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
