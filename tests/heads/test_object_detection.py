@@ -37,13 +37,13 @@ def test_overlaps_by_hand(golden, a, b, iou, generalised):
     for one, other in ((a, b), (b, a)):
         overlap, _ = golden.iou(one, other)
         torch.testing.assert_close(overlap, torch.tensor([iou * 1.0]))
-        found = golden.generalised_iou(one, other)
+        found = golden.generalized_iou(one, other)
         torch.testing.assert_close(found, torch.tensor([generalised * 1.0]))
 
 
 def test_two_boxes_without_area_have_finite_overlaps_and_gradients(golden):
     a = torch.full((1, 4), 3.0, requires_grad=True)
-    value = golden.iou(a, a.detach())[0] + golden.generalised_iou(a, a.detach())
+    value = golden.iou(a, a.detach())[0] + golden.generalized_iou(a, a.detach())
     value.sum().backward()
     assert value.isfinite().all() and a.grad.isfinite().all()
 
