@@ -156,7 +156,7 @@ def test_means_over_a_stop_are_those_of_the_whole_run(job):
     shutil.copytree(job, stopping)
     text = (stopping / "train.py").read_text()
     assert text.count(STEP) == 1
-    stop = "        if rank == 1 and iteration == 57:\n            signals.append(15)\n"
+    stop = "        if rank == 1 and iteration == 57:\n            votes.signals.append(15)\n"
     (stopping / "train.py").write_text(text.replace(STEP, STEP + stop))
     output, length = stopping / "run", ("--max-iterations", 70)
     group(job, "train.py", *flags(job, whole), *length)

@@ -163,7 +163,7 @@ def test_twenty_kills_at_random_lose_nothing(unbroken, job, half_time, seed):
 def test_a_mean_over_a_stop_is_that_of_the_whole_run(job):
     """Iterations 51 to 60 make one line of the log; the run is stopped at 57, as it was
     at 44 by an older train.py, whose checkpoint does not hold what no line told yet."""
-    stops = "        if iteration in (44, 57):\n            signals.append(15)\n"
+    stops = "        if iteration in (44, 57):\n            votes.signals.append(15)\n"
     stopping = changed(job, "train.py", STEP, STEP + stops)
     length, run = ("--max-iterations", 64), stopping / "run"
     train(job, stopping / "whole", *length)

@@ -182,7 +182,6 @@ def _step(trainer: Trainer, draws: bool) -> dict[str, Any]:
         "windows": windows,
         "terms_of": trainer.compile,
         "follow": bool(trainer.ema),
-        "failures": True,
     }
     wanted = [name for name, needed in functions.items() if needed]
     return {
