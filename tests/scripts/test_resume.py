@@ -15,6 +15,7 @@ from runs import (
     PATIENCE,
     SCENE,
     SHAPES,
+    STEP,
     assert_equal_runs,
     checkpoint,
     command,
@@ -159,27 +160,35 @@ def test_twenty_kills_at_random_lose_nothing(unbroken, job, half_time, seed):
     kill_and_compare(unbroken, job, times, seed)
 
 
-def test_edits_that_draw_random_numbers_resume_too(job):
-    """No emitted model has dropout; a user may add it."""
-    old = "        return self.head("
-    noisy = changed(
-        job, "model.py", old, "        images = F.dropout(images, 0.3)\n" + old
-    )
-    for name, length in (("whole", 6), ("part", 6)):
-        output = noisy / name
-        if name == "part":
-            stopping = changed(noisy, "checkpoints.py", *DIES_AT_3)
-            train(stopping, output, "--max-iterations", length, code=-signal.SIGKILL)
-            assert checkpoint(output / "last.pt")["iteration"] == 3
-        train(noisy, output, "--max-iterations", length, "--resume")
-    assert_equal_runs(noisy / "whole", noisy / "part")
+def test_a_mean_over_a_stop_is_that_of_the_whole_run(job):
+    """Iterations 51 to 60 make one line of the log; the run is stopped at 57, as it was
+    at 44 by an older train.py, whose checkpoint does not hold what no line told yet."""
+    stops = "        if iteration in (44, 57):\n            votes.signals.append(15)\n"
+    stopping = changed(job, "train.py", STEP, STEP + stops)
+    length, run = ("--max-iterations", 64), stopping / "run"
+    train(job, stopping / "whole", *length)
+    train(stopping, run, *length, code=143)
+    last = checkpoint(run / "last.pt")
+    assert last["iteration"] == 44 and len(last["unlogged"]) == 4
+    torch.save({k: v for k, v in last.items() if k != "unlogged"}, run / "last.pt")
+    train(stopping, run, *length, "--resume", code=143)
+    last = checkpoint(run / "last.pt")
+    assert last["iteration"] == 57
+    assert [row["loss"] > 0 for row in last["unlogged"]] == 7 * [True]
+    train(job, run, *length, "--resume")
+    (run / "metrics.jsonl").write_text(without(run, 48))
+    whole = stopping / "whole"
+    (whole / "metrics.jsonl").write_text(without(whole, 48))
+    assert_equal_runs(whole, run)
+    means = [row["loss"] for row in rows(whole) if row["split"] == "train"]
+    assert len(set(means)) == len(means)
 
 
-DIES_AT_3 = (
-    "        temporary.replace(path)\n",
-    '        temporary.replace(path)\n        if state.get("iteration") == 3:\n'
-    f"            {KILL}\n",
-)
+def without(output: Path, iteration: int) -> str:
+    """The lines of a log but for one, of which the older checkpoint knew too little."""
+    lines = (output / "metrics.jsonl").read_text().splitlines()
+    start = f'{{"iteration": {iteration}, "split": "train"'
+    return "".join(f"{line}\n" for line in lines if not line.startswith(start))
 
 
 # ---- Another run ----

@@ -27,7 +27,8 @@ from specc.source import literal
 
 CODE = (
     *("model.py", "cache.py", "dataset.py", "samples.py", "data.py"),
-    *("evaluate.py", "draw.py", "checkpoints.py", "train.py", "predict.py"),
+    *("evaluate.py", "draw.py", "checkpoints.py", "safety.py", "train.py"),
+    "predict.py",
 )
 MODULES = (  # with parts
     *("model.py", "dataset.py", "samples.py", "data.py"),
