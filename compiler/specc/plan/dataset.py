@@ -80,7 +80,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "held_out": not all(reader.validation for reader in readers),
         **plan_split(job),
         "label_type": " | ".join(once([task.label] for task in tasks)),
-        "label_types": [task.label for task in tasks],
+        "label_types": [task.kept or task.label for task in tasks],
         "samples_folder": _samples_folder(job),
     }
 

@@ -131,7 +131,7 @@ def _model_constants(
     what = "images" if job.backbone.resize_input else "training images"
     pad = tuple(round(255 * value) for value in backbone.mean)
     lines = [
-        *(head.constants[0] for head in heads if head.names),
+        *(head.constants[0] for head in heads if head.named),
         constant(
             "HEIGHT, WIDTH", summary.resolution, f"{what} are letterboxed to this size"
         ),
@@ -144,7 +144,7 @@ def _model_constants(
     if neck:
         lines.append(constant("CHANNELS", neck.channels, "width of every neck level"))
     for head in heads:
-        lines += head.constants[1 if head.names else 0 :]
+        lines += head.constants[head.named :]
     lines += constants_of(job, "model.py")
     shared = once(task.shared for task in tasks_of(job))
     if is_partial(job) and _has_tuples(job):
