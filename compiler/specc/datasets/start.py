@@ -27,6 +27,7 @@ EPOCHS = {SMALL: 30, LARGE: 50}
 ITERATIONS = (300, 20000)  # fewest, most
 STEP = 32  # sides are multiples of it, or of the divisor if that is larger
 TEXT_STEP = 8
+LISTED = 1000  # identities; where there are more, they are counted
 COMMON = ("train", "training", "data", "dataset", "datasets", "images")
 STRONG = {"scale": 0.7, "color": 0.5}  # augmentation, where views are compared
 
@@ -159,7 +160,9 @@ def _draft(found: Found, name: str) -> dict[str, Any]:
         data["task"] = found.way[0]
     if TASKS[found.task].views:
         data["augmentation"] = STRONG
-    options = dict(found.options)
+    options, task = dict(found.options), TASKS[found.task]
+    if task.splits_by and len(options[task.names]) > LISTED:
+        options[task.names] = len(options[task.names])
     named = {"name": options.pop("name")} if "name" in options else {}
     if found.longest > part("common")["$defs"]["max_tokens"]["default"]:
         options["max_tokens"] = found.longest

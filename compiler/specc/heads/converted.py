@@ -28,6 +28,7 @@ class Reading:
     in_folder: bool = False  # native annotations are files
     requirements: tuple[str, ...] = ()
     ignoring: str = ""  # of COCO, in a job whose labels tell what is ignored; "": parse
+    counted: str = ""  # annotations of a head that counts its names; "": the same
 
 
 def _listed(title: str, key: str, parse: str, example: str) -> Reading:
@@ -123,6 +124,7 @@ READINGS = {  # the longest begin of a way that stands here is taken
         " training)",
         {},
         _CATEGORY,
+        counted='annotations_for(folder, "multiclass classification")',
     ),
     ("metric_learning", "multiclass_classification"): _listed(
         "metric learning", "identities", "parse_category(GIVEN, NUMBERS)", _CATEGORY
@@ -210,6 +212,7 @@ def converted(
         "COLORS": f"{code.prefix}COLORS",
         "NUMBERS": code.numbers,
     }
+    annotations = code.counted and reading.counted or reading.annotations
     parse = _of_format(reading.parse, form)
     if form == "coco" and code.own_areas and reading.ignoring:
         parse = reading.ignoring
@@ -219,7 +222,7 @@ def converted(
         parse = _with(STEPS[pair], names | {"LABEL": label})
     return replace(
         expressions,
-        annotations=_with(reading.annotations, names),
+        annotations=_with(annotations, names),
         parse=parse,
         annotation=reading.example,
         dataset_constants=(

@@ -221,7 +221,11 @@ TASK = Task(
         folder_note="A single black page is an image without instances.",
     ),
     framed="instances_in_image(LABEL, frame, counts)",
-    coco=Coco(fields=("id", "category_id", "segmentation"), hook="with_arrays"),
+    coco=Coco(
+        fields=("id", "category_id", "segmentation"),
+        hook="with_arrays",
+        given='objects.pop(image["id"], [])',  # each is freed
+    ),
     readers={
         "native": "",
         "coco": "instance_from_coco",

@@ -25,6 +25,7 @@ class HeadCode:
     name: str  # of the head
     prefix: str  # of its constants: empty where it is alone
     constant: str  # the tuple of its names
+    counted: bool  # whether that is their number instead
     given: str  # its annotation of an image, in dataset.py
     outputs: str  # of the model, in model.py
     targets: str
@@ -193,6 +194,7 @@ class Task:
 
     # dataset.py
     label: str = ""  # the type of an image's label
+    kept: str = ""  # that which samples.py makes of it; "": the same
     # Of ONE, OTHER, counts: the label of an image that has two; "": they must be the same
     joined: str = ""
     unlabelled: bool = False  # it needs images alone

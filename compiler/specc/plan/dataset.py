@@ -21,6 +21,7 @@ BROKEN = constant(
 PIXELS = Line("MOST_PIXELS", "200_000_000", "  # of an image; a bomb has more")
 SOURCES = Line("SOURCES", "{}", "  # the state of each file and folder that was read")
 NOTES = Line("NOTES", "[]", "  # what the user was told")
+REAL = Line("real_path", "functools.cache(os.path.realpath)", "  # of a folder")
 VALUES = Line("MOST_VALUES", "50_000_000", "  # of a file of annotations, likewise")
 
 LONE_MAPS = {  # where an image may lack a map or not
@@ -55,7 +56,7 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         lines.append(constant("VOC_SIDES", VOC_SIDES))
     lines += [reader.columns for reader in readers if reader.source.format == "csv"]
     limits = (PIXELS, VALUES) if reads_yaml(job, heads) else (PIXELS,)
-    return (*lines, BROKEN, *limits, SOURCES, NOTES)
+    return (*lines, BROKEN, *limits, SOURCES, NOTES, REAL)
 
 
 def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "held_out": not all(reader.validation for reader in readers),
         **plan_split(job),
         "label_type": " | ".join(once([task.label] for task in tasks)),
-        "label_types": [task.label for task in tasks],
+        "label_types": [task.kept or task.label for task in tasks],
         "samples_folder": _samples_folder(job),
     }
 

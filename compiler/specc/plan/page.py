@@ -158,7 +158,7 @@ def _model_constants(
     what = "images" if job.backbone.resize_input else "training images"
     pad = tuple(round(255 * value) for value in backbone.mean)
     lines = [
-        *(head.constants[0] for head in heads if head.names),
+        *(head.constants[0] for head in heads if head.named),
         constant(
             "HEIGHT, WIDTH", summary.resolution, f"{what} are letterboxed to this size"
         ),
@@ -171,7 +171,7 @@ def _model_constants(
     if neck:
         lines.append(constant("CHANNELS", neck.channels, "width of every neck level"))
     for head in heads:
-        lines += head.constants[1 if head.names else 0 :]
+        lines += head.constants[head.named :]
     lines += constants_of(job, "model.py")
     return tuple(lines)
 
@@ -222,7 +222,8 @@ def _mode(job: Job, summary: Summary) -> str:
 
 def _judged(mode: str) -> dict[str, str]:
     """What evaluate.py gives to the model, and which size an image has in it."""
-    images, size = "images.to(device)", "sample.height, sample.width"
+    images = "images.to(device, non_blocking=True)"
+    size = "sample.height, sample.width"
     return {
         "judged_input": f"padded(model, {images})" if mode == "whole" else images,
         "seen_size": f"fit({size})" if mode == "resized" else size,

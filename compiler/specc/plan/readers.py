@@ -26,7 +26,7 @@ SAID = (  # what templates use of a reader
     *("name", "template", "docstring", "title", "heads", "parameters", "note", "pair"),
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
     *("coco", "columns", "columns_described", "empty_cells", "read_annotations"),
-    *("framed", "named_heads"),
+    *("framed", "named_heads", "lists_names"),
 )
 
 
@@ -137,7 +137,7 @@ class Reader:
     @property
     def lists_names(self) -> bool:
         """Whether the dataset has names that are compared with the job's."""
-        named = any(task.names for task in self.tasks)
+        named = any(head.named and not head.counted for head in self.heads)
         return self.source.format not in UNNAMED and named
 
     @property

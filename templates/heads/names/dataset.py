@@ -146,11 +146,10 @@ def check_coco(path: Path, content: object, fields: tuple[str, ...]):
     }
     for key in named.keys() & {"image_id", *fields}:
         for item in content["annotations"]:
-            given = item[key] if isinstance(item, dict) else getattr(item, key)
-            if given not in named[key]:
-                item = item if isinstance(item, dict) else item._asdict()
-                what = f"none has the `{key}` {given!r:.50} of annotation"
-                raise SystemExit(f"{path}: {what} {item.get('id')!r:.50}")
+            get = dict.get if isinstance(item, dict) else getattr
+            if get(item, key) not in named[key]:
+                what = f"none has the `{key}` {get(item, key)!r:.50} of annotation"
+                raise SystemExit(f"{path}: {what} {get(item, 'id')!r:.50}")
 
 
 def by_id(path: Path, key: str, items: list[dict], field: str) -> dict:
