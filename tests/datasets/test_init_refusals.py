@@ -93,6 +93,13 @@ def test_metadata_that_fits_no_job_is_named(place, capsys, metadata, said):
     assert error.startswith(told + said) and "1 error" in error
 
 
+def test_tasks_that_are_not_known_are_shown(place, capsys):
+    street(place / "set", task="colouring")
+    assert run_cli(["init", "semantic_segmentation", "--data", "set"]) == 1
+    said = "set: its metadata has no task that is known: colouring"
+    assert said in capsys.readouterr().err
+
+
 def test_files_that_are_called_otherwise_are_shown(place, capsys):
     layouts.as_native(place / "set")
     path = place / "set" / "train" / "metadata.yaml"
