@@ -67,10 +67,10 @@ class HeadCode:
     def boxed_classes(self) -> str:
         """A function of a label: the classes of its boxes, but for those in the first
         pixel. Where all are there, they are in fractions of the image."""
-        objects = f"x{'.labelled()' * self.ignores}"
         if self.format == "yolo":  # has fractions
-            return f"lambda x: {objects}.classes"
-        return f"lambda x: {objects}.classes[({objects}.boxes > 1).any(1)]"
+            return f"lambda x: x{'.labelled()' * self.ignores}.classes"
+        known = "~x.ignored & " * self.ignores
+        return f"lambda x: x.classes[{known}(x.boxes > 1).any(1)]"
 
     def checked(self, kinds: str, names: str = "()", fewest: int = 1) -> str:
         """A call that ends the run where labels hold too little: `kinds` is a function of
