@@ -62,7 +62,7 @@ def entries_of(folder: Path) -> list[dict]:
 
 def tasks_named(entry: dict) -> list[str]:
     """The tasks of this compiler that learn from an entry of metadata."""
-    title = str(entry.get("task")).lower().replace("_", " ")
+    title = str(entry.get("task")).replace("_", " ")
     return [
         name
         for name, task in TASKS.items()

@@ -69,13 +69,15 @@ class HeadCode:
         pixel. Where all are there, they are in fractions of the image."""
         if self.format == "yolo":  # has fractions
             return f"lambda x: x{'.labelled()' * self.ignores}.classes"
-        known = "~x.ignored & " * self.ignores
-        return f"lambda x: x.classes[{known}(x.boxes > 1).any(1)]"
+        if self.ignores:
+            return "lambda x: x.classes[~x.ignored & (x.boxes.max(1) > 1)]"
+        return "lambda x: x.classes[x.boxes.max(1) > 1]"
 
     def checked(self, kinds: str, names: str = "()", fewest: int = 1) -> str:
         """A call that ends the run where labels hold too little: `kinds` is a function of
         a label, which gives the places of names in it, or values."""
-        return f"check_labels(samples, use, {self.key}, {names}, {kinds}, {fewest})"
+        least = f", least={fewest}" * (fewest > 1)
+        return f"check_labels(samples, use, {self.key}, {names}, {kinds}{least})"
 
     def checked_maps(self, read: str, fewest: int) -> str:
         """The same of maps, by a function of a label that reads one."""
