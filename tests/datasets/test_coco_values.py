@@ -126,6 +126,13 @@ def test_names_that_are_none_are_named(place, capsys, task, key, values, said):
     assert f"train.json: {said}" in capsys.readouterr().err
 
 
+def test_results_are_no_annotations(place, capsys):
+    items = json.loads(coco(place, (0, False)).read_text())["annotations"]
+    (place / "val.json").write_text(json.dumps(items))
+    assert run_cli(["init", "object_detection", "--data", "."]) == 1
+    assert "val.json: a list of results, without images" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "change, said",
     [

@@ -357,31 +357,6 @@ def test_many_identities_are_counted(place):
 # ---- Categories that a set lacks, or nobody uses ----
 
 
-def test_a_validation_set_of_one_class_is_found(place, capsys):
-    layouts.as_folders(place / "set")
-    for path in (place / "set" / "val" / "b").iterdir():
-        path.unlink()
-    (place / "set" / "val" / "b").rmdir()
-    job, code = init(CLASSES, "--data", "set")
-    assert code == 0 and head_of(job)["categories"] == ["a", "b"]
-    assert job["data"]["validation"] == "set/val"
-    (place / "set" / "val" / "a").rename(place / "set" / "val" / "unsorted")
-    job, code = init(CLASSES, "--data", "set", "--force")
-    assert code == 0 and "validation" not in job["data"]
-    unused = Path("set", "val")
-    assert f"({unused} has none of these categories)" in capsys.readouterr().out
-
-
-def test_a_validation_set_without_annotations_is_told(place, capsys):
-    layouts.as_coco(place / "set")
-    path = place / "set" / "val.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"annotations": []}))
-    job, code = init(DETECTION, "--data", "set")
-    assert code == 0 and "validation" not in job["data"]
-    unused = Path("set", "val.json")
-    assert f"({unused} has no such annotations)" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize(
     "used, expected", [(False, ["a", "b"]), (True, ["r", "a", "b"])]
 )

@@ -12,7 +12,6 @@ from small_data import native
 from test_init import CLASSES, DETECTION
 
 from specc.cli import run_cli
-from specc.datasets.emitted import load, read
 
 
 def test_an_unknown_task(place, capsys):
@@ -93,6 +92,13 @@ def test_metadata_that_fits_no_job_is_named(place, capsys, metadata, said):
     assert error.startswith(told + said) and "1 error" in error
 
 
+def test_tasks_that_are_not_known_are_shown(place, capsys):
+    street(place / "set", task="colouring")
+    assert run_cli(["init", "semantic_segmentation", "--data", "set"]) == 1
+    said = "set: its metadata has no task that is known: colouring"
+    assert said in capsys.readouterr().err
+
+
 def test_files_that_are_called_otherwise_are_shown(place, capsys):
     layouts.as_native(place / "set")
     path = place / "set" / "train" / "metadata.yaml"
@@ -107,17 +113,6 @@ def test_one_folder_of_images_is_shown(place, capsys):
     assert run_cli(["init", CLASSES, "--data", "set"]) == 1
     said = "images in one folder, cat, and no other category"
     assert f"{Path('set/train')}: {said}" in capsys.readouterr().err
-
-
-def test_a_task_may_be_written_in_capitals(place):
-    layouts.as_native(place / "set")
-    for path in (place / "set").rglob("metadata.yaml"):
-        path.write_text(
-            path.read_text().replace("object detection", "Object_Detection")
-        )
-    assert run_cli(["init", DETECTION, "--data", "set"]) == 0
-    reading = read(load(Path("job.json").read_bytes()), Path())
-    assert len(reading.training) == 4 and not reading.fatal
 
 
 @pytest.mark.parametrize("place_of_train", ["/etc", "../..", "images/../../.."])

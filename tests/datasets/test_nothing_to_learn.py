@@ -76,23 +76,24 @@ def test_a_set_without_any_object_is_refused(
     assert hopeless == [EMPTY.format(3, "validate")]
 
 
+IMAGES = "images with boxes in the first pixel alone, as if in fractions"
+PLACES = "keypoints in the first pixel, as if in fractions of the image"
 SMALL = {"category": "a", "quadrilateral": [[0, 0], [0.9, 0], [0.9, 0.9], [0, 0.9]]}
 
 
 @pytest.mark.parametrize(
     "head, fractions, pixels, told",
     [
-        (BOXES, box(0.1, 0.2, 0.5, 1), ONE[0], "boxes"),
-        (POINTS, {"nose": [0.1, 1], "tail": None}, POSE, "keypoints"),
-        (CORNERS, SMALL, QUAD, "boxes"),
+        (BOXES, box(0.1, 0.2, 0.5, 1), ONE[0], IMAGES),
+        (POINTS, {"nose": [0.1, 1], "tail": None}, POSE, PLACES),
+        (CORNERS, SMALL, QUAD, IMAGES),
     ],
     ids=lambda x: x.get("task") if isinstance(x, dict) else "",
 )
 def test_fractions_for_pixels_are_refused(
     tmp_path, capsys, head, fractions, pixels, told
 ):
-    """All objects lie in the first pixel; one that does, beside others, is told."""
-    told += " in the first pixel, as if in fractions of the image"
+    """All objects lie in the first pixel; beside others they may."""
     hopeless, lines = said_of(capsys, tmp_path, head, [[fractions]] * 3, [[pixels]])
     assert hopeless == [EMPTY.format(3, "train")]
     reading = read(compiled(head), tmp_path)

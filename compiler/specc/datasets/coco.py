@@ -76,6 +76,8 @@ def _unused(path: Path, contents: dict[Path, dict]) -> str:
 def _content(path: Path, unlike: list[Unlike]) -> dict | None:
     """What a file holds, if it is one of COCO; it is noted if it only looks like one."""
     value = reader().read_json(path)
+    if isinstance(value, list) and any("image_id" in x for x in _dicts(value[:1])):
+        unlike.append(Unlike(f"{path}: a list of results, without images"))
     found = KEYS & value.keys() if isinstance(value, dict) else set()
     if len(found) == len(KEYS) - 1:
         (missing,) = KEYS - found

@@ -37,20 +37,18 @@ def find_folders(folder: Path) -> Iterator[Found]:
             what = f"images in one folder, {', '.join(classes)}, and no other category"
             raise Unlike(f"{sets[train]}: {what}")
         return
-    # To be measured by, a few of them will do.
+    # To be measured by, a few categories will do; identities may be others.
     alike = [name for name, path in sets.items() if {*classes} & {*_classes(path)}]
+    known = pair(alike)[1] if validation else None
     unused = f"{sets[validation]} has none of these categories" if validation else ""
-    validation = pair(alike)[1] if validation else None
-    unused = "" if validation else unused
     names = sorted(name.strip() for name in classes)
     images = tuple(image for name in sorted(classes) for image in classes[name])
-    held_out = sets[validation] if validation else None
-    for task, key in (
-        ("multiclass_classification", "categories"),
-        ("metric_learning", "identities"),
+    for task, key, name, why in (
+        ("multiclass_classification", "categories", known, "" if known else unused),
+        ("metric_learning", "identities", validation, ""),
     ):
-        where = sets[train], held_out
-        yield Found("folders", task, *where, {key: names}, images, unused=unused)
+        where = "folders", task, sets[train], sets[name] if name else None
+        yield Found(*where, {key: names}, images, unused=why)
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:

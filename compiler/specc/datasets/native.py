@@ -26,6 +26,10 @@ def find(folder: Path) -> Iterator[Found]:
     if train is None:
         return
     yield from _of_sets(train, validation)
+    entries = entries_of(train)
+    if entries and not any(map(tasks_named, entries)):
+        given = ", ".join(str(entry.get("task")) for entry in entries)
+        raise Unlike(f"{train}: its metadata has no task that is known: {given:.100}")
     for name in ("metadata.yml", "metadata.json.txt", "metadata.yaml.txt"):
         if (train / name).exists():
             raise Unlike(f"{train / name}: is read where it is called metadata.yaml")
@@ -58,7 +62,7 @@ def entries_of(folder: Path) -> list[dict]:
 
 def tasks_named(entry: dict) -> list[str]:
     """The tasks of this compiler that learn from an entry of metadata."""
-    title = str(entry.get("task")).lower().replace("_", " ")
+    title = str(entry.get("task")).replace("_", " ")
     return [
         name
         for name, task in TASKS.items()

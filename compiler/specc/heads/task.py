@@ -68,16 +68,17 @@ class HeadCode:
     def boxed_classes(self) -> str:
         """A function of a label: the classes of its boxes, but for those in the first
         pixel. Where all are there, they are in fractions of the image."""
-        known = ["~x.ignored"] * self.ignores
-        if self.format != "yolo":  # has fractions
-            known.append("(x.boxes > 1).any(1)")
-        chosen = f"[{' & '.join(known)}]" if known else ""
-        return f"lambda x: x.classes{chosen}"
+        if self.format == "yolo":  # has fractions
+            return f"lambda x: x.classes{'[~x.ignored]' * self.ignores}"
+        if self.ignores:
+            return "lambda x: x.classes[~x.ignored & (x.boxes.max(1) > 1)]"
+        return "lambda x: x.classes[x.boxes.max(1) > 1]"
 
     def checked(self, kinds: str, names: str = "()", fewest: int = 1) -> str:
         """A call that ends the run where labels hold too little: `kinds` is a function of
         a label, which gives the places of names in it, or values."""
-        return f"check_labels(samples, use, {self.key}, {names}, {kinds}, {fewest})"
+        least = f", least={fewest}" * (fewest > 1)
+        return f"check_labels(samples, use, {self.key}, {names}, {kinds}{least})"
 
     def checked_maps(self, read: str, fewest: int) -> str:
         """The same of maps, by a function of a label that reads one."""

@@ -92,8 +92,8 @@ def parse_quadrilaterals(
         classes.append(known[name])
     corners = np.array(corners, np.float32).reshape(-1, 4, 2)
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
-    tiny = (boxes <= 1).all(1).sum()
-    counts["boxes in the first pixel, as if in fractions of the image"] += int(tiny)
+    tiny = len(boxes) > 0 and bool(boxes.max() <= 1)
+    counts["images with boxes in the first pixel alone, as if in fractions"] += tiny
     return joined([Quadrilaterals(corners, boxes, np.array(classes, np.int64))], counts)
 
 
