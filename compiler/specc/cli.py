@@ -300,8 +300,8 @@ def schema() -> int:
 def score(folder: Path, output: Path | None, form: str, **options) -> int:
     """Say how well a trained detector finds each category, and what it takes for what.
 
-    Of boxes, masks and quadrilaterals: AP, precision, recall and F1 by category, and the
-    confusion matrix, on the images that evaluate.py judges.
+    AP (of segments, PQ), precision, recall and F1 by category, and the confusion matrix
+    of boxes, masks and quadrilaterals, on the images that evaluate.py judges.
 
     \b
     specc score detector --weights runs/detector/best.pt

@@ -16,7 +16,8 @@ from PIL import Image
 from small_data import box, picture
 
 from specc.cli import run_cli
-from specc.scores.counts import match, overlaps_of, precisions
+from specc.scores.counts import match, match_poses, overlaps_of, precisions
+from specc.scores.score import segments
 
 NAMES = ("a", "b", "c")
 
@@ -94,6 +95,37 @@ def test_ignored_objects_count_neither_way():
     # The `b` on the ignored `a` is in vain; the `a` there is nothing.
     assert matches.confusions()[:, 0].sum() == 0
     assert matches.confusions()[:, 1].tolist() == [0, 1, 0, 1]
+
+
+def test_segments_are_counted_by_category(tmp_path):
+    """Three of `a` found, of which one in vain, with an IoU of 0.6 and 0.8; one missed."""
+    rows = segments(np.array([[1.4, 0, 0], [2, 0, 0], [1, 0, 0], [1, 2, 0]]), NAMES)
+    assert rows["a"] == pytest.approx(
+        {"objects": 3, "sq": 0.7, "pq": 0.7 * 2 / 3}
+        | dict.fromkeys(("precision", "recall", "f1"), 2 / 3)
+    )
+    assert rows["b"]["recall"] == rows["b"]["pq"] == 0
+    assert rows["c"] == dict.fromkeys(rows["c"]) | {"objects": 0}
+
+
+def test_poses_are_counted_as_they_were_matched(tmp_path):
+    head = {
+        "name": "poses",
+        "task": "keypoint_detection",
+        "keypoints": ("left", "right"),
+    }
+    folder = make(tmp_path, [head | {"flip_pairs": []}])
+    module = load_all(folder, "evaluate").evaluate
+    places = np.float32([corners(box)[::2] for box in (LEFT, RIGHT, FAR)])
+    truth = module.Poses(places, np.float32([LEFT, RIGHT, FAR]))
+    names = ("left", "right")
+    words = [
+        {"score": score, "keypoints": dict(zip(names, corners(box)[::2]))}
+        for box, score in ((LEFT, 0.9), ((80, 0, 90, 10), 0.8), (FAR, 0.7))
+    ]
+    evidence = [module.pose_evidence(truth, words, names, 0.05)]
+    confusions = match_poses(evidence * 2).confusions()
+    assert confusions.tolist() == [[4, 2], [2, 0]]
 
 
 # ---- The command ----

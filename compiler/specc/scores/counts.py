@@ -88,6 +88,21 @@ def _taken(
     return np.where((actual == -1) & hidden, -2, actual)
 
 
+def match_poses(evidence: Sequence[Any]) -> Matches:
+    """What evaluate.py has matched already, by a similarity of keypoints of 0.5 or more;
+    of a single category."""
+    matches = [of_image.matches for of_image in evidence]
+    scores = np.concatenate([one.scores for one in matches])
+    hits = np.concatenate([one.hits[0] for one in matches])
+    passed = [getattr(one, "passed", np.zeros_like(one.hits))[0] for one in matches]
+    order = np.argsort(-scores, kind="stable")
+    order = order[~np.concatenate(passed)[order]]
+    objects = np.array([sum(one.objects for one in matches)])
+    return Matches(
+        scores[order], np.zeros(len(order), int), hits[order].astype(int) - 1, objects
+    )
+
+
 # ---- Overlaps, and AP, of each kind of objects ----
 
 

@@ -20,9 +20,11 @@ class Found:
     """Samples, and by head the predictions for each, in the words of evaluate.py."""
 
     evaluate: ModuleType
-    heads: dict[str, tuple[str, ...]]  # detectors: their categories
+    heads: dict[str, tuple[str, ...]]  # their categories, if they have some
     samples: list
-    words: list[dict[str, list[dict]]]
+    words: list[dict[str, list[dict]]]  # of detectors
+    evidence: list[dict]  # what the metrics know of each sample
+    of_segments: set[str]  # heads that divide an image into things and stuff
 
 
 def find(
@@ -41,6 +43,7 @@ def find(
         )
     heads = json.loads(path.read_text("utf-8"))["model"]["heads"]
     module, words, judged = _imported(folder), [], []
+    evidence = []
     in_words = module.in_words
 
     def kept(*arguments: Any) -> dict:
@@ -49,8 +52,9 @@ def find(
         words.append(objects)
         return of_image
 
-    def scored(samples: list, *_: Any) -> dict:
+    def scored(samples: list, known: list[dict], *_: Any) -> dict:
         judged.extend(samples)
+        evidence.extend(known)
         return {}
 
     module.in_words, module.score = kept, scored
@@ -64,9 +68,8 @@ def find(
     with contextlib.redirect_stdout(io.StringIO()):  # it prints its metrics
         module.run(module.main, parser.parse_args(given))
     names = {head["name"]: tuple(head.get("categories") or ()) for head in heads}
-    detectors = {name for of_image in words for name in of_image}
-    names = {name: kinds for name, kinds in names.items() if name in detectors}
-    return Found(module, names, judged, words[: len(judged)])
+    of_segments = {head["name"] for head in heads if "things" in head}
+    return Found(module, names, judged, words[: len(judged)], evidence, of_segments)
 
 
 def _imported(folder: Path) -> ModuleType:

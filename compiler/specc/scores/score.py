@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from specc.scores.counts import Matches, match, overlaps_of, precisions
+from specc.scores.counts import Matches, match, match_poses, overlaps_of, precisions
 from specc.scores.found import Found, find
 
 WIDEST = 8  # categories of a table of confusions that is printed
-TITLES = ("category", "objects", "ap", "ap50", "precision", "recall", "f1")
 
 
 def score(
@@ -22,37 +21,47 @@ def score(
     """Prints the tables, and writes them to `output`: a CSV of metrics and one of
     confusions for each head. `options` are those of evaluate.py."""
     found = find(folder, **options)
-    tables = {
-        head: tabulated(found, head, names, min_score)
-        for head, names in found.heads.items()
-        if names
-    }
+    tables = {}
+    for head, names in found.heads.items():
+        if table := tabulated(found, head, names, min_score):
+            tables[head] = table
     if form == "json":
         print(json.dumps(tables, indent=2))
     else:
         print("\n\n".join(map(_told, tables, tables.values())) or _none(folder))
     for head, table in tables.items() if output else ():
         output.mkdir(parents=True, exist_ok=True)
-        _save(output / f"{head}.csv", [TITLES, *_rows(table)])
-        _save(output / f"{head}-confusion.csv", _confusion_rows(table))
+        _save(output / f"{head}.csv", _rows(table))
+        if "confusions" in table:
+            _save(output / f"{head}-confusion.csv", _confusion_rows(table))
     return 0
 
 
 def tabulated(
     found: Found, head: str, names: tuple[str, ...], min_score: float | None
-) -> dict:
-    """The metrics of each category, and its confusions, as plain values."""
-    pairs = [
-        (sample.labels[head], words[head])
-        for sample, words in zip(found.samples, found.words)
-        if head in sample.labels
-    ]
-    truth, words = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    overlaps = overlaps_of(found.evaluate, truth[0]) if truth else None
-    matches = match(truth, words, names, overlaps)
+) -> dict | None:
+    """The metrics of each category, and its confusions, as plain values; None of a head
+    that finds no objects."""
+    known = [number for number, x in enumerate(found.samples) if head in x.labels]
+    evidence = [found.evidence[number].get(head) for number in known]
+    if not known:
+        return None
+    if head in found.of_segments:
+        return {"categories": segments(np.sum(evidence, 0), names)}
+    if head not in found.words[0]:
+        return None
+    words = [found.words[number][head] for number in known]
+    if names:
+        truth = [found.samples[number].labels[head] for number in known]
+        matches = match(truth, words, names, overlaps_of(found.evaluate, truth[0]))
+        metrics = precisions(found.evaluate, truth, words, names)
+    elif hasattr(evidence[0], "matches"):
+        names, matches = (head,), match_poses(evidence)
+        metrics = {head: found.evaluate.keypoint_metrics(evidence)}
+    else:
+        return None
     least = matches.best_score() if min_score is None else min_score
     confusions = matches.above(least).confusions()
-    metrics = precisions(found.evaluate, truth, words, names)
     rows = {
         name: _row(matches, confusions, number, metrics[name])
         for number, name in enumerate(names)
@@ -67,15 +76,34 @@ def tabulated(
 
 def _row(matches: Matches, confusions: np.ndarray, number: int, metrics: dict) -> dict:
     right, objects = confusions[number, number], matches.objects[number]
-    found = confusions[:, number].sum()
     row = {
         "objects": int(objects),
         "ap": metrics.get("ap"),
         "ap50": metrics.get("ap50"),
     }
+    return row | _shares(right, confusions[:, number].sum(), objects)
+
+
+def segments(counts: np.ndarray, names: tuple[str, ...]) -> dict[str, dict]:
+    """Panoptic quality by category, from the sum of IoU of the matches, matches, segments
+    found in vain and segments missed: (4, categories). F1 is the quality of recognition.
+    """
+    rows = {}
+    for name, (overlaps, right, wrong, missing) in zip(names, counts.T):
+        known = right + wrong + missing
+        qualities = {
+            "pq": overlaps / (right + (wrong + missing) / 2) if known else None,
+            "sq": overlaps / right if right else None,
+        }
+        qualities = {key: _float(value) for key, value in qualities.items()}
+        shares = _shares(right, right + wrong, right + missing)
+        rows[name] = {"objects": int(right + missing)} | qualities | shares
+    return rows
+
+
+def _shares(right: float, found: float, objects: float) -> dict[str, float | None]:
     totals = {"precision": found, "recall": objects, "f1": (found + objects) / 2}
-    shares = {name: right / total for name, total in totals.items() if total}
-    return row | {name: _float(shares.get(name)) for name in totals}
+    return {k: _float(right / total) if total else None for k, total in totals.items()}
 
 
 def _float(value: float | None) -> float | None:
@@ -86,8 +114,12 @@ def _float(value: float | None) -> float | None:
 
 
 def _rows(table: dict) -> list[list]:
-    rows = [[name, *row.values()] for name, row in table["categories"].items()]
-    return [["" if x is None else x for x in row] for row in rows]
+    """A row for each category, below the titles; empty where nothing is known."""
+    categories = table["categories"]
+    rows = [["category", *row] for row in categories.values()][:1]
+    for name, row in categories.items():
+        rows.append([name, *("" if x is None else x for x in row.values())])
+    return rows
 
 
 def _confusion_rows(table: dict) -> list[list]:
@@ -102,10 +134,14 @@ def _save(path: Path, rows: list) -> None:
 
 
 def _told(head: str, table: dict) -> str:
+    metrics = _aligned([[_short(x) for x in row] for row in _rows(table)])
+    if "confusions" not in table:
+        return "\n".join([f"{head}:", *metrics])
     why = "the best F1; --min-score chooses another" if table["chosen"] else "as asked"
     lines = [f"{head}: predictions from a score of {table['min_score']:.3f} on ({why})"]
-    rows = [[_short(x) for x in row] for row in _rows(table)]
-    lines += _aligned([list(TITLES), *rows])
+    lines += metrics
+    if len(table["categories"]) == 1:
+        return "\n".join(lines)
     lines += ["", "found as, at an IoU of 0.5; background is what was found in vain:"]
     if len(table["categories"]) <= WIDEST:
         rows = [[str(x) for x in row] for row in _confusion_rows(table)]
