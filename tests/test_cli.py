@@ -55,7 +55,7 @@ def run(capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     "command",
-    ["init", "data", "check", "graph", "build", "explain", "schema", "demo"],
+    ["init", "data", "check", "graph", "build", "score", "explain", "schema", "demo"],
 )
 def test_every_command_has_help_with_an_example(run, command):
     code, out, _ = run(command, "--help")

@@ -74,11 +74,11 @@ def test_many_chains_among_many_boxes_are_settled(golden):
     assert found[0].tolist() == greedy(boxes, classes, 0.3)
 
 
-def test_suppression_is_one_graph_of_static_shapes(golden):
+def test_suppression_is_one_graph_of_static_shapes(detector):
     boxes = torch.rand(2, 50, 4).cumsum(2)
     classes = torch.zeros(2, 50, dtype=torch.long)
-    compiled = torch.compile(golden.nms, backend="eager", fullgraph=True)
-    assert torch.equal(compiled(boxes, classes, 0.6), golden.nms(boxes, classes, 0.6))
+    compiled = torch.compile(detector.nms, backend="eager", fullgraph=True)
+    assert torch.equal(compiled(boxes, classes, 0.6), detector.nms(boxes, classes, 0.6))
 
 
 # ---- Decoding ----

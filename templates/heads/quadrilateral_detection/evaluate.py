@@ -92,8 +92,6 @@ def polygon_iou(a: np.ndarray, b: np.ndarray) -> float:
     # Near the origin: OpenCV counts in float32. Its sums may still exceed an area.
     parts = triangles(a - a[0]), triangles(b - a[0])
     areas = [sum(abs(signed_area(part)) for part in of_one) for of_one in parts]
-    overlaps = [
-        cv2.intersectConvexConvex(*pair)[0] for pair in itertools.product(*parts)
-    ]
-    intersection = min(sum(overlaps), *areas)
-    return intersection / (sum(areas) - intersection) if intersection > 0 else 0.0
+    overlap = cv2.intersectConvexConvex
+    shared = min(sum(overlap(x, y)[0] for x in parts[0] for y in parts[1]), *areas)
+    return shared / (sum(areas) - shared) if shared > 0 else 0.0

@@ -1,0 +1,2 @@
+"""What detections are worth, category by category: a folder's own code finds them, this
+counts them."""
