@@ -26,12 +26,11 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2  # noqa: F401: imported once, before children are forked
-import numpy  # noqa: F401
 import pytest
 import torch
 
@@ -338,6 +337,7 @@ def chosen(mutants: list[Mutant], count: int, seed: int, only: str) -> list[Muta
 
 def main(args: argparse.Namespace) -> int:
     torch.set_num_threads(1)
+    import_module("cv2")  # once, before children are forked
     os.chdir(HERE)
     names = parts()
     with tempfile.TemporaryDirectory() as place:

@@ -32,8 +32,14 @@ PANOPTIC = {
 
 
 @pytest.fixture(scope="module")
-def instances(tmp_path_factory):
-    return load_all(make(tmp_path_factory.mktemp("exact"), [INSTANCES]), "model").model
+def segmenter(tmp_path_factory):
+    folder = make(tmp_path_factory.mktemp("exact"), [INSTANCES])
+    return load_all(folder, "model", "evaluate")
+
+
+@pytest.fixture(scope="module")
+def instances(segmenter):
+    return segmenter.model
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +85,17 @@ def test_dice_and_cross_entropy_of_a_mask_are_those_of_the_papers(instances, fil
     found = instances.instance_loss(undecided(instances), targets, 1.0)["mask"]
     dice = 1 - (2 * 0.5 * filled + 1) / (0.5 * 28 * 28 + filled + 1)
     assert found.item() == pytest.approx(dice + math.log(2), rel=1e-5)
+
+
+def test_an_instance_of_coco_has_the_size_of_its_box_and_the_area_of_its_mask(
+    segmenter,
+):
+    mask = np.zeros((50, 100), np.uint8, order="F")
+    mask[20:30, 10:15] = 1
+    run_lengths = segmenter.evaluate.coco_mask.encode(mask)
+    made = segmenter.evaluate.coco_instance(3, 1, [10, 20, 40, 90], run_lengths)
+    assert made["bbox"] == [10, 20, 30, 70] and made["area"] == 50
+    assert (made["image_id"], made["category_id"]) == (3, 1)
 
 
 # ---- Panoptic quality ----
@@ -232,3 +249,22 @@ def test_quality_of_a_picture_by_hand(whole, tmp_path):
     assert perfect == pytest.approx([100, 0, 1])
     means = whole.evaluate.reconstruction_metrics([np.arange(3), np.arange(3) + 2])
     assert means == {"psnr": 1, "mae": 2, "ssim": 3}
+
+
+# ---- Several processes ----
+
+
+def test_a_process_alone_has_its_own_gradient(tmp_path):
+    """As of a group of one; tests/heads/test_behaviours.py compares two with one."""
+    head = {"name": "views", "task": "view_invariance_learning"}
+    model = load_all(make(tmp_path, [head]), "model").model
+    values = torch.randn(3, 2, requires_grad=True)
+    store = (tmp_path / "store").as_uri()
+    torch.distributed.init_process_group("gloo", store, rank=0, world_size=1)
+    try:
+        found = model.of_all_processes(values)
+    finally:
+        torch.distributed.destroy_process_group()
+    torch.testing.assert_close(found, values)
+    found.square().sum().backward()
+    torch.testing.assert_close(values.grad, 2 * values.detach())
