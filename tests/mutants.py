@@ -6,8 +6,9 @@
 A mutant changes one operator, comparison, constant, axis, or the order of two arguments in
 one function that heads emit. Tests that call the function run on it, then the rest of
 their files: a mutant lives if all pass. Goldens and slow tests do not take part: what is
-imported is changed as it is compiled, whoever wrote it. Ends with 1 if less than 92 % die,
-but for those of `EQUIVALENT`, which change no result. About five seconds a mutant.
+imported is changed as it is compiled, whoever wrote it. A mutant that lives is listed, with
+its reason from `KNOWN` if it has one. Ends with 1 if less than 92 % die, or if one without a
+reason lives. About five seconds a mutant on an idle core.
 """
 
 from __future__ import annotations
@@ -42,8 +43,18 @@ PATIENCE = 120  # seconds until a mutant counts as stuck, and so as noticed
 BAR = 0.92
 GET_CODE = SourceFileLoader.get_code
 
-# Mutants that change no result, by function and change, each with its reason.
-EQUIVALENT: dict[tuple[str, str], str] = {}
+# Mutants that live, by function and change, each with its reason.
+KNOWN: dict[tuple[str, str], str] = {
+    ("decode_value", "0 -> -1"): "of one column the first is the last",
+    (
+        "nearest_others",
+        "1e-09 * places.double() / len(places) -> 1e-09 * places.double() * len(places)",
+    ): "breaks ties alone, and is still far below what distances differ by",
+    (
+        "calibrate",
+        "dist.broadcast(buffer, 0) -> dist.broadcast(0, buffer)",
+    ): "needs two processes: tests/heads/test_anomaly_detection_runs.py",
+}
 
 
 # ---- Mutations ----
@@ -101,13 +112,21 @@ def changed(node: ast.AST) -> Iterator[ast.AST]:
     elif isinstance(node, ast.Attribute) and node.attr in OPPOSITES:
         yield with_field(node, "attr", OPPOSITES[node.attr])
     elif isinstance(node, ast.Call):
-        if len(node.args) >= 2 and not isinstance(node.args[0], ast.Starred):
+        if len(node.args) >= 2 and not (is_symmetric(node) or starred(node)):
             yield with_field(node, "args", [node.args[1], node.args[0], *node.args[2:]])
         for index, keyword in enumerate(node.keywords):
             if keyword.arg in ("min", "max"):
                 given = copy.deepcopy(node.keywords)
                 given[index].arg = OPPOSITES[keyword.arg]
                 yield with_field(node, "keywords", given)
+
+
+def is_symmetric(node: ast.Call) -> bool:
+    return ast.unparse(node.func).split(".")[-1] in ("max", "min", "maximum", "minimum")
+
+
+def starred(node: ast.Call) -> bool:
+    return any(isinstance(argument, ast.Starred) for argument in node.args[:2])
 
 
 def with_field(node: ast.AST, name: str, value: object) -> ast.AST:
@@ -351,13 +370,14 @@ def main(args: argparse.Namespace) -> int:
         began = time.monotonic()
         alive = lives(mutant, found.tests[mutant.function][: args.most])
         said = "lives" if alive else "dies "
-        print(f"{said} {time.monotonic() - began:5.1f} s  {mutant}", flush=True)
-        left += [mutant] if alive else []
-    known = [m for m in left if (m.function, f"{m.before} -> {m.after}") in EQUIVALENT]
-    noticed = len(made) - len(left)
-    share = noticed / max(1, len(made) - len(known))
-    print(f"{noticed} of {len(made)} die, {len(known)} change no result: {share:.1%}")
-    return int(share < BAR)
+        reason = KNOWN.get((mutant.function, f"{mutant.before} -> {mutant.after}"), "")
+        left += [reason] if alive else []
+        told = f"  ({reason})" if alive and reason else ""
+        seconds = time.monotonic() - began
+        print(f"{said} {seconds:5.1f} s  {mutant}{told}", flush=True)
+    share = 1 - len(left) / max(1, len(made))
+    print(f"{len(made) - len(left)} of {len(made)} die: {share:.1%}")
+    return int(share < BAR or not all(left))
 
 
 if __name__ == "__main__":

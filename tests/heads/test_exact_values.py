@@ -236,6 +236,13 @@ def test_structural_similarity_is_that_of_the_paper(whole):
     assert whole.evaluate.ssim(a, b) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("seen", [(96, 60), (30, 160)])
+def test_a_picture_is_what_of_the_canvas_is_the_image(whole, seen):
+    pictures = torch.rand(1, 3, HEIGHT, WIDTH)
+    found = whole.model.own_size(pictures, seen, seen)
+    torch.testing.assert_close(found, pictures[..., : seen[0], : seen[1]])
+
+
 def test_quality_of_a_picture_by_hand(whole, tmp_path):
     truth = np.full((40, 60, 3), 100, np.uint8)
     cv2.imwrite(str(tmp_path / "flat.png"), truth)
