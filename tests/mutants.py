@@ -91,6 +91,8 @@ OPPOSITES = {
     )
     for one, other in (pair, pair[::-1])
 }
+# Functions whose first two arguments may change places; a value clipped by 0 is one.
+SYMMETRIC = ("max", "min", "maximum", "minimum", "clip")
 
 
 def changed(node: ast.AST) -> Iterator[ast.AST]:
@@ -122,7 +124,7 @@ def changed(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def is_symmetric(node: ast.Call) -> bool:
-    return ast.unparse(node.func).split(".")[-1] in ("max", "min", "maximum", "minimum")
+    return ast.unparse(node.func).split(".")[-1] in SYMMETRIC
 
 
 def starred(node: ast.Call) -> bool:

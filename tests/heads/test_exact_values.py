@@ -258,6 +258,22 @@ def test_quality_of_a_picture_by_hand(whole, tmp_path):
     assert means == {"psnr": 1, "mae": 2, "ssim": 3}
 
 
+# ---- Texts ----
+
+
+def test_a_text_costs_what_its_tokens_and_its_first_end_do(tmp_path):
+    """Two tokens and the end, and the end alone: a mean by text, then over the texts."""
+    head = {"name": "code", "task": "scene_text_recognition", "tokens": "abc"}
+    model = load_all(make(tmp_path, [head | {"max_tokens": 3}]), "model").model
+    torch.manual_seed(0)
+    logits, end = torch.randn(2, 4, 4), 3
+    tokens = torch.tensor([[2, 0, end, end], [end, end, end, end]])
+    found = model.text_loss(logits, {"tokens": tokens})["token"]
+    cost = -logits.double().log_softmax(2)
+    first = (cost[0, 0, 2] + cost[0, 1, 0] + cost[0, 2, end]) / 3
+    assert found.item() == pytest.approx((first + cost[1, 0, end]).item() / 2)
+
+
 # ---- Several processes ----
 
 
