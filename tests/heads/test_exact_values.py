@@ -258,6 +258,30 @@ def test_quality_of_a_picture_by_hand(whole, tmp_path):
     assert means == {"psnr": 1, "mae": 2, "ssim": 3}
 
 
+# ---- Batches ----
+
+PAGES = {"name": "pages", "task": "quadrilateral_detection", "categories": ["a", "b"]}
+
+
+@pytest.mark.parametrize("counts", [(2, 0, 3), (0, 0), (1,)])
+def test_quadrilaterals_of_images_are_rows_that_are_padded(tmp_path, counts):
+    """Even where no image has one, there is a row."""
+    data = load_all(make(tmp_path, [PAGES]), "data", "dataset")
+    rng, batch = np.random.default_rng(0), []
+    for count in counts:
+        corners = rng.uniform(size=(count, 4, 2)).astype(np.float32)
+        boxes = rng.uniform(size=(count, 4)).astype(np.float32)
+        classes = rng.integers(2, size=count)
+        batch.append(data.dataset.Quadrilaterals(corners, boxes, classes))
+    stacked, most = data.data.stack_quadrilaterals(batch), max(1, *counts, 0)
+    for name, rest in (("corners", (4, 2)), ("boxes", (4,)), ("classes", ())):
+        assert stacked[name].shape == (len(counts), most, *rest)
+        for row, truth in zip(stacked[name].numpy(), batch):
+            own = getattr(truth, name)
+            assert (row[: len(own)] == own).all()
+            assert (row[len(own) :] == (-1 if name == "classes" else 0)).all()
+
+
 # ---- Texts ----
 
 
