@@ -12,6 +12,8 @@ from specc.shapes import dataset, text, tiles
 from specc.shapes.dataset import COUNTS
 from specc.shapes.scene import BACKGROUNDS, CATEGORIES
 
+# After 20 iterations a head is sure of nothing, and predictions shall not be empty.
+SOON_FOUND = {"score_threshold": 0.005}
 ON_SHAPES: dict[str, dict] = {  # name: head
     "classes": {"task": "multiclass_classification", "categories": list(BACKGROUNDS)},
     "ordered": {
@@ -21,13 +23,13 @@ ON_SHAPES: dict[str, dict] = {  # name: head
     },
     "labels": {"task": "multilabel_classification", "labels": list(CATEGORIES)},
     "number": {"task": "regression", "range": [0.0, 1.0]},
-    "objects": runs.SHAPES,
-    "masks": instance_jobs.SHAPES,
-    "panoptic": instance_jobs.PANOPTIC,
+    "objects": runs.SHAPES | SOON_FOUND,
+    "masks": instance_jobs.SHAPES | SOON_FOUND,
+    "panoptic": instance_jobs.PANOPTIC | SOON_FOUND,
     "regions": runs.REGIONS,
     "depths": runs.DEPTHS,
-    "reach": runs.POSES,
-    "corners": runs.QUADS,
+    "reach": runs.POSES | SOON_FOUND,
+    "corners": runs.QUADS | SOON_FOUND,
     "picture": {"task": "autoencoding", "code_size": 8, "channels": 32},
     "views": {"task": "view_invariance_learning", "projection_size": 16}
     | {"categories": list(BACKGROUNDS)},
@@ -69,8 +71,8 @@ JOBS: dict[str, Small] = {
         ("depth_estimation", "depths", {}),
         ("instance_segmentation", "masks", {"falls": ("mask",)}),
         ("keypoint_detection", "reach", {"falls": ("keypoints", "presence")}),
-        ("metric_learning", "ground", {}),
-        ("multiclass_classification", "classes", {}),
+        ("metric_learning", "ground", {"soon": False}),
+        ("multiclass_classification", "classes", {"options": {"batch_size": 8}}),
         ("multilabel_classification", "labels", {}),
         ("object_detection", "objects", {}),
         ("panoptic_segmentation", "panoptic", {"falls": ("mask",)}),
@@ -112,6 +114,11 @@ def draw(drawn: str, folder: Path) -> None:
         text.draw_dataset(
             folder, train=16, validation=5, tokens=TOKENS, lengths=lengths
         )
+
+
+def images(place: Path, task: str) -> list[Path]:
+    """Three validation images of the dataset that a task's small job learns from."""
+    return sorted((place / JOBS[task].drawn / "val" / "images").iterdir())[:3]
 
 
 def make(folder: Path, task: str, **trainer) -> Path:

@@ -1,10 +1,14 @@
 """Short ways to write the jobs whose level graphs are tested."""
 
+from types import SimpleNamespace
+
 from specc import job as jobs
 from specc.heads.multiclass_classification import MulticlassClassification
 from specc.heads.object_detection import ObjectDetection
 from specc.necks.bifpn import BiFPN
 from specc.necks.fpn import FPN
+
+SHARES = {"batch_size": 16, "accumulation": None, "slurm": None}
 
 
 def make_job(
@@ -19,7 +23,7 @@ def make_job(
         backbone=jobs.Backbone(backbone, top_level, True),
         neck=fpn(*neck) if isinstance(neck, tuple) else neck,
         heads=tuple(heads or [classifier(top_level)]),
-        trainer=None,  # no pass of the level graph reads it
+        trainer=SimpleNamespace(**SHARES),  # the passes of the level graph read no more
     )
 
 

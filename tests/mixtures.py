@@ -180,6 +180,7 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
     shared = name if choice["format"] == "native" else "kind"
     names = [f"{shared} {i}" for i in range(choice["categories"])]
     characters = "".join(chr(ord("Ā") + i) for i in range(choice["categories"]))
+    identities = names if choice["loss_weight"] == 1 else len(names)  # or counted
     several = {"bottom_level": levels[0], "top_level": levels[1]}
     one = {"level": levels[1]}
     options = {
@@ -199,7 +200,7 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
         | several,
         "picture": {"task": "autoencoding", "code_size": 8, "channels": 32} | one,
         "views": {"task": "view_invariance_learning", "projection_size": 16} | one,
-        "face": {"task": "metric_learning", "identities": names} | one,
+        "face": {"task": "metric_learning", "identities": identities} | one,
         "flaws": {"task": "anomaly_detection", "channels": 16} | several,
         "depth": {"task": "depth_estimation", "range": [0, 10]} | several,
         "points": {"task": "keypoint_detection"} | points_of(names, choice) | several,

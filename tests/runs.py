@@ -127,14 +127,14 @@ def run(folder: Path, script: str, *arguments: object, code=0, curves=False):
     return done
 
 
-def group(folder: Path, script: str, *arguments: object, processes=2) -> None:
+def group(folder: Path, script: str, *arguments: object, processes=2, code=0) -> None:
     """Run a script in several processes, which find each other as under torchrun."""
     if warm().has_ended:
         warm.cache_clear()
     words = command(folder, script, *arguments)[1:]
     environment = one_core()
     done = warm().run(words, folder.parent, environment, PATIENCE, processes=processes)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == code, done.stderr[-3000:]
 
 
 def train(folder: Path, output: object, *arguments: object, **how):

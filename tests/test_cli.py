@@ -55,7 +55,7 @@ def run(capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     "command",
-    ["init", "data", "check", "graph", "build", "explain", "schema", "demo"],
+    ["init", "data", "check", "graph", "build", "score", "explain", "schema", "demo"],
 )
 def test_every_command_has_help_with_an_example(run, command):
     code, out, _ = run(command, "--help")
@@ -78,6 +78,7 @@ def test_no_command_shows_help(run):
         ["build"],
         ["build", "--strict", "job.json"],
         ["build", "--check", "--force", "job.json"],
+        ["build", "--check", "--dry-run", "job.json"],
         ["check", "--format", "xml", "job.json"],
         ["demo", "--iterations", "0"],
         ["compile"],
@@ -147,7 +148,7 @@ def test_explain_lists_every_page(run):
     code, out, _ = run("explain")
     assert code == 0
     assert len(out.splitlines()) == len(resources.names("explain"))
-    assert "E403: a build would overwrite your edits" in out
+    assert "E403: a build cannot merge your edits" in out
 
 
 def test_explain_one_in_any_case(run):
@@ -236,11 +237,74 @@ def test_edits_survive_and_are_said(run):
         code, out, _ = run("build", job)
         assert code == 0 and "kept       model.py (edited by you)" in out
     put("job.json", data=JOB["data"] | {"resolution": [96, 64]})
-    code, _, err = run("build", job)
-    assert code == 1 and "error[E403]" in err and "`model.py`" in err
+    code, out, _ = run("build", job)
+    assert code == 0 and "merged     model.py (your edits, and" in out
+    assert "HEIGHT, WIDTH = 96, 64" in model.read_text()
     assert model.read_text().endswith("# mine\n")
-    assert run("build", "--force", job)[0] == 0
+    out = run("build", "--force", job)[1]
     assert "# mine" not in model.read_text()
+    assert "copied     model.py.orig (what was there before)" in out
+
+
+def test_a_conflict_is_told_with_its_place_until_it_is_resolved(run):
+    job = put("job.json")
+    run("build", job)
+    model = Path("generated/cells/model.py")
+    text = model.read_text()
+    model.write_text(text.replace("HEIGHT, WIDTH = 64, 64", "HEIGHT, WIDTH = 32, 32"))
+    line = text.splitlines().index(
+        next(x for x in text.splitlines() if x.startswith("HEIGHT, WIDTH"))
+    )
+    put("job.json", data=JOB["data"] | {"resolution": [96, 64]})
+    before = model.read_text()
+    code, out, err = run("build", "--dry-run", job)
+    assert code == 1 and "nothing is written" in out and model.read_text() == before
+    for _ in range(2):
+        code, _, err = run("build", job)
+        assert code == 1 and f"conflict: generated/cells/model.py:{line + 1}\n" in err
+        assert "specc build --check job.json" in err
+    code, out, _ = run("build", "--check", job)
+    assert code == 1 and "is half merged" in out
+    model.write_text(text.replace("HEIGHT, WIDTH = 64, 64", "HEIGHT, WIDTH = 32, 96"))
+    assert run("build", "--check", job)[0] == 0
+    code, out, _ = run("build", job)
+    assert code == 0 and "`--verify` compares it with the level graph" in out
+
+
+def test_verify_warns_of_an_edited_model_that_is_not_the_graph_s(run):
+    job = put("job.json")
+    run("build", job)
+    model = Path("generated/cells/model.py")
+    text = model.read_text()
+    model.write_text(
+        text.replace(
+            "self.bn1 = nn.BatchNorm2d(64)",
+            "self.bn1 = nn.BatchNorm2d(64, affine=False)",
+        )
+    )
+    assert model.read_text() != text
+    code, _, err = run("build", "--verify", job)
+    assert code == 0
+    assert "warning: generated/cells/model.py: state dict `backbone.bn1.weight`" in err
+    model.write_text(text.replace("import math", "import maths") + "import nowhere\n")
+    code, _, err = run("build", "--verify", job)
+    assert code == 0 and "does not run" in err
+
+
+def test_a_deleted_file_stays_deleted(run):
+    job = put("job.json")
+    run("build", job)
+    Path("generated/cells/draw.py").unlink()
+    readme = Path("generated/cells/model.py")
+    readme.unlink()
+    for _ in range(2):  # the second time from the stamp
+        assert run("build", job)[0] == 0 and not readme.exists()
+    put("job.json", data=JOB["data"] | {"resolution": [96, 64]})
+    out = run("build", job)[1]
+    assert "deleted    model.py (by you, so a change has not landed)" in out
+    code, out, _ = run("build", "--check", "--strict", job)
+    assert code == 1 and "deleted    draw.py, model.py (by you)" in out
+    assert "--strict fails" in out
 
 
 def test_force_restores_an_edit_though_the_job_is_unchanged(run):
@@ -283,10 +347,11 @@ def test_check_shows_what_a_build_would_change(run):
 def test_check_lists_edits_and_only_strict_fails(run):
     job = put("job.json")
     run("build", job)
-    Path("generated/cells/train.py").write_text("mine\n")
+    Path("generated/cells/train.py").write_text("mine = 1\n")
     code, out, _ = run("build", "--check", job)
     assert code == 0 and "edited     train.py" in out
-    assert run("build", "--check", "--strict", job)[0] == 1
+    code, out, _ = run("build", "--check", "--strict", job)
+    assert code == 1 and "--strict fails: files were edited" in out
 
 
 # ---- our failures, interrupts, colors ----

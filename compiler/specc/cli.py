@@ -32,6 +32,7 @@ def cli(context: click.Context) -> None:
     specc data job.json        what is in its dataset, in numbers and pictures
     specc check job.json       what is wrong with a job
     specc build job.json       write model.py, train.py and the rest
+    specc score detector       how well each category is found, and what as what
     """
     if os.environ.get("NO_COLOR"):
         context.color = False
@@ -106,7 +107,12 @@ def graph(job: str, form: str) -> int:
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if a build is due.")
 @click.option("--strict", is_flag=True, help="With --check: exit 1 for your edits too.")
 @click.option("--verify", is_flag=True, help="Compare model.py with the level graph.")
-@click.option("--force", is_flag=True, help="Overwrite files that you edited.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Overwrite files that you edited; copies are kept as FILE.orig.",
+)
+@click.option("--dry-run", is_flag=True, help="Write nothing; say what would happen.")
 def build(
     jobs: tuple[str, ...],
     output: Path | None,
@@ -116,8 +122,9 @@ def build(
     strict: bool,
     verify: bool,
     force: bool,
+    dry_run: bool,
 ) -> int:
-    """Write the code of jobs. Files that you edited are never overwritten unasked.
+    """Write the code of jobs. What you edited is merged with what a job changes.
 
     \b
     specc build job.json
@@ -128,15 +135,17 @@ def build(
     """
     if strict and not check:
         raise click.UsageError("--strict belongs to --check")
-    if check and force:
-        raise click.UsageError("--check writes nothing: leave --force out")
+    if check and (force or dry_run):
+        raise click.UsageError(
+            "--check writes nothing: leave --force and --dry-run out"
+        )
     from specc.commands import jobs as commands
     from specc.folder.jobfiles import Wanted
 
     wanted = Wanted(tests, package)
     if check:
         return commands.build_check(jobs, output, wanted, strict, verify)
-    return commands.build(jobs, output, wanted, verify, force)
+    return commands.build(jobs, output, wanted, verify, force, dry_run)
 
 
 FORMATS = click.Choice(["native", "coco", "voc", "yolo", "csv", "folders"])
@@ -265,6 +274,63 @@ def schema() -> int:
     from specc.commands import jobs as commands
 
     return commands.schema()
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--weights",
+    required=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="best.pt or last.pt of a run.",
+)
+@click.option(
+    "--data",
+    "root",
+    metavar="ROOT",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Where the paths in the job begin, as for train.py.  [default: this folder]",
+)
+@click.option(
+    "--min-score",
+    type=click.FloatRange(0, 1),
+    help="Of predictions that count.  [default: that of the best F1]",
+)
+@click.option("--device", help="cuda or cpu.  [default: cuda where there is one]")
+@click.option("--workers", type=int, help="Processes that read images.")
+@click.option(
+    "-o",
+    "output",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write the tables there too, as CSV.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for tools.",
+)
+def score(folder: Path, output: Path | None, form: str, **options) -> int:
+    """Say how well a trained detector finds each category, and what it takes for what.
+
+    AP (of segments, PQ), precision, recall and F1 by category, and the confusion matrix
+    of boxes, masks and quadrilaterals, on the images that evaluate.py judges.
+
+    \b
+    specc score detector --weights runs/detector/best.pt
+    specc score detector --weights runs/detector/best.pt --min-score 0.4 -o tables
+    """
+    from specc.datasets.files import require
+
+    require("numpy", "cv2", "PIL", "yaml", "torch")
+    from specc.scores.score import score
+
+    return score(folder, output, form, **options)
 
 
 @cli.command()

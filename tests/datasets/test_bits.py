@@ -105,6 +105,23 @@ def test_init_finds_the_bits(place, capsys, largest, bits):
     assert found.max() == round(min(255, 255 * largest / (2 ** (bits or 16) - 1)))
 
 
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_init_finds_the_bits_of_colors(place, suffix):
+    """Pillow reads them as 8 bits."""
+    colors = np.dstack([VALUES // 4, VALUES, VALUES // 2]).astype(np.uint16)
+    for number in range(4):
+        save(place / "set" / NAMES[number % 2] / f"{number}.{suffix}", colors)
+    assert run_cli(["init", "multiclass_classification", "--data", "set"]) == 0
+    job = json.loads((place / "job.json").read_text())
+    assert job["data"]["bits"] == 12
+    data = load_all(build(job, place / "set"), "data").data
+    found = read(data, place / "set" / NAMES[1] / f"3.{suffix}")
+    largest = [
+        round(255 * int(x.max()) / 4095) for x in (colors[..., i] for i in (2, 1, 0))
+    ]
+    assert found.reshape(-1, 3).max(0).tolist() == largest
+
+
 def test_init_leaves_images_of_8_bits_alone(place):
     for number in range(8):
         gray = (VALUES >> 4).astype(np.uint8)

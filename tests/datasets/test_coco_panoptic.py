@@ -106,6 +106,14 @@ def test_a_category_that_the_file_lacks_is_named(reader, tmp_path):
         reader.read_dataset(path)
 
 
+def test_a_segment_that_stands_there_twice_is_named(reader, tmp_path):
+    """Or it would be what the last one says."""
+    path = coco(tmp_path, ids(), segments_info=[*SEGMENTS, SEGMENTS[0]])
+    said = "val.json: 0-ids.png: two segments have one `id`, 1"
+    with pytest.raises(SystemExit, match=said):
+        reader.read_dataset(path)
+
+
 @pytest.mark.parametrize(
     "key, change, said",
     [

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from map_data import ROOM, make, room
+from PIL import Image
 
 from specc.cli import run_cli
 
@@ -51,6 +52,26 @@ def test_maps_that_are_unknown_or_broken(job, tmp_path):
     assert told.startswith("depth: nearest 1, median 1, farthest 1,")
 
 
+@pytest.mark.parametrize("kind, most", [(np.int32, 70_000), (np.float32, 5)])
+def test_maps_of_other_bits_are_not_measured_by_init(place, capsys, kind, most):
+    """The emitted reader refuses them: by their mode, or as they are decoded."""
+    found = room(place / "set")
+    for path in (found / "maps").iterdir():
+        path.unlink()
+        image = Image.fromarray(np.full((30, 40), most, kind))
+        image.save(path.with_suffix(".tif"))
+    assert run_cli(["init", "depth_estimation", "--data", "set"]) == 0
+    assert "unknown in all of 3 maps" in capsys.readouterr().out
+
+
+def test_a_map_of_32_bits_is_named(job, tmp_path):
+    path = tmp_path / "map.tif"
+    Image.fromarray(np.full((30, 40), 70_000, np.int32)).save(path)
+    what = "a map of int32 with values up to 70000, which are not of 8 or 16 bits"
+    with pytest.raises(job.data.ImageError, match=what):
+        job.data.read_depth(path, 1, 5)
+
+
 def test_init_data_and_train_tell_the_same(place, capsys):
     """The data and the job of the case: millimeters, read as the range says."""
     for name in ("train", "val"):
@@ -67,6 +88,7 @@ def test_init_data_and_train_tell_the_same(place, capsys):
     assert head["numbers"]["training"] == pytest.approx(WANTED, abs=1e-4)
     run_cli(["data", "job.json"])
     said = capsys.readouterr().out
+    assert f"no depth is nearer than {low}, of a range from 1 to 5" in said
     spread = " .. ".join(f"{round(depth, 4):g}" for depth in WANTED)
     assert (
         f"nearest .. median .. farthest, in the unit of the range, training: {spread}"

@@ -76,6 +76,19 @@ BOMB = """<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>
 <annotation><object><name>&b;</name></object></annotation>"""
 
 
+TWO_BOXES = f"<object><name>a</name>{2 * '<bndbox></bndbox>'}</object>"
+
+
+@pytest.mark.parametrize("word, ignored", [("True", True), ("0", False), ("?", False)])
+def test_difficult_is_a_flag(reader, tmp_path, word, ignored):
+    objects = OBJECT.format("a", word, 1, 1, 2, 2) + OBJECT.format(
+        "a", "", 3, 4, 20, 25
+    )
+    split = voc(tmp_path, one=XML.format(objects))
+    (sample,) = reader(DETECTION, format="voc").read_dataset(split)
+    assert sample.labels["cells"].ignored.tolist() == [ignored, False]
+
+
 @pytest.mark.parametrize(
     "text, said",
     [
@@ -83,7 +96,9 @@ BOMB = """<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>
         (BOMB, "one.xml is not XML: EntitiesForbidden"),
         (XML.format(OBJECT.format("", 0, 1, 1, 2, 2)), "an object without a name"),
         (XML.format(OBJECT.format("a", 0, 1, 1, "?", 2)), "a bbox of four numbers"),
-        (XML.format("<object><name>a</name></object>"), "a bbox of four numbers"),
+        (XML.format("<object><name>a</name></object>"), "a has 0 bndbox, not one"),
+        (XML.format(TWO_BOXES), "a has 2 bndbox, not one"),
+        (f"<all>{XML}{XML}</all>".format(TWO_BOXES, ""), "holds several annotations"),
         (XML.format(OBJECT.format("a", 0, 50, 1, 60, 2)), "outside the 40x30 image"),
     ],
 )
@@ -191,6 +206,14 @@ def test_what_is_wrong_in_a_data_yaml_is_told(reader, tmp_path, entry, said):
     with pytest.raises(SystemExit) as stop:
         reader(DETECTION, format="yolo").read_dataset(yolo(tmp_path, **entry))
     assert said in str(stop.value)
+
+
+@pytest.mark.parametrize("keys", ["021", (0, 2, 1), ("0", 2, "1")])
+def test_names_of_yolo_may_be_numbered_in_text(reader, tmp_path, keys):
+    names = dict(zip(keys, (NAMES[0], NAMES[2], NAMES[1])))
+    path = yolo(tmp_path, "2 .5 .5 .2 .2", names=names)
+    first, _ = reader(DETECTION, format="yolo").read_dataset(path)
+    assert first.labels["cells"].classes.tolist() == [2]
 
 
 def test_a_data_yaml_without_the_split_is_told(reader, tmp_path):

@@ -192,6 +192,15 @@ def test_sizes_that_are_not_told_are_not_compared(emitted, tmp_path, size):
     assert sample.labels["cells"].boxes.tolist() == [[4, 2, 24, 8]]
 
 
+@pytest.mark.parametrize("orientation, told", [(1, False), (2, True), (6, True)])
+def test_what_no_size_tells_is_told(emitted, tmp_path, capsys, orientation, told):
+    save(tmp_path / "one.png", orientation)
+    path = coco(tmp_path, {"bbox": BOX})
+    emitted(DETECTION, **COCO).dataset.read_dataset(path)
+    said = "images turned by EXIF: taken to be annotated as they are shown: 1"
+    assert (said in capsys.readouterr().err) == told
+
+
 @pytest.mark.parametrize("size", [("a", 3), ([1], 3), (float("nan"), 3)])
 def test_sizes_that_are_none_are_named(emitted, tmp_path, size):
     save(tmp_path / "one.png")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import layouts
 import pytest
+from PIL import Image
 
 from specc.build import analyze
 from specc.cli import run_cli
@@ -336,20 +337,24 @@ def test_real_data(place, folder, task):
     assert analyze(json.dumps(job).encode())[2] == []
 
 
+def test_many_identities_are_counted(place):
+    """A job that lists a hundred thousand would be too large."""
+    for name in (*(f"train/{i}" for i in range(1001)), "val/a", "val/b"):
+        (place / name).mkdir(parents=True)
+        for number in "01":
+            image = place / name / f"{number}.png"
+            if name == "train/0" and number == "0":
+                Image.new("RGB", (40, 30)).save(image)
+            else:
+                os.link(place / "train" / "0" / "0.png", image)
+    job, code = init("metric_learning", "--data", ".")
+    assert code == 0 and head_of(job)["identities"] == 1001
+    assert_is_right(job)
+    job, _ = init("multiclass_classification", "--data", ".", "--force")
+    assert len(head_of(job)["categories"]) == 1001
+
+
 # ---- Categories that a set lacks, or nobody uses ----
-
-
-def test_a_validation_set_of_one_class_is_found(place):
-    layouts.as_folders(place / "set")
-    for path in (place / "set" / "val" / "b").iterdir():
-        path.unlink()
-    (place / "set" / "val" / "b").rmdir()
-    job, code = init(CLASSES, "--data", "set")
-    assert code == 0 and head_of(job)["categories"] == ["a", "b"]
-    assert job["data"]["validation"] == "set/val"
-    (place / "set" / "val" / "a").rename(place / "set" / "val" / "unsorted")
-    job, code = init(CLASSES, "--data", "set", "--force")
-    assert code == 0 and "validation" not in job["data"]
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,47 @@ def test_a_broken_file_is_named(place, capsys, name, content, said):
     assert "error[E421]: " in error and said in error, error
 
 
+@pytest.mark.parametrize(
+    "metadata, said",
+    [
+        ({"colors": {"road": "#804080"}}, "`colors[0]` must be a list"),
+        ({"colors": {"road": [1, 2, 256]}}, "`colors[0][2]` must be from 0 to 255"),
+        ({"colors": {}}, "`colors[0]` must be a list, found null"),
+        ({"categories": []}, "`categories` must have 1 to 10,000 items, found 0"),
+    ],
+)
+def test_metadata_that_fits_no_job_is_named(place, capsys, metadata, said):
+    """Not a place in a job that nobody has seen."""
+    street(place / "set", **metadata)
+    assert run_cli(["init", "semantic_segmentation", "--data", "set"]) == 1
+    error = capsys.readouterr().err
+    told = "error[E421]: what `set` tells of semantic segmentation fits no job: "
+    assert error.startswith(told + said) and "1 error" in error
+
+
+def test_tasks_that_are_not_known_are_shown(place, capsys):
+    street(place / "set", task="colouring")
+    assert run_cli(["init", "semantic_segmentation", "--data", "set"]) == 1
+    said = "set: its metadata has no task that is known: colouring"
+    assert said in capsys.readouterr().err
+
+
+def test_files_that_are_called_otherwise_are_shown(place, capsys):
+    layouts.as_native(place / "set")
+    path = place / "set" / "train" / "metadata.yaml"
+    path.rename(path.with_suffix(".yml"))
+    assert run_cli(["init", DETECTION, "--data", "set"]) == 1
+    said = "metadata.yml: is read where it is called metadata.yaml"
+    assert said in capsys.readouterr().err
+
+
+def test_one_folder_of_images_is_shown(place, capsys):
+    layouts.save(place / "set" / "train" / "cat" / "0.png")
+    assert run_cli(["init", CLASSES, "--data", "set"]) == 1
+    said = "images in one folder, cat, and no other category"
+    assert f"{Path('set/train')}: {said}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("place_of_train", ["/etc", "../..", "images/../../.."])
 def test_yolo_may_not_lead_out_of_its_folder(place, capsys, place_of_train):
     layouts.as_yolo(place / "set")
@@ -141,11 +182,29 @@ def test_crowds_alone(place, capsys):
     assert "train.json: all 6 annotations have `iscrowd` 1" in said
 
 
-def test_annotations_without_an_object(place, capsys):
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("<annotation></annotation>", "no object with a name in 12 files as {}"),
+        ("<annotation><object></annotation>", "{} is not XML: ParseError: mismatched"),
+        ('<?xml version="1.0" encoding="gbk"?><a/>', "multi-byte encodings are not"),
+        (None, "there is no {}"),
+    ],
+)
+def test_why_no_object_of_voc_was_found(place, capsys, text, said):
     layouts.as_voc(place / "set")
     for path in (place / "set" / "Annotations").iterdir():
-        path.write_text("<annotation></annotation>")
-    assert "no object in set/Annotations" in refused(capsys, DETECTION)
+        path.write_text(text) if text else path.unlink()
+    told = said.format(Path("set/Annotations/train0.xml"))
+    error = refused(capsys, DETECTION)
+    assert "train.txt: " in error and told in error
+
+
+def test_a_split_without_names(place, capsys):
+    layouts.as_voc(place / "set")
+    for path in (place / "set" / "ImageSets" / "Main").iterdir():
+        path.write_text("\n")
+    assert "train.txt: it lists no image" in refused(capsys, DETECTION)
 
 
 def test_maps_of_one_category(place, capsys):

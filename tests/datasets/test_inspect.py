@@ -220,6 +220,14 @@ def test_broken_images_and_annotations_are_all_named(place, capsys):
     assert told["sets"]["training"]["images"] == 2
 
 
+def test_where_nothing_can_be_read_the_problems_alone_are_told(place, capsys):
+    dataset(place / "set", [box(9, 9, 4, 4)])
+    told, code = inspect(capsys, detector())
+    assert code == 1 and told["sets"]["training"]["images"] == 0
+    errors = [x["finding"] for x in told["findings"] if x["severity"] == "error"]
+    assert errors == ["wrong"]
+
+
 @pytest.mark.parametrize(
     "file, content, said",
     [
@@ -332,6 +340,30 @@ def test_the_neck_of_a_job_is_edited_too(place, capsys):
     assert paths == ["/model/heads/0/top_level", "/model/neck/top_level"]
     job = apply(path, findings(told)["idle"])
     assert job["model"]["neck"]["top_level"] == 3
+
+
+def test_objects_that_no_box_reaches_are_told(place, capsys):
+    """Level 3 gives boxes of 30 x 8 = 240 pixels: `check` tells it by the resolution, `data`
+    where there are larger objects. Neither is told once the edits are made, and no level
+    that `check` asks for is said to be idle."""
+    dataset(place / "set", [box(10, 10, 490, 60), box(5, 70, 235, 90)], 512, 512)
+    neck = {"kind": "fpn", "bottom_level": 3, "top_level": 3}
+    data = {"train": "set/train", "validation": "set/val", "resolution": [512, 512]}
+    head = {"task": DETECTION, "categories": ["a", "b", "no"], "top_level": 3}
+    backbone = {"name": "resnet18", "top_level": 3}
+    path = write_job(data, head, neck=neck, backbone=backbone)
+    (warning,) = analyze(path.read_bytes())[2]
+    assert warning.code == "W205"
+    found = findings(inspect(capsys, path)[0])["large"]
+    assert found["message"].startswith("3 of 6 objects are longer than 240 pixels")
+    apply(path, found)
+    assert not analyze(path.read_bytes())[2]
+    # 30 x 32 pixels are the first to reach 512.
+    assert json.loads(path.read_text())["model"]["neck"]["top_level"] == 5
+    assert "large" not in findings(inspect(capsys, path)[0])
+    # Small objects alone: `data` has nothing to tell, and lets the level be.
+    dataset(place / "set", [box(10, 10, 40, 60)], 512, 512)
+    assert not {"large", "idle"} & set(findings(inspect(capsys, path)[0]))
 
 
 @pytest.mark.parametrize(

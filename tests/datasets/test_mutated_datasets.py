@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import mutations
+import small_sets
 import pytest
 from emitted_jobs import CLASSES, DETECTION, NAMES
 
@@ -21,7 +22,7 @@ def reader_of(emitted, form: str) -> ModuleType:
     return emitted(head, format=form, validation="val").dataset
 
 
-@pytest.mark.parametrize("form", mutations.DATASETS)
+@pytest.mark.parametrize("form", small_sets.DATASETS)
 def test_mutated_datasets_are_read_or_refused_in_words(emitted, tmp_path, capsys, form):
     reader = reader_of(emitted, form)
     outcomes = [check(reader, tmp_path, capsys, form, seed) for seed in range(QUICK)]
@@ -30,18 +31,18 @@ def test_mutated_datasets_are_read_or_refused_in_words(emitted, tmp_path, capsys
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("form", mutations.DATASETS)
+@pytest.mark.parametrize("form", small_sets.DATASETS)
 def test_many_mutated_datasets(emitted, tmp_path, capsys, form):
     reader = reader_of(emitted, form)
     for seed in range(QUICK, ALL):
         check(reader, tmp_path, capsys, form, seed)
 
 
-@pytest.mark.parametrize("form", mutations.DATASETS)
+@pytest.mark.parametrize("form", small_sets.DATASETS)
 def test_a_dataset_as_it_is_gives_all_labels_without_a_word(
     emitted, tmp_path, capsys, form
 ):
-    make, plain = mutations.DATASETS[form]
+    make, plain = small_sets.DATASETS[form]
     path = make(tmp_path / form)
     samples = read(reader_of(emitted, form), form, path)
     assert labels_of(samples) == expected(plain, path)
@@ -50,7 +51,7 @@ def test_a_dataset_as_it_is_gives_all_labels_without_a_word(
 
 def check(reader: ModuleType, root: Path, capsys, form: str, seed: int) -> bool:
     """Read one; returns whether there are samples. All that is left out must be told."""
-    make, plain = mutations.DATASETS[form]
+    make, plain = small_sets.DATASETS[form]
     folder = root / f"{form}{seed}"
     path = make(folder)
     done = mutations.mutate(folder, random.Random(f"{form}{seed}"))
@@ -91,7 +92,7 @@ def labels_of(samples: list) -> set[tuple]:
     return found
 
 
-def expected(plain: mutations.Reading, path: Path) -> set[tuple]:
+def expected(plain: small_sets.Reading, path: Path) -> set[tuple]:
     """The same of what the file says: boxes cut at the edge of the image, those without
     area left out; of names that no image has, nothing."""
     found = set()
@@ -101,7 +102,7 @@ def expected(plain: mutations.Reading, path: Path) -> set[tuple]:
         if box is not None:
             left, top, right, bottom = box
             box = max(left, 0), max(top, 0)
-            box += min(right, mutations.WIDTH), min(bottom, mutations.HEIGHT)
+            box += min(right, small_sets.WIDTH), min(bottom, small_sets.HEIGHT)
             if not (box[0] < box[2] and box[1] < box[3]):
                 continue
             box = rounded(box)

@@ -76,6 +76,32 @@ def test_a_set_without_any_object_is_refused(
     assert hopeless == [EMPTY.format(3, "validate")]
 
 
+IMAGES = "images with boxes in the first pixel alone, as if in fractions"
+PLACES = "keypoints in the first pixel, as if in fractions of the image"
+SMALL = {"category": "a", "quadrilateral": [[0, 0], [0.9, 0], [0.9, 0.9], [0, 0.9]]}
+
+
+@pytest.mark.parametrize(
+    "head, fractions, pixels, told",
+    [
+        (BOXES, box(0.1, 0.2, 0.5, 1), ONE[0], IMAGES),
+        (POINTS, {"nose": [0.1, 1], "tail": None}, POSE, PLACES),
+        (CORNERS, SMALL, QUAD, IMAGES),
+    ],
+    ids=lambda x: x.get("task") if isinstance(x, dict) else "",
+)
+def test_fractions_for_pixels_are_refused(
+    tmp_path, capsys, head, fractions, pixels, told
+):
+    """All objects lie in the first pixel; beside others they may."""
+    hopeless, lines = said_of(capsys, tmp_path, head, [[fractions]] * 3, [[pixels]])
+    assert hopeless == [EMPTY.format(3, "train")]
+    reading = read(compiled(head), tmp_path)
+    assert reading.counts[told] == 3
+    both = [fractions, pixels]
+    assert said_of(capsys, tmp_path, head, [both], [both])[0] == []
+
+
 def test_names_that_never_occur_are_told(tmp_path, capsys):
     other = [box(2, 2, 9, 9, category="b")]
     hopeless, lines = said_of(capsys, tmp_path, BOXES, [ONE, []], [ONE, other])
@@ -160,6 +186,19 @@ def test_maps_without_a_known_pixel_are_refused(tmp_path, head, draw):
     reading = read(compiled(head), tmp_path)
     what = f"{head['name']}: 0 kinds of values in 3 maps to validate on, too few"
     assert reading.hopeless == [what]
+
+
+def test_why_maps_could_not_be_read_is_told(tmp_path):
+    """As a JPEG, whose colors are not those of any category."""
+    for name in SETS.values():
+        street(tmp_path / name)
+    odd = np.full((30, 40, 3), 9, np.uint8)
+    for i in range(3):
+        Image.fromarray(odd).save(tmp_path / "train" / "maps" / f"{i}.png")
+    (said,) = read(compiled(STREET), tmp_path).hopeless
+    first, why = said.splitlines()
+    assert first == "street: 0 kinds of values in 3 maps to train on, too few"
+    assert why.endswith("2.png: no category has the color [9, 9, 9] at x 0, y 0")
 
 
 def test_maps_are_read_until_one_says_enough(tmp_path):

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import cv2
 import head_jobs
 import mutations
+import small_sets
 import numpy as np
 import pytest
 from emitted_jobs import CLASSES, DETECTION, load_all, make_reader
@@ -338,7 +339,7 @@ def test_a_dataset_with_problems_is_not_kept(tmp_path, root, cache):
     assert not stored_files(cache)
 
 
-@pytest.mark.parametrize("form", mutations.DATASETS)
+@pytest.mark.parametrize("form", small_sets.DATASETS)
 def test_whatever_changed_kept_samples_are_those_of_a_fresh_reading(
     form, tmp_path, capsys
 ):
@@ -348,7 +349,7 @@ def test_whatever_changed_kept_samples_are_those_of_a_fresh_reading(
     made = modules_of(tmp_path / "job", head, **data)
     for seed in range(6):
         root, rng = tmp_path / f"{form}{seed}", random.Random(f"kept {form}{seed}")
-        path = mutations.DATASETS[form][0](root)
+        path = small_sets.DATASETS[form][0](root)
         flags = {"split": "train"} if form == "yolo" else {}
 
         def read(_: Path) -> list:
@@ -358,7 +359,7 @@ def test_whatever_changed_kept_samples_are_those_of_a_fresh_reading(
         again(made, root)
         mutations.mutate(root, rng)
         if form == "folders":
-            mutations.save_images(root / "a", ("new.png",))
+            small_sets.save_images(root / "a", ("new.png",))
         assert result(again, made, root) == result(lambda *_: read(root)[0], made, root)
 
 

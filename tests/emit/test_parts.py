@@ -20,6 +20,7 @@ from specc.emit.parts import (
     refuse_tags,
     with_parts,
 )
+from specc.plan.extras import CONTRACT
 
 PAGE = """\
 # parts: classes
@@ -206,7 +207,7 @@ FILES = [x for x in resources.names("templates/heads") if not x.endswith(".jinja
 
 
 def test_no_name_is_defined_by_two_parts():
-    for modules in (rendering.MODULES, (rendering.CONTRACT,)):
+    for modules in (rendering.MODULES, (CONTRACT,)):
         assert len(by_name(rendering.shelves_for(modules, {}))) > 10
 
 

@@ -38,11 +38,12 @@ def test_check_lists_edits_and_only_strict_minds(folder, source):
     assert comparison.is_current() and not comparison.is_current(strict=True)
 
 
-def test_check_minds_a_missing_file(folder, source):
+def test_check_lists_deleted_files_and_only_strict_minds(folder, source):
     write(output(folder, source, model="a\n"))
     (folder / "model.py").unlink()
     comparison = compare(output(folder, source, model="a\n"))
-    assert comparison.missing == ("model.py",) and not comparison.is_current()
+    assert comparison.gone == ("model.py",)
+    assert comparison.is_current() and not comparison.is_current(strict=True)
 
 
 def test_check_minds_a_change_of_the_resolved_job_alone(folder, source):

@@ -87,18 +87,6 @@ def test_an_edit_stays_where_the_job_changes_something_else(folder, source):
     assert (folder / "train.py").read_text() == "mine\n"
 
 
-def test_edits_in_the_way_are_all_named_and_nothing_is_written(folder, source):
-    write(output(folder, source, model="a\n", train="b\n", data="c\n"))
-    for name in ("model.py", "train.py"):
-        (folder / name).write_text("mine\n")
-    before = tree(folder)
-    new = output(folder, source, model="a2\n", train="b2\n", data="c2\n")
-    finding = refusal("E403", write, new)
-    assert "`model.py`, `train.py`" in finding.note and "data.py" not in finding.note
-    assert "--force" in finding.help
-    assert tree(folder) == before
-
-
 def test_force_overwrites_every_edit(folder, source):
     write(output(folder, source, model="a\n", train="b\n"))
     for name in ("model.py", "train.py"):
@@ -113,12 +101,6 @@ def test_an_edit_that_equals_the_new_text_is_no_edit(folder, source):
     (folder / "model.py").write_text("a2\n")
     assert "model.py" in write(output(folder, source, model="a2\n")).unchanged
     assert compare(output(folder, source, model="a2\n")).is_current(strict=True)
-
-
-def test_a_deleted_file_is_written_again(folder, source):
-    write(output(folder, source, model="a\n"))
-    (folder / "model.py").unlink()
-    assert write(output(folder, source, model="a\n")).written == ("model.py",)
 
 
 def test_a_users_own_file_is_not_taken_for_specc_s(folder, source):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
+import shutil
+from pathlib import Path
 
 import pytest
 from outputs import output, refusal, tree
 
 from specc.diagnostics import JobError
 from specc.folder import record
+from specc.folder.commit import recover
 from specc.folder.compare import compare
 from specc.folder.write import Output, write
 
@@ -116,23 +120,63 @@ def test_an_interrupt_leaves_the_folder_as_it_was(folder, source, monkeypatch):
     assert tree(folder) == before
 
 
-def test_a_killed_build_is_taken_up_again(folder, source, monkeypatch):
-    """However far a first or a second build came, the next one completes it."""
-    for texts in ({"model": "a\n", "train": "b\n"}, {"model": "c\n", "train": "d\n"}):
-        for moves in range(8):
-            real, calls = os.replace, iter(range(100))
+@pytest.mark.parametrize("function", ["replace", "rename", "unlink", "fsync"])
+@pytest.mark.parametrize("built", [False, True])
+def test_a_build_that_is_killed_at_any_step_is_taken_up_again(
+    folder, source, function, built
+):
+    """The folder is as it was, or the next build, of whatever job, completes it first."""
+    old = output(folder, source, model="a\n", train="b\n", metrics="m\n")
+    new = output(folder, source, model="c\n", train="d\n", draw="e\n")
+    if built:
+        write(old)
+    before = emitted(folder)
+    for step in itertools.count():
+        if not killed(new, function, step):
+            break
+        assert not compare(new).is_current() or emitted(folder) != before
+        recover(folder)
+        assert emitted(folder) == before or compare(new).is_current(strict=True)
+        assert not list(folder.glob(".specc-*"))
+        shutil.rmtree(folder)
+        if built:
+            write(old)
+    assert step >= 2 and compare(new).is_current(strict=True)
 
-            def kill(old, new):
-                if next(calls) == moves:
-                    raise SystemExit
-                real(old, new)
 
-            monkeypatch.setattr(os, "replace", kill)
-            monkeypatch.setattr("specc.folder.write._restore", lambda *_: None)
-            try:
-                write(output(folder, source, **texts))
-            except SystemExit:
-                pass
-            monkeypatch.undo()
-        write(output(folder, source, **texts))
-        assert compare(output(folder, source, **texts)).is_current(strict=True)
+def test_edits_after_a_kill_are_kept_as_copies(folder, source):
+    write(output(folder, source, model="a\n", train="b\n"))
+    new = output(folder, source, model="c\n", train="d\n")
+    step = 0
+    while killed(new, "replace", step) and emitted(folder)["model.py"] != b"c\n":
+        step += 1
+        recover(folder)
+        write(output(folder, source, model="a\n", train="b\n"))
+    (folder / "model.py").write_text("mine\n")
+    assert "model.py.orig" in write(new).copies
+    assert (folder / "model.py.orig").read_text() == "mine\n"
+    assert compare(new).is_current(strict=True)
+
+
+def killed(wanted: Output, function: str, step: int) -> bool:
+    """Build in another process, which ends at that call of a function of `os` at once,
+    as by SIGKILL; False if it was not reached."""
+    child = os.fork()
+    if child == 0:
+        real, calls = getattr(os, function), itertools.count()
+
+        def die(*arguments, **options):
+            if next(calls) == step:
+                os._exit(9)
+            return real(*arguments, **options)
+
+        setattr(os, function, die)
+        write(wanted)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+def emitted(folder: Path) -> dict[str, bytes | None]:
+    """What stands in the folder, but for what is staged."""
+    found = tree(folder) if folder.exists() else {}
+    return {path: x for path, x in found.items() if not path.startswith(".specc-")}

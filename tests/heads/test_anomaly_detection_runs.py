@@ -45,6 +45,8 @@ def main():
     model = load_model(Path(sys.argv[1]), torch.device("cpu"))
     samples = read_dataset(Path(sys.argv[2]) / VALIDATION)
     model.head.calibration.alarm.fill_(3)  # no matter what it was
+    for buffer in model.head.laterals.buffers():  # those of rank 0 are the saved ones
+        buffer += rank
     calibrate(model, samples, torch.device("cpu"), 0, rank, world)
     metrics = evaluate(model, samples, torch.device("cpu"), 0, rank, world)
     calibration = model.head.calibration
@@ -145,6 +147,22 @@ def test_a_killed_run_goes_on_bit_for_bit_with_an_average(place):
     train_until_killed(job, broken, at=7)
     train(job, broken, "--resume")
     assert_equal_runs(whole, broken)
+
+
+def test_last_weights_predict_as_they_were_validated(place):
+    """The average alone is validated and calibrated; all of last.pt has to be."""
+    job = make(place / "average", data="few", ema=0.9, **SHORT)
+    output = place / "runs" / "average"
+    train(job, output)
+    last = checkpoint(output / "last.pt")
+    for name in ("alarm", "spread"):
+        key = f"head.calibration.{name}"
+        assert last["ema"][key] == last["model"][key] != name.count("spread")
+    flags = ("--weights", output / "last.pt", "--data", place)
+    found = json.loads(run(job, "evaluate.py", *flags).stdout)
+    lines = (output / "metrics.jsonl").read_text().splitlines()
+    logged = json.loads(lines[-1])
+    assert found == pytest.approx({name: logged[name] for name in found}, abs=1e-6)
 
 
 def test_two_processes_calibrate_and_measure_as_one_does(trained, place):

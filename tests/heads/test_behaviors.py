@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import head_jobs
+import keys
 import pytest
 import torch
 from emitted_jobs import load_all
@@ -110,6 +111,11 @@ def test_it_is_judged_by_the_metrics_of_its_schema(task, job, trained):
 
 
 @each_task
+def test_names_of_a_run_are_those_recorded(task, trained):
+    assert keys.of_run(trained).items() <= keys.recorded()["heads"][task].items()
+
+
+@each_task
 def test_a_new_process_measures_the_same(task, job, trained):
     flags = ("--weights", trained / "best.pt", "--data", job.parent)
     found = json.loads(run(job, "evaluate.py", *flags).stdout)
@@ -137,8 +143,8 @@ def test_a_model_in_bfloat16_can_be_judged(task, job, trained):
 
 @each_task
 def test_a_new_process_predicts_the_same_again(task, job, trained):
-    small, written = head_jobs.JOBS[task], []
-    images = sorted((job.parent / small.drawn / "val" / "images").iterdir())[:3]
+    written = []
+    images = head_jobs.images(job.parent, task)
     for name in ("one", "two"):
         output = job.parent / f"{job.name}-{name}"
         weights = ("--weights", trained / "best.pt")
@@ -148,7 +154,12 @@ def test_a_new_process_predicts_the_same_again(task, job, trained):
             assert cv2.imread(str(output / f"{image.stem}.png")) is not None
     report = json.loads(written[0])
     assert list(report) == [str(image) for image in images]
-    assert all(small.head["name"] in words for words in report.values())
+    head = head_jobs.JOBS[task].head["name"]
+    assert all(head in words for words in report.values())
+    assert (
+        keys.of_predictions(report)
+        == keys.recorded()["heads"][task]["predictions.json"]
+    )
     assert written[0] == written[1]
 
 

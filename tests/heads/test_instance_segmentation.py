@@ -210,9 +210,9 @@ def test_nothing_is_seen_beyond_the_image(data):
 def test_a_batch_without_instances_is_stacked(data):
     none = data.moved_instances(instances_of(data), still(data))
     stacked = data.stack_grids([none, none])
-    assert stacked["boxes"].shape == (2, 1, 4)
+    assert stacked["boxes"].shape == (2, 16, 4)
     assert (stacked["classes"] == -1).all()
-    assert stacked["masks"].shape == (2, 1, data.GRID, data.GRID)
+    assert stacked["masks"].shape == (2, 16, data.GRID, data.GRID)
 
 
 # ---- The loss ----

@@ -247,6 +247,79 @@ def test_folders_are_identities(emitted, tmp_path):
         modules.dataset.read_datasets(tmp_path)
 
 
+# ---- Identities that are counted ----
+
+
+def folders(root: Path, identities: str = "b no a x"):
+    """Class folders: two images of each identity to train on, and of one to find."""
+    for name in (*(f"train/{x}" for x in identities.split()), "val/new"):
+        (root / name).mkdir(parents=True)
+        for number in range(2):
+            image = np.full((8, 9, 3), 100 * number, np.uint8)
+            cv2.imwrite(str(root / name / f"{number}.png"), image)
+
+
+def read(folder: Path, root: Path, identities, form: str):
+    """Samples and targets of the set to train on, in a job that lists identities, or
+    says how many there are."""
+    head = FACES | {"identities": identities, "embedding_size": 8}
+    folder.mkdir()
+    job = make(folder, [head], validation="val", format=form)
+    modules = load_all(job, "samples", "data", "model")
+    modules.samples.FOLDER = folder / "cache"
+    modules.samples.read_samples(root)  # writes the file
+    training, validation = modules.samples.read_samples(root)
+    views = modules.data.TrainingSet(training, 0)
+    numbers = [views[0, i][1]["face"] for i in range(len(training))]
+    return training, validation, numbers, modules.model.Embedder()
+
+
+@pytest.mark.parametrize("form", ["folders", "native"])
+def test_counted_identities_are_numbered_as_sorted_ones(tmp_path, form):
+    root, names = tmp_path / "data", list(KNOWN)
+    if form == "folders":
+        folders(root, "b no a")
+    else:
+        labels = {"0.png": "no", "1.png": "b", "2.png": "a", "3.png": "a"}
+        identities(root / "train", labels, names[::-1])
+        identities(root / "val", {"0.png": "new", "1.png": "new"}, ["new"])
+    listed, counted = (
+        read(tmp_path / type(given).__name__, root, given, form)
+        for given in (tuple(names), len(names))
+    )
+    for one, other in zip(listed[0], counted[0]):
+        assert one == other
+    assert listed[2] == counted[2] == [names.index(x.labels["face"]) for x in listed[0]]
+    assert [sample.labels["face"] for sample in counted[1]] == ["new"] * 2
+    shapes = [
+        {k: v.shape for k, v in x[3].state_dict().items()} for x in (listed, counted)
+    ]
+    assert shapes[0] == shapes[1] and shapes[0]["head.centers.weight"] == (3, 8)
+
+
+def test_more_identities_than_are_counted_are_refused(tmp_path, capsys):
+    folders(tmp_path / "data")
+    with pytest.raises(SystemExit, match="4 identities to train on, the job counts 3"):
+        read(tmp_path / "3", tmp_path / "data", 3, "folders")
+    read(tmp_path / "5", tmp_path / "data", 5, "folders")
+    assert "4 identities to train on, the job counts 5" in capsys.readouterr().err
+
+
+def test_part_of_the_counted_identities_is_held_out(tmp_path):
+    folders(tmp_path / "data", "a b c d e f")
+    (tmp_path / "job").mkdir()
+    job = make(tmp_path / "job", [FACES | {"identities": 6}], format="folders")
+    modules = load_all(job, "samples", "dataset")
+    modules.samples.FOLDER = tmp_path / "cache"
+    modules.dataset.VALIDATION_SHARE = 0.4
+    training, validation = modules.samples.read_samples(tmp_path / "data")
+    names = sorted({sample.labels["face"] for sample in training})
+    assert len(names) == 4 and not {x.labels["face"] for x in validation} & {*names}
+    assert [names[x.labels["face"].number] for x in training] == [
+        x.labels["face"] for x in training
+    ]
+
+
 # ---- Runs ----
 
 

@@ -43,7 +43,7 @@ def test_suppression_is_the_greedy_one(golden, seed, max_iou):
     boxes = np.concatenate([centers - sides / 2, centers + sides / 2], 2)
     boxes = np.concatenate([boxes, boxes + rng.uniform(-1, 1, boxes.shape)], 1)
     classes = rng.integers(3, size=(2, 150))
-    found = golden.suppress(
+    found = golden.nms(
         torch.tensor(boxes, dtype=torch.float32), torch.tensor(classes), max_iou
     )
     for image in range(2):
@@ -52,12 +52,33 @@ def test_suppression_is_the_greedy_one(golden, seed, max_iou):
         assert any(expected) and not all(expected)
 
 
-def test_a_chain_of_suppressions_is_settled(golden):
+@pytest.mark.parametrize("length", [12, 60, 63])
+def test_a_chain_of_suppressions_is_settled(golden, length):
     """Each box overlaps the next alone: every second one stays."""
-    left = torch.arange(12.0) * 4
+    left = torch.arange(float(length)) * 4
     boxes = torch.stack([left, 0 * left, left + 10, 0 * left + 10], 1)[None]
-    keep = golden.suppress(boxes, torch.zeros(1, 12, dtype=torch.long), 0.3)
-    assert keep[0].tolist() == [True, False] * 6
+    keep = golden.nms(boxes, torch.zeros(1, length, dtype=torch.long), 0.3)
+    assert keep[0].tolist() == [number % 2 == 0 for number in range(length)]
+
+
+def test_many_chains_among_many_boxes_are_settled(golden):
+    """More boxes than are compared at once, of several classes, in any order."""
+    rng = np.random.default_rng(0)
+    left = np.tile(np.arange(60.0) * 4, 15)
+    top = np.repeat(np.arange(15.0) * 20, 60)
+    boxes = np.stack([left, top, left + 10, top + 10], 1)
+    boxes = boxes[np.argsort(rng.integers(4, size=900), kind="stable")]
+    classes = rng.integers(2, size=900)
+    assert len(boxes) > 2 * golden.CANDIDATES
+    found = golden.nms(torch.tensor(boxes)[None], torch.tensor(classes)[None], 0.3)
+    assert found[0].tolist() == greedy(boxes, classes, 0.3)
+
+
+def test_suppression_is_one_graph_of_static_shapes(detector):
+    boxes = torch.rand(2, 50, 4).cumsum(2)
+    classes = torch.zeros(2, 50, dtype=torch.long)
+    compiled = torch.compile(detector.nms, backend="eager", fullgraph=True)
+    assert torch.equal(compiled(boxes, classes, 0.6), detector.nms(boxes, classes, 0.6))
 
 
 # ---- Decoding ----
@@ -103,6 +124,53 @@ def test_one_image_whose_top_level_is_a_single_cell(detector):
         found = detector.Detector().eval()(torch.zeros(1, 3, 64, 64, dtype=torch.uint8))
     assert len(found.points) == 64 + 16 + 4 + 1
     assert found.logits.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "side, size, limit", [(10, 24, 100), (14, 17, 300), (20, 12, 400), (20, 12, 1000)]
+)
+def test_as_many_objects_are_found_as_are_wanted(detector, side, size, limit):
+    """The ten cells next to its center see an object, as `assign` teaches them; each is
+    found once, whatever its score is."""
+    predictions = predictions_for(detector, (256, 256))
+    at = (torch.arange(side) + 0.5) * 256 / side
+    x, y = (v.flatten() for v in torch.meshgrid(at, at, indexing="xy"))
+    boxes = torch.stack([x, y, x, y], 1) + torch.tensor([-1, -1, 1, 1]) * size / 2
+    scores = torch.linspace(0.35, 0.95, len(boxes))
+    points, strides = predictions.points, predictions.strides
+    predictions.logits.fill_(-8)
+    for box, score in zip(boxes, scores):
+        inside = ((points > box[:2]) & (points < box[2:])).all(1).nonzero()[:, 0]
+        distance = (points[inside] - box.view(2, 2).mean(0)).norm(dim=1)
+        for rank, cell in enumerate(inside[distance.argsort()[:10]].tolist()):
+            predictions.logits[0, cell, 0] = torch.logit(score * (1 - 0.03 * rank))
+            sides = torch.cat([points[cell] - box[:2], box[2:] - points[cell]])
+            sides = sides / strides[cell]
+            below = sides.long()
+            share = (sides - below).clamp(1e-4, 1 - 1e-4)[:, None].log()
+            rest = (1 - share.exp()).log()
+            bins = torch.full((4, detector.BINS), -30.0)
+            bins.scatter_(1, below[:, None], rest).scatter_(
+                1, below[:, None] + 1, share
+            )
+            predictions.bins[0, cell] = bins
+    found = detector.decode_objects(predictions, 0.05, 0.6, limit)
+    assert found["count"].tolist() == [len(boxes)]
+    overlap, _ = detector.iou(found["boxes"][0, : len(boxes), None], boxes[None])
+    assert overlap.amax(0).min() > 0.99
+
+
+def test_decoding_a_thousand_spares_memory(detector):
+    """At 640 x 640, an image takes 100 MB at most."""
+    predictions = predictions_for(detector, (640, 640))
+    torch.nn.init.normal_(predictions.logits)
+    with torch.profiler.profile(profile_memory=True) as profile:
+        detector.decode_objects(predictions, 0.05, 0.6, 1000)
+    events = profile.profiler.kineto_results.events()
+    events = [event for event in events if event.name() == "[memory]"]
+    events.sort(key=lambda event: event.start_ns())
+    held = np.cumsum([event.nbytes() for event in events])
+    assert 10e6 < held.max() < 100e6
 
 
 def test_more_objects_than_detections(detector):

@@ -190,7 +190,10 @@ def test_every_object_is_learned(model, case, one_thread):
     objects = predictions.objects
     owner, _ = model.assign(objects, objects.boxes().detach(), targets)
     for image, found in enumerate(CASES[case]):
-        assert set(owner[image].tolist()) - {-1} == set(range(len(found)))
+        learned = set(owner[image].tolist()) - {-1}
+        assert learned <= set(range(len(found)))
+        # Of many in nearly one place some find each point taken.
+        assert len(learned) >= (20 if len(found) == 30 else len(found))
     terms = model.quadrilateral_loss(predictions, targets, 20.0)
     assert set(terms) == {"class", "box", "bins", "corners"}
     sum(terms.values()).backward()
@@ -304,6 +307,25 @@ def test_the_overlap_of_polygons_is_that_of_their_drawings(metrics):
     assert concave > 5
 
 
+def test_overlaps_lie_between_0_and_1(metrics):
+    """Also those of equal polygons, far from the origin, that share corners or sides, and
+    of what is nearly a line."""
+    rng = np.random.default_rng(0)
+    equal = 0
+    for number in range(1500):
+        one = rng.uniform(0, 100, (4, 2))
+        if number % 3 == 0:
+            one[2] = one[0] + (one[1] - one[0]) / 3 + rng.normal(0, 0.01, 2)
+        other = one if number % 2 else np.where(rng.random((4, 1)) < 0.5, one, one + 9)
+        far = rng.uniform(-9000, 9000, 2) * (number % 5 == 0)
+        overlap = metrics.polygon_iou(one + far, other + far)
+        assert 0 <= overlap <= 1
+        if other is one and metrics.triangles(one + far - one[0] - far):
+            assert overlap == pytest.approx(1, abs=1e-3)
+            equal += 1
+    assert equal > 200
+
+
 def test_overlaps_that_are_known(metrics):
     square = np.array([[0, 0], [10, 0], [10, 10], [0, 10]], float)
     for other, expected in (
@@ -341,6 +363,10 @@ def test_average_precision_and_the_error_of_corners(metrics):
     off = page + np.float32([[0, 0], [8, 0], [0, 0], [0, 0]])
     assert scored((off, "page", 0.9))["corner_error"] == pytest.approx(0.02)
     assert scored((off, "page", 0.9))["ap75"] == pytest.approx(1)
+    # An IoU of 0.68 is enough for four thresholds of ten: 0.5, 0.55, 0.6, 0.65.
+    cut = scored((page * [0.68, 1], "page", 0.9))
+    expected = {"ap": 0.4, "ap50": 1, "ap75": 0}
+    assert {name: cut[name] for name in expected} == pytest.approx(expected)
     # Of another category, far away, or not there: not found.
     assert scored((page, "sign", 0.9)) == wrong
     assert scored((page + 200, "page", 0.9)) == wrong

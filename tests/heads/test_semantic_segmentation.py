@@ -224,7 +224,7 @@ def test_an_image_with_a_map_for_one_head_alone_trains_that_head(tmp_path, capsy
     _, targets, _ = job.data.collate([views[0, 0], views[0, 2]])
     assert targets["street"]["categories"].shape == (2, 64, 96)
     assert targets["room"]["depth"].shape == (2, 64, 96)
-    assert targets["room"]["labelled"].tolist() == [0]
+    assert targets["room"]["labelled"].tolist() == [True, False]
 
 
 # ---- Onto the canvas ----
@@ -258,7 +258,7 @@ def test_maps_move_with_their_images(request, tmp_path, which, scale):
         found = job.data.warp(truth, sample, transform, -1)
         distance = abs(canvas[:, :, None] - colors).max(-1)
         pure = distance.min(-1) < 3
-        assert pure.mean() > 0.3
+        assert pure.mean() > 0.25
         wrong = (distance.argmin(-1) != found)[pure]
         assert wrong.mean() < 0.01
         around = (canvas == job.model.PAD).all(-1)

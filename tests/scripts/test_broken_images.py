@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -113,6 +114,23 @@ def test_one_in_a_hundred_may_be_broken(data, tmp_path):
     assert len(batches(data, given[:20] + 99 * given[20:], 520)) == 520
     with pytest.raises(SystemExit, match="of 420 training images"):
         batches(data, given[:20] + 20 * given[20:], 110)
+
+
+@pytest.mark.parametrize("count, ends", [(2000, True), (2100, False)])
+def test_one_more_than_one_in_a_hundred_may_not(data, dataset, tmp_path, count, ends):
+    """21 of 2,000 are too many, of 2,100 they are not: here, and where headers are read."""
+    given = samples(data, tmp_path, 22, set(range(21)))
+    many = given[:21] + (count - 21) * given[21:]
+    problems = [(f"{i}.jpg", dataset.BrokenImage("no image")) for i in range(21)]
+    read = (tmp_path, many, problems, Counter())
+    if not ends:
+        dataset.report(*read, training=True)
+        assert len(batches(data, many, 530)) == 530
+        return
+    with pytest.raises(SystemExit, match=f"21 of {count} training images"):
+        batches(data, many, 530)
+    with pytest.raises(SystemExit, match="21 problems"):
+        dataset.report(*read, training=True)
 
 
 def test_nothing_but_broken_images_end_the_run(data, tmp_path):

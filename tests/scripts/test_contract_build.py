@@ -43,9 +43,10 @@ def test_a_later_build_keeps_it(job, changes, capsys):
     assert build(job) == 0 and emitted() == BOTH
     assert build("--check", "--strict", "--tests", job) == 0
     Path(f"generated/scenes/{CONTRACT}").unlink()
-    assert build("--check", job) == 1
-    assert f"missing    {CONTRACT}" in capsys.readouterr().out
-    assert build(job) == 0 and emitted() == BOTH
+    assert build("--check", job) == 0
+    assert f"deleted    {CONTRACT} (by you)" in capsys.readouterr().out
+    assert build(job) == 0 and CONTRACT not in emitted()
+    assert build("--force", job) == 0 and emitted() == BOTH
 
 
 def test_a_contract_that_is_older_than_the_job_is_stale(job, capsys):

@@ -101,7 +101,7 @@ RESUMES = {
         ("data.py", "# ---- Batches ----\n", "RNG = np.random.default_rng(0)\n"),
     ],
     "the generator of dropout": [DROPOUT, ("train.py", SEEDED, "")],
-    "the log": [("checkpoints.py", "if 0 <= iteration_of(line) <= start", "")],
+    "the log": [("checkpoints.py", 'if json.loads(line)["iteration"] <= start', "")],
 }
 
 

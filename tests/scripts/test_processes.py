@@ -16,8 +16,10 @@ import pytest
 from runs import (
     PATIENCE,
     SCENE,
+    STEP,
     assert_equal_runs,
     checkpoint,
+    group,
     make,
     one_core,
     rows,
@@ -146,6 +148,24 @@ def test_a_stopped_group_saves_and_goes_on(unbroken, job):
     assert 6 <= checkpoint(output / "last.pt")["iteration"] <= 12
     torchrun(job / "train.py", *flags(job, output))
     assert_equal_runs(unbroken, output)
+
+
+def test_means_over_a_stop_are_those_of_the_whole_run(job):
+    """Rank 1 is stopped at 57; all agree within ten steps, and none of them is lost."""
+    stopping, whole = job.with_name("stopping"), job.parent / "long"
+    shutil.copytree(job, stopping)
+    text = (stopping / "train.py").read_text()
+    assert text.count(STEP) == 1
+    stop = "        if rank == 1 and iteration == 57:\n            votes.signals.append(15)\n"
+    (stopping / "train.py").write_text(text.replace(STEP, STEP + stop))
+    output, length = stopping / "run", ("--max-iterations", 70)
+    group(job, "train.py", *flags(job, whole), *length)
+    group(stopping, "train.py", *flags(job, output), *length, code=143)
+    last = checkpoint(output / "last.pt")
+    assert 57 <= last["iteration"] <= 67
+    assert len(last["unlogged"]) == last["iteration"] % 10
+    group(job, "train.py", *flags(job, output), *length)
+    assert_equal_runs(whole, output)
 
 
 def test_another_number_of_processes_is_refused(unbroken, job):

@@ -10,10 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from runs import (
     PATIENCE,
     SCENE,
     SHAPES,
+    STEP,
     assert_equal_runs,
     checkpoint,
     command,
@@ -158,27 +160,35 @@ def test_twenty_kills_at_random_lose_nothing(unbroken, job, half_time, seed):
     kill_and_compare(unbroken, job, times, seed)
 
 
-def test_edits_that_draw_random_numbers_resume_too(job):
-    """No emitted model has dropout; a user may add it."""
-    old = "        return self.head("
-    noisy = changed(
-        job, "model.py", old, "        images = F.dropout(images, 0.3)\n" + old
-    )
-    for name, length in (("whole", 6), ("part", 6)):
-        output = noisy / name
-        if name == "part":
-            stopping = changed(noisy, "checkpoints.py", *DIES_AT_3)
-            train(stopping, output, "--max-iterations", length, code=-signal.SIGKILL)
-            assert checkpoint(output / "last.pt")["iteration"] == 3
-        train(noisy, output, "--max-iterations", length, "--resume")
-    assert_equal_runs(noisy / "whole", noisy / "part")
+def test_a_mean_over_a_stop_is_that_of_the_whole_run(job):
+    """Iterations 51 to 60 make one line of the log; the run is stopped at 57, as it was
+    at 44 by an older train.py, whose checkpoint does not hold what no line told yet."""
+    stops = "        if iteration in (44, 57):\n            votes.signals.append(15)\n"
+    stopping = changed(job, "train.py", STEP, STEP + stops)
+    length, run = ("--max-iterations", 64), stopping / "run"
+    train(job, stopping / "whole", *length)
+    train(stopping, run, *length, code=143)
+    last = checkpoint(run / "last.pt")
+    assert last["iteration"] == 44 and len(last["unlogged"]) == 4
+    torch.save({k: v for k, v in last.items() if k != "unlogged"}, run / "last.pt")
+    train(stopping, run, *length, "--resume", code=143)
+    last = checkpoint(run / "last.pt")
+    assert last["iteration"] == 57
+    assert [row["loss"] > 0 for row in last["unlogged"]] == 7 * [True]
+    train(job, run, *length, "--resume")
+    (run / "metrics.jsonl").write_text(without(run, 48))
+    whole = stopping / "whole"
+    (whole / "metrics.jsonl").write_text(without(whole, 48))
+    assert_equal_runs(whole, run)
+    means = [row["loss"] for row in rows(whole) if row["split"] == "train"]
+    assert len(set(means)) == len(means)
 
 
-DIES_AT_3 = (
-    "        temporary.replace(path)\n",
-    '        temporary.replace(path)\n        if state.get("iteration") == 3:\n'
-    f"            {KILL}\n",
-)
+def without(output: Path, iteration: int) -> str:
+    """The lines of a log but for one, of which the older checkpoint knew too little."""
+    lines = (output / "metrics.jsonl").read_text().splitlines()
+    start = f'{{"iteration": {iteration}, "split": "train"'
+    return "".join(f"{line}\n" for line in lines if not line.startswith(start))
 
 
 # ---- Another run ----
@@ -196,19 +206,59 @@ def test_other_flags_are_refused(unbroken, job):
 def test_any_goes_on_with_more_iterations(unbroken, job):
     output = unbroken.with_name("longer")
     shutil.copytree(unbroken, output)
+    promise(output, 2.0)
     flags = ("--resume", "any", "--max-iterations", 30)
     said = train(job, output, *flags).stderr
-    assert "last.pt: of another run; it keeps all but the best score" in said
+    assert "last.pt: of another run; it keeps its state, and the best score" in said
     assert "max_iterations: 24, now 30" in said
     state = checkpoint(output / "last.pt")
     assert state["iteration"] == 30 and state["run"]["max_iterations"] == 30
     moments = state["optimizer"]["state"][0]
     assert moments["step"] == 30  # Adam went on
     assert [row["iteration"] for row in rows(output)][-1] == 30
+    assert state["best"] == 2.0
+    assert same(output / "best.pt", unbroken / "best.pt")
+
+
+def promise(output: Path, best: float) -> None:
+    """As if a run had reached a score, which no later one will beat."""
+    state = checkpoint(output / "last.pt")
+    torch.save(state | {"best": best}, output / "last.pt")
+
+
+def same(one: Path, other: Path) -> bool:
+    return one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize("changed", ["metric", "images"])
+def test_any_forgets_the_score_of_another_metric_or_of_other_images(
+    unbroken, world, changed
+):
+    """Not comparable, it would keep best.pt from ever being written again."""
+    name = f"judged-by-other-{changed}"
+    metric = "scene/f1" if changed == "metric" else "scene/balanced_accuracy"
+    data = (
+        {"train": "shapes/val", "validation": "shapes/train"}
+        if changed == "images"
+        else {}
+    )
+    own = {"backbone": {"top_level": 2}, "data": data, "best": metric}
+    other = make(world / name, SCENE, **own, **LENGTH)
+    output = unbroken.with_name(name)
+    shutil.copytree(unbroken, output)
+    promise(output, 2.0)
+    flags = ("--resume", "any", "--max-iterations", 30)
+    said = train(other, output, *flags).stderr
+    assert ", not the best score" in said
+    state = checkpoint(output / "last.pt")
+    later = [row for row in rows(output) if row["iteration"] > 24]
+    found = [row[metric] for row in later if row["split"] == "validation"]
+    assert state["best"] == max(found) <= 1
+    assert not same(output / "best.pt", unbroken / "best.pt")
 
 
 def test_any_takes_the_weights_to_another_job(unbroken, world):
-    """Its optimizer and its best score are its own; the iteration goes on."""
+    """Its optimizer is its own; the iteration and the best score go on."""
     other = make(
         world / "other-rate",
         SCENE,
@@ -221,7 +271,7 @@ def test_any_takes_the_weights_to_another_job(unbroken, world):
     said = train(other, output, "--resume", code=1).stderr
     assert "job/trainer/optimizer/kind: 'adamw', now 'sgd'" in said
     said = train(other, output, "--resume", "any").stderr
-    assert "of another run; it keeps weights, iteration and time" in said
+    assert "it keeps weights, iteration and time, and the best score" in said
     before, after = checkpoint(unbroken / "last.pt"), checkpoint(output / "last.pt")
     assert after["iteration"] == 26
     kernel = before["model"]["backbone.conv1.weight"]

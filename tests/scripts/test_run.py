@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
+import subprocess
+import time
 from pathlib import Path
 
 import cv2
@@ -16,11 +19,14 @@ from runs import (
     PATIENCE,
     SCENE,
     SHAPES,
+    STEP,
     VALIDATIONS,
     assert_equal_runs,
     checkpoint,
+    command,
     images,
     make,
+    one_core,
     refusal,
     rows,
     run,
@@ -63,7 +69,7 @@ def test_training_learns_and_leaves_what_it_promises(whole):
 def test_checkpoints_hold_what_the_design_says(whole, detector):
     last, best = checkpoint(whole / "last.pt"), checkpoint(whole / "best.pt")
     assert set(last) == {
-        *("format", "job", "model", "optimizer", "scheduler", "rng", "run"),
+        *("format", "job", "model", "optimizer", "run", "unlogged"),
         *("iteration", "elapsed_seconds", "best", "threads"),
     }
     assert set(best) == {"format", "job", "model", "metrics"}
@@ -255,7 +261,7 @@ def test_predictions_are_in_pixels_of_the_image(whole, world, resize):
         inside = boxes[((boxes > 0) & (boxes < limits)).all(1)] * np.tile(
             np.divide(seen, [width, height]), 2
         )
-        assert len(inside) >= 2
+        assert len(inside) >= 1
         strides = (inside[:, 2:] - inside[:, :2]) / 2
         stride = strides[:, 0].round()
         assert set(stride) <= {8, 16, 32}
@@ -356,9 +362,30 @@ def test_a_broken_image_ends_what_would_be_falsified_without_it(whole, world):
         ("--no-such-flag",),
     ],
 )
-def test_wrong_flags_end_with_exit_code_one(detector, flags):
-    done = run(detector, "train.py", *flags, code=1)
+def test_wrong_flags_end_as_those_of_other_commands(detector, flags):
+    done = run(detector, "train.py", *flags, code=2)
     assert "Traceback" not in done.stderr and done.stderr.startswith("usage: ")
+
+
+def test_a_second_interrupt_ends_a_run_at_once(detector):
+    """The first waits for the step under way, in which this one sleeps."""
+    slow = detector.with_name("slow-steps")
+    shutil.copytree(detector, slow)
+    text = (slow / "train.py").read_text()
+    assert text.count(STEP) == 1
+    sleep = "        (args.output / 'asleep').touch()\n        time.sleep(300)\n"
+    (slow / "train.py").write_text(text.replace(STEP, STEP + sleep))
+    flags = ("--data", slow.parent, "--output", slow / "run", "--workers", 1)
+    words, quiet = command(slow, "train.py", *flags), {"stderr": subprocess.PIPE}
+    process = subprocess.Popen(words, env=one_core(), text=True, **quiet)
+    end = time.monotonic() + PATIENCE
+    while not (slow / "run" / "asleep").exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    for _ in range(2):
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130 and "Traceback" not in said
 
 
 def test_output_that_cannot_be_written_is_told(detector, tmp_path):

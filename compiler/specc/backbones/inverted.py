@@ -183,7 +183,7 @@ CLASSES = {  # kind of block -> name of the emitted class
     "plain": "ConvBlock",
 }
 FUNCTIONS = {
-    "relu": "F.relu",
+    "relu": "F.relu_",  # gradients of other activations need their input
     "relu6": "F.relu6",
     "silu": "F.silu",
     "hardswish": "F.hardswish",

@@ -8,6 +8,8 @@ from itertools import product
 
 import networkx as nx
 
+from specc.checks.batches import batch_norm_sees_values
+from specc.checks.boxes import boxes_reach_the_sides
 from specc.checks.neck import (
     bifpn_has_two_levels,
     extra_levels_are_made,
@@ -292,6 +294,8 @@ EMITTED = (  # rules of the graph without the unused levels
     resolution_halves_evenly,
     levels_have_a_cell,
     detections_have_cells,
+    boxes_reach_the_sides,
+    batch_norm_sees_values,
     one_image_fits_in_memory,
 )
 

@@ -6,7 +6,7 @@ import re
 import warnings
 
 from specc.diagnostics import Diagnostic
-from specc.heads import TASKS
+from specc.heads import TASKS, count_of
 from specc.job import Job, source_of
 
 GROUP = ("data", "group")
@@ -67,8 +67,7 @@ def _identities(job: Job) -> list[Diagnostic]:
             continue
         own = path if head.data else ()
         where = "/" + "/".join(map(str, (*own, "data", "validation")))
-        if len(getattr(head, names)) < FEWEST:
-            count = len(getattr(head, names))
+        if (count := count_of(head, TASKS[head.task])) < FEWEST:
             message = (
                 f"head `{head.name}` has {count} identities, a split needs {FEWEST}"
             )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from specc.backbones import TABLES
 from specc.checks.anomalies import anomalies_are_validated, neck_is_trained
+from specc.checks.batches import NOTE, views_have_others
 from specc.checks.data import bits, conversions, formats, one_task, training_set
 from specc.checks.keypoints import flip_pairs, mirroring, sigmas
 from specc.checks.maps import map_findings
@@ -37,6 +38,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _imagenet,
         _frozen_levels,
         _shares,
+        views_have_others,
         _patience,
         _clock,
         merged_names,
@@ -235,9 +237,8 @@ def _shares(job: Job, given: dict) -> list[Diagnostic]:
     below = trainer.batch_size // shares * shares
     sizes = [str(size) for size in (below, below + shares) if size]
     help = f"set /trainer/batch_size to {' or '.join(sizes)}"
-    note = "`batch_size` counts the images of a step, over processes and micro-batches"
     path = ("trainer", "batch_size")
-    return [Diagnostic("E309", message, path, note=note, help=help)]
+    return [Diagnostic("E309", message, path, note=NOTE, help=help)]
 
 
 def _patience(job: Job, given: dict) -> list[Diagnostic]:

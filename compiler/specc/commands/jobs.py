@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ import click
 from specc import resources
 from specc.diagnostics import Diagnostic, JobError
 from specc.folder import jobfiles, stamps
+from specc.folder.commit import is_pending
 from specc.folder.jobfiles import JobFile, Wanted
 
 
@@ -69,20 +71,22 @@ def build(
     wanted: Wanted,
     verify: bool,
     force: bool,
+    dry_run: bool,
 ) -> int:
     """`specc build`: bring each job's folder up to date."""
     files, wrong = _job_files(paths, out, wanted)
     due = []
     for file in files:
         stamp = None
-        if file.folder and not verify:
+        if file.folder and not verify and not is_pending(file.folder):
             stamp = stamps.find(file.folder, file.data, file.extras)
-        if stamp is None or (force and stamp.kept):
+        if stamp is None or (force and (stamp.kept or stamp.gone)):
             due.append(file)
         else:
             _say_built(file, stamp)
     if due:
-        wrong |= _build_due(due, verify, force, hint=len(paths) == 1)
+        how = Building(verify, force, dry_run, hint=len(paths) == 1)
+        wrong |= _build_due(due, how)
     return int(wrong)
 
 
@@ -111,7 +115,7 @@ def build_check(
             say_findings(error.diagnostics)
             wrong = True
             continue
-        _say_compared(file, comparison)
+        _say_compared(file, comparison, strict)
         wrong |= not comparison.is_current(strict)
     return int(wrong)
 
@@ -176,7 +180,17 @@ def _job_files(
     return files, wrong
 
 
-def _build_due(files: list[JobFile], verify: bool, force: bool, hint: bool) -> bool:
+@dataclass(frozen=True)
+class Building:
+    """The flags of a build, and whether it ends with a hint at what comes next."""
+
+    verify: bool
+    force: bool
+    dry_run: bool
+    hint: bool
+
+
+def _build_due(files: list[JobFile], how: Building) -> bool:
     """Builds the jobs that no stamp knows. Returns whether anything was wrong."""
     wrong = False
     for file, outcome in _compiled(files):
@@ -184,10 +198,10 @@ def _build_due(files: list[JobFile], verify: bool, force: bool, hint: bool) -> b
             say_findings(outcome, file.data, file.path)
             wrong = True
             continue
-        if verify:
+        if how.verify:
             _verify(outcome)
         try:
-            _write(file, outcome, force, hint)
+            wrong |= not _write(file, outcome, how)
         except JobError as error:
             say_findings(error.diagnostics)
             wrong = True
@@ -202,26 +216,32 @@ def _compiled(files: list[JobFile]) -> Iterable[tuple]:
     return zip(files, compile_many(jobs, extras))
 
 
-def _write(file: JobFile, compiled, force: bool, hint: bool) -> None:
+def _write(file: JobFile, compiled, how: Building) -> bool:
+    """Write one folder; whether nothing is left for the user to decide."""
     from specc.folder import record
     from specc.folder.output import output_of
     from specc.folder.write import write
     from specc.heads.conversions import in_words
 
     output = output_of(file, compiled)
-    written = write(output, force)
+    written = write(output, how.force, how.dry_run)
     stamp = stamps.Stamp(
         compiled.summary.parameters,
-        written.kept,
+        tuple(sorted({*written.kept, *written.merged})),
         tuple(compiled.warnings),
         tuple(in_words(compiled.job)),
+        written.gone,
     )
-    recorded = record.record_of(output.files, output.job)
-    paths = [*output.files, *recorded]
-    stamps.leave(file.folder, file.data, paths, stamp, file.extras)
-    _say_built(file, stamp, written)
-    if hint and written.written:
+    if written.is_clean and not how.dry_run:
+        recorded = record.record_of(output.files, output.job)
+        paths = [*output.files, *recorded]
+        stamps.leave(file.folder, file.data, paths, stamp, file.extras)
+    _say_built(file, stamp, written, how.dry_run)
+    if "model.py" in written.edited:
+        _say_model(file, compiled, written, how)
+    if how.hint and written.written and written.is_clean and not how.dry_run:
         _say_next(file)
+    return written.is_clean
 
 
 def _verify(compiled) -> None:
@@ -230,19 +250,57 @@ def _verify(compiled) -> None:
     verify(compiled)
 
 
-def _say_built(file: JobFile, stamp: stamps.Stamp, written=None) -> None:
+def _say_model(file: JobFile, compiled, written, how: Building) -> None:
+    """An edited model.py may not be the level graph's any more."""
+    if not how.verify:
+        click.echo("  model.py is edited: `--verify` compares it with the level graph")
+        return
+    if how.dry_run or not written.is_clean:
+        return
+    from specc.commands.verify import differences_of
+
+    for difference in differences_of(compiled, file.folder / "model.py"):
+        click.echo(f"warning: {file.folder / 'model.py'}: {difference}", err=True)
+
+
+def _say_built(
+    file: JobFile, stamp: stamps.Stamp, written=None, dry_run: bool = False
+) -> None:
     say_findings(stamp.warnings, file.data, file.path)
-    changed = written and (written.written or written.removed)
+    changed = written and (
+        written.written or written.removed or written.merged or not written.is_clean
+    )
     state = "" if changed else ", up to date"
+    state = f"{state}; nothing is written" if dry_run else state
     name = click.style(file.name, bold=True)
     click.echo(f"{name}: {file.folder}{state} ({stamp.parameters:,} parameters)")
     _say_list("converts", stamp.conversions)
+    if not written:
+        _say_list("kept", stamp.kept, " (edited by you)")
+        return
     if changed:
         _say_list("wrote", written.written)
         _say_list("removed", written.removed)
         if written.unchanged:
             click.echo(f"  {'unchanged':9}  {_count(written.unchanged, 'file')}")
-    _say_list("kept", stamp.kept, " (edited by you)")
+    _say_list("kept", written.kept, " (edited by you)")
+    _say_list("merged", written.merged, " (your edits, and what the job changes)")
+    _say_list("copied", written.copies, " (what was there before)")
+    _say_list("deleted", written.not_landed, " (by you, so a change has not landed)")
+    _say_unfinished(file, written)
+
+
+def _say_unfinished(file: JobFile, written) -> None:
+    """Prints to stderr where the user has to decide, and how to go on."""
+    for place in (*written.conflicts, *written.faults):
+        click.echo(f"conflict: {file.folder / place}", err=True)
+    if not written.is_clean:
+        path = shlex.quote(file.path)
+        click.echo(
+            "  your edits and the new text meet there: choose what is to stay, delete "
+            f"the markers, then: specc build --check {path}",
+            err=True,
+        )
 
 
 def _say_list(verb: str, paths: Sequence[str], remark: str = "") -> None:
@@ -260,18 +318,26 @@ def _say_next(file: JobFile) -> None:
         click.echo(f"      python {shlex.quote(str(file.folder / 'train.py'))}")
 
 
-def _say_compared(file: JobFile, comparison) -> None:
+def _say_compared(file: JobFile, comparison, strict: bool) -> None:
     from specc.folder import record
 
     name = f"{click.style(file.name, bold=True)}: {file.folder}"
     if not record.exists(file.folder):
         click.echo(f"{name} is not built yet: specc build {shlex.quote(file.path)}")
         return
-    due = comparison.stale or comparison.missing
-    click.echo(f"{name} is {'stale' if due else 'up to date'}")
-    _say_list("missing", comparison.missing)
+    state = "half merged" if comparison.unfinished else "up to date"
+    state = "stale" if comparison.stale or comparison.killed else state
+    click.echo(f"{name} is {state}")
+    if comparison.killed:
+        click.echo("  a build was killed: the next one completes it")
+    _say_list("deleted", comparison.gone, " (by you)")
     _say_list("edited", comparison.edited)
-    _say_list("conflict", comparison.conflicts, " (edited, and the job changes it too)")
+    _say_list(
+        "merge due", comparison.conflicts, " (edited, and the job changes it too)"
+    )
+    _say_list("conflict", comparison.unfinished)
+    if strict and comparison.is_current() and not comparison.is_current(strict):
+        click.echo("  --strict fails: files were edited or deleted by you")
     for diff in comparison.stale.values():
         for line in diff.splitlines():
             color = {"+": "green", "-": "red", "@": "cyan"}.get(line[0])

@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from specc.build import Compiled
@@ -33,6 +34,18 @@ def verify(compiled: Compiled) -> None:
         raise Mismatch(
             "the emitted model is not the graph's: " + "; ".join(differences)
         )
+
+
+def differences_of(compiled: Compiled, model: Path) -> list[str]:
+    """Differences between the level graph and a model.py that was edited, in words.
+
+    Raises JobError E408 without torch.
+    """
+    texts = compiled.files | {"model.py": model.read_text(encoding="utf-8")}
+    try:
+        return compare(compiled.summary, _probe(replace(compiled, files=texts)))
+    except Mismatch as reason:
+        return [str(reason)]
 
 
 def compare(summary: Summary, found: dict) -> list[str]:

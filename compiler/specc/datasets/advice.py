@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from specc.checks.boxes import raised
 from specc.datasets.emitted import Emitted, Reading
 from specc.datasets.levels import (
     Objects,
@@ -15,7 +16,12 @@ from specc.datasets.levels import (
     objects_of,
     padding,
 )
+from specc.datasets.parts import is_turned
 from specc.datasets.survey import Images, Labels, doubled
+from specc.heads import TASKS
+from specc.heads.object_detection import REACH
+from specc.job import source_of
+from specc.plan.readers import SIZED
 
 NAMED = 5  # most files that a finding names
 PADDED = 0.2  # least share of the input that a better shape must save
@@ -57,12 +63,13 @@ class Looked:
 
 
 def findings_of(looked: Looked) -> list[Finding]:
-    rules = (_unread, _hopeless, _wrong, _broken, _doubled, _padded)
+    rules = (_unread, _hopeless, _wrong, _broken, _turned, _doubled, _padded)
     found = [finding for rule in rules for finding in rule(looked)]
     for index, head in enumerate(looked.emitted.job.heads):
         labels = looked.labels[head.name]
         found += [
             *_classes(looked, index, head, labels),
+            *_depths(head, labels),
             *_objects(looked, index, head),
         ]
     return found
@@ -99,6 +106,21 @@ def _broken(looked: Looked) -> Iterator[Finding]:
         help = "replace them, or take them out of the annotations"
         files = tuple(dict.fromkeys(listed))
         yield Finding("broken", message, help, files=files, is_error=True)
+
+
+def _turned(looked: Looked) -> Iterator[Finding]:
+    """Images that EXIF turns, where no size in the annotations tells of which they
+    are."""
+    job = looked.emitted.job
+    if any(source_of(job, head).format in SIZED for head in job.heads):
+        return  # their reader counts them
+    if not any(TASKS[head.task].moves for head in job.heads):
+        return
+    files = tuple(str(one.path) for one in looked.samples if is_turned(one.path))
+    if files:
+        message = f"{_count(files, 'image')} turned by EXIF"
+        help = "look at the sheet: annotations are taken to be of what is shown"
+        yield Finding("turned", message, help, files=files)
 
 
 def _doubled(looked: Looked) -> Iterator[Finding]:
@@ -160,11 +182,29 @@ def _classes(
         yield Finding("unbalanced", message, help)
 
 
+def _depths(head: Any, labels: Labels) -> Iterator[Finding]:
+    """Depths in the farther half of the range alone: those of another code are."""
+    depths = labels.numbers["training"] if labels.unit == "maps" else []
+    if not depths or min(depths) <= sum(head.range) / 2:
+        return
+    nearest, farthest = head.range
+    message = (
+        f"no depth is nearer than {min(depths):.4g}, of a range from {nearest:g} to"
+        f" {farthest:g}"
+    )
+    help = (
+        "convert maps of millimeters or meters: 0 is unknown, 1 the farthest, 255 or"
+        " 65535 the nearest depth"
+    )
+    yield Finding("depth", message, help)
+
+
 def _objects(looked: Looked, index: int, head: Any) -> Iterator[Finding]:
     objects = looked.objects(head)
     if objects is None or not objects.boxes:
         return
     yield from _narrow(looked, index, objects)
+    yield from _large(looked, index, objects)
     yield from _levels(looked, index, objects)
     limit = getattr(head, "max_detections", objects.most)
     if objects.most > limit:
@@ -199,6 +239,26 @@ def _narrow(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
         yield Finding("small", message, "give them more pixels or finer cells", edits)
 
 
+def _large(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
+    """The longest side of a box counts in strides of the highest level: see W205."""
+    top = objects.levels[-1]
+    beyond = [side for side in objects.longer if side > REACH * top.stride]
+    if not beyond:
+        return
+    message = (
+        f"{len(beyond)} of {len(objects.boxes)} objects are longer than"
+        f" {REACH * top.stride} pixels of the input, as far as boxes of level"
+        f" {top.level} reach"
+    )
+    job = looked.emitted.job
+    edits = raised(job, index, max(job.data.resolution))
+    if is_legal(looked.values, edits):
+        yield Finding("large", message, "let a level more find them", tuple(edits))
+    else:
+        help = "lower the resolution, or set BINS in model.py higher"
+        yield Finding("large", message, help)
+
+
 def _lower(looked: Looked, index: int) -> list[tuple[str, Any]]:
     """Returns edits to a finer level for a head, and for a neck with a given level."""
     head = looked.emitted.job.heads[index]
@@ -209,9 +269,14 @@ def _lower(looked: Looked, index: int) -> list[tuple[str, Any]]:
 
 
 def _levels(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
-    """Yields a finding on top levels that own hardly any objects: they cost time."""
-    count = len(objects.boxes)
-    used = [level.level for level in objects.levels if level.owned > NARROW * count]
+    """Levels at the top that own next to nothing cost time, unless W205 asks for
+    them."""
+    count, side = len(objects.boxes), max(looked.emitted.job.data.resolution)
+    used = [
+        level.level
+        for below, level in zip((None, *objects.levels), objects.levels)
+        if level.owned > NARROW * count or below and REACH * below.stride < side
+    ]
     top = objects.levels[-1].level
     if not used or used[-1] >= top:
         return

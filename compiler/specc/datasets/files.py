@@ -26,6 +26,10 @@ class Unreadable(Exception):
     """A file is not what it should be: one line that says what is wrong."""
 
 
+class Unlike(Unreadable):
+    """A file may be of a dataset, in another layout than those that are read."""
+
+
 def require(*modules: str) -> None:
     """Raises JobError E424 for packages that are not installed."""
     from importlib.util import find_spec
@@ -79,16 +83,29 @@ def image_size(path: Path) -> tuple[int, int] | None:
 
 
 def largest_value(path: Path) -> int | None:
-    """Returns the largest value of a gray 16-bit image; None for any other image."""
+    """Returns the largest value of a 16-bit image; None for any other image."""
     from PIL import Image
 
     try:
         with Image.open(path) as image:
-            if not image.mode.startswith("I") or image_size(path) is None:
+            deep = image.mode.startswith("I") or ";16" in str(image.tile)
+            if not deep or image_size(path) is None:
                 return None
-            return image.getextrema()[1]
+            gray = image.mode.startswith("I")
+            return image.getextrema()[1] if gray else _largest_of_colors(path)
     except Exception:  # a broken file can raise any exception
         return None
+
+
+def _largest_of_colors(path: Path) -> int | None:
+    """Pillow reads colors of 16 bits as 8; None without OpenCV."""
+    try:
+        import cv2
+        import numpy as np
+    except ImportError:
+        return None
+    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    return int(image[..., :3].max()) if image.dtype == np.uint16 else None
 
 
 def depths_in(
@@ -106,8 +123,11 @@ def depths_in(
                 if image_size(path) is None:
                     continue
                 codes, deep = np.asarray(image), image.mode != "L"
+                kind = image.mode.partition(";")[0]  # I;16B and so on
         except Exception:  # a broken file can raise any exception
             continue
+        if kind not in ("L", "I") or codes.max() > 65535:
+            continue  # the reader refuses the file
         if (known := codes[codes > 0]).size:
             share = (known.astype(float) - 1) / (65534 if deep else 254)
             depth = farthest - share * (farthest - nearest)

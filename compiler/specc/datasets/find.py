@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from specc.datasets import coco, layouts, native
 from specc.datasets.become import become, formats_to, nearest
-from specc.datasets.files import Unreadable, folders_in, require
+from specc.datasets.files import Unlike, Unreadable, folders_in, require
 from specc.datasets.found import Found
 from specc.diagnostics import fail
 from specc.heads import TASKS
@@ -39,6 +39,9 @@ SUBFOLDERS = 50  # most subfolders that are searched if a folder holds no datase
 class Search:
     found: list[Found]
     problems: list[str]  # files that looked like a dataset and are broken
+    unlike: list[str] = field(
+        default_factory=list
+    )  # files that may be of another layout
 
 
 def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
@@ -53,16 +56,18 @@ def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
             f"there is no `{path}`",
             help="name the folder of a dataset, or the file that describes it",
         )
-    found, problems = [], []
+    found, problems, unlike = [], [], []
     for name in formats:
         if name == "folders" and found:
             continue  # folders of another layout look like categories
         try:
             for one in FINDERS[name](path):
                 found.append(one)
+        except Unlike as error:
+            unlike.append(str(error))
         except Unreadable as error:
             problems.append(str(error))
-    return Search(found, problems)
+    return Search(found, problems, unlike)
 
 
 def choose(path: Path, task: str, form: str | None, labels: str | None) -> Found:
@@ -116,13 +121,14 @@ def _none(
     unlabeled = TASKS[task].unlabeled
     looked = [] if unlabeled else [LOOKED_FOR[name] for name in dict.fromkeys(formats)]
     places = looked or [UNLABELED]
-    note = f"looked for {listed(places, 'and')}"
+    note = "; ".join([f"looked for {listed(places, 'and')}", *searched.unlike[:3]])
     others = [f for f in searched.found if f.task != task or labels]
     if searched.problems:
         note = "; ".join(searched.problems[:3])
         help = "mend that file"
     elif others:
-        note = f"it holds {'; '.join(dict.fromkeys(f.says for f in others[:8]))}"
+        held = list(dict.fromkeys(one.says for one in others[:8]))
+        note = "; ".join([f"it holds {held[0]}", *held[1:], *searched.unlike[:3]])
         help = "name one of these tasks, with --labels and --format if they are given"
     elif below := _searched_below(path, task, formats):
         help = f"name a folder in it: {listed(below, 'or')}"
@@ -153,6 +159,12 @@ def _several(path: Path, what: str, fitting: list[Found]) -> None:
     places = list(dict.fromkeys(str(found.train) for found in fitting))
     if len(labels) > 1:
         help = f"add --labels {' or --labels '.join(labels[:8])}"
+        if all(
+            set(one.options.get("categories", "?")) <= {"0", "1"} for one in fitting
+        ):
+            help += (
+                ", for one of these columns of 0 and 1; the native layout lists labels"
+            )
     elif len(formats) > 1:
         help = f"add --format {' or --format '.join(formats)}"
     else:

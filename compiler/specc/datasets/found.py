@@ -19,7 +19,7 @@ class Found:
     ``labels`` tells the dataset from others of the same task in the same place: a file
     of annotations, a column. ``longest`` is the length of the longest text, in tokens.
     ``way`` leads from the task of its annotations to ``task``, where they are
-    converted.
+    converted. ``unused`` says what looks like a set for validation and is none.
     """
 
     format: str
@@ -32,6 +32,7 @@ class Found:
     longest: int = 0
     category: str = ""  # category of all instances, where only keypoints have names
     way: tuple[str, ...] = ()
+    unused: str = ""
 
     @property
     def says(self) -> str:

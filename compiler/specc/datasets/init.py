@@ -12,11 +12,12 @@ from specc.datasets.files import depths_in
 from specc.datasets.find import choose
 from specc.datasets.found import Found
 from specc.datasets.layout import job_text
-from specc.datasets.parts import images_in
+from specc.datasets.parts import images_in, is_turned
 from specc.datasets.start import Sizes, measure, name_of, starting_job
 from specc.diagnostics import fail
 from specc.folder import jobfiles
 from specc.heads import TASKS
+from specc.plan.readers import SIZED
 from specc.words import did_you_mean
 
 SHOWN = 8  # most names that are shown
@@ -73,6 +74,10 @@ def _say_found(found: Found, job: dict) -> None:
     if found.validation is None and (kept := TASKS[found.task].splits_by):
         held_out = f"none found: a tenth of the {kept} is held out, by a seed"
     _say("validation", str(found.validation or held_out))
+    if found.unused:
+        _say("", f"({found.unused})")
+    if turned := turned_in_words(found):
+        _say("turned", turned)
     if found.way:
         _say("annotations", f"{in_words(found.way)}, by `task` in `data`")
     for key, value in found.options.items():
@@ -104,6 +109,18 @@ def depth_in_words(found: Found) -> str:
         return f"unknown in all of {min(len(maps), SOME)} maps"
     low, middle, high = (f"{depth:.4g}" for depth in depths)
     return f"nearest {low}, median {middle}, farthest {high}, in the unit of the range"
+
+
+def turned_in_words(found: Found) -> str:
+    """Notes that some images are turned by EXIF, where annotations tell no sizes:
+    nothing else says of which of the two they are."""
+    if not TASKS[found.task].moves or found.format in SIZED:
+        return ""
+    looked = found.images[:: max(1, len(found.images) // SOME)]
+    if not (count := sum(map(is_turned, looked))):
+        return ""
+    how = "annotations are taken to be of what is shown"
+    return f"{count} of {len(looked)} images by EXIF; {how}"
 
 
 def _brief(value: object) -> str:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import Unreadable, entries, folders_in, read_text
+from specc.datasets.files import (
+    Unlike,
+    Unreadable,
+    entries,
+    folders_in,
+    read_text,
+)
 from specc.datasets.found import Found, pair
 from specc.datasets.parts import images_in, names_in, reader
 
@@ -26,18 +33,22 @@ def find_folders(folder: Path) -> Iterator[Found]:
         sets, train, validation = {"": folder}, "", None
     classes = _classes(sets[train])
     if len(classes) < 2:
+        if classes and any(classes.values()):
+            what = f"images in one folder, {', '.join(classes)}, and no other category"
+            raise Unlike(f"{sets[train]}: {what}")
         return
-    # A validation set may lack some of the categories.
+    # To be measured by, a few categories will do; identities may be others.
     alike = [name for name, path in sets.items() if {*classes} & {*_classes(path)}]
-    validation = pair(alike)[1] if validation else None
+    known = pair(alike)[1] if validation else None
+    unused = f"{sets[validation]} has none of these categories" if validation else ""
     names = sorted(name.strip() for name in classes)
     images = tuple(image for name in sorted(classes) for image in classes[name])
-    held_out = sets[validation] if validation else None
-    for task, key in (
-        ("multiclass_classification", "categories"),
-        ("metric_learning", "identities"),
+    for task, key, name, why in (
+        ("multiclass_classification", "categories", known, "" if known else unused),
+        ("metric_learning", "identities", validation, ""),
     ):
-        yield Found("folders", task, sets[train], held_out, {key: names}, images)
+        where = "folders", task, sets[train], sets[name] if name else None
+        yield Found(*where, {key: names}, images, unused=why)
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:
@@ -59,30 +70,39 @@ def find_voc(folder: Path) -> Iterator[Found]:
     if train is None:
         return
     files = reader().images_by_stem(folder / "JPEGImages", Counter())
-    images, categories = [], set()
+    images, categories, xmls = [], set(), []
     for name in filter(None, (train, validation)):
         for stem in reader().names_in_split(splits[name], files):
-            xml = reader().below(folder / "Annotations", f"{stem}.xml")
-            categories |= _voc_names(xml)
+            xmls.append(reader().below(folder / "Annotations", f"{stem}.xml"))
             if name == train and stem in files:
                 images.append(files[stem])
+    faults: list[str] = []
+    for xml in xmls:
+        categories |= _voc_names(xml, faults)
     if not categories:
-        raise Unreadable(f"{splits[train]}: no object in {folder / 'Annotations'}")
+        some = f"no object with a name in {len(xmls)} files as {xmls[:1] and xmls[0]}"
+        why = faults[0] if faults else some if xmls else "it lists no image"
+        raise Unreadable(f"{splits[train]}: {why}")
     options = {"categories": sorted(categories)}
     held_out = splits[validation] if validation else None
     task = "object_detection"
     yield Found("voc", task, splits[train], held_out, options, tuple(images))
 
 
-def _voc_names(path: Path) -> set[str]:
+def _voc_names(path: Path, faults: list[str]) -> set[str]:
+    """The names of the objects in an XML file; what is wrong with it becomes a
+    fault."""
     from defusedxml import ElementTree
 
+    found = []
     try:
-        root = ElementTree.parse(path).getroot()
-    except Exception:  # a broken file can raise any exception here
-        root = None
-    found = root.findall("object/name") if root is not None else ()
-    return {name.text.strip() for name in found if name.text and name.text.strip()}
+        found = ElementTree.parse(path).getroot().findall("object")
+    except FileNotFoundError:
+        faults.append(f"there is no {path}")
+    except Exception as error:  # a broken file can raise any exception
+        faults.append(f"{path} is not XML: {type(error).__name__}: {error}")
+    names = [item.findtext("name", "").strip() for item in found]
+    return {name for name in names if name}
 
 
 def find_yolo(folder: Path) -> Iterator[Found]:
@@ -141,7 +161,7 @@ def find_csv(folder: Path) -> Iterator[Found]:
     """Yields CSV files with a column `image`; any other column may be the label."""
     files = [folder] if folder.is_file() else entries(folder)
     files = {path.stem: path for path in files if path.suffix.lower() == ".csv"}
-    tables, refused = {}, []
+    tables, refused, unlike = {}, [], []
     for name, path in files.items():
         try:
             columns, rows = reader().table_in(path)
@@ -150,37 +170,79 @@ def find_csv(folder: Path) -> Iterator[Found]:
             continue
         if rows and "image" in columns:
             tables[name] = rows
+        else:
+            held = f"columns {', '.join(columns)}" if columns else "nothing"
+            what = f"{path}: has {held:.200}, and {len(rows)} rows"
+            unlike.append(Unlike(f"{what}; images are named in a column `image`"))
     train, validation = pair(list(tables))
     if train is None and len(tables) == 1:
         train, validation = next(iter(tables)), None
     if train is not None:
         held_out = files[validation] if validation else None
-        rows = tables[train] + (tables[validation] if validation else [])
-        refused += yield from _columns(files[train], held_out, tables[train], rows)
-    if refused:
-        raise refused[0]
+        checked = tables[validation] if validation else []
+        refused += yield from _columns(files[train], held_out, tables[train], checked)
+    for error in refused + unlike:
+        raise error
 
 
 def _columns(
-    path: Path, held_out: Path | None, trained: list[tuple], rows: list[tuple]
+    path: Path, held_out: Path | None, rows: list[tuple], checked: list[tuple]
 ) -> Generator[Found, None, list[Unreadable]]:
-    """Yields a dataset for each column of labels; returns the faults of other
-    columns."""
-    names = [row["image"] for _, row in trained if row["image"]]
-    images = tuple(reader().below(path.parent, name, Path()) for name in names)
-    wrong = []
+    """Yields what was found for each column of labels; returns the faults of others.
+    Where the rows to validate on, `checked`, have no label, none are held out."""
+    images, wrong = _images_of(path, rows), []
     for column in rows[0][1]:
-        if column and column != "image":
-            cells = [(line, row[column]) for line, row in rows if row[column]]
-            for task, options in _column_tasks([cell for _, cell in cells]):
-                options = {"name": column} | options
-                yield Found("csv", task, path, held_out, options, images, column)
-            odd = [(line, cell) for line, cell in cells if _number(cell) is None]
-            if 0 < len(odd) <= len(cells) / 2:
-                line, cell = odd[0]
-                what = f"`{column}` in line {line} is not a number: {cell!r:.50}"
-                wrong.append(Unreadable(f"{path}: {what}"))
+        if not column or column == "image":
+            continue
+        cells = _cells(rows, column)
+        others = _cells(checked, column)
+        values = [cell for _, cell in cells + others]
+        tasks = list(_column_tasks(values))
+        if several := _joined(cells, set(values)):
+            line, cell = several
+            what = f"`{column}` in line {line} holds several names: {cell!r:.50}"
+            wrong.append(Unreadable(f"{path}: {what}; a row has one"))
+            continue
+        for task, options in tasks:
+            options = {"name": column} | options
+            where, unused = (path, held_out if others else None), ""
+            if held_out and not others:
+                unused = f"{held_out} has nothing in `{column}`"
+            yield Found("csv", task, *where, options, images, column, unused=unused)
+        odd = [(path, *cell) for cell in cells] + [(held_out, *cell) for cell in others]
+        odd = [(file, line, cell) for file, line, cell in odd if _number(cell) is None]
+        if odd and (len(odd) <= len(values) / 2 or not tasks):
+            file, line, cell = odd[0]
+            what = f"`{column}` in line {line} is not a number: {cell!r:.50}"
+            wrong.append(Unreadable(f"{file}: {what}"))
     return wrong
+
+
+def _cells(rows: list[tuple], column: str) -> list[tuple[int, str]]:
+    """Returns the values of a column with their lines; nothing without such a
+    column."""
+    return [(line, row[column]) for line, row in rows if row.get(column)]
+
+
+def _images_of(path: Path, rows: list[tuple]) -> tuple[Path, ...]:
+    """Raises Unreadable."""
+    images = []
+    for line, row in rows:
+        if row["image"]:
+            try:
+                images.append(reader().below(path.parent, row["image"], Path()))
+            except Unreadable as error:
+                raise Unreadable(f"{path}: line {line}: {error}") from None
+    return tuple(images)
+
+
+def _joined(cells: list[tuple[int, str]], names: set[str]) -> tuple[int, str] | None:
+    """A cell that lists names of others, as `cat|dog` where `dog` is one, too."""
+    for line, cell in cells:
+        parts = [part.strip() for part in re.split("[|;]", cell)]
+        if len(parts) > 1 and any(part in names for part in parts):
+            return line, cell
+    return None
 
 
 def _column_tasks(values: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -42,6 +42,10 @@ class Objects:
     def shorter(self) -> list[float]:
         return sorted(min(r - l, b - t) for l, t, r, b in self.boxes)
 
+    @property
+    def longer(self) -> list[float]:
+        return sorted(max(r - l, b - t) for l, t, r, b in self.boxes)
+
 
 def scale_of(sample: Any, resolution: tuple[int, int]) -> float:
     """Returns the factor from pixels of the image to pixels of the input: see `fit` in

@@ -7,7 +7,7 @@ from os.path import isfile
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import Unreadable, folders_in
+from specc.datasets.files import Unlike, Unreadable, folders_in
 from specc.datasets.found import Found, left_and_right, pair
 from specc.datasets.parts import images_in, names_in, reader
 from specc.heads import TASKS
@@ -25,6 +25,17 @@ def find(folder: Path) -> Iterator[Found]:
     train, validation = _sets(folder)
     if train is None:
         return
+    yield from _of_sets(train, validation)
+    entries = entries_of(train)
+    if entries and not any(map(tasks_named, entries)):
+        given = ", ".join(str(entry.get("task")) for entry in entries)
+        raise Unlike(f"{train}: its metadata has no task that is known: {given:.100}")
+    for name in ("metadata.yml", "metadata.json.txt", "metadata.yaml.txt"):
+        if (train / name).exists():
+            raise Unlike(f"{train / name}: is read where it is called metadata.yaml")
+
+
+def _of_sets(train: Path, validation: Path | None) -> Iterator[Found]:
     images = tuple(images_in(train / "images"))
     for entry in entries_of(train):
         for task in tasks_named(entry):

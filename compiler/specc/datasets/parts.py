@@ -53,6 +53,17 @@ def images_in(folder: Path) -> list[Path]:
     return next(reader().images_below(folder, Counter()), (folder, []))[1]
 
 
+def is_turned(path: Path) -> bool:
+    """Whether an image is shown turned or mirrored, as the emitted readers see it."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return reader().orientation_of(image) > 1
+    except Exception:  # a broken file can raise nearly anything
+        return False
+
+
 def _refusing(part: Callable) -> Callable:
     @functools.wraps(part)
     def call(*given: Any) -> Any:

@@ -27,6 +27,7 @@ EPOCHS = {SMALL: 30, LARGE: 50}
 ITERATIONS = (300, 20000)  # fewest and most iterations
 STEP = 32  # sides are multiples of this, or of the divisor if that is larger
 TEXT_STEP = 8
+LISTED = 1000  # identities; where there are more, they are counted
 COMMON = ("train", "training", "data", "dataset", "datasets", "images")
 STRONG = {"scale": 0.7, "color": 0.5}  # augmentation for heads that compare views
 
@@ -63,7 +64,7 @@ def starting_job(found: Found, name: str) -> dict[str, Any]:
     if not sizes.heights:
         _fail_without_images(found)
     job = _draft(found, name)
-    summary = checked(job)
+    summary = _drafted(job, found)
     resolution = fitted(sizes, found.task, summary.divisor)
     job["data"]["resolution"] = resolution
     if bits := bits_of(found.images):
@@ -117,6 +118,20 @@ def checked(job: dict[str, Any]) -> Summary:
     return summarize(resolved, graph)
 
 
+def _drafted(job: dict[str, Any], found: Found) -> Summary:
+    """The same of a job that nobody has seen: what does not fit the schema in it stands
+    in the dataset."""
+    try:
+        return checked(job)
+    except JobError as error:
+        first = error.diagnostics[0]
+        if not first.code.startswith("E1"):
+            raise
+    title = TASKS[found.task].title
+    what = f"what `{found.train}` tells of {title} fits no job: {first.message}"
+    fail("E421", what, note=first.note, help="mend it there")
+
+
 def name_of(path: Path) -> str:
     """Returns a name for the job: the name of the dataset's folder."""
     whole = path.absolute()  # gives `.` a name
@@ -128,9 +143,8 @@ def name_of(path: Path) -> str:
 
 
 def bits_of(images: tuple[Path, ...]) -> int | None:
-    """Returns the number of bits that values of gray 16-bit images use, by the largest
-    value of some, an even number; None where no image has 16 bits, or all bits are
-    used."""
+    """Returns the number of bits that values of 16-bit images use, by the largest value
+    of some, an even number; None where no image has 16 bits, or they use all."""
     step = max(1, len(images) // DECODED)
     values = [
         value for value in map(largest_value, images[::step]) if value is not None
@@ -149,7 +163,9 @@ def _draft(found: Found, name: str) -> dict[str, Any]:
         data["task"] = found.way[0]
     if TASKS[found.task].views:
         data["augmentation"] = STRONG
-    options = dict(found.options)
+    options, task = dict(found.options), TASKS[found.task]
+    if task.splits_by and len(options[task.names]) > LISTED:
+        options[task.names] = len(options[task.names])
     named = {"name": options.pop("name")} if "name" in options else {}
     if found.longest > part("common")["$defs"]["max_tokens"]["default"]:
         options["max_tokens"] = found.longest

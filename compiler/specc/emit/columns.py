@@ -30,6 +30,12 @@ KINDS = {
     "int": _NUMBER,
     "float": _NUMBER,
     "str": Kind("texts", "{value}", "self.text({name}, {at})"),
+    "Identity": Kind(
+        "identities",
+        "{value}",
+        "Identity(self.text({name}, self.columns[{which}][{at}]),"
+        " self.columns[{which}][{at}].item())",
+    ),
     "Path": Kind("texts", "str({value})", "Path(self.text({name}, {at}))"),
     "Path | None": Kind(
         "texts",

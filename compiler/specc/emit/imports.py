@@ -15,13 +15,14 @@ _STANDARD = {
     **{
         name: (name, None)
         for name in (
-            "argparse", "ast", "atexit", "colorsys", "contextlib", "copy", "csv", "functools",
+            "argparse", "ast", "atexit", "colorsys", "contextlib", "copy", "csv", "functools", "gc",
             "hashlib", "html", "inspect", "io", "itertools", "json", "math", "multiprocessing", "os", "re",
-            "shutil", "signal", "subprocess", "sys", "threading", "time", "zlib",
+            "shutil", "signal", "struct", "subprocess", "sys", "threading", "time", "zlib",
         )
     },
     "Counter": ("collections", "Counter"),
     "Callable": ("collections.abc", "Callable"),
+    "Hashable": ("collections.abc", "Hashable"),
     "Iterable": ("collections.abc", "Iterable"),
     "Iterator": ("collections.abc", "Iterator"),
     "Sequence": ("collections.abc", "Sequence"),

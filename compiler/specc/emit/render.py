@@ -4,7 +4,7 @@ use."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache, partial
 
 from jinja2 import (
@@ -27,7 +27,8 @@ from specc.source import literal
 
 CODE = (
     *("model.py", "cache.py", "dataset.py", "samples.py", "data.py"),
-    *("evaluate.py", "draw.py", "checkpoints.py", "train.py", "predict.py"),
+    *("evaluate.py", "draw.py", "checkpoints.py", "safety.py", "train.py"),
+    "predict.py",
 )
 MODULES = (  # modules that have parts
     *("model.py", "dataset.py", "samples.py", "data.py"),
@@ -42,7 +43,7 @@ def render(plan: Plan) -> dict[str, str]:
 
     Raises PartError, UnknownName, TakenName, which are faults of specc.
     """
-    context = plan.context() | _commands(plan.package)
+    context = plan.context()
     shelves = shelves_for(MODULES, context)
     context["label_columns"] = label_columns(
         plan.heads, context["label_types"], shelves, "at" if context["partial"] else "i"
@@ -67,22 +68,6 @@ def render(plan: Plan) -> dict[str, str]:
     if plan.package:
         files[INIT] = _filled(INIT, context)
     return files | ({"state_dict.json": _state(plan.contract)} if plan.contract else {})
-
-
-def _commands(package: str) -> dict[str, Callable[[str], str]]:
-    """Returns functions that name a script: in a shell, and in a Python list."""
-
-    def script(name: str) -> str:
-        return f"-m {package}.{name}" if package else f"{name}.py"
-
-    def words(name: str) -> str:
-        return ", ".join(map(json.dumps, script(name).split()))
-
-    return {
-        "script": script,
-        "words": words,
-        "home": f"code{'.parent' * bool(package)}",
-    }
 
 
 def _filled(path: str, context: dict, **more: object) -> str:

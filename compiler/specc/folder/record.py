@@ -74,10 +74,16 @@ def emitted(folder: Path, path: str) -> bool:
 
 def pristine(folder: Path, path: str) -> str:
     """Returns the text that was emitted as `path`; empty if the record lacks it."""
+    data = pristine_bytes(folder, path) or b""
+    return data.decode(errors="replace")
+
+
+def pristine_bytes(folder: Path, path: str) -> bytes | None:
+    """Returns the bytes emitted as `path`; None if the record lacks them."""
     try:
-        return (folder / PRISTINE / path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
+        return (folder / PRISTINE / path).read_bytes()
+    except OSError:
+        return None
 
 
 def manifest_of(files: dict[str, bytes], job: dict) -> bytes:

@@ -35,6 +35,7 @@ class Stamp:
     kept: tuple[str, ...]  # files that the user edited
     warnings: tuple[Diagnostic, ...]
     conversions: tuple[str, ...] = ()  # conversions of annotations, a line a head
+    gone: tuple[str, ...] = ()  # files that the user deleted
 
 
 def find(folder: Path, data: bytes, extras: Extras = PLAIN) -> Stamp | None:
@@ -51,7 +52,8 @@ def find(folder: Path, data: bytes, extras: Extras = PLAIN) -> Stamp | None:
             for warning in stored["warnings"]
         ]
         kept, conversions = tuple(stored["kept"]), tuple(stored["conversions"])
-        return Stamp(stored["parameters"], kept, tuple(warnings), conversions)
+        said = (kept, tuple(warnings), conversions, tuple(stored["gone"]))
+        return Stamp(stored["parameters"], *said)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
@@ -84,10 +86,12 @@ def _place(folder: Path) -> Path:
 
 
 def _hashes(folder: Path, files) -> dict[str, str]:
-    """Returns the SHA-256 of each file. Raises OSError if one is missing."""
-    return {
-        path: hashlib.sha256((folder / path).read_bytes()).hexdigest() for path in files
-    }
+    """The SHA-256 of each file; "" for one that the user deleted."""
+    return {path: _digest(folder / path) for path in files}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
 def _inputs(data: bytes, extras: Extras) -> str:

@@ -1,25 +1,24 @@
 """Writes the output folder: all or nothing, only changed files, no edit of a user lost.
 
-Each file is judged by three texts: recorded (emitted by the last build), on disk, and
-new. Files that must change are staged inside the folder, then moved in one by one; if a
-move fails, the moves before it are undone.
+Each file is judged by three texts: as recorded (what specc emitted last time), on disk,
+and new. Where both the user and the job have changed it, git merges the texts. What
+must change is moved in as one commit.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from specc.diagnostics import fail
 from specc.folder import record
+from specc.folder.commit import commit, free_name, recover
+from specc.folder.merge import CannotMerge, Merged, markers, merge
 
-FORCED = {"conflict": "write", "keep": "write"}  # verdict -> verdict with --force
+FORCED = {"merge": "write", "keep": "write", "gone": "write"}  # verdicts under --force
 
 
 @dataclass(frozen=True)
@@ -38,44 +37,103 @@ class Output:
 
 @dataclass(frozen=True)
 class Written:
-    """The outcome of a build: relative paths, each emitted or dropped file in one
-    list."""
+    """The outcome of a build, as relative paths. Every emitted or dropped file is in
+    one of the lists up to ``gone``."""
 
     written: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-    kept: tuple[str, ...] = ()  # files that the user edited, untouched
+    kept: tuple[str, ...] = ()  # edited by the user, and left as they are
+    merged: tuple[str, ...] = ()  # edited by the user and changed by the job
+    conflicts: tuple[str, ...] = ()  # "path:line" of each conflict
+    faults: tuple[str, ...] = ()  # merged, as "path:line: why it cannot be read"
+    gone: tuple[str, ...] = ()  # deleted by the user
+    not_landed: tuple[str, ...] = ()  # deleted files that the job changes
+    copies: tuple[str, ...] = ()  # "path.orig" of what was replaced by force
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is left for the user to decide."""
+        return not (self.conflicts or self.faults)
+
+    @property
+    def edited(self) -> tuple[str, ...]:
+        """The files that differ from what specc emits."""
+        return tuple(sorted({*self.kept, *self.merged, *_paths(self.conflicts)}))
 
 
-def write(output: Output, force: bool = False) -> Written:
-    """Brings the folder up to date; with `force`, the user's edits are overwritten.
+def write(output: Output, force: bool = False, dry_run: bool = False) -> Written:
+    """Bring the folder up to date, and merge what the user edited and the job changes.
 
-    Raises JobError, and leaves the folder as it was: E402 a folder that specc did not
-    write, E403 edits in the way, E404 something else in the way, E405 the system
-    refuses, E407 a newer specc wrote the folder.
+    With `force` the new texts replace edited files, of which copies are kept; with
+    `dry_run` nothing is written. Raises JobError, and leaves the folder as it was: E402
+    a folder that specc did not write, E403 edits that cannot be merged, E404 something
+    else in the way, E405 the system refuses, E407 a newer specc wrote the folder, E411
+    a merge is not finished.
     """
     folder = output.folder
     try:
+        spared = () if dry_run else recover(folder) or ()
         refuse_foreign(output)
         verdicts = judge(output)
+        copies: dict[str, bytes] = {}
         if force:
+            edited = [path for path, v in verdicts.items() if v in ("merge", "keep")]
+            copies = _copies_of(folder, edited)
             verdicts = {path: FORCED.get(v, v) for path, v in verdicts.items()}
-        conflicts = _with(verdicts, "conflict")
-        if conflicts:
-            _refuse_conflicts(folder, conflicts)
-        new = _new_files(output, verdicts)
+        merged = _merge_all(output, _with(verdicts, "merge"))
+        new = copies | _new_files(output, verdicts, merged)
         old = [*_with(verdicts, "remove"), *_old_copies(output)]
-        if new or old:
+        written = _account(output, verdicts, merged, (*spared, *copies))
+        if (new or old) and not dry_run:
             _check_room(folder, [*new, *old])
-            _commit(folder, new, old)
+            commit(folder, new, old)
     except OSError as error:
         _refuse_system(folder, error)
+    return written
+
+
+def _account(
+    output: Output,
+    verdicts: dict[str, str],
+    merged: dict[str, Merged],
+    copies: tuple[str, ...],
+) -> Written:
+    known = record.read(output.folder).files
+    gone = _with(verdicts, "gone")
+    lines = {path: one.conflicts for path, one in merged.items()}
+    kept = _with(verdicts, "keep", "orphan")
+    standing = {path: x for path in kept if (x := unmerged(output.folder, path))}
+    faults = {path: one.fault for path, one in merged.items() if one.fault}
+    places = {
+        path: [f"{path}:{line}" for line in found]
+        for path, found in (lines | standing).items()
+    }
     return Written(
         written=_with(verdicts, "write"),
         unchanged=_with(verdicts, "same"),
         removed=_with(verdicts, "remove"),
-        kept=_with(verdicts, "keep", "orphan"),
+        kept=tuple(path for path in kept if path not in standing),
+        merged=tuple(path for path, one in merged.items() if not one.conflicts),
+        conflicts=tuple(
+            x for path, found in places.items() for x in found if path not in faults
+        ),
+        faults=tuple(f"{places[path][0]}: {why}" for path, why in faults.items()),
+        gone=gone,
+        not_landed=tuple(
+            path for path in gone if known[path] != record.digest(output.files[path])
+        ),
+        copies=copies,
     )
+
+
+def unmerged(folder: Path, path: str) -> tuple[int, ...]:
+    """The lines of a file on disk at which markers of a merge stand."""
+    return markers(read_file(folder, path) or b"")
+
+
+def _paths(places: tuple[str, ...]) -> set[str]:
+    return {place.rpartition(":")[0] for place in places}
 
 
 def _with(verdicts: dict[str, str], *kinds: str) -> tuple[str, ...]:
@@ -83,11 +141,11 @@ def _with(verdicts: dict[str, str], *kinds: str) -> tuple[str, ...]:
 
 
 def judge(output: Output) -> dict[str, str]:
-    """Returns the verdict on each file: write, same, remove; if edited: keep, orphan,
-    conflict.
+    """The verdict on each file: write, same, remove; if edited: keep, orphan, merge;
+    gone if the user deleted it.
 
     An edit is kept where the new text is the recorded one, an orphan where the job no
-    longer emits the file, and in conflict where specc has another text to write.
+    longer emits the file, and merged where specc has another text to write.
     """
     recorded = record.read(output.folder).files
     verdicts = {}
@@ -101,14 +159,47 @@ def judge(output: Output) -> dict[str, str]:
 
 def _verdict(recorded: str | None, disk: bytes | None, new: bytes | None) -> str:
     """Returns the verdict on one file; `recorded` is a hash. Empty: nothing to do."""
-    edited = disk is not None and record.digest(disk) != recorded
+    if disk is None:
+        return "" if new is None else "gone" if recorded else "write"
+    edited = record.digest(disk) != recorded
     if new is None:
-        return "" if disk is None else "orphan" if edited else "remove"
+        return "orphan" if edited else "remove"
     if disk == new:
         return "same"
     if not edited:
         return "write"
-    return "keep" if record.digest(new) == recorded else "conflict"
+    return "keep" if record.digest(new) == recorded else "merge"
+
+
+def _merge_all(output: Output, paths: Sequence[str]) -> dict[str, Merged]:
+    """Returns the files merged by git. Raises JobError E403, E411."""
+    folder, known = output.folder, record.read(output.folder)
+    merged, refused = {}, {}
+    for path in paths:
+        disk = read_file(folder, path) or b""
+        if lines := markers(disk):
+            _refuse_unfinished(folder, path, lines)
+        base = record.pristine_bytes(folder, path)
+        if base is None or record.digest(base) != known.files.get(path):
+            whose = "it is yours, and specc has one of that name to write"
+            lost = f"the record `{record.MANIFEST}` is missing or damaged"
+            refused[path] = lost if known is record.EMPTY else whose
+            continue
+        try:
+            merged[path] = merge(path, disk, base, output.files[path])
+        except CannotMerge as reason:
+            refused[path] = str(reason)
+    if refused:
+        _refuse_edits(folder, refused)
+    return merged
+
+
+def _copies_of(folder: Path, paths: Sequence[str]) -> dict[str, bytes]:
+    """The contents of files, by names for copies of them that are still free."""
+    copies: dict[str, bytes] = {}
+    for path in paths:
+        copies[free_name(folder, path)] = read_file(folder, path) or b""
+    return copies
 
 
 def read_file(folder: Path, path: str) -> bytes | None:
@@ -162,22 +253,18 @@ def is_same(path: Path, other: Path) -> bool:
         return False
 
 
-def _new_files(output: Output, verdicts: dict[str, str]) -> dict[str, bytes]:
-    """Returns the files that must be moved in, in this order, with the record.
-
-    A first build moves the manifest in first: if the build is killed, the next build
-    recognizes the folder. A later build moves the manifest last: a file that was not
-    reached still counts as emitted, never as edited.
-    """
+def _new_files(
+    output: Output, verdicts: dict[str, str], merged: dict[str, Merged]
+) -> dict[str, bytes]:
+    """Returns the files that must be moved in, with the record."""
     files = {path: output.files[path] for path, v in verdicts.items() if v == "write"}
-    copies = {
+    files |= {path: one.data for path, one in merged.items()}
+    copies = record.record_of(output.files, output.job)
+    return files | {
         path: data
-        for path, data in record.record_of(output.files, output.job).items()
+        for path, data in copies.items()
         if read_file(output.folder, path) != data
     }
-    if record.exists(output.folder):
-        return files | copies
-    return dict(reversed(copies.items())) | files
 
 
 def _old_copies(output: Output) -> list[str]:
@@ -198,103 +285,25 @@ def _check_room(folder: Path, paths: list[str]) -> None:
                 _refuse_clash(folder, path, f"`{place}` is a file")
 
 
-def _commit(folder: Path, new: dict[str, bytes], old: list[str]) -> None:
-    """Stages all files, then moves them in. After any failure the folder is as
-    before."""
-    with ExitStack() as made:
-        _make_folders(folder, made)
-        with _staging(folder) as staging:
-            for path, data in new.items():
-                _store(staging / "new" / path, data)
-            for path in [*new, *old]:
-                _back_up(folder / path, staging / "old" / path)
-            _move(folder, staging, [*new], old)
-        made.pop_all()
-    _drop_empty_folders(folder, old)
+def _refuse_unfinished(folder: Path, path: str, lines: tuple[int, ...]) -> None:
+    places = ", ".join(f"`{folder / path}:{line}`" for line in lines[:5])
+    fail(
+        "E411",
+        f"`{folder / path}` is half merged: markers of a conflict stand at {places}",
+        help="choose in the file what is to stay, delete the markers, and build again; "
+        "or give up the edits of all files with --force, which keeps copies",
+    )
 
 
-def _move(folder: Path, staging: Path, new: list[str], old: list[str]) -> None:
-    with ExitStack() as undo:
-        for path in new:
-            _make_folders((folder / path).parent, undo)
-            undo.callback(_restore, folder / path, staging / "old" / path)
-            _take_mode(folder / path, staging / "new" / path)
-            os.replace(staging / "new" / path, folder / path)
-        for path in old:
-            undo.callback(_restore, folder / path, staging / "old" / path)
-            os.unlink(folder / path)
-        undo.pop_all()
-
-
-@contextmanager
-def _staging(folder: Path) -> Iterator[Path]:
-    """Yields a hidden folder on the same file system, so that every move is a
-    rename."""
-    staging = Path(tempfile.mkdtemp(prefix=".specc-", dir=folder))
-    try:
-        yield staging
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _make_folders(folder: Path, undo: ExitStack) -> None:
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    for place in reversed(missing):
-        place.mkdir()
-        undo.callback(_remove_folder, place)
-
-
-def _remove_folder(folder: Path) -> None:
-    with suppress(OSError):
-        folder.rmdir()
-
-
-def _store(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _back_up(path: Path, copy: Path) -> None:
-    if path.exists():
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, copy)
-
-
-def _take_mode(path: Path, staged: Path) -> None:
-    if path.exists():
-        shutil.copymode(path, staged)
-
-
-def _restore(path: Path, copy: Path) -> None:
-    """Undoes one move, whether or not it took place; a rename needs no disk space."""
-    if copy.exists():
-        os.replace(copy, path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _drop_empty_folders(folder: Path, removed: list[str]) -> None:
-    for path in removed:
-        for place in (folder / path).parents:
-            if place == folder:
-                break
-            _remove_folder(place)
-
-
-def _refuse_conflicts(folder: Path, paths: tuple[str, ...]) -> None:
-    note = f"edited since specc wrote them: {_listed(paths, len(paths))}"
-    if record.read(folder) is record.EMPTY:
-        note += f"; the record `{record.MANIFEST}` is missing or damaged"
+def _refuse_edits(folder: Path, why: dict[str, str]) -> None:
+    note = "; ".join(f"`{path}`: {reason}" for path, reason in why.items())
     fail(
         "E403",
-        f"the build would overwrite your edits of {len(paths)} file"
-        f"{'s' if len(paths) > 1 else ''} in `{folder}`",
+        f"cannot merge your edits of {len(why)} file{'s' if len(why) > 1 else ''} in "
+        f"`{folder}` with what the job says now",
         note=note,
         help="move the edited files away, build into another folder with -o, or give up "
-        "the edits with --force",
+        "the edits with --force, which keeps copies",
     )
 
 

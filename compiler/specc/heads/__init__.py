@@ -90,8 +90,16 @@ def tasks_of(job: Job) -> list[Task]:
 
 
 def names_of(head: Head, task: Task) -> tuple[str, ...]:
-    """Returns the names of what a head finds, in the order of the head's outputs."""
-    return getattr(head, task.names) if task.names else ()
+    """The names of what a head finds, in the order of its outputs; none where they are
+    counted."""
+    names = getattr(head, task.names) if task.names else ()
+    return () if isinstance(names, int) else names
+
+
+def count_of(head: Head, task: Task) -> int:
+    """Returns the number of a head's names, whether they are listed or counted."""
+    names = getattr(head, task.names) if task.names else ()
+    return names if isinstance(names, int) else len(names)
 
 
 def formats_ignoring(job: Job) -> set[str]:

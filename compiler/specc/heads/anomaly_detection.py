@@ -97,7 +97,7 @@ def plan(head: AnomalyDetection, code: HeadCode) -> HeadExpressions:
         metrics=f"anomaly_metrics({code.all_labels()}, {code.all_found()})",
         words_example=f'"{head.name}": {{label, score, map (height, width)}}, 0..1',
         annotation="normal or anomalous",
-        calibrated=f"({module}.calibration, {literal(head.name)}, {alarms})",
+        calibrated=(f"{module}.calibration", alarms),
         constants=(stride_constant(code),),
         dataset_constants=(MODES_LINE,),
         evaluate_constants=(constant(alarms, head.false_alarms, note), BINS_LINE),

@@ -30,6 +30,7 @@ class Reading:
     in_folder: bool = False  # native annotations are files
     requirements: tuple[str, ...] = ()
     ignoring: str = ""  # `parse` of COCO where labels hold ignored objects; "": parse
+    counted: str = ""  # annotations of a head that counts its names; "": the same
 
 
 def _listed(title: str, key: str, parse: str, example: str) -> Reading:
@@ -51,8 +52,13 @@ _CLASS_MAPS = dict(
     in_folder=True,
 )
 READINGS = {  # start of a way -> its reading; the longest start of a way is taken
-    ("object_detection",): _listed(
-        "object detection", "categories", f"parse_objects(GIVEN, {_SIZED})", _OBJECTS
+    ("object_detection",): Reading(
+        'read_annotations(folder, "object detection", "categories", NUMBERS)',
+        {
+            "": f"parse_objects(GIVEN, {_SIZED})",
+            "coco": f"parse_coco_objects(GIVEN, names, {_SIZED})",
+        },
+        _OBJECTS,
     ),
     ("quadrilateral_detection",): _listed(
         "quadrilateral detection",
@@ -120,6 +126,7 @@ READINGS = {  # start of a way -> its reading; the longest start of a way is tak
         " training)",
         {},
         _CATEGORY,
+        counted='annotations_for(folder, "multiclass classification")',
     ),
     ("metric_learning", "multiclass_classification"): _listed(
         "metric learning", "identities", "parse_category(GIVEN, NUMBERS)", _CATEGORY
@@ -208,6 +215,7 @@ def converted(
         "COLORS": f"{code.prefix}COLORS",
         "NUMBERS": code.numbers,
     }
+    annotations = code.counted and reading.counted or reading.annotations
     parse = _of_format(reading.parse, form)
     if form == "coco" and code.own_areas and reading.ignoring:
         parse = reading.ignoring
@@ -217,7 +225,7 @@ def converted(
         parse = _with(STEPS[pair], names | {"LABEL": label})
     return replace(
         expressions,
-        annotations=_with(reading.annotations, names),
+        annotations=_with(annotations, names),
         parse=parse,
         annotation=reading.example,
         dataset_constants=(

@@ -59,7 +59,7 @@ def plan(head: DepthEstimation, code: HeadCode) -> HeadExpressions:
     return HeadExpressions(
         construction=f"DepthHead({code.widths}, {head.channels}, {ends})",
         loss=f"depth_loss({code.outputs}, {code.targets}, {least})",
-        blank="np.zeros((HEIGHT, WIDTH), np.float32)",
+        blank="np.full((HEIGHT, WIDTH), -1, np.float32)",
         decode=f'{{"depth": {code.outputs}}}',
         own=f'{{"depth": {enlarged(code, "depth")}.squeeze(1)}}',
         annotations=f"read_depth_maps(folder, {ends})",

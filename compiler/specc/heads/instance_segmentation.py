@@ -132,7 +132,9 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         draw=f"draw_instances(image, {code.words}, {names})",
         saved=f"save_masks({code.words}, {names}, {colors}, {path})",
         checks=(
-            code.checked(f"lambda x: x{'.labelled()' * code.own_areas}.classes", names),
+            code.checked(
+                f"lambda x: x.classes{'[~x.ignored]' * code.own_areas}", names
+            ),
         ),
         metrics=f"instance_metrics({code.all_labels()}, {code.all_found()}, {names})",
         words_example=f'"{head.name}": [{{category, bbox, mask, score}}, ...]',
@@ -207,7 +209,6 @@ TASK = Task(
     annotations="masks",
     rank=3,
     constants={"model.py": (*CONSTANTS, *MASKS), "data.py": GRIDS, "draw.py": (DRAWN,)},
-    shared=("points", "strides", "pixels"),
     cells_wanted=True,
     own_note='"masks" are (B, limit, h, w) and bool',
     own_pixels={
@@ -226,7 +227,11 @@ TASK = Task(
         folder_note="A single black page is an image without instances.",
     ),
     framed="instances_in_image(LABEL, frame, counts)",
-    coco=Coco(fields=("id", "category_id", "segmentation"), hook="with_arrays"),
+    coco=Coco(
+        fields=("id", "category_id", "segmentation"),
+        hook="with_arrays",
+        given='objects.pop(image["id"], [])',  # each is freed
+    ),
     readers={
         "native": "",
         "coco": "instance_from_coco",

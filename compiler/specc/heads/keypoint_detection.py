@@ -98,7 +98,8 @@ def plan(head: KeypointDetection, code: HeadCode) -> HeadExpressions:
         evidence=f"pose_evidence({code.labels}, {code.words}, {names}, {prefix}SIGMAS)",
         checks=(
             code.checked(
-                f"lambda x: x{'.labelled()' * code.own_areas}.present().nonzero()[1]",
+                f"lambda x: (x{'.labelled()' * code.own_areas}.keypoints > 1)"
+                ".any(2).nonzero()[1]",
                 names,
             ),
         ),
@@ -186,7 +187,6 @@ TASK = Task(
         "evaluate.py": (SIMILARITIES,),
         "draw.py": (DRAWN,),
     },
-    shared=("points", "strides"),
     cells_wanted=True,
     own_pixels={
         "resized": "model/keypoints_resized.py.jinja",

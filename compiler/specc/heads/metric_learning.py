@@ -8,7 +8,7 @@ al. 2020
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from specc.heads.contract import HeadContract
@@ -23,12 +23,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MetricLearning(Head):
-    identities: tuple[str, ...]
+    identities: tuple[str, ...] | int  # names, or their number
     level: int
     embedding_size: int
     subcenters: int  # number of centers of each identity
     margin: float  # angular margin in radians
     scale: float  # factor of the cosines before softmax
+
+    @property
+    def counted(self) -> bool:
+        """Whether the job says only how many identities there are."""
+        return isinstance(self.identities, int)
+
+    @property
+    def count(self) -> int:
+        return self.identities if self.counted else len(self.identities)
 
 
 # ---- The graph ----
@@ -40,7 +49,7 @@ def build(net: Scope, head: MetricLearning, levels: dict[int, Node]) -> dict[str
     x = here.global_pool("pool", levels[head.level])
     x = here.linear("linear", x, head.embedding_size)
     embedding = here.unit("embedding", x)
-    split = (len(head.identities), head.subcenters)
+    split = (head.count, head.subcenters)
     return {
         "embedding": embedding,
         "cosines": here.cosines("centers", embedding, split),
@@ -53,26 +62,33 @@ def build(net: Scope, head: MetricLearning, levels: dict[int, Node]) -> dict[str
 def plan(head: MetricLearning, code: HeadCode) -> HeadExpressions:
     names, numbers = code.constant, code.numbers
     options = f"{literal(head.margin)}, {literal(head.scale)}"
+    checks, count = [f"check_identities(samples, use, {code.key})"], f"len({names})"
+    known, place = f"{numbers}, training", f"{numbers}[{code.labels}]"
+    read = (
+        f'read_identities(folder, "metric learning", "identities", {names}, training)'
+    )
+    if head.counted:
+        checks.append(f"check_count(samples, use, {code.key}, {names})")
+        known, place, count = "{}, training=False", f"{code.labels}.number", names
+        read = 'annotations_for(folder, "metric learning")'
     return HeadExpressions(
         construction=(
-            f"EmbeddingHead({code.width}, {head.embedding_size}, len({names}), "
+            f"EmbeddingHead({code.width}, {head.embedding_size}, {count}, "
             f"{head.subcenters})"
         ),
         loss=f"metric_loss({code.outputs}, {code.targets}, {options})",
         blank="0",
         decode=f"decode_embedding({code.outputs})",
-        parse=f"parse_identity({code.given}, {numbers}, training)",
-        place=f"{numbers}[{code.labels}]",
+        parse=f"parse_identity({code.given}, {known})",
+        place=place,
         words=f"embedding_in_words({code.results}, row)",
         label_words=mapping([("identity", code.labels)]),
         draw=f"draw_identity(image, {code.words})",
-        checks=(f"check_identities(samples, use, {code.key})",),
+        checks=tuple(checks),
         metrics=f"retrieval_metrics({code.all_labels()}, {code.all_found()}, device)",
         words_example=f'"{head.name}": {{embedding}}',
         annotation="NAME",
-        annotations=(
-            f'read_identities(folder, "metric learning", "identities", {names}, training)'
-        ),
+        annotations=read,
     )
 
 
@@ -86,6 +102,12 @@ def contract(head: MetricLearning) -> HeadContract:
 # ---- The record ----
 
 
+def variant(head: MetricLearning) -> Task:
+    """Returns the expressions of a head with only the number of identities."""
+    note = "A set to train on may have no more identities than the job counts."
+    return replace(TASK, kept="Identity", training_note=note) if head.counted else TASK
+
+
 TASK = Task(
     title="metric learning",
     head=MetricLearning,
@@ -93,6 +115,7 @@ TASK = Task(
     output_type="Embeddings",
     returns="`Embeddings`",
     plan=plan,
+    variant=variant,
     names="identities",
     counted=("identity", "identities"),
     fewest=2,

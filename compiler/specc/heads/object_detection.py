@@ -15,7 +15,7 @@ from math import gcd
 from typing import TYPE_CHECKING
 
 from specc.heads.contract import Annotations, HeadContract
-from specc.heads.task import HeadCode, HeadExpressions, Native, Task
+from specc.heads.task import Coco, HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
 from specc.source import constant, literal, span
 
@@ -40,6 +40,7 @@ class ObjectDetection(Head):
 
 SIDES = 4  # sides of a box: left, top, right, bottom
 BINS = 16  # bins of the distribution over a distance
+REACH = 2 * (BINS - 1)  # strides of a level, the longest side of a box
 
 
 def build(
@@ -97,12 +98,14 @@ def tower(net: Scope, name: str, x: Node, layers: int) -> Node:
 
 
 _BINS = "a side of a box lies 0..15 strides from the center of its cell"
-_CANDIDATES = "best scores of an image that enter NMS"
+_CANDIDATES = "boxes of an image that enter NMS, at least, and are compared at once"
+_PAIRS = "objects times points that are assigned at once, about 300 MB"
 CONSTANTS = (
     constant("BINS", BINS, _BINS),
-    constant("CELLS_PER_OBJECT", 10, "most cells that TAL assigns to an object"),
+    constant("CELLS_PER_OBJECT", 10, "most cells that learn an object, by TAL"),
+    constant("PAIRS", 2**23, _PAIRS),
     constant("CANDIDATES", 400, _CANDIDATES),
-    constant("ROUNDS", 16, "rounds of NMS; even, so that undecided boxes are kept"),
+    constant("NMS_ROUNDS", 64, "links of a chain; even: a box that is undecided stays"),
 )
 DRAWN = constant("DRAWN_SCORE", 0.3, "less certain objects are left out of drawings")
 
@@ -116,19 +119,20 @@ def strides_constant(code: HeadCode):
 def plan(head: ObjectDetection, code: HeadCode) -> HeadExpressions:
     names, strides = code.constant, f"{code.prefix}STRIDES"
     thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
+    parse = f"parse_objects({code.given}"
+    if code.format == "coco":
+        parse = f"parse_coco_objects({code.given}, names"
     return HeadExpressions(
         construction=f"DetectionHead({code.width}, {head.layers}, len({names}), {strides})",
         loss=f"detection_loss({code.outputs}, {code.targets})",
         blank=_blank(code),
         decode=f"decode_objects({code.outputs}, {thresholds}, {head.max_detections})",
-        parse=f"parse_objects({code.given}, {code.numbers}, height, width, counts)",
+        parse=f"{parse}, {code.numbers}, height, width, counts)",
         place=f"moved({code.labels}, transform)",
         words=f"objects_in_words({code.results}, row, {names}, ratio, limits)",
         label_words=f"objects_of({code.labeled}, {names})",
         draw=f"draw_objects(image, {code.words}, {names})",
-        checks=(
-            code.checked(f"lambda x: x{'.labelled()' * code.ignores}.classes", names),
-        ),
+        checks=(code.checked(code.boxed_classes, names),),
         metrics=f"detection_metrics({code.all_labels()}, {code.all_found()}, {names})",
         words_example=f'"{head.name}": [{{category, bbox, score}}, ...]',
         annotation="[{category: NAME, bbox: [left, top, right, bottom]}, ...]",
@@ -187,7 +191,6 @@ TASK = Task(
     annotations="boxes",
     rank=1,
     constants={"model.py": CONSTANTS, "draw.py": (DRAWN,)},
-    shared=("points", "strides"),
     own_pixels=OWN_PIXELS,
     label="Objects",
     joined="joined([ONE, OTHER], counts)",
@@ -195,9 +198,14 @@ TASK = Task(
         metadata=("categories: [NAME, ...]",), empty_note="`[]` is one without objects"
     ),
     framed="objects_in_image(LABEL, frame)",
+    coco=Coco(
+        hook="compact",
+        grouped="dataset/coco_tuples.py.jinja",
+        given='objects.pop(image["id"], [])',  # each is freed
+    ),
     readers={
         "native": "",
-        "coco": "object_from_coco",
+        "coco": "",
         "voc": "objects_in_xml",
         "yolo": "objects_in",
     },

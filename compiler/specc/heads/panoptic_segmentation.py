@@ -111,8 +111,8 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
         construction=f"PanopticHead({made})",
         loss=f"panoptic_loss({code.outputs}, {code.targets}, {weights})",
         blank=(
-            f"({NO_GRIDS}, np.zeros((len(range({stride} // 2, HEIGHT, {stride})),"
-            f" len(range({stride} // 2, WIDTH, {stride}))), np.int16))"
+            f"({NO_GRIDS}, np.full((len(range({stride} // 2, HEIGHT, {stride})),"
+            f" len(range({stride} // 2, WIDTH, {stride}))), -1, np.int16))"
         ),
         decode=f"decode_panoptic({code.outputs}, {thresholds}, {head.max_detections})",
         own=f"(height, width), {cell_of(code)}, {things}, {stuff}",
@@ -129,7 +129,9 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
         saved=f"save_panoptic({code.words}, {names}, {colors}, {path})",
         evidence=f"count_segments({maps}, {code.words}, len({names}))",
         checks=(
-            code.checked(f"lambda x: x{'.labelled()' * code.own_areas}.classes", names),
+            code.checked(
+                f"lambda x: x.classes{'[~x.ignored]' * code.own_areas}", names
+            ),
         ),
         metrics=f"panoptic_metrics({code.all_found()}, {things})",
         words_example=f'"{head.name}": {{categories, instances, scores}}, maps of the image',
@@ -221,7 +223,6 @@ TASK = Task(
     annotations="segments",
     rank=4,
     constants={"model.py": (*CONSTANTS, *MASKS, LEAST), "data.py": GRIDS},
-    shared=("points", "strides", "pixels"),
     cells_wanted=True,
     own_pixels={
         "resized": "model/panoptic_resized.py.jinja",
@@ -244,6 +245,10 @@ TASK = Task(
     readers={"native": "", "coco": "segments_from_coco"},
     coco=Coco(
         fields=("file_name", "segments_info"),
+        kinds=(
+            '((x["category_id"], x.get("iscrowd"))'
+            ' for item in content["annotations"] for x in item["segments_info"])'
+        ),
         compared="dataset/compare_coco_panoptic.py.jinja",
         docstring="dataset/coco_panoptic_docstring.jinja",
         images="panoptic_image_folder",

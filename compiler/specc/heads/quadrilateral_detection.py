@@ -84,7 +84,7 @@ def plan(head: QuadrilateralDetection, code: HeadCode) -> HeadExpressions:
         label_words=f"quadrilaterals_of({code.labels}, {names})",
         draw=f"draw_quadrilaterals(image, {code.words}, {names})",
         evidence=f"quadrilateral_evidence({code.labels}, {code.words}, {names})",
-        checks=(code.checked("lambda x: x.classes", names),),
+        checks=(code.checked(code.boxed_classes, names),),
         metrics=f"quadrilateral_metrics({code.all_found()})",
         words_example=f'"{head.name}": [{{category, quadrilateral, score}}, ...]',
         annotation="[{category: NAME, quadrilateral: [[x, y], ... four]}, ...]",
@@ -137,7 +137,6 @@ TASK = Task(
         "evaluate.py": (SIMILARITIES,),
         "draw.py": (DRAWN,),
     },
-    shared=("points", "strides"),
     cells_wanted=True,
     shares_box_tower=True,
     own_pixels={

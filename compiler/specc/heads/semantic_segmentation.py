@@ -65,7 +65,7 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
     return HeadExpressions(
         construction=f"SegmentationHead({code.widths}, {head.channels}, len({names}))",
         loss=f"segmentation_loss({code.outputs}, {code.targets})",
-        blank="np.zeros((HEIGHT, WIDTH), np.int16)",
+        blank="np.full((HEIGHT, WIDTH), -1, np.int16)",
         decode=f"decode_categories({code.outputs})",
         own=f'{{"categories": {enlarged(code, "logits")}.argmax(1)}}',
         annotations=(

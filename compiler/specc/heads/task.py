@@ -25,6 +25,7 @@ class HeadCode:
     name: str  # name of the head in the job
     prefix: str  # prefix of the head's constants; empty with a single head
     constant: str  # constant with the tuple of the head's names
+    counted: bool  # whether that is their number instead
     given: str  # the head's annotation of an image, in dataset.py
     outputs: str  # the head's outputs of the model, in model.py
     targets: str  # the head's targets of a batch, in model.py
@@ -61,11 +62,22 @@ class HeadCode:
         known = f" if {self.key} in sample.labels" * self.partial
         return f"[{self.labels} for sample in {samples}{known}]"
 
+    @property
+    def boxed_classes(self) -> str:
+        """A function of a label: the classes of its boxes, but for those in the first
+        pixel. Where all are there, they are in fractions of the image."""
+        if self.format == "yolo":  # has fractions
+            return f"lambda x: x.classes{'[~x.ignored]' * self.ignores}"
+        if self.ignores:
+            return "lambda x: x.classes[~x.ignored & (x.boxes.max(1) > 1)]"
+        return "lambda x: x.classes[x.boxes.max(1) > 1]"
+
     def checked(self, kinds: str, names: str = "()", fewest: int = 1) -> str:
         """Returns a call that ends the run where labels hold too little to learn:
         `kinds` is a function from a label to the indices of its names, or to its
         values."""
-        return f"check_labels(samples, use, {self.key}, {names}, {kinds}, {fewest})"
+        least = f", least={fewest}" * (fewest > 1)
+        return f"check_labels(samples, use, {self.key}, {names}, {kinds}{least})"
 
     def checked_maps(self, read: str, fewest: int) -> str:
         """Returns the same call for maps; `read` is a function that reads a label's
@@ -109,7 +121,8 @@ class HeadExpressions:
     table: str = ""  # (args, samples, found): writes what is no single number
     told: str = ""  # (training) -> line about the labels when a run begins
     viewed: str = ""  # (words, view) -> prediction of an image and a view of it
-    calibrated: str = ""  # (model) -> module to calibrate, head, false alarms
+    # The module that a validation calibrates on normal images, and their false alarms.
+    calibrated: tuple[str, ...] = ()
     saved: str = ""  # (words, drawing, taken) -> name of a file that this writes
     constants: tuple[Line, ...] = ()  # constants of model.py
     dataset_constants: tuple[Line, ...] = ()
@@ -128,8 +141,14 @@ class Coco:
     found: str = "set(names.values())"  # the names in the file
     fields: tuple[str, ...] = ("category_id", "bbox")  # fields that are read
     hook: str = "without_masks"  # object_hook of json.loads
+    grouped: str = "dataset/coco_dicts.py.jinja"  # template: `objects` by image
+    given: str = 'objects[image["id"]]'  # annotations of an image
+    # Of all annotations, category and whether it is a crowd
+    kinds: str = (
+        '((x["category_id"], x.get("iscrowd")) for x in content["annotations"])'
+    )
     compared: str = "dataset/compare_coco.py.jinja"  # template: compares the names
-    docstring: str = "dataset/coco_docstring.jinja"  # template of the docstring
+    docstring: str = "dataset/coco_docstring.jinja"  # template
     images: str = "image_folder"  # function that finds the images
 
 
@@ -172,7 +191,6 @@ class Task:
     constants: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
 
     # model.py
-    shared: tuple[str, ...] = ()  # output fields that all images have in common
     told: bool = False  # the head is given the targets in training
     cells_wanted: bool = False  # decode_objects returns the cell of each object
     shares_box_tower: bool = False  # the head reads the box tower of its detector
@@ -180,8 +198,10 @@ class Task:
     own_note: str = ""  # text: how results in own pixels differ from those of `decode`
 
     # dataset.py
-    label: str = ""  # type of an image's label
-    # (ONE, OTHER, counts) -> label of an image with two labels; "": both must be equal.
+    label: str = ""  # the type of an image's label
+    kept: str = ""  # type as samples.py keeps it; "": the same
+    # Of ONE, OTHER, counts: the label of an image that has two; "": they must be the
+    # same
     joined: str = ""
     unlabeled: bool = False  # the head needs no labels
     on_normal_images: bool = False  # trains on normal images and drawn defects

@@ -16,15 +16,18 @@ def cache_constants(data: Data) -> tuple[Line, ...]:
     return (Line("CACHE", f"Path({literal(data.cache)})", above=NOTE),)
 
 
-def plan_cache(data: Data) -> dict[str, Any]:
+def plan_cache(data: Data, resizes: bool) -> dict[str, Any]:
     """Returns names and flags; the templates do the rest."""
     caches, larger = data.cache is not None, _larger_views(data)
+    sizes = ["fitted"] * (resizes or not larger) + ["whole"] * (not resizes)
+    sizes += [larger] if larger else []
     return {
         "caches": caches,
         "read": "cached_image" if caches else "read_image",
         "resize_template": f"data/{'cache/' * caches}resize.py.jinja",
         "size_of_views": "largest" if larger else "fitted",
-        "view_size_sections": [f"data/cache/{larger}.py.jinja"] if larger else [],
+        "size_of_judged": "fitted" if resizes else "whole",
+        "view_size_sections": [f"data/cache/{size}.py.jinja" for size in sizes],
         "known_errors_template": f"train/image_errors{'_cached' * caches}.py.jinja",
     }
 

@@ -154,6 +154,8 @@ def _made(job: Job, reader: Reader) -> list[Made]:
 
 def _for_head(head: Head, plan: HeadPlan) -> Made:
     names = f"net.{plan.constant}"
+    if plan.counted:
+        names = f"[*map(str, range(min(9, {names})))]"
     return Made(head, names, task_of(head).annotated(head, names))
 
 

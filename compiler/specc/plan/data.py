@@ -74,8 +74,11 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     moves = any(task.moves for task in tasks)
     places = any(head.own_pixels for head in heads)
     chosen = job.data.augmentation or NO_AUGMENTATION
+    resizes = job.backbone.resize_input
     return {
-        "imaging_sections": _imaging(job.data, chosen, moves),
+        "imaging_sections": _imaging(job, chosen, moves),
+        "image_batch": _image_batch(job.data),
+        "validation_images": "Letterboxed images" if resizes else "Whole images",
         "has_placed": is_partial(job) and not _is_same(heads),
         "transform_methods": _transform_methods(tasks, chosen),
         "mirrors": chosen.mirrors,
@@ -88,14 +91,14 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "bits": job.data.bits,
         "largest_value": _white(job.data) if deep else None,
         "reduced_flag": f"IMREAD_REDUCED_{'GRAYSCALE' if gray else 'COLOR'}",
-        "decoded_image": _decoded(gray),
+        "decoded_image": _decoded(job.data),
         "add_axis": "[:, :, None]" if gray else "",
         "canvas_type": "tuple[np.ndarray, Transform]" if moves else "np.ndarray",
         "canvas_names": "canvas, transform" if moves else "canvas",
         "canvas_only": "canvas, _" if moves else "canvas",
         **_placed(job, heads),
         **_augmentation(chosen, moves),
-        **plan_cache(job.data),
+        **plan_cache(job.data, resizes),
         "places": places,
         **_views(heads),
         "decoded_kinds": (
@@ -111,7 +114,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "score_note": SCORE_NOTE * is_partial(job),
         **_copied(job),
         **_scored(heads),
-        **_calibrated(heads),
+        **_calibrated(job, heads),
         **_told(heads),
         **_checks(heads),
         "metrics_by_head": mapping((head.name, head.code.metrics) for head in heads),
@@ -140,8 +143,7 @@ def _transform_methods(tasks: list[Task], chosen: Augmentation) -> list[str]:
 
 
 def _evidence(job: Job, heads: tuple[HeadPlan, ...], views: bool) -> dict[str, Any]:
-    """Returns variables for what metrics keep of each image instead of all
-    predictions."""
+    """Returns variables for what metrics keep of each image."""
     partial, places = is_partial(job), any(head.own_pixels for head in heads)
     words = f"in_words(results, row{', sample, seen' * places})"
     plain = not (partial or any(head.code.evidence for head in heads))
@@ -186,10 +188,22 @@ def _scored(heads: tuple[HeadPlan, ...]) -> dict[str, str]:
     }
 
 
-def _calibrated(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+def _calibrated(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     """Returns the calls that calibrate heads on normal images before the metrics."""
-    each = [head.code.calibrated for head in heads if head.code.calibrated]
-    return {"calibrates": bool(each), "calibrated_heads": f"[{', '.join(each)}]"}
+    calibrated = [head for head in heads if head.code.calibrated]
+    kind = "calibrate_averaged" if job.trainer.ema else "calibrate"
+    each = [
+        f"({module}, {literal(head.name)}, {alarms})"
+        for head in calibrated
+        for module, alarms in [head.code.calibrated]
+    ]
+    modules = [head.code.calibrated[0].removeprefix("model.") for head in calibrated]
+    return {
+        "calibrates": bool(each),
+        "calibrate_template": f"train/{kind if each else 'untold'}.py.jinja",
+        "calibrated_heads": f"[{', '.join(each)}]",
+        "calibrations": modules,
+    }
 
 
 def _told(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
@@ -217,8 +231,7 @@ def _training_set(chosen: Augmentation, views: bool) -> str:
 
 
 def _views(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
-    """Returns how the loader yields two views of an image, where a head compares
-    them."""
+    """Returns how the loader yields two views of an image, if a head needs them."""
     viewed = [(head.name, head.code.viewed) for head in heads if head.code.viewed]
     several = bool(viewed)
     kind = "_of_views" if several else ""
@@ -281,8 +294,19 @@ def _drawn(job: Job, heads: tuple[HeadPlan, ...]) -> list[HeadPlan]:
     return [head for _, head in sorted(zip(places, heads), key=lambda pair: pair[0])]
 
 
-def _decoded(gray: bool) -> str:
-    return "image[:, :, None]" if gray else "cv2.cvtColor(image, cv2.COLOR_BGR2RGB)"
+def _image_batch(data: Data) -> str:
+    """A decoded image as a batch of one whose channels are last in memory, which is how
+    it is resized fast. What a cache holds may only be read: it is copied."""
+    source = "torch.tensor(image)" if data.cache else "torch.from_numpy(image)"
+    if data.channels == 1:
+        return f"{source}.view(1, 1, *image.shape[:2])"
+    return f"{source}[None].permute(0, 3, 1, 2)"
+
+
+def _decoded(data: Data) -> str:
+    """The resized image; `resized` of a cache has brought the channels last again."""
+    image = "image" if data.cache else "image[0].permute(1, 2, 0).numpy()"
+    return f"cv2.cvtColor({image}, cv2.COLOR_BGR2RGB)" if data.channels == 3 else image
 
 
 def _is_same(heads: tuple[HeadPlan, ...]) -> bool:
@@ -311,9 +335,11 @@ def _placed(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, str | bool]:
     }
 
 
-def _imaging(data: Data, chosen: Augmentation, moves: bool) -> list[str]:
-    """Returns the templates of the functions from an image file to a view on the
-    canvas."""
+def _imaging(job: Job, chosen: Augmentation, moves: bool) -> list[str]:
+    """Returns the templates of the functions from image file to canvas."""
+    data, resizes = job.data, job.backbone.resize_input
+    defects = any(task.on_normal_images for task in tasks_of(job))
+    fits = resizes or defects or chosen == NO_AUGMENTATION
     transform = "transform_transposed" if chosen.transpose else "transform"
     sections = [
         "banner_images",
@@ -321,7 +347,7 @@ def _imaging(data: Data, chosen: Augmentation, moves: bool) -> list[str]:
         *([transform] if moves else []),
         READ[data.channels],
         *(["cache/image"] if data.cache else []),
-        "letterbox_boxes" if moves else "letterbox",
+        *([f"letterbox{'_boxes' * moves}"] if fits else []),
         "on_canvas",
         *(["augment"] if chosen != NO_AUGMENTATION else []),
         *([RECOLOR[data.channels]] if chosen.color else []),
@@ -342,8 +368,7 @@ def _augmentation(chosen: Augmentation, moves: bool) -> dict[str, Any]:
 
 
 def _augment_steps(chosen: Augmentation, moves: bool) -> list[str]:
-    """Returns the fragments of `augment`, in the order in which they change the
-    image."""
+    """Returns the fragments of `augment`, in the order of their effects."""
     turned = "_transposed" if chosen.transpose else ""
     moves = "_boxes" if moves else ""
     steps = {

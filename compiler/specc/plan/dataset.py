@@ -22,12 +22,9 @@ PIXELS = Line(
     "MOST_PIXELS", "200_000_000", "  # larger images are refused: decompression bombs"
 )
 SOURCES = Line("SOURCES", "{}", "  # the state of each file and folder that was read")
-NOTES = Line("NOTES", "[]", "  # lines printed while the dataset was read")
-VALUES = Line(
-    "MOST_VALUES",
-    "50_000_000",
-    "  # limit of a YAML file: aliases can expand to billions",
-)
+NOTES = Line("NOTES", "[]", "  # messages that were shown to the user")
+REAL = Line("real_path", "functools.cache(os.path.realpath)", "  # path without links")
+VALUES = Line("MOST_VALUES", "50_000_000", "  # rejects YAML bombs")
 
 LONE_MAPS = {  # whether an image may lack a map -> sentence of a docstring
     True: "A map without an image is there too: it is named among the problems.",
@@ -65,7 +62,7 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         lines.append(constant("VOC_SIDES", VOC_SIDES))
     lines += [reader.columns for reader in readers if reader.source.format == "csv"]
     limits = (PIXELS, VALUES) if reads_yaml(job, heads) else (PIXELS,)
-    return (*lines, BROKEN, *limits, SOURCES, NOTES)
+    return (*lines, BROKEN, *limits, SOURCES, NOTES, REAL)
 
 
 def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
@@ -90,7 +87,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "held_out": not all(reader.validation for reader in readers),
         **plan_split(job),
         "label_type": " | ".join(once([task.label] for task in tasks)),
-        "label_types": [task.label for task in tasks],
+        "label_types": [task.kept or task.label for task in tasks],
         "samples_folder": _samples_folder(job),
     }
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from specc.graph.cost import Level, Summary
-from specc.heads import formats_ignoring, names_of, task_of
+from specc.heads import count_of, formats_ignoring, names_of, task_of
 from specc.heads.conversions import way_to
 from specc.heads.converted import converted
 from specc.heads.task import HeadCode, HeadExpressions, Task
@@ -36,6 +36,8 @@ class HeadPlan:
     annotations: str  # expression: annotations by image name
     own_pixels: str  # template: results in pixels of the image
     merged: dict[str, str]  # name in the dataset -> name in the job, where they differ
+    named: bool  # whether its names, or how many there are, are its first constant
+    counted: bool  # whether that is how many
     given: str  # expression: the head's annotation of an image
     one_name: bool  # whether the annotation is a name
     names_key: str  # key of the names in a dataset's metadata
@@ -125,11 +127,14 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
     if not expressions.place:
         expressions = replace(expressions, place=code.labels)
     names = names_of(head, task)
-    file = f"{task.names}.json"
+    file, trained = f"{task.names}.json", "_trained" * bool(task.training_note)
     in_file = len(names) > NAMES_IN_CODE
     file = f"{head.name}.{file}" if several else file
-    source = expressions.names
+    source, named = expressions.names, count_of(head, task) > 0
     own = [_names(code.constant, names, source, file if in_file else None)]
+    if code.counted:
+        note = "distinct ones of the training set, in sorted order"
+        own = [constant(code.constant, count_of(head, task), note)]
     return HeadPlan(
         name=head.name,
         task=head.task,
@@ -140,7 +145,9 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         numbers=code.numbers,
         names_in_file=in_file,
         names_file=file,
-        constants=(*(own if names else []), *expressions.constants),
+        constants=(*(own if named else []), *expressions.constants),
+        named=named,
+        counted=code.counted,
         inputs=", ".join(_map(level) for level in read),
         loss_prefix=f"{head.name}/loss/",
         annotations=expressions.annotations or _annotations(task, code),
@@ -153,7 +160,7 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         names_key=task.dataset_key or task.names,
         compare="compare_categories" if task.may_leave_out else "compare_names",
         compared_with=code.numbers if task.may_leave_out else f"set({code.constant})",
-        compared=f"dataset/compare_folders{'_trained' * bool(task.training_note)}.py.jinja",
+        compared="" if code.counted else f"dataset/compare_folders{trained}.py.jinja",
         coco_compared=task.coco.compared,
         coco_found=task.coco.found,
         stack=task.stack,
@@ -192,6 +199,7 @@ def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
         name=head.name,
         prefix=prefix,
         constant=f"{prefix}{task.names.upper()}",
+        counted=count_of(head, task) > len(names_of(head, task)),
         given=f"given{key}" if keyed else "given",
         outputs=f"outputs{key}" if several else "outputs",
         targets=f"targets{key}",

@@ -41,7 +41,7 @@ from specc.timm.models import is_timm
 
 PARTIAL_NOTE = """
 
-    A head learns from the images whose rows are "labelled" in its targets.
+    A head learns from the images that are "labelled" (B,) in its targets.
     """
 TITLE_COLUMNS = 84  # most columns of a docstring's first line, without quotes
 
@@ -85,6 +85,7 @@ def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
     }
     values = {
         **_texts(job, summary, heads),
+        **_commands(extras.package),
         **_model_values(job, summary, heads, backbone, neck),
         **_head_values(job, heads),
         **plan_dataset(job, heads),
@@ -108,6 +109,29 @@ def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
         plan_contract(job, graph, heads) if extras.tests else None,
         extras.package,
     )
+
+
+def _commands(package: str) -> dict[str, Any]:
+    """How scripts are launched, and from where: by their paths, or by `python -m`."""
+    names = ("train", "evaluate", "predict", "measure")
+    paths = {
+        name: f"-m {package}.{name}" if package else f"{name}.py" for name in names
+    }
+    several = f"torchrun --nproc_per_node 8 {paths['train']} --data ROOT      "
+    one = f"python {paths['train']} --data ROOT".ljust(len(several))
+    return {
+        "scripts": paths,
+        "script_words": {
+            name: ", ".join(f'"{word}"' for word in path.split())
+            for name, path in paths.items()
+        },
+        "launches": {"one": one, "several": several},
+        "launched_in": "above this one" if package else "of train.py",
+        "home": "code.parent" if package else "code",
+        "below": f"{package}/" if package else "",
+        "relative": "." if package else "",
+        "model_module": f"{package}.model" if package else "model",
+    }
 
 
 def _texts(job: Job, summary: Summary, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
@@ -135,7 +159,7 @@ def _model_constants(
     what = "images" if job.backbone.resize_input else "training images"
     pad = tuple(round(255 * value) for value in backbone.mean)
     lines = [
-        *(head.constants[0] for head in heads if head.names),
+        *(head.constants[0] for head in heads if head.named),
         constant(
             "HEIGHT, WIDTH", summary.resolution, f"{what} are letterboxed to this size"
         ),
@@ -148,12 +172,8 @@ def _model_constants(
     if neck:
         lines.append(constant("CHANNELS", neck.channels, "width of every neck level"))
     for head in heads:
-        lines += head.constants[1 if head.names else 0 :]
+        lines += head.constants[head.named :]
     lines += constants_of(job, "model.py")
-    shared = once(task.shared for task in tasks_of(job))
-    if is_partial(job) and _has_tuples(job):
-        note = "fields of outputs that all images have in common"
-        lines.append(constant("SHARED", shared, note))
     return tuple(lines)
 
 
@@ -176,7 +196,7 @@ def _model_values(
         "loss_template": f"model/loss_of_{'several' if several else 'one'}.py.jinja",
         "predict_template": f"model/predict_{mode}.py.jinja",
         "model_input": "images" if mode == "unpadded" else "canvas",
-        "whole_input": "images" if mode == "unpadded" else "padded(model, images)",
+        **_judged(mode),
         "parts": parts,
         "trunk": _trunk(heads, backbone, neck),
         "told": told,
@@ -199,6 +219,16 @@ def _mode(job: Job, summary: Summary) -> str:
     if job.backbone.resize_input:
         return "resized"
     return "whole" if summary.divisor > 1 else "unpadded"
+
+
+def _judged(mode: str) -> dict[str, str]:
+    """Returns the model's input in evaluate.py, and the size of an image in it."""
+    images = "images.to(device, non_blocking=True)"
+    size = "sample.height, sample.width"
+    return {
+        "judged_input": f"padded(model, {images})" if mode == "whole" else images,
+        "seen_size": f"fit({size})" if mode == "resized" else size,
+    }
 
 
 def _results(job: Job, heads: tuple[HeadPlan, ...]) -> str:
@@ -227,14 +257,15 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
 
 
 def _partial(job: Job) -> dict[str, Any]:
-    """Returns the variables of heads for which some images have no labels."""
-    partial = is_partial(job)
+    """Returns the variables of heads for which some images lack labels, and which
+    points of images count where not all do."""
+    partial, ignores = is_partial(job), bool(formats_ignoring(job))
+    counted = ("learned.counted", 'targets["labelled"][:, None]')
     return {
         "partial": partial,
         "partial_note": PARTIAL_NOTE * partial,
-        "chosen_rows": (
-            "rows_of(output, rows[head])" if _has_tuples(job) else "output[rows[head]]"
-        ),
+        "weighs_cells": partial or ignores,
+        "counted_cells": " & ".join(counted[not ignores : 1 + partial]),
     }
 
 
@@ -248,11 +279,6 @@ def _ignored(job: Job) -> dict[str, Any]:
         "unlearned": "ignored or padded" if formats else "padded",
         "class_of_poses": ignored if "coco" in formats else "0",
     }
-
-
-def _has_tuples(job: Job) -> bool:
-    """Returns whether the output of some head is more than a tensor."""
-    return any(task.output_type != "Tensor" for task in tasks_of(job))
 
 
 def _own_note(job: Job) -> str:

@@ -26,7 +26,7 @@ SAID = (  # attributes of a reader that templates use
     *("name", "template", "docstring", "title", "heads", "parameters", "note", "pair"),
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
     *("coco", "columns", "columns_described", "empty_cells", "read_annotations"),
-    *("framed", "named_heads"),
+    *("framed", "named_heads", "lists_names"),
 )
 
 
@@ -138,7 +138,7 @@ class Reader:
     @property
     def lists_names(self) -> bool:
         """Whether the dataset has names that are compared with the job's."""
-        named = any(task.names for task in self.tasks)
+        named = any(head.named and not head.counted for head in self.heads)
         return self.source.format not in UNNAMED and named
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from specc.backbones import TABLES
 from specc.graph.cost import Level, Summary
-from specc.heads import names_of, once, task_of, tasks_of
+from specc.heads import count_of, once, task_of, tasks_of
 from specc.job import Job
 from specc.necks import KINDS
 from specc.timm.models import PREFIX, is_timm
@@ -22,7 +22,7 @@ def title_of(job: Job) -> str:
     else:
         head = job.heads[0]
         task = task_of(head)
-        if count := len(names_of(head, task)):
+        if count := count_of(head, task):
             parts.append(f"{count} {task.counted[count > 1]}")
     return f"{what[0].upper()}{what[1:]}: {' -> '.join(parts)}"
 

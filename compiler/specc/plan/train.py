@@ -14,6 +14,7 @@ from specc.language.schema import head
 from specc.plan.backbone import BackbonePlan
 from specc.plan.heads import is_partial
 from specc.source import Line, constant, literal, mapping
+from specc.timm.models import is_timm
 
 HUB = "https://huggingface.co/timm/{}/resolve/main/pytorch_model.bin"
 FURTHER_PARTS = {
@@ -62,7 +63,7 @@ def _further(trainer: Trainer) -> list[Line]:
     factor = trainer.backbone_learning_rate_factor
     slower = factor if factor != 1 else None
     wanted = (
-        ("BACKBONE_FACTOR", slower, "factor of the backbone's learning rate"),
+        ("BACKBONE_FACTOR", slower, "of the backbone's rate"),
         ("WINDOWS", trainer.accumulation, "micro-batches of a process in each step"),
         ("EMA_DECAY", trainer.ema, "decay of the moving average of weights"),
         ("PATIENCE", trainer.early_stopping, "validations without a new best"),
@@ -98,7 +99,7 @@ def plan_train(job: Job) -> dict[str, Any]:
         **(timm_start(job) if starts_from_timm(job) else {}),
         **_state(job),
         **_best(job),
-        **_step(trainer),
+        **_step(trainer, draws=is_timm(job.backbone.name)),
         "told_targets": ", targets" if told else "",
         "told_window": ", wanted" if told else "",
         **_slurm(trainer.slurm),
@@ -156,6 +157,8 @@ def _state(job: Job) -> dict[str, Any]:
         start["reserve_seconds"] = "0.0"
     counters.append(Line("threads", "threads"))
     start["threads"] = "args.threads"  # `--resume` takes the number from last.pt
+    counters.append(Line("unlogged", "rows"))
+    start["unlogged"] = "[]"
     parts = {"model": "model", "optimizer": "optimizer"}
     parts |= {"ema": "averaged"} if trainer.ema else {}
     parts |= {"scaler": "scaler"} if trainer.precision == "fp16" else {}
@@ -173,19 +176,22 @@ def _state(job: Job) -> dict[str, Any]:
     }
 
 
-def _step(trainer: Trainer) -> dict[str, Any]:
-    """Returns the variables of the step, from a batch to new weights."""
+def _step(trainer: Trainer, draws: bool) -> dict[str, Any]:
+    """From a batch to new weights; a forward of timm's may have dropout, which
+    draws."""
     windows, scales = bool(trainer.accumulation), trainer.precision == "fp16"
     functions = {
         "to_device": True,
         "windows": windows,
+        "terms_of": trainer.compile,
         "follow": bool(trainer.ema),
-        "failures": True,
     }
     wanted = [name for name, needed in functions.items() if needed]
     return {
         "step_sections": [f"train/{name}.py.jinja" for name in wanted],
         "deterministic": trainer.deterministic,
+        "draws": draws,
+        "tunes": not trainer.deterministic,
         "sharing_template": f"train/sharing{'_windows' * windows}.py.jinja",
         "step_template": f"train/step{'_accumulated' * windows}.py.jinja",
         "update_template": f"train/update{'_scaled' * scales}.py.jinja",
@@ -193,9 +199,9 @@ def _step(trainer: Trainer) -> dict[str, Any]:
         "half": "torch.float16" if scales else "torch.bfloat16",
         "scaled_loss": "scaler.scale(loss)" if scales else "loss",
         "replica_template": f"train/replica{'_compiled' * trainer.compile}.py.jinja",
-        "forward_pass": "compiled" if trainer.compile else "replica",
+        "compiles": trainer.compile,
         "replicas": "replica, compiled" if trainer.compile else "replica",
-        "clips": trainer.gradient_clipping is not None,
+        **_measured(trainer),
         "group_rate": (
             'rate * group["factor"]'
             if trainer.backbone_learning_rate_factor != 1
@@ -203,6 +209,19 @@ def _step(trainer: Trainer) -> dict[str, Any]:
         ),
         "averages": bool(trainer.ema),
         "judged": "averaged" if trainer.ema else "model",
+    }
+
+
+def _measured(trainer: Trainer) -> dict[str, Any]:
+    """Returns the values of a line of the log: the terms of the loss, and the norm of
+    its gradient if it is clipped. With a scaler the norm is infinite now and then."""
+    clips = trainer.gradient_clipping is not None
+    tells = clips and trainer.precision != "fp16"
+    norm = ', "gradient_norm": norm' * tells
+    return {
+        "clips": clips,
+        "norm": "norm = " * tells,
+        "recorded": f'{{"loss": loss, **terms{norm}}}',
     }
 
 

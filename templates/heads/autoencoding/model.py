@@ -59,7 +59,7 @@ def reconstruction_loss(
     images, not those around them; `targets` has the uint8 "image" (B, C, H, W) too."""
     inside = targets["inside"]
     error = outputs.reconstruction - targets["image"] / 255
-    pixels = shared_total(inside.sum()) * error.shape[1]
+    pixels = global_count(inside.sum()) * error.shape[1]
     return {"mse": (error.square() * inside).sum() / pixels}
 
 

@@ -2,10 +2,10 @@
 
 
 class CausalAttention(Attention):
-    """Each row looks at itself and at those before it."""
+    """Each row attends to itself and to the rows before it."""
 
     def forward(self, x: Tensor) -> Tensor:
-        rows = self.split(self.query(x)), *self.seen(x)
+        rows = self.split(self.query(x)), *self.keys_and_values(x)
         y = F.scaled_dot_product_attention(*rows, is_causal=True)
         return self.out(y.transpose(1, 2).flatten(2))
 
@@ -14,7 +14,7 @@ class CausalAttention(Attention):
 
 
 class DecoderLayer(nn.Module):
-    """Tokens look at those before them, then at the image; norms come first,
+    """Tokens attend to those before them, then to the image. Pre-norm,
     https://arxiv.org/abs/2002.04745."""
 
     def __init__(self, width: int, heads: int):
@@ -23,7 +23,7 @@ class DecoderLayer(nn.Module):
         self.norm3 = nn.LayerNorm(width)
         self.text = CausalAttention(width, heads)
         self.image = Attention(width, heads)
-        self.mlp = perceptron(width)
+        self.mlp = mlp(width)
 
     def forward(self, x: Tensor, image: tuple[Tensor, Tensor]) -> Tensor:
         x = x + self.text(self.norm1(x))
@@ -32,7 +32,8 @@ class DecoderLayer(nn.Module):
 
 
 class TextDecoder(nn.Module):
-    """Predicts each token from those before it, https://arxiv.org/abs/2109.10282."""
+    """Predicts each token from those before it (TrOCR,
+    https://arxiv.org/abs/2109.10282)."""
 
     def __init__(
         self,
@@ -56,19 +57,21 @@ class TextDecoder(nn.Module):
         """Logits (B, places, classes). A place knows the tokens before it: those of the
         targets, or without targets the likeliest ones."""
         cells = self.cells(level)  # (B, N, width)
-        image = [layer.image.seen(cells) for layer in self.layers]
+        image = [layer.image.keys_and_values(cells) for layer in self.layers]
         if targets:
             text = F.pad(targets["tokens"][:, :-1], (1, 0), value=self.end)
-            return self.following(text, image)
+            return self.next_token_logits(text, image)
         text = torch.full((len(level), 1), self.end, device=level.device)
         for _ in range(self.places.num_embeddings):  # always all: shapes are static
-            logits = self.following(text, image)
+            logits = self.next_token_logits(text, image)
             text = torch.cat([text, logits[:, -1:].argmax(2)], 1)
         return logits
 
-    def following(self, text: Tensor, image: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """Logits (B, T, classes) of the token after each of a text (B, T)."""
+    def next_token_logits(
+        self, text: Tensor, image: list[tuple[Tensor, Tensor]]
+    ) -> Tensor:
+        """Returns logits (B, T, classes) of the token after each of a text (B, T)."""
         x = self.tokens(text) + self.places.weight[: text.shape[1]]
-        for layer, of_image in zip(self.layers, image):
-            x = layer(x, of_image)
+        for layer, keys_and_values in zip(self.layers, image):
+            x = layer(x, keys_and_values)
         return self.logits(self.last_norm(x)).float()

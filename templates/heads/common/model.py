@@ -29,25 +29,19 @@ def map_block(inputs: int, channels: int) -> nn.Sequential:
 # ==== losses
 
 
-def mean_over_images(losses: Tensor) -> Tensor:
-    """The mean over the labelled images of all processes; 0 if there are none."""
-    images = torch.tensor(float(len(losses)), device=losses.device)
-    return losses.sum() / shared_total(images)
+def mean_over_images(losses: Tensor, labelled: Tensor) -> Tensor:
+    """The mean of losses (B,) over the labelled images of all processes, which
+    `labelled` (B,) marks; 0 if there are none."""
+    return (losses * labelled).sum() / global_count(labelled.sum())
 
 
-def rows_of(output: Tensor | tuple, rows: Tensor) -> Tensor | tuple:
-    """Selects rows of an output: a tensor, or a named tuple, whose fields may be such
-    tuples again."""
-    if isinstance(output, Tensor):
-        return output[rows]
-    fields = [field for field in output._fields if field not in SHARED]
-    return output._replace(**{f: rows_of(getattr(output, f), rows) for f in fields})
+def global_count(count: Tensor) -> Tensor:
+    """Returns what a loss is divided by: a count over all processes, by their number.
 
-
-def shared_total(total: Tensor) -> Tensor:
-    """Returns the normalizer of a loss. DDP averages gradients: with the global sum by
-    the number of processes, they equal those of one process with the whole batch."""
+    DDP averages gradients, and their average is then that of one process with the
+    images of all.
+    """
     if not (dist.is_available() and dist.is_initialized()):
-        return total.clamp(min=1)
-    dist.all_reduce(total)
-    return total.clamp(min=1) / dist.get_world_size()
+        return count.clamp(min=1)
+    dist.all_reduce(count)
+    return count.clamp(min=1) / dist.get_world_size()

@@ -8,11 +8,11 @@ def read_depth(path: Path, nearest: float, farthest: float) -> np.ndarray:
     """
     codes = read_map(path, cv2.IMREAD_UNCHANGED)
     most, limit = int(codes.max()), np.iinfo(codes.dtype).max
-    if limit > 255 and 1 < most <= 255:
-        raise ImageError(f"{path}: a 16-bit map with values of 8 bits, up to {most}")
-    share = (codes.astype(np.float32) - 1) / (limit - 1)  # 0 farthest, 1 nearest
-    depth = farthest - share * (farthest - nearest)
-    return np.where(codes > 0, depth, -1).astype(np.float32)
+    if limit > 65535 or limit > 255 and 1 < most <= 255:
+        what = f"a map of {codes.dtype} with values up to {most}"
+        raise ImageError(f"{path}: {what}, which are not of 8 or 16 bits")
+    share = (codes.astype(np.float32) - 1) / (limit - 1)  # of the way to the nearest
+    return np.where(codes > 0, farthest - share * (farthest - nearest), -1)
 
 
 def depth_in_numbers(maps: list[Path], nearest: float, farthest: float) -> str:

@@ -37,5 +37,5 @@ def depth_loss(
     error = torch.where(known, error, 0.0)
     pixels = known.sum((1, 2)).clamp(min=1)  # an image may have none
     mean, square = error.sum((1, 2)) / pixels, error.square().sum((1, 2)) / pixels
-    images = shared_total(known.any(2).any(1).sum())
+    images = global_count(known.any(2).any(1).sum())
     return {"log": (square - 0.5 * mean.square()).sum() / images}

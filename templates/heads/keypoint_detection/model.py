@@ -55,33 +55,33 @@ def keypoint_loss(
     them are "present" (B, G, K).
     """
     objects, boxes = predictions.objects, predictions.objects.boxes()
-    owner, scores = assign(objects, boxes.detach(), targets)
-    terms = object_terms(objects, boxes, owner, scores, targets)
-    image, cell = (owner >= 0).nonzero(as_tuple=True)
-    number, weight = owner[image, cell], scores[image, cell]
-    total = shared_total(scores.sum())
+    assignment = assign(objects, boxes.detach(), targets)
+    learned = positives(*assignment, targets["classes"])
+    terms = object_terms(objects, boxes, learned, targets)
+    image, point, object_index, score, total, *_ = learned
 
-    # In the cell's own box, as at inference, but without pulling at it.
-    keypoints = predictions.keypoints[image, cell]  # (M, K, 3)
-    found = in_boxes(keypoints[..., :2], boxes[image, cell].detach())
-    wanted, extents = targets["keypoints"], targets["boxes"]
-    errors = point_errors(found, wanted[image, number], extents[image, number])
-    present = targets["present"][image, number].float()  # (M, K)
-    errors = (errors * present).sum(1) / present.sum(1)
+    # In the point's own box, as at inference, but without pulling at it.
+    keypoints = predictions.keypoints[image, point]  # (B, M, K, 3) of M points
+    found = in_boxes(keypoints[..., :2], boxes[image, point].detach())
+    target = targets["keypoints"][image, object_index]
+    errors = point_errors(found, target, targets["boxes"][image, object_index])
+    present = targets["present"][image, object_index].float()  # (B, M, K)
+    errors = (errors * present).sum(2) / present.sum(2).clamp(min=1)
     presence = F.binary_cross_entropy_with_logits(
         keypoints[..., 2], present, reduction="none"
     )
-    terms["keypoints"] = keypoint_weight * (errors * weight).sum() / total
-    terms["presence"] = presence_weight * (presence.mean(1) * weight).sum() / total
+    terms["keypoints"] = keypoint_weight * (errors * score).sum() / total
+    terms["presence"] = presence_weight * (presence.mean(2) * score).sum() / total
     return terms
 
 
-def point_errors(found: Tensor, wanted: Tensor, boxes: Tensor) -> Tensor:
-    """How far points (M, K, 2) are off, (M, K), in the longer sides of boxes (M, 4):
-    the sum over x and y, smooth below a fiftieth."""
-    size = (boxes[:, 2:] - boxes[:, :2]).amax(1)[:, None, None]
-    errors = F.smooth_l1_loss(found / size, wanted / size, reduction="none", beta=0.02)
-    return errors.sum(2)
+def point_errors(found: Tensor, target: Tensor, boxes: Tensor) -> Tensor:
+    """How far points (B, M, K, 2) are off, (B, M, K), in the longer sides of boxes
+    (B, M, 4): the sum over x and y, smooth below a fiftieth."""
+    size = (boxes[..., 2:] - boxes[..., :2]).amax(2)[..., None, None]
+    size = size.clamp(min=1e-6)  # padded rows have none
+    errors = F.smooth_l1_loss(found / size, target / size, reduction="none", beta=0.02)
+    return errors.sum(3)
 
 
 # ==== decoders

@@ -13,6 +13,17 @@ def check_identities(samples: list[Sample], use: str, head: str):
         say(told)
 
 
+def check_count(samples: list[Sample], use: str, head: str, count: int):
+    """Ends the run where a set to train on has more identities than the job counts;
+    tells where it has fewer."""
+    known = {sample.labels[head] for sample in samples if head in sample.labels}
+    told = f"{head}: {len(known):,} identities to train on, the job counts {count:,}"
+    if use == "train" and len(known) > count:
+        raise SystemExit(told)
+    if use == "train" and len(known) < count:
+        say(told)
+
+
 # ==== readers_native
 
 

@@ -47,8 +47,8 @@ def names_in_split(path: Path, images: dict[str, Path]) -> list[str]:
 def yolo_names(path: Path, entry: dict) -> list[str]:
     """The names in the order of their numbers: a list, or a mapping from 0 on."""
     names = entry.get("names")
-    if isinstance(names, dict) and set(names) == set(range(len(names))):
-        names = [names[number] for number in range(len(names))]
+    if isinstance(names, dict) and {*map(str, names)} == {*map(str, range(len(names)))}:
+        names = [name for _, name in sorted(names.items(), key=lambda x: int(x[0]))]
     if not isinstance(names, list):
         raise SystemExit(f"{path}: `names` neither lists names nor numbers them from 0")
     if entry.get("nc") not in (None, len(names)):
@@ -132,6 +132,8 @@ def check_coco(path: Path, content: object, fields: tuple[str, ...]):
         if not isinstance(items, list):
             raise SystemExit(f"{path}: has no list `{key}`, as a COCO file has")
         for item in items:
+            if key == "annotations" and isinstance(item, tuple):  # has them all
+                continue
             known = item if isinstance(item, dict) else {}
             for name in names:
                 ids = (dict, list) if name.endswith("id") else ()
@@ -142,11 +144,12 @@ def check_coco(path: Path, content: object, fields: tuple[str, ...]):
         "image_id": by_id(path, "images", content["images"], "file_name"),
         "category_id": by_id(path, "categories", content["categories"], "name"),
     }
-    for item in content["annotations"]:
-        for key in named.keys() & {"image_id", *fields}:
-            if item[key] not in named[key]:
-                what = f"none has the `{key}` {item[key]!r:.50} of annotation"
-                raise SystemExit(f"{path}: {what} {item.get('id')!r:.50}")
+    for key in named.keys() & {"image_id", *fields}:
+        for item in content["annotations"]:
+            get = dict.get if isinstance(item, dict) else getattr
+            if get(item, key) not in named[key]:
+                what = f"none has the `{key}` {get(item, key)!r:.50} of annotation"
+                raise SystemExit(f"{path}: {what} {get(item, 'id')!r:.50}")
 
 
 def by_id(path: Path, key: str, items: list[dict], field: str) -> dict:

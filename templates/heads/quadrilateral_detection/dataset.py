@@ -92,8 +92,9 @@ def parse_quadrilaterals(
         classes.append(known[name])
     corners = np.array(corners, np.float32).reshape(-1, 4, 2)
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
-    classes = np.array(classes, np.int64)
-    return joined([Quadrilaterals(corners, boxes, classes)], counts)
+    tiny = len(boxes) > 0 and bool(boxes.max() <= 1)
+    counts["images with boxes in the first pixel alone, as if in fractions"] += tiny
+    return joined([Quadrilaterals(corners, boxes, np.array(classes, np.int64))], counts)
 
 
 def quadrilaterals_of_boxes(objects: Objects) -> Quadrilaterals:

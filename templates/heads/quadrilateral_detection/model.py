@@ -40,16 +40,16 @@ def quadrilateral_loss(
     `targets` hold, beside what `assign` needs, "corners" (B, G, 4, 2).
     """
     objects, boxes = predictions.objects, predictions.objects.boxes()
-    owner, scores = assign(objects, boxes.detach(), targets)
-    terms = object_terms(objects, boxes, owner, scores, targets)
-    image, cell = (owner >= 0).nonzero(as_tuple=True)
-    number, weight = owner[image, cell], scores[image, cell]
+    assignment = assign(objects, boxes.detach(), targets)
+    learned = positives(*assignment, targets["classes"])
+    terms = object_terms(objects, boxes, learned, targets)
+    image, point, object_index, score, total, *_ = learned
 
-    # In the cell's own box, as at inference, but without pulling at it.
-    found = in_boxes(predictions.corners[image, cell], boxes[image, cell].detach())
-    wanted, hulls = targets["corners"], targets["boxes"]
-    errors = point_errors(found, wanted[image, number], hulls[image, number])
-    errors = (errors.mean(1) * weight).sum() / shared_total(scores.sum())
+    # In the point's own box, as at inference, but without pulling at it.
+    found = in_boxes(predictions.corners[image, point], boxes[image, point].detach())
+    target = targets["corners"][image, object_index]
+    errors = point_errors(found, target, targets["boxes"][image, object_index])
+    errors = (errors.mean(2) * score).sum() / total
     return terms | {"corners": corner_weight * errors}
 
 

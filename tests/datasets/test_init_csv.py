@@ -1,0 +1,106 @@
+"""CSV files as people have them: what `specc init` makes of their columns and cells."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import layouts
+import pytest
+
+from specc.cli import run_cli
+
+CLASSES = "multiclass_classification"
+PETS = ("cat", "dog", "cat", "dog", "cat", "dog")
+
+
+def table(name: str, header: str, cells: tuple[str, ...]):
+    """A row an image, with images of their own."""
+    stem = Path(name).stem
+    rows = [f"{stem}{i}.png,{cell}" for i, cell in enumerate(cells)]
+    for i in range(len(cells)):
+        layouts.save(Path(f"{stem}{i}.png"), i)
+    Path(name).write_text("\n".join([header, *rows]))
+
+
+def refused(capsys, task: str) -> str:
+    assert run_cli(["init", task, "--data", "."]) == 1
+    assert not Path("job.json").exists()
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "header, cells", [("image,note", PETS), ("image,label", ("",) * 6)]
+)
+def test_a_table_without_the_labels_validates_nothing(place, capsys, header, cells):
+    """As the test.csv of a competition."""
+    table("train.csv", "image,label", PETS)
+    table("test.csv", header, cells)
+    assert run_cli(["init", CLASSES, "--data", ".", "--labels", "label"]) == 0
+    job = json.loads(Path("job.json").read_text())
+    assert "validation" not in job["data"]
+    assert job["model"]["heads"][0]["categories"] == ["cat", "dog"]
+    said = capsys.readouterr().out
+    assert "none found: a tenth" in said and "(test.csv has nothing in `label`)" in said
+
+
+@pytest.mark.parametrize(
+    "cells, said",
+    [
+        (("'1,5'", "'2,5'", "'3,5'"), "line 2 is not a number: '1,5'"),
+        (("5 kg", "6 kg", "7 kg"), "line 2 is not a number: '5 kg'"),
+        (("1", "NA", "3"), "line 3 is not a number: 'NA'"),
+        (("1", "2", "inf"), "line 4 is not a number: 'inf'"),
+    ],
+)
+def test_what_is_no_number_is_named_with_its_line(place, capsys, cells, said):
+    table("prices.csv", "image,price", tuple(c.replace("'", '"') for c in cells))
+    assert f"prices.csv: `price` in {said}" in refused(capsys, "regression")
+
+
+def test_what_is_no_number_in_a_validation_set(place, capsys):
+    table("train.csv", "image,price", ("1", "2", "3"))
+    table("val.csv", "image,price", ("1", "?", "3"))
+    said = refused(capsys, "regression")
+    assert "val.csv: `price` in line 3 is not a number: '?'" in said
+
+
+@pytest.mark.parametrize("task", [CLASSES, "multilabel_classification"])
+def test_cells_that_list_names_are_no_names(place, capsys, task):
+    table("labels.csv", "image,label", ("dog|cat", "dog", "cat", "dog", "cat", "dog"))
+    said = "`label` in line 2 holds several names: 'dog|cat'; a row has one"
+    assert said in refused(capsys, task)
+
+
+def test_a_column_of_flags_for_each_label(place, capsys):
+    table("labels.csv", "image,cat,dog", ("0,1", "1,1", "1,0", "0,1"))
+    said = refused(capsys, "multilabel_classification")
+    wanted = "--labels cat or --labels dog, for one of these columns of 0 and 1"
+    assert f"{wanted}; the native layout lists labels" in said
+
+
+@pytest.mark.parametrize(
+    "header, shown",
+    [
+        ("filename,label", "columns filename, label"),
+        ("image;label", "columns image;label"),
+        ("img0.png,cat", "columns img0.png, cat"),
+    ],
+)
+def test_columns_of_another_layout_are_shown(place, capsys, header, shown):
+    table("labels.csv", header, PETS)
+    if ";" in header:  # in all rows
+        Path("labels.csv").write_text(Path("labels.csv").read_text().replace(",", ";"))
+    said = f"labels.csv: has {shown}, and 6 rows; images are named in a column `image`"
+    assert said in refused(capsys, CLASSES)
+    layouts.as_yolo(place / "set")  # beside a dataset they are no matter
+    (place / "labels.csv").rename(place / "set" / "results.csv")
+    assert run_cli(["init", "object_detection", "--data", "set"]) == 0
+
+
+def test_a_path_that_leads_out_is_named_with_its_line(place, capsys):
+    table("labels.csv", "image,label", PETS)
+    path = Path("labels.csv")
+    path.write_text(path.read_text().replace("labels1.png", "/home/me/1.png"))
+    said = refused(capsys, CLASSES)
+    assert "labels.csv: line 3: leads out of" in said and "'/home/me/1.png'" in said

@@ -1,0 +1,238 @@
+"""Builds of folders that their user has edited: both sides' changes land, or are told."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from outputs import output, refusal, tree
+
+from specc.folder import record
+from specc.folder.compare import compare
+from specc.folder.write import Written, write
+
+LINES = [f"line_{number} = {number}\n" for number in range(12)]
+BASE = "".join(LINES)
+EDITED = BASE.replace("line_2 = 2", "line_2 = 'mine'")
+NEW = BASE.replace("line_9 = 9", "line_9 = 'new'")
+RIVAL = BASE.replace("line_2 = 2", "line_2 = 'new'")
+
+
+def edited(folder: Path, source: Path, text: str, base: str = BASE) -> Path:
+    """A model.py that was emitted as `base`, then edited."""
+    write(output(folder, source, model=base))
+    path = folder / "model.py"
+    path.write_bytes(text.encode())
+    return path
+
+
+def is_current(folder: Path, source: Path, text: str, strict: bool = False) -> bool:
+    return compare(output(folder, source, model=text)).is_current(strict)
+
+
+# ---- Merges ----
+
+
+def test_changes_of_both_sides_land(folder, source):
+    path = edited(folder, source, EDITED)
+    written = write(output(folder, source, model=NEW))
+    assert written.merged == ("model.py",) and written.is_clean
+    assert path.read_text() == NEW.replace("line_2 = 2", "line_2 = 'mine'")
+    assert (folder / ".specc/pristine/model.py").read_text() == NEW
+    assert is_current(folder, source, NEW)
+    assert not is_current(folder, source, NEW, strict=True)
+    assert write(output(folder, source, model=NEW)).kept == ("model.py",)
+
+
+def test_each_later_change_lands_too(folder, source):
+    """An edit that once diverged goes on to get what changes elsewhere."""
+    path = edited(folder, source, EDITED)
+    for number in (5, 7, 9, 11):
+        new = BASE.replace(f"line_{number} = {number}", f"line_{number} = 'new'")
+        assert write(output(folder, source, model=new)).merged == ("model.py",)
+        assert path.read_text() == new.replace("line_2 = 2", "line_2 = 'mine'")
+
+
+def test_a_conflict_stands_in_its_file_alone(folder, source):
+    write(output(folder, source, model=BASE, train=BASE, data=BASE))
+    (folder / "model.py").write_text(EDITED)
+    (folder / "train.py").write_text(EDITED)
+    written = write(output(folder, source, model=RIVAL, train=NEW, data=RIVAL))
+    assert written.conflicts == ("model.py:3",) and not written.is_clean
+    assert written.merged == ("train.py",) and written.written == ("data.py",)
+    text = (folder / "model.py").read_text()
+    assert text.splitlines()[2:9] == [
+        "<<<<<<< model.py (yours)",
+        "line_2 = 'mine'",
+        "||||||| model.py (as specc wrote it before)",
+        "line_2 = 2",
+        "=======",
+        "line_2 = 'new'",
+        ">>>>>>> model.py (as the job says now)",
+    ]
+
+
+def test_a_conflict_is_told_until_it_is_resolved(folder, source):
+    path = edited(folder, source, EDITED)
+    write(output(folder, source, model=RIVAL))
+    fresh = output(folder, source, model=RIVAL)
+    assert compare(fresh).unfinished[0] == "model.py:3"
+    assert not compare(fresh).is_current()
+    assert write(fresh).conflicts[0] == "model.py:3"
+    before = tree(folder)
+    finding = refusal("E411", write, output(folder, source, model=NEW))
+    assert "model.py:3`" in finding.message and tree(folder) == before
+    path.write_text(RIVAL.replace("'new'", "'both'"))
+    assert write(fresh).is_clean and is_current(folder, source, RIVAL)
+
+
+def test_a_merge_that_does_not_parse_is_told(folder, source):
+    """Both sides are right for themselves: one ends what the other goes on with."""
+    base = "a = (\n    1,\n    2,\n    3,\n    4,\n    5,\n)\n"
+    mine = base.replace("a = (\n", "a = [\n").replace("\n)\n", "\n]\n")
+    new = base.replace("    3,\n", "    3,\n) + (\n")
+    path = edited(folder, source, mine, base)
+    written = write(output(folder, source, model=new))
+    assert not written.is_clean and written.faults[0].startswith("model.py:")
+    assert "[" in path.read_text() and ") + (" in path.read_text()
+    assert compare(output(folder, source, model=new)).unfinished
+
+
+@pytest.mark.parametrize("new", [NEW, RIVAL])
+def test_line_ends_of_windows_are_no_conflict_and_stay(folder, source, new):
+    path = edited(folder, source, BASE.replace("\n", "\r\n"))
+    assert write(output(folder, source, model=new)).merged == ("model.py",)
+    assert path.read_bytes() == new.replace("\n", "\r\n").encode()
+
+
+# ---- What cannot be merged ----
+
+
+def test_without_git_nothing_is_written(folder, source, monkeypatch):
+    edited(folder, source, EDITED)
+    before = tree(folder)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    finding = refusal("E403", write, output(folder, source, model=NEW))
+    assert "git" in finding.note and tree(folder) == before
+
+
+def test_a_file_that_is_no_text_is_named(folder, source):
+    path = edited(folder, source, "mine\0\n")
+    finding = refusal("E403", write, output(folder, source, model=NEW))
+    assert "`model.py`: it is no text" in finding.note
+    assert path.read_bytes() == b"mine\0\n"
+
+
+def test_a_record_that_was_edited_is_no_base(folder, source):
+    edited(folder, source, EDITED)
+    (folder / record.PRISTINE / "model.py").write_text(RIVAL)
+    refusal("E403", write, output(folder, source, model=NEW))
+
+
+# ---- Deleted files, force, dry runs ----
+
+
+def test_a_deleted_file_stays_deleted_and_a_change_of_it_is_told(folder, source):
+    write(output(folder, source, model=BASE))
+    (folder / "model.py").unlink()
+    same = write(output(folder, source, model=BASE))
+    assert same.gone == ("model.py",) and not same.not_landed
+    assert is_current(folder, source, BASE)
+    assert not is_current(folder, source, BASE, strict=True)
+    assert write(output(folder, source, model=NEW)).not_landed == ("model.py",)
+    assert not (folder / "model.py").exists()
+    assert "model.py" in write(output(folder, source, model=NEW), force=True).written
+    assert (folder / "model.py").read_text() == NEW
+
+
+def test_force_keeps_copies_and_overwrites_none(folder, source):
+    path = edited(folder, source, EDITED)
+    new = output(folder, source, model=NEW)
+    assert write(new, force=True).copies == ("model.py.orig",)
+    path.write_text("again\n")
+    assert write(new, force=True).copies == ("model.py.orig.2",)
+    assert path.read_text() == NEW
+    assert (folder / "model.py.orig").read_text() == EDITED
+    assert (folder / "model.py.orig.2").read_text() == "again\n"
+    assert is_current(folder, source, NEW, strict=True)
+
+
+def test_force_ends_a_merge_that_is_not_finished(folder, source):
+    path = edited(folder, source, EDITED)
+    write(output(folder, source, model=RIVAL))
+    half = path.read_text()
+    assert write(output(folder, source, model=NEW), force=True).is_clean
+    assert path.read_text() == NEW and (folder / "model.py.orig").read_text() == half
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_dry_run_says_what_happens_and_writes_nothing(folder, source, force):
+    write(output(folder, source, model=BASE, train=BASE, data=BASE, draw=BASE))
+    (folder / "model.py").write_text(EDITED)
+    (folder / "train.py").write_text(EDITED)
+    (folder / "data.py").unlink()
+    before = tree(folder)
+    new = output(folder, source, model=RIVAL, train=NEW, data=NEW, metrics="m\n")
+    said = write(new, force, dry_run=True)
+    assert tree(folder) == before
+    assert said == write(new, force)
+    assert said.removed == ("draw.py",) and "metrics.py" in said.written
+
+
+# ---- No edit lost, no change lost ----
+
+
+def changed(lines: list[str], rng: random.Random, side: str) -> tuple[list, bool]:
+    """Lines with random ones inserted, changed, deleted and moved, and whether any
+    was moved. Each line stays unique."""
+    lines, moved = list(lines), False
+    for number in range(rng.randint(1, 4)):
+        place = rng.randrange(len(lines))
+        kind = rng.choice(("insert", "change", "delete", "move"))
+        if kind in ("change", "delete", "move") and len(lines) > 1:
+            line = lines.pop(place)
+        if kind == "move":
+            lines.insert(rng.randrange(len(lines) + 1), line)
+            moved = True
+        elif kind != "delete":
+            lines.insert(place, f"{side}_{number} = {rng.random()}\n")
+    return lines, moved
+
+
+def assert_nothing_is_lost(base, mine, new, moved: bool, text: str, written: Written):
+    """Of unique lines: those that either side made are there; in a clean merge those
+    that either side removed are not, unless lines moved: git keeps one that moved."""
+    lines = text.splitlines(keepends=True)
+    made = (set(mine) | set(new)) - set(base)
+    assert made <= set(lines)
+    if written.is_clean:
+        kept = (set(mine) & set(new)) | made
+        assert kept == set(lines) or (moved and kept < set(lines))
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_no_edit_and_no_change_is_lost(folder, source, seed):
+    check_random_edits(folder, source, random.Random(seed))
+
+
+@pytest.mark.soak
+def test_no_edit_and_no_change_is_lost_in_many(tmp_path, source):
+    for seed in range(1000):
+        check_random_edits(tmp_path / str(seed), source, random.Random(seed))
+
+
+def check_random_edits(folder: Path, source: Path, rng: random.Random):
+    base = [f"a_{number} = {number}\n" for number in range(rng.randint(3, 30))]
+    (mine, moved), (new, moved_too) = changed(base, rng, "mine"), changed(
+        base, rng, "new"
+    )
+    path = edited(folder, source, "".join(mine), "".join(base))
+    wanted = output(folder, source, model="".join(new))
+    written = write(wanted)
+    text = path.read_text()
+    if mine != base and new != base and mine != new:
+        assert "model.py" in written.edited
+    assert_nothing_is_lost(base, mine, new, moved or moved_too, text, written)
+    assert (folder / record.PRISTINE / "model.py").read_text() == "".join(new)
+    assert compare(wanted).is_current() == written.is_clean

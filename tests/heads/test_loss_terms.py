@@ -1,0 +1,176 @@
+"""Terms of the losses of objects, keypoints and corners, cell by cell, with the weights
+that `assign` gives: by loops of Python floats."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from emitted_jobs import load, make
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+KEYPOINTS = {
+    "name": "poses",
+    "task": "keypoint_detection",
+    "keypoints": ["x", "y", "z"],
+    "layers": 1,
+}
+CORNERS = {
+    "name": "pages",
+    "task": "quadrilateral_detection",
+    "categories": ["page", "sign"],
+    "layers": 1,
+}
+BOXES = [[(20.0, 10, 90, 60), (50, 30, 130, 90)], [(3, 5, 40, 21)]]
+CLASSES = [[0, 1], [1]]
+
+
+@pytest.fixture(scope="module")
+def poses(tmp_path_factory):
+    return load(make(tmp_path_factory.mktemp("poses"), [KEYPOINTS]) / "model.py")
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    return load(make(tmp_path_factory.mktemp("pages"), [CORNERS]) / "model.py")
+
+
+def targets_with(points: int, one_class: bool) -> dict[str, torch.Tensor]:
+    """Two objects in the first image, one in the second; points anywhere in the boxes."""
+    torch.manual_seed(1)
+    boxes, classes = torch.zeros(2, 2, 4), torch.full((2, 2), -1)
+    for image, (of_boxes, of_classes) in enumerate(zip(BOXES, CLASSES)):
+        boxes[image, : len(of_boxes)] = torch.tensor(of_boxes)
+        classes[image, : len(of_classes)] = torch.tensor(of_classes)
+    sides = boxes[..., None, 2:] - boxes[..., None, :2]
+    inside = boxes[..., None, :2] + torch.rand(2, 2, points, 2) * sides
+    if one_class:
+        classes = classes.clamp(max=0)
+    return {"boxes": boxes, "classes": classes, "inside": inside}
+
+
+def outputs_of(network: torch.nn.Module):
+    """What an untrained network says of noise, with logits that differ."""
+    torch.manual_seed(0)
+    images = torch.randint(0, 256, (2, 3, 96, 160), dtype=torch.uint8)
+    with torch.no_grad():
+        outputs = network(images)
+    objects = outputs.objects
+    noise = torch.randn_like(objects.logits)
+    objects = objects._replace(
+        logits=noise, bins=objects.bins + torch.randn_like(objects.bins)
+    )
+    return outputs._replace(objects=objects)
+
+
+def cells_of(model, objects, targets) -> list[tuple[int, int, int, float]]:
+    """Image, cell, object and weight of each cell that learns an object."""
+    owner, scores = model.assign(objects, objects.boxes(), targets)
+    return [
+        (image, cell, int(owner[image, cell]), float(scores[image, cell]))
+        for image, cell in (owner >= 0).nonzero().tolist()
+    ]
+
+
+def giou(a: list[float], b: list[float]) -> float:
+    width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
+    height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
+    union = sum(areas) - width * height
+    around = max(a[2], b[2]) - min(a[0], b[0]), max(a[3], b[3]) - min(a[1], b[1])
+    around = around[0] * around[1]
+    return width * height / union - (around - union) / around
+
+
+def binary_cross_entropy(logit: float, target: float) -> float:
+    p = 1 / (1 + math.exp(-logit))
+    return -target * math.log(p) - (1 - target) * math.log(1 - p)
+
+
+def object_terms(model, objects, targets) -> dict[str, float]:
+    """GIoU by 2.5, distributions over bins by 0.5, and the class of every cell."""
+    cells = cells_of(model, objects, targets)
+    total = max(1.0, sum(weight for *_, weight in cells))
+    sums = {"class": 0.0, "box": 0.0, "bins": 0.0}
+    learned = {}
+    for image, cell, number, weight in cells:
+        box = targets["boxes"][image, number].tolist()
+        learned[image, cell] = int(targets["classes"][image, number]), weight
+        sums["box"] += (
+            2.5 * weight * (1 - giou(objects.boxes()[image, cell].tolist(), box))
+        )
+        x, y = objects.points[cell].tolist()
+        stride = float(objects.strides[cell])
+        distances = [x - box[0], y - box[1], box[2] - x, box[3] - y]
+        for side, distance in enumerate(distances):
+            logs = objects.bins[image, cell, side].double().log_softmax(0).tolist()
+            where = min(max(distance / stride, 0), len(logs) - 1.01)
+            low = int(where)
+            share = where - low
+            entropy = -(1 - share) * logs[low] - share * logs[low + 1]
+            sums["bins"] += 0.5 * weight * entropy / 4
+    for image, of_image in enumerate(objects.logits.tolist()):
+        for cell, of_cell in enumerate(of_image):
+            wanted, weight = learned.get((image, cell), (-1, 0.0))
+            for category, logit in enumerate(of_cell):
+                target = weight if category == wanted else 0.0
+                sums["class"] += binary_cross_entropy(logit, target)
+    return {name: value / total for name, value in sums.items()}
+
+
+def point_error(
+    offset: list[float], own: list[float], wanted: list[float], box
+) -> float:
+    """Of one point in the cell's own box, in the longer side of the object's."""
+    side, error = max(box[2] - box[0], box[3] - box[1]), 0.0
+    for axis in range(2):
+        middle, length = (own[axis] + own[axis + 2]) / 2, own[axis + 2] - own[axis]
+        off = abs(middle + offset[axis] * length - wanted[axis]) / side
+        error += off - 0.01 if off > 0.02 else off**2 / 0.04
+    return error
+
+
+def point_terms(model, outputs, offsets, targets, present) -> tuple[float, float]:
+    """Mean errors of points that are there, and of whether they are."""
+    objects = outputs.objects
+    cells = cells_of(model, objects, targets)
+    total, errors, presence = max(1.0, sum(c[3] for c in cells)), 0.0, 0.0
+    for image, cell, number, weight in cells:
+        own = objects.boxes()[image, cell].tolist()
+        box = targets["boxes"][image, number].tolist()
+        there = present[image, number].tolist()
+        points = zip(offsets[image, cell].tolist(), targets["inside"][image, number])
+        each = [point_error(at, own, to.tolist(), box) for at, to in points]
+        known = [error for error, real in zip(each, there) if real]
+        errors += weight * sum(known) / len(known)
+        said = offsets[image, cell, :, -1].tolist()
+        entropies = [
+            binary_cross_entropy(*pair) for pair in zip(said, map(float, there))
+        ]
+        presence += weight * sum(entropies) / len(entropies)
+    return errors / total, presence / total
+
+
+def test_terms_of_keypoints(poses):
+    outputs, targets = outputs_of(poses.KeypointDetector()), targets_with(3, True)
+    present = torch.tensor([[[1, 1, 0], [0, 1, 1]], [[1, 0, 0], [0, 0, 0]]]).bool()
+    given = targets | {"keypoints": targets["inside"], "present": present}
+    found = poses.keypoint_loss(outputs, given, 20.0, 3.0)
+    errors, presence = point_terms(poses, outputs, outputs.keypoints, targets, present)
+    expected = object_terms(poses, outputs.objects, targets)
+    expected |= {"keypoints": 20 * errors, "presence": 3 * presence}
+    assert {k: v.item() for k, v in found.items()} == pytest.approx(expected, rel=1e-4)
+
+
+def test_terms_of_corners(pages):
+    outputs = outputs_of(pages.QuadrilateralDetector())
+    targets = targets_with(4, False)
+    found = pages.quadrilateral_loss(
+        outputs, targets | {"corners": targets["inside"]}, 20.0
+    )
+    every = torch.ones(2, 2, 4, dtype=torch.bool)
+    errors, _ = point_terms(pages, outputs, outputs.corners, targets, every)
+    expected = object_terms(pages, outputs.objects, targets) | {"corners": 20 * errors}
+    assert {k: v.item() for k, v in found.items()} == pytest.approx(expected, rel=1e-4)
