@@ -11,7 +11,7 @@ from specc.heads import TASKS
 from specc.job import Job, Trainer
 
 PATH = ("trainer", "batch_size")
-NOTE = "`batch_size` counts the images of a step over all processes and windows"
+NOTE = "`batch_size` counts the images of a step, over processes and micro-batches"
 
 
 def views_have_others(job: Job, given: dict) -> list[Diagnostic]:

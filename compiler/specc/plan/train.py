@@ -63,7 +63,7 @@ def _further(trainer: Trainer) -> list[Line]:
     factor = trainer.backbone_learning_rate_factor
     slower = factor if factor != 1 else None
     wanted = (
-        ("BACKBONE_FACTOR", slower, "of the backbone's rate"),
+        ("BACKBONE_FACTOR", slower, "factor of the backbone's learning rate"),
         ("WINDOWS", trainer.accumulation, "micro-batches of a process in each step"),
         ("EMA_DECAY", trainer.ema, "decay of the moving average of weights"),
         ("PATIENCE", trainer.early_stopping, "validations without a new best"),
