@@ -127,9 +127,7 @@ def run(folder: Path, script: str, *arguments: object, code=0, curves=False):
     return done
 
 
-def group(
-    folder: Path, script: str, *arguments: object, processes=2, code=0
-) -> None:
+def group(folder: Path, script: str, *arguments: object, processes=2, code=0) -> None:
     """Run a script in several processes, which find each other as under torchrun."""
     if warm().has_ended:
         warm.cache_clear()

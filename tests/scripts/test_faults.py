@@ -39,7 +39,9 @@ def test_a_loss_that_is_nan_leaves_its_batch_and_the_last_checkpoint(job):
     output = broken / "run"
     said = train(broken, output, code=1).stderr
     assert "Traceback" not in said
-    assert "the loss became infinite or NaN in iteration 7: {'loss': nan, 'scene/" in said
+    assert (
+        "the loss became infinite or NaN in iteration 7: {'loss': nan, 'scene/" in said
+    )
     assert "bad-batch-0.pt holds the images and targets" in said
     last = checkpoint(output / "last.pt")
     assert last["iteration"] == 6

@@ -88,6 +88,7 @@ TASK = Task(
     head=MetricLearning,
     model_class="Embedder",
     output_type="Embeddings",
+    exact=True,
     returns="`Embeddings`",
     plan=plan,
     names="identities",

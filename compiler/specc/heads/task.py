@@ -169,6 +169,7 @@ class Task:
 
     # model.py
     told: bool = False  # its head is given the targets in training
+    exact: bool = False  # its matrix products need all bits of float32
     cells_wanted: bool = False  # decode_objects tells which cell found each object
     shares_box_tower: bool = False  # it reads what the box tower of a detector makes
     own_pixels: Mapping[str, str] = field(default_factory=dict)  # resized, whole
