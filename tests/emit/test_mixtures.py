@@ -87,6 +87,22 @@ def lines_with(compiled: Compiled, start: str) -> Iterator[tuple[str, list[str]]
                     yield name, lines[token.start[0] - 1 : token.end[0]]
 
 
+def check_imports(compiled: Compiled) -> None:
+    """Importing a module changes nothing elsewhere: at its top level it calls no function
+    for its effect, nor sets an attribute of another module."""
+    allowed = "Image.MAX_IMAGE_PIXELS = MOST_PIXELS"
+    for name, text in compiled.files.items():
+        for node in ast.parse(text).body if name.endswith(".py") else ():
+            if isinstance(node, ast.Expr):
+                assert isinstance(node.value, ast.Constant), f"{name}:{node.lineno}"
+            elif isinstance(node, ast.Assign) and ast.unparse(node) != allowed:
+                attributes = [x for x in node.targets if isinstance(x, ast.Attribute)]
+                assert not attributes, f"{name}:{node.lineno}"
+            elif isinstance(node, ast.FunctionDef):
+                found = [ast.unparse(x) for x in node.decorator_list]
+                assert not any("register" in x for x in found), f"{name}:{found}"
+
+
 def check_format(compiled: Compiled) -> None:
     for name, text in compiled.files.items():
         if name.endswith(".py"):
@@ -136,6 +152,7 @@ def test_any_mixture_of_options_gives_clean_code(mixtures, number, tmp_path, cap
     compiled = mixtures[0][number]
     check_comments(compiled)
     check_docstrings(compiled)
+    check_imports(compiled)
     check_code(compiled, tmp_path, capsys)
 
 
@@ -178,6 +195,7 @@ def test_mixtures_with_a_model_of_timm_give_clean_code(
     compiled = of_timm[0][number]
     check_comments(compiled)
     check_docstrings(compiled)
+    check_imports(compiled)
     check_code(compiled, tmp_path, capsys)
 
 

@@ -78,6 +78,7 @@ def plan_train(job: Job) -> dict[str, Any]:
     counted = "iteration / args.max_iterations"
     clock = "progress_of(iteration, elapsed, reserve, args.max_iterations)"
     told = any(task.told for task in tasks_of(job))
+    exact = any(task.exact for task in tasks_of(job))
     call = "load_imagenet(model.backbone)" if imagenet else "load_matching(model)"
     return {
         "timed": timed,
@@ -102,6 +103,8 @@ def plan_train(job: Job) -> dict[str, Any]:
         **_step(trainer, draws=is_timm(job.backbone.name)),
         "told_targets": ", targets" if told else "",
         "told_window": ", wanted" if told else "",
+        "tunes": job.backbone.resize_input and not trainer.deterministic,
+        "tf32": trainer.precision != "fp32" and not exact,
         **_slurm(trainer.slurm),
     }
 
@@ -179,6 +182,8 @@ def _state(job: Job) -> dict[str, Any]:
 def _step(trainer: Trainer, draws: bool) -> dict[str, Any]:
     """From a batch to new weights; a forward of timm's may have dropout, which
     draws."""
+    step = f"step{'_accumulated' * bool(trainer.accumulation)}"
+    step += "_compiled" * trainer.compile
     windows, scales = bool(trainer.accumulation), trainer.precision == "fp16"
     functions = {
         "to_device": True,
@@ -190,16 +195,14 @@ def _step(trainer: Trainer, draws: bool) -> dict[str, Any]:
     return {
         "step_sections": [f"train/{name}.py.jinja" for name in wanted],
         "deterministic": trainer.deterministic,
-        "draws": draws,
-        "tunes": not trainer.deterministic,
+        "seeding_template": f"train/{'seeded' if draws else 'unseeded'}.py.jinja",
         "sharing_template": f"train/sharing{'_windows' * windows}.py.jinja",
-        "step_template": f"train/step{'_accumulated' * windows}.py.jinja",
+        "step_template": f"train/{step}.py.jinja",
         "update_template": f"train/update{'_scaled' * scales}.py.jinja",
         "autocast": trainer.precision != "fp32",
         "half": "torch.float16" if scales else "torch.bfloat16",
         "scaled_loss": "scaler.scale(loss)" if scales else "loss",
         "replica_template": f"train/replica{'_compiled' * trainer.compile}.py.jinja",
-        "compiles": trainer.compile,
         "replicas": "replica, compiled" if trainer.compile else "replica",
         **_measured(trainer),
         "group_rate": (
