@@ -4,6 +4,7 @@ out here, by hand or by another way, so that a slightly other one is noticed."""
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -98,7 +99,34 @@ def test_an_instance_of_coco_has_the_size_of_its_box_and_the_area_of_its_mask(
     assert (made["image_id"], made["category_id"]) == (3, 1)
 
 
+def test_pixels_of_an_image_are_numbered_and_those_beyond_it_are_not(tmp_path):
+    """Of 3 rows and 4 columns, down the columns: beyond them is number 12."""
+    data = load_all(make(tmp_path, [INSTANCES]), "data").data
+    still = data.Transform(np.float32([1, 1]), np.float32([0, 0]))
+    x, y = np.arange(-1.5, 6), np.arange(-1.5, 5)
+    found = data.pixels_at(x, y, still, [3, 4])
+    expected = np.full((len(y), len(x)), 12)
+    for row in range(3):
+        for column in range(4):
+            expected[row + 2, column + 2] = column * 3 + row
+    assert (found == expected).all()
+
+
 # ---- Panoptic quality ----
+
+
+def test_what_is_no_thing_has_no_instance(tmp_path):
+    """A street of two cars of different numbers, and sky, whose number is 0."""
+    data = load_all(make(tmp_path, [PANOPTIC]), "data", "dataset").data
+    masks = np.zeros((3, 4, 6), bool)
+    masks[0, :2], masks[1, 2:, :2], masks[2, 2:, 4:] = True, True, True
+    encoded = [data.coco_mask.encode(np.asfortranarray(mask)) for mask in masks]
+    segments = SimpleNamespace(masks=encoded, classes=np.array([0, 1, 1]))
+    maps = data.maps_of_segments(segments, (1,), 4, 6)
+    expected = np.array([[0] * 6] * 2 + [[2, 2, 0, 0, 3, 3]] * 2)
+    assert (maps["instances"] == expected).all()
+    kinds = np.array([[0] * 6] * 2 + [[1, 1, -1, -1, 1, 1]] * 2)
+    assert (maps["categories"] == kinds).all()
 
 
 def street(length: int) -> dict[str, np.ndarray]:
@@ -164,6 +192,13 @@ def test_metrics_of_categories_are_those_of_their_definitions(whole):
             "top5_accuracy": 5 / 6,
         }
     )
+
+
+def test_a_category_that_is_never_guessed_has_no_precision(whole):
+    found = [{"category": "a", "top5": dict.fromkeys("abcde")}] * 2
+    got = whole.evaluate.classification_metrics([0, 1], found, NAMES)
+    assert got["precision"] == (1 / 2 + 0) / 2 and got["f1"] == (2 / 3 + 0) / 2
+    assert got["recall"] == (1 + 0) / 2 and got["top5_accuracy"] == 1
 
 
 def test_a_confusion_matrix_has_a_row_for_each_true_category(whole, tmp_path):
