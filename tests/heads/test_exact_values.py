@@ -278,6 +278,13 @@ def test_a_picture_is_what_of_the_canvas_is_the_image(whole, seen):
     torch.testing.assert_close(found, pictures[..., : seen[0], : seen[1]])
 
 
+def test_a_picture_is_cut_off_at_black_and_white(whole):
+    values = torch.tensor([-0.5, 0.25, 0.75, 1.5]).view(1, 1, 2, 2)
+    outputs = whole.model.Reconstruction(values, torch.zeros(1, 4, 1, 1))
+    found = whole.model.decode_reconstruction(outputs)["reconstruction"]
+    assert found.flatten().tolist() == [0, 0.25, 0.75, 1]
+
+
 def test_quality_of_a_picture_by_hand(whole, tmp_path):
     truth = np.full((40, 60, 3), 100, np.uint8)
     cv2.imwrite(str(tmp_path / "flat.png"), truth)
@@ -291,6 +298,29 @@ def test_quality_of_a_picture_by_hand(whole, tmp_path):
     assert perfect == pytest.approx([100, 0, 1])
     means = whole.evaluate.reconstruction_metrics([np.arange(3), np.arange(3) + 2])
     assert means == {"psnr": 1, "mae": 2, "ssim": 3}
+
+
+# ---- Corners ----
+
+
+def test_corners_are_compared_with_those_of_the_object_that_is_found(tmp_path):
+    """Each prediction takes the object that it overlaps most of those that are left, the
+    best prediction first; an object that none takes has an error of 1."""
+    evaluate = load_all(make(tmp_path, [PAGES]), "evaluate").evaluate
+    page = np.array([[0.0, 0], [20, 0], [20, 10], [0, 10]])
+    truth = np.stack([page, page + [5, 0], page + 100])
+    corners = np.stack([page + [4, 0], page + [1, 0]])
+    overlap = np.array([[16 / 24, 19 / 21, 0.0], [19 / 21, 16 / 24, 0.0]])
+    for scores in ([0.9, 0.8], [0.8, 0.9]):
+        errors = evaluate.corner_errors(corners, np.array(scores), overlap, truth)
+        assert errors == pytest.approx([1 / 20, 1 / 20, 1])
+    errors = evaluate.corner_errors(corners[:1], np.array([0.9]), overlap[:1], truth)
+    assert errors == pytest.approx([1, 1 / 20, 1])
+    # At an IoU of just a half it is found, below it is not.
+    for iou, error in ((0.5, 5 / 20), (0.499, 1)):
+        found = np.array([[iou]])
+        errors = evaluate.corner_errors(truth[1:2], np.ones(1), found, truth[:1])
+        assert errors == pytest.approx([error])
 
 
 # ---- Batches ----
