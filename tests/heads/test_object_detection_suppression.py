@@ -164,7 +164,7 @@ def test_decoding_a_thousand_spares_memory(detector):
     """At 640 x 640, an image takes 100 MB at most."""
     predictions = predictions_for(detector, (640, 640))
     torch.nn.init.normal_(predictions.logits)
-    with torch.profiler.profile(profile_memory=True) as profile:
+    with torch.inference_mode(), torch.profiler.profile(profile_memory=True) as profile:
         detector.decode_objects(predictions, 0.05, 0.6, 1000)
     events = profile.profiler.kineto_results.events()
     events = [event for event in events if event.name() == "[memory]"]
