@@ -164,7 +164,7 @@ def test_things_and_stuff_become_targets(modules):
     assert stuff[10, 4] == 0 and stuff[-1, 0] == -1  # a car, and what is unknown
     stacked = data.stack_panoptic([(grids, stuff), (grids, stuff)])
     assert stacked["stuff"].shape == (2, *stuff.shape)
-    assert stacked["boxes"].shape == (2, 3, 4)
+    assert stacked["boxes"].shape == (2, 16, 4)
 
 
 def test_the_right_maps_have_little_loss(modules):

@@ -47,6 +47,12 @@ def test_processes_share_a_batch(data, length):
         assert sorted(first + second) == sorted(batch)
 
 
+def test_numbers_of_objects_are_few_so_that_few_losses_are_compiled(data):
+    rows = {data.object_rows([count, 3]) for count in range(2049)}
+    assert rows == {16, 32, 64, 128, 256, 512, 1024, 2048}  # 8 compilations
+    assert [data.object_rows([n]) for n in (16, 17, 64, 65)] == [16, 32, 64, 128]
+
+
 def test_a_batch_pads_its_objects(data):
     canvas = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     two = data.Objects(np.float32([[0, 0, 1, 2], [3, 4, 5, 6]]), np.int64([2, 0]))
@@ -55,8 +61,9 @@ def test_a_batch_pads_its_objects(data):
     images, targets, broken = data.collate(batch)
     assert broken == []
     assert images.shape == (2, 3, HEIGHT, WIDTH) and images.dtype == torch.uint8
-    assert targets["cells"]["classes"].tolist() == [[2, 0], [-1, -1]]
-    assert targets["cells"]["boxes"][0].tolist() == [[0, 0, 1, 2], [3, 4, 5, 6]]
+    assert targets["cells"]["classes"].tolist() == [[2, 0] + 14 * [-1], 16 * [-1]]
+    assert targets["cells"]["boxes"][0, :2].tolist() == [[0, 0, 1, 2], [3, 4, 5, 6]]
+    assert not targets["cells"]["boxes"][0, 2:].any()
     assert not targets["cells"]["boxes"][1].any()
     _, targets, _ = data.collate([(canvas, {"cells": none}, [])])
-    assert targets["cells"]["classes"].tolist() == [[-1]]
+    assert targets["cells"]["classes"].tolist() == [16 * [-1]]
