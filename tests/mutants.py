@@ -52,6 +52,11 @@ KNOWN: dict[tuple[str, str], str] = {
         "False -> True",
     ): "a bias that the norm takes away; see test_keys.py",
     (
+        "keypoint_loss",
+        "point_errors(found, wanted[image, number], extents[image, number])"
+        " -> point_errors(wanted[image, number], found, extents[image, number])",
+    ): "a distance is symmetric",
+    (
         "text_metrics",
         "zip(truth, found) -> zip(found, truth)",
     ): "distance and equality are symmetric",
