@@ -17,6 +17,22 @@ import click
 from specc import __version__
 from specc.diagnostics import JobError
 
+FORM = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for tools.",
+)
+BELOW = click.option(
+    "--data",
+    "root",
+    metavar="ROOT",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Where the paths in a job begin, as for train.py.  [default: this folder]",
+)
 JOBS = click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
 
 
@@ -202,14 +218,7 @@ def init(
 
 @cli.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option(
-    "--data",
-    "root",
-    metavar="ROOT",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    help="Where the paths in a job begin, as for train.py.  [default: this folder]",
-)
+@BELOW
 @click.option(
     "-o",
     "output",
@@ -219,14 +228,7 @@ def init(
 )
 @click.option("--task", help="Of a dataset: what to look at.  [default: all it holds]")
 @LABELS
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for tools.",
-)
+@FORM
 def data(
     path: Path,
     root: Path,
@@ -285,14 +287,7 @@ def schema() -> int:
     type=click.Path(path_type=Path),
     help="best.pt or last.pt of a run.",
 )
-@click.option(
-    "--data",
-    "root",
-    metavar="ROOT",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    help="Where the paths in the job begin, as for train.py.  [default: this folder]",
-)
+@BELOW
 @click.option(
     "--min-score",
     type=click.FloatRange(0, 1),
@@ -307,14 +302,7 @@ def schema() -> int:
     type=click.Path(path_type=Path),
     help="Write the tables there too, as CSV.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for tools.",
-)
+@FORM
 def score(folder: Path, output: Path | None, form: str, **options) -> int:
     """Say how well a trained detector finds each category, and what it takes for what.
 
@@ -322,7 +310,6 @@ def score(folder: Path, output: Path | None, form: str, **options) -> int:
     of boxes, masks and quadrilaterals, on the images that evaluate.py judges.
 
     \b
-    specc score detector --weights runs/detector/best.pt
     specc score detector --weights runs/detector/best.pt --min-score 0.4 -o tables
     """
     from specc.datasets.files import require

@@ -1,4 +1,4 @@
-"""Metrics of trained weights on a labelled dataset.
+"""Metrics of trained weights on a labeled dataset.
 
     python evaluate.py --weights runs/documents/best.pt --data ROOT
 
@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +24,7 @@ from dataset import Quadrilaterals, Sample, read_datasets, signed_area, triangle
 from model import CATEGORIES, QuadrilateralDetector, decode, fit
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
-SIMILARITIES = np.linspace(0.5, 0.95, 10)  # thresholds, as COCO has them
+SIMILARITIES = np.linspace(0.5, 0.95, 10)  # COCO's OKS thresholds
 
 # ---- Predictions, in the words of the annotations ----
 
@@ -38,7 +37,7 @@ def predict_samples(
     workers: int = 0,
     kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
 ) -> list[dict]:
-    """What each head finds in each sample, in pixels of each image, by its name:
+    """Returns predictions for each sample, in pixels of each image, by head:
 
     "pages": [{category, quadrilateral, score}, ...]
 
@@ -50,7 +49,7 @@ def predict_samples(
     found = []
     for images in validation_batches(samples, workers):
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device))
+            outputs = model(images.to(device, non_blocking=True))
         results = on_cpu(decode(outputs))
         for row in range(len(images)):
             sample = samples[len(found)]
@@ -68,8 +67,8 @@ def on_cpu(results: dict) -> dict:
 
 
 def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
-    """One image's results by head, in its own pixels; `seen` is the height and width
-    that it had on the canvas."""
+    """Returns one image's results by head, in its own pixels; `seen` is the height and
+    width that it had on the canvas."""
     ratio = torch.tensor([sample.width / seen[1], sample.height / seen[0]]).repeat(2)
     return {"pages": quadrilaterals_in_words(results["pages"], row, CATEGORIES, ratio)}
 
@@ -99,8 +98,8 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share of the
-    samples; rank 0 scores what all have found, and tells the others."""
+    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
+    the samples; rank 0 scores what all have found, and tells the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -117,7 +116,7 @@ def evaluate(
 
 
 def evidence(sample: Sample, words: dict) -> dict:
-    """What the metrics need to know of one image, by head."""
+    """Returns the values that the metrics need from one image, by head."""
     return {
         "pages": quadrilateral_evidence(
             sample.labels["pages"], words["pages"], CATEGORIES
@@ -126,7 +125,7 @@ def evidence(sample: Sample, words: dict) -> dict:
 
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
-    """Metrics of predictions against the labels of their samples."""
+    """Returns metrics of predictions for samples with labels."""
     metrics = {"pages": quadrilateral_metrics([words["pages"] for words in found])}
     return {
         f"{head}/{name}": value
@@ -144,7 +143,7 @@ class Matches(NamedTuple):
 
 
 def match(scores: np.ndarray, similarity: np.ndarray) -> Matches:
-    """Scores (D,) of predictions, and their similarity (D, G) to objects, 0..1.
+    """Returns scores (D,) of predictions, and their similarity (D, G) to objects, 0..1.
 
     As COCO does it: the best prediction comes first, and takes the free object that it
     resembles most, if by enough.
@@ -177,9 +176,9 @@ def average_precision(matches: list[Matches]) -> np.ndarray:
 
 
 class QuadrilateralEvidence(NamedTuple):
-    """What the predictions for one image are worth."""
+    """Matches of the predictions for one image."""
 
-    matches: dict[int, Matches]  # by category
+    matches: dict[int, Matches]  # matches of each category
     errors: np.ndarray  # (G,) mean distance of corners, in sizes of the quadrilateral
 
 
@@ -205,8 +204,8 @@ def quadrilateral_evidence(
 def corner_errors(
     corners: np.ndarray, scores: np.ndarray, overlap: np.ndarray, truth: np.ndarray
 ) -> np.ndarray:
-    """Mean distance (G,) of corners to those of the prediction that found them, with a
-    polygon IoU (D, G) of 0.5 or more; 1 where none did."""
+    """Returns mean distance (G,) of corners to those of the prediction that found them,
+    with a polygon IoU (D, G) of 0.5 or more; 1 where none did."""
     sizes = np.ptp(truth, 1).max(1)  # the longer side of the hull
     errors, free = np.ones(len(truth)), overlap.copy()
     for number in np.argsort(-scores, kind="stable"):
@@ -219,9 +218,9 @@ def corner_errors(
 
 
 def quadrilateral_metrics(found: list[QuadrilateralEvidence]) -> dict[str, float]:
-    """Average precision over polygon IoU 0.5..0.95, the mean over categories that
-    occur, and how far corners are off, as a share of the size of their object. None
-    where no object is labelled."""
+    """Returns average precision over polygon IoU 0.5..0.95, the mean over categories
+    that occur, and how far corners are off, as a share of the size of their object.
+    None where no object is labeled."""
     errors = np.concatenate([evidence.errors for evidence in found])
     if not len(errors):
         return {}
@@ -241,32 +240,33 @@ def quadrilateral_metrics(found: list[QuadrilateralEvidence]) -> dict[str, float
 
 
 def polygon_iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of quadrilaterals (4, 2), 0 where the sides of one cross.
+    """Returns intersection over union of quadrilaterals (4, 2), 0 where the sides of
+    one cross.
 
     Exact, for concave ones too: each is two triangles, and triangles are convex.
     """
     if (a.max(0) < b.min(0)).any() or (b.max(0) < a.min(0)).any():
         return 0.0
-    parts_a, parts_b = triangles(a), triangles(b)
-    intersection = sum(
-        cv2.intersectConvexConvex(one, other)[0] for one in parts_a for other in parts_b
-    )
-    union = sum(abs(signed_area(part)) for part in parts_a + parts_b) - intersection
-    return intersection / union if intersection else 0.0
+    # Near the origin: OpenCV counts in float32. Its sums may still exceed an area.
+    parts = triangles(a - a[0]), triangles(b - a[0])
+    areas = [sum(abs(signed_area(part)) for part in of_one) for of_one in parts]
+    overlap = cv2.intersectConvexConvex
+    shared = min(sum(overlap(x, y)[0] for x in parts[0] for y in parts[1]), *areas)
+    return shared / (sum(areas) - shared) if shared > 0 else 0.0
 
 
 # ---- Command line ----
 
 
 def load_model(path: Path, device: torch.device) -> QuadrilateralDetector:
-    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    """Loads a model from a last.pt or best.pt; ends the program if it cannot."""
     model = QuadrilateralDetector()
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(found["job"]), found["model"]
     except OSError as error:
         raise SystemExit(f"{path}: {error.strerror}") from None
-    except Exception:  # a foreign file can raise nearly anything
+    except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{path}: not a checkpoint of train.py") from None
     if theirs != heads_of(JOB):
         raise SystemExit(f"{path}: of another job: its heads or their names differ")
@@ -278,16 +278,14 @@ def load_model(path: Path, device: torch.device) -> QuadrilateralDetector:
 
 
 def heads_of(job: str) -> dict:
-    """What gives the weights of a job's heads their meaning."""
+    """Returns task and names of each head: checkpoint and job must agree on them."""
     heads = json.loads(job)["model"]["heads"]
     return {head.get("name"): (head["task"], head["categories"]) for head in heads}
 
 
 def command_line(description: str) -> argparse.ArgumentParser:
-    """Flags that train.py, evaluate.py and predict.py have in common."""
+    """Returns a parser with the flags of train.py, evaluate.py and predict.py."""
     parser = argparse.ArgumentParser(description=description)
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
     devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
     parser.add_argument("--device", choices=devices, default=devices[0])
     parser.add_argument("--workers", type=int, help="processes that read images")
@@ -315,7 +313,7 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # of a worker, behind its traceback
+        line = str(error).splitlines()[-1]  # behind a worker's traceback
         raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

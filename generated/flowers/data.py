@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -22,8 +23,6 @@ BATCH_SIZE = 64  # images of one optimizer step, over all processes
 SCALE = 0.25  # training images grow or shrink by up to this share
 COLOR = 0.2  # their brightness, contrast and saturation vary by up to this share
 
-cv2.setNumThreads(0)  # its threads do not survive the fork that makes a worker
-
 # ---- Images: the geometry of model.py, in OpenCV ----
 
 
@@ -32,7 +31,7 @@ class ImageError(Exception):
 
 
 class ChangedError(Exception):
-    """An image has not the size that it had when the dataset was read."""
+    """The size of an image has changed since the dataset was read."""
 
 
 def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
@@ -48,7 +47,7 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
         step, flag = (4, cv2.IMREAD_REDUCED_COLOR_4) if reduction >= 4 else (step, flag)
         step, flag = (8, cv2.IMREAD_REDUCED_COLOR_8) if reduction >= 8 else (step, flag)
     try:
-        # From memory, as imread fills up a JPEG that is cut short with grey.
+        # cv2.imread would fill up a truncated JPEG with gray; imdecode returns None.
         image = cv2.imdecode(np.fromfile(sample.path, np.uint8), flag)
     except (OSError, cv2.error):
         image = None
@@ -59,20 +58,19 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
         raise ChangedError(
             f"{sample.path}: changed since the dataset was read: --reread"
         )
-    shrinks = image.shape[0] >= 2 * height or image.shape[1] >= 2 * width
-    resampling = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    image = cv2.resize(image, (width, height), interpolation=resampling)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    image = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
+    image = F.interpolate(image, (height, width), mode="bilinear", antialias=True)
+    return cv2.cvtColor(image[0].permute(1, 2, 0).numpy(), cv2.COLOR_BGR2RGB)
 
 
 def letterbox(sample: Sample) -> np.ndarray:
-    """The image fitted into the top left of a canvas (HEIGHT, WIDTH, 3)."""
+    """Fits the image into the top left of a canvas (HEIGHT, WIDTH, 3)."""
     height, width = fit(sample.height, sample.width)
     return on_canvas(read_image(sample, height, width), 0, 0)
 
 
 def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
-    """What of an image at this offset lies on the canvas, padded to fill it."""
+    """Crops or pads an image placed at (top, left) to the size of the canvas."""
     image = image[max(0, -top) : HEIGHT - top, max(0, -left) : WIDTH - left]
     top, left = max(0, top), max(0, left)
     bottom, right = HEIGHT - top - image.shape[0], WIDTH - left - image.shape[1]
@@ -81,13 +79,13 @@ def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
 
 
 def augment(sample: Sample, rng: np.random.Generator) -> np.ndarray:
-    """The image scaled, recolored, placed and mirrored at random."""
+    """Returns an image scaled, recolored, placed and mirrored at random."""
     height, width = fit(sample.height, sample.width)
     factor = rng.uniform(1 - SCALE, 1 + SCALE)
     height, width = max(1, round(height * factor)), max(1, round(width * factor))
     image = read_image(sample, height, width)
     image = recolor(image, rng)
-    # Where the image is larger than the canvas this crops it, where smaller it pads.
+    # Crops an image that is larger than the canvas, pads a smaller one.
     top, left = place(height, HEIGHT, rng), place(width, WIDTH, rng)
     canvas = on_canvas(image, top, left)
     if rng.random() < 0.5:
@@ -96,19 +94,19 @@ def augment(sample: Sample, rng: np.random.Generator) -> np.ndarray:
 
 
 def place(length: int, canvas: int, rng: np.random.Generator) -> int:
-    """A random offset of `length` pixels on the canvas; negative if they are more."""
+    """Returns a random offset on the canvas; negative if `length` is larger."""
     return int(rng.integers(min(0, canvas - length), max(0, canvas - length) + 1))
 
 
 def recolor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Brightness, contrast and saturation, each times a random factor around 1."""
+    """Scales brightness, contrast and saturation by random factors around 1."""
     brightness, contrast, saturation = rng.uniform(1 - COLOR, 1 + COLOR, 3)
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     gain = brightness * contrast
-    middle = brightness * (1 - contrast) * cv2.mean(grey)[0]
-    grey = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+    middle = brightness * (1 - contrast) * cv2.mean(gray)[0]
+    gray = cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
     return cv2.addWeighted(
-        image, gain * saturation, grey, gain * (1 - saturation), middle, dst=grey
+        image, gain * saturation, gray, gain * (1 - saturation), middle, dst=gray
     )
 
 
@@ -118,8 +116,8 @@ def recolor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 class TrainingSet(Dataset):
     """Augmented samples by (epoch, index): the same pair gives the same view.
 
-    In place of an image that cannot be decoded stands another one, which the pair
-    chooses too. Why it had to is told beside the view.
+    An image that cannot be decoded is replaced by another one, chosen by the same pair.
+    The error messages are returned with the sample.
     """
 
     def __init__(self, samples: Sequence[Sample], seed: int):
@@ -139,7 +137,7 @@ class TrainingSet(Dataset):
         raise ImageError(broken[-1])
 
     def candidates(self, index: int, rng: np.random.Generator) -> Iterator[int]:
-        """The sample itself, then others, until more are broken than may be."""
+        """Yields the sample, then random others in place of broken ones."""
         yield index
         yield from rng.permutation(len(self.samples))[: MOST_BROKEN + 1].tolist()
 
@@ -185,7 +183,8 @@ class Batches:
 def collate(
     batch: list[tuple[np.ndarray, dict, list[str]]],
 ) -> tuple[Tensor, dict, list[str]]:
-    """Images (B, 3, H, W), uint8, the targets of each head, what was broken."""
+    """Stacks images (B, 3, H, W), uint8, and targets by head; lists
+    errors."""
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
     targets = {
@@ -201,20 +200,18 @@ def stack_categories(batch: list[int]) -> dict[str, Tensor]:
 def training_batches(
     samples: Samples, seed: int, start: int, rank: int, world: int, workers: int
 ) -> Iterator[tuple[Tensor, dict]]:
-    """Images and targets, from iteration `start` on."""
+    """Returns images and targets, from iteration `start` on."""
     loader = DataLoader(
         TrainingSet(samples, seed),
         batch_sampler=Batches(len(samples), seed, start, rank, world),
         collate_fn=collate,
-        num_workers=workers,
-        worker_init_fn=prepare_worker,
-        pin_memory=torch.cuda.is_available(),
+        **loading(workers),
     )
     return tell_broken(iter(loader), len(samples))
 
 
 def tell_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]:
-    """The batches, while few images are broken; each is named once."""
+    """Yields batches; names each broken image once, and ends if there are too many."""
     known = set()
     for images, targets, broken in batches:
         for problem in sorted(set(broken) - known):
@@ -231,22 +228,28 @@ def tell_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]
 def validation_batches(samples: Sequence[Sample], workers: int) -> DataLoader:
     return DataLoader(
         ValidationSet(samples),
-        min(BATCH_SIZE, 32),  # decoding needs memory by the square of its candidates
-        num_workers=workers,
-        worker_init_fn=prepare_worker,
+        min(BATCH_SIZE, 32),  # NMS needs memory quadratic in CANDIDATES for each image
+        **loading(workers),
     )
 
 
+def loading(workers: int) -> dict:
+    """Returns how a DataLoader loads, in as many processes."""
+    cv2.setNumThreads(0)  # OpenCV's threads do not survive the fork of a worker
+    atexit.register(end_workers)
+    pinned = torch.cuda.is_available()
+    return dict(num_workers=workers, worker_init_fn=prepare_worker, pin_memory=pinned)
+
+
 def prepare_worker(_: int):
-    """A signal to the whole group must not end workers before the last checkpoint."""
+    """Ignores Ctrl-C and SIGTERM in a worker: the main process saves first."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
 
-@atexit.register
 def end_workers():
-    """At its exit Python ends children by SIGTERM, which these ignore."""
-    if hasattr(signal, "SIGCHLD"):  # PyTorch would call it an accident
+    """Kills workers at exit: they ignore the SIGTERM that Python would send."""
+    if hasattr(signal, "SIGCHLD"):  # else PyTorch's handler would report a crash
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for worker in multiprocessing.active_children():
         worker.kill()

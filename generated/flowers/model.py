@@ -44,7 +44,7 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv_reduce(x.mean((2, 3), keepdim=True))
-        y = self.conv_expand(F.relu(y, inplace=True))
+        y = self.conv_expand(F.relu_(y))
         return x * F.hardsigmoid(y)
 
 
@@ -73,8 +73,8 @@ class InvertedResidual(nn.Module):
         self.act = act
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.act(self.bn1(self.conv_pw(x)), inplace=True)
-        y = self.act(self.bn2(self.conv_dw(y)), inplace=True)
+        y = self.act(self.bn1(self.conv_pw(x)))
+        y = self.act(self.bn2(self.conv_dw(y)))
         y = self.bn3(self.conv_pwl(self.se(y)))
         return y.add_(x) if self.skips else y
 
@@ -90,7 +90,7 @@ class DepthwiseSeparable(nn.Module):
         self.bn2 = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.bn1(self.conv_dw(x)), inplace=True)
+        y = F.relu_(self.bn1(self.conv_dw(x)))
         y = self.bn2(self.conv_pw(y))
         return y.add_(x)
 
@@ -104,7 +104,7 @@ class ConvBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.hardswish(self.bn1(self.conv(x)), inplace=True)
+        return F.hardswish(self.bn1(self.conv(x)))
 
 
 class MobileNetV3Large(nn.Module):
@@ -123,16 +123,18 @@ class MobileNetV3Large(nn.Module):
                 nn.Sequential(DepthwiseSeparable(16, 16)),
                 # 1: level 2
                 nn.Sequential(
-                    InvertedResidual(16, 64, 24, stride=2, act=F.relu),
-                    InvertedResidual(24, 72, 24, act=F.relu),
+                    InvertedResidual(16, 64, 24, stride=2, act=F.relu_),
+                    InvertedResidual(24, 72, 24, act=F.relu_),
                 ),
                 # 2: level 3
                 nn.Sequential(
                     InvertedResidual(
-                        24, 72, 40, kernel=5, stride=2, squeezed=24, act=F.relu
+                        24, 72, 40, kernel=5, stride=2, squeezed=24, act=F.relu_
                     ),
                     *(
-                        InvertedResidual(40, 120, 40, kernel=5, squeezed=32, act=F.relu)
+                        InvertedResidual(
+                            40, 120, 40, kernel=5, squeezed=32, act=F.relu_
+                        )
                         for _ in range(2)
                     ),
                 ),
@@ -168,7 +170,7 @@ class MobileNetV3Large(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.bn1(self.conv_stem(images))  # (B, 16, H/2, W/2)
-        x = F.hardswish(x, inplace=True)
+        x = F.hardswish(x)
         c1 = self.blocks[0](x)  # (B, 16, H/2, W/2)
         c2 = self.blocks[1](c1)  # (B, 24, H/4, W/4)
         c3 = self.blocks[2](c2)  # (B, 40, H/8, W/8)
@@ -223,13 +225,13 @@ class Classifier(nn.Module):
 def classification_loss(
     logits: Tensor, targets: dict[str, Tensor], smoothing: float
 ) -> dict[str, Tensor]:
-    """Term "class"; smoothed labels, https://arxiv.org/abs/1512.00567."""
+    """Returns term "class"; smoothed labels, https://arxiv.org/abs/1512.00567."""
     loss = F.cross_entropy(logits, targets["category"], label_smoothing=smoothing)
     return {"class": loss}
 
 
 def loss_terms(outputs: Tensor, targets: dict) -> dict[str, Tensor]:
-    """The terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
+    """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
     terms = classification_loss(outputs, targets["flower"], 0.1)
     return {"flower/loss/" + term: value for term, value in terms.items()}
 
@@ -243,22 +245,26 @@ def decode_category(logits: Tensor) -> dict[str, Tensor]:
 
 
 def decode(outputs: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head found, by its name."""
+    """Decodes the outputs of each head, by its name."""
     return {"flower": decode_category(outputs)}
 
 
 def fit(height: int, width: int) -> tuple[int, int]:
-    """Height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
+    """Returns height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
     scale = min(HEIGHT / height, WIDTH / width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 @torch.inference_mode()
 def predict(model: Classifier, images: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head finds in uint8 images (B, 3, h, w) of any size.
+    """Returns predictions for uint8 images (B, 3, h, w) of any size.
 
     The model must be in eval mode. Keys and shapes are those of `decode`.
     """
+    if model.training:
+        raise ValueError("the model is in training mode: call model.eval() first")
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
+        raise ValueError(f"not uint8 (B, C, h, w): {images.dtype}, {images.shape}")
     height, width = images.shape[-2:]
     images = images.to(model.mean.device)
     scaled = fit(height, width)

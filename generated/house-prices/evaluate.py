@@ -1,4 +1,4 @@
-"""Metrics of trained weights on a labelled dataset.
+"""Metrics of trained weights on a labeled dataset.
 
     python evaluate.py --weights runs/house-prices/best.pt --data ROOT
 
@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,7 +30,7 @@ JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 def predict_samples(
     model: nn.Module, samples: Sequence[Sample], device: torch.device, workers: int = 0
 ) -> list[dict]:
-    """What each head finds in each sample, by its name:
+    """Returns predictions for each sample, by head:
 
     "price": {value}
     """
@@ -40,7 +39,7 @@ def predict_samples(
     found = []
     for images in validation_batches(samples, workers):
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device))
+            outputs = model(images.to(device, non_blocking=True))
         results = on_cpu(decode(outputs))
         for row in range(len(images)):
             found.append(in_words(results, row))
@@ -56,7 +55,7 @@ def on_cpu(results: dict) -> dict:
 
 
 def in_words(results: dict, row: int) -> dict:
-    """One image's results by head."""
+    """Returns one image's results by head."""
     return {"price": value_in_words(results["price"], row)}
 
 
@@ -75,8 +74,8 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share of the
-    samples; rank 0 scores what all have found, and tells the others."""
+    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
+    the samples; rank 0 scores what all have found, and tells the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -93,7 +92,7 @@ def evaluate(
 
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
-    """Metrics of predictions against the labels of their samples."""
+    """Returns metrics of predictions for samples with labels."""
     metrics = {
         "price": regression_metrics(
             [sample.labels["price"] for sample in samples],
@@ -108,8 +107,8 @@ def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
 
 
 def regression_metrics(truth: list[float], found: list[dict]) -> dict[str, float]:
-    """Errors in the unit of the labels; R2 is 0 for the mean of them, 1 at best, and of
-    no meaning where they are all the same."""
+    """Returns errors in the unit of the labels; R2 is 0 for the mean of them, 1 at
+    best, and of no meaning where they are all the same."""
     wanted = np.array(truth)
     errors = np.array([words["value"] for words in found]) - wanted
     spread = np.square(wanted - wanted.mean()).sum()
@@ -126,14 +125,14 @@ def regression_metrics(truth: list[float], found: list[dict]) -> dict[str, float
 
 
 def load_model(path: Path, device: torch.device) -> Regressor:
-    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    """Loads a model from a last.pt or best.pt; ends the program if it cannot."""
     model = Regressor()
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(found["job"]), found.get("ema", found["model"])
     except OSError as error:
         raise SystemExit(f"{path}: {error.strerror}") from None
-    except Exception:  # a foreign file can raise nearly anything
+    except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{path}: not a checkpoint of train.py") from None
     if theirs != heads_of(JOB):
         raise SystemExit(f"{path}: of another job: its heads or their names differ")
@@ -145,16 +144,14 @@ def load_model(path: Path, device: torch.device) -> Regressor:
 
 
 def heads_of(job: str) -> dict:
-    """What gives the weights of a job's heads their meaning."""
+    """Returns task and names of each head: checkpoint and job must agree on them."""
     heads = json.loads(job)["model"]["heads"]
     return {head.get("name"): (head["task"], head["range"]) for head in heads}
 
 
 def command_line(description: str) -> argparse.ArgumentParser:
-    """Flags that train.py, evaluate.py and predict.py have in common."""
+    """Returns a parser with the flags of train.py, evaluate.py and predict.py."""
     parser = argparse.ArgumentParser(description=description)
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
     devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
     parser.add_argument("--device", choices=devices, default=devices[0])
     parser.add_argument("--workers", type=int, help="processes that read images")
@@ -182,7 +179,7 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # of a worker, behind its traceback
+        line = str(error).splitlines()[-1]  # behind a worker's traceback
         raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -8,18 +8,19 @@ import sys
 from pathlib import Path
 
 import torch
-from torch import nn
+import torch.distributed as dist
+from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from draw import save_curves, save_image, sheet
-from evaluate import JOB, predict_samples
+from evaluate import JOB, heads_of, predict_samples
 from samples import Samples
 
 # ---- Checkpoints ----
 
 
 def save(path: Path, state: dict):
-    """Written beside the last good file, then renamed: `path` is never half a file."""
+    """Saves atomically: to a temporary file beside `path`, which is then renamed."""
     temporary = path.with_suffix(".tmp")
     try:
         with temporary.open("wb") as file:
@@ -27,7 +28,7 @@ def save(path: Path, state: dict):
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # a full disk is the latter to PyTorch
+    except (OSError, RuntimeError) as error:  # RuntimeError: torch.save on a full disk
         temporary.unlink(missing_ok=True)
         reason = str(error).splitlines()[0]
         raise SystemExit(
@@ -40,13 +41,13 @@ def resume(path: Path, run: dict, parts: dict, start: dict, tolerant: bool) -> d
     """Puts `parts` (model, optimizer) back; returns the counters, named as in `start`.
 
     `run` is what must not have changed, beside the job. A `tolerant` resume keeps what
-    it can: weights, iteration and time; with the same job also the optimizer's state.
+    still has its meaning, at least weights, iteration and time, and says so.
     """
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
         theirs = found["run"] | {"job": json.loads(found["job"])}
         counters = {name: found.get(name, value) for name, value in start.items()}
-    except Exception:  # a foreign file can raise nearly anything
+    except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{path}: not a checkpoint of train.py") from None
     changed = differences(theirs, run | {"job": json.loads(JOB)})
     shown = "".join(f"\n  {line}" for line in changed[:10])
@@ -54,6 +55,7 @@ def resume(path: Path, run: dict, parts: dict, start: dict, tolerant: bool) -> d
         raise SystemExit(f"{path}: of another run; see --resume any{shown}")
     same_job = not any(line.startswith("job") for line in changed)
     try:
+        same_score = score_of(found["job"], theirs) == score_of(JOB, run)
         for name, part in parts.items():
             if same_job:
                 part.load_state_dict(found[name])
@@ -62,15 +64,21 @@ def resume(path: Path, run: dict, parts: dict, start: dict, tolerant: bool) -> d
     except (RuntimeError, ValueError, LookupError) as error:
         raise SystemExit(f"{path}: not of this model.py: {error}") from None
     if changed:
-        kept = "all but the best score" if same_job else "weights, iteration and time"
+        kept = "its state" if same_job else "weights, iteration and time"
+        kept += ", and the best score" if same_score else ", not the best score"
         print(f"{path}: of another run; it keeps {kept}{shown}", file=sys.stderr)
-        counters = start | {"iteration": found["iteration"]}
-        counters |= {"elapsed_seconds": found["elapsed_seconds"]}
+        names = ["iteration", "elapsed_seconds"] + ["best"] * same_score
+        counters = start | {name: found[name] for name in names}
     return counters
 
 
+def score_of(job: str, run: dict) -> tuple:
+    """Returns metric, heads and validation images: scores of equal ones compare."""
+    return json.loads(job)["trainer"]["best"], heads_of(job), run["validation images"]
+
+
 def differences(theirs: object, ours: object, name: str = "") -> list[str]:
-    """Where two runs differ, a line each: "job/trainer/batch_size: 16, now 32"."""
+    """Returns the differences of two runs: "job/trainer/batch_size: 16, now 32"."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
         found = []
         for key in theirs | ours:
@@ -81,7 +89,7 @@ def differences(theirs: object, ours: object, name: str = "") -> list[str]:
 
 
 def fingerprint(samples: Samples) -> str:
-    """Changes with the number of images, their order, names and sizes."""
+    """Returns a hash of the images: their number, order, names and sizes."""
     images = [
         f"{os.path.basename(path)} {height} {width}"
         for path, height, width in samples.images()
@@ -93,17 +101,42 @@ def fingerprint(samples: Samples) -> str:
 # ---- Logs ----
 
 
+class Losses:
+    """The loss and its terms in the steps since the last line of the log: `rows` are
+    means over the processes, `recent` the own values, which are not shared yet."""
+
+    def __init__(self, world: int, rows: list[dict[str, float]]):
+        self.world, self.rows, self.recent = world, rows, []
+
+    def add(self, values: dict[str, Tensor]):
+        self.recent.append({name: value.detach() for name, value in values.items()})
+
+    def means(self) -> dict[str, float]:
+        """Averages over the steps; waits for the GPU and for all processes."""
+        steps = [torch.stack([*values.values()]) for values in self.recent]
+        steps = torch.stack(steps).double().cpu() / self.world
+        if self.world > 1:
+            dist.all_reduce(steps)
+        self.rows += [dict(zip(self.recent[0], row)) for row in steps.tolist()]
+        self.recent = []
+        return {
+            name: sum(row[name] for row in self.rows) / len(self.rows)
+            for name in self.rows[0]
+        }
+
+
 class Log:
     """metrics.jsonl, TensorBoard and pictures of a run that goes on after `start`."""
 
     def __init__(self, folder: Path, start: int):
         folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob("*.tmp"):  # of a run that was killed as it wrote
+        for leftover in folder.glob("*.tmp"):  # a killed run left these
             leftover.unlink()
         self.folder, self.path = folder, folder / "metrics.jsonl"
         # What was logged after the checkpoint will be logged again.
         lines = self.path.read_text().splitlines() if self.path.exists() else []
-        kept = [line for line in lines if 0 <= iteration_of(line) <= start]
+        whole = (line for line in lines if line.endswith("}"))
+        kept = [line for line in whole if json.loads(line)["iteration"] <= start]
         temporary = self.path.with_suffix(".tmp")
         temporary.write_text("".join(f"{line}\n" for line in kept))
         temporary.replace(self.path)
@@ -117,17 +150,9 @@ class Log:
             self.board.add_scalar(f"{split}/{name}", value, iteration)
 
     def pictures(self, iteration: int, model: nn.Module, samples: list, device):
-        """Labels beside predictions of at most 12 images, and the curves so far."""
+        """Draws labels beside predictions of 12 images, and the curves so far."""
         shown = samples[:: math.ceil(len(samples) / 12)]
         image = sheet(shown, predict_samples(model, shown, device))
         self.board.add_image("predictions", image, iteration, dataformats="HWC")
         save_image(self.folder / "predictions.png", image)
         save_curves(self.path, self.folder / "curves.png")
-
-
-def iteration_of(line: str) -> int:
-    """-1 for a line that was cut short."""
-    try:
-        return json.loads(line)["iteration"]
-    except (ValueError, LookupError, TypeError):
-        return -1

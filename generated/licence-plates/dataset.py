@@ -28,12 +28,13 @@ from PIL import Image
 
 from model import MAX_TOKENS, TOKENS
 
-TRAIN, VALIDATION = "plates/train", "plates/val"  # below --data
-MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
-MOST_PIXELS = 200_000_000  # of an image; a bomb has more
-MOST_VALUES = 50_000_000  # of a file of annotations, likewise
+TRAIN, VALIDATION = "plates/train", "plates/val"  # paths below --data
+MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
+MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
+MOST_VALUES = 50_000_000  # rejects YAML bombs
 SOURCES = {}  # the state of each file and folder that was read
-NOTES = []  # what the user was told
+NOTES = []  # messages that were shown to the user
+real_path = functools.cache(os.path.realpath)  # path without links
 
 
 class Sample(NamedTuple):
@@ -49,14 +50,14 @@ class Sample(NamedTuple):
 
 
 def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
-    """The samples to train on, and those to validate on."""
+    """Returns the samples to train on, and those to validate on."""
     training = read_dataset(root / TRAIN, training=True)
     validation = read_dataset(root / VALIDATION)
     return without(training, validation, root / TRAIN), validation
 
 
 def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample]:
-    """A sample for each file, with the labels of all that lead to it."""
+    """Merges samples of one file, reached by several names or links, into one."""
     known = {}
     for sample in samples:
         one = known.setdefault(file_of(sample), sample)
@@ -73,7 +74,7 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
 
 
 def check_labels(
-    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int
+    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int = 1
 ):
     """Ends the run where a head's labels hold too few kinds to learn from, or to be
     measured by; tells which of its names never occur."""
@@ -88,7 +89,7 @@ def check_labels(
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
-    """The labelled images of a dataset; ends with a list of what is wrong, if any."""
+    """The labeled images of a dataset; ends with a list of what is wrong, if any."""
     annotations = read_texts(folder, TOKENS)
     samples, problems, counts = [], [], Counter()
     for name, given in sorted(annotations.items()):
@@ -121,14 +122,14 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
     tell(where, counts)
     if not samples:
-        raise SystemExit(f"{where}: no labelled images")
+        raise SystemExit(f"{where}: no labeled images")
 
 
 def without(training: list, validation: list, where: Path) -> list[Sample]:
-    """The samples to train on, but for images to validate on."""
+    """Removes images of the validation set from the training samples."""
     held_out = set(map(file_of, validation))
     kept = [sample for sample in training if file_of(sample) not in held_out]
-    if not kept:
+    if training and not kept:
         what = "every image is in the validation set, too: name another set, or leave"
         raise SystemExit(f"{where}: {what} `validation` out, which holds some out")
     what = "images left out, as they are in the validation set, too"
@@ -137,20 +138,15 @@ def without(training: list, validation: list, where: Path) -> list[Sample]:
 
 
 def file_of(sample: Sample) -> str:
-    """Where the file of a sample is, all symbolic links followed."""
+    """Returns the path of the image after resolving symbolic links."""
     folder, name = os.path.split(sample.path)
     if os.path.islink(sample.path):
         return os.path.realpath(sample.path)
-    return os.path.join(real_folder(folder), name)
-
-
-@functools.cache
-def real_folder(folder: str) -> str:
-    return os.path.realpath(folder)
+    return os.path.join(real_path(folder), name)
 
 
 def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
-    """The label of an image that has two; ValueError if they contradict each other."""
+    """Returns the one label of an image; ValueError if two labels differ."""
     label, further = one.labels[head], other.labels[head]
     if label != further:
         both = [repr(names[x] if names else x) for x in (label, further)]
@@ -177,7 +173,7 @@ def tokens_in(path: Path, entry: dict) -> set[str]:
 
 
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
-    """The file of metadata, and its entries for a task: one or more."""
+    """Returns the file of metadata, and its entries for a task: one or more."""
     paths = folder / "metadata.yaml", folder / "metadata.json"
     path = next(filter(os.path.exists, map(noted, paths)), paths[0])
     entries = read_yaml(path)
@@ -190,7 +186,7 @@ def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
 
 
 def annotations_of(path: Path, entry: dict) -> dict:
-    """What an entry of this file of metadata says of each image, by its name."""
+    """Loads the annotations that an entry of metadata.yaml refers to, by image name."""
     try:
         path = below(path.parent, entry.get("annotations"))
     except ValueError as error:
@@ -231,7 +227,7 @@ def parse_text(given: object, names: tuple[str, ...], most: int) -> list[int]:
 
 
 def text_of(indices: list[int], names: tuple[str, ...]) -> str:
-    """The text of tokens by their indices, of which those of its end are left out."""
+    """Returns the text of tokens by their indices, without the end token."""
     return "".join(names[i] for i in indices if i < len(names))
 
 
@@ -239,16 +235,16 @@ def text_of(indices: list[int], names: tuple[str, ...]) -> str:
 
 
 def below(folder: Path, name: object, root: Path | None = None) -> Path:
-    """A path that the dataset names; it may not lead out of its folder, or of `root`,
-    on any system. Unless there is such a file, a backslash parts folders, and spaces at
-    its ends do not count.
+    """Returns a path that the dataset names; it may not lead out of its folder, or of
+    `root`, on any system. Unless there is such a file, a backslash parts folders, and
+    spaces at its ends do not count.
 
     Links are followed: whoever could place one could place the file itself.
     """
     if not isinstance(name, str) or not name.strip() or "\0" in name:
         raise ValueError(f"not a file name: {name!r:.100}")
     plain = name.strip().replace("\\", "/")
-    given = PureWindowsPath(plain)  # knows drives
+    given = PureWindowsPath(plain)  # also splits off drive letters
     if given.anchor or given.drive or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
         homes = [os.path.abspath(home) for home in (folder, root or folder)]
@@ -262,7 +258,7 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
 def read_yaml(path: Path) -> object:
     try:
         text = noted(path).read_text(encoding="utf-8-sig")
-        if path.suffix == ".json":  # is YAML too, but this is far faster
+        if path.suffix == ".json":  # far faster than as YAML
             return json.loads(text)
         return yaml.load(text, SafeLoader)
     except (OSError, TypeError, ValueError, yaml.YAMLError, RecursionError) as error:
@@ -270,8 +266,8 @@ def read_yaml(path: Path) -> object:
 
 
 def as_written(loader: yaml.Loader, node: yaml.Node) -> int | float | str:
-    """A number where Python would write it so. All else stays text, as it may be a
-    name: `no`, 1e3, 0777, a date."""
+    """Returns a number where Python would write it so. All else stays text, as it may
+    be a name: `no`, 1e3, 0777, a date."""
     text = loader.construct_scalar(node)
     try:
         number = float(text) if "." in text else int(text)
@@ -281,7 +277,7 @@ def as_written(loader: yaml.Loader, node: yaml.Node) -> int | float | str:
 
 
 class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """Without bombs: by aliases of aliases a few lines stand for billions of values."""
+    """Refuses YAML bombs: nested aliases that expand to billions of values."""
 
     yaml_constructors = yaml.SafeLoader.yaml_constructors | {
         f"tag:yaml.org,2002:{kind}": as_written
@@ -305,11 +301,11 @@ class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
 
 
 def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
-    """The values in a node with every alias written out."""
+    """Counts the values in a node after expanding aliases."""
     if isinstance(node, yaml.ScalarNode):
         return 1
     if node not in known:
-        known[node] = MOST_VALUES  # if it holds itself
+        known[node] = MOST_VALUES  # the node may contain itself
         pairs = isinstance(node, yaml.MappingNode)
         parts = itertools.chain.from_iterable(node.value) if pairs else node.value
         known[node] = 1 + sum(count_values(part, known) for part in parts)
@@ -317,7 +313,7 @@ def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
 
 
 def tell(where: Path, counts: Counter):
-    """Says what was mended or left out: what there is most of, in 20 lines."""
+    """Prints how often each repair or omission occurred, the 20 most frequent."""
     for what, count in sorted((+counts).most_common(20)):
         say(f"{where}: {what}: {count}")
     if len(+counts) > 20:
@@ -325,19 +321,19 @@ def tell(where: Path, counts: Counter):
 
 
 def say(line: str):
-    """Says something of the dataset, now and whenever samples are read again."""
+    """Prints a line on the dataset, now and whenever kept samples are loaded."""
     NOTES.append(line)
     print(line, file=sys.stderr)
 
 
 def noted(path: Path) -> Path:
-    """The path, once the state of its file or folder is known: read it after that."""
+    """Records the state of a file or folder before it is read; returns its path."""
     SOURCES[str(path)] = state_of(path)
     return path
 
 
 def state_of(path: Path) -> list[int] | str | None:
-    """Size and time of a file, a digest of the names and links in a folder, or None."""
+    """Returns size and time of a file, or a hash of the names in a folder, or None."""
     try:
         if path.is_dir():
             found = [
@@ -354,14 +350,14 @@ Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image as it is shown, by its header."""
+    """Returns height and width after EXIF rotation, read from the header."""
     try:
         with Image.open(path) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
             orientation = orientation_of(image)
-    except Exception as error:  # a broken file can raise nearly anything
+    except Exception as error:  # decoders raise many kinds of errors on broken files
         if not os.path.isfile(path):
             raise ValueError(f"no such image: {path}") from None
         wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
@@ -371,7 +367,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 class BrokenImage(ValueError):
-    """A file that is there has no legible header of an image."""
+    """The header of an image file cannot be read."""
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -386,11 +382,11 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def exif_of_png(file: BinaryIO) -> bytes:
-    """The EXIF of a PNG, which may follow the pixels: Pillow would decode them."""
+    """Reads EXIF of a PNG, which may follow the pixels that Pillow would decode."""
     file.seek(8)
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
         length = int.from_bytes(head[:4], "big")
         if head[4:] == b"eXIf":
             return file.read(min(length, 1 << 16))
-        file.seek(length + 4, os.SEEK_CUR)  # behind the checksum
+        file.seek(length + 4, os.SEEK_CUR)  # skips the checksum
     return b""

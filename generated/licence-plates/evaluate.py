@@ -1,4 +1,4 @@
-"""Metrics of trained weights on a labelled dataset.
+"""Metrics of trained weights on a labeled dataset.
 
     python evaluate.py --weights runs/licence-plates/best.pt --data ROOT
 
@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,7 +29,7 @@ JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 def predict_samples(
     model: nn.Module, samples: Sequence[Sample], device: torch.device, workers: int = 0
 ) -> list[dict]:
-    """What each head finds in each sample, by its name:
+    """Returns predictions for each sample, by head:
 
     "plate": {text, score}
     """
@@ -39,7 +38,7 @@ def predict_samples(
     found = []
     for images in validation_batches(samples, workers):
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device))
+            outputs = model(images.to(device, non_blocking=True))
         results = on_cpu(decode(outputs))
         for row in range(len(images)):
             found.append(in_words(results, row))
@@ -55,7 +54,7 @@ def on_cpu(results: dict) -> dict:
 
 
 def in_words(results: dict, row: int) -> dict:
-    """One image's results by head."""
+    """Returns one image's results by head."""
     return {
         "plate": {
             "text": text_of(results["plate"]["tokens"][row].tolist(), TOKENS),
@@ -75,8 +74,8 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share of the
-    samples; rank 0 scores what all have found, and tells the others."""
+    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
+    the samples; rank 0 scores what all have found, and tells the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -93,7 +92,7 @@ def evaluate(
 
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
-    """Metrics of predictions against the labels of their samples."""
+    """Returns metrics of predictions for samples with labels."""
     metrics = {
         "plate": text_metrics(
             [text_of(sample.labels["plate"], TOKENS) for sample in samples],
@@ -108,8 +107,9 @@ def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
 
 
 def text_metrics(truth: list, found: list) -> dict[str, float]:
-    """The share of texts that are right; wrong, missing and needless tokens, as a share
-    of the tokens that there are: above 1 where more are found than there are."""
+    """Returns the share of texts that are right; wrong, missing and needless tokens, as
+    a share of the tokens that there are: above 1 where more are found than there
+    are."""
     edits = sum(edit_distance(*pair) for pair in zip(truth, found))
     right = sum(wanted == given for wanted, given in zip(truth, found))
     metrics = {"exact_match": right / len(truth)}
@@ -119,7 +119,7 @@ def text_metrics(truth: list, found: list) -> dict[str, float]:
 
 
 def edit_distance(one: str | list, other: str | list) -> int:
-    """Tokens to insert, delete or replace in one to get the other (Levenshtein)."""
+    """Returns the Levenshtein distance of two sequences of tokens."""
     distances = list(range(len(other) + 1))  # from nothing to each start of the other
     for i, token in enumerate(one, 1):
         before, distances[0] = distances[0], i
@@ -134,14 +134,14 @@ def edit_distance(one: str | list, other: str | list) -> int:
 
 
 def load_model(path: Path, device: torch.device) -> TextReader:
-    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    """Loads a model from a last.pt or best.pt; ends the program if it cannot."""
     model = TextReader()
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(found["job"]), found["model"]
     except OSError as error:
         raise SystemExit(f"{path}: {error.strerror}") from None
-    except Exception:  # a foreign file can raise nearly anything
+    except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{path}: not a checkpoint of train.py") from None
     if theirs != heads_of(JOB):
         raise SystemExit(f"{path}: of another job: its heads or their names differ")
@@ -153,16 +153,14 @@ def load_model(path: Path, device: torch.device) -> TextReader:
 
 
 def heads_of(job: str) -> dict:
-    """What gives the weights of a job's heads their meaning."""
+    """Returns task and names of each head: checkpoint and job must agree on them."""
     heads = json.loads(job)["model"]["heads"]
     return {head.get("name"): (head["task"], head["tokens"]) for head in heads}
 
 
 def command_line(description: str) -> argparse.ArgumentParser:
-    """Flags that train.py, evaluate.py and predict.py have in common."""
+    """Returns a parser with the flags of train.py, evaluate.py and predict.py."""
     parser = argparse.ArgumentParser(description=description)
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
     devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
     parser.add_argument("--device", choices=devices, default=devices[0])
     parser.add_argument("--workers", type=int, help="processes that read images")
@@ -190,7 +188,7 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # of a worker, behind its traceback
+        line = str(error).splitlines()[-1]  # behind a worker's traceback
         raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -1,4 +1,4 @@
-"""Metrics of trained weights on a labelled dataset.
+"""Metrics of trained weights on a labeled dataset.
 
     python evaluate.py --weights runs/micrographs/best.pt --data ROOT
 
@@ -10,7 +10,6 @@ import json
 import math
 import os
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,7 +35,7 @@ def predict_samples(
     workers: int = 0,
     views: bool = False,
 ) -> list[dict]:
-    """What each head finds in each sample, by its name:
+    """Returns predictions for each sample, by head:
 
     "texture": {representation}
     """
@@ -45,7 +44,7 @@ def predict_samples(
     found = []
     for images in validation_batches(samples, workers, views):
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device))
+            outputs = model(images.to(device, non_blocking=True))
         results = on_cpu(decode(outputs))
         for row in range(len(images)):
             found.append(in_words(results, row))
@@ -61,7 +60,7 @@ def on_cpu(results: dict) -> dict:
 
 
 def in_words(results: dict, row: int) -> dict:
-    """One image's results by head."""
+    """Returns one image's results by head."""
     return {"texture": representation_in_words(results["texture"], row)}
 
 
@@ -80,8 +79,8 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share of the
-    samples; rank 0 scores what all have found, and tells the others."""
+    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
+    the samples; rank 0 scores what all have found, and tells the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -100,7 +99,7 @@ def evaluate(
 def find(
     model: nn.Module, samples: Sequence[Sample], device: torch.device, workers: int
 ) -> list[dict]:
-    """What is found in each sample, beside it what in a random view of it."""
+    """Returns predictions for each sample, and for a random view of the sample."""
     found = predict_samples(model, samples, device, workers)
     views = predict_samples(model, samples, device, workers, views=True)
     return [
@@ -111,7 +110,7 @@ def find(
 
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
-    """Metrics of predictions against the labels of their samples."""
+    """Returns metrics of predictions for samples with labels."""
     metrics = {"texture": view_metrics([words["texture"] for words in found])}
     return {
         f"{head}/{name}": value
@@ -147,14 +146,14 @@ def unit(vectors: list[list[float]]) -> np.ndarray:
 
 
 def load_model(path: Path, device: torch.device) -> Encoder:
-    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    """Loads a model from a last.pt or best.pt; ends the program if it cannot."""
     model = Encoder()
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(found["job"]), found["model"]
     except OSError as error:
         raise SystemExit(f"{path}: {error.strerror}") from None
-    except Exception:  # a foreign file can raise nearly anything
+    except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{path}: not a checkpoint of train.py") from None
     if theirs != heads_of(JOB):
         raise SystemExit(f"{path}: of another job: its heads or their names differ")
@@ -166,16 +165,14 @@ def load_model(path: Path, device: torch.device) -> Encoder:
 
 
 def heads_of(job: str) -> dict:
-    """What gives the weights of a job's heads their meaning."""
+    """Returns task and names of each head: checkpoint and job must agree on them."""
     heads = json.loads(job)["model"]["heads"]
     return {head.get("name"): head["task"] for head in heads}
 
 
 def command_line(description: str) -> argparse.ArgumentParser:
-    """Flags that train.py, evaluate.py and predict.py have in common."""
+    """Returns a parser with the flags of train.py, evaluate.py and predict.py."""
     parser = argparse.ArgumentParser(description=description)
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
     devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
     parser.add_argument("--device", choices=devices, default=devices[0])
     parser.add_argument("--workers", type=int, help="processes that read images")
@@ -203,7 +200,7 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # of a worker, behind its traceback
+        line = str(error).splitlines()[-1]  # behind a worker's traceback
         raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

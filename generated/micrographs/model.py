@@ -87,7 +87,7 @@ class ResNet50(nn.Module):
 
 
 class Views(NamedTuple):
-    """What the head makes of each image."""
+    """Outputs of the head for each image."""
 
     representation: Tensor  # (B, channels), what is learned
     projection: Tensor  # (B, size), what the loss compares
@@ -149,7 +149,7 @@ def view_loss(outputs: Views) -> dict[str, Tensor]:
 
 
 def spread(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Of numbers (B, N): what their deviations lack of 1, and how they covary."""
+    """Returns the variance and the covariance terms of VICReg for numbers (B, N)."""
     centered = values - values.mean(0)
     deviations = (centered.square().mean(0) + 1e-4).sqrt()
     covariance = centered.T @ centered / max(len(values) - 1, 1)
@@ -158,8 +158,9 @@ def spread(values: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def of_all_processes(values: Tensor) -> Tensor:
-    """Values (B, N) of the images of all processes. The gradient flows to the own ones,
-    times the number of processes, by which an average over processes divides it."""
+    """Returns values (B, N) of the images of all processes. The gradient flows to the
+    own ones, times the number of processes, by which an average over processes divides
+    it."""
     if not (dist.is_available() and dist.is_initialized()):
         return values
     parts = [torch.empty_like(values) for _ in range(dist.get_world_size())]
@@ -170,7 +171,7 @@ def of_all_processes(values: Tensor) -> Tensor:
 
 
 def loss_terms(outputs: Views, targets: dict) -> dict[str, Tensor]:
-    """The terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
+    """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
     terms = view_loss(outputs)
     return {"texture/loss/" + term: value for term, value in terms.items()}
 
@@ -184,22 +185,26 @@ def decode_views(outputs: Views) -> dict[str, Tensor]:
 
 
 def decode(outputs: Views) -> dict[str, dict[str, Tensor]]:
-    """What each head found, by its name."""
+    """Decodes the outputs of each head, by its name."""
     return {"texture": decode_views(outputs)}
 
 
 def fit(height: int, width: int) -> tuple[int, int]:
-    """Height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
+    """Returns height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
     scale = min(HEIGHT / height, WIDTH / width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 @torch.inference_mode()
 def predict(model: Encoder, images: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head finds in uint8 images (B, 3, h, w) of any size.
+    """Returns predictions for uint8 images (B, 3, h, w) of any size.
 
     The model must be in eval mode. Keys and shapes are those of `decode`.
     """
+    if model.training:
+        raise ValueError("the model is in training mode: call model.eval() first")
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
+        raise ValueError(f"not uint8 (B, C, h, w): {images.dtype}, {images.shape}")
     height, width = images.shape[-2:]
     images = images.to(model.mean.device)
     scaled = fit(height, width)

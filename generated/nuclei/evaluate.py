@@ -1,4 +1,4 @@
-"""Metrics of trained weights on a labelled dataset.
+"""Metrics of trained weights on a labeled dataset.
 
     python evaluate.py --weights runs/nuclei/best.pt --data ROOT
 
@@ -12,7 +12,6 @@ import json
 import math
 import os
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,7 +35,7 @@ JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 def predict_samples(
     model: nn.Module, samples: Sequence[Sample], device: torch.device, workers: int = 0
 ) -> list[dict]:
-    """What each head finds in each sample, in pixels of each image, by its name:
+    """Returns predictions for each sample, in pixels of each image, by head:
 
     "nuclei": [{category, bbox, mask, score}, ...]
     """
@@ -45,7 +44,7 @@ def predict_samples(
     found = []
     for images in validation_batches(samples, workers):
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device))
+            outputs = model(images.to(device, non_blocking=True))
         results = on_cpu(decode(outputs))
         for row in range(len(images)):
             sample = samples[len(found)]
@@ -63,8 +62,8 @@ def on_cpu(results: dict) -> dict:
 
 
 def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
-    """One image's results by head, in its own pixels; `seen` is the height and width
-    that it had on the canvas."""
+    """Returns one image's results by head, in its own pixels; `seen` is the height and
+    width that it had on the canvas."""
     ratio = torch.tensor([sample.width / seen[1], sample.height / seen[0]]).repeat(2)
     limits = torch.tensor([sample.width, sample.height]).repeat(2)
     return {
@@ -82,7 +81,7 @@ def instances_in_words(
     ratio: Tensor,
     limits: Tensor,
 ) -> list[dict]:
-    """The instances of an image; a "mask" is COCO's run lengths of the whole image."""
+    """Returns instances of an image; "mask" has COCO's run lengths of the image."""
     count = int(results["count"][row])
     boxes = (results["boxes"][row, :count] * ratio).clamp(min=0).minimum(limits)
     classes = results["classes"][row, :count].tolist()
@@ -102,7 +101,7 @@ def instances_in_words(
 def run_lengths_of(
     logits: Tensor, box: list[float], size: list[int], cell: Tensor
 ) -> dict:
-    """The mask of an instance, `whole_masks` of model.py, made in its box alone."""
+    """Encodes a mask, made as by `whole_masks` of model.py, inside its box."""
     width, height = size
     left, top, right, bottom = (math.ceil(side - 0.5) for side in box)
     y = (torch.arange(top, bottom) + 0.5) / cell[1]
@@ -124,8 +123,8 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share of the
-    samples; rank 0 scores what all have found, and tells the others."""
+    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
+    the samples; rank 0 scores what all have found, and tells the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -142,7 +141,7 @@ def evaluate(
 
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
-    """Metrics of predictions against the labels of their samples."""
+    """Returns metrics of predictions for samples with labels."""
     metrics = {
         "nuclei": instance_metrics(
             [sample.labels["nuclei"] for sample in samples],
@@ -164,7 +163,7 @@ def coco_metrics(
     names: tuple[str, ...],
     kind: str,
 ) -> dict[str, float]:
-    """Average precision and recall over IoU 0.5..0.95; `kind` is bbox or segm."""
+    """Returns average precision and recall over IoU 0.5..0.95."""
     for number, item in enumerate(annotations, 1):
         item |= {"id": number, "iscrowd": 0}
     # Sizes are asked for, but of no use unless masks are polygons.
@@ -176,19 +175,20 @@ def coco_metrics(
     with contextlib.redirect_stdout(io.StringIO()):  # the library prints its tables
         dataset = COCO(dataset)
         scorer = COCOeval_faster(dataset, dataset.loadRes(results), kind)
+        # All results count: max_detections has limited those of an image, not COCO.
+        scorer.params.maxDets = [1, 10, max(100, len(results))]
         scorer.run()
-    # In the library's order, place 8 is the recall at 100 detections; -1 marks what
-    # does not occur.
-    keys = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar")
-    values = [float(scorer.stats[i]) for i in (0, 1, 2, 3, 4, 5, 8)]
-    return {key: value for key, value in zip(keys, values) if value >= 0}
+    # Place 8 is the recall of all results; -1 marks what does not occur.
+    keys = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "", "", "ar")
+    stats = dict(zip(keys, map(float, scorer.stats)))
+    return {key: value for key, value in stats.items() if key and value >= 0}
 
 
 def instance_metrics(
     truth: list[Instances], found: list[list[dict]], names: tuple[str, ...]
 ) -> dict[str, float]:
-    """Average precision and recall of masks as COCO defines them, and "box_ap", the
-    average precision of boxes."""
+    """Returns average precision and recall of masks as COCO defines them, and "box_ap",
+    the average precision of boxes."""
     annotations, results = [], []
     for image, instances in enumerate(truth):
         for box, category, mask in zip(*instances):
@@ -218,14 +218,14 @@ def coco_instance(image: int, category: int, box: list[float], mask: dict) -> di
 
 
 def load_model(path: Path, device: torch.device) -> Segmenter:
-    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    """Loads a model from a last.pt or best.pt; ends the program if it cannot."""
     model = Segmenter()
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(found["job"]), found["model"]
     except OSError as error:
         raise SystemExit(f"{path}: {error.strerror}") from None
-    except Exception:  # a foreign file can raise nearly anything
+    except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{path}: not a checkpoint of train.py") from None
     if theirs != heads_of(JOB):
         raise SystemExit(f"{path}: of another job: its heads or their names differ")
@@ -237,16 +237,14 @@ def load_model(path: Path, device: torch.device) -> Segmenter:
 
 
 def heads_of(job: str) -> dict:
-    """What gives the weights of a job's heads their meaning."""
+    """Returns task and names of each head: checkpoint and job must agree on them."""
     heads = json.loads(job)["model"]["heads"]
     return {head.get("name"): (head["task"], head["categories"]) for head in heads}
 
 
 def command_line(description: str) -> argparse.ArgumentParser:
-    """Flags that train.py, evaluate.py and predict.py have in common."""
+    """Returns a parser with the flags of train.py, evaluate.py and predict.py."""
     parser = argparse.ArgumentParser(description=description)
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
     devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
     parser.add_argument("--device", choices=devices, default=devices[0])
     parser.add_argument("--workers", type=int, help="processes that read images")
@@ -274,7 +272,7 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # of a worker, behind its traceback
+        line = str(error).splitlines()[-1]  # behind a worker's traceback
         raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

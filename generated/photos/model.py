@@ -123,13 +123,13 @@ class Classifier(nn.Module):
 def classification_loss(
     logits: Tensor, targets: dict[str, Tensor], smoothing: float
 ) -> dict[str, Tensor]:
-    """Term "class"; smoothed labels, https://arxiv.org/abs/1512.00567."""
+    """Returns term "class"; smoothed labels, https://arxiv.org/abs/1512.00567."""
     loss = F.cross_entropy(logits, targets["category"], label_smoothing=smoothing)
     return {"class": loss}
 
 
 def loss_terms(outputs: Tensor, targets: dict) -> dict[str, Tensor]:
-    """The terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
+    """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
     terms = classification_loss(outputs, targets["subject"], 0.1)
     return {"subject/loss/" + term: value for term, value in terms.items()}
 
@@ -143,22 +143,26 @@ def decode_category(logits: Tensor) -> dict[str, Tensor]:
 
 
 def decode(outputs: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head found, by its name."""
+    """Decodes the outputs of each head, by its name."""
     return {"subject": decode_category(outputs)}
 
 
 def fit(height: int, width: int) -> tuple[int, int]:
-    """Height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
+    """Returns height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
     scale = min(HEIGHT / height, WIDTH / width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 @torch.inference_mode()
 def predict(model: Classifier, images: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head finds in uint8 images (B, 3, h, w) of any size.
+    """Returns predictions for uint8 images (B, 3, h, w) of any size.
 
     The model must be in eval mode. Keys and shapes are those of `decode`.
     """
+    if model.training:
+        raise ValueError("the model is in training mode: call model.eval() first")
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
+        raise ValueError(f"not uint8 (B, C, h, w): {images.dtype}, {images.shape}")
     height, width = images.shape[-2:]
     images = images.to(model.mean.device)
     scaled = fit(height, width)

@@ -7,7 +7,7 @@ A dataset is a folder with `images/`, and beside it:
         range: [nearest, farthest]
         annotations: maps/
     maps/
-        image.png: grey, 8 or 16 bits: 0 unknown, 1 the farthest, 255 or 65535 nearest
+        image.png: gray, 8 or 16 bits: 0 unknown, 1 the farthest, 255 or 65535 nearest
 
 A map has the stem of its image; it may be smaller.
 """
@@ -28,13 +28,14 @@ from PIL import Image
 
 from model import FARTHEST, NEAREST
 
-TRAIN, VALIDATION = "rgbd/train", "rgbd/val"  # below --data
-DEPTH_MODES = ("L", "I;16", "I;16B", "I")  # Pillow's, of grey with 8 or 16 bits
-MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
-MOST_PIXELS = 200_000_000  # of an image; a bomb has more
-MOST_VALUES = 50_000_000  # of a file of annotations, likewise
+TRAIN, VALIDATION = "rgbd/train", "rgbd/val"  # paths below --data
+DEPTH_MODES = ("L", "I;16", "I;16B", "I")  # Pillow modes of gray, 8 or 16 bits
+MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
+MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
+MOST_VALUES = 50_000_000  # rejects YAML bombs
 SOURCES = {}  # the state of each file and folder that was read
-NOTES = []  # what the user was told
+NOTES = []  # messages that were shown to the user
+real_path = functools.cache(os.path.realpath)  # path without links
 
 
 class Sample(NamedTuple):
@@ -50,14 +51,14 @@ class Sample(NamedTuple):
 
 
 def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
-    """The samples to train on, and those to validate on."""
+    """Returns the samples to train on, and those to validate on."""
     training = read_dataset(root / TRAIN, training=True)
     validation = read_dataset(root / VALIDATION)
     return without(training, validation, root / TRAIN), validation
 
 
 def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample]:
-    """A sample for each file, with the labels of all that lead to it."""
+    """Merges samples of one file, reached by several names or links, into one."""
     known = {}
     for sample in samples:
         one = known.setdefault(file_of(sample), sample)
@@ -74,7 +75,7 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
-    """The labelled images of a dataset; ends with a list of what is wrong, if any."""
+    """The labeled images of a dataset; ends with a list of what is wrong, if any."""
     annotations = read_depth_maps(folder, NEAREST, FARTHEST)
     samples, problems, counts = [], [], Counter()
     for name, given in sorted(annotations.items()):
@@ -104,14 +105,14 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
     tell(where, counts)
     if not samples:
-        raise SystemExit(f"{where}: no labelled images")
+        raise SystemExit(f"{where}: no labeled images")
 
 
 def without(training: list, validation: list, where: Path) -> list[Sample]:
-    """The samples to train on, but for images to validate on."""
+    """Removes images of the validation set from the training samples."""
     held_out = set(map(file_of, validation))
     kept = [sample for sample in training if file_of(sample) not in held_out]
-    if not kept:
+    if training and not kept:
         what = "every image is in the validation set, too: name another set, or leave"
         raise SystemExit(f"{where}: {what} `validation` out, which holds some out")
     what = "images left out, as they are in the validation set, too"
@@ -120,20 +121,15 @@ def without(training: list, validation: list, where: Path) -> list[Sample]:
 
 
 def file_of(sample: Sample) -> str:
-    """Where the file of a sample is, all symbolic links followed."""
+    """Returns the path of the image after resolving symbolic links."""
     folder, name = os.path.split(sample.path)
     if os.path.islink(sample.path):
         return os.path.realpath(sample.path)
-    return os.path.join(real_folder(folder), name)
-
-
-@functools.cache
-def real_folder(folder: str) -> str:
-    return os.path.realpath(folder)
+    return os.path.join(real_path(folder), name)
 
 
 def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
-    """The label of an image that has two; ValueError if they contradict each other."""
+    """Returns the one label of an image; ValueError if two labels differ."""
     label, further = one.labels[head], other.labels[head]
     if label != further:
         both = [repr(names[x] if names else x) for x in (label, further)]
@@ -143,14 +139,15 @@ def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
 
 
 def read_depth_maps(folder: Path, nearest: float, farthest: float) -> dict[str, Path]:
-    """Maps by image, once the dataset's range of depth is known to be the job's."""
+    """Loads maps by image; checks that the dataset has the job's range of depth."""
     return maps_of(
         folder, *entry_with_range(folder, "depth estimation", [nearest, farthest])
     )
 
 
 def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
-    """The map of each image, which has its stem, in the folder that the entry names.
+    """Returns the map of each image, which has its stem, in the folder that the entry
+    names.
 
     Either without the other is there too: it is named among the problems.
     """
@@ -165,7 +162,7 @@ def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
 
 
 def listed_images(folder: Path) -> list[Path]:
-    """The images in a folder, none of those below it; says what is left out."""
+    """Returns the images in a folder, none of those below it; says what is left out."""
     if not os.path.isdir(folder):
         raise ValueError(f"no such folder: {folder}")
     images, counts = [], Counter()
@@ -181,7 +178,7 @@ def listed_images(folder: Path) -> list[Path]:
 
 
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
-    """The file of metadata, and its entries for a task: one or more."""
+    """Returns the file of metadata, and its entries for a task: one or more."""
     paths = folder / "metadata.yaml", folder / "metadata.json"
     path = next(filter(os.path.exists, map(noted, paths)), paths[0])
     entries = read_yaml(path)
@@ -194,7 +191,7 @@ def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
 
 
 def entry_with_range(folder: Path, task: str, ours: list) -> tuple[Path, dict]:
-    """The file of metadata, and its entry for a task with the job's range."""
+    """Returns the file of metadata, and its entry for a task with the job's range."""
     path, entries = entries_of(folder, task)
     for entry in entries:
         try:
@@ -210,7 +207,8 @@ def entry_with_range(folder: Path, task: str, ours: list) -> tuple[Path, dict]:
 
 
 def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Path:
-    """The file of an image's map, once its header is checked; it is decoded later.
+    """Returns the file of an image's map, once its header is checked; it is decoded
+    later.
 
     It may have another size than the image, but not another shape.
     """
@@ -220,7 +218,7 @@ def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Pa
             mode = image.mode
     except FileNotFoundError:
         raise ValueError(f"its map is missing: {path}") from None
-    except Exception as error:  # a broken file can raise nearly anything
+    except Exception as error:  # decoders raise many kinds of errors on broken files
         raise ValueError(f"its map is not an image: {path}: {error}") from None
     if rows * columns > MOST_PIXELS:
         raise ValueError(f"its map has more than {MOST_PIXELS:,} pixels: {path}")
@@ -236,23 +234,23 @@ def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Pa
 # ---- Files, read with care: nothing of it depends on the task ----
 
 
-SUFFIXES = (  # of images, as OpenCV and Pillow read them
+SUFFIXES = (  # image files that OpenCV and Pillow read
     ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
 ).split()
 HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
 
 
 def below(folder: Path, name: object, root: Path | None = None) -> Path:
-    """A path that the dataset names; it may not lead out of its folder, or of `root`,
-    on any system. Unless there is such a file, a backslash parts folders, and spaces at
-    its ends do not count.
+    """Returns a path that the dataset names; it may not lead out of its folder, or of
+    `root`, on any system. Unless there is such a file, a backslash parts folders, and
+    spaces at its ends do not count.
 
     Links are followed: whoever could place one could place the file itself.
     """
     if not isinstance(name, str) or not name.strip() or "\0" in name:
         raise ValueError(f"not a file name: {name!r:.100}")
     plain = name.strip().replace("\\", "/")
-    given = PureWindowsPath(plain)  # knows drives
+    given = PureWindowsPath(plain)  # also splits off drive letters
     if given.anchor or given.drive or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
         homes = [os.path.abspath(home) for home in (folder, root or folder)]
@@ -270,7 +268,7 @@ def is_image(name: str) -> bool:
 def read_yaml(path: Path) -> object:
     try:
         text = noted(path).read_text(encoding="utf-8-sig")
-        if path.suffix == ".json":  # is YAML too, but this is far faster
+        if path.suffix == ".json":  # far faster than as YAML
             return json.loads(text)
         return yaml.load(text, SafeLoader)
     except (OSError, TypeError, ValueError, yaml.YAMLError, RecursionError) as error:
@@ -278,8 +276,8 @@ def read_yaml(path: Path) -> object:
 
 
 def as_written(loader: yaml.Loader, node: yaml.Node) -> int | float | str:
-    """A number where Python would write it so. All else stays text, as it may be a
-    name: `no`, 1e3, 0777, a date."""
+    """Returns a number where Python would write it so. All else stays text, as it may
+    be a name: `no`, 1e3, 0777, a date."""
     text = loader.construct_scalar(node)
     try:
         number = float(text) if "." in text else int(text)
@@ -289,7 +287,7 @@ def as_written(loader: yaml.Loader, node: yaml.Node) -> int | float | str:
 
 
 class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """Without bombs: by aliases of aliases a few lines stand for billions of values."""
+    """Refuses YAML bombs: nested aliases that expand to billions of values."""
 
     yaml_constructors = yaml.SafeLoader.yaml_constructors | {
         f"tag:yaml.org,2002:{kind}": as_written
@@ -313,11 +311,11 @@ class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
 
 
 def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
-    """The values in a node with every alias written out."""
+    """Counts the values in a node after expanding aliases."""
     if isinstance(node, yaml.ScalarNode):
         return 1
     if node not in known:
-        known[node] = MOST_VALUES  # if it holds itself
+        known[node] = MOST_VALUES  # the node may contain itself
         pairs = isinstance(node, yaml.MappingNode)
         parts = itertools.chain.from_iterable(node.value) if pairs else node.value
         known[node] = 1 + sum(count_values(part, known) for part in parts)
@@ -325,7 +323,7 @@ def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
 
 
 def tell(where: Path, counts: Counter):
-    """Says what was mended or left out: what there is most of, in 20 lines."""
+    """Prints how often each repair or omission occurred, the 20 most frequent."""
     for what, count in sorted((+counts).most_common(20)):
         say(f"{where}: {what}: {count}")
     if len(+counts) > 20:
@@ -333,19 +331,19 @@ def tell(where: Path, counts: Counter):
 
 
 def say(line: str):
-    """Says something of the dataset, now and whenever samples are read again."""
+    """Prints a line on the dataset, now and whenever kept samples are loaded."""
     NOTES.append(line)
     print(line, file=sys.stderr)
 
 
 def noted(path: Path) -> Path:
-    """The path, once the state of its file or folder is known: read it after that."""
+    """Records the state of a file or folder before it is read; returns its path."""
     SOURCES[str(path)] = state_of(path)
     return path
 
 
 def state_of(path: Path) -> list[int] | str | None:
-    """Size and time of a file, a digest of the names and links in a folder, or None."""
+    """Returns size and time of a file, or a hash of the names in a folder, or None."""
     try:
         if path.is_dir():
             found = [
@@ -362,14 +360,14 @@ Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image as it is shown, by its header."""
+    """Returns height and width after EXIF rotation, read from the header."""
     try:
         with Image.open(path) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
             orientation = orientation_of(image)
-    except Exception as error:  # a broken file can raise nearly anything
+    except Exception as error:  # decoders raise many kinds of errors on broken files
         if not os.path.isfile(path):
             raise ValueError(f"no such image: {path}") from None
         wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
@@ -379,7 +377,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 class BrokenImage(ValueError):
-    """A file that is there has no legible header of an image."""
+    """The header of an image file cannot be read."""
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -394,11 +392,11 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def exif_of_png(file: BinaryIO) -> bytes:
-    """The EXIF of a PNG, which may follow the pixels: Pillow would decode them."""
+    """Reads EXIF of a PNG, which may follow the pixels that Pillow would decode."""
     file.seek(8)
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
         length = int.from_bytes(head[:4], "big")
         if head[4:] == b"eXIf":
             return file.read(min(length, 1 << 16))
-        file.seek(length + 4, os.SEEK_CUR)  # behind the checksum
+        file.seek(length + 4, os.SEEK_CUR)  # skips the checksum
     return b""

@@ -12,11 +12,11 @@ from data import read_depth, read_image, resized_map
 from dataset import Sample
 from model import FARTHEST, NEAREST
 
-TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
+TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixels
 
 
 def draw(image: np.ndarray, words: dict) -> np.ndarray:
-    """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
+    """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
     image = image.copy()
     image = draw_depth(image, words["depth"], NEAREST, FARTHEST)
     return image
@@ -25,7 +25,7 @@ def draw(image: np.ndarray, words: dict) -> np.ndarray:
 def draw_depth(
     image: np.ndarray, depth: np.ndarray, nearest: float, farthest: float
 ) -> np.ndarray:
-    """Depth as colors, from the nearest (bright) to the farthest; unknown is black."""
+    """Draws depth in colors from near (bright) to far; unknown depth is black."""
     share = (farthest - depth) / (farthest - nearest)
     levels = np.round(255 * share.clip(0, 1)).astype(np.uint8)
     colors = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)
@@ -35,7 +35,7 @@ def draw_depth(
 
 
 def save_depth(depth: np.ndarray, nearest: float, farthest: float, path: Path) -> str:
-    """A map of 16 bits, as datasets have it; returns the name of its file."""
+    """Returns a map of 16 bits, as datasets have it; returns the name of its file."""
     share = (farthest - depth) / (farthest - nearest)
     codes = np.round(1 + 65534 * share.clip(0, 1)).astype(np.uint16)
     path.write_bytes(cv2.imencode(".png", codes)[1])
@@ -46,7 +46,7 @@ def save_depth(depth: np.ndarray, nearest: float, farthest: float, path: Path) -
 
 
 def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
-    """RGB tiles in rows of two images, each with its labels left of its predictions."""
+    """Draws RGB tiles in rows of two images: labels on the left, predictions beside."""
     tiles = []
     for sample, words in zip(samples, found):
         image = read_image(sample, sample.height, sample.width)
@@ -58,7 +58,7 @@ def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
 
 
 def labels_of(sample: Sample) -> dict:
-    """A sample's labels in the words of predictions."""
+    """Returns the labels of a sample in the form of predictions."""
     return {
         "depth": resized_map(
             read_depth(sample.labels["depth"], NEAREST, FARTHEST),
@@ -69,7 +69,7 @@ def labels_of(sample: Sample) -> dict:
 
 
 def tile(image: np.ndarray) -> np.ndarray:
-    """The image fitted into a white square of TILE pixels."""
+    """Fits an image into a white square of TILE pixels."""
     scale = (TILE - GAP) / max(image.shape)
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     square = np.full((TILE, TILE, 3), 255, np.uint8)

@@ -1,4 +1,4 @@
-"""Metrics of trained weights on a labelled dataset.
+"""Metrics of trained weights on a labeled dataset.
 
     python evaluate.py --weights runs/rooms/best.pt --data ROOT
 
@@ -10,7 +10,6 @@ import json
 import math
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from torch import nn
 
 from data import ChangedError, ImageError, read_depth, resized_map, validation_batches
 from dataset import VALIDATION, Sample, read_dataset
-from model import FARTHEST, NEAREST, STRIDE, DepthEstimator, decode, enlarge, fit
+from model import FARTHEST, NEAREST, STRIDE, DepthEstimator, decode, enlarge, padded
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
@@ -36,7 +35,7 @@ def predict_samples(
     workers: int = 0,
     kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
 ) -> list[dict]:
-    """What each head finds in each sample, in pixels of each image, by its name:
+    """Returns predictions for each sample, in pixels of each image, by head:
 
     "depth": (height, width), in the unit of the range
 
@@ -48,26 +47,26 @@ def predict_samples(
     found = []
     for images in validation_batches(samples, workers):
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device))
+            outputs = model(padded(model, images.to(device, non_blocking=True)))
         results = decode(outputs)
         for row in range(len(images)):
             sample = samples[len(found)]
-            seen = fit(sample.height, sample.width)
+            seen = sample.height, sample.width
             found.append(kept(sample, in_words(results, row, sample, seen)))
     model.train(was_training)
     return found
 
 
 def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
-    """One image's results by head, in its own pixels; `seen` is the height and width
-    that it had on the canvas."""
+    """Returns one image's results by head, in its own pixels; `seen` is the height and
+    width that it had on the canvas."""
     return {"depth": depth_in_words(results["depth"], row, STRIDE, sample, seen)}
 
 
 def depth_in_words(
     results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
 ) -> np.ndarray:
-    """The depth of each pixel, (height, width) of the image."""
+    """Returns the depth of each pixel, (height, width) of the image."""
     depth = results["depth"][row : row + 1]
     depth = enlarge(depth, stride, seen, (sample.height, sample.width))
     return depth[0, 0].cpu().numpy()
@@ -84,8 +83,8 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share of the
-    samples; rank 0 scores what all have found, and tells the others."""
+    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
+    the samples; rank 0 scores what all have found, and tells the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -102,7 +101,7 @@ def evaluate(
 
 
 def evidence(sample: Sample, words: dict) -> dict:
-    """What the metrics need to know of one image, by head."""
+    """Returns the values that the metrics need from one image, by head."""
     return {
         "depth": depth_errors(
             read_depth(sample.labels["depth"], NEAREST, FARTHEST),
@@ -113,7 +112,7 @@ def evidence(sample: Sample, words: dict) -> dict:
 
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
-    """Metrics of predictions against the labels of their samples."""
+    """Returns metrics of predictions for samples with labels."""
     metrics = {"depth": depth_metrics([words["depth"] for words in found])}
     return {
         f"{head}/{name}": value
@@ -149,14 +148,14 @@ def depth_metrics(errors: list[np.ndarray]) -> dict[str, float]:
 
 
 def load_model(path: Path, device: torch.device) -> DepthEstimator:
-    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    """Loads a model from a last.pt or best.pt; ends the program if it cannot."""
     model = DepthEstimator()
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(found["job"]), found["model"]
     except OSError as error:
         raise SystemExit(f"{path}: {error.strerror}") from None
-    except Exception:  # a foreign file can raise nearly anything
+    except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{path}: not a checkpoint of train.py") from None
     if theirs != heads_of(JOB):
         raise SystemExit(f"{path}: of another job: its heads or their names differ")
@@ -168,16 +167,14 @@ def load_model(path: Path, device: torch.device) -> DepthEstimator:
 
 
 def heads_of(job: str) -> dict:
-    """What gives the weights of a job's heads their meaning."""
+    """Returns task and names of each head: checkpoint and job must agree on them."""
     heads = json.loads(job)["model"]["heads"]
     return {head.get("name"): (head["task"], head["range"]) for head in heads}
 
 
 def command_line(description: str) -> argparse.ArgumentParser:
-    """Flags that train.py, evaluate.py and predict.py have in common."""
+    """Returns a parser with the flags of train.py, evaluate.py and predict.py."""
     parser = argparse.ArgumentParser(description=description)
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
     devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
     parser.add_argument("--device", choices=devices, default=devices[0])
     parser.add_argument("--workers", type=int, help="processes that read images")
@@ -205,7 +202,7 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # of a worker, behind its traceback
+        line = str(error).splitlines()[-1]  # behind a worker's traceback
         raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

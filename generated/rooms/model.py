@@ -21,9 +21,9 @@ from torch import Tensor, nn
 HEIGHT, WIDTH = 192, 256  # training images are letterboxed to this size
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PAD = (124, 116, 104)  # the mean as 8-bit color, around letterboxed images
-DIVISOR = 32  # of an image's height and width, else it is padded
-NEAREST, FARTHEST = 0.3, 4.0  # the range of depths
-STRIDE = 4  # pixels from one cell of its maps to the next, on level 2
+DIVISOR = 32  # height and width of images are padded to multiples of this
+NEAREST, FARTHEST = 0.3, 4.0  # nearest and farthest depth
+STRIDE = 4  # pixels between neighboring cells of maps, on level 2
 
 # ---- Backbone: levels 1..5 ----
 
@@ -96,7 +96,7 @@ class DepthHead(nn.Module):
         super().__init__()
         self.nearest, self.farthest = nearest, farthest
         self.decoder = MapDecoder(inputs, channels)
-        self.share = nn.Conv2d(channels, 1, 1)  # of the way to the farthest
+        self.share = nn.Conv2d(channels, 1, 1)  # 0 nearest, 1 farthest
 
     def forward(self, *levels: Tensor) -> Tensor:
         share = self.share(self.decoder(*levels)).float().sigmoid()
@@ -120,7 +120,7 @@ class MapDecoder(nn.Module):
 
 
 def map_block(inputs: int, channels: int) -> nn.Sequential:
-    groups = math.gcd(32, channels // 2)  # of two channels at least
+    groups = math.gcd(32, channels // 2)  # each group has at least two channels
     return nn.Sequential(
         nn.Conv2d(inputs, channels, 3, padding=1, bias=False),
         nn.GroupNorm(groups, channels),
@@ -151,8 +151,8 @@ class DepthEstimator(nn.Module):
 
 
 def enlarge(maps: Tensor, stride: int | tuple, seen: tuple, size: tuple) -> Tensor:
-    """Maps (B, C, H/stride, W/stride) of the canvas as maps (B, C, *size) of the image,
-    which fills the height and width `seen` from its top left."""
+    """Returns maps (B, C, H/stride, W/stride) of the canvas as maps (B, C, *size) of
+    the image, which fills the height and width `seen` from its top left."""
     maps = F.interpolate(maps.float(), scale_factor=stride, mode="bilinear")
     maps = maps[..., : seen[0], : seen[1]]
     return F.interpolate(maps, size, mode="bilinear")
@@ -174,21 +174,24 @@ def depth_loss(
     error = torch.where(known, error, 0.0)
     pixels = known.sum((1, 2)).clamp(min=1)  # an image may have none
     mean, square = error.sum((1, 2)) / pixels, error.square().sum((1, 2)) / pixels
-    images = shared_total(known.any(2).any(1).sum())
+    images = global_count(known.any(2).any(1).sum())
     return {"log": (square - 0.5 * mean.square()).sum() / images}
 
 
-def shared_total(total: Tensor) -> Tensor:
-    """What a loss is divided by; where the gradients of several processes are averaged,
-    their average is then the gradient of one process with all their images."""
+def global_count(count: Tensor) -> Tensor:
+    """Returns what a loss is divided by: a count over all processes, by their number.
+
+    DDP averages gradients, and their average is then that of one process with the
+    images of all.
+    """
     if not (dist.is_available() and dist.is_initialized()):
-        return total.clamp(min=1)
-    dist.all_reduce(total)
-    return total.clamp(min=1) / dist.get_world_size()
+        return count.clamp(min=1)
+    dist.all_reduce(count)
+    return count.clamp(min=1) / dist.get_world_size()
 
 
 def loss_terms(outputs: Tensor, targets: dict) -> dict[str, Tensor]:
-    """The terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
+    """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
     terms = depth_loss(outputs, targets["depth"], FARTHEST / 1000)
     return {"depth/loss/" + term: value for term, value in terms.items()}
 
@@ -196,24 +199,19 @@ def loss_terms(outputs: Tensor, targets: dict) -> dict[str, Tensor]:
 # ---- Inference ----
 
 
-def decode_depth(depth: Tensor) -> dict[str, Tensor]:
-    """Depth (B, 1, h, w), to be brought to the size of the image (`enlarge`)."""
-    return {"depth": depth}
-
-
 def decode(outputs: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head found, by its name."""
-    return {"depth": decode_depth(outputs)}
+    """Decodes the outputs of each head, by its name."""
+    return {"depth": {"depth": outputs}}
 
 
 def fit(height: int, width: int) -> tuple[int, int]:
-    """Height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
+    """Returns height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
     scale = min(HEIGHT / height, WIDTH / width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def padded(model: DepthEstimator, images: Tensor) -> Tensor:
-    """Images at the top left of canvases whose sides are multiples of DIVISOR."""
+    """Pads images to multiples of DIVISOR, at the bottom and on the right."""
     height, width = images.shape[-2:]
     sides = [math.ceil(side / DIVISOR) * DIVISOR for side in (height, width)]
     canvas = model.mean.expand(len(images), -1, *sides).clone()
@@ -223,11 +221,15 @@ def padded(model: DepthEstimator, images: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def predict(model: DepthEstimator, images: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head finds in uint8 images (B, 3, h, w) in their own pixels.
+    """Returns predictions for uint8 images (B, 3, h, w) in their own pixels.
 
     The model must be in eval mode. Keys and shapes are those of `decode`,
     but "depth" is (B, h, w).
     """
+    if model.training:
+        raise ValueError("the model is in training mode: call model.eval() first")
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
+        raise ValueError(f"not uint8 (B, C, h, w): {images.dtype}, {images.shape}")
     height, width = images.shape[-2:]
     images = images.to(model.mean.device)
     canvas = padded(model, images)

@@ -1,19 +1,19 @@
 """Images and batches: from a sample to what the model sees."""
 
 import atexit
-import contextlib
 import functools
 import itertools
 import multiprocessing
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -26,8 +26,6 @@ BATCH_SIZE = 16  # images of one optimizer step, over all processes
 SCALE = 0.25  # training images grow or shrink by up to this share
 COLOR = 0.2  # their brightness, contrast and saturation vary by up to this share
 
-cv2.setNumThreads(0)  # its threads do not survive the fork that makes a worker
-
 # ---- Images: the geometry of model.py, in OpenCV ----
 
 
@@ -36,11 +34,11 @@ class ImageError(Exception):
 
 
 class ChangedError(Exception):
-    """An image has not the size that it had when the dataset was read."""
+    """The size of an image has changed since the dataset was read."""
 
 
 class Transform(NamedTuple):
-    """From pixels of the image to pixels of the canvas: xy * scale + offset."""
+    """Maps pixels of the image to pixels of the canvas: xy * scale + offset."""
 
     scale: np.ndarray  # (2,) for x and y, negative where mirrored
     offset: np.ndarray  # (2,)
@@ -63,7 +61,7 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
         step, flag = (4, cv2.IMREAD_REDUCED_COLOR_4) if reduction >= 4 else (step, flag)
         step, flag = (8, cv2.IMREAD_REDUCED_COLOR_8) if reduction >= 8 else (step, flag)
     try:
-        # From memory, as imread fills up a JPEG that is cut short with grey.
+        # cv2.imread would fill up a truncated JPEG with gray; imdecode returns None.
         image = cv2.imdecode(np.fromfile(sample.path, np.uint8), flag)
     except (OSError, cv2.error):
         image = None
@@ -74,22 +72,13 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
         raise ChangedError(
             f"{sample.path}: changed since the dataset was read: --reread"
         )
-    shrinks = image.shape[0] >= 2 * height or image.shape[1] >= 2 * width
-    resampling = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    image = cv2.resize(image, (width, height), interpolation=resampling)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
-def letterbox(sample: Sample) -> tuple[np.ndarray, Transform]:
-    """The image fitted into the top left of a canvas (HEIGHT, WIDTH, 3)."""
-    height, width = fit(sample.height, sample.width)
-    canvas = on_canvas(read_image(sample, height, width), 0, 0)
-    scale = np.float32([width / sample.width, height / sample.height])
-    return canvas, Transform(scale, np.zeros(2, np.float32))
+    image = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
+    image = F.interpolate(image, (height, width), mode="bilinear", antialias=True)
+    return cv2.cvtColor(image[0].permute(1, 2, 0).numpy(), cv2.COLOR_BGR2RGB)
 
 
 def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
-    """What of an image at this offset lies on the canvas, padded to fill it."""
+    """Crops or pads an image placed at (top, left) to the size of the canvas."""
     image = image[max(0, -top) : HEIGHT - top, max(0, -left) : WIDTH - left]
     top, left = max(0, top), max(0, left)
     bottom, right = HEIGHT - top - image.shape[0], WIDTH - left - image.shape[1]
@@ -98,13 +87,13 @@ def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
 
 
 def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Transform]:
-    """The image scaled, recolored, placed and mirrored at random."""
+    """Returns an image scaled, recolored, placed and mirrored at random."""
     height, width = fit(sample.height, sample.width)
     factor = rng.uniform(1 - SCALE, 1 + SCALE)
     height, width = max(1, round(height * factor)), max(1, round(width * factor))
     image = read_image(sample, height, width)
     image = recolor(image, rng)
-    # Where the image is larger than the canvas this crops it, where smaller it pads.
+    # Crops an image that is larger than the canvas, pads a smaller one.
     top, left = place(height, HEIGHT, rng), place(width, WIDTH, rng)
     canvas = on_canvas(image, top, left)
     scale = np.float32([width / sample.width, height / sample.height])
@@ -116,24 +105,24 @@ def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Trans
 
 
 def place(length: int, canvas: int, rng: np.random.Generator) -> int:
-    """A random offset of `length` pixels on the canvas; negative if they are more."""
+    """Returns a random offset on the canvas; negative if `length` is larger."""
     return int(rng.integers(min(0, canvas - length), max(0, canvas - length) + 1))
 
 
 def recolor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Brightness, contrast and saturation, each times a random factor around 1."""
+    """Scales brightness, contrast and saturation by random factors around 1."""
     brightness, contrast, saturation = rng.uniform(1 - COLOR, 1 + COLOR, 3)
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     gain = brightness * contrast
-    middle = brightness * (1 - contrast) * cv2.mean(grey)[0]
-    grey = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+    middle = brightness * (1 - contrast) * cv2.mean(gray)[0]
+    gray = cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
     return cv2.addWeighted(
-        image, gain * saturation, grey, gain * (1 - saturation), middle, dst=grey
+        image, gain * saturation, gray, gain * (1 - saturation), middle, dst=gray
     )
 
 
 def moved(objects: Objects, transform: Transform) -> Objects:
-    """Objects on the canvas, without those of which less than a quarter is left."""
+    """Moves objects to the canvas; drops those of which less than a quarter is left."""
     boxes = transform.move(objects.boxes)
     visible = np.clip(boxes, 0, np.float32([WIDTH, HEIGHT, WIDTH, HEIGHT]))
     sides, whole = visible[:, 2:] - visible[:, :2], boxes[:, 2:] - boxes[:, :2]
@@ -142,7 +131,7 @@ def moved(objects: Objects, transform: Transform) -> Objects:
 
 
 def read_map(path: Path, flag: int) -> np.ndarray:
-    """The pixels of a map as `flag` of OpenCV wants them."""
+    """Returns the pixels of a map as `flag` of OpenCV wants them."""
     try:
         image = cv2.imdecode(np.fromfile(path, np.uint8), flag)
     except (OSError, cv2.error):
@@ -155,8 +144,8 @@ def read_map(path: Path, flag: int) -> np.ndarray:
 def warp(
     values: np.ndarray, sample: Sample, transform: Transform, outside: float
 ) -> np.ndarray:
-    """A map of an image, of any size, on its canvas: (HEIGHT, WIDTH), the nearest value
-    of each pixel, and `outside` around the image."""
+    """Returns a map of an image, of any size, on its canvas: (HEIGHT, WIDTH), the
+    nearest value of each pixel, and `outside` around the image."""
     size = sample.height, sample.width
     height, width = values.shape
     x = (np.arange(WIDTH) + 0.5 - transform.offset[0]) / transform.scale[0]
@@ -171,8 +160,8 @@ def warp(
 
 
 def read_categories(path: Path, colors: tuple) -> np.ndarray:
-    """The index of each pixel's category by its color: (h, w) int16, -1 where black or
-    not named. `colors` are those of a `ColoredMap`."""
+    """Returns the index of each pixel's category by its color: (h, w) int16, -1 where
+    black or not named. `colors` are those of a `ColoredMap`."""
     image = read_map(path, cv2.IMREAD_COLOR)  # blue first
     # An alpha of 255 makes these negative: they count from the end of the table.
     codes = cv2.cvtColor(image, cv2.COLOR_BGR2BGRA).view("<i4")[..., 0]
@@ -197,7 +186,7 @@ def table_of(colors: tuple) -> np.ndarray:
 
 
 def resized_map(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A map at another size: the nearest value of each pixel."""
+    """Returns a map at another size: the nearest value of each pixel."""
     size = (width, height)
     return cv2.resize(values, size, interpolation=cv2.INTER_NEAREST_EXACT)
 
@@ -205,22 +194,24 @@ def resized_map(values: np.ndarray, height: int, width: int) -> np.ndarray:
 def check_maps(samples: Sequence, use: str, head: str, read: Callable, fewest: int):
     """Ends the run where a head's maps hold too few values from 0 on to learn from, or
     to be measured by. It reads no more of them than it has to."""
-    found, maps, fewest = set(), 0, fewest if use == "train" else 1
+    found, maps, fault, fewest = set(), 0, "", fewest if use == "train" else 1
     for sample in samples:
         if head not in sample.labels:
             continue
         maps += 1
-        with contextlib.suppress(ImageError):  # which is told when it is trained on
+        try:
             values = read(sample.labels[head])
             found.update(np.unique(values[values >= 0])[:fewest].tolist())
+        except ImageError as error:  # told again when it is trained on
+            fault = f"\n  {error}"
         if len(found) >= fewest:
             return
     what = f"{len(found)} kinds of values in {maps} maps to {use} on"
-    raise SystemExit(f"{head}: {what}, too few")
+    raise SystemExit(f"{head}: {what}, too few{fault}")
 
 
 def placed(sample: Sample, transform: Transform) -> dict:
-    """What a view shows of the labels of its sample, by head."""
+    """Returns the labels that are visible in a view, by head."""
     labels = {}
     if "shapes" in sample.labels:
         labels["shapes"] = moved(sample.labels["shapes"], transform)
@@ -239,8 +230,8 @@ def placed(sample: Sample, transform: Transform) -> dict:
 class TrainingSet(Dataset):
     """Augmented samples by (epoch, index): the same pair gives the same view.
 
-    In place of an image that cannot be decoded stands another one, which the pair
-    chooses too. Why it had to is told beside the view.
+    An image that cannot be decoded is replaced by another one, chosen by the same pair.
+    The error messages are returned with the sample.
     """
 
     def __init__(self, samples: Sequence[Sample], seed: int):
@@ -261,13 +252,13 @@ class TrainingSet(Dataset):
         raise ImageError(broken[-1])
 
     def candidates(self, index: int, rng: np.random.Generator) -> Iterator[int]:
-        """The sample itself, then others, until more are broken than may be."""
+        """Yields the sample, then random others in place of broken ones."""
         yield index
         yield from rng.permutation(len(self.samples))[: MOST_BROKEN + 1].tolist()
 
 
 class ValidationSet(Dataset):
-    """Letterboxed images (C, H, W), in order."""
+    """Whole images (C, H, W), in order."""
 
     def __init__(self, samples: Sequence[Sample]):
         self.samples = samples
@@ -276,8 +267,9 @@ class ValidationSet(Dataset):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> Tensor:
-        canvas, _ = letterbox(self.samples[index])
-        return torch.from_numpy(canvas).permute(2, 0, 1)
+        sample = self.samples[index]
+        image = read_image(sample, sample.height, sample.width)
+        return torch.from_numpy(image).permute(2, 0, 1)
 
 
 class Batches:
@@ -307,7 +299,8 @@ class Batches:
 def collate(
     batch: list[tuple[np.ndarray, dict, list[str]]],
 ) -> tuple[Tensor, dict, list[str]]:
-    """Images (B, 3, H, W), uint8, the targets of each head, what was broken."""
+    """Stacks images (B, 3, H, W), uint8, and targets by head; lists
+    errors."""
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
     targets = {
@@ -318,25 +311,23 @@ def collate(
     return images, targets, sum(broken, [])
 
 
-# What stands for the target of an image that has no label: nothing is learned of it.
+# Targets of images without a label: losses leave these rows out.
 BLANKS = {
     "shapes": Objects(np.zeros((0, 4), np.float32), np.zeros(0, np.int64)),
-    "regions": np.zeros((HEIGHT, WIDTH), np.int16),
+    "regions": np.full((HEIGHT, WIDTH), -1, np.int16),
     "scene": 0,
 }
 
 
 def stacked(stack: Callable, head: str, labels: list[dict]) -> dict[str, Tensor]:
-    """The targets of a head; "labelled" are the rows of the images that have any."""
+    """Stacks targets of a head; "labelled" has the rows of images with labels."""
     targets = stack([of.get(head, BLANKS[head]) for of in labels])
-    rows = [row for row, of in enumerate(labels) if head in of]
-    return targets | {"labelled": torch.tensor(rows, dtype=torch.long)}
+    return targets | {"labeled": torch.tensor([head in of for of in labels])}
 
 
 def stack_objects(batch: list[Objects]) -> dict[str, Tensor]:
-    """Boxes (B, G, 4) and classes (B, G), -1 where padded."""
-    # At least one row, so that a batch without objects is no special case.
-    most = max(1, max(len(objects.classes) for objects in batch))
+    """Returns boxes (B, G, 4) and classes (B, G), -1 where padded."""
+    most = object_rows(len(objects.classes) for objects in batch)
     boxes = torch.zeros(len(batch), most, 4)
     classes = torch.full((len(batch), most), -1)
     for i, objects in enumerate(batch):
@@ -346,8 +337,14 @@ def stack_objects(batch: list[Objects]) -> dict[str, Tensor]:
     return {"boxes": boxes, "classes": classes}
 
 
+def object_rows(counts: Iterable[int]) -> int:
+    """Returns the G of a batch with these numbers of objects: a power of two, as
+    torch.compile compiles the loss anew for each G; at least 16."""
+    return 1 << max(max(counts) - 1, 15).bit_length()
+
+
 def stack_class_maps(batch: list[np.ndarray]) -> dict[str, Tensor]:
-    """Categories (B, H, W), -1 where nothing is known."""
+    """Returns categories (B, H, W), -1 where nothing is known."""
     return {"categories": torch.from_numpy(np.stack(batch))}
 
 
@@ -358,20 +355,18 @@ def stack_categories(batch: list[int]) -> dict[str, Tensor]:
 def training_batches(
     samples: Samples, seed: int, start: int, rank: int, world: int, workers: int
 ) -> Iterator[tuple[Tensor, dict]]:
-    """Images and targets, from iteration `start` on."""
+    """Returns images and targets, from iteration `start` on."""
     loader = DataLoader(
         TrainingSet(samples, seed),
         batch_sampler=Batches(len(samples), seed, start, rank, world),
         collate_fn=collate,
-        num_workers=workers,
-        worker_init_fn=prepare_worker,
-        pin_memory=torch.cuda.is_available(),
+        **loading(workers),
     )
     return tell_broken(iter(loader), len(samples))
 
 
 def tell_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]:
-    """The batches, while few images are broken; each is named once."""
+    """Yields batches; names each broken image once, and ends if there are too many."""
     known = set()
     for images, targets, broken in batches:
         for problem in sorted(set(broken) - known):
@@ -388,22 +383,28 @@ def tell_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]
 def validation_batches(samples: Sequence[Sample], workers: int) -> DataLoader:
     return DataLoader(
         ValidationSet(samples),
-        min(BATCH_SIZE, 32),  # decoding needs memory by the square of its candidates
-        num_workers=workers,
-        worker_init_fn=prepare_worker,
+        1,  # images have sizes of their own
+        **loading(workers),
     )
 
 
+def loading(workers: int) -> dict:
+    """Returns how a DataLoader loads, in as many processes."""
+    cv2.setNumThreads(0)  # OpenCV's threads do not survive the fork of a worker
+    atexit.register(end_workers)
+    pinned = torch.cuda.is_available()
+    return dict(num_workers=workers, worker_init_fn=prepare_worker, pin_memory=pinned)
+
+
 def prepare_worker(_: int):
-    """A signal to the whole group must not end workers before the last checkpoint."""
+    """Ignores Ctrl-C and SIGTERM in a worker: the main process saves first."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
 
-@atexit.register
 def end_workers():
-    """At its exit Python ends children by SIGTERM, which these ignore."""
-    if hasattr(signal, "SIGCHLD"):  # PyTorch would call it an accident
+    """Kills workers at exit: they ignore the SIGTERM that Python would send."""
+    if hasattr(signal, "SIGCHLD"):  # else PyTorch's handler would report a crash
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for worker in multiprocessing.active_children():
         worker.kill()

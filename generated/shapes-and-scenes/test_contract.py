@@ -1,4 +1,4 @@
-"""What this folder promises, as tests: a minute, without GPU, dataset or network.
+"""Tests of the promises of this folder: a minute, without GPU, dataset or network.
 
     pip install -r requirements.txt
     pytest test_contract.py
@@ -33,12 +33,12 @@ SMALL = {
     "train.py": {"VALIDATIONS": "3"},
 }
 ITERATIONS = 6  # with three validations, and so three checkpoints
-IMAGES = 25  # of a set; two processes cannot halve them
+IMAGES = 25  # images of a set; two processes cannot halve them
 PATIENCE = 300  # seconds until a process counts as stuck
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 PARAMETERS = 12153228
-# What `predict` finds in an image, by head, and its shapes.
+# Keys and shapes of the predictions for an image, by head.
 FOUND = {
     "shapes": {"boxes": (100, 4), "scores": (100,), "classes": (100,), "count": ()},
     "regions": {"categories": (70, 110)},
@@ -50,7 +50,7 @@ FOUND = {
 
 @pytest.fixture(scope="module")
 def code(tmp_path_factory) -> Path:
-    """The folder of the copy."""
+    """Returns the folder of the copy."""
     folder = tmp_path_factory.mktemp("code")
     for path in [*HERE.glob("*.py"), *HERE.glob("*.json")]:
         shutil.copy(path, folder)
@@ -82,7 +82,7 @@ def net(code) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def data(net, tmp_path_factory) -> Path:
-    """The root of the datasets."""
+    """Returns the root of the datasets."""
     root = tmp_path_factory.mktemp("data")
     make_dataset(net, root / "train")
     make_dataset(net, root / "validation")
@@ -148,7 +148,7 @@ def some_objects(
 def some_class_map(
     folder: Path, number: int, height: int, width: int, colors: list
 ) -> str:
-    """Each pixel of some category, all but one in turn, or black."""
+    """Returns each pixel of some category, all but one in turn, or black."""
     table = np.array([[0, 0, 0], *colors], np.uint8)
     indices = np.random.default_rng(number).integers(0, len(table), (height, width))
     indices[indices == number % len(table)] = 0
@@ -156,18 +156,18 @@ def some_class_map(
 
 
 def some_category(number: int, names: tuple[str, ...]) -> str:
-    """Each in turn."""
+    """Returns each in turn."""
     return names[number % len(names)]
 
 
 def colors_of(name: str) -> list:
-    """Those that the job gives to the categories of a head."""
+    """Returns the colors of the categories of a head."""
     heads = json.loads((HERE / "resolved.json").read_text("utf-8"))["model"]["heads"]
     return next(head["colors"] for head in heads if head["name"] == name)
 
 
 def save_map(folder: Path, number: int, pixels: np.ndarray) -> str:
-    """The map of the image of this number; returns the name of its file."""
+    """Returns the map of the image of this number; returns the name of its file."""
     folder.mkdir(exist_ok=True)
     Image.fromarray(pixels).save(folder / f"{number}.png")
     return f"{number}.png"
@@ -186,7 +186,7 @@ def run(folder: Path, *arguments: object) -> str:
 
 
 def training(data: Path, output: Path) -> list[str]:
-    """A run that begins, or goes on."""
+    """Returns a run that begins, or goes on."""
     paths = ["--data", str(data), "--output", str(output), "--resume"]
     cores = ["--workers", "0", "--threads", "1"]
     return ["train.py", *paths, *cores, "--max-iterations", str(ITERATIONS)]
@@ -194,7 +194,7 @@ def training(data: Path, output: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def whole(code, data, tmp_path_factory) -> Path:
-    """The output of a run that nothing interrupted."""
+    """Returns the output of a run that nothing interrupted."""
     output = tmp_path_factory.mktemp("whole")
     run(code, *training(data, output))
     return output
@@ -244,7 +244,7 @@ def test_predictions_have_their_keys_and_shapes(net):
 
 
 def test_weights_have_their_names_and_shapes(net):
-    """So that what was trained before can still be loaded."""
+    """Weights that were trained before can still be loaded."""
     model = net.Network()
     assert sum(weight.numel() for weight in model.parameters()) == PARAMETERS
     shapes = {name: list(value.shape) for name, value in model.state_dict().items()}

@@ -13,11 +13,11 @@ from data import maps_of_segments, read_image
 from dataset import COLORS, Sample
 from model import CATEGORIES, THINGS
 
-TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
+TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixels
 
 
 def draw(image: np.ndarray, words: dict) -> np.ndarray:
-    """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
+    """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
     image = image.copy()
     image = draw_panoptic(image, words["scene"], CATEGORIES, COLORS)
     return image
@@ -45,8 +45,8 @@ def draw_panoptic(
 def save_panoptic(
     maps: dict, names: tuple[str, ...], colors: tuple, path: Path
 ) -> dict:
-    """Maps as datasets have them, in two pages; returns the name of their file, and the
-    instances by the number that they have there."""
+    """Returns maps as datasets have them, in two pages; returns the name of their file,
+    and the instances by the number that they have there."""
     table = np.array([*colors, (0, 0, 0)], np.uint8)
     first = Image.fromarray(table[maps["categories"]])
     second = Image.fromarray(maps["instances"].astype(np.uint16))
@@ -67,7 +67,7 @@ def save_panoptic(
 
 
 def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
-    """Text on a band of `color` above `corner`, moved to lie inside the image."""
+    """Writes text on a band of `color` above `corner`, inside the image."""
     font, size = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, max(image.shape) / 1200)
     (width, height), descent = cv2.getTextSize(text, font, size, 1)
     x = max(0, min(corner[0], image.shape[1] - width))
@@ -80,7 +80,7 @@ def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
 
 
 def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
-    """RGB tiles in rows of two images, each with its labels left of its predictions."""
+    """Draws RGB tiles in rows of two images: labels on the left, predictions beside."""
     tiles = []
     for sample, words in zip(samples, found):
         image = read_image(sample, sample.height, sample.width)
@@ -92,7 +92,7 @@ def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
 
 
 def labels_of(sample: Sample) -> dict:
-    """A sample's labels in the words of predictions."""
+    """Returns the labels of a sample in the form of predictions."""
     return {
         "scene": maps_of_segments(
             sample.labels["scene"], THINGS, sample.height, sample.width
@@ -101,7 +101,7 @@ def labels_of(sample: Sample) -> dict:
 
 
 def tile(image: np.ndarray) -> np.ndarray:
-    """The image fitted into a white square of TILE pixels."""
+    """Fits an image into a white square of TILE pixels."""
     scale = (TILE - GAP) / max(image.shape)
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     square = np.full((TILE, TILE, 3), 255, np.uint8)

@@ -1,4 +1,4 @@
-"""Metrics of trained weights on a labelled dataset.
+"""Metrics of trained weights on a labeled dataset.
 
     python evaluate.py --weights runs/shapes-panoptic/best.pt --data ROOT
 
@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -44,7 +43,7 @@ def predict_samples(
     workers: int = 0,
     kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
 ) -> list[dict]:
-    """What each head finds in each sample, in pixels of each image, by its name:
+    """Returns predictions for each sample, in pixels of each image, by head:
 
     "scene": {categories, instances, scores}, maps of the image
 
@@ -56,7 +55,7 @@ def predict_samples(
     found = []
     for images in validation_batches(samples, workers):
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device))
+            outputs = model(images.to(device, non_blocking=True))
         results = decode(outputs)
         for row in range(len(images)):
             sample = samples[len(found)]
@@ -67,8 +66,8 @@ def predict_samples(
 
 
 def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
-    """One image's results by head, in its own pixels; `seen` is the height and width
-    that it had on the canvas."""
+    """Returns one image's results by head, in its own pixels; `seen` is the height and
+    width that it had on the canvas."""
     ratio = torch.tensor([sample.width / seen[1], sample.height / seen[0]]).repeat(2)
     limits = torch.tensor([sample.width, sample.height]).repeat(2)
     return {
@@ -86,7 +85,7 @@ def panoptic_in_words(
     limits: Tensor,
     kinds: tuple[Sequence[int], Sequence[int]],
 ) -> dict:
-    """The category and the instance of each pixel, (height, width) each, as
+    """Returns the category and the instance of each pixel, (height, width) each, as
     `merge_segments` of model.py numbers them, and the "scores" of the instances."""
     count, device = int(results["count"][row]), results["masks"].device
     ratio, limits = ratio.to(device), limits.to(device)
@@ -116,8 +115,8 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share of the
-    samples; rank 0 scores what all have found, and tells the others."""
+    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
+    the samples; rank 0 scores what all have found, and tells the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -134,7 +133,7 @@ def evaluate(
 
 
 def evidence(sample: Sample, words: dict) -> dict:
-    """What the metrics need to know of one image, by head."""
+    """Returns the values that the metrics need from one image, by head."""
     return {
         "scene": count_segments(
             maps_of_segments(
@@ -147,7 +146,7 @@ def evidence(sample: Sample, words: dict) -> dict:
 
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
-    """Metrics of predictions against the labels of their samples."""
+    """Returns metrics of predictions for samples with labels."""
     metrics = {"scene": panoptic_metrics([words["scene"] for words in found], THINGS)}
     return {
         f"{head}/{name}": value
@@ -190,8 +189,8 @@ def count_segments(truth: dict, found: dict, categories: int) -> np.ndarray:
 def panoptic_metrics(
     counts: list[np.ndarray], things: Sequence[int]
 ) -> dict[str, float]:
-    """Panoptic quality, of segmentation and of recognition, over the categories that
-    occur in labels or predictions; none where none of them do."""
+    """Returns panoptic quality, of segmentation and of recognition, over the categories
+    that occur in labels or predictions; none where none of them do."""
     overlaps, right, wrong, missing = np.sum(counts, 0)
     of_things = np.isin(np.arange(len(right)), things)
     occurs = right + wrong + missing > 0
@@ -212,14 +211,14 @@ def panoptic_metrics(
 
 
 def load_model(path: Path, device: torch.device) -> Segmenter:
-    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    """Loads a model from a last.pt or best.pt; ends the program if it cannot."""
     model = Segmenter()
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(found["job"]), found["model"]
     except OSError as error:
         raise SystemExit(f"{path}: {error.strerror}") from None
-    except Exception:  # a foreign file can raise nearly anything
+    except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{path}: not a checkpoint of train.py") from None
     if theirs != heads_of(JOB):
         raise SystemExit(f"{path}: of another job: its heads or their names differ")
@@ -231,16 +230,14 @@ def load_model(path: Path, device: torch.device) -> Segmenter:
 
 
 def heads_of(job: str) -> dict:
-    """What gives the weights of a job's heads their meaning."""
+    """Returns task and names of each head: checkpoint and job must agree on them."""
     heads = json.loads(job)["model"]["heads"]
     return {head.get("name"): (head["task"], head["categories"]) for head in heads}
 
 
 def command_line(description: str) -> argparse.ArgumentParser:
-    """Flags that train.py, evaluate.py and predict.py have in common."""
+    """Returns a parser with the flags of train.py, evaluate.py and predict.py."""
     parser = argparse.ArgumentParser(description=description)
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
     devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
     parser.add_argument("--device", choices=devices, default=devices[0])
     parser.add_argument("--workers", type=int, help="processes that read images")
@@ -268,7 +265,7 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # of a worker, behind its traceback
+        line = str(error).splitlines()[-1]  # behind a worker's traceback
         raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

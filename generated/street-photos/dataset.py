@@ -36,15 +36,16 @@ from PIL import Image
 
 from model import TAGS_LABELS, TRAFFIC_CATEGORIES
 
-TRAIN = "streets"  # below --data
-VALIDATION_SHARE = 0.2  # of it is held out
+TRAIN = "streets"  # paths below --data
+VALIDATION_SHARE = 0.2  # share of images held out for validation
 TAGS_NUMBERS = {name: number for number, name in enumerate(TAGS_LABELS)}
 TRAFFIC_NUMBERS = {name: number for number, name in enumerate(TRAFFIC_CATEGORIES)}
-MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
-MOST_PIXELS = 200_000_000  # of an image; a bomb has more
-MOST_VALUES = 50_000_000  # of a file of annotations, likewise
+MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
+MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
+MOST_VALUES = 50_000_000  # rejects YAML bombs
 SOURCES = {}  # the state of each file and folder that was read
-NOTES = []  # what the user was told
+NOTES = []  # messages that were shown to the user
+real_path = functools.cache(os.path.realpath)  # path without links
 
 
 class Sample(NamedTuple):
@@ -60,7 +61,8 @@ class Sample(NamedTuple):
 
 
 def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
-    """The samples to train on, and those to validate on: always the same ones."""
+    """Returns the samples to train on, and those to validate on: always the same
+    ones."""
     samples = read_dataset(root / TRAIN, training=True)
     held_out = max(1, round(VALIDATION_SHARE * len(samples)))
     if held_out == len(samples):
@@ -71,7 +73,7 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
 
 
 def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample]:
-    """A sample for each file, with the labels of all that lead to it."""
+    """Merges samples of one file, reached by several names or links, into one."""
     known = {}
     for sample in samples:
         one = known.setdefault(file_of(sample), sample)
@@ -104,7 +106,7 @@ def check_constant(samples: list[Sample], use: str, head: str, names: tuple[str,
 
 
 def check_labels(
-    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int
+    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int = 1
 ):
     """Ends the run where a head's labels hold too few kinds to learn from, or to be
     measured by; tells which of its names never occur."""
@@ -119,7 +121,7 @@ def check_labels(
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
-    """The images labelled for some head; ends with a list of what is wrong, if any."""
+    """The images labeled for some head; ends with a list of what is wrong, if any."""
     annotations = {
         "tags": read_annotations(
             folder, "multilabel classification", "labels", TAGS_NUMBERS
@@ -155,7 +157,7 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
 
 
 def is_named(given: object, known: dict[str, int], counts: Counter) -> bool:
-    """Whether a name in an annotation is one of the job's; others are counted."""
+    """Returns whether the job has a category of this name; counts other names."""
     name = str(given).strip()
     if name not in known:
         counts[f"what the job does not name, left out: {name:.60}"] += 1
@@ -186,24 +188,19 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
     tell(where, counts)
     if not samples:
-        raise SystemExit(f"{where}: no labelled images")
+        raise SystemExit(f"{where}: no labeled images")
 
 
 def file_of(sample: Sample) -> str:
-    """Where the file of a sample is, all symbolic links followed."""
+    """Returns the path of the image after resolving symbolic links."""
     folder, name = os.path.split(sample.path)
     if os.path.islink(sample.path):
         return os.path.realpath(sample.path)
-    return os.path.join(real_folder(folder), name)
-
-
-@functools.cache
-def real_folder(folder: str) -> str:
-    return os.path.realpath(folder)
+    return os.path.join(real_path(folder), name)
 
 
 def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
-    """The label of an image that has two; ValueError if they contradict each other."""
+    """Returns the one label of an image; ValueError if two labels differ."""
     label, further = one.labels[head], other.labels[head]
     if label != further:
         both = [repr(names[x] if names else x) for x in (label, further)]
@@ -213,12 +210,12 @@ def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
 
 
 def read_annotations(folder: Path, task: str, key: str, known: dict[str, int]) -> dict:
-    """Annotations by image, once the dataset's names, under `key`, fit the job's."""
+    """Loads annotations by image name; checks the names listed under `key`."""
     return annotations_of(*described(folder, task, key, known))
 
 
 def described(folder: Path, task: str, key: str, known: dict) -> tuple[Path, dict]:
-    """The file of metadata, and its entry for a task with names that fit the job's."""
+    """Returns the file of metadata, and its entry for a task with the job's names."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
     entry = max(entries, key=lambda e: len(known.keys() & names_of(path, e, key)))
@@ -227,7 +224,7 @@ def described(folder: Path, task: str, key: str, known: dict) -> tuple[Path, dic
 
 
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
-    """The file of metadata, and its entries for a task: one or more."""
+    """Returns the file of metadata, and its entries for a task: one or more."""
     paths = folder / "metadata.yaml", folder / "metadata.json"
     path = next(filter(os.path.exists, map(noted, paths)), paths[0])
     entries = read_yaml(path)
@@ -240,7 +237,7 @@ def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
 
 
 def annotations_of(path: Path, entry: dict) -> dict:
-    """What an entry of this file of metadata says of each image, by its name."""
+    """Loads the annotations that an entry of metadata.yaml refers to, by image name."""
     try:
         path = below(path.parent, entry.get("annotations"))
     except ValueError as error:
@@ -252,7 +249,7 @@ def annotations_of(path: Path, entry: dict) -> dict:
 
 
 def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
-    """Ends the run where each has names that the other lacks: one may be misspelt."""
+    """Ends the run if job and dataset each have names that the other one lacks."""
     others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
     missing = [name for name, place in known.items() if place not in found]
     if others and missing:
@@ -264,7 +261,7 @@ def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str,
 
 
 def names_of(path: Path, entry: dict, key: str) -> set[str]:
-    """Names as they stand in the file, but for spaces at their ends."""
+    """Returns the names listed in an entry, stripped of spaces."""
     names = entry.get(key)
     if not isinstance(names, list):
         raise SystemExit(f"{path}: `{key}` is not a list of names")
@@ -275,7 +272,7 @@ def names_of(path: Path, entry: dict, key: str) -> set[str]:
 
 
 def parse_category(given: object, known: dict[str, int]) -> int:
-    """Index of an image's category; ValueError where the job has none of that name."""
+    """Returns the index of an image's category; ValueError if the job lacks it."""
     category = known.get(str(given).strip())
     if category is None:
         raise ValueError(f"not a category of the job: {given!r:.100}")
@@ -283,7 +280,7 @@ def parse_category(given: object, known: dict[str, int]) -> int:
 
 
 def parse_labels(given: object, known: dict[str, int], counts: Counter) -> np.ndarray:
-    """Which labels an image has, 0 or 1 each."""
+    """Returns which labels an image has, 0 or 1 each."""
     if not isinstance(given, list):
         raise ValueError(f"not a list of labels: {given!r:.100}")
     present = np.zeros(1 + max(known.values()), np.float32)
@@ -297,16 +294,16 @@ def parse_labels(given: object, known: dict[str, int], counts: Counter) -> np.nd
 
 
 def below(folder: Path, name: object, root: Path | None = None) -> Path:
-    """A path that the dataset names; it may not lead out of its folder, or of `root`,
-    on any system. Unless there is such a file, a backslash parts folders, and spaces at
-    its ends do not count.
+    """Returns a path that the dataset names; it may not lead out of its folder, or of
+    `root`, on any system. Unless there is such a file, a backslash parts folders, and
+    spaces at its ends do not count.
 
     Links are followed: whoever could place one could place the file itself.
     """
     if not isinstance(name, str) or not name.strip() or "\0" in name:
         raise ValueError(f"not a file name: {name!r:.100}")
     plain = name.strip().replace("\\", "/")
-    given = PureWindowsPath(plain)  # knows drives
+    given = PureWindowsPath(plain)  # also splits off drive letters
     if given.anchor or given.drive or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
         homes = [os.path.abspath(home) for home in (folder, root or folder)]
@@ -320,7 +317,7 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
 def read_yaml(path: Path) -> object:
     try:
         text = noted(path).read_text(encoding="utf-8-sig")
-        if path.suffix == ".json":  # is YAML too, but this is far faster
+        if path.suffix == ".json":  # far faster than as YAML
             return json.loads(text)
         return yaml.load(text, SafeLoader)
     except (OSError, TypeError, ValueError, yaml.YAMLError, RecursionError) as error:
@@ -328,8 +325,8 @@ def read_yaml(path: Path) -> object:
 
 
 def as_written(loader: yaml.Loader, node: yaml.Node) -> int | float | str:
-    """A number where Python would write it so. All else stays text, as it may be a
-    name: `no`, 1e3, 0777, a date."""
+    """Returns a number where Python would write it so. All else stays text, as it may
+    be a name: `no`, 1e3, 0777, a date."""
     text = loader.construct_scalar(node)
     try:
         number = float(text) if "." in text else int(text)
@@ -339,7 +336,7 @@ def as_written(loader: yaml.Loader, node: yaml.Node) -> int | float | str:
 
 
 class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """Without bombs: by aliases of aliases a few lines stand for billions of values."""
+    """Refuses YAML bombs: nested aliases that expand to billions of values."""
 
     yaml_constructors = yaml.SafeLoader.yaml_constructors | {
         f"tag:yaml.org,2002:{kind}": as_written
@@ -363,11 +360,11 @@ class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
 
 
 def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
-    """The values in a node with every alias written out."""
+    """Counts the values in a node after expanding aliases."""
     if isinstance(node, yaml.ScalarNode):
         return 1
     if node not in known:
-        known[node] = MOST_VALUES  # if it holds itself
+        known[node] = MOST_VALUES  # the node may contain itself
         pairs = isinstance(node, yaml.MappingNode)
         parts = itertools.chain.from_iterable(node.value) if pairs else node.value
         known[node] = 1 + sum(count_values(part, known) for part in parts)
@@ -375,7 +372,7 @@ def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
 
 
 def tell(where: Path, counts: Counter):
-    """Says what was mended or left out: what there is most of, in 20 lines."""
+    """Prints how often each repair or omission occurred, the 20 most frequent."""
     for what, count in sorted((+counts).most_common(20)):
         say(f"{where}: {what}: {count}")
     if len(+counts) > 20:
@@ -383,19 +380,19 @@ def tell(where: Path, counts: Counter):
 
 
 def say(line: str):
-    """Says something of the dataset, now and whenever samples are read again."""
+    """Prints a line on the dataset, now and whenever kept samples are loaded."""
     NOTES.append(line)
     print(line, file=sys.stderr)
 
 
 def noted(path: Path) -> Path:
-    """The path, once the state of its file or folder is known: read it after that."""
+    """Records the state of a file or folder before it is read; returns its path."""
     SOURCES[str(path)] = state_of(path)
     return path
 
 
 def state_of(path: Path) -> list[int] | str | None:
-    """Size and time of a file, a digest of the names and links in a folder, or None."""
+    """Returns size and time of a file, or a hash of the names in a folder, or None."""
     try:
         if path.is_dir():
             found = [
@@ -412,14 +409,14 @@ Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image as it is shown, by its header."""
+    """Returns height and width after EXIF rotation, read from the header."""
     try:
         with Image.open(path) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
             orientation = orientation_of(image)
-    except Exception as error:  # a broken file can raise nearly anything
+    except Exception as error:  # decoders raise many kinds of errors on broken files
         if not os.path.isfile(path):
             raise ValueError(f"no such image: {path}") from None
         wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
@@ -429,7 +426,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 class BrokenImage(ValueError):
-    """A file that is there has no legible header of an image."""
+    """The header of an image file cannot be read."""
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -444,11 +441,11 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def exif_of_png(file: BinaryIO) -> bytes:
-    """The EXIF of a PNG, which may follow the pixels: Pillow would decode them."""
+    """Reads EXIF of a PNG, which may follow the pixels that Pillow would decode."""
     file.seek(8)
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
         length = int.from_bytes(head[:4], "big")
         if head[4:] == b"eXIf":
             return file.read(min(length, 1 << 16))
-        file.seek(length + 4, os.SEEK_CUR)  # behind the checksum
+        file.seek(length + 4, os.SEEK_CUR)  # skips the checksum
     return b""

@@ -57,7 +57,7 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv_reduce(x.mean((2, 3), keepdim=True))
-        y = self.conv_expand(F.silu(y, inplace=True))
+        y = self.conv_expand(F.silu(y))
         return x * torch.sigmoid(y)
 
 
@@ -76,8 +76,8 @@ class InvertedResidual(nn.Module):
         self.skips = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.silu(self.bn1(self.conv_pw(x)), inplace=True)
-        y = F.silu(self.bn2(self.conv_dw(y)), inplace=True)
+        y = F.silu(self.bn1(self.conv_pw(x)))
+        y = F.silu(self.bn2(self.conv_dw(y)))
         y = self.bn3(self.conv_pwl(self.se(y)))
         return y.add_(x) if self.skips else y
 
@@ -94,7 +94,7 @@ class FusedResidual(nn.Module):
         self.skips = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.silu(self.bn1(self.conv_exp(x)), inplace=True)
+        y = F.silu(self.bn1(self.conv_exp(x)))
         y = self.bn2(self.conv_pwl(y))
         return y.add_(x) if self.skips else y
 
@@ -108,7 +108,7 @@ class ConvBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(outputs, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.silu(self.bn1(self.conv(x)), inplace=True)
+        y = F.silu(self.bn1(self.conv(x)))
         return y.add_(x)
 
 
@@ -156,7 +156,7 @@ class EfficientNetV2S(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.bn1(self.conv_stem(images))  # (B, 24, H/2, W/2)
-        x = F.silu(x, inplace=True)
+        x = F.silu(x)
         c1 = self.blocks[0](x)  # (B, 24, H/2, W/2)
         c2 = self.blocks[1](c1)  # (B, 48, H/4, W/4)
         c3 = self.blocks[2](c2)  # (B, 64, H/8, W/8)
@@ -209,49 +209,45 @@ class Network(nn.Module):
 def ordinal_loss(
     logits: Tensor, targets: dict[str, Tensor], smoothing: float
 ) -> dict[str, Tensor]:
-    """Term "class"; the nearer a rank to the true one, the more of the target it gets:
-    "Soft Labels for Ordinal Regression", Diaz and Marathe, CVPR 2019."""
+    """Returns term "class"; the nearer a rank to the true one, the more of the target
+    it gets: "Soft Labels for Ordinal Regression", Diaz and Marathe, CVPR 2019."""
     ranks = torch.arange(logits.shape[1], device=logits.device)
     distance = (ranks - targets["category"][:, None]).abs().float()
-    wanted = (-distance).softmax(1)
-    loss = F.cross_entropy(logits, wanted, label_smoothing=smoothing, reduction="none")
-    return {"class": mean_over_images(loss)}
+    target = (-distance).softmax(1)
+    loss = F.cross_entropy(logits, target, label_smoothing=smoothing, reduction="none")
+    return {"class": mean_over_images(loss, targets["labeled"])}
 
 
 def multilabel_loss(logits: Tensor, targets: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Term "label": binary cross-entropy, the mean over images and labels."""
+    """Returns term "label": binary cross-entropy, the mean over images and labels."""
     loss = F.binary_cross_entropy_with_logits(
         logits, targets["present"], reduction="none"
     )
-    return {"label": mean_over_images(loss.mean(1))}
+    return {"label": mean_over_images(loss.mean(1), targets["labeled"])}
 
 
-def mean_over_images(losses: Tensor) -> Tensor:
-    """The mean over the labelled images of all processes; 0 if there are none."""
-    images = torch.tensor(float(len(losses)), device=losses.device)
-    return losses.sum() / shared_total(images)
+def mean_over_images(losses: Tensor, labeled: Tensor) -> Tensor:
+    """Averages over the labeled images of all processes; 0 if there are none."""
+    return (losses * labeled).sum() / global_count(labeled.sum())
 
 
-def shared_total(total: Tensor) -> Tensor:
-    """What a loss is divided by; where the gradients of several processes are averaged,
-    their average is then the gradient of one process with all their images."""
+def global_count(count: Tensor) -> Tensor:
+    """Returns what a loss is divided by: a count over all processes, by their number.
+
+    DDP averages gradients, and their average is then that of one process with the
+    images of all.
+    """
     if not (dist.is_available() and dist.is_initialized()):
-        return total.clamp(min=1)
-    dist.all_reduce(total)
-    return total.clamp(min=1) / dist.get_world_size()
+        return count.clamp(min=1)
+    dist.all_reduce(count)
+    return count.clamp(min=1) / dist.get_world_size()
 
 
 def loss_terms(outputs: dict, targets: dict) -> dict[str, Tensor]:
-    """The terms of the loss, "<head>/loss/<term>"; their sum is the loss.
+    """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss.
 
-    A head learns from the images whose rows are "labelled" in its targets.
+    A head learns from the images that are "labeled" (B,) in its targets.
     """
-    rows = {head: of_head["labelled"] for head, of_head in targets.items()}
-    outputs = {head: output[rows[head]] for head, output in outputs.items()}
-    targets = {
-        head: {name: x[rows[head]] for name, x in of_head.items() if name != "labelled"}
-        for head, of_head in targets.items()
-    }
     weights = {"tags": 1.0, "traffic": 0.5}
     heads = {
         "tags": multilabel_loss(outputs["tags"], targets["tags"]),
@@ -278,7 +274,7 @@ def decode_labels(logits: Tensor) -> dict[str, Tensor]:
 
 
 def decode(outputs: dict) -> dict[str, dict[str, Tensor]]:
-    """What each head found, by its name."""
+    """Decodes the outputs of each head, by its name."""
     return {
         "tags": decode_labels(outputs["tags"]),
         "traffic": decode_category(outputs["traffic"]),
@@ -286,17 +282,21 @@ def decode(outputs: dict) -> dict[str, dict[str, Tensor]]:
 
 
 def fit(height: int, width: int) -> tuple[int, int]:
-    """Height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
+    """Returns height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
     scale = min(HEIGHT / height, WIDTH / width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 @torch.inference_mode()
 def predict(model: Network, images: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head finds in uint8 images (B, 3, h, w) of any size.
+    """Returns predictions for uint8 images (B, 3, h, w) of any size.
 
     The model must be in eval mode. Keys and shapes are those of `decode`.
     """
+    if model.training:
+        raise ValueError("the model is in training mode: call model.eval() first")
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
+        raise ValueError(f"not uint8 (B, C, h, w): {images.dtype}, {images.shape}")
     height, width = images.shape[-2:]
     images = images.to(model.mean.device)
     scaled = fit(height, width)

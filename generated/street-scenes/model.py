@@ -36,7 +36,7 @@ HEIGHT, WIDTH = 352, 480  # images are letterboxed to this size
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PAD = (124, 116, 104)  # the mean as 8-bit color, around letterboxed images
 CHANNELS = 96  # width of every neck level
-STRIDE = 4  # pixels from one cell of its maps to the next, on level 2
+STRIDE = 4  # pixels between neighboring cells of maps, on level 2
 
 # ---- Backbone: levels 1..5 ----
 
@@ -63,8 +63,8 @@ class InvertedResidual(nn.Module):
         self.skips = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(self.bn1(self.conv_pw(x)), inplace=True)
-        y = F.relu6(self.bn2(self.conv_dw(y)), inplace=True)
+        y = F.relu6(self.bn1(self.conv_pw(x)))
+        y = F.relu6(self.bn2(self.conv_dw(y)))
         y = self.bn3(self.conv_pwl(y))
         return y.add_(x) if self.skips else y
 
@@ -80,7 +80,7 @@ class DepthwiseSeparable(nn.Module):
         self.bn2 = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(self.bn1(self.conv_dw(x)), inplace=True)
+        y = F.relu6(self.bn1(self.conv_dw(x)))
         return self.bn2(self.conv_pw(y))
 
 
@@ -135,7 +135,7 @@ class MobileNetV2(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         x = self.bn1(self.conv_stem(images))  # (B, 32, H/2, W/2)
-        x = F.relu6(x, inplace=True)
+        x = F.relu6(x)
         c1 = self.blocks[0](x)  # (B, 16, H/2, W/2)
         c2 = self.blocks[1](c1)  # (B, 24, H/4, W/4)
         c3 = self.blocks[2](c2)  # (B, 32, H/8, W/8)
@@ -188,7 +188,7 @@ class SegmentationHead(nn.Module):
         self.logits = nn.Conv2d(channels, categories, 1)
 
     def forward(self, *levels: Tensor) -> Tensor:
-        return self.logits(self.decoder(*levels))
+        return self.logits(self.decoder(*levels)).float()
 
 
 class MapDecoder(nn.Module):
@@ -208,7 +208,7 @@ class MapDecoder(nn.Module):
 
 
 def map_block(inputs: int, channels: int) -> nn.Sequential:
-    groups = math.gcd(32, channels // 2)  # of two channels at least
+    groups = math.gcd(32, channels // 2)  # each group has at least two channels
     return nn.Sequential(
         nn.Conv2d(inputs, channels, 3, padding=1, bias=False),
         nn.GroupNorm(groups, channels),
@@ -240,8 +240,8 @@ class Segmenter(nn.Module):
 
 
 def enlarge(maps: Tensor, stride: int | tuple, seen: tuple, size: tuple) -> Tensor:
-    """Maps (B, C, H/stride, W/stride) of the canvas as maps (B, C, *size) of the image,
-    which fills the height and width `seen` from its top left."""
+    """Returns maps (B, C, H/stride, W/stride) of the canvas as maps (B, C, *size) of
+    the image, which fills the height and width `seen` from its top left."""
     maps = F.interpolate(maps.float(), scale_factor=stride, mode="bilinear")
     maps = maps[..., : seen[0], : seen[1]]
     return F.interpolate(maps, size, mode="bilinear")
@@ -251,26 +251,29 @@ def enlarge(maps: Tensor, stride: int | tuple, seen: tuple, size: tuple) -> Tens
 
 
 def segmentation_loss(logits: Tensor, targets: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Cross-entropy of the labelled pixels; `targets` holds "categories" (B, H, W), -1
-    where nothing is known."""
+    """Returns cross-entropy of the labeled pixels; `targets` holds "categories" (B, H,
+    W), -1 where nothing is known."""
     categories = targets["categories"].long()
     logits = F.interpolate(logits.float(), categories.shape[1:], mode="bilinear")
-    total = shared_total((categories >= 0).sum())
+    total = global_count((categories >= 0).sum())
     loss = F.cross_entropy(logits, categories, ignore_index=-1, reduction="sum")
     return {"category": loss / total}
 
 
-def shared_total(total: Tensor) -> Tensor:
-    """What a loss is divided by; where the gradients of several processes are averaged,
-    their average is then the gradient of one process with all their images."""
+def global_count(count: Tensor) -> Tensor:
+    """Returns what a loss is divided by: a count over all processes, by their number.
+
+    DDP averages gradients, and their average is then that of one process with the
+    images of all.
+    """
     if not (dist.is_available() and dist.is_initialized()):
-        return total.clamp(min=1)
-    dist.all_reduce(total)
-    return total.clamp(min=1) / dist.get_world_size()
+        return count.clamp(min=1)
+    dist.all_reduce(count)
+    return count.clamp(min=1) / dist.get_world_size()
 
 
 def loss_terms(outputs: Tensor, targets: dict) -> dict[str, Tensor]:
-    """The terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
+    """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
     terms = segmentation_loss(outputs, targets["street"])
     return {"street/loss/" + term: value for term, value in terms.items()}
 
@@ -279,29 +282,33 @@ def loss_terms(outputs: Tensor, targets: dict) -> dict[str, Tensor]:
 
 
 def decode_categories(logits: Tensor) -> dict[str, Tensor]:
-    """Logits (B, categories, h, w): only at the size of the image (`enlarge`) is the
-    best category chosen, so that borders run between the cells too."""
-    return {"logits": logits.float()}
+    """Returns logits (B, categories, h, w): only at the size of the image (`enlarge`)
+    is the best category chosen, so that borders run between the cells too."""
+    return {"logits": logits}
 
 
 def decode(outputs: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head found, by its name."""
+    """Decodes the outputs of each head, by its name."""
     return {"street": decode_categories(outputs)}
 
 
 def fit(height: int, width: int) -> tuple[int, int]:
-    """Height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
+    """Returns height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
     scale = min(HEIGHT / height, WIDTH / width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 @torch.inference_mode()
 def predict(model: Segmenter, images: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head finds in uint8 images (B, 3, h, w) in their own pixels.
+    """Returns predictions for uint8 images (B, 3, h, w) in their own pixels.
 
     The model must be in eval mode. Keys and shapes are those of `decode`,
     but "categories", indices (B, h, w), stand for the logits.
     """
+    if model.training:
+        raise ValueError("the model is in training mode: call model.eval() first")
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
+        raise ValueError(f"not uint8 (B, C, h, w): {images.dtype}, {images.shape}")
     height, width = images.shape[-2:]
     images = images.to(model.mean.device)
     scaled = fit(height, width)

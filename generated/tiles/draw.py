@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from data import read_image, read_mask
 from dataset import Inspection, Sample
 
-TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
+TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixels
 
 
 def draw(image: np.ndarray, words: dict) -> np.ndarray:
-    """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
+    """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
     image = image.copy()
     image = draw_anomalies(image, words["defects"])
     return image
@@ -31,15 +31,15 @@ def draw_anomalies(image: np.ndarray, item: dict) -> np.ndarray:
 
 
 def save_anomalies(item: dict, path: Path) -> dict:
-    """The map as a grey image, white where it is anomalous as masks are; returns what
-    to report, with the name of its file."""
-    grey = np.round(255 * item["map"]).astype(np.uint8)
-    path.write_bytes(cv2.imencode(".png", grey)[1])
+    """Returns the map as a gray image, white where it is anomalous as masks are;
+    returns what to report, with the name of its file."""
+    gray = np.round(255 * item["map"]).astype(np.uint8)
+    path.write_bytes(cv2.imencode(".png", gray)[1])
     return item | {"map": path.name}
 
 
 def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
-    """Text on a band of `color` above `corner`, moved to lie inside the image."""
+    """Writes text on a band of `color` above `corner`, inside the image."""
     font, size = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, max(image.shape) / 1200)
     (width, height), descent = cv2.getTextSize(text, font, size, 1)
     x = max(0, min(corner[0], image.shape[1] - width))
@@ -52,7 +52,7 @@ def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
 
 
 def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
-    """RGB tiles in rows of two images, each with its labels left of its predictions."""
+    """Draws RGB tiles in rows of two images: labels on the left, predictions beside."""
     tiles = []
     for sample, words in zip(samples, found):
         image = read_image(sample, sample.height, sample.width)
@@ -64,13 +64,13 @@ def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
 
 
 def labels_of(sample: Sample) -> dict:
-    """A sample's labels in the words of predictions."""
+    """Returns the labels of a sample in the form of predictions."""
     return {"defects": inspection_in_words(sample, sample.labels["defects"])}
 
 
 def inspection_in_words(sample: Sample, inspection: Inspection) -> dict:
     mask = read_mask(inspection, sample.height, sample.width)
-    if mask is None:  # it is somewhere
+    if mask is None:  # anomalous at an unknown place
         mask = np.zeros((sample.height, sample.width))
     label = "anomalous" if inspection.anomalous else "normal"
     return {
@@ -81,7 +81,7 @@ def inspection_in_words(sample: Sample, inspection: Inspection) -> dict:
 
 
 def tile(image: np.ndarray) -> np.ndarray:
-    """The image fitted into a white square of TILE pixels."""
+    """Fits an image into a white square of TILE pixels."""
     scale = (TILE - GAP) / max(image.shape)
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     square = np.full((TILE, TILE, 3), 255, np.uint8)

@@ -9,9 +9,10 @@ import hashlib
 import itertools
 import json
 import os
+import struct
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
@@ -20,12 +21,13 @@ from PIL import Image
 
 from model import CATEGORIES
 
-TRAIN, VALIDATION = "traffic/train.json", "traffic/val.json"  # below --data
+TRAIN, VALIDATION = "traffic/train.json", "traffic/val.json"  # paths below --data
 NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
-MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
-MOST_PIXELS = 200_000_000  # of an image; a bomb has more
+MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
+MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
 SOURCES = {}  # the state of each file and folder that was read
-NOTES = []  # what the user was told
+NOTES = []  # messages that were shown to the user
+real_path = functools.cache(os.path.realpath)  # path without links
 
 
 class Objects(NamedTuple):
@@ -36,7 +38,7 @@ class Objects(NamedTuple):
     areas: np.ndarray  # (G,) in pixels of the image, as COCO's files give them
     ignored: np.ndarray  # (G,) bool: neither right nor wrong to find, nor background
 
-    def labelled(self) -> "Objects":
+    def labeled(self) -> "Objects":
         return Objects(*(values[~self.ignored] for values in self))
 
 
@@ -44,7 +46,7 @@ class Frame(NamedTuple):
     """In which pixels a file of annotations speaks of an image."""
 
     size: tuple[int, int]  # height, width, as the file has them
-    shown: tuple[int, int]  # those of the image as it is shown
+    shown: tuple[int, int]  # height, width of the image as it is shown
     turn: tuple[int, int] | None  # steps of rows and columns, once they are swapped
 
     @property
@@ -52,7 +54,7 @@ class Frame(NamedTuple):
         return self.turn is not None or self.size != self.shown
 
     def points(self, places: np.ndarray) -> np.ndarray:
-        """Where x and y (..., 2) of the file are in the image as it is shown."""
+        """Returns maps x and y (..., 2) of the file to pixels of the image as shown."""
         (rows, columns), (height, width) = self.size, self.shown
         if self.turn is None:
             return places * [width / columns, height / rows]
@@ -74,14 +76,14 @@ class Sample(NamedTuple):
 
 
 def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
-    """The samples to train on, and those to validate on."""
+    """Returns the samples to train on, and those to validate on."""
     training = read_dataset(root / TRAIN, training=True, root=root)
     validation = read_dataset(root / VALIDATION, root=root)
     return without(training, validation, root / TRAIN), validation
 
 
 def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample]:
-    """A sample for each file, with the labels of all that lead to it."""
+    """Merges samples of one file, reached by several names or links, into one."""
     known = {}
     for sample in samples:
         one = known.setdefault(file_of(sample), sample)
@@ -97,7 +99,7 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
 
 
 def check_labels(
-    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int
+    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int = 1
 ):
     """Ends the run where a head's labels hold too few kinds to learn from, or to be
     measured by; tells which of its names never occur."""
@@ -115,34 +117,29 @@ def read_dataset(
     path: Path, training: bool = False, root: Path | None = None
 ) -> list[Sample]:
     """The images of a COCO file; ends with a list of what is wrong, if anything is."""
-    content = read_json(path, without_masks)
+    content = read_json(path, compact)
     check_coco(path, content, ("category_id", "bbox"))
-    try:
-        names = {
-            item["id"]: str(item["name"]).strip() for item in content["categories"]
-        }
-        objects = {item["id"]: [] for item in content["images"]}
-        counts = count_crowds(path, content)
-        annotations = content.pop("annotations")[::-1]
-        while annotations:  # there may be a million, and each is freed
-            item = annotations.pop()
-            objects[item["image_id"]].append(object_from_coco(item, names))
-    except ValueError as error:
-        raise SystemExit(f"{path}: {error}") from None
-    except Exception as error:  # whatever is not as the lines above expect
-        reason = f"{type(error).__name__}: {error}"
-        raise SystemExit(f"{path}: not such a COCO file: {reason}") from None
+    names = {item["id"]: str(item["name"]).strip() for item in content["categories"]}
+    kinds = ((item.category_id, item.iscrowd) for item in content["annotations"])
+    counts = count_crowds(path, content["categories"], kinds)
+    objects = {item["id"]: [] for item in content["images"]}
+    for item in content.pop("annotations"):
+        objects[item.image_id].append(item)
     compare_categories(path, "categories", set(names.values()), NUMBERS)
 
     samples, problems = [], []
     folder = image_folder(path)
     for image in content["images"]:
-        name, given = image.get("file_name"), objects[image["id"]]
+        name, given = image.get("file_name"), objects.pop(image["id"], [])
         try:
             file = below(folder, name, root)
             frame = frame_of(file, (image.get("width"), image.get("height")), counts)
             height, width = frame.size
-            labels = {"vehicles": parse_objects(given, NUMBERS, height, width, counts)}
+            labels = {
+                "vehicles": parse_coco_objects(
+                    given, names, NUMBERS, height, width, counts
+                )
+            }
             if frame.moves:
                 labels = {"vehicles": objects_in_image(labels["vehicles"], frame)}
         except ValueError as error:
@@ -154,31 +151,40 @@ def read_dataset(
     return samples
 
 
-def without_masks(item: dict) -> dict:
-    """An annotation of a COCO file without what its box does not need: there may be a
-    million."""
-    if "image_id" in item:
-        unread = (
-            {"segmentation"} if item.get("iscrowd") else {"segmentation", "iscrowd"}
-        )
-        return {key: value for key, value in item.items() if key not in unread}
-    return item
+class Annotation(NamedTuple):
+    """The fields of an annotation in a COCO file that are read."""
+
+    id: object
+    image_id: Hashable
+    category_id: Hashable
+    iscrowd: bool
+    numbers: bytes  # left, top, right, bottom, area
 
 
-def object_from_coco(item: dict, names: dict[int, str]) -> dict:
-    """An annotation with its category's name, and with left, top, right, bottom."""
+def compact(item: dict) -> dict | Annotation:
+    """Returns an annotation in a COCO file as an `Annotation`, which takes a quarter of
+    the memory; one that lacks something stays as it is, for `check_coco` to name."""
     try:
-        left, top, width, height = map(float, item["bbox"])
+        ids, box = (item["image_id"], item["category_id"]), item["bbox"]
+        hash(ids)
+    except (KeyError, TypeError):
+        return item
+    if None in (*ids, box):
+        return item
+    area = item.get("area") or 0
+    try:
+        left, top, width, height, area = map(float, (*box, area))
     except (TypeError, ValueError, OverflowError):
-        what = f"`bbox` is not four numbers: {item['bbox']!r:.100}"
+        what = (
+            f"`bbox` is not four numbers: {box!r:.100}, or `area` not one: {area!r:.50}"
+        )
         raise ValueError(f"annotation {item.get('id')}: {what}") from None
-    box = [left, top, left + width, top + height]
-    told = {"area": float(item.get("area") or 0), "ignored": bool(item.get("iscrowd"))}
-    return {"category": names[item["category_id"]], "bbox": box} | told
+    numbers = struct.pack("5d", left, top, left + width, top + height, area)
+    return Annotation(item.get("id"), *ids, bool(item.get("iscrowd")), numbers)
 
 
 def is_named(given: object, known: dict[str, int], counts: Counter) -> bool:
-    """Whether a name in an annotation is one of the job's; others are counted."""
+    """Returns whether the job has a category of this name; counts other names."""
     name = str(given).strip()
     if name not in known:
         counts[f"what the job does not name, left out: {name:.60}"] += 1
@@ -198,14 +204,14 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
     tell(where, counts)
     if not samples:
-        raise SystemExit(f"{where}: no labelled images")
+        raise SystemExit(f"{where}: no labeled images")
 
 
 def without(training: list, validation: list, where: Path) -> list[Sample]:
-    """The samples to train on, but for images to validate on."""
+    """Removes images of the validation set from the training samples."""
     held_out = set(map(file_of, validation))
     kept = [sample for sample in training if file_of(sample) not in held_out]
-    if not kept:
+    if training and not kept:
         what = "every image is in the validation set, too: name another set, or leave"
         raise SystemExit(f"{where}: {what} `validation` out, which holds some out")
     what = "images left out, as they are in the validation set, too"
@@ -214,44 +220,41 @@ def without(training: list, validation: list, where: Path) -> list[Sample]:
 
 
 def file_of(sample: Sample) -> str:
-    """Where the file of a sample is, all symbolic links followed."""
+    """Returns the path of the image after resolving symbolic links."""
     folder, name = os.path.split(sample.path)
     if os.path.islink(sample.path):
         return os.path.realpath(sample.path)
-    return os.path.join(real_folder(folder), name)
-
-
-@functools.cache
-def real_folder(folder: str) -> str:
-    return os.path.realpath(folder)
+    return os.path.join(real_path(folder), name)
 
 
 def joined(parts: list, counts: Counter) -> NamedTuple:
-    """The objects of all parts, equal ones once."""
+    """Concatenates objects; drops duplicates."""
+    boxes = [tuple(box) for part in parts for box in part.boxes.tolist()]
+    if len(parts) == 1 and len({*boxes}) == len(boxes):
+        return parts[0]
     pairs = zip(*parts)
     columns = [
         np.concatenate(x) if hasattr(x[0], "dtype") else sum(x, ()) for x in pairs
     ]
-    objects = type(parts[0])(*columns)
-    if len({*map(bytes, objects.boxes)}) == len(objects.boxes):
-        return objects
     rows = zip(*(x.tolist() if hasattr(x, "dtype") else x for x in columns))
     kept = sorted({str(row): place for place, row in enumerate(rows)}.values())
-    counts["equal objects left out"] += len(objects.boxes) - len(kept)
+    counts["equal objects left out"] += len(boxes) - len(kept)
     chosen = (
         x[kept] if hasattr(x, "dtype") else tuple(x[i] for i in kept) for x in columns
     )
-    return type(objects)(*chosen)
+    return type(parts[0])(*chosen)
 
 
-def count_crowds(path: Path, content: dict) -> Counter:
+def count_crowds(path: Path, categories: list, kinds: Iterable[tuple]) -> Counter:
     """The annotations of a COCO file that are crowds, which are ignored; ends the
-    program where all of them are."""
-    names = {category["id"]: category["name"] for category in content["categories"]}
+    program where all of them are. Of each, `kinds` has category and `iscrowd`."""
+    names = {category["id"]: category["name"] for category in categories}
     crowds, others = Counter(), Counter()
-    for item in content["annotations"]:
-        for part in item.get("segments_info", [item]):
-            (crowds if part.get("iscrowd") else others)[part["category_id"]] += 1
+    for category, crowd in kinds:
+        if (crowd or 0) not in (0, 1):
+            what = f"`iscrowd` of an annotation of category {category!r} is not 0 or 1"
+            raise SystemExit(f"{path}: {what}: {crowd!r:.50}")
+        (crowds if crowd else others)[category] += 1
     if crowds and not others:
         raise SystemExit(
             f"{path}: all {crowds.total()} annotations have `iscrowd` 1, as crowds, of"
@@ -265,7 +268,7 @@ def count_crowds(path: Path, content: dict) -> Counter:
 
 
 def image_folder(path: Path) -> Path:
-    """The folder with the images of a COCO file."""
+    """Returns the folder with the images of a COCO file."""
     for folder in (path.with_suffix(""), path.parent / "images"):
         if folder.is_dir():
             return folder
@@ -281,6 +284,8 @@ def check_coco(path: Path, content: object, fields: tuple[str, ...]):
         if not isinstance(items, list):
             raise SystemExit(f"{path}: has no list `{key}`, as a COCO file has")
         for item in items:
+            if key == "annotations" and isinstance(item, tuple):  # has them all
+                continue
             known = item if isinstance(item, dict) else {}
             for name in names:
                 ids = (dict, list) if name.endswith("id") else ()
@@ -291,15 +296,16 @@ def check_coco(path: Path, content: object, fields: tuple[str, ...]):
         "image_id": by_id(path, "images", content["images"], "file_name"),
         "category_id": by_id(path, "categories", content["categories"], "name"),
     }
-    for item in content["annotations"]:
-        for key in named.keys() & {"image_id", *fields}:
-            if item[key] not in named[key]:
-                what = f"none has the `{key}` {item[key]!r:.50} of annotation"
-                raise SystemExit(f"{path}: {what} {item.get('id')!r:.50}")
+    for key in named.keys() & {"image_id", *fields}:
+        for item in content["annotations"]:
+            get = dict.get if isinstance(item, dict) else getattr
+            if get(item, key) not in named[key]:
+                what = f"none has the `{key}` {get(item, key)!r:.50} of annotation"
+                raise SystemExit(f"{path}: {what} {get(item, 'id')!r:.50}")
 
 
 def by_id(path: Path, key: str, items: list[dict], field: str) -> dict:
-    """Items of a COCO file by their ids, of which each is one item's alone."""
+    """Returns items of a COCO file by their ids, of which each is one item's alone."""
     known = {}
     for item in items:
         other = known.setdefault(item["id"], item)
@@ -310,7 +316,7 @@ def by_id(path: Path, key: str, items: list[dict], field: str) -> dict:
 
 
 def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
-    """Ends the run where each has names that the other lacks: one may be misspelt."""
+    """Ends the run if job and dataset each have names that the other one lacks."""
     others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
     missing = [name for name, place in known.items() if place not in found]
     if others and missing:
@@ -324,47 +330,52 @@ def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str,
 # ---- One image and its labels ----
 
 
-def parse_objects(
-    given: object, known: dict[str, int], height: int, width: int, counts: Counter
+def parse_coco_objects(
+    given: list[Annotation],
+    names: dict[Hashable, str],
+    known: dict[str, int],
+    height: int,
+    width: int,
+    counts: Counter,
 ) -> Objects:
-    """The objects of an image, clipped to it; ValueError says which one is wrong."""
-    if not isinstance(given, list):
-        raise ValueError(f"not a list of objects: {given!r:.100}")
-    boxes, classes, named = [], [], []
-    for item in given:
-        try:
-            name = str(item["category"]).strip()
-            left, top, right, bottom = map(float, item["bbox"])
-        except (KeyError, TypeError, ValueError, OverflowError):
-            wanted = "a category of the job with a bbox of four numbers"
-            raise ValueError(f"not {wanted}: {item!r:.200}") from None
-        if is_named(name, known, counts):
-            named.append(item)
-            boxes.append((left, top, right, bottom))
-            classes.append(known[name])
-    with np.errstate(over="ignore"):  # what is too large becomes infinite
-        boxes = np.array(boxes, np.float32).reshape(-1, 4)
-    ordered = np.isfinite(boxes).all(1) & (boxes[:, :2] <= boxes[:, 2:]).all(1)
-    for place in np.flatnonzero(~ordered):
-        raise ValueError(f"not left, top, right, bottom: {named[place]['bbox']}")
-    inside = (boxes[:, :2] < [width, height]).all(1) & (boxes[:, 2:] > 0).all(1)
-    for place in np.flatnonzero(~inside):
-        what = f"a box outside the {width}x{height} image: {named[place]['bbox']}"
-        raise ValueError(what)
-    visible = np.clip(boxes, 0, np.float32([width, height, width, height]))
-    counts["boxes clipped to their image"] += int((visible != boxes).any(1).sum())
-    kept = (visible[:, 2:] > visible[:, :2]).all(1)
-    counts["boxes without area left out"] += int((~kept).sum())
-    columns = [visible, np.array(classes, np.int64)]
-    areas = np.array([item.get("area", 0) for item in named])
-    sides = visible[:, 2:] - visible[:, :2]
-    columns.append(np.where(areas > 0, areas, sides.prod(1)))
-    columns.append(np.array([item.get("ignored", False) for item in named], bool))
-    return joined([Objects(*(column[kept] for column in columns))], counts)
+    """Returns objects of an image, clipped to it; `names` has categories by id."""
+    given = [x for x in given if is_named(names[x.category_id], known, counts)]
+    packed = np.frombuffer(b"".join(x.numbers for x in given))
+    classes = np.array([known[names[x.category_id]] for x in given], np.int64)
+    crowds, numbers = np.array([x.iscrowd for x in given], bool), packed.reshape(-1, 5)
+    boxes, columns = numbers[:, :4], (classes, numbers[:, 4], crowds)
+    return visible_objects(boxes, columns, height, width, counts)
+
+
+def visible_objects(
+    given: Sequence, columns: Sequence, height: int, width: int, counts: Counter
+) -> Objects:
+    """Returns objects of boxes, clipped to the image; ValueError names a wrong one."""
+    with np.errstate(over="ignore"):  # too large numbers become infinite
+        boxes = np.array(given, np.float32).reshape(-1, 4)
+    visible = boxes.clip(0, np.float32([width, height, width, height]))
+    clipped = (visible != boxes).any(1)
+    empty = (visible[:, :2] >= visible[:, 2:]).any(1)
+    if clipped.any() or empty.any():
+        ordered = np.isfinite(boxes).all(1) & (boxes[:, :2] <= boxes[:, 2:]).all(1)
+        inside = (boxes[:, :2] < [width, height]).all(1) & (boxes[:, 2:] > 0).all(1)
+        for place in np.flatnonzero(~ordered | ~inside):
+            outside = f"a box outside the {width}x{height} image"
+            what = outside if ordered[place] else "not left, top, right, bottom"
+            raise ValueError(f"{what}: {[*given[place]]}")
+        counts["boxes clipped to their image"] += int(clipped.sum())
+        counts["boxes without area left out"] += int(empty.sum())
+        visible, *columns = (x[~empty] for x in (visible, *columns))
+    tiny = len(visible) > 0 and bool(visible.max() <= 1)
+    counts["images with boxes in the first pixel alone, as if in fractions"] += tiny
+    classes, areas, ignored = columns
+    width, height = (visible[:, 2:] - visible[:, :2]).T
+    columns = classes, np.where(areas > 0, areas, width * height), ignored
+    return joined([Objects(visible, *columns)], counts)
 
 
 def objects_in_image(objects: Objects, frame: Frame) -> Objects:
-    """The same in pixels of the image as it is shown."""
+    """Returns the same in pixels of the image as it is shown."""
     boxes = boxes_in_image(objects.boxes, frame)
     areas = objects.areas * np.prod(frame.shown) / np.prod(frame.size)
     return objects._replace(boxes=boxes, areas=areas)
@@ -383,12 +394,14 @@ def frame_of(path: Path, given: tuple, counts: Counter) -> Frame:
     """
     height, width, orientation = size_and_orientation(path)
     shown, turn = (height, width), TURNS.get(orientation)
+    if orientation == 1 and given == (width, height):
+        return Frame(shown, shown, None)
     try:
         columns, rows = (round(float(side or 0)) for side in given)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"not a width and a height: {given!r:.100}") from None
-    if rows <= 0 or columns <= 0:
-        return Frame(shown, shown, None)
+    if unsaid := rows <= 0 or columns <= 0:
+        rows, columns = shown
     sizes = {None: shown} | ({turn: (width, height)} if turn else {})
     fitting = [turn for turn, size in sizes.items() if size == (rows, columns)]
     fitting = fitting or [
@@ -401,13 +414,13 @@ def frame_of(path: Path, given: tuple, counts: Counter) -> Frame:
     resized = sizes[turn] != (rows, columns)
     counts["images of another size than annotated: annotations scaled"] += resized
     counts["images turned by EXIF: annotations turned too"] += turn is not None
-    either = len(fitting) > 1 or orientation in (2, 3, 4)
+    either = orientation > 1 and (unsaid or orientation < 5 or len(fitting) > 1)
     counts["images turned by EXIF: taken to be annotated as they are shown"] += either
     return Frame((rows, columns), shown, turn)
 
 
 def is_scaled(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether a size is the other one scaled: both sides are rounded then."""
+    """Returns whether a size is the other one scaled: both sides are rounded then."""
     return abs(one[0] * other[1] - one[1] * other[0]) <= max(sum(one), sum(other))
 
 
@@ -420,16 +433,16 @@ def boxes_in_image(boxes: np.ndarray, frame: Frame) -> np.ndarray:
 
 
 def below(folder: Path, name: object, root: Path | None = None) -> Path:
-    """A path that the dataset names; it may not lead out of its folder, or of `root`,
-    on any system. Unless there is such a file, a backslash parts folders, and spaces at
-    its ends do not count.
+    """Returns a path that the dataset names; it may not lead out of its folder, or of
+    `root`, on any system. Unless there is such a file, a backslash parts folders, and
+    spaces at its ends do not count.
 
     Links are followed: whoever could place one could place the file itself.
     """
     if not isinstance(name, str) or not name.strip() or "\0" in name:
         raise ValueError(f"not a file name: {name!r:.100}")
     plain = name.strip().replace("\\", "/")
-    given = PureWindowsPath(plain)  # knows drives
+    given = PureWindowsPath(plain)  # also splits off drive letters
     if given.anchor or given.drive or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
         homes = [os.path.abspath(home) for home in (folder, root or folder)]
@@ -441,7 +454,7 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
 
 
 def read_json(path: Path, hook: Callable[[dict], dict] | None = None) -> object:
-    """The content of a file, with what `hook` makes of each object in it."""
+    """Returns the content of a file, with what `hook` makes of each object in it."""
     try:
         text = noted(path).read_text(encoding="utf-8-sig")
         return json.loads(text, object_hook=hook)
@@ -450,7 +463,7 @@ def read_json(path: Path, hook: Callable[[dict], dict] | None = None) -> object:
 
 
 def tell(where: Path, counts: Counter):
-    """Says what was mended or left out: what there is most of, in 20 lines."""
+    """Prints how often each repair or omission occurred, the 20 most frequent."""
     for what, count in sorted((+counts).most_common(20)):
         say(f"{where}: {what}: {count}")
     if len(+counts) > 20:
@@ -458,19 +471,19 @@ def tell(where: Path, counts: Counter):
 
 
 def say(line: str):
-    """Says something of the dataset, now and whenever samples are read again."""
+    """Prints a line on the dataset, now and whenever kept samples are loaded."""
     NOTES.append(line)
     print(line, file=sys.stderr)
 
 
 def noted(path: Path) -> Path:
-    """The path, once the state of its file or folder is known: read it after that."""
+    """Records the state of a file or folder before it is read; returns its path."""
     SOURCES[str(path)] = state_of(path)
     return path
 
 
 def state_of(path: Path) -> list[int] | str | None:
-    """Size and time of a file, a digest of the names and links in a folder, or None."""
+    """Returns size and time of a file, or a hash of the names in a folder, or None."""
     try:
         if path.is_dir():
             found = [
@@ -487,19 +500,20 @@ Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image as it is shown, by its header."""
+    """Returns height and width after EXIF rotation, read from the header."""
     return size_and_orientation(path)[:2]
 
 
 def size_and_orientation(path: Path) -> tuple[int, int, int]:
-    """Height and width of an image as it is shown, and by which EXIF it is turned."""
+    """Returns height and width of an image as it is shown, and by which EXIF it is
+    turned."""
     try:
         with Image.open(path) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
             orientation = orientation_of(image)
-    except Exception as error:  # a broken file can raise nearly anything
+    except Exception as error:  # decoders raise many kinds of errors on broken files
         if not os.path.isfile(path):
             raise ValueError(f"no such image: {path}") from None
         wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
@@ -513,7 +527,7 @@ def size_and_orientation(path: Path) -> tuple[int, int, int]:
 
 
 class BrokenImage(ValueError):
-    """A file that is there has no legible header of an image."""
+    """The header of an image file cannot be read."""
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -528,11 +542,11 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def exif_of_png(file: BinaryIO) -> bytes:
-    """The EXIF of a PNG, which may follow the pixels: Pillow would decode them."""
+    """Reads EXIF of a PNG, which may follow the pixels that Pillow would decode."""
     file.seek(8)
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
         length = int.from_bytes(head[:4], "big")
         if head[4:] == b"eXIf":
             return file.read(min(length, 1 << 16))
-        file.seek(length + 4, os.SEEK_CUR)  # behind the checksum
+        file.seek(length + 4, os.SEEK_CUR)  # skips the checksum
     return b""

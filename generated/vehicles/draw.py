@@ -13,12 +13,12 @@ from data import read_image
 from dataset import Objects, Sample
 from model import CATEGORIES
 
-TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
+TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixels
 DRAWN_SCORE = 0.3  # less certain objects are left out of drawings
 
 
 def draw(image: np.ndarray, words: dict) -> np.ndarray:
-    """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
+    """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
     image = image.copy()
     image = draw_objects(image, words["vehicles"], CATEGORIES)
     return image
@@ -28,7 +28,7 @@ def draw_objects(
     image: np.ndarray, objects: list[dict], names: tuple[str, ...]
 ) -> np.ndarray:
     thickness = max(1, round(max(image.shape) / 320))
-    for item in reversed(objects):  # the best last, on top
+    for item in reversed(objects):  # the best ones on top
         if item.get("score", 1.0) >= DRAWN_SCORE:
             left, top, right, bottom = (round(side) for side in item["bbox"])
             color = color_of(names.index(item["category"]))
@@ -42,7 +42,7 @@ def caption(item: dict) -> str:
 
 
 def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
-    """Text on a band of `color` above `corner`, moved to lie inside the image."""
+    """Writes text on a band of `color` above `corner`, inside the image."""
     font, size = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, max(image.shape) / 1200)
     (width, height), descent = cv2.getTextSize(text, font, size, 1)
     x = max(0, min(corner[0], image.shape[1] - width))
@@ -52,7 +52,7 @@ def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
 
 
 def color_of(index: int) -> tuple[int, int, int]:
-    """Neighbouring indices get colors far apart (steps of the golden ratio)."""
+    """Returns a color; hues of consecutive indices differ by the golden ratio."""
     red, green, blue = colorsys.hsv_to_rgb(index * 0.618 % 1, 0.65, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)
 
@@ -61,7 +61,7 @@ def color_of(index: int) -> tuple[int, int, int]:
 
 
 def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
-    """RGB tiles in rows of two images, each with its labels left of its predictions."""
+    """Draws RGB tiles in rows of two images: labels on the left, predictions beside."""
     tiles = []
     for sample, words in zip(samples, found):
         image = read_image(sample, sample.height, sample.width)
@@ -73,8 +73,8 @@ def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
 
 
 def labels_of(sample: Sample) -> dict:
-    """A sample's labels in the words of predictions."""
-    return {"vehicles": objects_of(sample.labels["vehicles"].labelled(), CATEGORIES)}
+    """Returns the labels of a sample in the form of predictions."""
+    return {"vehicles": objects_of(sample.labels["vehicles"].labeled(), CATEGORIES)}
 
 
 def objects_of(objects: Objects, names: tuple[str, ...]) -> list[dict]:
@@ -83,7 +83,7 @@ def objects_of(objects: Objects, names: tuple[str, ...]) -> list[dict]:
 
 
 def tile(image: np.ndarray) -> np.ndarray:
-    """The image fitted into a white square of TILE pixels."""
+    """Fits an image into a white square of TILE pixels."""
     scale = (TILE - GAP) / max(image.shape)
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     square = np.full((TILE, TILE, 3), 255, np.uint8)

@@ -11,18 +11,18 @@ from matplotlib.figure import Figure
 from data import read_image
 from dataset import Sample
 
-TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
+TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixels
 
 
 def draw(image: np.ndarray, words: dict) -> np.ndarray:
-    """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
+    """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
     image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
     image = draw_reconstruction(image, words["picture"])
     return image
 
 
 def draw_reconstruction(image: np.ndarray, found: np.ndarray | None) -> np.ndarray:
-    """What was told from the code, right of the image; None: the image alone."""
+    """Appends the reconstruction on the right of the image; None appends nothing."""
     if found is None:
         return image
     colors = np.broadcast_to(found[:, :, :3], (*found.shape[:2], 3))
@@ -31,7 +31,7 @@ def draw_reconstruction(image: np.ndarray, found: np.ndarray | None) -> np.ndarr
 
 
 def save_picture(picture: np.ndarray, path: Path) -> str:
-    """A PNG; returns the name of its file."""
+    """Returns a PNG; returns the name of its file."""
     path.write_bytes(cv2.imencode(".png", picture)[1])
     return path.name
 
@@ -40,7 +40,7 @@ def save_picture(picture: np.ndarray, path: Path) -> str:
 
 
 def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
-    """RGB tiles in rows of two images, each with its labels left of its predictions."""
+    """Draws RGB tiles in rows of two images: labels on the left, predictions beside."""
     tiles = []
     for sample, words in zip(samples, found):
         image = read_image(sample, sample.height, sample.width)
@@ -52,12 +52,12 @@ def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
 
 
 def labels_of(sample: Sample) -> dict:
-    """A sample's labels in the words of predictions."""
+    """Returns the labels of a sample in the form of predictions."""
     return {"picture": sample.labels["picture"]}
 
 
 def tile(image: np.ndarray) -> np.ndarray:
-    """The image fitted into a white square of TILE pixels."""
+    """Fits an image into a white square of TILE pixels."""
     scale = (TILE - GAP) / max(image.shape)
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     square = np.full((TILE, TILE, 3), 255, np.uint8)

@@ -1,4 +1,4 @@
-"""Metrics of trained weights on a labelled dataset.
+"""Metrics of trained weights on a labeled dataset.
 
     python evaluate.py --weights runs/x-rays/best.pt --data ROOT
 
@@ -10,7 +10,6 @@ import json
 import math
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def predict_samples(
     workers: int = 0,
     kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
 ) -> list[dict]:
-    """What each head finds in each sample, in pixels of each image, by its name:
+    """Returns predictions for each sample, in pixels of each image, by head:
 
     "picture": (height, width, channels), uint8
 
@@ -49,7 +48,7 @@ def predict_samples(
     found = []
     for images in validation_batches(samples, workers):
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device))
+            outputs = model(images.to(device, non_blocking=True))
         results = decode(outputs)
         for row in range(len(images)):
             sample = samples[len(found)]
@@ -60,15 +59,15 @@ def predict_samples(
 
 
 def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
-    """One image's results by head, in its own pixels; `seen` is the height and width
-    that it had on the canvas."""
+    """Returns one image's results by head, in its own pixels; `seen` is the height and
+    width that it had on the canvas."""
     return {"picture": reconstruction_in_words(results["picture"], row, sample, seen)}
 
 
 def reconstruction_in_words(
     results: dict, row: int, sample: Sample, seen: tuple[int, int]
 ) -> np.ndarray:
-    """The image as its code tells it: (height, width, 1), uint8."""
+    """Returns the reconstruction (height, width, 1), uint8."""
     picture = results["reconstruction"][row : row + 1]
     picture = own_size(picture, seen, (sample.height, sample.width))[0]
     return (255 * picture).round().byte().permute(1, 2, 0).cpu().numpy()
@@ -85,8 +84,8 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share of the
-    samples; rank 0 scores what all have found, and tells the others."""
+    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
+    the samples; rank 0 scores what all have found, and tells the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -103,12 +102,12 @@ def evaluate(
 
 
 def evidence(sample: Sample, words: dict) -> dict:
-    """What the metrics need to know of one image, by head."""
+    """Returns the values that the metrics need from one image, by head."""
     return {"picture": reconstruction_quality(sample, words["picture"])}
 
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
-    """Metrics of predictions against the labels of their samples."""
+    """Returns metrics of predictions for samples with labels."""
     metrics = {"picture": reconstruction_metrics([words["picture"] for words in found])}
     return {
         f"{head}/{name}": value
@@ -118,7 +117,7 @@ def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
 
 
 def reconstruction_quality(sample: Sample, found: np.ndarray) -> np.ndarray:
-    """PSNR in decibels, mean absolute error and SSIM of an image, at its own size."""
+    """Returns PSNR in decibels, mean absolute error and SSIM of an image."""
     truth = read_image(sample, sample.height, sample.width)
     truth, found = (np.float64(image) / 255 for image in (truth, found))
     error = found - truth
@@ -128,8 +127,8 @@ def reconstruction_quality(sample: Sample, found: np.ndarray) -> np.ndarray:
 
 
 def ssim(a: np.ndarray, b: np.ndarray) -> float:
-    """Structural similarity of images in 0..1, in windows of a Gaussian of 1.5 pixels:
-    https://doi.org/10.1109/TIP.2003.819861."""
+    """Returns structural similarity of images in 0..1, in windows of a Gaussian of 1.5
+    pixels: https://doi.org/10.1109/TIP.2003.819861."""
     mean_a, mean_b, square_a, square_b, product = (
         cv2.GaussianBlur(x, (11, 11), 1.5) for x in (a, b, a * a, b * b, a * b)
     )
@@ -140,7 +139,7 @@ def ssim(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def reconstruction_metrics(qualities: list[np.ndarray]) -> dict[str, float]:
-    """Means over all images; psnr in decibels."""
+    """Returns means over all images; psnr in decibels."""
     return dict(zip(("psnr", "mae", "ssim"), np.mean(qualities, 0).tolist()))
 
 
@@ -148,14 +147,14 @@ def reconstruction_metrics(qualities: list[np.ndarray]) -> dict[str, float]:
 
 
 def load_model(path: Path, device: torch.device) -> Autoencoder:
-    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    """Loads a model from a last.pt or best.pt; ends the program if it cannot."""
     model = Autoencoder()
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(found["job"]), found.get("ema", found["model"])
     except OSError as error:
         raise SystemExit(f"{path}: {error.strerror}") from None
-    except Exception:  # a foreign file can raise nearly anything
+    except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{path}: not a checkpoint of train.py") from None
     if theirs != heads_of(JOB):
         raise SystemExit(f"{path}: of another job: its heads or their names differ")
@@ -167,16 +166,14 @@ def load_model(path: Path, device: torch.device) -> Autoencoder:
 
 
 def heads_of(job: str) -> dict:
-    """What gives the weights of a job's heads their meaning."""
+    """Returns task and names of each head: checkpoint and job must agree on them."""
     heads = json.loads(job)["model"]["heads"]
     return {head.get("name"): head["task"] for head in heads}
 
 
 def command_line(description: str) -> argparse.ArgumentParser:
-    """Flags that train.py, evaluate.py and predict.py have in common."""
+    """Returns a parser with the flags of train.py, evaluate.py and predict.py."""
     parser = argparse.ArgumentParser(description=description)
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
     devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
     parser.add_argument("--device", choices=devices, default=devices[0])
     parser.add_argument("--workers", type=int, help="processes that read images")
@@ -204,7 +201,7 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # of a worker, behind its traceback
+        line = str(error).splitlines()[-1]  # behind a worker's traceback
         raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -57,7 +57,7 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv_reduce(x.mean((2, 3), keepdim=True))
-        y = self.conv_expand(F.silu(y, inplace=True))
+        y = self.conv_expand(F.silu(y))
         return x * torch.sigmoid(y)
 
 
@@ -76,8 +76,8 @@ class InvertedResidual(nn.Module):
         self.skips = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.silu(self.bn1(self.conv_pw(x)), inplace=True)
-        y = F.silu(self.bn2(self.conv_dw(y)), inplace=True)
+        y = F.silu(self.bn1(self.conv_pw(x)))
+        y = F.silu(self.bn2(self.conv_dw(y)))
         y = self.bn3(self.conv_pwl(self.se(y)))
         return y.add_(x) if self.skips else y
 
@@ -94,7 +94,7 @@ class FusedResidual(nn.Module):
         self.skips = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.silu(self.bn1(self.conv_exp(x)), inplace=True)
+        y = F.silu(self.bn1(self.conv_exp(x)))
         y = self.bn2(self.conv_pwl(y))
         return y.add_(x) if self.skips else y
 
@@ -108,7 +108,7 @@ class ConvBlock(nn.Module):
         self.bn1 = nn.BatchNorm2d(outputs, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.silu(self.bn1(self.conv(x)), inplace=True)
+        y = F.silu(self.bn1(self.conv(x)))
         return y.add_(x)
 
 
@@ -156,7 +156,7 @@ class EfficientNetV2S(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.bn1(self.conv_stem(images))  # (B, 24, H/2, W/2)
-        x = F.silu(x, inplace=True)
+        x = F.silu(x)
         c1 = self.blocks[0](x)  # (B, 24, H/2, W/2)
         c2 = self.blocks[1](c1)  # (B, 48, H/4, W/4)
         c3 = self.blocks[2](c2)  # (B, 64, H/8, W/8)
@@ -168,7 +168,7 @@ class EfficientNetV2S(nn.Module):
 
 
 class Reconstruction(NamedTuple):
-    """What the head makes of each image."""
+    """Outputs of the head for each image."""
 
     reconstruction: Tensor  # (B, C, H, W), about 0..1
     code: Tensor  # (B, size, h, w), all that the decoder is told
@@ -234,25 +234,29 @@ def own_size(pictures: Tensor, seen: tuple[int, int], size: tuple[int, int]) -> 
 def reconstruction_loss(
     outputs: Reconstruction, targets: dict[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Term "mse": the mean squared error over the pixels "inside" (B, 1, H, W) the
-    images, not those around them; `targets` has the uint8 "image" (B, C, H, W) too."""
+    """Returns term "mse": the mean squared error over the pixels "inside" (B, 1, H, W)
+    the images, not those around them; `targets` has the uint8 "image" (B, C, H, W)
+    too."""
     inside = targets["inside"]
     error = outputs.reconstruction - targets["image"] / 255
-    pixels = shared_total(inside.sum()) * error.shape[1]
+    pixels = global_count(inside.sum()) * error.shape[1]
     return {"mse": (error.square() * inside).sum() / pixels}
 
 
-def shared_total(total: Tensor) -> Tensor:
-    """What a loss is divided by; where the gradients of several processes are averaged,
-    their average is then the gradient of one process with all their images."""
+def global_count(count: Tensor) -> Tensor:
+    """Returns what a loss is divided by: a count over all processes, by their number.
+
+    DDP averages gradients, and their average is then that of one process with the
+    images of all.
+    """
     if not (dist.is_available() and dist.is_initialized()):
-        return total.clamp(min=1)
-    dist.all_reduce(total)
-    return total.clamp(min=1) / dist.get_world_size()
+        return count.clamp(min=1)
+    dist.all_reduce(count)
+    return count.clamp(min=1) / dist.get_world_size()
 
 
 def loss_terms(outputs: Reconstruction, targets: dict) -> dict[str, Tensor]:
-    """The terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
+    """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
     terms = reconstruction_loss(outputs, targets["picture"])
     return {"picture/loss/" + term: value for term, value in terms.items()}
 
@@ -269,23 +273,27 @@ def decode_reconstruction(outputs: Reconstruction) -> dict[str, Tensor]:
 
 
 def decode(outputs: Reconstruction) -> dict[str, dict[str, Tensor]]:
-    """What each head found, by its name."""
+    """Decodes the outputs of each head, by its name."""
     return {"picture": decode_reconstruction(outputs)}
 
 
 def fit(height: int, width: int) -> tuple[int, int]:
-    """Height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
+    """Returns height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
     scale = min(HEIGHT / height, WIDTH / width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 @torch.inference_mode()
 def predict(model: Autoencoder, images: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head finds in uint8 images (B, 1, h, w) in their own pixels.
+    """Returns predictions for uint8 images (B, 1, h, w) in their own pixels.
 
     The model must be in eval mode. Keys and shapes are those of `decode`,
     but "reconstruction" is (B, C, h, w).
     """
+    if model.training:
+        raise ValueError("the model is in training mode: call model.eval() first")
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 1:
+        raise ValueError(f"not uint8 (B, C, h, w): {images.dtype}, {images.shape}")
     height, width = images.shape[-2:]
     images = images.to(model.mean.device)
     scaled = fit(height, width)

@@ -16,12 +16,13 @@ from PIL import Image
 
 from model import IDENTITIES
 
-TRAIN, VALIDATION = "zebras/known", "zebras/new"  # below --data
+TRAIN, VALIDATION = "zebras/known", "zebras/new"  # paths below --data
 NUMBERS = {name: number for number, name in enumerate(IDENTITIES)}
-MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
-MOST_PIXELS = 200_000_000  # of an image; a bomb has more
+MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
+MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
 SOURCES = {}  # the state of each file and folder that was read
-NOTES = []  # what the user was told
+NOTES = []  # messages that were shown to the user
+real_path = functools.cache(os.path.realpath)  # path without links
 
 
 class Sample(NamedTuple):
@@ -37,14 +38,14 @@ class Sample(NamedTuple):
 
 
 def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
-    """The samples to train on, and those to validate on."""
+    """Returns the samples to train on, and those to validate on."""
     training = read_dataset(root / TRAIN, training=True)
     validation = read_dataset(root / VALIDATION)
     return without(training, validation, root / TRAIN), validation
 
 
 def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample]:
-    """A sample for each file, with the labels of all that lead to it."""
+    """Merges samples of one file, reached by several names or links, into one."""
     known = {}
     for sample in samples:
         one = known.setdefault(file_of(sample), sample)
@@ -108,14 +109,14 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
     tell(where, counts)
     if not samples:
-        raise SystemExit(f"{where}: no labelled images")
+        raise SystemExit(f"{where}: no labeled images")
 
 
 def without(training: list, validation: list, where: Path) -> list[Sample]:
-    """The samples to train on, but for images to validate on."""
+    """Removes images of the validation set from the training samples."""
     held_out = set(map(file_of, validation))
     kept = [sample for sample in training if file_of(sample) not in held_out]
-    if not kept:
+    if training and not kept:
         what = "every image is in the validation set, too: name another set, or leave"
         raise SystemExit(f"{where}: {what} `validation` out, which holds some out")
     what = "images left out, as they are in the validation set, too"
@@ -124,20 +125,15 @@ def without(training: list, validation: list, where: Path) -> list[Sample]:
 
 
 def file_of(sample: Sample) -> str:
-    """Where the file of a sample is, all symbolic links followed."""
+    """Returns the path of the image after resolving symbolic links."""
     folder, name = os.path.split(sample.path)
     if os.path.islink(sample.path):
         return os.path.realpath(sample.path)
-    return os.path.join(real_folder(folder), name)
-
-
-@functools.cache
-def real_folder(folder: str) -> str:
-    return os.path.realpath(folder)
+    return os.path.join(real_path(folder), name)
 
 
 def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
-    """The label of an image that has two; ValueError if they contradict each other."""
+    """Returns the one label of an image; ValueError if two labels differ."""
     label, further = one.labels[head], other.labels[head]
     if label != further:
         both = [repr(names[x] if names else x) for x in (label, further)]
@@ -147,7 +143,7 @@ def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
 
 
 def images_by_class(folder: Path, counts: Counter) -> dict[str, list[Path]]:
-    """The images in each folder in a folder, at any depth, by that folder's name."""
+    """Returns images by the folder, inside this one at any depth, that holds them."""
     if not folder.is_dir():
         raise SystemExit(f"{folder}: no such folder")
     classes = {}
@@ -179,7 +175,7 @@ def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
 
 
 def parse_identity(given: object, known: dict[str, int], training: bool) -> str:
-    """The name of an identity; ValueError if it is trained on and none of the job's."""
+    """Returns the name of an identity; ValueError in training if the job lacks it."""
     if training and str(given).strip() not in known:
         raise ValueError(f"not an identity of the job: {given!r:.100}")
     if not isinstance(given, (str, int, float)):
@@ -190,7 +186,7 @@ def parse_identity(given: object, known: dict[str, int], training: bool) -> str:
 # ---- Files, read with care: nothing of it depends on the task ----
 
 
-SUFFIXES = (  # of images, as OpenCV and Pillow read them
+SUFFIXES = (  # image files that OpenCV and Pillow read
     ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
 ).split()
 HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
@@ -198,8 +194,8 @@ OWN_FILES = {"resolved.json", "metrics.jsonl", "predictions.json"}  # specc's
 
 
 def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Path]]]:
-    """Each folder from this one down, and its images. Links are followed; what systems,
-    tools and specc itself leave beside images is left out, and counted."""
+    """Returns each folder from this one down, and its images. Links are followed; what
+    systems, tools and specc itself leave beside images is left out, and counted."""
     for place, folders, files in os.walk(folder, followlinks=True):
         own = place != str(folder) and OWN_FILES & set(files)
         above = map(os.path.realpath, Path(place).parents)
@@ -223,7 +219,7 @@ def is_image(name: str) -> bool:
 
 
 def tell(where: Path, counts: Counter):
-    """Says what was mended or left out: what there is most of, in 20 lines."""
+    """Prints how often each repair or omission occurred, the 20 most frequent."""
     for what, count in sorted((+counts).most_common(20)):
         say(f"{where}: {what}: {count}")
     if len(+counts) > 20:
@@ -231,19 +227,19 @@ def tell(where: Path, counts: Counter):
 
 
 def say(line: str):
-    """Says something of the dataset, now and whenever samples are read again."""
+    """Prints a line on the dataset, now and whenever kept samples are loaded."""
     NOTES.append(line)
     print(line, file=sys.stderr)
 
 
 def noted(path: Path) -> Path:
-    """The path, once the state of its file or folder is known: read it after that."""
+    """Records the state of a file or folder before it is read; returns its path."""
     SOURCES[str(path)] = state_of(path)
     return path
 
 
 def state_of(path: Path) -> list[int] | str | None:
-    """Size and time of a file, a digest of the names and links in a folder, or None."""
+    """Returns size and time of a file, or a hash of the names in a folder, or None."""
     try:
         if path.is_dir():
             found = [
@@ -260,14 +256,14 @@ Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image as it is shown, by its header."""
+    """Returns height and width after EXIF rotation, read from the header."""
     try:
         with Image.open(path) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
             orientation = orientation_of(image)
-    except Exception as error:  # a broken file can raise nearly anything
+    except Exception as error:  # decoders raise many kinds of errors on broken files
         if not os.path.isfile(path):
             raise ValueError(f"no such image: {path}") from None
         wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
@@ -277,7 +273,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 class BrokenImage(ValueError):
-    """A file that is there has no legible header of an image."""
+    """The header of an image file cannot be read."""
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -292,11 +288,11 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def exif_of_png(file: BinaryIO) -> bytes:
-    """The EXIF of a PNG, which may follow the pixels: Pillow would decode them."""
+    """Reads EXIF of a PNG, which may follow the pixels that Pillow would decode."""
     file.seek(8)
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
         length = int.from_bytes(head[:4], "big")
         if head[4:] == b"eXIf":
             return file.read(min(length, 1 << 16))
-        file.seek(length + 4, os.SEEK_CUR)  # behind the checksum
+        file.seek(length + 4, os.SEEK_CUR)  # skips the checksum
     return b""

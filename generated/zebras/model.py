@@ -47,8 +47,8 @@ class InvertedResidual(nn.Module):
         self.skips = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(self.bn1(self.conv_pw(x)), inplace=True)
-        y = F.relu6(self.bn2(self.conv_dw(y)), inplace=True)
+        y = F.relu6(self.bn1(self.conv_pw(x)))
+        y = F.relu6(self.bn2(self.conv_dw(y)))
         y = self.bn3(self.conv_pwl(y))
         return y.add_(x) if self.skips else y
 
@@ -64,7 +64,7 @@ class DepthwiseSeparable(nn.Module):
         self.bn2 = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(self.bn1(self.conv_dw(x)), inplace=True)
+        y = F.relu6(self.bn1(self.conv_dw(x)))
         return self.bn2(self.conv_pw(y))
 
 
@@ -119,7 +119,7 @@ class MobileNetV2(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.bn1(self.conv_stem(images))  # (B, 32, H/2, W/2)
-        x = F.relu6(x, inplace=True)
+        x = F.relu6(x)
         c1 = self.blocks[0](x)  # (B, 16, H/2, W/2)
         c2 = self.blocks[1](c1)  # (B, 24, H/4, W/4)
         c3 = self.blocks[2](c2)  # (B, 32, H/8, W/8)
@@ -132,7 +132,7 @@ class MobileNetV2(nn.Module):
 
 
 class Embeddings(NamedTuple):
-    """What the head makes of each image."""
+    """Outputs of the head for each image."""
 
     embedding: Tensor  # (B, size), of length 1
     cosines: Tensor  # (B, identities, subcenters) with every center
@@ -147,11 +147,15 @@ class EmbeddingHead(nn.Module):
         self.linear = nn.Linear(channels, size)
         self.centers = nn.Linear(size, identities * subcenters, bias=False)
         self.split = identities, subcenters
-        nn.init.normal_(self.centers.weight)  # in every direction alike
+        nn.init.normal_(self.centers.weight)  # uniform over all directions
 
     def forward(self, level: Tensor) -> Embeddings:
         embedding = F.normalize(self.linear(level.mean((2, 3))).float())
-        with torch.autocast("cuda", enabled=False):  # angles need all their bits
+        # Angles need all bits of a float32.
+        with (
+            torch.autocast("cuda", enabled=False),
+            torch.autocast("cpu", enabled=False),
+        ):
             cosines = F.linear(embedding, F.normalize(self.centers.weight))
         return Embeddings(embedding, cosines.unflatten(1, self.split))
 
@@ -181,7 +185,7 @@ class Embedder(nn.Module):
 def metric_loss(
     outputs: Embeddings, targets: dict[str, Tensor], margin: float, scale: float
 ) -> dict[str, Tensor]:
-    """Term "identity": sub-center ArcFace, https://arxiv.org/abs/1801.07698.
+    """Returns term "identity": sub-center ArcFace, https://arxiv.org/abs/1801.07698.
 
     Cross-entropy over the cosines with each identity's nearest center, of which the own
     one must be nearer by an angle, the margin.
@@ -191,13 +195,13 @@ def metric_loss(
     # The angle's gradient is infinite at a cosine of 1.
     angle = cosines.gather(1, own).clamp(-1 + 1e-6, 1 - 1e-6).acos() + margin
     # Beyond half a turn the cosine would grow again: a line goes on downwards.
-    wanted = torch.where(angle < math.pi, angle.cos(), math.pi - 1 - angle)
-    logits = scale * cosines.scatter(1, own, wanted)
+    target = torch.where(angle < math.pi, angle.cos(), math.pi - 1 - angle)
+    logits = scale * cosines.scatter(1, own, target)
     return {"identity": F.cross_entropy(logits, own[:, 0])}
 
 
 def loss_terms(outputs: Embeddings, targets: dict) -> dict[str, Tensor]:
-    """The terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
+    """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
     terms = metric_loss(outputs, targets["animal"], 0.1, 16.0)
     return {"animal/loss/" + term: value for term, value in terms.items()}
 
@@ -211,22 +215,26 @@ def decode_embedding(outputs: Embeddings) -> dict[str, Tensor]:
 
 
 def decode(outputs: Embeddings) -> dict[str, dict[str, Tensor]]:
-    """What each head found, by its name."""
+    """Decodes the outputs of each head, by its name."""
     return {"animal": decode_embedding(outputs)}
 
 
 def fit(height: int, width: int) -> tuple[int, int]:
-    """Height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
+    """Returns height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
     scale = min(HEIGHT / height, WIDTH / width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 @torch.inference_mode()
 def predict(model: Embedder, images: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head finds in uint8 images (B, 3, h, w) of any size.
+    """Returns predictions for uint8 images (B, 3, h, w) of any size.
 
     The model must be in eval mode. Keys and shapes are those of `decode`.
     """
+    if model.training:
+        raise ValueError("the model is in training mode: call model.eval() first")
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
+        raise ValueError(f"not uint8 (B, C, h, w): {images.dtype}, {images.shape}")
     height, width = images.shape[-2:]
     images = images.to(model.mean.device)
     scaled = fit(height, width)

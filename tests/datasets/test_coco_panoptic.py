@@ -62,7 +62,7 @@ def test_images_stand_beside_the_file_too(reader, tmp_path):
 def test_segments_without_pixels_are_counted(reader, tmp_path, capsys):
     more = [*SEGMENTS, {"id": 77, "category_id": KINDS[CAR]}]
     (sample,) = reader.read_dataset(coco(tmp_path, ids(), segments_info=more))
-    assert len(sample.labels["street"].labelled().masks) == 4
+    assert len(sample.labels["street"].labeled().masks) == 4
     assert "segments without area left out: 1" in capsys.readouterr().err
 
 

@@ -73,7 +73,7 @@ def test_polygons_that_are_none_are_named(emitted, tmp_path, segmentation, said)
 
 
 @pytest.mark.parametrize("seen", ["0", None, 0.0])
-def test_a_keypoint_that_is_not_labelled_is_absent_as_text_too(emitted, tmp_path, seen):
+def test_a_keypoint_that_is_not_labeled_is_absent_as_text_too(emitted, tmp_path, seen):
     dataset = emitted(POINTS, **COCO).dataset
     path = coco(tmp_path, (0, False), (0, False))
     (sample,) = dataset.read_dataset(

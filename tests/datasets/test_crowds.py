@@ -57,7 +57,7 @@ def test_crowds_are_counted_by_category_where_there_is_no_more(
     path = coco(tmp_path, (0, False), (0, True), (1, True), (1, True))
     [sample] = emitted(head, **COCO).dataset.read_dataset(path)
     assert sample.labels["cells"].ignored.tolist() == [False, True, True, True]
-    assert len(sample.labels["cells"].labelled().boxes) == 1
+    assert len(sample.labels["cells"].labeled().boxes) == 1
     lines = capsys.readouterr().err.splitlines()
     assert f"{path}: crowds, ignored in training and in metrics: 3" in lines
     assert f"{path}: crowds, and nothing else, of category {NAMES[1]}: 2" in lines

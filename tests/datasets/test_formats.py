@@ -277,7 +277,7 @@ def test_rows_without_the_only_label_are_left_out(reader, tmp_path, capsys):
         ("image,price\nc.png,1\n", "line 2: c.png: no such image"),
         ("image,cost\na.png,1\n", "has no column price\n  its columns are image, cost"),
         ("", "has no column image or price\n  its columns are none"),
-        ("image,price\n", "no labelled images"),
+        ("image,price\n", "no labeled images"),
     ],
 )
 def test_what_is_wrong_in_csv_is_told(reader, tmp_path, text, said):

@@ -158,7 +158,7 @@ def test_metadata_that_is_none_is_told(dataset, tmp_path, text):
 def test_missing_metadata_and_an_empty_dataset_are_told(dataset, tmp_path):
     with pytest.raises(SystemExit, match="metadata.yaml: cannot be read"):
         dataset.read_dataset(tmp_path)
-    with pytest.raises(SystemExit, match="no labelled images"):
+    with pytest.raises(SystemExit, match="no labeled images"):
         dataset.read_dataset(native(tmp_path, {"0.png": None}))
 
 

@@ -156,7 +156,7 @@ def test_native_images_of_other_categories_are_left_out(emitted, tmp_path, capsy
 def test_where_all_is_left_out_the_reason_is_told(emitted, tmp_path, capsys):
     folder = native(tmp_path, {"0.png": "a"}, "multiclass classification")
     head = KIND | {"categories": ["no", "b"]}
-    with pytest.raises(SystemExit, match="no labelled images"):
+    with pytest.raises(SystemExit, match="no labeled images"):
         emitted(head, validation="val").dataset.read_dataset(folder)
     assert lines_of(capsys) == {LEFT_OUT.format("a", 1)}
 
@@ -263,7 +263,7 @@ def merging(head: dict, name: str, *parts: str, **more) -> dict:
 def test_objects_are_merged(emitted, tmp_path, capsys):
     as_coco(tmp_path)
     head = merging(detecting("x", "both", name="cells"), "both", "a", "b")
-    with pytest.raises(SystemExit, match="only in the job: x|no labelled"):
+    with pytest.raises(SystemExit, match="only in the job: x|no labeled"):
         edited = merging(detecting("x", "both", name="cells"), "both", "a")
         data = {"format": "coco", "validation": "val.json"}
         emitted(edited, **data).dataset.read_dataset(tmp_path / "val.json")

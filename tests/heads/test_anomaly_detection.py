@@ -214,7 +214,7 @@ def test_sets_to_train_on_are_normal(emitted, tmp_path, capsys):
     plain = dataset(tmp_path / "plain", ["?", "?"], training=True)
     samples = emitted.dataset.read_dataset(plain, training=True)
     assert [sample.labels["flaws"] for sample in samples] == [(False, None)] * 2
-    labeled = dataset(tmp_path / "labelled", ["normal", "anomalous", "normal"])
+    labeled = dataset(tmp_path / "labeled", ["normal", "anomalous", "normal"])
     samples = emitted.dataset.read_dataset(labeled, training=True)
     assert [sample.path.name for sample in samples] == ["0.png", "2.png"]
     assert "images left out: anomalous: 1" in capsys.readouterr().err

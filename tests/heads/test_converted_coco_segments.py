@@ -113,4 +113,4 @@ def test_a_map_beside_objects_of_the_same_segments(emitted, tmp_path):
     modules = emitted(MAP, boxes, **DATA)
     (sample,) = modules.dataset.read_dataset(coco(tmp_path, ids()))
     np.testing.assert_array_equal(map_of(modules, sample), categories())
-    assert sample.labels["things"].labelled().classes.tolist() == [1, 1]
+    assert sample.labels["things"].labeled().classes.tolist() == [1, 1]

@@ -116,7 +116,7 @@ def test_boxes_from_panoptic_segments_of_coco(emitted, tmp_path):
     found = sample.labels["one"]
     assert found.classes.tolist() == [1, 1, 0]
     assert found.ignored.tolist() == [False, False, True]  # the person is a crowd
-    found = found.labelled()
+    found = found.labeled()
     assert sorted(found.boxes.tolist()) == [[2, 10, 10, 20], [12, 10, 20, 20]]
     other = head("object_detection", ["person", "road"])
     dataset = reading(emitted, other, "panoptic_segmentation", **data).dataset

@@ -256,7 +256,7 @@ def test_keypoints_score_as_coco_scores_them(modules, tmp_path, seed, noise):
     if noise and seed == 57:  # more than the 20 that COCO counts unless told otherwise
         assert max(map(len, words)) == 21
     # Keypoints count one by one only of the persons that are learned.
-    learned = [poses.labelled() for poses in truth]
+    learned = [poses.labeled() for poses in truth]
     assert [len(poses.boxes) for poses in learned] == 4 * [4]
     errors = [len(of_image.errors) for of_image in evidence]
     assert errors == [poses.present().sum() for poses in learned]
@@ -285,4 +285,4 @@ def test_a_difficult_object_counts_neither_way(tmp_path):
     assert scored(inside, easy) == pytest.approx(0.5)
     plain = difficult._replace(ignored=np.array([False, False]))
     assert scored(easy, truth=plain) == pytest.approx(51 / 101)
-    assert scored(hard, truth=difficult.labelled()) == 0
+    assert scored(hard, truth=difficult.labeled()) == 0

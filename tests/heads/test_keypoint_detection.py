@@ -151,7 +151,7 @@ def test_a_coco_file_of_keypoints_is_read(emitted, tmp_path, capsys):
     assert poses.crowds.tolist() == [False, False, True]
     assert poses.ignored.tolist() == [False, True, True]
     assert poses.boxes[1:].tolist() == [[20, 10, 30, 18], [1, 1, 10, 10]]
-    (places,) = poses.labelled().keypoints  # sorted as in the job
+    (places,) = poses.labeled().keypoints  # sorted as in the job
     np.testing.assert_equal(places, [[1, 9], [np.nan, np.nan], [5, 6]])
     assert len(second.labels["pose"].boxes) == 0
     told = capsys.readouterr().err

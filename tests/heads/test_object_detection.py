@@ -275,7 +275,7 @@ def test_loss_weights_multiply_a_head_s_terms():
         "scene": {"category": torch.tensor([1])},
     }
     for of_head in targets.values():
-        of_head["labelled"] = torch.tensor([True])
+        of_head["labeled"] = torch.tensor([True])
     terms = both.loss_terms(outputs, targets)
     alone = F.cross_entropy(outputs["scene"], torch.tensor([1]), label_smoothing=0.1)
     torch.testing.assert_close(terms["scene/loss/class"], 0.25 * alone)

@@ -312,7 +312,7 @@ WRONG_MAPS = {
     "not 2 pages: ": lambda: [*pages(), pages()[1]],
     "no category has the color [1, 2, 3] at x 4, y 3": odd_color,
     "another aspect ratio: 30x40": lambda: [p.swapaxes(0, 1).copy() for p in pages()],
-    "page 2 is not grey": lambda: [pages()[0], pages()[0]],
+    "page 2 is not gray": lambda: [pages()[0], pages()[0]],
     "or not of the size of page 1": lambda: [pages()[0], pages()[1][::2, ::2].copy()],
     "no file of its masks": list,
 }

@@ -224,7 +224,7 @@ def test_an_image_with_a_map_for_one_head_alone_trains_that_head(tmp_path, capsy
     _, targets, _ = job.data.collate([views[0, 0], views[0, 2]])
     assert targets["street"]["categories"].shape == (2, 64, 96)
     assert targets["room"]["depth"].shape == (2, 64, 96)
-    assert targets["room"]["labelled"].tolist() == [True, False]
+    assert targets["room"]["labeled"].tolist() == [True, False]
 
 
 # ---- Onto the canvas ----

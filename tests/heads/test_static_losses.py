@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from specc.language.schema import part
 
 KNOWN = part("head")["properties"]["task"]["enum"]
-PARTIAL = "partly labelled"
+PARTIAL = "partly labeled"
 # Operations that copy values to the host: a number, or how many rows a result has.
 WAITING = ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select")
 

@@ -104,7 +104,7 @@ def test_both_views_of_a_broken_image_are_of_the_same_other_one(views):
     keys = [(epoch, 0, view) for epoch in range(8) for view in (0, 1)]
     training = data.TrainingSet(samples, 0)
     _, targets, broken = data.collate([training[key] for key in keys])
-    chosen, labeled = targets["kind"]["category"], targets["kind"]["labelled"]
+    chosen, labeled = targets["kind"]["category"], targets["kind"]["labeled"]
     assert torch.equal(chosen[0::2], chosen[1::2])
     assert set(chosen[labeled].tolist()) == {1, 2}  # the others train views alone
     assert len(broken) >= 16  # the broken one may be chosen again

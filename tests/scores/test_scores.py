@@ -25,7 +25,7 @@ NAMES = ("a", "b", "c")
 # ---- Counting ----
 
 
-def labelled(boxes: list, kinds: str, ignored: str = "") -> SimpleNamespace:
+def labeled(boxes: list, kinds: str, ignored: str = "") -> SimpleNamespace:
     classes = np.array([NAMES.index(kind) for kind in kinds], int)
     hidden = np.array([kind == "y" for kind in ignored or "n" * len(kinds)], bool)
     boxes = np.array(boxes, float).reshape(-1, 4)
@@ -44,7 +44,7 @@ LEFT, RIGHT, FAR = (0, 0, 10, 10), (20, 0, 30, 10), (50, 50, 60, 60)
 
 
 def test_a_perfect_prediction_is_on_the_diagonal():
-    truth = [labelled([LEFT, RIGHT], "ab"), labelled([], ""), labelled([FAR], "c")]
+    truth = [labeled([LEFT, RIGHT], "ab"), labeled([], ""), labeled([FAR], "c")]
     found = [
         predicted(("b", RIGHT, 0.7), ("a", LEFT, 0.9)),
         [],
@@ -59,7 +59,7 @@ def test_a_perfect_prediction_is_on_the_diagonal():
 def test_what_is_taken_for_what():
     """By hand: an `a` found twice, a `b` taken for a `c`, a `c` missed, one in vain. The
     better `c` on the first object does not take it from its own category."""
-    truth = [labelled([LEFT, RIGHT, FAR], "abc")]
+    truth = [labeled([LEFT, RIGHT, FAR], "abc")]
     found = predicted(
         ("c", LEFT, 0.95),
         ("a", LEFT, 0.9),
@@ -81,14 +81,14 @@ def test_what_is_taken_for_what():
 
 
 def test_an_overlap_of_a_half_is_enough_and_less_is_not():
-    truth = [labelled([LEFT], "a")]
+    truth = [labeled([LEFT], "a")]
     half, less = (0, 0, 10, 5), (0, 0, 10, 4.9)
     assert counted(truth, [predicted(("a", half, 0.5))]).confusions()[0, 0] == 1
     assert counted(truth, [predicted(("a", less, 0.5))]).confusions()[0, 3] == 1
 
 
 def test_ignored_objects_count_neither_way():
-    truth = [labelled([LEFT, RIGHT], "ab", "yn")]
+    truth = [labeled([LEFT, RIGHT], "ab", "yn")]
     found = predicted(("a", LEFT, 0.9), ("b", LEFT, 0.8), ("b", RIGHT, 0.7))
     matches = counted(truth, [found])
     assert matches.objects.tolist() == [0, 1, 0]

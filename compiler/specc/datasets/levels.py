@@ -70,7 +70,7 @@ def objects_of(
     read one level."""
     read = [level for level in summary.levels if head.name in level.heads]
     labels = [sample.labels.get(head.name) for sample in samples]
-    labels = [x.labelled() if hasattr(x, "labelled") else x for x in labels]
+    labels = [x.labeled() if hasattr(x, "labeled") else x for x in labels]
     if not hasattr(head, "bottom_level") or not any(
         hasattr(x, "boxes") for x in labels
     ):

@@ -60,7 +60,7 @@ def is_turned(path: Path) -> bool:
     try:
         with Image.open(path) as image:
             return reader().orientation_of(image) > 1
-    except Exception:  # a broken file can raise nearly anything
+    except Exception:  # decoders raise many kinds of errors on broken files
         return False
 
 

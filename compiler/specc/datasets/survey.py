@@ -114,7 +114,7 @@ def _count(
     """Counts one label; returns the unit. Raises ValueError for a broken map."""
     if label is None:
         return "images"
-    label = label.labelled() if hasattr(label, "labelled") else label
+    label = label.labeled() if hasattr(label, "labeled") else label
     if hasattr(label, "boxes"):
         names = getattr(head, "categories", ("instance",))
         classes = getattr(label, "classes", [0] * len(label.boxes))

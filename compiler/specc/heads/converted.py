@@ -221,7 +221,7 @@ def converted(
         parse = reading.ignoring
     parse = _with(parse, names) if parse else expressions.parse
     for pair in _steps(way):
-        label = f"{parse}{'.labelled()' * (code.ignores and pair in LABELED)}"
+        label = f"{parse}{'.labeled()' * (code.ignores and pair in LABELED)}"
         parse = _with(STEPS[pair], names | {"LABEL": label})
     return replace(
         expressions,

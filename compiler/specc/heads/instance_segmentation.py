@@ -128,7 +128,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         parse=parsed[code.format],
         place=f"moved_instances({code.labels}, transform)",
         words=f"instances_in_words({code.results}, row, {names}, {stride}, ratio, limits)",
-        label_words=f"labelled_instances({code.labels}{'.labelled()' * code.own_areas}, {names})",
+        label_words=f"labeled_instances({code.labels}{'.labeled()' * code.own_areas}, {names})",
         draw=f"draw_instances(image, {code.words}, {names})",
         saved=f"save_masks({code.words}, {names}, {colors}, {path})",
         checks=(

@@ -93,12 +93,12 @@ def plan(head: KeypointDetection, code: HeadCode) -> HeadExpressions:
         parse=f"{parse}({code.given}, {names}, height, width, counts)",
         place=f"moved_poses({code.labels}, transform{mirrored})",
         words=f"poses_in_words({code.results}, row, {names}, ratio, limits)",
-        label_words=f"poses_of({code.labels}{'.labelled()' * code.own_areas}, {names})",
+        label_words=f"poses_of({code.labels}{'.labeled()' * code.own_areas}, {names})",
         draw=f"draw_poses(image, {code.words}, {names})",
         evidence=f"pose_evidence({code.labels}, {code.words}, {names}, {prefix}SIGMAS)",
         checks=(
             code.checked(
-                f"lambda x: (x{'.labelled()' * code.own_areas}.keypoints > 1)"
+                f"lambda x: (x{'.labeled()' * code.own_areas}.keypoints > 1)"
                 ".any(2).nonzero()[1]",
                 names,
             ),

@@ -55,7 +55,7 @@ class HeadCode:
     @property
     def labeled(self) -> str:
         """The label of a sample, without the ignored objects."""
-        return f"{self.labels}{'.labelled()' * self.ignores}"
+        return f"{self.labels}{'.labeled()' * self.ignores}"
 
     def all_labels(self, samples: str = "samples") -> str:
         """Returns the list of the labels of all samples that have one."""

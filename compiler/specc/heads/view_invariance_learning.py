@@ -79,7 +79,7 @@ def _labeled(expressions: HeadExpressions, code: HeadCode) -> HeadExpressions:
         parse=f"parse_category({code.given}, {code.numbers})",
         place="None",
         label_words=mapping([("category", f"{names}[{code.labels}]")]),
-        draw=f"draw_labelled_view(image, {code.words})",
+        draw=f"draw_labeled_view(image, {code.words})",
         metrics=f'{{"knn_accuracy": {accuracy}, **{expressions.metrics}}}',
         annotation="NAME",
         dataset_constants=(),

@@ -15,7 +15,7 @@ from specc.source import Line, constant, literal, mapping
 
 NO_AUGMENTATION = Augmentation(False, False, False, 0.0, 0.0)
 READ = {1: "read_image", 3: "read_image", 4: "read_bands"}  # channels -> function
-RECOLOR = {1: "recolor_grey", 3: "recolor", 4: "recolor_bands"}
+RECOLOR = {1: "recolor_gray", 3: "recolor", 4: "recolor_bands"}
 DRAWABLE = {
     1: "cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)",
     3: "image.copy()",
@@ -158,7 +158,7 @@ def _evidence(job: Job, heads: tuple[HeadPlan, ...], views: bool) -> dict[str, A
     kept = "kept: Callable[[Sample, dict], dict] = lambda sample, words: words"
     return values | {
         "evidence_by_head": mapping((head.name, head.evidence) for head in heads),
-        "evidence_template": f"evaluate/evidence{'_of_labelled' * partial}.py.jinja",
+        "evidence_template": f"evaluate/evidence{'_of_labeled' * partial}.py.jinja",
         "kept_note": KEPT_NOTE[any(head.code.evidence for head in heads)],
         "kept_parameter": f", {kept}",
         "kept_argument": ", evidence",

@@ -71,7 +71,7 @@ class HeadPlan:
         ]
 
     @property
-    def is_labelled(self) -> str:
+    def is_labeled(self) -> str:
         """The expression: whether an image has a label for this head, of several
         heads."""
         known = f"given[{literal(self.name)}] is not None"

@@ -41,7 +41,7 @@ from specc.timm.models import is_timm
 
 PARTIAL_NOTE = """
 
-    A head learns from the images that are "labelled" (B,) in its targets.
+    A head learns from the images that are "labeled" (B,) in its targets.
     """
 TITLE_COLUMNS = 84  # most columns of a docstring's first line, without quotes
 
@@ -260,7 +260,7 @@ def _partial(job: Job) -> dict[str, Any]:
     """Returns the variables of heads for which some images lack labels, and which
     points of images count where not all do."""
     partial, ignores = is_partial(job), bool(formats_ignoring(job))
-    counted = ("learned.counted", 'targets["labelled"][:, None]')
+    counted = ("learned.counted", 'targets["labeled"][:, None]')
     return {
         "partial": partial,
         "partial_note": PARTIAL_NOTE * partial,

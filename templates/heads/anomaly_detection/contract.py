@@ -2,7 +2,7 @@
 
 
 def some_inspection(folder: Path, number: int, height: int, width: int) -> str:
-    """Each label in turn; what is anomalous is so in some of its pixels."""
+    """Returns each label in turn; what is anomalous is so in some of its pixels."""
     if number % 2 == 0:
         return "normal"
     white = np.random.default_rng(number).random((height, width)) < 0.3

@@ -20,24 +20,24 @@ def draw_defect(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def blotches(rng: np.random.Generator) -> np.ndarray:
-    """Smooth noise (HEIGHT, WIDTH), of random sizes in x and in y: spots to streaks."""
+    """Draws smooth noise (HEIGHT, WIDTH) of random size in x and y."""
     cells = rng.standard_normal(2 ** rng.integers(1, 6, 2), np.float32)
     return cv2.resize(cells, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
 
 
 def read_mask(inspection: Inspection, height: int, width: int) -> np.ndarray | None:
-    """The anomalous pixels (height, width); None where they are unknown."""
+    """Returns the anomalous pixels (height, width); None where they are unknown."""
     if not inspection.anomalous:
         return np.zeros((height, width), bool)
     if inspection.mask is None:
         return None
-    grey = read_map(inspection.mask, cv2.IMREAD_GRAYSCALE)
-    return resized_map(grey, height, width) > 127
+    gray = read_map(inspection.mask, cv2.IMREAD_GRAYSCALE)
+    return resized_map(gray, height, width) > 127
 
 
 # ==== stacking
 
 
 def stack_defects(batch: list[np.ndarray]) -> dict[str, Tensor]:
-    """The pixels of drawn defects (B, H, W)."""
+    """Returns the pixels of drawn defects (B, H, W)."""
     return {"defects": torch.from_numpy(np.stack(batch))}

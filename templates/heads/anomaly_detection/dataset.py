@@ -12,8 +12,8 @@ class Inspection(NamedTuple):
 
 
 def read_inspections(folder: Path, training: bool) -> dict:
-    """The label and the mask of each image. In a set to train on all are normal without
-    annotations; with some, anomalous images are left out."""
+    """Returns the label and the mask of each image. In a set to train on all are normal
+    without annotations; with some, anomalous images are left out."""
     path, (entry, *_) = entries_of(folder, "anomaly detection")
     if "annotations" in entry:
         labels = annotations_of(path, entry)
@@ -36,8 +36,9 @@ def read_inspections(folder: Path, training: bool) -> dict:
 
 
 def masks_of(folder: Path, path: Path, entry: dict, labels: dict) -> dict:
-    """The mask of each image, which has its stem, in the folder that the entry names:
-    each anomalous image has to have one, and no other. Without a folder none has."""
+    """Returns the mask of each image, which has its stem, in the folder that the entry
+    names: each anomalous image has to have one, and no other. Without a folder none
+    has."""
     if "masks" not in entry:
         return dict.fromkeys(labels)
     try:
@@ -57,7 +58,7 @@ def masks_of(folder: Path, path: Path, entry: dict, labels: dict) -> dict:
 
 
 def parse_inspection(given: tuple, height: int, width: int) -> Inspection:
-    """A label and a mask, once checked; the mask is decoded later."""
+    """Returns a label and a mask, once checked; the mask is decoded later."""
     label, mask = given
     if label not in ("normal", "anomalous"):
         raise ValueError(f"neither `normal` nor `anomalous`: {label!r:.100}")

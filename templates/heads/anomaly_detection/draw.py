@@ -11,10 +11,10 @@ def draw_anomalies(image: np.ndarray, item: dict) -> np.ndarray:
 
 
 def save_anomalies(item: dict, path: Path) -> dict:
-    """The map as a grey image, white where it is anomalous as masks are; returns what
-    to report, with the name of its file."""
-    grey = np.round(255 * item["map"]).astype(np.uint8)
-    path.write_bytes(cv2.imencode(".png", grey)[1])
+    """Returns the map as a gray image, white where it is anomalous as masks are;
+    returns what to report, with the name of its file."""
+    gray = np.round(255 * item["map"]).astype(np.uint8)
+    path.write_bytes(cv2.imencode(".png", gray)[1])
     return item | {"map": path.name}
 
 

@@ -55,8 +55,9 @@ def own_size(pictures: Tensor, seen: tuple[int, int], size: tuple[int, int]) -> 
 def reconstruction_loss(
     outputs: Reconstruction, targets: dict[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Term "mse": the mean squared error over the pixels "inside" (B, 1, H, W) the
-    images, not those around them; `targets` has the uint8 "image" (B, C, H, W) too."""
+    """Returns term "mse": the mean squared error over the pixels "inside" (B, 1, H, W)
+    the images, not those around them; `targets` has the uint8 "image" (B, C, H, W)
+    too."""
     inside = targets["inside"]
     error = outputs.reconstruction - targets["image"] / 255
     pixels = global_count(inside.sum()) * error.shape[1]

@@ -2,5 +2,5 @@
 
 
 def tokens_of(indices: list[int], names: tuple[str, ...]) -> list[str]:
-    """The tokens of a text by their indices, of which those of its end are left out."""
+    """Returns the tokens of a text by their indices, without the end token."""
     return [names[i] for i in indices if i < len(names)]

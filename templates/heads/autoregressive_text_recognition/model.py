@@ -54,8 +54,8 @@ class TextDecoder(nn.Module):
         self.end = classes - 1  # an end comes before the first token, too
 
     def forward(self, level: Tensor, targets: dict | None = None) -> Tensor:
-        """Logits (B, places, classes). A place knows the tokens before it: those of the
-        targets, or without targets the likeliest ones."""
+        """Returns logits (B, places, classes). A place knows the tokens before it:
+        those of the targets, or without targets the likeliest ones."""
         cells = self.cells(level)  # (B, N, width)
         image = [layer.image.keys_and_values(cells) for layer in self.layers]
         if targets:

@@ -2,13 +2,13 @@
 
 
 def colors_of(name: str) -> list:
-    """Those that the job gives to the categories of a head."""
+    """Returns the colors of the categories of a head."""
     heads = json.loads((HERE / "resolved.json").read_text("utf-8"))["model"]["heads"]
     return next(head["colors"] for head in heads if head["name"] == name)
 
 
 def save_map(folder: Path, number: int, pixels: np.ndarray) -> str:
-    """The map of the image of this number; returns the name of its file."""
+    """Returns the map of the image of this number; returns the name of its file."""
     folder.mkdir(exist_ok=True)
     Image.fromarray(pixels).save(folder / f"{number}.png")
     return f"{number}.png"
@@ -23,5 +23,5 @@ def save_pages(folder: Path, number: int, pages: list[np.ndarray]) -> str:
 
 
 def some_colors(names: tuple[str, ...]) -> list:
-    """One for each, none of them black."""
+    """Returns one for each, none of them black."""
     return [[number % 256, number // 256, 1] for number in range(len(names))]

@@ -21,7 +21,7 @@ def check_maps(samples: Sequence, use: str, head: str, read: Callable, fewest: i
 
 
 def in_8_bits(image: np.ndarray, path: Path) -> np.ndarray:
-    """The pixels of an image; of 16 bits, so that WHITE becomes 255."""
+    """Returns the pixels of an image; of 16 bits, so that WHITE becomes 255."""
     if image.dtype == np.uint8:
         return image
     if image.dtype != np.uint16:

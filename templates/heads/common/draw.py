@@ -2,7 +2,7 @@
 
 
 def add_line(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
-    """Text on a band below the image; small images are enlarged to hold it."""
+    """Writes text on a band below the image; enlarges small images to hold it."""
     factor = max(1, math.ceil(200 / max(image.shape)))
     size = (image.shape[1] * factor, image.shape[0] * factor)
     image = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)

@@ -29,10 +29,9 @@ def map_block(inputs: int, channels: int) -> nn.Sequential:
 # ==== losses
 
 
-def mean_over_images(losses: Tensor, labelled: Tensor) -> Tensor:
-    """The mean of losses (B,) over the labelled images of all processes, which
-    `labelled` (B,) marks; 0 if there are none."""
-    return (losses * labelled).sum() / global_count(labelled.sum())
+def mean_over_images(losses: Tensor, labeled: Tensor) -> Tensor:
+    """Averages over the labeled images of all processes; 0 if there are none."""
+    return (losses * labeled).sum() / global_count(labeled.sum())
 
 
 def global_count(count: Tensor) -> Tensor:

@@ -2,24 +2,24 @@
 
 
 def numbers(name: str, values: list) -> dict[str, np.ndarray]:
-    """A column of one number for each sample."""
+    """Makes a column of one number for each sample."""
     return {name: np.array(values)}
 
 
 def ragged(name: str, values: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """A column of several rows for each sample."""
+    """Makes a column of several rows for each sample."""
     ends = np.cumsum([0, *map(len, values)])
     values = np.concatenate(values) if values else np.empty(0)
     return {name: values, f"{name}/ends": ends}
 
 
 def texts(name: str, values: list[str | bytes]) -> dict[str, np.ndarray]:
-    """A column of a text for each sample, whose rows are bytes."""
+    """Makes a column of a text for each sample, whose rows are bytes."""
     return ragged(name, [np.frombuffer(os.fsencode(x), np.uint8) for x in values])
 
 
 def shared(name: str, values: list[tuple]) -> dict[str, np.ndarray]:
-    """A column of values that many samples share: each once, and which a sample has."""
+    """Makes a column of values that samples share: each value once, and indices."""
     known = {id(value): value for value in values}
     places = {key: place for place, key in enumerate(known)}
     which = np.array([places[id(value)] for value in values], np.int64)
@@ -38,9 +38,9 @@ def encoded_masks(text: str, height: int, width: int) -> tuple[dict, ...]:
 
 
 def first_of_heads(samples: Samples, count: int) -> Samples:
-    """So many samples with labels for each head, the first ones."""
+    """Returns the first samples, such that each head has labels in `count` of them."""
     chosen = set()
     for head in set().union(*(sample.labels for sample in samples)):
-        labelled = [i for i, sample in enumerate(samples) if head in sample.labels]
-        chosen.update(labelled[:count])
+        labeled = [i for i, sample in enumerate(samples) if head in sample.labels]
+        chosen.update(labeled[:count])
     return Samples(samples.columns, sorted(chosen))

@@ -2,7 +2,7 @@
 
 
 def read_depth(path: Path, nearest: float, farthest: float) -> np.ndarray:
-    """The depth of each pixel, (h, w) float32, -1 where unknown.
+    """Returns the depth of each pixel, (h, w) float32, -1 where unknown.
 
     In the file 0 is unknown, 1 the farthest, 255 or 65535 the nearest.
     """
@@ -11,7 +11,7 @@ def read_depth(path: Path, nearest: float, farthest: float) -> np.ndarray:
     if limit > 65535 or limit > 255 and 1 < most <= 255:
         what = f"a map of {codes.dtype} with values up to {most}"
         raise ImageError(f"{path}: {what}, which are not of 8 or 16 bits")
-    share = (codes.astype(np.float32) - 1) / (limit - 1)  # of the way to the nearest
+    share = (codes.astype(np.float32) - 1) / (limit - 1)  # 0 farthest, 1 nearest
     return np.where(codes > 0, farthest - share * (farthest - nearest), -1)
 
 
@@ -36,5 +36,5 @@ def depth_in_numbers(maps: list[Path], nearest: float, farthest: float) -> str:
 
 
 def stack_depth(batch: list[np.ndarray]) -> dict[str, Tensor]:
-    """Depth (B, H, W), -1 where unknown."""
+    """Returns depth (B, H, W), -1 where unknown."""
     return {"depth": torch.from_numpy(np.stack(batch))}

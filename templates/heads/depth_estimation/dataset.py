@@ -2,7 +2,7 @@
 
 
 def read_depth_maps(folder: Path, nearest: float, farthest: float) -> dict[str, Path]:
-    """Maps by image, once the dataset's range of depth is known to be the job's."""
+    """Loads maps by image; checks that the dataset has the job's range of depth."""
     return maps_of(
         folder, *entry_with_range(folder, "depth estimation", [nearest, farthest])
     )

@@ -4,7 +4,7 @@
 def draw_depth(
     image: np.ndarray, depth: np.ndarray, nearest: float, farthest: float
 ) -> np.ndarray:
-    """Depth as colors, from the nearest (bright) to the farthest; unknown is black."""
+    """Draws depth in colors from near (bright) to far; unknown depth is black."""
     share = (farthest - depth) / (farthest - nearest)
     levels = np.round(255 * share.clip(0, 1)).astype(np.uint8)
     colors = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)
@@ -14,7 +14,7 @@ def draw_depth(
 
 
 def save_depth(depth: np.ndarray, nearest: float, farthest: float, path: Path) -> str:
-    """A map of 16 bits, as datasets have it; returns the name of its file."""
+    """Returns a map of 16 bits, as datasets have it; returns the name of its file."""
     share = (farthest - depth) / (farthest - nearest)
     codes = np.round(1 + 65534 * share.clip(0, 1)).astype(np.uint16)
     path.write_bytes(cv2.imencode(".png", codes)[1])

@@ -4,7 +4,7 @@
 def depth_in_words(
     results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
 ) -> np.ndarray:
-    """The depth of each pixel, (height, width) of the image."""
+    """Returns the depth of each pixel, (height, width) of the image."""
     depth = results["depth"][row : row + 1]
     depth = enlarge(depth, stride, seen, (sample.height, sample.width))
     return depth[0, 0].cpu().numpy()

@@ -8,9 +8,9 @@ OWN_FILES = {"resolved.json", "metrics.jsonl", "predictions.json"}  # specc's
 
 
 def below(folder: Path, name: object, root: Path | None = None) -> Path:
-    """A path that the dataset names; it may not lead out of its folder, or of `root`,
-    on any system. Unless there is such a file, a backslash parts folders, and spaces at
-    its ends do not count.
+    """Returns a path that the dataset names; it may not lead out of its folder, or of
+    `root`, on any system. Unless there is such a file, a backslash parts folders, and
+    spaces at its ends do not count.
 
     Links are followed: whoever could place one could place the file itself.
     """
@@ -29,8 +29,8 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
 
 
 def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Path]]]:
-    """Each folder from this one down, and its images. Links are followed; what systems,
-    tools and specc itself leave beside images is left out, and counted."""
+    """Returns each folder from this one down, and its images. Links are followed; what
+    systems, tools and specc itself leave beside images is left out, and counted."""
     for place, folders, files in os.walk(folder, followlinks=True):
         own = place != str(folder) and OWN_FILES & set(files)
         above = map(os.path.realpath, Path(place).parents)
@@ -54,7 +54,7 @@ def is_image(name: str) -> bool:
 
 
 def read_json(path: Path, hook: Callable[[dict], dict] | None = None) -> object:
-    """The content of a file, with what `hook` makes of each object in it."""
+    """Returns the content of a file, with what `hook` makes of each object in it."""
     try:
         text = noted(path).read_text(encoding="utf-8-sig")
         return json.loads(text, object_hook=hook)
@@ -73,8 +73,8 @@ def read_yaml(path: Path) -> object:
 
 
 def as_written(loader: yaml.Loader, node: yaml.Node) -> int | float | str:
-    """A number where Python would write it so. All else stays text, as it may be a
-    name: `no`, 1e3, 0777, a date."""
+    """Returns a number where Python would write it so. All else stays text, as it may
+    be a name: `no`, 1e3, 0777, a date."""
     text = loader.construct_scalar(node)
     try:
         number = float(text) if "." in text else int(text)
@@ -112,7 +112,7 @@ def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
     if isinstance(node, yaml.ScalarNode):
         return 1
     if node not in known:
-        known[node] = MOST_VALUES  # in case the node contains itself
+        known[node] = MOST_VALUES  # the node may contain itself
         pairs = isinstance(node, yaml.MappingNode)
         parts = itertools.chain.from_iterable(node.value) if pairs else node.value
         known[node] = 1 + sum(count_values(part, known) for part in parts)
@@ -140,7 +140,7 @@ def noted(path: Path) -> Path:
 
 
 def state_of(path: Path) -> list[int] | str | None:
-    """Size and time of a file, a digest of the names and links in a folder, or None."""
+    """Returns size and time of a file, or a hash of the names in a folder, or None."""
     try:
         if path.is_dir():
             found = [
@@ -172,7 +172,7 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def exif_of_png(file: BinaryIO) -> bytes:
-    """The EXIF of a PNG, which may follow the pixels: Pillow would decode them."""
+    """Reads EXIF of a PNG, which may follow the pixels that Pillow would decode."""
     file.seek(8)
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
         length = int.from_bytes(head[:4], "big")

@@ -34,8 +34,8 @@ class KeypointHead(nn.Module):
 
 
 def in_boxes(offsets: Tensor, boxes: Tensor) -> Tensor:
-    """Points (..., K, 2) in pixels, from offsets in the sides of boxes (..., 4), which
-    count from the middle of each."""
+    """Returns points (..., K, 2) in pixels, from offsets in the sides of boxes (...,
+    4), which count from the middle of each."""
     left_top, right_bottom = boxes[..., None, :].chunk(2, -1)
     return (left_top + right_bottom) / 2 + offsets * (right_bottom - left_top)
 
@@ -49,7 +49,7 @@ def keypoint_loss(
     keypoint_weight: float,
     presence_weight: float,
 ) -> dict[str, Tensor]:
-    """The detector's terms, "keypoints" and "presence"; all are per instance.
+    """Returns the detector's terms, "keypoints" and "presence"; all are per instance.
 
     `targets` hold, beside what `assign` needs, "keypoints" (B, G, K, 2), and which of
     them are "present" (B, G, K).
@@ -76,8 +76,8 @@ def keypoint_loss(
 
 
 def point_errors(found: Tensor, target: Tensor, boxes: Tensor) -> Tensor:
-    """How far points (B, M, K, 2) are off, (B, M, K), in the longer sides of boxes
-    (B, M, 4): the sum over x and y, smooth below a fiftieth."""
+    """Returns how far points (B, M, K, 2) are off, (B, M, K), in the longer sides of
+    boxes (B, M, 4): the sum over x and y, smooth below a fiftieth."""
     size = (boxes[..., 2:] - boxes[..., :2]).amax(2)[..., None, None]
     size = size.clamp(min=1e-6)  # padded rows have none
     errors = F.smooth_l1_loss(found / size, target / size, reduction="none", beta=0.02)
@@ -90,7 +90,7 @@ def point_errors(found: Tensor, target: Tensor, boxes: Tensor) -> Tensor:
 def decode_keypoints(
     predictions: KeypointPredictions, min_score: float, max_iou: float, limit: int
 ) -> dict[str, Tensor]:
-    """The instances of each image, the best first.
+    """Returns the instances of each image, the best first.
 
     Returns "keypoints" (B, limit, K, 2) in pixels, their "presence" (B, limit, K) as
     probabilities, "boxes" (B, limit, 4) and "scores" (B, limit) of instances, and

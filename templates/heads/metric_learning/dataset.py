@@ -46,7 +46,7 @@ def read_identities(
 
 
 def parse_identity(given: object, known: dict[str, int], training: bool) -> str:
-    """The name of an identity; ValueError if it is trained on and none of the job's."""
+    """Returns the name of an identity; ValueError in training if the job lacks it."""
     if training and str(given).strip() not in known:
         raise ValueError(f"not an identity of the job: {given!r:.100}")
     if not isinstance(given, (str, int, float)):

@@ -11,7 +11,7 @@ def draw_identity(image: np.ndarray, words: dict) -> np.ndarray:
 
 
 def draw_bars(image: np.ndarray, vector: list[float]) -> np.ndarray:
-    """A vector as a bar code below the image: like ones look alike."""
+    """Draws a vector as a bar code below the image: similar vectors look alike."""
     code = np.float32(vector)
     shades = (127.5 + 127.5 * code / np.abs(code).max().clip(1e-12)).astype(np.uint8)
     size = (image.shape[1], max(1, image.shape[0] // 10))

@@ -13,7 +13,7 @@ class Identity(str):
 
 
 def identities(name: str, values: list[str]) -> dict[str, np.ndarray]:
-    """A column of identities: each once, in sorted order, and which a sample has."""
+    """Makes a column of identities: each one once, sorted, and indices."""
     known = sorted(set(values))
     places = {value: place for place, value in enumerate(known)}
     which = np.array([places[value] for value in values], np.int64)

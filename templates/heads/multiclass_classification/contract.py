@@ -2,5 +2,5 @@
 
 
 def some_category(number: int, names: tuple[str, ...]) -> str:
-    """Each in turn."""
+    """Returns each in turn."""
     return names[number % len(names)]

@@ -2,7 +2,7 @@
 
 
 def category_in_words(results: dict, row: int, names: tuple[str, ...]) -> dict:
-    """The likeliest category, and the five likeliest with their probabilities."""
+    """Returns the likeliest category, and five with their probabilities."""
     scores, order = results["probabilities"][row].topk(min(5, len(names)))
     top = {names[i]: p for i, p in zip(order.tolist(), scores.tolist())}
     category, score = next(iter(top.items()))
@@ -42,7 +42,7 @@ def classification_metrics(
 def save_confusion(
     path: Path, truth: list[int], found: list[dict], names: tuple[str, ...]
 ):
-    """How often each category, a row, was taken for each, a column."""
+    """Returns how often each category, a row, was taken for each, a column."""
     counts = np.zeros((len(names), len(names)), int)
     given = [names.index(words["category"]) for words in found]
     np.add.at(counts, (truth, given), 1)
@@ -53,6 +53,6 @@ def save_confusion(
 
 
 def rank_error(truth: list[int], found: list[dict], names: tuple[str, ...]) -> float:
-    """How many ranks a prediction is off, on average."""
+    """Returns how many ranks a prediction is off, on average."""
     given = np.array([names.index(words["category"]) for words in found])
     return float(np.abs(given - np.array(truth)).mean())

@@ -18,7 +18,7 @@ def check_constant(samples: list[Sample], use: str, head: str, names: tuple[str,
 
 
 def parse_labels(given: object, known: dict[str, int], counts: Counter) -> np.ndarray:
-    """Which labels an image has, 0 or 1 each."""
+    """Returns which labels an image has, 0 or 1 each."""
     if not isinstance(given, list):
         raise ValueError(f"not a list of labels: {given!r:.100}")
     present = np.zeros(1 + max(known.values()), np.float32)
@@ -29,15 +29,15 @@ def parse_labels(given: object, known: dict[str, int], counts: Counter) -> np.nd
 
 
 def labels_of_category(category: int, names: tuple[str, ...]) -> np.ndarray:
-    """An image's one category as labels, 0 or 1 each."""
+    """Returns an image's one category as labels, 0 or 1 each."""
     return np.eye(len(names), dtype=np.float32)[category]
 
 
 def labels_of_map(
     path: Path, colors: tuple, count: int, height: int, width: int
 ) -> np.ndarray:
-    """Of which of `count` categories an image has pixels, 0 or 1 each, by the colors of
-    its map; black is of none."""
+    """Returns whether an image has pixels of each of `count` categories, 0 or 1, by the
+    colors of its map; black is no category."""
     parse_map(path, height, width, COLOR_MODES)
     try:
         with Image.open(noted(path)) as image:
@@ -54,7 +54,7 @@ def labels_of_map(
 
 
 def labels_of_objects(objects: Objects, names: tuple[str, ...]) -> np.ndarray:
-    """Of which categories an image has objects, 0 or 1 each."""
+    """Returns whether an image has objects of each category, 0 or 1."""
     present = np.zeros(len(names), np.float32)
     present[objects.classes] = 1
     return present

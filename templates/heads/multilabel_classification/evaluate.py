@@ -4,7 +4,7 @@
 def labels_in_words(
     results: dict, row: int, names: tuple[str, ...], min_score: float
 ) -> dict:
-    """The labels that are likely enough, and the probability of each."""
+    """Returns the labels that are likely enough, and the probability of each."""
     scores = dict(zip(names, results["probabilities"][row].tolist()))
     likely = [name for name, score in scores.items() if score >= min_score]
     return {"labels": likely, "scores": scores}
@@ -16,9 +16,9 @@ def labels_in_words(
 def multilabel_metrics(
     truth: list[np.ndarray], found: list[dict], names: tuple[str, ...]
 ) -> dict[str, float]:
-    """Average precision of each label that occurs and its mean; F1 over labels that
-    occur or are given (macro), and over all decisions at once (micro). None where no
-    image has a label."""
+    """Returns average precision of each label that occurs and its mean; F1 over labels
+    that occur or are given (macro), and over all decisions at once (micro). None where
+    no image has a label."""
     wanted = np.stack(truth) > 0  # (images, labels)
     scores = np.array([[words["scores"][name] for name in names] for words in found])
     given = np.array([[name in words["labels"] for name in names] for words in found])
@@ -40,8 +40,8 @@ def multilabel_metrics(
 
 
 def ranking_precision(wanted: np.ndarray, scores: np.ndarray) -> float:
-    """Area under precision over recall, a step for each distinct score: no choice
-    between images of the same score can change it."""
+    """Returns area under precision over recall, a step for each distinct score: no
+    choice between images of the same score can change it."""
     order = np.argsort(-scores, kind="stable")
     last = np.append(np.diff(scores[order]) != 0, True)  # the last of each score
     hits = wanted[order].cumsum()[last]

@@ -2,7 +2,7 @@
 
 
 def images_by_class(folder: Path, counts: Counter) -> dict[str, list[Path]]:
-    """The images in each folder in a folder, at any depth, by that folder's name."""
+    """Returns images by the folder, inside this one at any depth, that holds them."""
     if not folder.is_dir():
         raise SystemExit(f"{folder}: no such folder")
     classes = {}
@@ -22,7 +22,7 @@ def images_by_class(folder: Path, counts: Counter) -> dict[str, list[Path]]:
 
 
 def images_by_stem(folder: Path, counts: Counter) -> dict[str, Path]:
-    """The images below a folder by their paths from it, without suffix."""
+    """Returns the images below a folder by their paths from it, without suffix."""
     images = {}
     for place, files in images_below(folder, counts):
         for file in files:
@@ -33,8 +33,8 @@ def images_by_stem(folder: Path, counts: Counter) -> dict[str, Path]:
 
 
 def names_in_split(path: Path, images: dict[str, Path]) -> list[str]:
-    """The names in a file of VOC; a line may tell behind it whether a category is
-    there: 1, -1 or 0."""
+    """Returns the names in a file of VOC; a line may tell behind it whether a category
+    is there: 1, -1 or 0."""
     try:
         lines = noted(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
@@ -45,7 +45,7 @@ def names_in_split(path: Path, images: dict[str, Path]) -> list[str]:
 
 
 def yolo_names(path: Path, entry: dict) -> list[str]:
-    """The names in the order of their numbers: a list, or a mapping from 0 on."""
+    """Returns names by their numbers: from a list, or a mapping from 0 on."""
     names = entry.get("names")
     if isinstance(names, dict) and {*map(str, names)} == {*map(str, range(len(names)))}:
         names = [name for _, name in sorted(names.items(), key=lambda x: int(x[0]))]
@@ -59,7 +59,7 @@ def yolo_names(path: Path, entry: dict) -> list[str]:
 def images_of(
     path: Path, entry: dict, split: str, root: Path | None, counts: Counter
 ) -> list[Path]:
-    """The images below the folders, or in the lists, that a split names."""
+    """Returns the images below the folders, or in the lists, that a split names."""
     places = entry[split] if isinstance(entry[split], list) else [entry[split]]
     files = []
     try:
@@ -89,8 +89,8 @@ def labels_path(image: Path) -> Path:
 
 
 def table_in(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """The columns of a CSV file, and its rows with their lines; cells have no spaces at
-    their ends, and are empty where a row is short."""
+    """Returns the columns of a CSV file, and its rows with their lines; cells have no
+    spaces at their ends, and are empty where a row is short."""
     try:
         with noted(path).open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, skipinitialspace=True)
@@ -110,7 +110,7 @@ def table_in(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
 
 
 def image_folder(path: Path) -> Path:
-    """The folder with the images of a COCO file."""
+    """Returns the folder with the images of a COCO file."""
     for folder in (path.with_suffix(""), path.parent / "images"):
         if folder.is_dir():
             return folder
@@ -153,7 +153,7 @@ def check_coco(path: Path, content: object, fields: tuple[str, ...]):
 
 
 def by_id(path: Path, key: str, items: list[dict], field: str) -> dict:
-    """Items of a COCO file by their ids, of which each is one item's alone."""
+    """Returns items of a COCO file by their ids, of which each is one item's alone."""
     known = {}
     for item in items:
         other = known.setdefault(item["id"], item)

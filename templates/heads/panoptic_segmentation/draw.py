@@ -23,8 +23,8 @@ def draw_panoptic(
 def save_panoptic(
     maps: dict, names: tuple[str, ...], colors: tuple, path: Path
 ) -> dict:
-    """Maps as datasets have them, in two pages; returns the name of their file, and the
-    instances by the number that they have there."""
+    """Returns maps as datasets have them, in two pages; returns the name of their file,
+    and the instances by the number that they have there."""
     table = np.array([*colors, (0, 0, 0)], np.uint8)
     first = Image.fromarray(table[maps["categories"]])
     second = Image.fromarray(maps["instances"].astype(np.uint16))

@@ -9,7 +9,7 @@ def panoptic_in_words(
     limits: Tensor,
     kinds: tuple[Sequence[int], Sequence[int]],
 ) -> dict:
-    """The category and the instance of each pixel, (height, width) each, as
+    """Returns the category and the instance of each pixel, (height, width) each, as
     `merge_segments` of model.py numbers them, and the "scores" of the instances."""
     count, device = int(results["count"][row]), results["masks"].device
     ratio, limits = ratio.to(device), limits.to(device)
@@ -65,8 +65,8 @@ def count_segments(truth: dict, found: dict, categories: int) -> np.ndarray:
 def panoptic_metrics(
     counts: list[np.ndarray], things: Sequence[int]
 ) -> dict[str, float]:
-    """Panoptic quality, of segmentation and of recognition, over the categories that
-    occur in labels or predictions; none where none of them do."""
+    """Returns panoptic quality, of segmentation and of recognition, over the categories
+    that occur in labels or predictions; none where none of them do."""
     overlaps, right, wrong, missing = np.sum(counts, 0)
     of_things = np.isin(np.arange(len(right)), things)
     occurs = right + wrong + missing > 0

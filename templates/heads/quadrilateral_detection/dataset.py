@@ -10,7 +10,7 @@ class Quadrilaterals(NamedTuple):
 
 
 def hulls(corners: np.ndarray) -> np.ndarray:
-    """Boxes (G, 4) around corners (G, 4, 2)."""
+    """Returns boxes (G, 4) around corners (G, 4, 2)."""
     return np.concatenate([corners.min(1), corners.max(1)], 1)
 
 
@@ -25,7 +25,7 @@ def triangles(corners: np.ndarray) -> list[np.ndarray]:
 
 
 def signed_area(triangle: np.ndarray) -> float:
-    """Positive if its corners go clockwise (y points down)."""
+    """Returns positive if its corners go clockwise (y points down)."""
     (ax, ay), (bx, by) = triangle[1:] - triangle[0]
     return float(ax * by - ay * bx) / 2
 
@@ -41,7 +41,7 @@ def corners_in(
     width: int,
     counts: Counter,
 ) -> list[dict]:
-    """The objects of a file of labels, in pixels, their corners in the order given.
+    """Returns the objects of a file of labels, in pixels, with corners in their order.
 
     A line is the number of a category and, in fractions of the image, x and y of four
     corners.
@@ -62,7 +62,7 @@ def corners_in(
 def parse_quadrilaterals(
     given: object, known: dict[str, int], height: int, width: int, counts: Counter
 ) -> Quadrilaterals:
-    """The quadrilaterals of an image; ValueError says which one is wrong."""
+    """Returns the quadrilaterals of an image; ValueError says which one is wrong."""
     if not isinstance(given, list):
         raise ValueError(f"not a list of objects: {given!r:.100}")
     corners, boxes, classes = [], [], []
@@ -98,13 +98,13 @@ def parse_quadrilaterals(
 
 
 def quadrilaterals_of_boxes(objects: Objects) -> Quadrilaterals:
-    """The corners of boxes, clockwise from the top left."""
+    """Returns the corners of boxes, clockwise from the top left."""
     corners = objects.boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
     return Quadrilaterals(corners, objects.boxes, objects.classes)
 
 
 def quadrilaterals_in_image(truth: Quadrilaterals, frame: Frame) -> Quadrilaterals:
-    """Those of boxes, in pixels of the image as it is shown."""
+    """Returns the quadrilaterals of boxes, in pixels of the image as it is shown."""
     boxes = boxes_in_image(truth.boxes, frame)
     corners = boxes[:, [[0, 1], [2, 1], [2, 3], [0, 3]]]
     return Quadrilaterals(corners, boxes, truth.classes)

@@ -47,8 +47,8 @@ def quadrilateral_evidence(
 def corner_errors(
     corners: np.ndarray, scores: np.ndarray, overlap: np.ndarray, truth: np.ndarray
 ) -> np.ndarray:
-    """Mean distance (G,) of corners to those of the prediction that found them, with a
-    polygon IoU (D, G) of 0.5 or more; 1 where none did."""
+    """Returns mean distance (G,) of corners to those of the prediction that found them,
+    with a polygon IoU (D, G) of 0.5 or more; 1 where none did."""
     sizes = np.ptp(truth, 1).max(1)  # the longer side of the hull
     errors, free = np.ones(len(truth)), overlap.copy()
     for number in np.argsort(-scores, kind="stable"):
@@ -61,9 +61,9 @@ def corner_errors(
 
 
 def quadrilateral_metrics(found: list[QuadrilateralEvidence]) -> dict[str, float]:
-    """Average precision over polygon IoU 0.5..0.95, the mean over categories that
-    occur, and how far corners are off, as a share of the size of their object. None
-    where no object is labelled."""
+    """Returns average precision over polygon IoU 0.5..0.95, the mean over categories
+    that occur, and how far corners are off, as a share of the size of their object.
+    None where no object is labeled."""
     errors = np.concatenate([evidence.errors for evidence in found])
     if not len(errors):
         return {}
@@ -83,7 +83,8 @@ def quadrilateral_metrics(found: list[QuadrilateralEvidence]) -> dict[str, float
 
 
 def polygon_iou(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of quadrilaterals (4, 2), 0 where the sides of one cross.
+    """Returns intersection over union of quadrilaterals (4, 2), 0 where the sides of
+    one cross.
 
     Exact, for concave ones too: each is two triangles, and triangles are convex.
     """

@@ -35,7 +35,7 @@ def quadrilateral_loss(
     targets: dict[str, Tensor],
     corner_weight: float,
 ) -> dict[str, Tensor]:
-    """The detector's terms and "corners"; all are per object.
+    """Returns the detector's terms and "corners"; all are per object.
 
     `targets` hold, beside what `assign` needs, "corners" (B, G, 4, 2).
     """
@@ -59,7 +59,7 @@ def quadrilateral_loss(
 def decode_quadrilaterals(
     predictions: QuadrilateralPredictions, min_score: float, max_iou: float, limit: int
 ) -> dict[str, Tensor]:
-    """The quadrilaterals of each image, the best first.
+    """Returns the quadrilaterals of each image, the best first.
 
     Returns "quadrilaterals" (B, limit, 4, 2) in pixels, the "boxes" (B, limit, 4) in
     which they were found, "scores" and "classes" (B, limit), and "count" (B,): rows

@@ -2,6 +2,6 @@
 
 
 def some_number(number: int, limits: tuple[float, float]) -> float:
-    """Numbers all over the range."""
+    """Returns numbers all over the range."""
     lowest, highest = limits
     return lowest + (highest - lowest) * (number % 5) / 4

@@ -2,7 +2,7 @@
 
 
 def read_numbers(folder: Path, limits: tuple[float, float]) -> dict:
-    """Numbers by image, once the dataset's range is known to be the job's."""
+    """Returns numbers by image, once the dataset's range is known to be the job's."""
     path, entry = entry_with_range(folder, "regression", list(limits))
     return annotations_of(path, entry)
 
@@ -11,8 +11,8 @@ def read_numbers(folder: Path, limits: tuple[float, float]) -> dict:
 
 
 def parse_number(given: object, limits: tuple[float, float]) -> float:
-    """An image's number, perhaps as text; ValueError where it is none, or lies outside
-    the range."""
+    """Returns an image's number, perhaps as text; ValueError where it is none, or lies
+    outside the range."""
     try:
         number = float(given)
     except (TypeError, ValueError, OverflowError):

@@ -9,8 +9,8 @@ def value_in_words(results: dict, row: int) -> dict:
 
 
 def regression_metrics(truth: list[float], found: list[dict]) -> dict[str, float]:
-    """Errors in the unit of the labels; R2 is 0 for the mean of them, 1 at best, and of
-    no meaning where they are all the same."""
+    """Returns errors in the unit of the labels; R2 is 0 for the mean of them, 1 at
+    best, and of no meaning where they are all the same."""
     wanted = np.array(truth)
     errors = np.array([words["value"] for words in found]) - wanted
     spread = np.square(wanted - wanted.mean()).sum()

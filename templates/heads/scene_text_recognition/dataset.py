@@ -39,5 +39,5 @@ def parse_text(given: object, names: tuple[str, ...], most: int) -> list[int]:
 
 
 def text_of(indices: list[int], names: tuple[str, ...]) -> str:
-    """The text of tokens by their indices, of which those of its end are left out."""
+    """Returns the text of tokens by their indices, without the end token."""
     return "".join(names[i] for i in indices if i < len(names))

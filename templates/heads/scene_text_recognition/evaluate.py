@@ -2,8 +2,9 @@
 
 
 def text_metrics(truth: list, found: list) -> dict[str, float]:
-    """The share of texts that are right; wrong, missing and needless tokens, as a share
-    of the tokens that there are: above 1 where more are found than there are."""
+    """Returns the share of texts that are right; wrong, missing and needless tokens, as
+    a share of the tokens that there are: above 1 where more are found than there
+    are."""
     edits = sum(edit_distance(*pair) for pair in zip(truth, found))
     right = sum(wanted == given for wanted, given in zip(truth, found))
     metrics = {"exact_match": right / len(truth)}
@@ -13,7 +14,7 @@ def text_metrics(truth: list, found: list) -> dict[str, float]:
 
 
 def edit_distance(one: str | list, other: str | list) -> int:
-    """Tokens to insert, delete or replace in one to get the other (Levenshtein)."""
+    """Returns the Levenshtein distance of two sequences of tokens."""
     distances = list(range(len(other) + 1))  # from nothing to each start of the other
     for i, token in enumerate(one, 1):
         before, distances[0] = distances[0], i

@@ -14,14 +14,15 @@ class SegmentMap(NamedTuple):
 
     path: Path  # an id in each pixel
     kinds: dict[int, int]  # the index of a segment's category by its id; -1: unknown
-    turn: tuple[int, int] | None = None  # of its `Frame`
+    turn: tuple[int, int] | None = None  # see `Frame`
 
 
 # ==== parsers
 
 
 def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Path:
-    """The file of an image's map, once its header is checked; it is decoded later.
+    """Returns the file of an image's map, once its header is checked; it is decoded
+    later.
 
     It may have another size than the image, but not another shape.
     """
@@ -51,7 +52,7 @@ def parse_segment_map(
     size: tuple[int, int],
     counts: Counter,
 ) -> SegmentMap:
-    """The file of an image's segments, its header checked, and what they are."""
+    """Returns the file of an image's segments, its header checked, and their kinds."""
     if len(given) != 1:
         raise ValueError(f"{len(given)} annotations, not one")
     path, segments = below(folder, given[0]["file"]), given[0]["segments"]
@@ -63,5 +64,5 @@ def parse_segment_map(
 
 
 def segments_in_image(segments: SegmentMap, frame: Frame) -> SegmentMap:
-    """The same, to be turned as the image is shown; maps are scaled anyway."""
+    """Returns the same, to be turned as the image is shown; maps are scaled anyway."""
     return segments._replace(turn=frame.turn)

@@ -4,8 +4,9 @@
 def categories_in_words(
     results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
 ) -> np.ndarray:
-    """The index of each pixel's category, (height, width) of the image: its logits are
-    enlarged across, then down in bands of rows that fit the cache of a processor."""
+    """Returns the index of each pixel's category, (height, width) of the image: its
+    logits are enlarged across, then down in bands of rows that fit the cache of a
+    processor."""
     logits = results["logits"][row : row + 1].contiguous()
     _, count, cells, _ = logits.shape
     across = (1, stride), (cells, seen[1]), (cells, sample.width)
@@ -28,13 +29,13 @@ def categories_in_words(
 
 
 def count_pixels(truth: np.ndarray, found: np.ndarray, categories: int) -> np.ndarray:
-    """Pixels of each category that are labelled, found, and both: (3, categories).
+    """Counts labeled, found and common pixels of each category: (3, categories).
 
-    The map `truth` may be smaller than the image; what is unlabelled in it is not
+    The map `truth` may be smaller than the image; what is unlabeled in it is not
     counted.
     """
     truth = resized_map(truth, *found.shape)
-    pairs = (truth.astype(int) + 1) * categories + found  # row 0: unlabelled
+    pairs = (truth.astype(int) + 1) * categories + found  # row 0: unlabeled
     counts = np.bincount(pairs.ravel(), minlength=(categories + 1) * categories)
     counts = counts.reshape(-1, categories)[1:]
     return np.stack([counts.sum(1), counts.sum(0), counts.diagonal()])
@@ -43,13 +44,13 @@ def count_pixels(truth: np.ndarray, found: np.ndarray, categories: int) -> np.nd
 def segmentation_metrics(
     counts: list[np.ndarray], names: tuple[str, ...]
 ) -> dict[str, float]:
-    """IoU of the categories that occur in labels or predictions, and their mean."""
-    labelled, found, both = np.sum(counts, 0)
-    union = labelled + found - both
+    """Returns IoU of categories that occur in labels or predictions, and their mean."""
+    labeled, found, both = np.sum(counts, 0)
+    union = labeled + found - both
     if not union.any():
         return {}
     iou = {name: float(b / u) for name, b, u in zip(names, both, union) if u}
     return {
         "mean_iou": sum(iou.values()) / len(iou),
-        "pixel_accuracy": float(both.sum() / labelled.sum()),
+        "pixel_accuracy": float(both.sum() / labeled.sum()),
     } | {f"iou/{name}": value for name, value in iou.items()}

@@ -2,5 +2,5 @@
 
 
 def stack_nothing(batch: list) -> dict[str, Tensor]:
-    """The targets of a head that learns from the images alone."""
+    """Returns the targets of a head that learns from the images alone."""
     return {}

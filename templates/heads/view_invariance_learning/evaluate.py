@@ -32,8 +32,8 @@ def unit(vectors: list[list[float]]) -> np.ndarray:
 
 
 def knn_accuracy(truth: list[int], found: list[dict], device: torch.device) -> float:
-    """The share of images whose category the 20 nearest others vote for, the nearer the
-    louder: https://arxiv.org/abs/1805.01978."""
+    """Returns the share of images whose category the 20 nearest others vote for, the
+    nearer the louder: https://arxiv.org/abs/1805.01978."""
     images = unit([words["representation"] for words in found])
     categories, right = np.array(truth), 0
     for rows, cosines, near in nearest_others(images, 20, device):

@@ -57,8 +57,9 @@ def spread(values: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def of_all_processes(values: Tensor) -> Tensor:
-    """Values (B, N) of the images of all processes. The gradient flows to the own ones,
-    times the number of processes, by which an average over processes divides it."""
+    """Returns values (B, N) of the images of all processes. The gradient flows to the
+    own ones, times the number of processes, by which an average over processes divides
+    it."""
     if not (dist.is_available() and dist.is_initialized()):
         return values
     parts = [torch.empty_like(values) for _ in range(dist.get_world_size())]

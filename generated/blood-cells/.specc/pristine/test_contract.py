@@ -1,4 +1,4 @@
-"""What this folder promises, as tests: a minute, without GPU, dataset or network.
+"""Tests of the promises of this folder: a minute, without GPU, dataset or network.
 
     pip install -r requirements.txt
     pytest test_contract.py
@@ -33,12 +33,12 @@ SMALL = {
     "train.py": {"VALIDATIONS": "3"},
 }
 ITERATIONS = 6  # with three validations, and so three checkpoints
-IMAGES = 5  # of a set; two processes cannot halve them
+IMAGES = 5  # images of a set; two processes cannot halve them
 PATIENCE = 300  # seconds until a process counts as stuck
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 PARAMETERS = 12697603
-# What `predict` finds in an image, by head, and its shapes.
+# Keys and shapes of the predictions for an image, by head.
 FOUND = {"cells": {"boxes": (100, 4), "scores": (100,), "classes": (100,), "count": ()}}
 
 # ---- A small copy, and a dataset for it ----
@@ -46,7 +46,7 @@ FOUND = {"cells": {"boxes": (100, 4), "scores": (100,), "classes": (100,), "coun
 
 @pytest.fixture(scope="module")
 def code(tmp_path_factory) -> Path:
-    """The folder of the copy."""
+    """Returns the folder of the copy."""
     folder = tmp_path_factory.mktemp("code")
     for path in [*HERE.glob("*.py"), *HERE.glob("*.json")]:
         shutil.copy(path, folder)
@@ -78,7 +78,7 @@ def net(code) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def data(net, tmp_path_factory) -> Path:
-    """The root of the datasets."""
+    """Returns the root of the datasets."""
     root = tmp_path_factory.mktemp("data")
     make_dataset(net, root / "train")
     make_dataset(net, root / "validation")
@@ -137,7 +137,7 @@ def run(folder: Path, *arguments: object) -> str:
 
 
 def training(data: Path, output: Path) -> list[str]:
-    """A run that begins, or goes on."""
+    """Returns a run that begins, or goes on."""
     paths = ["--data", str(data), "--output", str(output), "--resume"]
     cores = ["--workers", "0", "--threads", "1"]
     return ["train.py", *paths, *cores, "--max-iterations", str(ITERATIONS)]
@@ -145,7 +145,7 @@ def training(data: Path, output: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def whole(code, data, tmp_path_factory) -> Path:
-    """The output of a run that nothing interrupted."""
+    """Returns the output of a run that nothing interrupted."""
     output = tmp_path_factory.mktemp("whole")
     run(code, *training(data, output))
     return output
@@ -193,7 +193,7 @@ def test_predictions_have_their_keys_and_shapes(net):
 
 
 def test_weights_have_their_names_and_shapes(net):
-    """So that what was trained before can still be loaded."""
+    """Weights that were trained before can still be loaded."""
     model = net.Detector()
     assert sum(weight.numel() for weight in model.parameters()) == PARAMETERS
     shapes = {name: list(value.shape) for name, value in model.state_dict().items()}

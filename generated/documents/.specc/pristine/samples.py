@@ -6,6 +6,7 @@ may be deleted at any time.
 """
 
 import contextlib
+import gc
 import hashlib
 import json
 import math
@@ -39,9 +40,7 @@ class Samples(Sequence):
     for, so that processes share the arrays and hold nothing else."""
 
     def __init__(
-        self,
-        columns: dict[str, np.ndarray],
-        chosen: Sequence[int] | None = None,
+        self, columns: dict[str, np.ndarray], chosen: Sequence[int] | None = None
     ):
         self.columns = columns
         self.chosen = range(len(columns["size"])) if chosen is None else chosen
@@ -50,7 +49,7 @@ class Samples(Sequence):
         return len(self.chosen)
 
     def __getitem__(self, index: int | slice):
-        """A sample, or those of a slice."""
+        """Returns a sample, or those of a slice."""
         if isinstance(index, slice):
             return Samples(self.columns, self.chosen[index])
         i = self.chosen[index]
@@ -66,7 +65,7 @@ class Samples(Sequence):
         return Sample(path, height, width, labels)
 
     def rows(self, name: str, i: int) -> np.ndarray:
-        """The rows of sample i in a column that has several for each."""
+        """Returns the rows of sample i in a column that has several for each."""
         start, end = self.columns[f"{name}/ends"][i : i + 2]
         return self.columns[name][start:end].copy()
 
@@ -74,7 +73,7 @@ class Samples(Sequence):
         return os.fsdecode(self.rows(name, i).tobytes())
 
     def images(self) -> Iterator[tuple[str, int, int]]:
-        """Path, height and width of each, without labels."""
+        """Returns path, height and width of each, without labels."""
         sizes, ends = self.columns["size"].tolist(), self.columns["path/ends"].tolist()
         paths = self.columns["path"].tobytes()
         for i in self.chosen:
@@ -82,9 +81,9 @@ class Samples(Sequence):
 
 
 def columns_of(samples: list[Sample]) -> dict[str, np.ndarray]:
-    """The values of samples by name; beside rows, the `ends` of those of each."""
+    """Returns values of samples by name; beside rows, the `ends` of each sample's."""
     columns = {"size": np.array([(one.height, one.width) for one in samples])}
-    columns |= texts("path", [str(one.path) for one in samples])
+    columns |= ragged("path", [np.frombuffer(bytes(x.path), np.uint8) for x in samples])
     labels = [one.labels["pages"] for one in samples]
     columns |= ragged("pages/corners", [label.corners for label in labels])
     columns |= ragged("pages/boxes", [label.boxes for label in labels])
@@ -93,33 +92,24 @@ def columns_of(samples: list[Sample]) -> dict[str, np.ndarray]:
 
 
 def ragged(name: str, values: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """A column of several rows for each sample."""
+    """Makes a column of several rows for each sample."""
     ends = np.cumsum([0, *map(len, values)])
     values = np.concatenate(values) if values else np.empty(0)
     return {name: values, f"{name}/ends": ends}
-
-
-def texts(name: str, values: list[str | bytes]) -> dict[str, np.ndarray]:
-    """A column of a text for each sample, whose rows are bytes."""
-    return ragged(name, [np.frombuffer(os.fsencode(x), np.uint8) for x in values])
 
 
 # ---- The file ----
 
 
 def read_samples(root: Path, reread: bool = False) -> list[Samples]:
-    """The samples to train on, and those to validate on.
+    """Returns the samples to train on, and those to validate on.
 
     Of the processes of a machine the first one reads them, if no file holds them; the
     others wait, and map the file.
     """
     here, names = Path(__file__).parent, ("model", "dataset", "samples")
     code = [*(here / f"{name}.py" for name in names), *sorted(here.glob("*.json"))]
-    known = [
-        str(root),
-        str(root.resolve()),
-        *(path.read_text("utf-8") for path in code),
-    ]
+    known = [str(root), str(root.resolve()), *(x.read_text("utf-8") for x in code)]
     digest = hashlib.sha256(repr(known).encode()).hexdigest()[:20]
     file, samples = FOLDER / f"{digest}.samples", None
     try:
@@ -136,12 +126,16 @@ def read_samples(root: Path, reread: bool = False) -> list[Samples]:
 
 def read_anew(root: Path, file: Path) -> list[Samples]:
     """Reads the datasets, and keeps what they hold in the file."""
+    gc.disable()  # millions of objects, and no cycle of references
     sets = read_datasets(root)
     for use, samples in zip(("train", "validate"), sets):
-        check_labels(samples, use, "pages", CATEGORIES, lambda x: x.classes, 1)
+        check_labels(
+            samples, use, "pages", CATEGORIES, lambda x: x.classes[x.boxes.max(1) > 1]
+        )
     for folder in {one.path.parent for samples in sets for one in samples}:
         noted(folder)
     sets = [columns_of(samples) for samples in sets]
+    gc.enable()
     arrays = {f"{i}/{name}": x for i, of in enumerate(sets) for name, x in of.items()}
     # Larger items first: then all of them are aligned.
     arrays = dict(sorted(arrays.items(), key=lambda pair: -pair[1].itemsize))
@@ -165,7 +159,7 @@ def read_anew(root: Path, file: Path) -> list[Samples]:
 
 
 def stored(file: Path) -> list[Samples] | None:
-    """The samples of a file; None if it is damaged, or made of what has changed."""
+    """Loads the samples of a file; None if it is damaged, or its sources changed."""
     try:
         memory = np.memmap(file, np.uint8, "r").view(np.ndarray)
     except (OSError, ValueError):  # none yet, or an empty one

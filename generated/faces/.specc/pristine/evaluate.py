@@ -1,4 +1,4 @@
-"""Metrics of trained weights on a labelled dataset.
+"""Metrics of trained weights on a labeled dataset.
 
     python evaluate.py --weights runs/faces/best.pt --data ROOT
 
@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -24,8 +23,8 @@ from dataset import VALIDATION, Poses, Sample, read_dataset
 from model import KEYPOINTS, KeypointDetector, decode, fit
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
-SIMILARITIES = np.linspace(0.5, 0.95, 10)  # thresholds, as COCO has them
-SIGMAS = 0.05  # how far annotators scatter, in roots of the extent's area
+SIMILARITIES = np.linspace(0.5, 0.95, 10)  # COCO's OKS thresholds
+SIGMAS = 0.05  # scatter of annotators, relative to the root of the box's area
 
 # ---- Predictions, in the words of the annotations ----
 
@@ -38,7 +37,7 @@ def predict_samples(
     workers: int = 0,
     kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
 ) -> list[dict]:
-    """What each head finds in each sample, in pixels of each image, by its name:
+    """Returns predictions for each sample, in pixels of each image, by head:
 
     "landmarks": [{score, keypoints, presence}, ...]
 
@@ -50,7 +49,7 @@ def predict_samples(
     found = []
     for images in validation_batches(samples, workers):
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device))
+            outputs = model(images.to(device, non_blocking=True))
         results = on_cpu(decode(outputs))
         for row in range(len(images)):
             sample = samples[len(found)]
@@ -68,8 +67,8 @@ def on_cpu(results: dict) -> dict:
 
 
 def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
-    """One image's results by head, in its own pixels; `seen` is the height and width
-    that it had on the canvas."""
+    """Returns one image's results by head, in its own pixels; `seen` is the height and
+    width that it had on the canvas."""
     ratio = torch.tensor([sample.width / seen[1], sample.height / seen[0]]).repeat(2)
     limits = torch.tensor([sample.width, sample.height]).repeat(2)
     return {
@@ -80,7 +79,7 @@ def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> 
 def poses_in_words(
     results: dict, row: int, names: tuple[str, ...], ratio: Tensor, limits: Tensor
 ) -> list[dict]:
-    """Keypoints are null where they are more likely absent than present."""
+    """Returns keypoints are null where they are more likely absent than present."""
     count = int(results["count"][row])
     keypoints = results["keypoints"][row, :count] * ratio[:2]
     keypoints = keypoints.clamp(min=0).minimum(limits[:2]).tolist()
@@ -110,8 +109,8 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share of the
-    samples; rank 0 scores what all have found, and tells the others."""
+    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
+    the samples; rank 0 scores what all have found, and tells the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -128,7 +127,7 @@ def evaluate(
 
 
 def evidence(sample: Sample, words: dict) -> dict:
-    """What the metrics need to know of one image, by head."""
+    """Returns the values that the metrics need from one image, by head."""
     return {
         "landmarks": pose_evidence(
             sample.labels["landmarks"], words["landmarks"], KEYPOINTS, SIGMAS
@@ -137,7 +136,7 @@ def evidence(sample: Sample, words: dict) -> dict:
 
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
-    """Metrics of predictions against the labels of their samples."""
+    """Returns metrics of predictions for samples with labels."""
     metrics = {"landmarks": keypoint_metrics([words["landmarks"] for words in found])}
     return {
         f"{head}/{name}": value
@@ -155,7 +154,7 @@ class Matches(NamedTuple):
 
 
 def match(scores: np.ndarray, similarity: np.ndarray) -> Matches:
-    """Scores (D,) of predictions, and their similarity (D, G) to objects, 0..1.
+    """Returns scores (D,) of predictions, and their similarity (D, G) to objects, 0..1.
 
     As COCO does it: the best prediction comes first, and takes the free object that it
     resembles most, if by enough.
@@ -188,7 +187,7 @@ def average_precision(matches: list[Matches]) -> np.ndarray:
 
 
 class PoseEvidence(NamedTuple):
-    """What the predictions for one image are worth."""
+    """Matches of the predictions for one image."""
 
     matches: Matches
     errors: np.ndarray  # (M,) of its present keypoints, in sizes of their instance
@@ -214,15 +213,15 @@ def pose_evidence(
 def keypoint_similarity(
     square: np.ndarray, poses: Poses, sigmas: float | tuple
 ) -> np.ndarray:
-    """Object keypoint similarity (D, G) by squared distances (D, G, K) in areas of the
-    extents: https://cocodataset.org/#keypoints-eval."""
+    """Returns object keypoint similarity (D, G) by squared distances (D, G, K) in areas
+    of the extents: https://cocodataset.org/#keypoints-eval."""
     similar = np.exp(-square / (8 * np.square(sigmas)))
     return np.nan_to_num(similar).sum(2) / poses.present().sum(1)
 
 
 def keypoint_errors(errors: np.ndarray, scores: np.ndarray, poses: Poses) -> np.ndarray:
-    """Errors (M,) of present keypoints, by those of all pairs (D, G, K); infinite where
-    the keypoint or its instance was not found.
+    """Returns errors (M,) of present keypoints, by those of all pairs (D, G, K);
+    infinite where the keypoint or its instance was not found.
 
     The best prediction comes first, and takes the free instance that is nearest to it,
     if by less than half the instance's size.
@@ -240,9 +239,10 @@ def keypoint_errors(errors: np.ndarray, scores: np.ndarray, poses: Poses) -> np.
 
 
 def keypoint_metrics(found: list[PoseEvidence]) -> dict[str, float]:
-    """Average precision by object keypoint similarity, and the share of keypoints that
-    are off by at most 0.05 and 0.1 of their instance's size, its longer side: PCK,
-    https://doi.org/10.1109/TPAMI.2012.261. None where no keypoint is labelled."""
+    """Returns average precision by object keypoint similarity, and the share of
+    keypoints that are off by at most 0.05 and 0.1 of their instance's size, its longer
+    side: PCK, https://doi.org/10.1109/TPAMI.2012.261. None where no keypoint is
+    labeled."""
     precision = average_precision([of_image.matches for of_image in found])
     errors = np.concatenate([of_image.errors for of_image in found])
     if not len(errors):
@@ -256,14 +256,14 @@ def keypoint_metrics(found: list[PoseEvidence]) -> dict[str, float]:
 
 
 def load_model(path: Path, device: torch.device) -> KeypointDetector:
-    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    """Loads a model from a last.pt or best.pt; ends the program if it cannot."""
     model = KeypointDetector()
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(found["job"]), found["model"]
     except OSError as error:
         raise SystemExit(f"{path}: {error.strerror}") from None
-    except Exception:  # a foreign file can raise nearly anything
+    except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{path}: not a checkpoint of train.py") from None
     if theirs != heads_of(JOB):
         raise SystemExit(f"{path}: of another job: its heads or their names differ")
@@ -275,16 +275,14 @@ def load_model(path: Path, device: torch.device) -> KeypointDetector:
 
 
 def heads_of(job: str) -> dict:
-    """What gives the weights of a job's heads their meaning."""
+    """Returns task and names of each head: checkpoint and job must agree on them."""
     heads = json.loads(job)["model"]["heads"]
     return {head.get("name"): (head["task"], head["keypoints"]) for head in heads}
 
 
 def command_line(description: str) -> argparse.ArgumentParser:
-    """Flags that train.py, evaluate.py and predict.py have in common."""
+    """Returns a parser with the flags of train.py, evaluate.py and predict.py."""
     parser = argparse.ArgumentParser(description=description)
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
     devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
     parser.add_argument("--device", choices=devices, default=devices[0])
     parser.add_argument("--workers", type=int, help="processes that read images")
@@ -312,7 +310,7 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # of a worker, behind its traceback
+        line = str(error).splitlines()[-1]  # behind a worker's traceback
         raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -27,9 +27,10 @@ PAD = (124, 116, 104)  # the mean as 8-bit color, around letterboxed images
 CHANNELS = 96  # width of every neck level
 STRIDES = (8, 16, 32)  # levels 3..5
 BINS = 16  # a side of a box lies 0..15 strides from the center of its cell
-CELLS_PER_OBJECT = 10  # at most, the best aligned ones, learn it
-CANDIDATES = 400  # best scores of an image that enter non-maximum suppression
-ROUNDS = 16  # of it; even, so that what is still undecided stays
+CELLS_PER_OBJECT = 10  # most cells that learn an object, by TAL
+PAIRS = 8388608  # objects times points that are assigned at once, about 300 MB
+CANDIDATES = 400  # boxes of an image that enter NMS, at least, and are compared at once
+NMS_ROUNDS = 64  # links of a chain; even: a box that is undecided stays
 
 # ---- Backbone: levels 1..5 ----
 
@@ -56,8 +57,8 @@ class InvertedResidual(nn.Module):
         self.skips = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(self.bn1(self.conv_pw(x)), inplace=True)
-        y = F.relu6(self.bn2(self.conv_dw(y)), inplace=True)
+        y = F.relu6(self.bn1(self.conv_pw(x)))
+        y = F.relu6(self.bn2(self.conv_dw(y)))
         y = self.bn3(self.conv_pwl(y))
         return y.add_(x) if self.skips else y
 
@@ -73,7 +74,7 @@ class DepthwiseSeparable(nn.Module):
         self.bn2 = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(self.bn1(self.conv_dw(x)), inplace=True)
+        y = F.relu6(self.bn1(self.conv_dw(x)))
         return self.bn2(self.conv_pw(y))
 
 
@@ -128,7 +129,7 @@ class MobileNetV2(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = self.bn1(self.conv_stem(images))  # (B, 32, H/2, W/2)
-        x = F.relu6(x, inplace=True)
+        x = F.relu6(x)
         c1 = self.blocks[0](x)  # (B, 16, H/2, W/2)
         c2 = self.blocks[1](c1)  # (B, 24, H/4, W/4)
         c3 = self.blocks[2](c2)  # (B, 32, H/8, W/8)
@@ -169,7 +170,7 @@ class FPN(nn.Module):
 
 
 class Predictions(NamedTuple):
-    """What the cells of a detection head see."""
+    """Outputs of a detection head for all cells of its levels."""
 
     logits: Tensor  # (B, N, categories)
     bins: Tensor  # (B, N, 4, BINS), distances to left, top, right, bottom
@@ -177,7 +178,7 @@ class Predictions(NamedTuple):
     strides: Tensor  # (N, 1)
 
     def boxes(self) -> Tensor:
-        """The mean of the bins as a box for every cell, (B, N, 4) in pixels."""
+        """Returns the mean of the bins as a box for every cell, (B, N, 4) in pixels."""
         steps = torch.arange(BINS, device=self.bins.device, dtype=torch.float32)
         distances = self.bins.softmax(-1) @ steps * self.strides
         left_top, right_bottom = distances.chunk(2, -1)
@@ -199,8 +200,8 @@ class DetectionHead(nn.Module):
         self.box_tower = tower(channels, layers)
         self.class_logits = nn.Conv2d(channels, categories, 3, padding=1)
         self.box_bins = nn.Conv2d(channels, 4 * BINS, 3, padding=1)
-        # Nearly every cell is background. Unless the head starts by saying so, that
-        # lesson drowns all others.
+        # Start with a probability of 1 % (https://arxiv.org/abs/1708.02002): nearly
+        # all cells are background, which would dominate the first steps.
         nn.init.normal_(self.class_logits.weight, std=0.01)
         nn.init.constant_(self.class_logits.bias, -math.log(99))
 
@@ -214,7 +215,7 @@ class DetectionHead(nn.Module):
 
 
 def tower(channels: int, layers: int) -> nn.Sequential:
-    groups = math.gcd(32, channels // 2)  # of two channels at least
+    groups = math.gcd(32, channels // 2)  # each group has at least two channels
     blocks = []
     for _ in range(layers):
         blocks.append(nn.Conv2d(channels, channels, 3, padding=1, bias=False))
@@ -224,12 +225,12 @@ def tower(channels: int, layers: int) -> nn.Sequential:
 
 
 def rows(levels: list[Tensor]) -> Tensor:
-    """Maps (B, C, h, w) of all levels as one row a cell: (B, N, C), in float32."""
+    """Returns maps (B, C, h, w) of levels as rows of cells (B, N, C), in float32."""
     return torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in levels], 1).float()
 
 
 def centers(level: Tensor, stride: int) -> Tensor:
-    """Centers of a map's cells, row by row: (h * w, 2) as x, y in pixels."""
+    """Returns centers of a map's cells, row by row: (h * w, 2) as x, y in pixels."""
     height, width = level.shape[-2:]
     y = (torch.arange(height, device=level.device) + 0.5) * stride
     x = (torch.arange(width, device=level.device) + 0.5) * stride
@@ -240,9 +241,9 @@ def centers(level: Tensor, stride: int) -> Tensor:
 
 
 class KeypointPredictions(NamedTuple):
-    """What the cells of a keypoint head see."""
+    """Outputs of a keypoint head for all cells of its levels."""
 
-    objects: Predictions  # of one category; their boxes are extents of instances
+    objects: Predictions  # one category; boxes are the extents of instances
     keypoints: Tensor  # (B, N, K, 3), x and y in the cell's box, a logit of presence
 
 
@@ -269,8 +270,8 @@ class KeypointHead(nn.Module):
 
 
 def in_boxes(offsets: Tensor, boxes: Tensor) -> Tensor:
-    """Points (..., K, 2) in pixels, from offsets in the sides of boxes (..., 4), which
-    count from the middle of each."""
+    """Returns points (..., K, 2) in pixels, from offsets in the sides of boxes (...,
+    4), which count from the middle of each."""
     left_top, right_bottom = boxes[..., None, :].chunk(2, -1)
     return (left_top + right_bottom) / 2 + offsets * (right_bottom - left_top)
 
@@ -299,7 +300,7 @@ class KeypointDetector(nn.Module):
 
 
 def iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Intersection over union of broadcast pairs of boxes, and their unions' areas."""
+    """Returns IoU of broadcast pairs of boxes, and the areas of their unions."""
     left_top = torch.maximum(a[..., :2], b[..., :2])
     right_bottom = torch.minimum(a[..., 2:], b[..., 2:])
     intersection = (right_bottom - left_top).clamp(min=0).prod(-1)
@@ -308,14 +309,14 @@ def iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return intersection / union, union
 
 
-def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
-    """IoU less the empty share of the hull, so that boxes apart still attract:
-    https://arxiv.org/abs/1902.09630."""
+def generalized_iou(a: Tensor, b: Tensor) -> Tensor:
+    """Returns GIoU, https://arxiv.org/abs/1902.09630: IoU less the empty share of the
+    enclosing box, so that boxes apart still attract."""
     left_top = torch.minimum(a[..., :2], b[..., :2])
     right_bottom = torch.maximum(a[..., 2:], b[..., 2:])
-    hull = (right_bottom - left_top).prod(-1).clamp(min=1e-6)
+    enclosing = (right_bottom - left_top).prod(-1).clamp(min=1e-6)
     overlap, union = iou(a, b)
-    return overlap - (hull - union) / hull
+    return overlap - (enclosing - union) / enclosing
 
 
 # ---- Loss ----
@@ -325,85 +326,119 @@ def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
 def assign(
     predictions: Predictions, boxes: Tensor, targets: dict[str, Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Task-aligned assignment of cells to objects, https://arxiv.org/abs/2108.07755.
+    """Assigns points to objects, task-aligned (TAL, https://arxiv.org/abs/2108.07755).
 
-    `boxes` are the cells' own, (B, N, 4); `targets` the objects': "boxes" (B, G, 4) and
-    "classes" (B, G), -1 where padded. Returns the object that each cell learns, (B, N),
-    -1 for background, and the score that it should give, (B, N), 0..1.
+    `boxes` are those of the points, (B, N, 4); `targets` holds "boxes" (B, G, 4) and
+    "classes" (B, G), -1 where padded. Returns the object that each point learns,
+    (B, N), -1 for background, and the score that it should give, (B, N), 0..1.
     """
-    points, cells = predictions.points, len(predictions.points)
-    real = (targets["classes"] >= 0)[:, :, None]  # (B, G, 1)
-    classes = targets["classes"].clamp(min=0)[:, :, None].expand(-1, -1, cells)
-    scores = predictions.logits.transpose(1, 2).gather(1, classes).sigmoid()
-    quality, _ = iou(targets["boxes"][:, :, None], boxes[:, None])  # (B, G, N)
-    quality = quality.clamp(min=0.1)  # what no box overlaps yet must be learned too
+    images = max(1, PAIRS // (boxes.shape[1] * targets["classes"].shape[1]))
+    batch = predictions.logits, boxes, targets["boxes"], targets["classes"]
+    parts = zip(*(values.split(images) for values in batch))
+    assigned, scores = zip(*(assign_part(predictions.points, *x) for x in parts))
+    return torch.cat(assigned), torch.cat(scores)
+
+
+def assign_part(
+    points: Tensor, logits: Tensor, boxes: Tensor, target_boxes: Tensor, classes: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Returns the assignment of some images: its memory grows with their pairs of an
+    object and a point."""
+    real = (classes >= 0)[:, :, None]  # (B, G, 1)
+    classes = classes.clamp(min=0)[:, :, None].expand(-1, -1, len(points))
+    scores = logits.transpose(1, 2).gather(1, classes).sigmoid()
+    quality, _ = iou(target_boxes[:, :, None], boxes[:, None])  # (B, G, N)
+    quality = quality.clamp(min=0.1)  # learn from objects that no box overlaps
     alignment = scores.sqrt() * quality**6
-    left_top, right_bottom = targets["boxes"][:, :, None].chunk(2, -1)
+    left_top, right_bottom = target_boxes[:, :, None].chunk(2, -1)
     inside = ((points > left_top) & (points < right_bottom)).all(-1) & real
 
-    # An object takes its best cells; a cell wanted by several goes where it fits best.
-    best = (alignment * inside).topk(min(CELLS_PER_OBJECT, cells), 2).indices
+    # An object takes its best points; one that several want goes where it fits best.
+    best = (alignment * inside).topk(min(CELLS_PER_OBJECT, len(points)), 2).indices
     taken = torch.zeros_like(inside).scatter(2, best, True) & inside
-    most, owner = torch.where(taken, quality, -1.0).max(1)
-    owner = torch.where(most > 0, owner, -1)
+    most, assigned = torch.where(taken, quality, -1.0).max(1)
+    assigned = torch.where(most > 0, assigned, -1)
 
-    # An object left without (thin, or the twin of another) takes the nearest free cell.
-    objects = torch.arange(real.shape[1], device=owner.device)[:, None]
-    without = real[..., 0] & (owner[:, None] != objects).all(2)
-    for image, number in without.nonzero().tolist():
-        middle = targets["boxes"][image, number].view(2, 2).mean(0)
-        distance = (points - middle).square().sum(1)
-        free = torch.where(owner[image] < 0, distance, torch.inf)
-        if free.isfinite().any():
-            owner[image, free.argmin()] = number
+    # An object left without (thin, or the twin of another) takes the nearest free
+    # point, or the next ones after others that want the same. All do so at once: where
+    # two choose one point after all, the nearer object gets it.
+    objects = torch.arange(real.shape[1], device=points.device)[:, None]
+    without = real & (assigned[:, None] != objects).all(2, keepdim=True)
+    centers = (left_top + right_bottom) / 2
+    distance = (points - centers).norm(dim=3)
+    distance = torch.where(without & (assigned < 0)[:, None], distance, torch.inf)
+    least, nearest = distance.topk(best.shape[2], largest=False)
+    rivals = (nearest[..., :1] == nearest[:, None, :, 0]) & without.mT
+    turn = rivals.tril(-1).sum(2, keepdim=True).clamp(max=best.shape[2] - 1)
+    least, nearest = least.gather(2, turn), nearest.gather(2, turn)
+    wishes = torch.full_like(distance, torch.inf).scatter(2, nearest, least)
+    least, closest = wishes.min(1)
+    assigned = torch.where(least.isfinite(), closest, assigned)
 
-    # The best cell of an object should score what its box is worth, the others less.
-    owned = owner[:, None] == objects  # (B, G, N)
+    # The best point of an object should score its IoU, the others less.
+    owned = assigned[:, None] == objects  # (B, G, N)
     alignment = alignment * owned
-    worth = (quality * owned).amax(2, keepdim=True)
-    scale = worth / alignment.amax(2, keepdim=True).clamp(min=1e-30)
-    return owner, (alignment * scale).amax(1)
+    best_iou = (quality * owned).amax(2, keepdim=True)
+    scale = best_iou / alignment.amax(2, keepdim=True).clamp(min=1e-30)
+    return assigned, (alignment * scale).amax(1)
+
+
+class Positives(NamedTuple):
+    """K points of each image: all that learn an object, and others, of score 0."""
+
+    image: Tensor  # (B, 1), its number in the batch
+    point: Tensor  # (B, K)
+    object_index: Tensor  # (B, K), which object of the image the point learns
+    score: Tensor  # (B, K), 0..1, which the point should give the object's class
+    total: Tensor  # sum of all scores, by `global_count`
+
+
+def positives(assigned: Tensor, scores: Tensor, classes: Tensor) -> Positives:
+    """Gathers what `assign` returned for objects of `classes` (B, G). K follows from
+    shapes alone, so that the loss never waits for the GPU, and compiles."""
+    most = min(CELLS_PER_OBJECT * classes.shape[1], scores.shape[1])
+    score, point = scores.topk(most, 1)
+    image = torch.arange(len(point), device=point.device)[:, None]
+    object_index = assigned[image, point].clamp(min=0)
+    total = global_count(scores.sum())
+    return Positives(image, point, object_index, score, total)
 
 
 def object_terms(
     predictions: Predictions,
     boxes: Tensor,
-    owner: Tensor,
-    scores: Tensor,
+    learned: Positives,
     targets: dict[str, Tensor],
 ) -> dict[str, Tensor]:
-    """The terms for the cells' `boxes`, given what `assign` returned."""
-    image, cell = (owner >= 0).nonzero(as_tuple=True)
-    number, weight = owner[image, cell], scores[image, cell]
-    target_boxes = targets["boxes"][image, number]
-    total = shared_total(scores.sum())
-
-    wanted = torch.zeros_like(predictions.logits)
-    wanted[image, cell, targets["classes"][image, number]] = weight
+    """Returns the terms for the points' `boxes`, of which some are `learned`."""
+    image, point, object_index, score, total, *_ = learned
+    target = torch.zeros_like(predictions.logits)
+    target[image, point, targets["classes"][image, object_index]] = score
     class_loss = F.binary_cross_entropy_with_logits(
-        predictions.logits, wanted, reduction="sum"
+        predictions.logits, target, reduction="sum"
     )
-    box_loss = 1 - generalised_iou(boxes[image, cell], target_boxes)
+    target_boxes = targets["boxes"][image, object_index]  # (B, K, 4)
+    box_loss = 1 - generalized_iou(boxes[image, point], target_boxes)
 
-    left_top, right_bottom = target_boxes.chunk(2, 1)
-    points = predictions.points[cell]
-    distances = torch.cat([points - left_top, right_bottom - points], 1)
-    distances = distances / predictions.strides[cell]
-    bins_loss = bin_cross_entropy(predictions.bins[image, cell], distances)
+    left_top, right_bottom = target_boxes.chunk(2, 2)
+    points = predictions.points[point]
+    distances = torch.cat([points - left_top, right_bottom - points], 2)
+    distances = distances / predictions.strides[point]
+    bins_loss = bin_cross_entropy(predictions.bins[image, point], distances)
     return {
         "class": class_loss / total,
-        "box": 2.5 * (box_loss * weight).sum() / total,
-        "bins": 0.5 * (bins_loss * weight).sum() / total,
+        "box": 2.5 * (box_loss * score).sum() / total,
+        "bins": 0.5 * (bins_loss * score).sum() / total,
     }
 
 
 def bin_cross_entropy(bins: Tensor, distances: Tensor) -> Tensor:
-    """Cross-entropy with the two bins around each distance: (M,) from (M, 4)."""
+    """Distribution focal loss (M,) of the two bins around each distance (M, 4)."""
     distances = distances.clamp(0, BINS - 1.01)
     below = distances.long()
     share = distances - below
-    log_p = bins.log_softmax(-1).gather(2, torch.stack([below, below + 1], 2))
-    return -((1 - share) * log_p[..., 0] + share * log_p[..., 1]).mean(1)
+    log_p = bins.log_softmax(-1).gather(-1, torch.stack([below, below + 1], -1))
+    return -((1 - share) * log_p[..., 0] + share * log_p[..., 1]).mean(-1)
 
 
 def keypoint_loss(
@@ -412,52 +447,55 @@ def keypoint_loss(
     keypoint_weight: float,
     presence_weight: float,
 ) -> dict[str, Tensor]:
-    """The detector's terms, "keypoints" and "presence"; all are per instance.
+    """Returns the detector's terms, "keypoints" and "presence"; all are per instance.
 
     `targets` hold, beside what `assign` needs, "keypoints" (B, G, K, 2), and which of
     them are "present" (B, G, K).
     """
     objects, boxes = predictions.objects, predictions.objects.boxes()
-    owner, scores = assign(objects, boxes.detach(), targets)
-    terms = object_terms(objects, boxes, owner, scores, targets)
-    image, cell = (owner >= 0).nonzero(as_tuple=True)
-    number, weight = owner[image, cell], scores[image, cell]
-    total = shared_total(scores.sum())
+    assignment = assign(objects, boxes.detach(), targets)
+    learned = positives(*assignment, targets["classes"])
+    terms = object_terms(objects, boxes, learned, targets)
+    image, point, object_index, score, total, *_ = learned
 
-    # In the cell's own box, as at inference, but without pulling at it.
-    keypoints = predictions.keypoints[image, cell]  # (M, K, 3)
-    found = in_boxes(keypoints[..., :2], boxes[image, cell].detach())
-    wanted, extents = targets["keypoints"], targets["boxes"]
-    errors = point_errors(found, wanted[image, number], extents[image, number])
-    present = targets["present"][image, number].float()  # (M, K)
-    errors = (errors * present).sum(1) / present.sum(1)
+    # In the point's own box, as at inference, but without pulling at it.
+    keypoints = predictions.keypoints[image, point]  # (B, M, K, 3) of M points
+    found = in_boxes(keypoints[..., :2], boxes[image, point].detach())
+    target = targets["keypoints"][image, object_index]
+    errors = point_errors(found, target, targets["boxes"][image, object_index])
+    present = targets["present"][image, object_index].float()  # (B, M, K)
+    errors = (errors * present).sum(2) / present.sum(2).clamp(min=1)
     presence = F.binary_cross_entropy_with_logits(
         keypoints[..., 2], present, reduction="none"
     )
-    terms["keypoints"] = keypoint_weight * (errors * weight).sum() / total
-    terms["presence"] = presence_weight * (presence.mean(1) * weight).sum() / total
+    terms["keypoints"] = keypoint_weight * (errors * score).sum() / total
+    terms["presence"] = presence_weight * (presence.mean(2) * score).sum() / total
     return terms
 
 
-def point_errors(found: Tensor, wanted: Tensor, boxes: Tensor) -> Tensor:
-    """How far points (M, K, 2) are off, (M, K), in the longer sides of boxes (M, 4):
-    the sum over x and y, smooth below a fiftieth."""
-    size = (boxes[:, 2:] - boxes[:, :2]).amax(1)[:, None, None]
-    errors = F.smooth_l1_loss(found / size, wanted / size, reduction="none", beta=0.02)
-    return errors.sum(2)
+def point_errors(found: Tensor, target: Tensor, boxes: Tensor) -> Tensor:
+    """Returns how far points (B, M, K, 2) are off, (B, M, K), in the longer sides of
+    boxes (B, M, 4): the sum over x and y, smooth below a fiftieth."""
+    size = (boxes[..., 2:] - boxes[..., :2]).amax(2)[..., None, None]
+    size = size.clamp(min=1e-6)  # padded rows have none
+    errors = F.smooth_l1_loss(found / size, target / size, reduction="none", beta=0.02)
+    return errors.sum(3)
 
 
-def shared_total(total: Tensor) -> Tensor:
-    """What a loss is divided by; where the gradients of several processes are averaged,
-    their average is then the gradient of one process with all their images."""
+def global_count(count: Tensor) -> Tensor:
+    """Returns what a loss is divided by: a count over all processes, by their number.
+
+    DDP averages gradients, and their average is then that of one process with the
+    images of all.
+    """
     if not (dist.is_available() and dist.is_initialized()):
-        return total.clamp(min=1)
-    dist.all_reduce(total)
-    return total.clamp(min=1) / dist.get_world_size()
+        return count.clamp(min=1)
+    dist.all_reduce(count)
+    return count.clamp(min=1) / dist.get_world_size()
 
 
 def loss_terms(outputs: KeypointPredictions, targets: dict) -> dict[str, Tensor]:
-    """The terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
+    """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
     terms = keypoint_loss(outputs, targets["landmarks"], 20.0, 1.0)
     return {"landmarks/loss/" + term: value for term, value in terms.items()}
 
@@ -468,23 +506,29 @@ def loss_terms(outputs: KeypointPredictions, targets: dict) -> dict[str, Tensor]
 def decode_objects(
     predictions: Predictions, min_score: float, max_iou: float, limit: int
 ) -> dict[str, Tensor]:
-    """The objects of each image, the best first.
+    """Returns the objects of each image, the best first.
 
     Returns "boxes" (B, limit, 4) in pixels, "scores" and "classes" (B, limit), and
     "count" (B,): rows from there on are zero.
     "cells" (B, limit) tells which cell found each.
     """
-    categories = predictions.logits.shape[2]
-    logits = predictions.logits.flatten(1)
-    logits, index = logits.topk(min(max(CANDIDATES, limit), logits.shape[1]))
-    scores = logits.sigmoid()
+    boxes, scores = predictions.boxes(), predictions.logits.sigmoid()
+    # Some ten cells find an object. Those that hold the center of their box come first,
+    # or few objects would take all places.
+    offsets = (boxes[..., :2] + boxes[..., 2:]) / 2 - predictions.points
+    central = offsets.abs() <= predictions.strides / 2
+    ranks = scores + (central.all(2, keepdim=True) & (scores > min_score))
+    places = min(max(CANDIDATES, 3 * limit), ranks[0].numel())
+    index = ranks.flatten(1).topk(places).indices
+    scores, order = scores.flatten(1).gather(1, index).sort(descending=True)
+    index, categories = index.gather(1, order), ranks.shape[2]
     cell, classes = index // categories, index % categories
-    boxes = predictions.boxes().gather(1, cell[..., None].expand(-1, -1, 4))
+    boxes = boxes.take_along_dim(cell[..., None], 1)
 
-    keep = suppress(boxes, classes, max_iou) & (scores > min_score)
-    scores, order = (scores * keep).topk(min(limit, scores.shape[1]))
+    keep = nms(boxes, classes, max_iou) & (scores > min_score)
+    scores, order = (scores * keep).topk(min(limit, places))
     keep = scores > 0
-    boxes = boxes.gather(1, order[..., None].expand(-1, -1, 4)) * keep[..., None]
+    boxes = boxes.take_along_dim(order[..., None], 1) * keep[..., None]
     missing = limit - order.shape[1]  # small images have fewer candidates
     return {
         "boxes": F.pad(boxes, (0, 0, 0, missing)),
@@ -495,26 +539,29 @@ def decode_objects(
     }
 
 
-def suppress(boxes: Tensor, classes: Tensor, max_iou: float) -> Tensor:
-    """Which boxes non-maximum suppression keeps, (B, M); they come best first.
+def nms(boxes: Tensor, classes: Tensor, max_iou: float) -> Tensor:
+    """Returns which boxes non-maximum suppression keeps, (B, M); they come best first.
 
     A box falls to a better one of its class that itself stays. Each round settles one
-    more link of such chains, which in practice have a few: no loop over the boxes, and
-    static shapes.
+    more link of such chains, in all boxes of a part at once: static shapes.
     """
-    overlap, _ = iou(boxes[:, :, None], boxes[:, None])
-    rivals = (overlap > max_iou) & (classes[:, :, None] == classes[:, None])
-    rivals = rivals.tril(-1)  # only the better ones
-    keep = torch.ones_like(classes, dtype=torch.bool)
-    for _ in range(ROUNDS):
-        keep = ~(rivals & keep[:, None]).any(2)
-    return keep
+    keep = boxes[:, None, :0, 0]  # (B, 1, those so far), 1 or 0
+    for start in range(0, boxes.shape[1], CANDIDATES):
+        stop = start + CANDIDATES
+        overlap, _ = iou(boxes[:, :stop, None], boxes[:, None, start:stop])
+        same = classes[:, :stop, None] == classes[:, None, start:stop]
+        rivals = ((overlap > max_iou) & same).triu(1 - start).to(boxes.dtype)
+        stays = free = (1 - keep @ rivals[:, :start]).relu()
+        for _ in range(NMS_ROUNDS):
+            stays = torch.baddbmm(free, stays, rivals[:, start:], alpha=-1).relu()
+        keep = torch.cat([keep, stays], 2)
+    return keep[:, 0] > 0
 
 
 def decode_keypoints(
     predictions: KeypointPredictions, min_score: float, max_iou: float, limit: int
 ) -> dict[str, Tensor]:
-    """The instances of each image, the best first.
+    """Returns the instances of each image, the best first.
 
     Returns "keypoints" (B, limit, K, 2) in pixels, their "presence" (B, limit, K) as
     probabilities, "boxes" (B, limit, 4) and "scores" (B, limit) of instances, and
@@ -534,22 +581,26 @@ def decode_keypoints(
 
 
 def decode(outputs: KeypointPredictions) -> dict[str, dict[str, Tensor]]:
-    """What each head found, by its name."""
+    """Decodes the outputs of each head, by its name."""
     return {"landmarks": decode_keypoints(outputs, 0.05, 0.6, 20)}
 
 
 def fit(height: int, width: int) -> tuple[int, int]:
-    """Height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
+    """Returns height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
     scale = min(HEIGHT / height, WIDTH / width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 @torch.inference_mode()
 def predict(model: KeypointDetector, images: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head finds in uint8 images (B, 3, h, w) in their own pixels.
+    """Returns predictions for uint8 images (B, 3, h, w) in their own pixels.
 
     The model must be in eval mode. Keys and shapes are those of `decode`.
     """
+    if model.training:
+        raise ValueError("the model is in training mode: call model.eval() first")
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
+        raise ValueError(f"not uint8 (B, C, h, w): {images.dtype}, {images.shape}")
     height, width = images.shape[-2:]
     images = images.to(model.mean.device)
     scaled = fit(height, width)

@@ -14,11 +14,11 @@ from data import read_image
 from dataset import Sample
 from model import CATEGORIES
 
-TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
+TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixels
 
 
 def draw(image: np.ndarray, words: dict) -> np.ndarray:
-    """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
+    """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
     image = image.copy()
     image = draw_category(image, words["flower"], CATEGORIES)
     return image
@@ -29,7 +29,7 @@ def draw_category(image: np.ndarray, item: dict, names: tuple[str, ...]) -> np.n
 
 
 def add_line(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
-    """Text on a band below the image; small images are enlarged to hold it."""
+    """Writes text on a band below the image; enlarges small images to hold it."""
     factor = max(1, math.ceil(200 / max(image.shape)))
     size = (image.shape[1] * factor, image.shape[0] * factor)
     image = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
@@ -45,7 +45,7 @@ def caption(item: dict) -> str:
 
 
 def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
-    """Text on a band of `color` above `corner`, moved to lie inside the image."""
+    """Writes text on a band of `color` above `corner`, inside the image."""
     font, size = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, max(image.shape) / 1200)
     (width, height), descent = cv2.getTextSize(text, font, size, 1)
     x = max(0, min(corner[0], image.shape[1] - width))
@@ -55,7 +55,7 @@ def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
 
 
 def color_of(index: int) -> tuple[int, int, int]:
-    """Neighbouring indices get colors far apart (steps of the golden ratio)."""
+    """Returns a color; hues of consecutive indices differ by the golden ratio."""
     red, green, blue = colorsys.hsv_to_rgb(index * 0.618 % 1, 0.65, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)
 
@@ -64,7 +64,7 @@ def color_of(index: int) -> tuple[int, int, int]:
 
 
 def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
-    """RGB tiles in rows of two images, each with its labels left of its predictions."""
+    """Draws RGB tiles in rows of two images: labels on the left, predictions beside."""
     tiles = []
     for sample, words in zip(samples, found):
         image = read_image(sample, sample.height, sample.width)
@@ -76,12 +76,12 @@ def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
 
 
 def labels_of(sample: Sample) -> dict:
-    """A sample's labels in the words of predictions."""
+    """Returns the labels of a sample in the form of predictions."""
     return {"flower": {"category": CATEGORIES[sample.labels["flower"]]}}
 
 
 def tile(image: np.ndarray) -> np.ndarray:
-    """The image fitted into a white square of TILE pixels."""
+    """Fits an image into a white square of TILE pixels."""
     scale = (TILE - GAP) / max(image.shape)
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     square = np.full((TILE, TILE, 3), 255, np.uint8)

@@ -1,4 +1,4 @@
-"""Metrics of trained weights on a labelled dataset.
+"""Metrics of trained weights on a labeled dataset.
 
     python evaluate.py --weights runs/flowers/best.pt --data ROOT
 
@@ -10,7 +10,6 @@ import csv
 import json
 import os
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,7 +31,7 @@ JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 def predict_samples(
     model: nn.Module, samples: Sequence[Sample], device: torch.device, workers: int = 0
 ) -> list[dict]:
-    """What each head finds in each sample, by its name:
+    """Returns predictions for each sample, by head:
 
     "flower": {category, score, top5}
     """
@@ -41,7 +40,7 @@ def predict_samples(
     found = []
     for images in validation_batches(samples, workers):
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device))
+            outputs = model(images.to(device, non_blocking=True))
         results = on_cpu(decode(outputs))
         for row in range(len(images)):
             found.append(in_words(results, row))
@@ -57,12 +56,12 @@ def on_cpu(results: dict) -> dict:
 
 
 def in_words(results: dict, row: int) -> dict:
-    """One image's results by head."""
+    """Returns one image's results by head."""
     return {"flower": category_in_words(results["flower"], row, CATEGORIES)}
 
 
 def category_in_words(results: dict, row: int, names: tuple[str, ...]) -> dict:
-    """The likeliest category, and the five likeliest with their probabilities."""
+    """Returns the likeliest category, and five with their probabilities."""
     scores, order = results["probabilities"][row].topk(min(5, len(names)))
     top = {names[i]: p for i, p in zip(order.tolist(), scores.tolist())}
     category, score = next(iter(top.items()))
@@ -80,8 +79,8 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share of the
-    samples; rank 0 scores what all have found, and tells the others."""
+    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
+    the samples; rank 0 scores what all have found, and tells the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -98,7 +97,7 @@ def evaluate(
 
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
-    """Metrics of predictions against the labels of their samples."""
+    """Returns metrics of predictions for samples with labels."""
     metrics = {
         "flower": classification_metrics(
             [sample.labels["flower"] for sample in samples],
@@ -143,7 +142,7 @@ def classification_metrics(
 def save_confusion(
     path: Path, truth: list[int], found: list[dict], names: tuple[str, ...]
 ):
-    """How often each category, a row, was taken for each, a column."""
+    """Returns how often each category, a row, was taken for each, a column."""
     counts = np.zeros((len(names), len(names)), int)
     given = [names.index(words["category"]) for words in found]
     np.add.at(counts, (truth, given), 1)
@@ -157,14 +156,14 @@ def save_confusion(
 
 
 def load_model(path: Path, device: torch.device) -> Classifier:
-    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    """Loads a model from a last.pt or best.pt; ends the program if it cannot."""
     model = Classifier()
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(found["job"]), found["model"]
     except OSError as error:
         raise SystemExit(f"{path}: {error.strerror}") from None
-    except Exception:  # a foreign file can raise nearly anything
+    except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{path}: not a checkpoint of train.py") from None
     if theirs != heads_of(JOB):
         raise SystemExit(f"{path}: of another job: its heads or their names differ")
@@ -176,16 +175,14 @@ def load_model(path: Path, device: torch.device) -> Classifier:
 
 
 def heads_of(job: str) -> dict:
-    """What gives the weights of a job's heads their meaning."""
+    """Returns task and names of each head: checkpoint and job must agree on them."""
     heads = json.loads(job)["model"]["heads"]
     return {head.get("name"): (head["task"], head["categories"]) for head in heads}
 
 
 def command_line(description: str) -> argparse.ArgumentParser:
-    """Flags that train.py, evaluate.py and predict.py have in common."""
+    """Returns a parser with the flags of train.py, evaluate.py and predict.py."""
     parser = argparse.ArgumentParser(description=description)
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
     devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
     parser.add_argument("--device", choices=devices, default=devices[0])
     parser.add_argument("--workers", type=int, help="processes that read images")
@@ -213,7 +210,7 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # of a worker, behind its traceback
+        line = str(error).splitlines()[-1]  # behind a worker's traceback
         raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

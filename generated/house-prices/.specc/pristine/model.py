@@ -46,8 +46,8 @@ class InvertedResidual(nn.Module):
         self.skips = stride == 1 and inputs == outputs
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(self.bn1(self.conv_pw(x)), inplace=True)
-        y = F.relu6(self.bn2(self.conv_dw(y)), inplace=True)
+        y = F.relu6(self.bn1(self.conv_pw(x)))
+        y = F.relu6(self.bn2(self.conv_dw(y)))
         y = self.bn3(self.conv_pwl(y))
         return y.add_(x) if self.skips else y
 
@@ -63,7 +63,7 @@ class DepthwiseSeparable(nn.Module):
         self.bn2 = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(self.bn1(self.conv_dw(x)), inplace=True)
+        y = F.relu6(self.bn1(self.conv_dw(x)))
         return self.bn2(self.conv_pw(y))
 
 
@@ -118,7 +118,7 @@ class MobileNetV2(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.bn1(self.conv_stem(images))  # (B, 32, H/2, W/2)
-        x = F.relu6(x, inplace=True)
+        x = F.relu6(x)
         c1 = self.blocks[0](x)  # (B, 16, H/2, W/2)
         c2 = self.blocks[1](c1)  # (B, 24, H/4, W/4)
         c3 = self.blocks[2](c2)  # (B, 32, H/8, W/8)
@@ -168,8 +168,8 @@ class Regressor(nn.Module):
 def regression_loss(
     values: Tensor, targets: dict[str, Tensor], limits: tuple[float, float]
 ) -> dict[str, Tensor]:
-    """Term "value": log-cosh, which is quadratic near the target, and linear where the
-    error is more than about a tenth of the range."""
+    """Returns term "value": log-cosh, which is quadratic near the target, and linear
+    where the error is more than about a tenth of the range."""
     lowest, highest = limits
     error = (10 * (values - targets["value"]) / (highest - lowest)).abs()
     log_cosh = error + F.softplus(-2 * error) - math.log(2)  # cosh alone overflows
@@ -177,7 +177,7 @@ def regression_loss(
 
 
 def loss_terms(outputs: Tensor, targets: dict) -> dict[str, Tensor]:
-    """The terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
+    """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
     terms = regression_loss(outputs, targets["price"], RANGE)
     return {"price/loss/" + term: value for term, value in terms.items()}
 
@@ -191,22 +191,26 @@ def decode_value(values: Tensor) -> dict[str, Tensor]:
 
 
 def decode(outputs: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head found, by its name."""
+    """Decodes the outputs of each head, by its name."""
     return {"price": decode_value(outputs)}
 
 
 def fit(height: int, width: int) -> tuple[int, int]:
-    """Height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
+    """Returns height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
     scale = min(HEIGHT / height, WIDTH / width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 @torch.inference_mode()
 def predict(model: Regressor, images: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head finds in uint8 images (B, 3, h, w) of any size.
+    """Returns predictions for uint8 images (B, 3, h, w) of any size.
 
     The model must be in eval mode. Keys and shapes are those of `decode`.
     """
+    if model.training:
+        raise ValueError("the model is in training mode: call model.eval() first")
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
+        raise ValueError(f"not uint8 (B, C, h, w): {images.dtype}, {images.shape}")
     height, width = images.shape[-2:]
     images = images.to(model.mean.device)
     scaled = fit(height, width)

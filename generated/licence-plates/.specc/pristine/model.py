@@ -20,7 +20,7 @@ TOKENS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 HEIGHT, WIDTH = 48, 160  # images are letterboxed to this size
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PAD = (124, 116, 104)  # the mean as 8-bit color, around letterboxed images
-MAX_TOKENS = 8  # of a text; a place for its end comes after them
+MAX_TOKENS = 8  # most tokens of a text, without its end
 
 # ---- Backbone: levels 1..3 ----
 
@@ -72,7 +72,7 @@ class ResNet18(nn.Module):
 
 
 class Attention(nn.Module):
-    """Rows look at other rows, with several heads, https://arxiv.org/abs/1706.03762."""
+    """Multi-head attention of rows to other rows, https://arxiv.org/abs/1706.03762."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -81,11 +81,11 @@ class Attention(nn.Module):
         self.heads = heads
 
     def split(self, x: Tensor) -> Tensor:
-        """(B, heads, N, width / heads) of (B, N, width)."""
+        """Splits rows (B, N, width) by heads: (B, heads, N, width / heads)."""
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
-    def seen(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values of rows that are looked at."""
+    def keys_and_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns keys and values of the rows that are attended to."""
         return self.split(self.key(x)), self.split(self.value(x))
 
     def forward(self, x: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -93,14 +93,14 @@ class Attention(nn.Module):
         return self.out(y.transpose(1, 2).flatten(2))
 
 
-def perceptron(width: int) -> nn.Sequential:
-    """What each row does by itself."""
+def mlp(width: int) -> nn.Sequential:
+    """Makes the MLP of a transformer layer, which acts on each row."""
     wide = 4 * width
     return nn.Sequential(nn.Linear(width, wide), nn.GELU(), nn.Linear(wide, width))
 
 
 class ImageCells(nn.Module):
-    """The cells of a level as rows, each of which knows where in the image it lies."""
+    """Flattens a level into rows, and adds sinusoidal embeddings of their positions."""
 
     def __init__(self, channels: int, width: int):
         super().__init__()
@@ -110,25 +110,25 @@ class ImageCells(nn.Module):
     def forward(self, level: Tensor) -> Tensor:
         x = self.project(level)  # (B, C, H, W)
         channels, height, width = x.shape[1:]
-        rows = waves(height, channels // 2, x.device)[:, None].expand(-1, width, -1)
-        columns = waves(width, channels // 2, x.device).expand(height, -1, -1)
-        places = torch.cat([rows, columns], 2)  # (H, W, C)
-        return self.norm(x.flatten(2).transpose(1, 2)) + places.flatten(0, 1)
+        rows = sincos(height, channels // 2, x.device)[:, None].expand(-1, width, -1)
+        columns = sincos(width, channels // 2, x.device).expand(height, -1, -1)
+        positions = torch.cat([rows, columns], 2)  # (H, W, C)
+        return self.norm(x.flatten(2).transpose(1, 2)) + positions.flatten(0, 1)
 
 
-def waves(count: int, channels: int, device: torch.device | None = None) -> Tensor:
-    """Sines and cosines of `count` places side by side in 0..1: (count, channels)."""
-    places = (torch.arange(count, device=device) + 0.5) / count
+def sincos(count: int, channels: int, device: torch.device | None = None) -> Tensor:
+    """Returns sines and cosines of `count` positions in 0..1: (count, channels)."""
+    positions = (torch.arange(count, device=device) + 0.5) / count
     frequencies = torch.logspace(-1, 4, channels // 2, 2, device=device)
-    angles = 2 * math.pi * places[:, None] * frequencies
+    angles = 2 * math.pi * positions[:, None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], 1)
 
 
 def text_places(count: int, width: int) -> nn.Embedding:
-    """Places of a text as queries: at first each looks where it would lie in the image
-    if the text filled it from left to right."""
-    middle = waves(1, width // 2).expand(count, -1)
-    places = torch.cat([middle, waves(count, width // 2)], 1)
+    """Makes a query for each place of a text. At first it attends to where the place
+    lies if the text fills the image from left to right."""
+    middle = sincos(1, width // 2).expand(count, -1)
+    places = torch.cat([middle, sincos(count, width // 2)], 1)
     return nn.Embedding.from_pretrained(places, freeze=False)
 
 
@@ -136,16 +136,16 @@ def text_places(count: int, width: int) -> nn.Embedding:
 
 
 class ReadingLayer(nn.Module):
-    """Each place of a text looks at the image, then works on what it saw."""
+    """Each place of a text attends to the image, then passes through an MLP."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.image = Attention(width, heads)
-        self.mlp = perceptron(width)
+        self.mlp = mlp(width)
 
     def forward(self, x: Tensor, cells: Tensor) -> Tensor:
-        x = x + self.image(self.norm1(x), *self.image.seen(cells))
+        x = x + self.image(self.norm1(x), *self.image.keys_and_values(cells))
         return x + self.mlp(self.norm2(x))
 
 
@@ -199,17 +199,18 @@ class TextReader(nn.Module):
 
 
 def text_loss(logits: Tensor, targets: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Term "token": cross-entropy of a text's tokens and its end, a mean per text."""
+    """Returns "token": cross-entropy of the tokens and the end, the mean per text."""
     tokens = targets["tokens"]  # (B, places): a text, then its end up to the last place
     end = logits.shape[2] - 1
     counted = (tokens == end).cumsum(1) <= 1
     loss = F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none")
     loss = loss.view_as(tokens) * counted
-    return {"token": (loss.sum(1) / counted.sum(1)).mean()}
+    loss = loss.sum(1) / counted.sum(1)
+    return {"token": loss.mean()}
 
 
 def loss_terms(outputs: Tensor, targets: dict) -> dict[str, Tensor]:
-    """The terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
+    """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
     terms = text_loss(outputs, targets["plate"])
     return {"plate/loss/" + term: value for term, value in terms.items()}
 
@@ -228,22 +229,26 @@ def decode_text(logits: Tensor) -> dict[str, Tensor]:
 
 
 def decode(outputs: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head found, by its name."""
+    """Decodes the outputs of each head, by its name."""
     return {"plate": decode_text(outputs)}
 
 
 def fit(height: int, width: int) -> tuple[int, int]:
-    """Height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
+    """Returns height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
     scale = min(HEIGHT / height, WIDTH / width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 @torch.inference_mode()
 def predict(model: TextReader, images: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head finds in uint8 images (B, 3, h, w) of any size.
+    """Returns predictions for uint8 images (B, 3, h, w) of any size.
 
     The model must be in eval mode. Keys and shapes are those of `decode`.
     """
+    if model.training:
+        raise ValueError("the model is in training mode: call model.eval() first")
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
+        raise ValueError(f"not uint8 (B, C, h, w): {images.dtype}, {images.shape}")
     height, width = images.shape[-2:]
     images = images.to(model.mean.device)
     scaled = fit(height, width)

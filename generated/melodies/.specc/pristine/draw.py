@@ -13,11 +13,11 @@ from data import read_image
 from dataset import Sample, tokens_of
 from model import TOKENS
 
-TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
+TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixels
 
 
 def draw(image: np.ndarray, words: dict) -> np.ndarray:
-    """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
+    """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
     image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
     image = draw_text(image, " ".join(words["notes"]["text"]), words["notes"])
     return image
@@ -29,7 +29,7 @@ def draw_text(image: np.ndarray, text: str, item: dict) -> np.ndarray:
 
 
 def add_line(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
-    """Text on a band below the image; small images are enlarged to hold it."""
+    """Writes text on a band below the image; enlarges small images to hold it."""
     factor = max(1, math.ceil(200 / max(image.shape)))
     size = (image.shape[1] * factor, image.shape[0] * factor)
     image = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
@@ -41,7 +41,7 @@ def add_line(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
 
 
 def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
-    """Text on a band of `color` above `corner`, moved to lie inside the image."""
+    """Writes text on a band of `color` above `corner`, inside the image."""
     font, size = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, max(image.shape) / 1200)
     (width, height), descent = cv2.getTextSize(text, font, size, 1)
     x = max(0, min(corner[0], image.shape[1] - width))
@@ -54,7 +54,7 @@ def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
 
 
 def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
-    """RGB tiles in rows of two images, each with its labels left of its predictions."""
+    """Draws RGB tiles in rows of two images: labels on the left, predictions beside."""
     tiles = []
     for sample, words in zip(samples, found):
         image = read_image(sample, sample.height, sample.width)
@@ -66,12 +66,12 @@ def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
 
 
 def labels_of(sample: Sample) -> dict:
-    """A sample's labels in the words of predictions."""
+    """Returns the labels of a sample in the form of predictions."""
     return {"notes": {"text": tokens_of(sample.labels["notes"], TOKENS)}}
 
 
 def tile(image: np.ndarray) -> np.ndarray:
-    """The image fitted into a white square of TILE pixels."""
+    """Fits an image into a white square of TILE pixels."""
     scale = (TILE - GAP) / max(image.shape)
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     square = np.full((TILE, TILE, 3), 255, np.uint8)

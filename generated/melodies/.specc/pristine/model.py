@@ -21,7 +21,7 @@ TOKENS = ("rest", "c4", "d4", "e4", "f4", "g4", "a4", "b4", "c5", "bar")
 HEIGHT, WIDTH = 64, 512  # images are letterboxed to this size
 MEAN, STD = (0.449,), (0.226,)
 PAD = (114,)  # the mean as 8-bit color, around letterboxed images
-MAX_TOKENS = 24  # of a text; a place for its end comes after them
+MAX_TOKENS = 24  # most tokens of a text, without its end
 
 # ---- Backbone: levels 1..4 ----
 
@@ -46,7 +46,7 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv_reduce(x.mean((2, 3), keepdim=True))
-        y = self.conv_expand(F.relu(y, inplace=True))
+        y = self.conv_expand(F.relu_(y))
         return x * F.hardsigmoid(y)
 
 
@@ -75,8 +75,8 @@ class InvertedResidual(nn.Module):
         self.act = act
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.act(self.bn1(self.conv_pw(x)), inplace=True)
-        y = self.act(self.bn2(self.conv_dw(y)), inplace=True)
+        y = self.act(self.bn1(self.conv_pw(x)))
+        y = self.act(self.bn2(self.conv_dw(y)))
         y = self.bn3(self.conv_pwl(self.se(y)))
         return y.add_(x) if self.skips else y
 
@@ -92,7 +92,7 @@ class DepthwiseSeparable(nn.Module):
         self.bn2 = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu(self.bn1(self.conv_dw(x)), inplace=True)
+        y = F.relu_(self.bn1(self.conv_dw(x)))
         y = self.bn2(self.conv_pw(y))
         return y.add_(x)
 
@@ -113,16 +113,18 @@ class MobileNetV3Large(nn.Module):
                 nn.Sequential(DepthwiseSeparable(16, 16)),
                 # 1: level 2
                 nn.Sequential(
-                    InvertedResidual(16, 64, 24, stride=2, act=F.relu),
-                    InvertedResidual(24, 72, 24, act=F.relu),
+                    InvertedResidual(16, 64, 24, stride=2, act=F.relu_),
+                    InvertedResidual(24, 72, 24, act=F.relu_),
                 ),
                 # 2: level 3
                 nn.Sequential(
                     InvertedResidual(
-                        24, 72, 40, kernel=5, stride=2, squeezed=24, act=F.relu
+                        24, 72, 40, kernel=5, stride=2, squeezed=24, act=F.relu_
                     ),
                     *(
-                        InvertedResidual(40, 120, 40, kernel=5, squeezed=32, act=F.relu)
+                        InvertedResidual(
+                            40, 120, 40, kernel=5, squeezed=32, act=F.relu_
+                        )
                         for _ in range(2)
                     ),
                 ),
@@ -147,7 +149,7 @@ class MobileNetV3Large(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.bn1(self.conv_stem(images))  # (B, 16, H/2, W/2)
-        x = F.hardswish(x, inplace=True)
+        x = F.hardswish(x)
         c1 = self.blocks[0](x)  # (B, 16, H/2, W/2)
         c2 = self.blocks[1](c1)  # (B, 24, H/4, W/4)
         c3 = self.blocks[2](c2)  # (B, 40, H/8, W/8)
@@ -159,7 +161,7 @@ class MobileNetV3Large(nn.Module):
 
 
 class Attention(nn.Module):
-    """Rows look at other rows, with several heads, https://arxiv.org/abs/1706.03762."""
+    """Multi-head attention of rows to other rows, https://arxiv.org/abs/1706.03762."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -168,11 +170,11 @@ class Attention(nn.Module):
         self.heads = heads
 
     def split(self, x: Tensor) -> Tensor:
-        """(B, heads, N, width / heads) of (B, N, width)."""
+        """Splits rows (B, N, width) by heads: (B, heads, N, width / heads)."""
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
-    def seen(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values of rows that are looked at."""
+    def keys_and_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns keys and values of the rows that are attended to."""
         return self.split(self.key(x)), self.split(self.value(x))
 
     def forward(self, x: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -180,14 +182,14 @@ class Attention(nn.Module):
         return self.out(y.transpose(1, 2).flatten(2))
 
 
-def perceptron(width: int) -> nn.Sequential:
-    """What each row does by itself."""
+def mlp(width: int) -> nn.Sequential:
+    """Makes the MLP of a transformer layer, which acts on each row."""
     wide = 4 * width
     return nn.Sequential(nn.Linear(width, wide), nn.GELU(), nn.Linear(wide, width))
 
 
 class ImageCells(nn.Module):
-    """The cells of a level as rows, each of which knows where in the image it lies."""
+    """Flattens a level into rows, and adds sinusoidal embeddings of their positions."""
 
     def __init__(self, channels: int, width: int):
         super().__init__()
@@ -197,33 +199,33 @@ class ImageCells(nn.Module):
     def forward(self, level: Tensor) -> Tensor:
         x = self.project(level)  # (B, C, H, W)
         channels, height, width = x.shape[1:]
-        rows = waves(height, channels // 2, x.device)[:, None].expand(-1, width, -1)
-        columns = waves(width, channels // 2, x.device).expand(height, -1, -1)
-        places = torch.cat([rows, columns], 2)  # (H, W, C)
-        return self.norm(x.flatten(2).transpose(1, 2)) + places.flatten(0, 1)
+        rows = sincos(height, channels // 2, x.device)[:, None].expand(-1, width, -1)
+        columns = sincos(width, channels // 2, x.device).expand(height, -1, -1)
+        positions = torch.cat([rows, columns], 2)  # (H, W, C)
+        return self.norm(x.flatten(2).transpose(1, 2)) + positions.flatten(0, 1)
 
 
-def waves(count: int, channels: int, device: torch.device | None = None) -> Tensor:
-    """Sines and cosines of `count` places side by side in 0..1: (count, channels)."""
-    places = (torch.arange(count, device=device) + 0.5) / count
+def sincos(count: int, channels: int, device: torch.device | None = None) -> Tensor:
+    """Returns sines and cosines of `count` positions in 0..1: (count, channels)."""
+    positions = (torch.arange(count, device=device) + 0.5) / count
     frequencies = torch.logspace(-1, 4, channels // 2, 2, device=device)
-    angles = 2 * math.pi * places[:, None] * frequencies
+    angles = 2 * math.pi * positions[:, None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], 1)
 
 
 def text_places(count: int, width: int) -> nn.Embedding:
-    """Places of a text as queries: at first each looks where it would lie in the image
-    if the text filled it from left to right."""
-    middle = waves(1, width // 2).expand(count, -1)
-    places = torch.cat([middle, waves(count, width // 2)], 1)
+    """Makes a query for each place of a text. At first it attends to where the place
+    lies if the text fills the image from left to right."""
+    middle = sincos(1, width // 2).expand(count, -1)
+    places = torch.cat([middle, sincos(count, width // 2)], 1)
     return nn.Embedding.from_pretrained(places, freeze=False)
 
 
 class CausalAttention(Attention):
-    """Each row looks at itself and at those before it."""
+    """Each row attends to itself and to the rows before it."""
 
     def forward(self, x: Tensor) -> Tensor:
-        rows = self.split(self.query(x)), *self.seen(x)
+        rows = self.split(self.query(x)), *self.keys_and_values(x)
         y = F.scaled_dot_product_attention(*rows, is_causal=True)
         return self.out(y.transpose(1, 2).flatten(2))
 
@@ -232,7 +234,7 @@ class CausalAttention(Attention):
 
 
 class DecoderLayer(nn.Module):
-    """Tokens look at those before them, then at the image; norms come first,
+    """Tokens attend to those before them, then to the image. Pre-norm,
     https://arxiv.org/abs/2002.04745."""
 
     def __init__(self, width: int, heads: int):
@@ -241,7 +243,7 @@ class DecoderLayer(nn.Module):
         self.norm3 = nn.LayerNorm(width)
         self.text = CausalAttention(width, heads)
         self.image = Attention(width, heads)
-        self.mlp = perceptron(width)
+        self.mlp = mlp(width)
 
     def forward(self, x: Tensor, image: tuple[Tensor, Tensor]) -> Tensor:
         x = x + self.text(self.norm1(x))
@@ -250,7 +252,8 @@ class DecoderLayer(nn.Module):
 
 
 class TextDecoder(nn.Module):
-    """Predicts each token from those before it, https://arxiv.org/abs/2109.10282."""
+    """Predicts each token from those before it (TrOCR,
+    https://arxiv.org/abs/2109.10282)."""
 
     def __init__(
         self,
@@ -271,24 +274,26 @@ class TextDecoder(nn.Module):
         self.end = classes - 1  # an end comes before the first token, too
 
     def forward(self, level: Tensor, targets: dict | None = None) -> Tensor:
-        """Logits (B, places, classes). A place knows the tokens before it: those of the
-        targets, or without targets the likeliest ones."""
+        """Returns logits (B, places, classes). A place knows the tokens before it:
+        those of the targets, or without targets the likeliest ones."""
         cells = self.cells(level)  # (B, N, width)
-        image = [layer.image.seen(cells) for layer in self.layers]
+        image = [layer.image.keys_and_values(cells) for layer in self.layers]
         if targets:
             text = F.pad(targets["tokens"][:, :-1], (1, 0), value=self.end)
-            return self.following(text, image)
+            return self.next_token_logits(text, image)
         text = torch.full((len(level), 1), self.end, device=level.device)
         for _ in range(self.places.num_embeddings):  # always all: shapes are static
-            logits = self.following(text, image)
+            logits = self.next_token_logits(text, image)
             text = torch.cat([text, logits[:, -1:].argmax(2)], 1)
         return logits
 
-    def following(self, text: Tensor, image: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """Logits (B, T, classes) of the token after each of a text (B, T)."""
+    def next_token_logits(
+        self, text: Tensor, image: list[tuple[Tensor, Tensor]]
+    ) -> Tensor:
+        """Returns logits (B, T, classes) of the token after each of a text (B, T)."""
         x = self.tokens(text) + self.places.weight[: text.shape[1]]
-        for layer, of_image in zip(self.layers, image):
-            x = layer(x, of_image)
+        for layer, keys_and_values in zip(self.layers, image):
+            x = layer(x, keys_and_values)
         return self.logits(self.last_norm(x)).float()
 
 
@@ -316,17 +321,18 @@ class TextReader(nn.Module):
 
 
 def text_loss(logits: Tensor, targets: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Term "token": cross-entropy of a text's tokens and its end, a mean per text."""
+    """Returns "token": cross-entropy of the tokens and the end, the mean per text."""
     tokens = targets["tokens"]  # (B, places): a text, then its end up to the last place
     end = logits.shape[2] - 1
     counted = (tokens == end).cumsum(1) <= 1
     loss = F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none")
     loss = loss.view_as(tokens) * counted
-    return {"token": (loss.sum(1) / counted.sum(1)).mean()}
+    loss = loss.sum(1) / counted.sum(1)
+    return {"token": loss.mean()}
 
 
 def loss_terms(outputs: Tensor, targets: dict) -> dict[str, Tensor]:
-    """The terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
+    """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
     terms = text_loss(outputs, targets["notes"])
     return {"notes/loss/" + term: value for term, value in terms.items()}
 
@@ -345,22 +351,26 @@ def decode_text(logits: Tensor) -> dict[str, Tensor]:
 
 
 def decode(outputs: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head found, by its name."""
+    """Decodes the outputs of each head, by its name."""
     return {"notes": decode_text(outputs)}
 
 
 def fit(height: int, width: int) -> tuple[int, int]:
-    """Height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
+    """Returns height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
     scale = min(HEIGHT / height, WIDTH / width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 @torch.inference_mode()
 def predict(model: TextReader, images: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head finds in uint8 images (B, 1, h, w) of any size.
+    """Returns predictions for uint8 images (B, 1, h, w) of any size.
 
     The model must be in eval mode. Keys and shapes are those of `decode`.
     """
+    if model.training:
+        raise ValueError("the model is in training mode: call model.eval() first")
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 1:
+        raise ValueError(f"not uint8 (B, C, h, w): {images.dtype}, {images.shape}")
     height, width = images.shape[-2:]
     images = images.to(model.mean.device)
     scaled = fit(height, width)

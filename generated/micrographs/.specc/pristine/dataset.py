@@ -14,12 +14,13 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image
 
-TRAIN = "micrographs/unlabelled"  # below --data
-VALIDATION_SHARE = 0.1  # of it is held out
-MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
-MOST_PIXELS = 200_000_000  # of an image; a bomb has more
+TRAIN = "micrographs/unlabelled"  # paths below --data
+VALIDATION_SHARE = 0.1  # share of images held out for validation
+MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
+MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
 SOURCES = {}  # the state of each file and folder that was read
-NOTES = []  # what the user was told
+NOTES = []  # messages that were shown to the user
+real_path = functools.cache(os.path.realpath)  # path without links
 
 
 class Sample(NamedTuple):
@@ -35,7 +36,8 @@ class Sample(NamedTuple):
 
 
 def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
-    """The samples to train on, and those to validate on: always the same ones."""
+    """Returns the samples to train on, and those to validate on: always the same
+    ones."""
     samples = read_dataset(root / TRAIN, training=True)
     held_out = max(1, round(VALIDATION_SHARE * len(samples)))
     if held_out == len(samples):
@@ -46,7 +48,7 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
 
 
 def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample]:
-    """A sample for each file, with the labels of all that lead to it."""
+    """Merges samples of one file, reached by several names or links, into one."""
     known = {}
     for sample in samples:
         one = known.setdefault(file_of(sample), sample)
@@ -57,7 +59,7 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
-    """The labelled images of a dataset; ends with a list of what is wrong, if any."""
+    """The labeled images of a dataset; ends with a list of what is wrong, if any."""
     annotations = read_images(folder)
     samples, problems, counts = [], [], Counter()
     for name, given in sorted(annotations.items()):
@@ -87,24 +89,19 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
     tell(where, counts)
     if not samples:
-        raise SystemExit(f"{where}: no labelled images")
+        raise SystemExit(f"{where}: no labeled images")
 
 
 def file_of(sample: Sample) -> str:
-    """Where the file of a sample is, all symbolic links followed."""
+    """Returns the path of the image after resolving symbolic links."""
     folder, name = os.path.split(sample.path)
     if os.path.islink(sample.path):
         return os.path.realpath(sample.path)
-    return os.path.join(real_folder(folder), name)
-
-
-@functools.cache
-def real_folder(folder: str) -> str:
-    return os.path.realpath(folder)
+    return os.path.join(real_path(folder), name)
 
 
 def read_images(folder: Path) -> dict[str, str]:
-    """All images of a folder: they need no annotations, and are their own."""
+    """Returns all images of a folder: they need no annotations, and are their own."""
     try:
         files = listed_images(folder / "images")
     except ValueError as error:
@@ -113,7 +110,7 @@ def read_images(folder: Path) -> dict[str, str]:
 
 
 def listed_images(folder: Path) -> list[Path]:
-    """The images in a folder, none of those below it; says what is left out."""
+    """Returns the images in a folder, none of those below it; says what is left out."""
     if not os.path.isdir(folder):
         raise ValueError(f"no such folder: {folder}")
     images, counts = [], Counter()
@@ -133,23 +130,23 @@ def listed_images(folder: Path) -> list[Path]:
 # ---- Files, read with care: nothing of it depends on the task ----
 
 
-SUFFIXES = (  # of images, as OpenCV and Pillow read them
+SUFFIXES = (  # image files that OpenCV and Pillow read
     ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
 ).split()
 HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
 
 
 def below(folder: Path, name: object, root: Path | None = None) -> Path:
-    """A path that the dataset names; it may not lead out of its folder, or of `root`,
-    on any system. Unless there is such a file, a backslash parts folders, and spaces at
-    its ends do not count.
+    """Returns a path that the dataset names; it may not lead out of its folder, or of
+    `root`, on any system. Unless there is such a file, a backslash parts folders, and
+    spaces at its ends do not count.
 
     Links are followed: whoever could place one could place the file itself.
     """
     if not isinstance(name, str) or not name.strip() or "\0" in name:
         raise ValueError(f"not a file name: {name!r:.100}")
     plain = name.strip().replace("\\", "/")
-    given = PureWindowsPath(plain)  # knows drives
+    given = PureWindowsPath(plain)  # also splits off drive letters
     if given.anchor or given.drive or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
         homes = [os.path.abspath(home) for home in (folder, root or folder)]
@@ -165,7 +162,7 @@ def is_image(name: str) -> bool:
 
 
 def tell(where: Path, counts: Counter):
-    """Says what was mended or left out: what there is most of, in 20 lines."""
+    """Prints how often each repair or omission occurred, the 20 most frequent."""
     for what, count in sorted((+counts).most_common(20)):
         say(f"{where}: {what}: {count}")
     if len(+counts) > 20:
@@ -173,19 +170,19 @@ def tell(where: Path, counts: Counter):
 
 
 def say(line: str):
-    """Says something of the dataset, now and whenever samples are read again."""
+    """Prints a line on the dataset, now and whenever kept samples are loaded."""
     NOTES.append(line)
     print(line, file=sys.stderr)
 
 
 def noted(path: Path) -> Path:
-    """The path, once the state of its file or folder is known: read it after that."""
+    """Records the state of a file or folder before it is read; returns its path."""
     SOURCES[str(path)] = state_of(path)
     return path
 
 
 def state_of(path: Path) -> list[int] | str | None:
-    """Size and time of a file, a digest of the names and links in a folder, or None."""
+    """Returns size and time of a file, or a hash of the names in a folder, or None."""
     try:
         if path.is_dir():
             found = [
@@ -202,14 +199,14 @@ Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image as it is shown, by its header."""
+    """Returns height and width after EXIF rotation, read from the header."""
     try:
         with Image.open(path) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
             orientation = orientation_of(image)
-    except Exception as error:  # a broken file can raise nearly anything
+    except Exception as error:  # decoders raise many kinds of errors on broken files
         if not os.path.isfile(path):
             raise ValueError(f"no such image: {path}") from None
         wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
@@ -219,7 +216,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 class BrokenImage(ValueError):
-    """A file that is there has no legible header of an image."""
+    """The header of an image file cannot be read."""
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -234,11 +231,11 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def exif_of_png(file: BinaryIO) -> bytes:
-    """The EXIF of a PNG, which may follow the pixels: Pillow would decode them."""
+    """Reads EXIF of a PNG, which may follow the pixels that Pillow would decode."""
     file.seek(8)
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
         length = int.from_bytes(head[:4], "big")
         if head[4:] == b"eXIf":
             return file.read(min(length, 1 << 16))
-        file.seek(length + 4, os.SEEK_CUR)  # behind the checksum
+        file.seek(length + 4, os.SEEK_CUR)  # skips the checksum
     return b""

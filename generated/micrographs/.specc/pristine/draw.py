@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from data import read_image
 from dataset import Sample
 
-TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
+TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixels
 
 
 def draw(image: np.ndarray, words: dict) -> np.ndarray:
-    """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
+    """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
     image = image.copy()
     image = draw_view(image, words["texture"])
     return image
@@ -26,7 +26,7 @@ def draw_view(image: np.ndarray, words: dict) -> np.ndarray:
 
 
 def draw_bars(image: np.ndarray, vector: list[float]) -> np.ndarray:
-    """A vector as a bar code below the image: like ones look alike."""
+    """Draws a vector as a bar code below the image: similar vectors look alike."""
     code = np.float32(vector)
     shades = (127.5 + 127.5 * code / np.abs(code).max().clip(1e-12)).astype(np.uint8)
     size = (image.shape[1], max(1, image.shape[0] // 10))
@@ -38,7 +38,7 @@ def draw_bars(image: np.ndarray, vector: list[float]) -> np.ndarray:
 
 
 def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
-    """RGB tiles in rows of two images, each with its labels left of its predictions."""
+    """Draws RGB tiles in rows of two images: labels on the left, predictions beside."""
     tiles = []
     for sample, words in zip(samples, found):
         image = read_image(sample, sample.height, sample.width)
@@ -50,12 +50,12 @@ def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
 
 
 def labels_of(sample: Sample) -> dict:
-    """A sample's labels in the words of predictions."""
+    """Returns the labels of a sample in the form of predictions."""
     return {"texture": {}}
 
 
 def tile(image: np.ndarray) -> np.ndarray:
-    """The image fitted into a white square of TILE pixels."""
+    """Fits an image into a white square of TILE pixels."""
     scale = (TILE - GAP) / max(image.shape)
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     square = np.full((TILE, TILE, 3), 255, np.uint8)

@@ -32,14 +32,15 @@ from faster_coco_eval.core import mask as coco_mask
 
 from model import CATEGORIES
 
-TRAIN, VALIDATION = "nuclei/train", "nuclei/val"  # below --data
-COLORS = ((255, 0, 0),)  # of the categories in masks
+TRAIN, VALIDATION = "nuclei/train", "nuclei/val"  # paths below --data
+COLORS = ((255, 0, 0),)  # colors of the categories in masks
 NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
-MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # training images; a run ends above both limits
-MOST_PIXELS = 200_000_000  # of an image; a bomb has more
-MOST_VALUES = 50_000_000  # of a file of annotations, likewise
+MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
+MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
+MOST_VALUES = 50_000_000  # rejects YAML bombs
 SOURCES = {}  # the state of each file and folder that was read
-NOTES = []  # what the user was told
+NOTES = []  # messages that were shown to the user
+real_path = functools.cache(os.path.realpath)  # path without links
 
 
 class Instances(NamedTuple):
@@ -63,14 +64,14 @@ class Sample(NamedTuple):
 
 
 def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
-    """The samples to train on, and those to validate on."""
+    """Returns the samples to train on, and those to validate on."""
     training = read_dataset(root / TRAIN, training=True)
     validation = read_dataset(root / VALIDATION)
     return without(training, validation, root / TRAIN), validation
 
 
 def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample]:
-    """A sample for each file, with the labels of all that lead to it."""
+    """Merges samples of one file, reached by several names or links, into one."""
     known = {}
     for sample in samples:
         one = known.setdefault(file_of(sample), sample)
@@ -86,7 +87,7 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
 
 
 def check_labels(
-    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int
+    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int = 1
 ):
     """Ends the run where a head's labels hold too few kinds to learn from, or to be
     measured by; tells which of its names never occur."""
@@ -101,7 +102,7 @@ def check_labels(
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
-    """The labelled images of a dataset; ends with a list of what is wrong, if any."""
+    """The labeled images of a dataset; ends with a list of what is wrong, if any."""
     annotations = read_colored_maps(folder, "instance segmentation", NUMBERS)
     samples, problems, counts = [], [], Counter()
     for name, given in sorted(annotations.items()):
@@ -131,14 +132,14 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
     tell(where, counts)
     if not samples:
-        raise SystemExit(f"{where}: no labelled images")
+        raise SystemExit(f"{where}: no labeled images")
 
 
 def without(training: list, validation: list, where: Path) -> list[Sample]:
-    """The samples to train on, but for images to validate on."""
+    """Removes images of the validation set from the training samples."""
     held_out = set(map(file_of, validation))
     kept = [sample for sample in training if file_of(sample) not in held_out]
-    if not kept:
+    if training and not kept:
         what = "every image is in the validation set, too: name another set, or leave"
         raise SystemExit(f"{where}: {what} `validation` out, which holds some out")
     what = "images left out, as they are in the validation set, too"
@@ -147,49 +148,44 @@ def without(training: list, validation: list, where: Path) -> list[Sample]:
 
 
 def file_of(sample: Sample) -> str:
-    """Where the file of a sample is, all symbolic links followed."""
+    """Returns the path of the image after resolving symbolic links."""
     folder, name = os.path.split(sample.path)
     if os.path.islink(sample.path):
         return os.path.realpath(sample.path)
-    return os.path.join(real_folder(folder), name)
-
-
-@functools.cache
-def real_folder(folder: str) -> str:
-    return os.path.realpath(folder)
+    return os.path.join(real_path(folder), name)
 
 
 def joined(parts: list, counts: Counter) -> NamedTuple:
-    """The objects of all parts, equal ones once."""
+    """Concatenates objects; drops duplicates."""
+    boxes = [tuple(box) for part in parts for box in part.boxes.tolist()]
+    if len(parts) == 1 and len({*boxes}) == len(boxes):
+        return parts[0]
     pairs = zip(*parts)
     columns = [
         np.concatenate(x) if hasattr(x[0], "dtype") else sum(x, ()) for x in pairs
     ]
-    objects = type(parts[0])(*columns)
-    if len({*map(bytes, objects.boxes)}) == len(objects.boxes):
-        return objects
     rows = zip(*(x.tolist() if hasattr(x, "dtype") else x for x in columns))
     kept = sorted({str(row): place for place, row in enumerate(rows)}.values())
-    counts["equal objects left out"] += len(objects.boxes) - len(kept)
+    counts["equal objects left out"] += len(boxes) - len(kept)
     chosen = (
         x[kept] if hasattr(x, "dtype") else tuple(x[i] for i in kept) for x in columns
     )
-    return type(objects)(*chosen)
+    return type(parts[0])(*chosen)
 
 
 def read_colored_maps(
     folder: Path, task: str, known: dict[str, int]
 ) -> dict[str, tuple[Path, tuple]]:
-    """The map of each image, with the colors in it, once the dataset's categories fit
-    the job's."""
+    """Returns the map of each image, with the colors in it, once the dataset's
+    categories fit the job's."""
     path, entry = described(folder, task, "categories", known)
     colors, maps = colors_of(path, entry, known), maps_of(folder, path, entry)
     return {image: (file, colors) for image, file in maps.items()}
 
 
 def colors_of(path: Path, entry: dict, known: dict[str, int]) -> tuple:
-    """Pairs of a color, red, green, blue, and the place of its category, -1 where the
-    job does not name it, by an entry of this file of metadata."""
+    """Returns pairs of a color, red, green, blue, and the place of its category, -1
+    where the job does not name it, by an entry of this file of metadata."""
     given, names = entry.get("colors"), sorted(names_of(path, entry, "categories"))
     given = given if isinstance(given, dict) else {}
     given = {str(name).strip(): color for name, color in given.items()}
@@ -207,7 +203,8 @@ def colors_of(path: Path, entry: dict, known: dict[str, int]) -> tuple:
 
 
 def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
-    """The map of each image, which has its stem, in the folder that the entry names.
+    """Returns the map of each image, which has its stem, in the folder that the entry
+    names.
 
     Either without the other is there too: it is named among the problems.
     """
@@ -222,7 +219,7 @@ def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
 
 
 def listed_images(folder: Path) -> list[Path]:
-    """The images in a folder, none of those below it; says what is left out."""
+    """Returns the images in a folder, none of those below it; says what is left out."""
     if not os.path.isdir(folder):
         raise ValueError(f"no such folder: {folder}")
     images, counts = [], Counter()
@@ -238,7 +235,7 @@ def listed_images(folder: Path) -> list[Path]:
 
 
 def described(folder: Path, task: str, key: str, known: dict) -> tuple[Path, dict]:
-    """The file of metadata, and its entry for a task with names that fit the job's."""
+    """Returns the file of metadata, and its entry for a task with the job's names."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
     entry = max(entries, key=lambda e: len(known.keys() & names_of(path, e, key)))
@@ -247,7 +244,7 @@ def described(folder: Path, task: str, key: str, known: dict) -> tuple[Path, dic
 
 
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
-    """The file of metadata, and its entries for a task: one or more."""
+    """Returns the file of metadata, and its entries for a task: one or more."""
     paths = folder / "metadata.yaml", folder / "metadata.json"
     path = next(filter(os.path.exists, map(noted, paths)), paths[0])
     entries = read_yaml(path)
@@ -260,7 +257,7 @@ def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
 
 
 def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
-    """Ends the run where each has names that the other lacks: one may be misspelt."""
+    """Ends the run if job and dataset each have names that the other one lacks."""
     others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
     missing = [name for name, place in known.items() if place not in found]
     if others and missing:
@@ -272,7 +269,7 @@ def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str,
 
 
 def names_of(path: Path, entry: dict, key: str) -> set[str]:
-    """Names as they stand in the file, but for spaces at their ends."""
+    """Returns the names listed in an entry, stripped of spaces."""
     names = entry.get(key)
     if not isinstance(names, list):
         raise SystemExit(f"{path}: `{key}` is not a list of names")
@@ -283,7 +280,7 @@ def names_of(path: Path, entry: dict, key: str) -> set[str]:
 
 
 def parse_pages(path: Path, colors: tuple, height: int, width: int) -> Instances:
-    """The instances of an image, a page each, of categories that the job names;
+    """Returns the instances of an image, a page each, of categories that the job names;
     ValueError says which one is wrong."""
     masks, classes, places = [], [], dict(colors)
     for number, page in enumerate(pages_of(path, height, width), 1):
@@ -306,19 +303,19 @@ def parse_pages(path: Path, colors: tuple, height: int, width: int) -> Instances
 
 
 def pages_of(
-    path: Path, height: int, width: int, grey: int = 0
+    path: Path, height: int, width: int, gray: int = 0
 ) -> Iterator[np.ndarray]:
-    """The pages of a TIFF in RGB, but for the one of number `grey`; each has the shape
-    of its image. One at a time, to spare memory."""
+    """Returns the pages of a TIFF in RGB, but for the one of number `gray`; each has
+    the shape of its image. One at a time, to spare memory."""
     try:
         with Image.open(noted(path), formats=["TIFF"]) as file:
             for number, page in enumerate(ImageSequence.Iterator(file), 1):
                 check_shape(page.size, height, width)
-                yield np.asarray(page if number == grey else page.convert("RGB"))
+                yield np.asarray(page if number == gray else page.convert("RGB"))
     except FileNotFoundError:
         raise ValueError(f"no file of its masks in {path.parent}") from None
-    except Exception as error:  # a broken file can raise nearly anything
-        raise ValueError(f"its masks, {path}: {error}") from None
+    except Exception as error:  # decoders raise many kinds of errors on broken files
+        raise ValueError(f"its masks, pages of a TIFF, {path}: {error}") from None
 
 
 def check_shape(size: tuple[int, int], height: int, width: int):
@@ -332,44 +329,44 @@ def check_shape(size: tuple[int, int], height: int, width: int):
 
 
 def scaled(mask: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A mask at the size of its image: of each pixel that where its center lies."""
+    """Resizes a mask to the size of its image by the nearest pixel."""
     rows = (2 * np.arange(height) + 1) * len(mask) // (2 * height)
     columns = (2 * np.arange(width) + 1) * mask.shape[1] // (2 * width)
     return mask[rows[:, None], columns]
 
 
 def instances_of(masks: list[dict], classes: list[int]) -> Instances:
-    """Instances of encoded masks, each of which has a pixel at least."""
+    """Returns instances of encoded masks, each of which has a pixel at least."""
     boxes = coco_mask.toBbox(masks).reshape(-1, 4).astype(np.float32)
     boxes[:, 2:] += boxes[:, :2]
     return Instances(boxes, np.array(classes, np.int64), tuple(masks))
 
 
 def encoded(mask: np.ndarray) -> dict:
-    """A mask (height, width) as run lengths: a hundred bytes or so."""
+    """Returns a mask (height, width) as run lengths: a hundred bytes or so."""
     return coco_mask.encode(np.asfortranarray(mask, np.uint8))
 
 
 # ---- Files, read with care: nothing of it depends on the task ----
 
 
-SUFFIXES = (  # of images, as OpenCV and Pillow read them
+SUFFIXES = (  # image files that OpenCV and Pillow read
     ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
 ).split()
 HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
 
 
 def below(folder: Path, name: object, root: Path | None = None) -> Path:
-    """A path that the dataset names; it may not lead out of its folder, or of `root`,
-    on any system. Unless there is such a file, a backslash parts folders, and spaces at
-    its ends do not count.
+    """Returns a path that the dataset names; it may not lead out of its folder, or of
+    `root`, on any system. Unless there is such a file, a backslash parts folders, and
+    spaces at its ends do not count.
 
     Links are followed: whoever could place one could place the file itself.
     """
     if not isinstance(name, str) or not name.strip() or "\0" in name:
         raise ValueError(f"not a file name: {name!r:.100}")
     plain = name.strip().replace("\\", "/")
-    given = PureWindowsPath(plain)  # knows drives
+    given = PureWindowsPath(plain)  # also splits off drive letters
     if given.anchor or given.drive or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
         homes = [os.path.abspath(home) for home in (folder, root or folder)]
@@ -387,7 +384,7 @@ def is_image(name: str) -> bool:
 def read_yaml(path: Path) -> object:
     try:
         text = noted(path).read_text(encoding="utf-8-sig")
-        if path.suffix == ".json":  # is YAML too, but this is far faster
+        if path.suffix == ".json":  # far faster than as YAML
             return json.loads(text)
         return yaml.load(text, SafeLoader)
     except (OSError, TypeError, ValueError, yaml.YAMLError, RecursionError) as error:
@@ -395,8 +392,8 @@ def read_yaml(path: Path) -> object:
 
 
 def as_written(loader: yaml.Loader, node: yaml.Node) -> int | float | str:
-    """A number where Python would write it so. All else stays text, as it may be a
-    name: `no`, 1e3, 0777, a date."""
+    """Returns a number where Python would write it so. All else stays text, as it may
+    be a name: `no`, 1e3, 0777, a date."""
     text = loader.construct_scalar(node)
     try:
         number = float(text) if "." in text else int(text)
@@ -406,7 +403,7 @@ def as_written(loader: yaml.Loader, node: yaml.Node) -> int | float | str:
 
 
 class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-    """Without bombs: by aliases of aliases a few lines stand for billions of values."""
+    """Refuses YAML bombs: nested aliases that expand to billions of values."""
 
     yaml_constructors = yaml.SafeLoader.yaml_constructors | {
         f"tag:yaml.org,2002:{kind}": as_written
@@ -430,11 +427,11 @@ class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
 
 
 def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
-    """The values in a node with every alias written out."""
+    """Counts the values in a node after expanding aliases."""
     if isinstance(node, yaml.ScalarNode):
         return 1
     if node not in known:
-        known[node] = MOST_VALUES  # if it holds itself
+        known[node] = MOST_VALUES  # the node may contain itself
         pairs = isinstance(node, yaml.MappingNode)
         parts = itertools.chain.from_iterable(node.value) if pairs else node.value
         known[node] = 1 + sum(count_values(part, known) for part in parts)
@@ -442,7 +439,7 @@ def count_values(node: yaml.Node, known: dict[yaml.Node, int]) -> int:
 
 
 def tell(where: Path, counts: Counter):
-    """Says what was mended or left out: what there is most of, in 20 lines."""
+    """Prints how often each repair or omission occurred, the 20 most frequent."""
     for what, count in sorted((+counts).most_common(20)):
         say(f"{where}: {what}: {count}")
     if len(+counts) > 20:
@@ -450,19 +447,19 @@ def tell(where: Path, counts: Counter):
 
 
 def say(line: str):
-    """Says something of the dataset, now and whenever samples are read again."""
+    """Prints a line on the dataset, now and whenever kept samples are loaded."""
     NOTES.append(line)
     print(line, file=sys.stderr)
 
 
 def noted(path: Path) -> Path:
-    """The path, once the state of its file or folder is known: read it after that."""
+    """Records the state of a file or folder before it is read; returns its path."""
     SOURCES[str(path)] = state_of(path)
     return path
 
 
 def state_of(path: Path) -> list[int] | str | None:
-    """Size and time of a file, a digest of the names and links in a folder, or None."""
+    """Returns size and time of a file, or a hash of the names in a folder, or None."""
     try:
         if path.is_dir():
             found = [
@@ -479,14 +476,14 @@ Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image as it is shown, by its header."""
+    """Returns height and width after EXIF rotation, read from the header."""
     try:
         with Image.open(path) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
             orientation = orientation_of(image)
-    except Exception as error:  # a broken file can raise nearly anything
+    except Exception as error:  # decoders raise many kinds of errors on broken files
         if not os.path.isfile(path):
             raise ValueError(f"no such image: {path}") from None
         wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
@@ -496,7 +493,7 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 class BrokenImage(ValueError):
-    """A file that is there has no legible header of an image."""
+    """The header of an image file cannot be read."""
 
 
 def orientation_of(image: Image.Image) -> int:
@@ -511,11 +508,11 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def exif_of_png(file: BinaryIO) -> bytes:
-    """The EXIF of a PNG, which may follow the pixels: Pillow would decode them."""
+    """Reads EXIF of a PNG, which may follow the pixels that Pillow would decode."""
     file.seek(8)
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
         length = int.from_bytes(head[:4], "big")
         if head[4:] == b"eXIf":
             return file.read(min(length, 1 << 16))
-        file.seek(length + 4, os.SEEK_CUR)  # behind the checksum
+        file.seek(length + 4, os.SEEK_CUR)  # skips the checksum
     return b""

@@ -16,12 +16,12 @@ from data import read_image
 from dataset import Instances, Sample
 from model import CATEGORIES
 
-TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
+TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixels
 DRAWN_SCORE = 0.3  # less certain objects are left out of drawings
 
 
 def draw(image: np.ndarray, words: dict) -> np.ndarray:
-    """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
+    """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
     image = image.copy()
     image = draw_instances(image, words["nuclei"], CATEGORIES)
     return image
@@ -30,9 +30,9 @@ def draw(image: np.ndarray, words: dict) -> np.ndarray:
 def draw_instances(
     image: np.ndarray, instances: list[dict], names: tuple[str, ...]
 ) -> np.ndarray:
-    """Each instance in a color of its own, its category at the corner of its box."""
+    """Draws instances in colors of their own, with categories at their boxes."""
     thickness = max(1, round(max(image.shape) / 640))
-    for number, item in reversed(list(enumerate(instances))):  # the best last, on top
+    for number, item in reversed(list(enumerate(instances))):  # the best ones on top
         if item.get("score", 1.0) >= DRAWN_SCORE:
             mask, color = coco_mask.decode(item["mask"]), color_of(number)
             tinted = 0.6 * image[mask > 0] + 0.4 * np.float32(color)
@@ -67,7 +67,7 @@ def caption(item: dict) -> str:
 
 
 def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
-    """Text on a band of `color` above `corner`, moved to lie inside the image."""
+    """Writes text on a band of `color` above `corner`, inside the image."""
     font, size = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, max(image.shape) / 1200)
     (width, height), descent = cv2.getTextSize(text, font, size, 1)
     x = max(0, min(corner[0], image.shape[1] - width))
@@ -77,7 +77,7 @@ def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
 
 
 def color_of(index: int) -> tuple[int, int, int]:
-    """Neighbouring indices get colors far apart (steps of the golden ratio)."""
+    """Returns a color; hues of consecutive indices differ by the golden ratio."""
     red, green, blue = colorsys.hsv_to_rgb(index * 0.618 % 1, 0.65, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)
 
@@ -86,7 +86,7 @@ def color_of(index: int) -> tuple[int, int, int]:
 
 
 def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
-    """RGB tiles in rows of two images, each with its labels left of its predictions."""
+    """Draws RGB tiles in rows of two images: labels on the left, predictions beside."""
     tiles = []
     for sample, words in zip(samples, found):
         image = read_image(sample, sample.height, sample.width)
@@ -98,11 +98,11 @@ def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
 
 
 def labels_of(sample: Sample) -> dict:
-    """A sample's labels in the words of predictions."""
-    return {"nuclei": labelled_instances(sample.labels["nuclei"], CATEGORIES)}
+    """Returns the labels of a sample in the form of predictions."""
+    return {"nuclei": labeled_instances(sample.labels["nuclei"], CATEGORIES)}
 
 
-def labelled_instances(instances: Instances, names: tuple[str, ...]) -> list[dict]:
+def labeled_instances(instances: Instances, names: tuple[str, ...]) -> list[dict]:
     return [
         {"category": names[category], "bbox": box.tolist(), "mask": mask}
         for box, category, mask in zip(*instances)
@@ -110,7 +110,7 @@ def labelled_instances(instances: Instances, names: tuple[str, ...]) -> list[dic
 
 
 def tile(image: np.ndarray) -> np.ndarray:
-    """The image fitted into a white square of TILE pixels."""
+    """Fits an image into a white square of TILE pixels."""
     scale = (TILE - GAP) / max(image.shape)
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     square = np.full((TILE, TILE, 3), 255, np.uint8)

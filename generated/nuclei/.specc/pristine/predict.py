@@ -1,4 +1,4 @@
-"""What the model finds in images.
+"""Predictions of trained weights for images.
 
     python predict.py --weights runs/nuclei/best.pt IMAGE...
 
@@ -20,7 +20,7 @@ from model import CATEGORIES
 
 
 def open_images(paths: list[Path]) -> list[Sample]:
-    """The images as samples without labels; ends with those that are none."""
+    """Returns the images as samples without labels; ends with those that are none."""
     samples, problems = [], []
     for path in paths:
         try:
@@ -32,17 +32,13 @@ def open_images(paths: list[Path]) -> list[Sample]:
     return samples
 
 
-def rounded(value):
-    """Numbers to four decimals, in whatever lists and mappings they stand."""
-    if isinstance(value, dict):
-        return {key: rounded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [rounded(item) for item in value]
-    return round(value, 4) if isinstance(value, float) else value
+def rounded(found: dict) -> dict:
+    """Returns numbers to seven significant digits, as many as a float32 holds."""
+    return json.loads(json.dumps(found), parse_float=lambda x: float(f"{float(x):.7g}"))
 
 
 def free(path: Path, taken: set[Path]) -> Path:
-    """The path, or one like it if an image or another file already has it."""
+    """Returns the path, or a similar one if another image or file has it."""
     while path.resolve() in taken:
         path = path.with_stem(path.stem + "_")
     taken.add(path.resolve())

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
@@ -24,8 +25,6 @@ from samples import Samples
 BATCH_SIZE = 16  # images of one optimizer step, over all processes
 COLOR = 0.2  # their brightness, contrast and saturation vary by up to this share
 
-cv2.setNumThreads(0)  # its threads do not survive the fork that makes a worker
-
 # ---- Images: the geometry of model.py, in OpenCV ----
 
 
@@ -34,11 +33,11 @@ class ImageError(Exception):
 
 
 class ChangedError(Exception):
-    """An image has not the size that it had when the dataset was read."""
+    """The size of an image has changed since the dataset was read."""
 
 
 class Transform(NamedTuple):
-    """From pixels of the image to pixels of the canvas: xy * scale + offset."""
+    """Maps pixels of the image to pixels of the canvas: xy * scale + offset."""
 
     scale: np.ndarray  # (2,) for x and y, negative where mirrored
     offset: np.ndarray  # (2,)
@@ -57,7 +56,7 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
         step, flag = (4, cv2.IMREAD_REDUCED_COLOR_4) if reduction >= 4 else (step, flag)
         step, flag = (8, cv2.IMREAD_REDUCED_COLOR_8) if reduction >= 8 else (step, flag)
     try:
-        # From memory, as imread fills up a JPEG that is cut short with grey.
+        # cv2.imread would fill up a truncated JPEG with gray; imdecode returns None.
         image = cv2.imdecode(np.fromfile(sample.path, np.uint8), flag)
     except (OSError, cv2.error):
         image = None
@@ -68,22 +67,13 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
         raise ChangedError(
             f"{sample.path}: changed since the dataset was read: --reread"
         )
-    shrinks = image.shape[0] >= 2 * height or image.shape[1] >= 2 * width
-    resampling = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    image = cv2.resize(image, (width, height), interpolation=resampling)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
-def letterbox(sample: Sample) -> tuple[np.ndarray, Transform]:
-    """The image fitted into the top left of a canvas (HEIGHT, WIDTH, 3)."""
-    height, width = fit(sample.height, sample.width)
-    canvas = on_canvas(read_image(sample, height, width), 0, 0)
-    scale = np.float32([width / sample.width, height / sample.height])
-    return canvas, Transform(scale, np.zeros(2, np.float32))
+    image = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
+    image = F.interpolate(image, (height, width), mode="bilinear", antialias=True)
+    return cv2.cvtColor(image[0].permute(1, 2, 0).numpy(), cv2.COLOR_BGR2RGB)
 
 
 def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
-    """What of an image at this offset lies on the canvas, padded to fill it."""
+    """Crops or pads an image placed at (top, left) to the size of the canvas."""
     image = image[max(0, -top) : HEIGHT - top, max(0, -left) : WIDTH - left]
     top, left = max(0, top), max(0, left)
     bottom, right = HEIGHT - top - image.shape[0], WIDTH - left - image.shape[1]
@@ -92,11 +82,11 @@ def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
 
 
 def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Transform]:
-    """The image recolored, placed and mirrored at random."""
+    """Returns an image recolored, placed and mirrored at random."""
     height, width = fit(sample.height, sample.width)
     image = read_image(sample, height, width)
     image = recolor(image, rng)
-    # Where the image is larger than the canvas this crops it, where smaller it pads.
+    # Crops an image that is larger than the canvas, pads a smaller one.
     top, left = place(height, HEIGHT, rng), place(width, WIDTH, rng)
     canvas = on_canvas(image, top, left)
     scale = np.float32([width / sample.width, height / sample.height])
@@ -108,24 +98,24 @@ def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Trans
 
 
 def place(length: int, canvas: int, rng: np.random.Generator) -> int:
-    """A random offset of `length` pixels on the canvas; negative if they are more."""
+    """Returns a random offset on the canvas; negative if `length` is larger."""
     return int(rng.integers(min(0, canvas - length), max(0, canvas - length) + 1))
 
 
 def recolor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Brightness, contrast and saturation, each times a random factor around 1."""
+    """Scales brightness, contrast and saturation by random factors around 1."""
     brightness, contrast, saturation = rng.uniform(1 - COLOR, 1 + COLOR, 3)
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     gain = brightness * contrast
-    middle = brightness * (1 - contrast) * cv2.mean(grey)[0]
-    grey = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+    middle = brightness * (1 - contrast) * cv2.mean(gray)[0]
+    gray = cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
     return cv2.addWeighted(
-        image, gain * saturation, grey, gain * (1 - saturation), middle, dst=grey
+        image, gain * saturation, gray, gain * (1 - saturation), middle, dst=gray
     )
 
 
 def read_map(path: Path, flag: int) -> np.ndarray:
-    """The pixels of a map as `flag` of OpenCV wants them."""
+    """Returns the pixels of a map as `flag` of OpenCV wants them."""
     try:
         image = cv2.imdecode(np.fromfile(path, np.uint8), flag)
     except (OSError, cv2.error):
@@ -138,8 +128,8 @@ def read_map(path: Path, flag: int) -> np.ndarray:
 def warp(
     values: np.ndarray, sample: Sample, transform: Transform, outside: float
 ) -> np.ndarray:
-    """A map of an image, of any size, on its canvas: (HEIGHT, WIDTH), the nearest value
-    of each pixel, and `outside` around the image."""
+    """Returns a map of an image, of any size, on its canvas: (HEIGHT, WIDTH), the
+    nearest value of each pixel, and `outside` around the image."""
     size = sample.height, sample.width
     height, width = values.shape
     x = (np.arange(WIDTH) + 0.5 - transform.offset[0]) / transform.scale[0]
@@ -154,28 +144,28 @@ def warp(
 
 
 def resized_map(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A map at another size: the nearest value of each pixel."""
+    """Returns a map at another size: the nearest value of each pixel."""
     size = (width, height)
     return cv2.resize(values, size, interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 def read_depth(path: Path, nearest: float, farthest: float) -> np.ndarray:
-    """The depth of each pixel, (h, w) float32, -1 where unknown.
+    """Returns the depth of each pixel, (h, w) float32, -1 where unknown.
 
     In the file 0 is unknown, 1 the farthest, 255 or 65535 the nearest.
     """
     codes = read_map(path, cv2.IMREAD_UNCHANGED)
     most, limit = int(codes.max()), np.iinfo(codes.dtype).max
-    if limit > 255 and 1 < most <= 255:
-        raise ImageError(f"{path}: a 16-bit map with values of 8 bits, up to {most}")
-    share = (codes.astype(np.float32) - 1) / (limit - 1)  # of the way to the nearest
-    depth = farthest - share * (farthest - nearest)
-    return np.where(codes > 0, depth, -1).astype(np.float32)
+    if limit > 65535 or limit > 255 and 1 < most <= 255:
+        what = f"a map of {codes.dtype} with values up to {most}"
+        raise ImageError(f"{path}: {what}, which are not of 8 or 16 bits")
+    share = (codes.astype(np.float32) - 1) / (limit - 1)  # 0 farthest, 1 nearest
+    return np.where(codes > 0, farthest - share * (farthest - nearest), -1)
 
 
 def depth_in_numbers(maps: list[Path], nearest: float, farthest: float) -> str:
-    """What a range, or a code, that is not the dataset's shows in: the depth in some
-    maps, in words. Maps that cannot be decoded are told when they are trained on."""
+    """Returns nearest, median and farthest depth of up to 50 maps, as text: a wrong
+    range or code shows there. Training names maps that cannot be decoded."""
     spans = []
     for path in maps[:: max(1, len(maps) // 50)]:
         with contextlib.suppress(ImageError):
@@ -193,18 +183,20 @@ def depth_in_numbers(maps: list[Path], nearest: float, farthest: float) -> str:
 def check_maps(samples: Sequence, use: str, head: str, read: Callable, fewest: int):
     """Ends the run where a head's maps hold too few values from 0 on to learn from, or
     to be measured by. It reads no more of them than it has to."""
-    found, maps, fewest = set(), 0, fewest if use == "train" else 1
+    found, maps, fault, fewest = set(), 0, "", fewest if use == "train" else 1
     for sample in samples:
         if head not in sample.labels:
             continue
         maps += 1
-        with contextlib.suppress(ImageError):  # which is told when it is trained on
+        try:
             values = read(sample.labels[head])
             found.update(np.unique(values[values >= 0])[:fewest].tolist())
+        except ImageError as error:  # told again when it is trained on
+            fault = f"\n  {error}"
         if len(found) >= fewest:
             return
     what = f"{len(found)} kinds of values in {maps} maps to {use} on"
-    raise SystemExit(f"{head}: {what}, too few")
+    raise SystemExit(f"{head}: {what}, too few{fault}")
 
 
 # ---- Batches ----
@@ -213,8 +205,8 @@ def check_maps(samples: Sequence, use: str, head: str, read: Callable, fewest: i
 class TrainingSet(Dataset):
     """Augmented samples by (epoch, index): the same pair gives the same view.
 
-    In place of an image that cannot be decoded stands another one, which the pair
-    chooses too. Why it had to is told beside the view.
+    An image that cannot be decoded is replaced by another one, chosen by the same pair.
+    The error messages are returned with the sample.
     """
 
     def __init__(self, samples: Sequence[Sample], seed: int):
@@ -242,13 +234,13 @@ class TrainingSet(Dataset):
         raise ImageError(broken[-1])
 
     def candidates(self, index: int, rng: np.random.Generator) -> Iterator[int]:
-        """The sample itself, then others, until more are broken than may be."""
+        """Yields the sample, then random others in place of broken ones."""
         yield index
         yield from rng.permutation(len(self.samples))[: MOST_BROKEN + 1].tolist()
 
 
 class ValidationSet(Dataset):
-    """Letterboxed images (C, H, W), in order."""
+    """Whole images (C, H, W), in order."""
 
     def __init__(self, samples: Sequence[Sample]):
         self.samples = samples
@@ -257,8 +249,9 @@ class ValidationSet(Dataset):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> Tensor:
-        canvas, _ = letterbox(self.samples[index])
-        return torch.from_numpy(canvas).permute(2, 0, 1)
+        sample = self.samples[index]
+        image = read_image(sample, sample.height, sample.width)
+        return torch.from_numpy(image).permute(2, 0, 1)
 
 
 class Batches:
@@ -288,7 +281,8 @@ class Batches:
 def collate(
     batch: list[tuple[np.ndarray, dict, list[str]]],
 ) -> tuple[Tensor, dict, list[str]]:
-    """Images (B, 3, H, W), uint8, the targets of each head, what was broken."""
+    """Stacks images (B, 3, H, W), uint8, and targets by head; lists
+    errors."""
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
     targets = {
@@ -298,27 +292,25 @@ def collate(
 
 
 def stack_depth(batch: list[np.ndarray]) -> dict[str, Tensor]:
-    """Depth (B, H, W), -1 where unknown."""
+    """Returns depth (B, H, W), -1 where unknown."""
     return {"depth": torch.from_numpy(np.stack(batch))}
 
 
 def training_batches(
     samples: Samples, seed: int, start: int, rank: int, world: int, workers: int
 ) -> Iterator[tuple[Tensor, dict]]:
-    """Images and targets, from iteration `start` on."""
+    """Returns images and targets, from iteration `start` on."""
     loader = DataLoader(
         TrainingSet(samples, seed),
         batch_sampler=Batches(len(samples), seed, start, rank, world),
         collate_fn=collate,
-        num_workers=workers,
-        worker_init_fn=prepare_worker,
-        pin_memory=torch.cuda.is_available(),
+        **loading(workers),
     )
     return tell_broken(iter(loader), len(samples))
 
 
 def tell_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]:
-    """The batches, while few images are broken; each is named once."""
+    """Yields batches; names each broken image once, and ends if there are too many."""
     known = set()
     for images, targets, broken in batches:
         for problem in sorted(set(broken) - known):
@@ -335,22 +327,28 @@ def tell_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]
 def validation_batches(samples: Sequence[Sample], workers: int) -> DataLoader:
     return DataLoader(
         ValidationSet(samples),
-        min(BATCH_SIZE, 32),  # decoding needs memory by the square of its candidates
-        num_workers=workers,
-        worker_init_fn=prepare_worker,
+        1,  # images have sizes of their own
+        **loading(workers),
     )
 
 
+def loading(workers: int) -> dict:
+    """Returns how a DataLoader loads, in as many processes."""
+    cv2.setNumThreads(0)  # OpenCV's threads do not survive the fork of a worker
+    atexit.register(end_workers)
+    pinned = torch.cuda.is_available()
+    return dict(num_workers=workers, worker_init_fn=prepare_worker, pin_memory=pinned)
+
+
 def prepare_worker(_: int):
-    """A signal to the whole group must not end workers before the last checkpoint."""
+    """Ignores Ctrl-C and SIGTERM in a worker: the main process saves first."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
 
-@atexit.register
 def end_workers():
-    """At its exit Python ends children by SIGTERM, which these ignore."""
-    if hasattr(signal, "SIGCHLD"):  # PyTorch would call it an accident
+    """Kills workers at exit: they ignore the SIGTERM that Python would send."""
+    if hasattr(signal, "SIGCHLD"):  # else PyTorch's handler would report a crash
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for worker in multiprocessing.active_children():
         worker.kill()

@@ -14,12 +14,12 @@ from data import read_categories, read_image, resized_map
 from dataset import REGIONS_COLORS, Objects, Sample
 from model import SCENE_CATEGORIES, SHAPES_CATEGORIES
 
-TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
+TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixels
 DRAWN_SCORE = 0.3  # less certain objects are left out of drawings
 
 
 def draw(image: np.ndarray, words: dict) -> np.ndarray:
-    """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
+    """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
     image = image.copy()
     if "shapes" in words:
         image = draw_objects(image, words["shapes"], SHAPES_CATEGORIES)
@@ -34,7 +34,7 @@ def draw_objects(
     image: np.ndarray, objects: list[dict], names: tuple[str, ...]
 ) -> np.ndarray:
     thickness = max(1, round(max(image.shape) / 320))
-    for item in reversed(objects):  # the best last, on top
+    for item in reversed(objects):  # the best ones on top
         if item.get("score", 1.0) >= DRAWN_SCORE:
             left, top, right, bottom = (round(side) for side in item["bbox"])
             color = color_of(names.index(item["category"]))
@@ -46,14 +46,14 @@ def draw_objects(
 def draw_categories(
     image: np.ndarray, categories: np.ndarray, colors: tuple
 ) -> np.ndarray:
-    """Each labelled pixel halfway to the color of its category."""
+    """Colors each labeled pixel halfway in the color of its category."""
     table = np.array([*colors, (0, 0, 0)], np.uint8)  # the last is that of index -1
     mixed = cv2.addWeighted(image, 0.5, table[categories], 0.5, 0)
     return np.where(categories[:, :, None] < 0, image, mixed)
 
 
 def save_categories(categories: np.ndarray, colors: tuple, path: Path) -> str:
-    """A map as datasets have it; returns the name of its file."""
+    """Returns a map as datasets have it; returns the name of its file."""
     save_image(path, np.array(colors, np.uint8)[categories])
     return path.name
 
@@ -63,7 +63,7 @@ def draw_category(image: np.ndarray, item: dict, names: tuple[str, ...]) -> np.n
 
 
 def add_line(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
-    """Text on a band below the image; small images are enlarged to hold it."""
+    """Writes text on a band below the image; enlarges small images to hold it."""
     factor = max(1, math.ceil(200 / max(image.shape)))
     size = (image.shape[1] * factor, image.shape[0] * factor)
     image = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
@@ -79,7 +79,7 @@ def caption(item: dict) -> str:
 
 
 def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
-    """Text on a band of `color` above `corner`, moved to lie inside the image."""
+    """Writes text on a band of `color` above `corner`, inside the image."""
     font, size = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, max(image.shape) / 1200)
     (width, height), descent = cv2.getTextSize(text, font, size, 1)
     x = max(0, min(corner[0], image.shape[1] - width))
@@ -89,7 +89,7 @@ def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
 
 
 def color_of(index: int) -> tuple[int, int, int]:
-    """Neighbouring indices get colors far apart (steps of the golden ratio)."""
+    """Returns a color; hues of consecutive indices differ by the golden ratio."""
     red, green, blue = colorsys.hsv_to_rgb(index * 0.618 % 1, 0.65, 1.0)
     return round(255 * red), round(255 * green), round(255 * blue)
 
@@ -98,7 +98,7 @@ def color_of(index: int) -> tuple[int, int, int]:
 
 
 def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
-    """RGB tiles in rows of two images, each with its labels left of its predictions."""
+    """Draws RGB tiles in rows of two images: labels on the left, predictions beside."""
     tiles = []
     for sample, words in zip(samples, found):
         image = read_image(sample, sample.height, sample.width)
@@ -110,7 +110,7 @@ def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
 
 
 def labels_of(sample: Sample) -> dict:
-    """A sample's labels in the words of predictions."""
+    """Returns the labels of a sample in the form of predictions."""
     words = {}
     if "shapes" in sample.labels:
         words["shapes"] = objects_of(sample.labels["shapes"], SHAPES_CATEGORIES)
@@ -129,7 +129,7 @@ def objects_of(objects: Objects, names: tuple[str, ...]) -> list[dict]:
 
 
 def tile(image: np.ndarray) -> np.ndarray:
-    """The image fitted into a white square of TILE pixels."""
+    """Fits an image into a white square of TILE pixels."""
     scale = (TILE - GAP) / max(image.shape)
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     square = np.full((TILE, TILE, 3), 255, np.uint8)

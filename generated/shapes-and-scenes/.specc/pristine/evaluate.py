@@ -1,4 +1,4 @@
-"""Metrics of trained weights on a labelled dataset.
+"""Metrics of trained weights on a labeled dataset.
 
     python evaluate.py --weights runs/shapes-and-scenes/best.pt --data ROOT
 
@@ -12,7 +12,6 @@ import io
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -38,11 +37,11 @@ from model import (
     Network,
     decode,
     enlarge,
-    fit,
+    padded,
 )
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
-BAND = 262144  # logits of a map that are enlarged at once, about
+BAND = 262144  # about this many logits of a map are enlarged at once
 
 # ---- Predictions, in the words of the annotations ----
 
@@ -55,7 +54,7 @@ def predict_samples(
     workers: int = 0,
     kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
 ) -> list[dict]:
-    """What each head finds in each sample, in pixels of each image, by its name:
+    """Returns predictions for each sample, in pixels of each image, by head:
 
     "shapes": [{category, bbox, score}, ...]
     "regions": (height, width), indices of categories
@@ -69,11 +68,11 @@ def predict_samples(
     found = []
     for images in validation_batches(samples, workers):
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device))
+            outputs = model(padded(model, images.to(device, non_blocking=True)))
         results = on_cpu(decode(outputs))
         for row in range(len(images)):
             sample = samples[len(found)]
-            seen = fit(sample.height, sample.width)
+            seen = sample.height, sample.width
             found.append(kept(sample, in_words(results, row, sample, seen)))
     model.train(was_training)
     return found
@@ -88,8 +87,8 @@ def on_cpu(results: dict) -> dict:
 
 
 def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
-    """One image's results by head, in its own pixels; `seen` is the height and width
-    that it had on the canvas."""
+    """Returns one image's results by head, in its own pixels; `seen` is the height and
+    width that it had on the canvas."""
     ratio = torch.tensor([sample.width / seen[1], sample.height / seen[0]]).repeat(2)
     limits = torch.tensor([sample.width, sample.height]).repeat(2)
     return {
@@ -119,8 +118,9 @@ def objects_in_words(
 def categories_in_words(
     results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
 ) -> np.ndarray:
-    """The index of each pixel's category, (height, width) of the image: its logits are
-    enlarged across, then down in bands of rows that fit the cache of a processor."""
+    """Returns the index of each pixel's category, (height, width) of the image: its
+    logits are enlarged across, then down in bands of rows that fit the cache of a
+    processor."""
     logits = results["logits"][row : row + 1].contiguous()
     _, count, cells, _ = logits.shape
     across = (1, stride), (cells, seen[1]), (cells, sample.width)
@@ -140,7 +140,7 @@ def categories_in_words(
 
 
 def category_in_words(results: dict, row: int, names: tuple[str, ...]) -> dict:
-    """The likeliest category, and the five likeliest with their probabilities."""
+    """Returns the likeliest category, and five with their probabilities."""
     scores, order = results["probabilities"][row].topk(min(5, len(names)))
     top = {names[i]: p for i, p in zip(order.tolist(), scores.tolist())}
     category, score = next(iter(top.items()))
@@ -158,8 +158,8 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share of the
-    samples; rank 0 scores what all have found, and tells the others."""
+    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
+    the samples; rank 0 scores what all have found, and tells the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -176,7 +176,7 @@ def evaluate(
 
 
 def evidence(sample: Sample, words: dict) -> dict:
-    """What the metrics need to know of one image, by head: those it has labels for."""
+    """Returns the values that the metrics need from one image, by labeled head."""
     known = {}
     if "shapes" in sample.labels:
         known["shapes"] = words["shapes"]
@@ -192,9 +192,9 @@ def evidence(sample: Sample, words: dict) -> dict:
 
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
-    """Metrics of predictions against the labels of their samples.
+    """Returns metrics of predictions for samples with labels.
 
-    A head is measured on the images that are labelled for it.
+    A head is measured on the images that have labels for it.
     """
     metrics = {
         "shapes": detection_metrics(
@@ -226,7 +226,7 @@ def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
 def detection_metrics(
     truth: list[Objects], found: list[list[dict]], names: tuple[str, ...]
 ) -> dict[str, float]:
-    """Average precision and recall as COCO defines them."""
+    """Returns average precision and recall as COCO defines them."""
     annotations, results = [], []
     for image, objects in enumerate(truth):
         for box, category in zip(objects.boxes.tolist(), objects.classes.tolist()):
@@ -257,7 +257,7 @@ def coco_metrics(
     names: tuple[str, ...],
     kind: str,
 ) -> dict[str, float]:
-    """Average precision and recall over IoU 0.5..0.95; `kind` is bbox or segm."""
+    """Returns average precision and recall over IoU 0.5..0.95."""
     for number, item in enumerate(annotations, 1):
         item |= {"id": number, "iscrowd": 0}
     # Sizes are asked for, but of no use unless masks are polygons.
@@ -269,22 +269,23 @@ def coco_metrics(
     with contextlib.redirect_stdout(io.StringIO()):  # the library prints its tables
         dataset = COCO(dataset)
         scorer = COCOeval_faster(dataset, dataset.loadRes(results), kind)
+        # All results count: max_detections has limited those of an image, not COCO.
+        scorer.params.maxDets = [1, 10, max(100, len(results))]
         scorer.run()
-    # In the library's order, place 8 is the recall at 100 detections; -1 marks what
-    # does not occur.
-    keys = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "ar")
-    values = [float(scorer.stats[i]) for i in (0, 1, 2, 3, 4, 5, 8)]
-    return {key: value for key, value in zip(keys, values) if value >= 0}
+    # Place 8 is the recall of all results; -1 marks what does not occur.
+    keys = ("ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large", "", "", "ar")
+    stats = dict(zip(keys, map(float, scorer.stats)))
+    return {key: value for key, value in stats.items() if key and value >= 0}
 
 
 def count_pixels(truth: np.ndarray, found: np.ndarray, categories: int) -> np.ndarray:
-    """Pixels of each category that are labelled, found, and both: (3, categories).
+    """Counts labeled, found and common pixels of each category: (3, categories).
 
-    The map `truth` may be smaller than the image; what is unlabelled in it is not
+    The map `truth` may be smaller than the image; what is unlabeled in it is not
     counted.
     """
     truth = resized_map(truth, *found.shape)
-    pairs = (truth.astype(int) + 1) * categories + found  # row 0: unlabelled
+    pairs = (truth.astype(int) + 1) * categories + found  # row 0: unlabeled
     counts = np.bincount(pairs.ravel(), minlength=(categories + 1) * categories)
     counts = counts.reshape(-1, categories)[1:]
     return np.stack([counts.sum(1), counts.sum(0), counts.diagonal()])
@@ -293,15 +294,15 @@ def count_pixels(truth: np.ndarray, found: np.ndarray, categories: int) -> np.nd
 def segmentation_metrics(
     counts: list[np.ndarray], names: tuple[str, ...]
 ) -> dict[str, float]:
-    """IoU of the categories that occur in labels or predictions, and their mean."""
-    labelled, found, both = np.sum(counts, 0)
-    union = labelled + found - both
+    """Returns IoU of categories that occur in labels or predictions, and their mean."""
+    labeled, found, both = np.sum(counts, 0)
+    union = labeled + found - both
     if not union.any():
         return {}
     iou = {name: float(b / u) for name, b, u in zip(names, both, union) if u}
     return {
         "mean_iou": sum(iou.values()) / len(iou),
-        "pixel_accuracy": float(both.sum() / labelled.sum()),
+        "pixel_accuracy": float(both.sum() / labeled.sum()),
     } | {f"iou/{name}": value for name, value in iou.items()}
 
 
@@ -335,7 +336,7 @@ def classification_metrics(
 def save_confusion(
     path: Path, truth: list[int], found: list[dict], names: tuple[str, ...]
 ):
-    """How often each category, a row, was taken for each, a column."""
+    """Returns how often each category, a row, was taken for each, a column."""
     counts = np.zeros((len(names), len(names)), int)
     given = [names.index(words["category"]) for words in found]
     np.add.at(counts, (truth, given), 1)
@@ -349,14 +350,14 @@ def save_confusion(
 
 
 def load_model(path: Path, device: torch.device) -> Network:
-    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    """Loads a model from a last.pt or best.pt; ends the program if it cannot."""
     model = Network()
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(found["job"]), found["model"]
     except OSError as error:
         raise SystemExit(f"{path}: {error.strerror}") from None
-    except Exception:  # a foreign file can raise nearly anything
+    except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{path}: not a checkpoint of train.py") from None
     if theirs != heads_of(JOB):
         raise SystemExit(f"{path}: of another job: its heads or their names differ")
@@ -368,16 +369,14 @@ def load_model(path: Path, device: torch.device) -> Network:
 
 
 def heads_of(job: str) -> dict:
-    """What gives the weights of a job's heads their meaning."""
+    """Returns task and names of each head: checkpoint and job must agree on them."""
     heads = json.loads(job)["model"]["heads"]
     return {head.get("name"): (head["task"], head["categories"]) for head in heads}
 
 
 def command_line(description: str) -> argparse.ArgumentParser:
-    """Flags that train.py, evaluate.py and predict.py have in common."""
+    """Returns a parser with the flags of train.py, evaluate.py and predict.py."""
     parser = argparse.ArgumentParser(description=description)
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
     devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
     parser.add_argument("--device", choices=devices, default=devices[0])
     parser.add_argument("--workers", type=int, help="processes that read images")
@@ -405,7 +404,7 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # of a worker, behind its traceback
+        line = str(error).splitlines()[-1]  # behind a worker's traceback
         raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -1,4 +1,4 @@
-"""What the model finds in images.
+"""Predictions of trained weights for images.
 
     python predict.py --weights runs/shapes-and-scenes/best.pt IMAGE...
 
@@ -11,18 +11,15 @@ import json
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
-from data import prepare_worker, read_image
+from data import read_image
 from dataset import REGIONS_COLORS, Sample, image_size
 from draw import draw, save_categories, save_image
-from evaluate import command_line, in_words, load_model, on_cpu, run
-from model import decode, padded
+from evaluate import command_line, load_model, predict_samples, run
 
 
 def open_images(paths: list[Path]) -> list[Sample]:
-    """The images as samples without labels; ends with those that are none."""
+    """Returns the images as samples without labels; ends with those that are none."""
     samples, problems = [], []
     for path in paths:
         try:
@@ -34,31 +31,13 @@ def open_images(paths: list[Path]) -> list[Sample]:
     return samples
 
 
-@torch.inference_mode()
-def predict_whole(
-    model: nn.Module, sample: Sample, image: Tensor, device: torch.device
-) -> dict:
-    """What each head finds in an image (height, width, 3) at its own size."""
-    images = image.permute(2, 0, 1)[None].to(device)
-    results = on_cpu(decode(model(padded(model, images))))
-    return in_words(results, 0, sample, (sample.height, sample.width))
-
-
-def whole_image(sample: Sample) -> Tensor:
-    return torch.from_numpy(read_image(sample, sample.height, sample.width))
-
-
-def rounded(value):
-    """Numbers to four decimals, in whatever lists and mappings they stand."""
-    if isinstance(value, dict):
-        return {key: rounded(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [rounded(item) for item in value]
-    return round(value, 4) if isinstance(value, float) else value
+def rounded(found: dict) -> dict:
+    """Returns numbers to seven significant digits, as many as a float32 holds."""
+    return json.loads(json.dumps(found), parse_float=lambda x: float(f"{float(x):.7g}"))
 
 
 def free(path: Path, taken: set[Path]) -> Path:
-    """The path, or one like it if an image or another file already has it."""
+    """Returns the path, or a similar one if another image or file has it."""
     while path.resolve() in taken:
         path = path.with_stem(path.stem + "_")
     taken.add(path.resolve())
@@ -69,10 +48,7 @@ def main(args: argparse.Namespace):
     device = torch.device(args.device)
     model = load_model(args.weights, device)
     samples = open_images(args.images)
-    options = {"num_workers": args.workers, "worker_init_fn": prepare_worker}
-    images = DataLoader(samples, None, collate_fn=whole_image, **options)
-    pairs = zip(samples, images)
-    found = [predict_whole(model, *pair, device) for pair in pairs]
+    found = predict_samples(model, samples, device, args.workers)
     args.output.mkdir(parents=True, exist_ok=True)
     report, taken = {}, {sample.path.resolve() for sample in samples}
     for sample, words in zip(samples, found):

@@ -8,6 +8,7 @@ may be deleted at any time.
 import ast
 import contextlib
 import functools
+import gc
 import hashlib
 import json
 import math
@@ -42,9 +43,7 @@ class Samples(Sequence):
     for, so that processes share the arrays and hold nothing else."""
 
     def __init__(
-        self,
-        columns: dict[str, np.ndarray],
-        chosen: Sequence[int] | None = None,
+        self, columns: dict[str, np.ndarray], chosen: Sequence[int] | None = None
     ):
         self.columns = columns
         self.chosen = range(len(columns["size"])) if chosen is None else chosen
@@ -53,7 +52,7 @@ class Samples(Sequence):
         return len(self.chosen)
 
     def __getitem__(self, index: int | slice):
-        """A sample, or those of a slice."""
+        """Returns a sample, or those of a slice."""
         if isinstance(index, slice):
             return Samples(self.columns, self.chosen[index])
         i = self.chosen[index]
@@ -78,7 +77,7 @@ class Samples(Sequence):
         return Sample(path, height, width, labels)
 
     def rows(self, name: str, i: int) -> np.ndarray:
-        """The rows of sample i in a column that has several for each."""
+        """Returns the rows of sample i in a column that has several for each."""
         start, end = self.columns[f"{name}/ends"][i : i + 2]
         return self.columns[name][start:end].copy()
 
@@ -86,7 +85,7 @@ class Samples(Sequence):
         return os.fsdecode(self.rows(name, i).tobytes())
 
     def images(self) -> Iterator[tuple[str, int, int]]:
-        """Path, height and width of each, without labels."""
+        """Returns path, height and width of each, without labels."""
         sizes, ends = self.columns["size"].tolist(), self.columns["path/ends"].tolist()
         paths = self.columns["path"].tobytes()
         for i in self.chosen:
@@ -94,45 +93,45 @@ class Samples(Sequence):
 
 
 def columns_of(samples: list[Sample]) -> dict[str, np.ndarray]:
-    """The values of samples by name; beside rows, the `ends` of those of each."""
+    """Returns values of samples by name; beside rows, the `ends` of each sample's."""
     columns = {"size": np.array([(one.height, one.width) for one in samples])}
-    columns |= texts("path", [str(one.path) for one in samples])
-    labelled = np.array(["shapes" in one.labels for one in samples])
-    columns["shapes/place"] = np.where(labelled, labelled.cumsum() - 1, -1)
+    columns |= ragged("path", [np.frombuffer(bytes(x.path), np.uint8) for x in samples])
+    labeled = np.array(["shapes" in one.labels for one in samples])
+    columns["shapes/place"] = np.where(labeled, labeled.cumsum() - 1, -1)
     labels = [one.labels["shapes"] for one in samples if "shapes" in one.labels]
     columns |= ragged("shapes/boxes", [label.boxes for label in labels])
     columns |= ragged("shapes/classes", [label.classes for label in labels])
-    labelled = np.array(["regions" in one.labels for one in samples])
-    columns["regions/place"] = np.where(labelled, labelled.cumsum() - 1, -1)
+    labeled = np.array(["regions" in one.labels for one in samples])
+    columns["regions/place"] = np.where(labeled, labeled.cumsum() - 1, -1)
     labels = [one.labels["regions"] for one in samples if "regions" in one.labels]
     columns |= texts("regions/path", [str(label.path) for label in labels])
     columns |= shared("regions/colors", [label.colors for label in labels])
-    labelled = np.array(["scene" in one.labels for one in samples])
-    columns["scene/place"] = np.where(labelled, labelled.cumsum() - 1, -1)
+    labeled = np.array(["scene" in one.labels for one in samples])
+    columns["scene/place"] = np.where(labeled, labeled.cumsum() - 1, -1)
     labels = [one.labels["scene"] for one in samples if "scene" in one.labels]
     columns |= numbers("scene", labels)
     return columns
 
 
 def numbers(name: str, values: list) -> dict[str, np.ndarray]:
-    """A column of one number for each sample."""
+    """Makes a column of one number for each sample."""
     return {name: np.array(values)}
 
 
 def ragged(name: str, values: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """A column of several rows for each sample."""
+    """Makes a column of several rows for each sample."""
     ends = np.cumsum([0, *map(len, values)])
     values = np.concatenate(values) if values else np.empty(0)
     return {name: values, f"{name}/ends": ends}
 
 
 def texts(name: str, values: list[str | bytes]) -> dict[str, np.ndarray]:
-    """A column of a text for each sample, whose rows are bytes."""
+    """Makes a column of a text for each sample, whose rows are bytes."""
     return ragged(name, [np.frombuffer(os.fsencode(x), np.uint8) for x in values])
 
 
 def shared(name: str, values: list[tuple]) -> dict[str, np.ndarray]:
-    """A column of values that many samples share: each once, and which a sample has."""
+    """Makes a column of values that samples share: each value once, and indices."""
     known = {id(value): value for value in values}
     places = {key: place for place, key in enumerate(known)}
     which = np.array([places[id(value)] for value in values], np.int64)
@@ -145,11 +144,11 @@ def value_in(text: str) -> tuple:
 
 
 def first_of_heads(samples: Samples, count: int) -> Samples:
-    """So many samples with labels for each head, the first ones."""
+    """Returns the first samples, such that each head has labels in `count` of them."""
     chosen = set()
     for head in set().union(*(sample.labels for sample in samples)):
-        labelled = [i for i, sample in enumerate(samples) if head in sample.labels]
-        chosen.update(labelled[:count])
+        labeled = [i for i, sample in enumerate(samples) if head in sample.labels]
+        chosen.update(labeled[:count])
     return Samples(samples.columns, sorted(chosen))
 
 
@@ -157,18 +156,14 @@ def first_of_heads(samples: Samples, count: int) -> Samples:
 
 
 def read_samples(root: Path, reread: bool = False) -> list[Samples]:
-    """The samples to train on, and those to validate on.
+    """Returns the samples to train on, and those to validate on.
 
     Of the processes of a machine the first one reads them, if no file holds them; the
     others wait, and map the file.
     """
     here, names = Path(__file__).parent, ("model", "dataset", "samples")
     code = [*(here / f"{name}.py" for name in names), *sorted(here.glob("*.json"))]
-    known = [
-        str(root),
-        str(root.resolve()),
-        *(path.read_text("utf-8") for path in code),
-    ]
+    known = [str(root), str(root.resolve()), *(x.read_text("utf-8") for x in code)]
     digest = hashlib.sha256(repr(known).encode()).hexdigest()[:20]
     file, samples = FOLDER / f"{digest}.samples", None
     try:
@@ -185,13 +180,21 @@ def read_samples(root: Path, reread: bool = False) -> list[Samples]:
 
 def read_anew(root: Path, file: Path) -> list[Samples]:
     """Reads the datasets, and keeps what they hold in the file."""
+    gc.disable()  # millions of objects, and no cycle of references
     sets = read_datasets(root)
     for use, samples in zip(("train", "validate"), sets):
-        check_labels(samples, use, "shapes", SHAPES_CATEGORIES, lambda x: x.classes, 1)
-        check_labels(samples, use, "scene", SCENE_CATEGORIES, lambda x: [x], 2)
+        check_labels(
+            samples,
+            use,
+            "shapes",
+            SHAPES_CATEGORIES,
+            lambda x: x.classes[x.boxes.max(1) > 1],
+        )
+        check_labels(samples, use, "scene", SCENE_CATEGORIES, lambda x: [x], least=2)
     for folder in {one.path.parent for samples in sets for one in samples}:
         noted(folder)
     sets = [columns_of(samples) for samples in sets]
+    gc.enable()
     arrays = {f"{i}/{name}": x for i, of in enumerate(sets) for name, x in of.items()}
     # Larger items first: then all of them are aligned.
     arrays = dict(sorted(arrays.items(), key=lambda pair: -pair[1].itemsize))
@@ -215,7 +218,7 @@ def read_anew(root: Path, file: Path) -> list[Samples]:
 
 
 def stored(file: Path) -> list[Samples] | None:
-    """The samples of a file; None if it is damaged, or made of what has changed."""
+    """Loads the samples of a file; None if it is damaged, or its sources changed."""
     try:
         memory = np.memmap(file, np.uint8, "r").view(np.ndarray)
     except (OSError, ValueError):  # none yet, or an empty one

@@ -5,12 +5,13 @@ import itertools
 import multiprocessing
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from faster_coco_eval.core import mask as coco_mask
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -24,9 +25,7 @@ BATCH_SIZE = 8  # images of one optimizer step, over all processes
 SCALE = 0.25  # training images grow or shrink by up to this share
 COLOR = 0.2  # their brightness, contrast and saturation vary by up to this share
 GRID = 28  # points along a side of the grid on which a mask is learned
-MARGIN = 0.25  # it reaches beyond the box by this share of the box
-
-cv2.setNumThreads(0)  # its threads do not survive the fork that makes a worker
+MARGIN = 0.25  # regions are larger than boxes by this share
 
 # ---- Images: the geometry of model.py, in OpenCV ----
 
@@ -36,11 +35,11 @@ class ImageError(Exception):
 
 
 class ChangedError(Exception):
-    """An image has not the size that it had when the dataset was read."""
+    """The size of an image has changed since the dataset was read."""
 
 
 class Transform(NamedTuple):
-    """From pixels of the image to pixels of the canvas: xy * scale + offset."""
+    """Maps pixels of the image to pixels of the canvas: xy * scale + offset."""
 
     scale: np.ndarray  # (2,) for x and y, negative where mirrored
     offset: np.ndarray  # (2,)
@@ -63,7 +62,7 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
         step, flag = (4, cv2.IMREAD_REDUCED_COLOR_4) if reduction >= 4 else (step, flag)
         step, flag = (8, cv2.IMREAD_REDUCED_COLOR_8) if reduction >= 8 else (step, flag)
     try:
-        # From memory, as imread fills up a JPEG that is cut short with grey.
+        # cv2.imread would fill up a truncated JPEG with gray; imdecode returns None.
         image = cv2.imdecode(np.fromfile(sample.path, np.uint8), flag)
     except (OSError, cv2.error):
         image = None
@@ -74,14 +73,13 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
         raise ChangedError(
             f"{sample.path}: changed since the dataset was read: --reread"
         )
-    shrinks = image.shape[0] >= 2 * height or image.shape[1] >= 2 * width
-    resampling = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    image = cv2.resize(image, (width, height), interpolation=resampling)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    image = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
+    image = F.interpolate(image, (height, width), mode="bilinear", antialias=True)
+    return cv2.cvtColor(image[0].permute(1, 2, 0).numpy(), cv2.COLOR_BGR2RGB)
 
 
 def letterbox(sample: Sample) -> tuple[np.ndarray, Transform]:
-    """The image fitted into the top left of a canvas (HEIGHT, WIDTH, 3)."""
+    """Fits the image into the top left of a canvas (HEIGHT, WIDTH, 3)."""
     height, width = fit(sample.height, sample.width)
     canvas = on_canvas(read_image(sample, height, width), 0, 0)
     scale = np.float32([width / sample.width, height / sample.height])
@@ -89,7 +87,7 @@ def letterbox(sample: Sample) -> tuple[np.ndarray, Transform]:
 
 
 def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
-    """What of an image at this offset lies on the canvas, padded to fill it."""
+    """Crops or pads an image placed at (top, left) to the size of the canvas."""
     image = image[max(0, -top) : HEIGHT - top, max(0, -left) : WIDTH - left]
     top, left = max(0, top), max(0, left)
     bottom, right = HEIGHT - top - image.shape[0], WIDTH - left - image.shape[1]
@@ -98,13 +96,13 @@ def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
 
 
 def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Transform]:
-    """The image scaled, recolored, placed and mirrored at random."""
+    """Returns an image scaled, recolored, placed and mirrored at random."""
     height, width = fit(sample.height, sample.width)
     factor = rng.uniform(1 - SCALE, 1 + SCALE)
     height, width = max(1, round(height * factor)), max(1, round(width * factor))
     image = read_image(sample, height, width)
     image = recolor(image, rng)
-    # Where the image is larger than the canvas this crops it, where smaller it pads.
+    # Crops an image that is larger than the canvas, pads a smaller one.
     top, left = place(height, HEIGHT, rng), place(width, WIDTH, rng)
     canvas = on_canvas(image, top, left)
     scale = np.float32([width / sample.width, height / sample.height])
@@ -116,19 +114,19 @@ def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Trans
 
 
 def place(length: int, canvas: int, rng: np.random.Generator) -> int:
-    """A random offset of `length` pixels on the canvas; negative if they are more."""
+    """Returns a random offset on the canvas; negative if `length` is larger."""
     return int(rng.integers(min(0, canvas - length), max(0, canvas - length) + 1))
 
 
 def recolor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Brightness, contrast and saturation, each times a random factor around 1."""
+    """Scales brightness, contrast and saturation by random factors around 1."""
     brightness, contrast, saturation = rng.uniform(1 - COLOR, 1 + COLOR, 3)
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     gain = brightness * contrast
-    middle = brightness * (1 - contrast) * cv2.mean(grey)[0]
-    grey = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+    middle = brightness * (1 - contrast) * cv2.mean(gray)[0]
+    gray = cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
     return cv2.addWeighted(
-        image, gain * saturation, grey, gain * (1 - saturation), middle, dst=grey
+        image, gain * saturation, gray, gain * (1 - saturation), middle, dst=gray
     )
 
 
@@ -170,14 +168,14 @@ def moved_instances(instances: Instances, transform: Transform) -> Grids:
 
 
 def run_edges(masks: Sequence[dict]) -> list[np.ndarray]:
-    """Where the runs inside each mask begin and end, in turns: numbers of pixels down
-    its columns. COCO writes lengths of runs in base 32, the lowest digits first, and
+    """Returns where runs inside each mask begin and end, in turns: pixel numbers down
+    the columns. COCO writes lengths of runs in base 32, the lowest digits first, and
     from the fourth on only the differences to the last but one."""
     if not masks:
         return []
     texts = [mask["counts"] for mask in masks]
     digits = np.frombuffer(b"".join(texts), np.uint8).astype(np.int64) - 48
-    last = np.flatnonzero(digits < 32)  # of a length: those before it have one more bit
+    last = np.flatnonzero(digits < 32)  # the last digit of each length
     first = np.append(0, last[:-1] + 1)
     shifts = 5 * (np.arange(len(digits)) - np.repeat(first, last - first + 1))
     lengths = np.add.reduceat((digits & 31) << shifts, first)
@@ -193,8 +191,8 @@ def run_edges(masks: Sequence[dict]) -> list[np.ndarray]:
 def hull_of(
     edges: np.ndarray, size: list[int], part: np.ndarray, transform: Transform
 ) -> np.ndarray | None:
-    """The extents of what the canvas shows of a mask, which lies in its `part`; None if
-    that is less than a quarter."""
+    """Returns the extents of what the canvas shows of a mask, which lies in its `part`;
+    None if that is less than a quarter."""
     x, y = (np.arange(part[i], part[i + 2]) + 0.5 for i in (0, 1))
     columns, rows = in_image(x, y, transform)
     column, top, bottom = strips(edges, size[0])
@@ -216,7 +214,7 @@ def hull_of(
 
 
 def strips(edges: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What a mask has of each column of its image: columns, first and end of rows."""
+    """Returns for each run of a mask its column, and its first and end row."""
     begins, ends = edges.reshape(-1, 2).T
     first = begins // height
     counts = (ends - 1) // height - first + 1
@@ -227,7 +225,7 @@ def strips(edges: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray, np.n
 
 
 def grid_of(regions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the columns and rows of grids on regions (..., 4) lie, each (..., GRID)."""
+    """Returns x and y (..., GRID) of the points of grids on regions (..., 4)."""
     steps = (np.arange(GRID) + 0.5) / GRID
     low, high = regions[..., :2, None], regions[..., 2:, None]
     places = low + steps * (high - low)
@@ -237,7 +235,7 @@ def grid_of(regions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def in_image(
     x: np.ndarray, y: np.ndarray, transform: Transform
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The columns and the rows of the image that lie at x and y of the canvas."""
+    """Returns the columns and rows of the image at x and y of the canvas."""
     x = np.floor((x - transform.offset[0]) / transform.scale[0]).astype(int)
     y = np.floor((y - transform.offset[1]) / transform.scale[1]).astype(int)
     return x, y
@@ -246,9 +244,9 @@ def in_image(
 def pixels_at(
     x: np.ndarray, y: np.ndarray, transform: Transform, size: list[int]
 ) -> np.ndarray:
-    """The pixels of an image of this size at columns x (..., X) and rows y (..., Y) of
-    the canvas, numbered down its columns: (..., Y, X). All beyond it have the number of
-    its pixels, which is in no mask."""
+    """Returns the pixels of an image of this size at columns x (..., X) and rows y
+    (..., Y) of the canvas, numbered down its columns: (..., Y, X). All beyond it have
+    the number of its pixels, which is in no mask."""
     height, width = size
     columns, rows = in_image(x[..., None, :], y[..., :, None], transform)
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
@@ -262,8 +260,9 @@ def moved_panoptic(
     stuff: Sequence[int],
     stride: int,
 ) -> tuple[Grids, np.ndarray]:
-    """The instances on the canvas, and its map of stuff in cells of this stride: 0 for
-    things, then the kinds of stuff in their order, -1 where nothing is known."""
+    """Returns the instances on the canvas, and its map of stuff in cells of this
+    stride: 0 for things, then the kinds of stuff in their order, -1 where nothing is
+    known."""
     of_things = [i for i, kind in enumerate(segments.classes) if kind in things]
     classes = [things.index(kind) for kind in segments.classes[of_things].tolist()]
     masks = tuple(segments.masks[i] for i in of_things)
@@ -282,8 +281,8 @@ def moved_panoptic(
 def maps_of_segments(
     segments: Instances, things: Sequence[int], height: int, width: int
 ) -> dict[str, np.ndarray]:
-    """The category of each pixel, -1 where unknown, and the number of its instance, 0
-    where it has none, (height, width) each."""
+    """Returns the category of each pixel, -1 where unknown, and the number of its
+    instance, 0 where it has none, (height, width) each."""
     categories = np.full((height, width), -1, np.int16)
     instances = np.zeros((height, width), np.int32)
     for number, runs in enumerate(segments.masks, 1):
@@ -299,8 +298,8 @@ def maps_of_segments(
 class TrainingSet(Dataset):
     """Augmented samples by (epoch, index): the same pair gives the same view.
 
-    In place of an image that cannot be decoded stands another one, which the pair
-    chooses too. Why it had to is told beside the view.
+    An image that cannot be decoded is replaced by another one, chosen by the same pair.
+    The error messages are returned with the sample.
     """
 
     def __init__(self, samples: Sequence[Sample], seed: int):
@@ -325,7 +324,7 @@ class TrainingSet(Dataset):
         raise ImageError(broken[-1])
 
     def candidates(self, index: int, rng: np.random.Generator) -> Iterator[int]:
-        """The sample itself, then others, until more are broken than may be."""
+        """Yields the sample, then random others in place of broken ones."""
         yield index
         yield from rng.permutation(len(self.samples))[: MOST_BROKEN + 1].tolist()
 
@@ -371,7 +370,8 @@ class Batches:
 def collate(
     batch: list[tuple[np.ndarray, dict, list[str]]],
 ) -> tuple[Tensor, dict, list[str]]:
-    """Images (B, 3, H, W), uint8, the targets of each head, what was broken."""
+    """Stacks images (B, 3, H, W), uint8, and targets by head; lists
+    errors."""
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
     targets = {
@@ -380,10 +380,15 @@ def collate(
     return images, targets, sum(broken, [])
 
 
+def object_rows(counts: Iterable[int]) -> int:
+    """Returns the G of a batch with these numbers of objects: a power of two, as
+    torch.compile compiles the loss anew for each G; at least 16."""
+    return 1 << max(max(counts) - 1, 15).bit_length()
+
+
 def stack_grids(batch: list[Grids]) -> dict[str, Tensor]:
-    """The fields of `Grids`, (B, G, ...) each; classes are -1 where padded."""
-    # At least one row, so that a batch without instances is no special case.
-    most = max(1, max(len(grids.classes) for grids in batch))
+    """Returns the fields of `Grids`, (B, G, ...) each; classes are -1 where padded."""
+    most = object_rows(len(grids.classes) for grids in batch)
     stacked = {}
     for name, first in batch[0]._asdict().items():
         padding = -1 if name == "classes" else 0
@@ -395,7 +400,7 @@ def stack_grids(batch: list[Grids]) -> dict[str, Tensor]:
 
 
 def stack_panoptic(batch: list[tuple[Grids, np.ndarray]]) -> dict[str, Tensor]:
-    """The instances as `stack_grids` has them, and "stuff" (B, h, w)."""
+    """Returns the instances as `stack_grids` has them, and "stuff" (B, h, w)."""
     grids, stuff = zip(*batch)
     return stack_grids(grids) | {"stuff": torch.from_numpy(np.stack(stuff))}
 
@@ -403,20 +408,18 @@ def stack_panoptic(batch: list[tuple[Grids, np.ndarray]]) -> dict[str, Tensor]:
 def training_batches(
     samples: Samples, seed: int, start: int, rank: int, world: int, workers: int
 ) -> Iterator[tuple[Tensor, dict]]:
-    """Images and targets, from iteration `start` on."""
+    """Returns images and targets, from iteration `start` on."""
     loader = DataLoader(
         TrainingSet(samples, seed),
         batch_sampler=Batches(len(samples), seed, start, rank, world),
         collate_fn=collate,
-        num_workers=workers,
-        worker_init_fn=prepare_worker,
-        pin_memory=torch.cuda.is_available(),
+        **loading(workers),
     )
     return tell_broken(iter(loader), len(samples))
 
 
 def tell_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]:
-    """The batches, while few images are broken; each is named once."""
+    """Yields batches; names each broken image once, and ends if there are too many."""
     known = set()
     for images, targets, broken in batches:
         for problem in sorted(set(broken) - known):
@@ -433,22 +436,28 @@ def tell_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]
 def validation_batches(samples: Sequence[Sample], workers: int) -> DataLoader:
     return DataLoader(
         ValidationSet(samples),
-        min(BATCH_SIZE, 32),  # decoding needs memory by the square of its candidates
-        num_workers=workers,
-        worker_init_fn=prepare_worker,
+        min(BATCH_SIZE, 32),  # NMS needs memory quadratic in CANDIDATES for each image
+        **loading(workers),
     )
 
 
+def loading(workers: int) -> dict:
+    """Returns how a DataLoader loads, in as many processes."""
+    cv2.setNumThreads(0)  # OpenCV's threads do not survive the fork of a worker
+    atexit.register(end_workers)
+    pinned = torch.cuda.is_available()
+    return dict(num_workers=workers, worker_init_fn=prepare_worker, pin_memory=pinned)
+
+
 def prepare_worker(_: int):
-    """A signal to the whole group must not end workers before the last checkpoint."""
+    """Ignores Ctrl-C and SIGTERM in a worker: the main process saves first."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
 
-@atexit.register
 def end_workers():
-    """At its exit Python ends children by SIGTERM, which these ignore."""
-    if hasattr(signal, "SIGCHLD"):  # PyTorch would call it an accident
+    """Kills workers at exit: they ignore the SIGTERM that Python would send."""
+    if hasattr(signal, "SIGCHLD"):  # else PyTorch's handler would report a crash
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for worker in multiprocessing.active_children():
         worker.kill()

@@ -1,4 +1,4 @@
-"""Metrics of trained weights on a labelled dataset.
+"""Metrics of trained weights on a labeled dataset.
 
     python evaluate.py --weights runs/street-photos/best.pt --data ROOT
 
@@ -10,7 +10,6 @@ import csv
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -36,7 +35,7 @@ def predict_samples(
     workers: int = 0,
     kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
 ) -> list[dict]:
-    """What each head finds in each sample, by its name:
+    """Returns predictions for each sample, by head:
 
     "tags": {labels, scores}
     "traffic": {category, score, top5}
@@ -48,7 +47,7 @@ def predict_samples(
     found = []
     for images in validation_batches(samples, workers):
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device))
+            outputs = model(images.to(device, non_blocking=True))
         results = on_cpu(decode(outputs))
         for row in range(len(images)):
             found.append(kept(samples[len(found)], in_words(results, row)))
@@ -64,7 +63,7 @@ def on_cpu(results: dict) -> dict:
 
 
 def in_words(results: dict, row: int) -> dict:
-    """One image's results by head."""
+    """Returns one image's results by head."""
     return {
         "tags": labels_in_words(results["tags"], row, TAGS_LABELS, 0.5),
         "traffic": category_in_words(results["traffic"], row, TRAFFIC_CATEGORIES),
@@ -72,7 +71,7 @@ def in_words(results: dict, row: int) -> dict:
 
 
 def category_in_words(results: dict, row: int, names: tuple[str, ...]) -> dict:
-    """The likeliest category, and the five likeliest with their probabilities."""
+    """Returns the likeliest category, and five with their probabilities."""
     scores, order = results["probabilities"][row].topk(min(5, len(names)))
     top = {names[i]: p for i, p in zip(order.tolist(), scores.tolist())}
     category, score = next(iter(top.items()))
@@ -82,7 +81,7 @@ def category_in_words(results: dict, row: int, names: tuple[str, ...]) -> dict:
 def labels_in_words(
     results: dict, row: int, names: tuple[str, ...], min_score: float
 ) -> dict:
-    """The labels that are likely enough, and the probability of each."""
+    """Returns the labels that are likely enough, and the probability of each."""
     scores = dict(zip(names, results["probabilities"][row].tolist()))
     likely = [name for name, score in scores.items() if score >= min_score]
     return {"labels": likely, "scores": scores}
@@ -99,8 +98,8 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share of the
-    samples; rank 0 scores what all have found, and tells the others."""
+    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
+    the samples; rank 0 scores what all have found, and tells the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -117,7 +116,7 @@ def evaluate(
 
 
 def evidence(sample: Sample, words: dict) -> dict:
-    """What the metrics need to know of one image, by head: those it has labels for."""
+    """Returns the values that the metrics need from one image, by labeled head."""
     known = {}
     if "tags" in sample.labels:
         known["tags"] = words["tags"]
@@ -127,9 +126,9 @@ def evidence(sample: Sample, words: dict) -> dict:
 
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
-    """Metrics of predictions against the labels of their samples.
+    """Returns metrics of predictions for samples with labels.
 
-    A head is measured on the images that are labelled for it.
+    A head is measured on the images that have labels for it.
     """
     metrics = {
         "tags": multilabel_metrics(
@@ -195,7 +194,7 @@ def classification_metrics(
 def save_confusion(
     path: Path, truth: list[int], found: list[dict], names: tuple[str, ...]
 ):
-    """How often each category, a row, was taken for each, a column."""
+    """Returns how often each category, a row, was taken for each, a column."""
     counts = np.zeros((len(names), len(names)), int)
     given = [names.index(words["category"]) for words in found]
     np.add.at(counts, (truth, given), 1)
@@ -206,7 +205,7 @@ def save_confusion(
 
 
 def rank_error(truth: list[int], found: list[dict], names: tuple[str, ...]) -> float:
-    """How many ranks a prediction is off, on average."""
+    """Returns how many ranks a prediction is off, on average."""
     given = np.array([names.index(words["category"]) for words in found])
     return float(np.abs(given - np.array(truth)).mean())
 
@@ -214,9 +213,9 @@ def rank_error(truth: list[int], found: list[dict], names: tuple[str, ...]) -> f
 def multilabel_metrics(
     truth: list[np.ndarray], found: list[dict], names: tuple[str, ...]
 ) -> dict[str, float]:
-    """Average precision of each label that occurs and its mean; F1 over labels that
-    occur or are given (macro), and over all decisions at once (micro). None where no
-    image has a label."""
+    """Returns average precision of each label that occurs and its mean; F1 over labels
+    that occur or are given (macro), and over all decisions at once (micro). None where
+    no image has a label."""
     wanted = np.stack(truth) > 0  # (images, labels)
     scores = np.array([[words["scores"][name] for name in names] for words in found])
     given = np.array([[name in words["labels"] for name in names] for words in found])
@@ -238,10 +237,10 @@ def multilabel_metrics(
 
 
 def ranking_precision(wanted: np.ndarray, scores: np.ndarray) -> float:
-    """Area under precision over recall, a step for each distinct score: no choice
-    between images of the same score can change it."""
+    """Returns area under precision over recall, a step for each distinct score: no
+    choice between images of the same score can change it."""
     order = np.argsort(-scores, kind="stable")
-    last = np.append(np.diff(scores[order]) != 0, True)  # of its score
+    last = np.append(np.diff(scores[order]) != 0, True)  # the last of each score
     hits = wanted[order].cumsum()[last]
     precision = hits / (np.flatnonzero(last) + 1)
     return float(np.sum(np.diff(hits, prepend=0) * precision) / hits[-1])
@@ -251,14 +250,14 @@ def ranking_precision(wanted: np.ndarray, scores: np.ndarray) -> float:
 
 
 def load_model(path: Path, device: torch.device) -> Network:
-    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    """Loads a model from a last.pt or best.pt; ends the program if it cannot."""
     model = Network()
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(found["job"]), found["model"]
     except OSError as error:
         raise SystemExit(f"{path}: {error.strerror}") from None
-    except Exception:  # a foreign file can raise nearly anything
+    except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{path}: not a checkpoint of train.py") from None
     if theirs != heads_of(JOB):
         raise SystemExit(f"{path}: of another job: its heads or their names differ")
@@ -270,7 +269,7 @@ def load_model(path: Path, device: torch.device) -> Network:
 
 
 def heads_of(job: str) -> dict:
-    """What gives the weights of a job's heads their meaning."""
+    """Returns task and names of each head: checkpoint and job must agree on them."""
     heads = json.loads(job)["model"]["heads"]
     return {
         head.get("name"): (head["task"], head.get("labels"), head.get("categories"))
@@ -279,10 +278,8 @@ def heads_of(job: str) -> dict:
 
 
 def command_line(description: str) -> argparse.ArgumentParser:
-    """Flags that train.py, evaluate.py and predict.py have in common."""
+    """Returns a parser with the flags of train.py, evaluate.py and predict.py."""
     parser = argparse.ArgumentParser(description=description)
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
     devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
     parser.add_argument("--device", choices=devices, default=devices[0])
     parser.add_argument("--workers", type=int, help="processes that read images")
@@ -310,7 +307,7 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # of a worker, behind its traceback
+        line = str(error).splitlines()[-1]  # behind a worker's traceback
         raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -10,10 +10,8 @@ predict.py), metrics.jsonl, TensorBoard logs, curves.png and predictions.png.
 import argparse
 import math
 import os
-import re
 import signal
 import sys
-import threading
 import time
 from importlib import import_module
 from pathlib import Path
@@ -22,31 +20,31 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from checkpoints import Log, fingerprint, resume, save
-from data import BATCH_SIZE, ChangedError, ImageError, training_batches
+from checkpoints import Log, Losses, fingerprint, resume, save
+from data import BATCH_SIZE, training_batches
 from evaluate import command_line, evaluate, share_cores
-from model import HEIGHT, WIDTH, Network, loss_terms
+from model import Network, loss_terms
+from safety import Votes, guarded, is_finite, save_bad_batch
 from samples import first_of_heads, read_samples
 
 MAX_ITERATIONS = 2000
-VALIDATIONS = 10  # over the run, the last at its end
+VALIDATIONS = 10  # number over the run; the last one at its end
 LEARNING_RATE = 0.0005
 WEIGHT_DECAY = 0.05
 INITIAL_FACTOR, FINAL_FACTOR, WARMUP = 0.04, 0.001, 0.3
 WEIGHTS = "https://huggingface.co/timm/tf_efficientnetv2_s.in21k_ft_in1k/resolve/main/pytorch_model.bin"
 LEFT_OUT = ("blocks.5.", "conv_head.", "bn2.", "classifier.")
 BEST = "tags/mean_average_precision"  # the metric that chooses best.pt
-LOG_EVERY = 10  # iterations
-SAVE_EVERY = 180  # seconds between checkpoints, at most about
+LOG_EVERY = 10  # iterations between log lines
+SAVE_EVERY = 180  # seconds: save a checkpoint at least this often
 
 # ---- Optimizer ----
 
 
 def parameter_groups(model: nn.Module) -> list[dict]:
-    """Kernels and matrices decay; biases and norms do not."""
+    """Returns parameter groups: weight decay for kernels and matrices only."""
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     return [
@@ -77,7 +75,7 @@ def load_imagenet(backbone: nn.Module):
         shapes = {name: tensor.shape for name, tensor in state.items()}
     except OSError as error:
         raise SystemExit(f"{WEIGHTS}: cannot be read: {error}") from None
-    except Exception:  # a foreign file can raise nearly anything
+    except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{WEIGHTS}: not a file of weights") from None
     wanted = {name: tensor.shape for name, tensor in backbone.state_dict().items()}
     others = [k for k in shapes if k not in wanted and not k.startswith(LEFT_OUT)]
@@ -100,32 +98,19 @@ def load_imagenet(backbone: nn.Module):
 
 
 def setup(device: str) -> tuple[int, int, torch.device]:
-    """Rank, number of processes, device: 0 and 1 unless torchrun started the script."""
+    """Returns rank, number of processes and device; 0 and 1 without torchrun."""
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if device == "cuda":
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
         torch.cuda.set_device(device)
-    if world > 1:  # GPUs exchange gradients, CPUs what the processes agree on
-        # Defaults in there take the group that exists as they are defined, and keep it.
+        torch.backends.cudnn.benchmark = True  # all images have one size
+        torch.set_float32_matmul_precision("high")  # TF32
+    if world > 1:  # NCCL for gradients, gloo for agree()
+        # Import before init_process_group: its default arguments would hold the group.
         import_module("torch.distributed.nn")
         gpu = device.startswith("cuda")
         dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo")
     return rank, world, torch.device(device)
-
-
-def agree(world: int, *values: float) -> list[float]:
-    """The largest of each value over all processes, so that they decide alike."""
-    shared = torch.tensor(values, dtype=torch.float64)
-    if world > 1:
-        dist.all_reduce(shared, dist.ReduceOp.MAX)
-    return shared.tolist()
-
-
-def mean_over_processes(terms: dict[str, Tensor], world: int) -> dict[str, float]:
-    means = torch.stack(list(terms.values())).double().cpu() / world
-    if world > 1:
-        dist.all_reduce(means)
-    return dict(zip(terms, means.tolist()))
 
 
 # ---- Steps ----
@@ -137,51 +122,6 @@ def to_device(batch: tuple[Tensor, dict], device: torch.device) -> tuple[Tensor,
         head: {name: x.to(device, non_blocking=True) for name, x in of_head.items()}
         for head, of_head in targets.items()
     }
-
-
-def is_finite(model: nn.Module, values: dict[str, float]) -> bool:
-    """Asked before each checkpoint, so that none ever holds NaN."""
-    weights = torch.stack([p.isfinite().all() for p in model.parameters()]).all()
-    return math.isfinite(values["loss"]) and bool(weights)
-
-
-def save_bad_batch(path: Path, batches: DataLoader, first: int, recent: list) -> str:
-    """Finds the batch whose loss was not finite, and returns what to say of it.
-
-    `recent` holds the terms of the loss in the iterations after `first`, and `batches`
-    gives these iterations again: seed and iteration decide what is in a batch.
-    """
-    for iteration, (terms, batch) in enumerate(zip(recent, batches), first + 1):
-        terms = {name: term.item() for name, term in terms.items()}
-        if not math.isfinite(sum(terms.values())):
-            images, targets = batch
-            state = {"iteration": iteration, "terms": terms}
-            save(path, state | {"images": images, "targets": targets})
-            return (
-                f"the loss became infinite or NaN in iteration {iteration}: {terms}\n"
-                f"  {path} holds the images and targets, for torch.load\n"
-                "  last.pt is from before: try a lower learning rate, or clip gradients"
-            )
-    iteration = first + len(recent)
-    return f"weights, or another process, became infinite or NaN by {iteration}"
-
-
-def known_failure(error: Exception, workers: int) -> str:
-    """What to do about an error that users can mend; any other is raised again."""
-    text = str(error)
-    no_memory = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError))
-    if no_memory or "can't allocate memory" in text:
-        return (
-            f"out of memory at {BATCH_SIZE} images of {HEIGHT}x{WIDTH} a step\n"
-            "  try a smaller batch_size or resolution, or accumulation, in the job"
-            f"\n  ({text.splitlines()[0] if text else 'MemoryError'})"
-        )
-    if "DataLoader worker" in text:
-        return (
-            f"a process that reads images died: {text.splitlines()[0]}\n"
-            f"  often memory ran out: try fewer --workers (now {workers}), and --resume"
-        )
-    raise error
 
 
 # ---- Training ----
@@ -206,17 +146,23 @@ def main(args: argparse.Namespace) -> int:
         load_imagenet(model.backbone)
     optimizer = torch.optim.AdamW(parameter_groups(model), LEARNING_RATE, fused=True)
     parts = {"model": model, "optimizer": optimizer}
-    run = {  # what a run and its resumption have in common, beside the job
+    run = {  # must be equal when a run is resumed, like the job
         "seed": args.seed,
         "max_iterations": args.max_iterations,
         "processes": world,
         "training images": fingerprint(training),
         "validation images": fingerprint(validation),
     }
-    state = dict(iteration=0, elapsed_seconds=0.0, best=-math.inf, threads=args.threads)
+    state = dict(
+        iteration=0,
+        elapsed_seconds=0.0,
+        best=-math.inf,
+        threads=args.threads,
+        unlogged=[],
+    )
     if last.exists():
         state = resume(last, run, parts, state, args.resume == "any")
-    iteration, elapsed, best, threads = state.values()
+    iteration, elapsed, best, threads, rows = state.values()
     if rank == 0 and args.threads not in (None, threads):
         print(f"{last}: of {threads} threads: sums will differ", file=sys.stderr)
     args.workers, threads = share_cores(args.workers, args.threads or threads)
@@ -226,22 +172,16 @@ def main(args: argparse.Namespace) -> int:
     )
 
     log = Log(args.output, iteration) if rank == 0 else None
-    signals = []  # SIGTERM and SIGINT end the run after the step under way
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda caught, frame: signals.append(caught))
     bar = tqdm(total=args.max_iterations, initial=iteration, disable=rank > 0)
     saved = time.monotonic()
-    stop, recent = False, []
-    progress = iteration / args.max_iterations
+    votes, losses = Votes(rank, world), Losses(world, rows)
+    progress, stop = iteration / args.max_iterations, False
 
     while progress < 1 and not stop:
         rate = learning_rate(progress)
         for group in optimizer.param_groups:
             group["lr"] = rate
         images, targets = to_device(next(batches), device)
-        # What a forward draws (dropout) depends on the iteration, as the data does.
-        torch.manual_seed(args.seed * 2**32 + iteration * world + rank)
-
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             outputs = replica(images)
         terms = loss_terms(outputs, targets)
@@ -252,25 +192,26 @@ def main(args: argparse.Namespace) -> int:
         iteration += 1
         bar.update()
 
-        recent.append({name: term.detach() for name, term in terms.items()})
+        losses.add({"loss": loss, **terms})
         every = iteration % LOG_EVERY == 0
-        overdue = rank == 0 and time.monotonic() - saved > SAVE_EVERY
         before, progress = progress, iteration / args.max_iterations
-        stop, overdue = agree(world, bool(signals), overdue)
+        overdue = rank == 0 and time.monotonic() - saved > SAVE_EVERY
+        stop, overdue = votes.largest(overdue)
         validate = int(progress * VALIDATIONS + 1e-9) > int(before * VALIDATIONS + 1e-9)
-        if every or validate or overdue or stop:
-            values = mean_over_processes(recent[-1], world)
-            values = {"learning_rate": rate, "loss": sum(values.values())} | values
-            if not is_finite(model, values):
-                first = iteration - len(recent)
-                batches = training_batches(training, args.seed, first, rank, world, 0)
-                path = args.output / f"bad-batch-{rank}.pt"
+        saves = validate or overdue or stop
+        if every or saves:
+            recent, values = losses.recent, {"learning_rate": rate} | losses.means()
+            if not is_finite(values, model if saves else None):
                 bar.close()
-                raise SystemExit(save_bad_batch(path, batches, first, recent))
-            recent.clear()
+                first = iteration - len(recent)
+                again = training_batches(training, args.seed, first, rank, world, 0)
+                path = args.output / f"bad-batch-{rank}.pt"
+                raise SystemExit(save_bad_batch(path, again, first, recent))
             bar.set_postfix(loss=f"{values['loss']:.3f}", refresh=False)
-        if rank == 0 and (every or validate):
-            log.row(iteration, "train", values)
+        if every or validate:
+            losses.rows.clear()
+            if rank == 0:
+                log.row(iteration, "train", values)
         if validate:
             metrics = evaluate(model, validation, device, args.workers, rank, world)
             score = metrics.get(BEST, math.nan)  # where what it measures does not occur
@@ -282,25 +223,24 @@ def main(args: argparse.Namespace) -> int:
                     state = {"model": model.state_dict(), "metrics": metrics}
                     save(args.output / "best.pt", state)
             best = max(best, score)
-        if rank == 0 and (validate or overdue or stop):
+        if rank == 0 and saves:
             saved = time.monotonic()
             state = {name: part.state_dict() for name, part in parts.items()} | {
-                "scheduler": {"learning_rate": rate},  # a function of progress alone
-                "rng": torch.get_rng_state(),  # each iteration seeds it anew
                 "run": run,
                 "iteration": iteration,
                 "elapsed_seconds": elapsed + saved - began,
                 "best": best,
                 "threads": threads,
+                "unlogged": rows,
             }
             save(last, state)
 
     bar.close()
-    if world > 1:  # whose threads end here, if nothing holds the group any more
+    if world > 1:  # DDP holds the process group, whose threads end with it
         del replica
         dist.destroy_process_group()
     if stop:
-        return 128 + (signals or [signal.SIGTERM])[0]
+        return 128 + (votes.signals or [signal.SIGTERM])[0]
     if rank == 0:
         print(f"{BEST} {best:.3f} at its best; weights and pictures: {args.output}")
     return 0
@@ -319,7 +259,7 @@ if __name__ == "__main__":
         metavar="any",
         help="go on from last.pt, if there is one; any: also if the job, the images, "
         "the seed, the number of processes or of iterations changed: keeps weights, "
-        "iteration and time, and with the same job the optimizer's state",
+        "iteration and time; state of the optimizer and best score if they still fit",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--max-iterations", type=int, default=MAX_ITERATIONS)
@@ -335,16 +275,4 @@ if __name__ == "__main__":
         parser.error("--max-iterations starts at 1, --workers and --seed at 0")
     if args.overfit is not None and args.overfit < 1:
         parser.error("--overfit starts at 1")
-    # TensorBoard's thread hands its errors to ours, which reports them.
-    threading.excepthook = lambda failure: None
-    try:
-        sys.exit(main(args))
-    except (ChangedError, ImageError) as error:  # from a worker, behind its traceback
-        line = str(error).splitlines()[-1]
-        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
-    except (MemoryError, RuntimeError) as error:
-        raise SystemExit(f"\n{known_failure(error, args.workers)}") from None
-    except OSError as error:
-        raise SystemExit(f"{args.output}: cannot go on: {error}") from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    sys.exit(guarded(main, args))

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from data import read_categories, read_image, resized_map
 from dataset import COLORS, Sample
 
-TILE, GAP = 400, 8  # side of a tile of the sheet, white between tiles, pixels
+TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixels
 
 
 def draw(image: np.ndarray, words: dict) -> np.ndarray:
-    """A copy of an image, in RGB, with what `words` (see evaluate.py) says of it."""
+    """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
     image = image.copy()
     image = draw_categories(image, words["street"], COLORS)
     return image
@@ -24,14 +24,14 @@ def draw(image: np.ndarray, words: dict) -> np.ndarray:
 def draw_categories(
     image: np.ndarray, categories: np.ndarray, colors: tuple
 ) -> np.ndarray:
-    """Each labelled pixel halfway to the color of its category."""
+    """Colors each labeled pixel halfway in the color of its category."""
     table = np.array([*colors, (0, 0, 0)], np.uint8)  # the last is that of index -1
     mixed = cv2.addWeighted(image, 0.5, table[categories], 0.5, 0)
     return np.where(categories[:, :, None] < 0, image, mixed)
 
 
 def save_categories(categories: np.ndarray, colors: tuple, path: Path) -> str:
-    """A map as datasets have it; returns the name of its file."""
+    """Returns a map as datasets have it; returns the name of its file."""
     save_image(path, np.array(colors, np.uint8)[categories])
     return path.name
 
@@ -40,7 +40,7 @@ def save_categories(categories: np.ndarray, colors: tuple, path: Path) -> str:
 
 
 def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
-    """RGB tiles in rows of two images, each with its labels left of its predictions."""
+    """Draws RGB tiles in rows of two images: labels on the left, predictions beside."""
     tiles = []
     for sample, words in zip(samples, found):
         image = read_image(sample, sample.height, sample.width)
@@ -52,7 +52,7 @@ def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
 
 
 def labels_of(sample: Sample) -> dict:
-    """A sample's labels in the words of predictions."""
+    """Returns the labels of a sample in the form of predictions."""
     return {
         "street": resized_map(
             read_categories(*sample.labels["street"]), sample.height, sample.width
@@ -61,7 +61,7 @@ def labels_of(sample: Sample) -> dict:
 
 
 def tile(image: np.ndarray) -> np.ndarray:
-    """The image fitted into a white square of TILE pixels."""
+    """Fits an image into a white square of TILE pixels."""
     scale = (TILE - GAP) / max(image.shape)
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     square = np.full((TILE, TILE, 3), 255, np.uint8)

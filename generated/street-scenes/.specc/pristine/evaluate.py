@@ -1,4 +1,4 @@
-"""Metrics of trained weights on a labelled dataset.
+"""Metrics of trained weights on a labeled dataset.
 
     python evaluate.py --weights runs/street-scenes/best.pt --data ROOT
 
@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from dataset import VALIDATION, Sample, read_dataset
 from model import CATEGORIES, STRIDE, Segmenter, decode, enlarge, fit
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
-BAND = 262144  # logits of a map that are enlarged at once, about
+BAND = 262144  # about this many logits of a map are enlarged at once
 
 # ---- Predictions, in the words of the annotations ----
 
@@ -42,7 +41,7 @@ def predict_samples(
     workers: int = 0,
     kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
 ) -> list[dict]:
-    """What each head finds in each sample, in pixels of each image, by its name:
+    """Returns predictions for each sample, in pixels of each image, by head:
 
     "street": (height, width), indices of categories
 
@@ -54,7 +53,7 @@ def predict_samples(
     found = []
     for images in validation_batches(samples, workers):
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device))
+            outputs = model(images.to(device, non_blocking=True))
         results = decode(outputs)
         for row in range(len(images)):
             sample = samples[len(found)]
@@ -65,16 +64,17 @@ def predict_samples(
 
 
 def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
-    """One image's results by head, in its own pixels; `seen` is the height and width
-    that it had on the canvas."""
+    """Returns one image's results by head, in its own pixels; `seen` is the height and
+    width that it had on the canvas."""
     return {"street": categories_in_words(results["street"], row, STRIDE, sample, seen)}
 
 
 def categories_in_words(
     results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
 ) -> np.ndarray:
-    """The index of each pixel's category, (height, width) of the image: its logits are
-    enlarged across, then down in bands of rows that fit the cache of a processor."""
+    """Returns the index of each pixel's category, (height, width) of the image: its
+    logits are enlarged across, then down in bands of rows that fit the cache of a
+    processor."""
     logits = results["logits"][row : row + 1].contiguous()
     _, count, cells, _ = logits.shape
     across = (1, stride), (cells, seen[1]), (cells, sample.width)
@@ -104,8 +104,8 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share of the
-    samples; rank 0 scores what all have found, and tells the others."""
+    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
+    the samples; rank 0 scores what all have found, and tells the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -122,7 +122,7 @@ def evaluate(
 
 
 def evidence(sample: Sample, words: dict) -> dict:
-    """What the metrics need to know of one image, by head."""
+    """Returns the values that the metrics need from one image, by head."""
     return {
         "street": count_pixels(
             read_categories(*sample.labels["street"]), words["street"], len(CATEGORIES)
@@ -131,7 +131,7 @@ def evidence(sample: Sample, words: dict) -> dict:
 
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
-    """Metrics of predictions against the labels of their samples."""
+    """Returns metrics of predictions for samples with labels."""
     metrics = {
         "street": segmentation_metrics([words["street"] for words in found], CATEGORIES)
     }
@@ -143,13 +143,13 @@ def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
 
 
 def count_pixels(truth: np.ndarray, found: np.ndarray, categories: int) -> np.ndarray:
-    """Pixels of each category that are labelled, found, and both: (3, categories).
+    """Counts labeled, found and common pixels of each category: (3, categories).
 
-    The map `truth` may be smaller than the image; what is unlabelled in it is not
+    The map `truth` may be smaller than the image; what is unlabeled in it is not
     counted.
     """
     truth = resized_map(truth, *found.shape)
-    pairs = (truth.astype(int) + 1) * categories + found  # row 0: unlabelled
+    pairs = (truth.astype(int) + 1) * categories + found  # row 0: unlabeled
     counts = np.bincount(pairs.ravel(), minlength=(categories + 1) * categories)
     counts = counts.reshape(-1, categories)[1:]
     return np.stack([counts.sum(1), counts.sum(0), counts.diagonal()])
@@ -158,15 +158,15 @@ def count_pixels(truth: np.ndarray, found: np.ndarray, categories: int) -> np.nd
 def segmentation_metrics(
     counts: list[np.ndarray], names: tuple[str, ...]
 ) -> dict[str, float]:
-    """IoU of the categories that occur in labels or predictions, and their mean."""
-    labelled, found, both = np.sum(counts, 0)
-    union = labelled + found - both
+    """Returns IoU of categories that occur in labels or predictions, and their mean."""
+    labeled, found, both = np.sum(counts, 0)
+    union = labeled + found - both
     if not union.any():
         return {}
     iou = {name: float(b / u) for name, b, u in zip(names, both, union) if u}
     return {
         "mean_iou": sum(iou.values()) / len(iou),
-        "pixel_accuracy": float(both.sum() / labelled.sum()),
+        "pixel_accuracy": float(both.sum() / labeled.sum()),
     } | {f"iou/{name}": value for name, value in iou.items()}
 
 
@@ -174,14 +174,14 @@ def segmentation_metrics(
 
 
 def load_model(path: Path, device: torch.device) -> Segmenter:
-    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    """Loads a model from a last.pt or best.pt; ends the program if it cannot."""
     model = Segmenter()
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(found["job"]), found.get("ema", found["model"])
     except OSError as error:
         raise SystemExit(f"{path}: {error.strerror}") from None
-    except Exception:  # a foreign file can raise nearly anything
+    except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{path}: not a checkpoint of train.py") from None
     if theirs != heads_of(JOB):
         raise SystemExit(f"{path}: of another job: its heads or their names differ")
@@ -193,16 +193,14 @@ def load_model(path: Path, device: torch.device) -> Segmenter:
 
 
 def heads_of(job: str) -> dict:
-    """What gives the weights of a job's heads their meaning."""
+    """Returns task and names of each head: checkpoint and job must agree on them."""
     heads = json.loads(job)["model"]["heads"]
     return {head.get("name"): (head["task"], head["categories"]) for head in heads}
 
 
 def command_line(description: str) -> argparse.ArgumentParser:
-    """Flags that train.py, evaluate.py and predict.py have in common."""
+    """Returns a parser with the flags of train.py, evaluate.py and predict.py."""
     parser = argparse.ArgumentParser(description=description)
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
     devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
     parser.add_argument("--device", choices=devices, default=devices[0])
     parser.add_argument("--workers", type=int, help="processes that read images")
@@ -230,7 +228,7 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # of a worker, behind its traceback
+        line = str(error).splitlines()[-1]  # behind a worker's traceback
         raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

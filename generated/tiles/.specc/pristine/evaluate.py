@@ -1,4 +1,4 @@
-"""Metrics of trained weights on a labelled dataset.
+"""Metrics of trained weights on a labeled dataset.
 
     python evaluate.py --weights runs/tiles/best.pt --data ROOT
 
@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,8 +23,8 @@ from dataset import VALIDATION, Inspection, Sample, read_dataset
 from model import STRIDE, AnomalyDetector, decode, enlarge, fit, scores_of
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
-FALSE_ALARMS = 0.1  # the share of normal images that may have a score of 0.5
-SCORE_BINS = 2000  # of the metrics of pixels
+FALSE_ALARMS = 0.1  # share of normal images that may have a score of 0.5
+SCORE_BINS = 2000  # bins of scores for the metrics of pixels
 
 # ---- Predictions, in the words of the annotations ----
 
@@ -38,7 +37,7 @@ def predict_samples(
     workers: int = 0,
     kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
 ) -> list[dict]:
-    """What each head finds in each sample, in pixels of each image, by its name:
+    """Returns predictions for each sample, in pixels of each image, by head:
 
     "defects": {label, score, map (height, width)}, 0..1
 
@@ -50,7 +49,7 @@ def predict_samples(
     found = []
     for images in validation_batches(samples, workers):
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device))
+            outputs = model(images.to(device, non_blocking=True))
         results = decode(outputs)
         for row in range(len(images)):
             sample = samples[len(found)]
@@ -61,8 +60,8 @@ def predict_samples(
 
 
 def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
-    """One image's results by head, in its own pixels; `seen` is the height and width
-    that it had on the canvas."""
+    """Returns one image's results by head, in its own pixels; `seen` is the height and
+    width that it had on the canvas."""
     return {
         "defects": anomalies_in_words(results["defects"], row, STRIDE, sample, seen)
     }
@@ -71,7 +70,7 @@ def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> 
 def anomalies_in_words(
     results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
 ) -> dict:
-    """How anomalous each pixel of the image is, 0..1, and the image as a whole."""
+    """Returns anomaly scores 0..1 of each pixel and of the image as a whole."""
     logits = results["logits"][row : row + 1]
     logits = enlarge(logits, stride, seen, (sample.height, sample.width))
     score, scores = (x[0].cpu().numpy() for x in scores_of(logits).values())
@@ -90,11 +89,8 @@ def evaluate(
     rank: int = 0,
     world: int = 1,
 ) -> dict[str, float]:
-    """Metrics "<head>/<metric>", fractions 0..1. Every process takes a share of the
-    samples; rank 0 scores what all have found, and tells the others."""
-    if world > 1:  # the running statistics of rank 0 are the ones that are saved
-        for buffer in model.buffers():
-            dist.broadcast(buffer, 0)
+    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
+    the samples; rank 0 scores what all have found, and tells the others."""
     found = predict_samples(model, samples[rank::world], device, workers, evidence)
     if world == 1:
         return score(samples, found)
@@ -108,14 +104,14 @@ def evaluate(
 
 
 def evidence(sample: Sample, words: dict) -> dict:
-    """What the metrics need to know of one image, by head."""
+    """Returns the values that the metrics need from one image, by head."""
     return {
         "defects": anomaly_evidence(sample, sample.labels["defects"], words["defects"])
     }
 
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
-    """Metrics of predictions against the labels of their samples."""
+    """Returns metrics of predictions for samples with labels."""
     metrics = {
         "defects": anomaly_metrics(
             [sample.labels["defects"] for sample in samples],
@@ -140,6 +136,9 @@ def calibrate(
     """Measures on the normal images what a score of 0.5 is: what only the share of
     false alarms reaches, or one image. It is part of the model's state, so that weights
     predict alike wherever they are loaded. Every process takes a share."""
+    if world > 1:  # the running statistics of rank 0 are the ones that are saved
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
     for calibration, head, false_alarms in [
         (model.head.calibration, "defects", FALSE_ALARMS)
     ]:
@@ -162,9 +161,9 @@ def calibrate(
 
 
 def anomaly_evidence(sample: Sample, inspection: Inspection, words: dict) -> dict:
-    """Of an image the label, the score, and how many pixels lie in each bin of scores:
-    "pixels" (3, SCORE_BINS) that are normal, that are anomalous, and the latter again
-    where each region of them counts as one."""
+    """Returns label and score of an image, and histograms of its pixels over scores:
+    "pixels" (3, SCORE_BINS) of normal ones, of anomalous ones, and of anomalous ones
+    weighted such that each region counts as one."""
     mask = read_mask(inspection, sample.height, sample.width)
     pixels = np.zeros((3, SCORE_BINS))
     if mask is not None:
@@ -181,8 +180,8 @@ def anomaly_evidence(sample: Sample, inspection: Inspection, words: dict) -> dic
 
 
 def anomaly_metrics(truth: list[Inspection], found: list[dict]) -> dict[str, float]:
-    """AUROC over images and over pixels; F1 of the alarms; PRO, the mean share of each
-    anomalous region that is found, over false positive rates up to 0.3
+    """Returns AUROC over images and over pixels; F1 of the alarms; PRO, the mean share
+    of each anomalous region that is found, over false positive rates up to 0.3
     (https://arxiv.org/abs/1911.02357). None of what does not occur, as pixels without
     masks."""
     wanted = np.array([inspection.anomalous for inspection in truth])
@@ -206,7 +205,7 @@ def anomaly_metrics(truth: list[Inspection], found: list[dict]) -> dict[str, flo
 
 
 def reached(counts: np.ndarray) -> np.ndarray:
-    """The share of what is counted in bins that lies in the highest 0, 1, 2.. bins."""
+    """Returns the share of counts in the highest 0, 1, 2, ... bins."""
     return np.append(0, counts[::-1].cumsum()) / max(counts.sum(), 1e-12)
 
 
@@ -219,14 +218,14 @@ def area(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def load_model(path: Path, device: torch.device) -> AnomalyDetector:
-    """The model with the weights of a last.pt or best.pt; ends if they are no such."""
+    """Loads a model from a last.pt or best.pt; ends the program if it cannot."""
     model = AnomalyDetector()
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, weights = heads_of(checkpoint["job"]), checkpoint["model"]
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, weights = heads_of(found["job"]), found["model"]
     except OSError as error:
         raise SystemExit(f"{path}: {error.strerror}") from None
-    except Exception:  # a foreign file can raise nearly anything
+    except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{path}: not a checkpoint of train.py") from None
     if theirs != heads_of(JOB):
         raise SystemExit(f"{path}: of another job: its heads or their names differ")
@@ -238,16 +237,14 @@ def load_model(path: Path, device: torch.device) -> AnomalyDetector:
 
 
 def heads_of(job: str) -> dict:
-    """What gives the weights of a job's heads their meaning."""
+    """Returns task and names of each head: checkpoint and job must agree on them."""
     heads = json.loads(job)["model"]["heads"]
     return {head.get("name"): head["task"] for head in heads}
 
 
 def command_line(description: str) -> argparse.ArgumentParser:
-    """Flags that train.py, evaluate.py and predict.py have in common."""
+    """Returns a parser with the flags of train.py, evaluate.py and predict.py."""
     parser = argparse.ArgumentParser(description=description)
-    # A wrong flag ends with exit code 1, as all that the user can mend does.
-    parser.error = lambda message: sys.exit(f"{parser.format_usage()}{message}")
     devices = ("cuda", "cpu") if torch.cuda.is_available() else ("cpu",)
     parser.add_argument("--device", choices=devices, default=devices[0])
     parser.add_argument("--workers", type=int, help="processes that read images")
@@ -275,7 +272,7 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # of a worker, behind its traceback
+        line = str(error).splitlines()[-1]  # behind a worker's traceback
         raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 HEIGHT, WIDTH = 256, 256  # images are letterboxed to this size
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PAD = (124, 116, 104)  # the mean as 8-bit color, around letterboxed images
-STRIDE = 4  # pixels from one cell of its maps to the next, on level 2
+STRIDE = 4  # pixels between neighboring cells of maps, on level 2
 
 # ---- Backbone: levels 1..3 ----
 
@@ -81,7 +81,7 @@ class ResNet18(nn.Module):
 
 
 class Anomalies(NamedTuple):
-    """What the head says of the cells of the finest level that it reads."""
+    """Outputs of the head for the cells of its finest level."""
 
     logits: Tensor  # (B, 1, h, w), of a defect
     calibrated: Tensor  # (B, 1, h, w), the same where 0 is the threshold of an alarm
@@ -127,7 +127,7 @@ def defect_block(inputs: int, channels: int) -> nn.Sequential:
 
 
 class Calibration(nn.Module):
-    """What `calibrate` of evaluate.py measures on normal images."""
+    """Statistics of normal images, measured by `calibrate` of evaluate.py."""
 
     def __init__(self):
         super().__init__()
@@ -161,8 +161,8 @@ class AnomalyDetector(nn.Module):
 
 
 def enlarge(maps: Tensor, stride: int | tuple, seen: tuple, size: tuple) -> Tensor:
-    """Maps (B, C, H/stride, W/stride) of the canvas as maps (B, C, *size) of the image,
-    which fills the height and width `seen` from its top left."""
+    """Returns maps (B, C, H/stride, W/stride) of the canvas as maps (B, C, *size) of
+    the image, which fills the height and width `seen` from its top left."""
     maps = F.interpolate(maps.float(), scale_factor=stride, mode="bilinear")
     maps = maps[..., : seen[0], : seen[1]]
     return F.interpolate(maps, size, mode="bilinear")
@@ -172,8 +172,8 @@ def enlarge(maps: Tensor, stride: int | tuple, seen: tuple, size: tuple) -> Tens
 
 
 def anomaly_loss(outputs: Anomalies, targets: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Term "defect": cross-entropy of each pixel, which counts by how wrong it is
-    (https://arxiv.org/abs/1708.02002); `targets` has "defects" (B, H, W), bool.
+    """Returns term "defect": cross-entropy of each pixel, which counts by how wrong it
+    is (https://arxiv.org/abs/1708.02002); `targets` has "defects" (B, H, W), bool.
 
     It is divided by the pixels with defects, and by 1 % of all: some have none.
     """
@@ -181,20 +181,23 @@ def anomaly_loss(outputs: Anomalies, targets: dict[str, Tensor]) -> dict[str, Te
     logits = F.interpolate(outputs.logits, defects.shape[2:], mode="bilinear")
     loss = F.binary_cross_entropy_with_logits(logits, defects, reduction="none")
     wrong = (logits.sigmoid() - defects).square()
-    return {"defect": (wrong * loss).sum() / shared_total((defects + 0.01).sum())}
+    return {"defect": (wrong * loss).sum() / global_count((defects + 0.01).sum())}
 
 
-def shared_total(total: Tensor) -> Tensor:
-    """What a loss is divided by; where the gradients of several processes are averaged,
-    their average is then the gradient of one process with all their images."""
+def global_count(count: Tensor) -> Tensor:
+    """Returns what a loss is divided by: a count over all processes, by their number.
+
+    DDP averages gradients, and their average is then that of one process with the
+    images of all.
+    """
     if not (dist.is_available() and dist.is_initialized()):
-        return total.clamp(min=1)
-    dist.all_reduce(total)
-    return total.clamp(min=1) / dist.get_world_size()
+        return count.clamp(min=1)
+    dist.all_reduce(count)
+    return count.clamp(min=1) / dist.get_world_size()
 
 
 def loss_terms(outputs: Anomalies, targets: dict) -> dict[str, Tensor]:
-    """The terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
+    """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
     terms = anomaly_loss(outputs, targets["defects"])
     return {"defects/loss/" + term: value for term, value in terms.items()}
 
@@ -203,35 +206,39 @@ def loss_terms(outputs: Anomalies, targets: dict) -> dict[str, Tensor]:
 
 
 def decode_anomalies(outputs: Anomalies) -> dict[str, Tensor]:
-    """Logits (B, 1, h, w), above 0 where there is an alarm (see `scores_of`)."""
+    """Returns logits (B, 1, h, w), above 0 for an alarm (see `scores_of`)."""
     return {"logits": outputs.calibrated}
 
 
 def scores_of(logits: Tensor) -> dict[str, Tensor]:
-    """Of logits (B, 1, h, w): "map" (B, h, w), how anomalous each pixel is, 0..1, and
-    "score" (B,), that of the most anomalous one; 0.5 or more is an alarm."""
+    """Returns "map" (B, h, w), scores 0..1 of the pixels of logits (B, 1, h, w), and
+    "score" (B,), their maximum; 0.5 or more is an alarm."""
     scores = logits.sigmoid().squeeze(1)
     return {"score": scores.amax((1, 2)), "map": scores}
 
 
 def decode(outputs: Anomalies) -> dict[str, dict[str, Tensor]]:
-    """What each head found, by its name."""
+    """Decodes the outputs of each head, by its name."""
     return {"defects": decode_anomalies(outputs)}
 
 
 def fit(height: int, width: int) -> tuple[int, int]:
-    """Height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
+    """Returns height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
     scale = min(HEIGHT / height, WIDTH / width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 @torch.inference_mode()
 def predict(model: AnomalyDetector, images: Tensor) -> dict[str, dict[str, Tensor]]:
-    """What each head finds in uint8 images (B, 3, h, w) in their own pixels.
+    """Returns predictions for uint8 images (B, 3, h, w) in their own pixels.
 
     The model must be in eval mode. Keys and shapes are those of `decode`,
     but "score" (B,) and "map" (B, h, w), both 0..1, stand for the logits.
     """
+    if model.training:
+        raise ValueError("the model is in training mode: call model.eval() first")
+    if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
+        raise ValueError(f"not uint8 (B, C, h, w): {images.dtype}, {images.shape}")
     height, width = images.shape[-2:]
     images = images.to(model.mean.device)
     scaled = fit(height, width)
