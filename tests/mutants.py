@@ -7,8 +7,8 @@ A mutant changes one operator, comparison, constant, axis, or the order of two a
 one function that heads emit. Tests that call the function run on it, then the rest of
 their files: a mutant lives if all pass. Goldens and slow tests do not take part: what is
 imported is changed as it is compiled, whoever wrote it. A mutant that lives is listed, with
-its reason from `KNOWN` if it has one. Ends with 1 if less than 92 % die, or if one without a
-reason lives. About five seconds a mutant on an idle core.
+its reason from mutants.json if it has one. Ends with 1 if less than 92 % die, or if one
+without a reason lives. About five seconds a mutant on an idle core.
 """
 
 from __future__ import annotations
@@ -43,32 +43,8 @@ PATIENCE = 120  # seconds until a mutant counts as stuck, and so as noticed
 BAR = 0.92
 GET_CODE = SourceFileLoader.get_code
 
-# Mutants that live, by function and change, each with its reason.
-KNOWN: dict[tuple[str, str], str] = {
-    ("decode_value", "0 -> -1"): "of one column the first is the last",
-    ("depth_in_words", "1 -> 2"): "of rows from one on the first is taken",
-    (
-        "defect_block",
-        "False -> True",
-    ): "a bias that the norm takes away; see test_keys.py",
-    (
-        "keypoint_loss",
-        "point_errors(found, wanted[image, number], extents[image, number])"
-        " -> point_errors(wanted[image, number], found, extents[image, number])",
-    ): "a distance is symmetric",
-    (
-        "text_metrics",
-        "zip(truth, found) -> zip(found, truth)",
-    ): "distance and equality are symmetric",
-    (
-        "nearest_others",
-        "1e-09 * places.double() / len(places) -> 1e-09 * places.double() * len(places)",
-    ): "breaks ties alone, and is still far below what distances differ by",
-    (
-        "calibrate",
-        "dist.broadcast(buffer, 0) -> dist.broadcast(0, buffer)",
-    ): "needs two processes: tests/heads/test_anomaly_detection_runs.py",
-}
+# Reasons why mutants live, by function and change.
+KNOWN = json.loads(Path(__file__).with_suffix(".json").read_text())
 
 
 # ---- Mutations ----
@@ -386,7 +362,8 @@ def main(args: argparse.Namespace) -> int:
         began = time.monotonic()
         alive = lives(mutant, found.tests[mutant.function][: args.most])
         said = "lives" if alive else "dies "
-        reason = KNOWN.get((mutant.function, f"{mutant.before} -> {mutant.after}"), "")
+        change = f"{mutant.before} -> {mutant.after}"
+        reason = KNOWN.get(mutant.function, {}).get(change, "")
         left += [reason] if alive else []
         told = f"  ({reason})" if alive and reason else ""
         seconds = time.monotonic() - began

@@ -88,6 +88,43 @@ def test_dice_and_cross_entropy_of_a_mask_are_those_of_the_papers(instances, fil
     assert found.item() == pytest.approx(dice + math.log(2), rel=1e-5)
 
 
+def test_a_mask_is_learned_where_it_is_drawn(instances):
+    """Its network sees the places of pixels from the cell, in units of 8 strides, both
+    in the loss and as `mask_logits` draws it."""
+    outputs = undecided(instances)
+    torch.manual_seed(0)
+    kernels = torch.randn_like(outputs.kernels)
+    outputs = outputs._replace(
+        kernels=kernels, features=torch.zeros_like(outputs.features)
+    )
+    box, region = (48.0, 24.0, 112.0, 72.0), (32.0, 12.0, 128.0, 84.0)
+    masks = torch.randint(0, 2, (1, 1, 28, 28), dtype=torch.uint8)
+    targets = {
+        "boxes": torch.tensor([[box]]),
+        "classes": torch.tensor([[1]]),
+        "regions": torch.tensor([[region]]),
+        "masks": masks,
+    }
+    found = instances.instance_loss(outputs, targets, 3.0)["mask"]
+    owner, scores = instances.assign(outputs.objects, outputs.objects.boxes(), targets)
+    steps = (torch.arange(28) + 0.5) / 28
+    x = region[0] + steps * (region[2] - region[0])
+    y = region[1] + steps * (region[3] - region[1])
+    places = torch.stack([x.repeat(28), y.repeat_interleave(28)])  # (2, S * S)
+    total, wanted = 0.0, masks.flatten().double()
+    for cell in (owner[0] >= 0).nonzero().flatten().tolist():
+        center = outputs.objects.points[cell][:, None]
+        offsets = (places - center) / (8 * outputs.objects.strides[cell])
+        nothing = torch.zeros(1, instances.MASK_CHANNELS, 28 * 28)
+        logits = instances.mask_logits(kernels[0, cell][None], nothing, offsets[None])
+        p = logits[0].double().sigmoid().clamp(1e-12, 1 - 1e-12)
+        dice = 1 - (2 * (p * wanted).sum() + 1) / ((p + wanted).sum() + 1)
+        cross = -(wanted * p.log() + (1 - wanted) * (1 - p).log()).mean()
+        total += float(scores[0, cell] * (dice + cross))
+    expected = 3 * total / max(1.0, float(scores.sum()))
+    assert found.item() == pytest.approx(expected, rel=1e-3)
+
+
 def test_features_without_grid_sample_are_those_with_it(tmp_path):
     """A deterministic run has its own way: grid_sample's gradient on a GPU is not."""
     model = {"heads": [INSTANCES], "neck": FPN}

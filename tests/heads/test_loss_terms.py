@@ -153,6 +153,23 @@ def point_terms(model, outputs, offsets, targets, present) -> tuple[float, float
     return errors / total, presence / total
 
 
+PAIRS = {
+    "apart": ([0.0, 10, 20, 30], [50, 70, 60, 100]),
+    "nested": ([0, 10, 90, 80], [30, 40, 50, 45]),
+    "crossing": ([5, 40, 95, 60], [40, 10, 55, 90]),
+    "above": ([60, 3, 70, 20], [1, 50, 99, 77]),
+    "beside": ([70, 30, 75, 90], [2, 31, 40, 33]),
+}
+
+
+@pytest.mark.parametrize("a, b", PAIRS.values(), ids=PAIRS)
+def test_the_generalized_iou_of_two_boxes(pages, a, b):
+    for one, other in ((a, b), (b, a)):
+        given = torch.tensor([one, one]), torch.tensor([other, one])
+        found = pages.generalised_iou(*map(torch.Tensor.float, given))
+        assert found.tolist() == pytest.approx([giou(one, other), 1], abs=1e-6)
+
+
 def test_terms_of_keypoints(poses):
     outputs, targets = outputs_of(poses.KeypointDetector()), targets_with(3, True)
     present = torch.tensor([[[1, 1, 0], [0, 1, 1]], [[1, 0, 0], [0, 0, 0]]]).bool()
