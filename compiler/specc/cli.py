@@ -145,8 +145,7 @@ def build(
     \b
     specc build job.json
     specc build -o detector job.json
-    specc build --tests job.json
-    specc build --package -o vision/detector job.json
+    specc build --tests --package -o vision/detector job.json
     specc build --check generated/*/job.json
     """
     if strict and not check:

@@ -184,6 +184,8 @@ def share_cores(workers: int | None, threads: int | None) -> tuple[int, int]:
 
 def run(main, args: argparse.Namespace):
     """Runs `main`; what users can mend ends it with a line."""
+    if args.device == "cuda":
+        torch.set_float32_matmul_precision("high")  # TF32, as in training
     try:
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)

@@ -236,7 +236,7 @@ def detection_metrics(
             category = names.index(item["category"])
             results.append(coco_object(image, category, item["bbox"]))
             results[-1]["score"] = item["score"]
-    return coco_metrics(annotations, results, len(truth), names, "bbox")
+    return coco_metrics(annotations, results, len(truth), names)
 
 
 def coco_object(image: int, category: int, box: list[float]) -> dict:
@@ -255,7 +255,6 @@ def coco_metrics(
     results: list[dict],
     images: int,
     names: tuple[str, ...],
-    kind: str,
 ) -> dict[str, float]:
     """Returns average precision and recall over IoU 0.5..0.95."""
     for number, item in enumerate(annotations, 1):
@@ -268,7 +267,7 @@ def coco_metrics(
     }
     with contextlib.redirect_stdout(io.StringIO()):  # the library prints its tables
         dataset = COCO(dataset)
-        scorer = COCOeval_faster(dataset, dataset.loadRes(results), kind)
+        scorer = COCOeval_faster(dataset, dataset.loadRes(results), "bbox")
         # All results count: max_detections has limited those of an image, not COCO.
         scorer.params.maxDets = [1, 10, max(100, len(results))]
         scorer.run()
@@ -400,6 +399,8 @@ def share_cores(workers: int | None, threads: int | None) -> tuple[int, int]:
 
 def run(main, args: argparse.Namespace):
     """Runs `main`; what users can mend ends it with a line."""
+    if args.device == "cuda":
+        torch.set_float32_matmul_precision("high")  # TF32, as in training
     try:
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)

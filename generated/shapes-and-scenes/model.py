@@ -560,12 +560,6 @@ def nms(boxes: Tensor, classes: Tensor, max_iou: float) -> Tensor:
     return keep[:, 0] > 0
 
 
-def decode_categories(logits: Tensor) -> dict[str, Tensor]:
-    """Returns logits (B, categories, h, w): only at the size of the image (`enlarge`)
-    is the best category chosen, so that borders run between the cells too."""
-    return {"logits": logits}
-
-
 def decode_category(logits: Tensor) -> dict[str, Tensor]:
     """Returns "probabilities" (B, categories) and the likeliest "category" (B,)."""
     return {"probabilities": logits.softmax(1), "category": logits.argmax(1)}
@@ -575,7 +569,7 @@ def decode(outputs: dict) -> dict[str, dict[str, Tensor]]:
     """Decodes the outputs of each head, by its name."""
     return {
         "shapes": decode_objects(outputs["shapes"], 0.05, 0.6, 100),
-        "regions": decode_categories(outputs["regions"]),
+        "regions": {"logits": outputs["regions"]},
         "scene": decode_category(outputs["scene"]),
     }
 

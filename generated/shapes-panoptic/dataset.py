@@ -383,7 +383,7 @@ def parse_panoptic(
 
 
 def same_segments(one: Instances, other: Instances) -> Instances:
-    """Returns the segments of two annotations of an image; ValueError if they differ."""
+    """Returns the segments of two equal annotations; ValueError if they differ."""
     if len(joined([one, other], Counter()).boxes) != len(one.boxes):
         raise ValueError("two annotations with different segments")
     return one

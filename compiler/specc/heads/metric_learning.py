@@ -113,7 +113,6 @@ TASK = Task(
     head=MetricLearning,
     model_class="Embedder",
     output_type="Embeddings",
-    exact=True,
     returns="`Embeddings`",
     plan=plan,
     variant=variant,

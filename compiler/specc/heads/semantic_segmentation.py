@@ -66,7 +66,7 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
         construction=f"SegmentationHead({code.widths}, {head.channels}, len({names}))",
         loss=f"segmentation_loss({code.outputs}, {code.targets})",
         blank="np.full((HEIGHT, WIDTH), -1, np.int16)",
-        decode=f"decode_categories({code.outputs})",
+        decode=f'{{"logits": {code.outputs}}}',
         own=f'{{"categories": {enlarged(code, "logits")}.argmax(1)}}',
         annotations=(
             f"read_colored_maps(folder, {literal(TASK.title)}, {code.numbers})"

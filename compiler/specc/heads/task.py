@@ -192,7 +192,6 @@ class Task:
 
     # model.py
     told: bool = False  # the head is given the targets in training
-    exact: bool = False  # matrix products of the head need all bits of float32
     cells_wanted: bool = False  # decode_objects returns the cell of each object
     shares_box_tower: bool = False  # the head reads the box tower of its detector
     own_pixels: Mapping[str, str] = field(default_factory=dict)  # mode -> template

@@ -179,10 +179,15 @@ def _copied(job: Job) -> dict[str, Any]:
     }
 
 
-def _scored(heads: tuple[HeadPlan, ...]) -> dict[str, str]:
-    """Returns the device argument of metrics, where some are computed on the device."""
+def _scored(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    """Returns the device argument of metrics, where some are computed on the device,
+    and the kind of COCO's scores: boxes alone, unless a head is scored by masks."""
     used = any(re.search(r"\bdevice\b", head.code.metrics) for head in heads)
+    masks = any("instance_metrics(" in head.code.metrics for head in heads)
     return {
+        "scores_masks": masks,
+        "scored_kind": "kind" if masks else '"bbox"',
+        "of_boxes": ', "bbox"' * masks,
         "device_parameter": ", device: torch.device" * used,
         "device_argument": ", device" * used,
     }

@@ -78,7 +78,8 @@ def plan_train(job: Job) -> dict[str, Any]:
     counted = "iteration / args.max_iterations"
     clock = "progress_of(iteration, elapsed, reserve, args.max_iterations)"
     told = any(task.told for task in tasks_of(job))
-    exact = any(task.exact for task in tasks_of(job))
+    # Identities are told apart by angles, which need all bits of a float32.
+    angles = any(task.splits_by for task in tasks_of(job))
     call = "load_imagenet(model.backbone)" if imagenet else "load_matching(model)"
     return {
         "timed": timed,
@@ -104,7 +105,7 @@ def plan_train(job: Job) -> dict[str, Any]:
         "told_targets": ", targets" if told else "",
         "told_window": ", wanted" if told else "",
         "tunes": job.backbone.resize_input and not trainer.deterministic,
-        "tf32": trainer.precision != "fp32" and not exact,
+        "tf32": trainer.precision != "fp32" and not angles,
         **_slurm(trainer.slurm),
     }
 

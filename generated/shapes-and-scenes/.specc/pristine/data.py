@@ -320,7 +320,7 @@ BLANKS = {
 
 
 def stacked(stack: Callable, head: str, labels: list[dict]) -> dict[str, Tensor]:
-    """Stacks targets of a head; "labelled" has the rows of images with labels."""
+    """Stacks targets of a head; "labeled" has the rows of images with labels."""
     targets = stack([of.get(head, BLANKS[head]) for of in labels])
     return targets | {"labeled": torch.tensor([head in of for of in labels])}
 

@@ -281,15 +281,9 @@ def loss_terms(outputs: Tensor, targets: dict) -> dict[str, Tensor]:
 # ---- Inference ----
 
 
-def decode_categories(logits: Tensor) -> dict[str, Tensor]:
-    """Returns logits (B, categories, h, w): only at the size of the image (`enlarge`)
-    is the best category chosen, so that borders run between the cells too."""
-    return {"logits": logits}
-
-
 def decode(outputs: Tensor) -> dict[str, dict[str, Tensor]]:
     """Decodes the outputs of each head, by its name."""
-    return {"street": decode_categories(outputs)}
+    return {"street": {"logits": outputs}}
 
 
 def fit(height: int, width: int) -> tuple[int, int]:

@@ -284,7 +284,7 @@ def check_coco(path: Path, content: object, fields: tuple[str, ...]):
         if not isinstance(items, list):
             raise SystemExit(f"{path}: has no list `{key}`, as a COCO file has")
         for item in items:
-            if key == "annotations" and isinstance(item, tuple):  # has them all
+            if key == "annotations" and isinstance(item, tuple):  # has all fields
                 continue
             known = item if isinstance(item, dict) else {}
             for name in names:

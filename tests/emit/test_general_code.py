@@ -1,0 +1,61 @@
+"""No emitted folder holds code that is there for another job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from general_code import general_code
+
+GENERATED = Path(__file__).parent.parent.parent / "generated"
+FOLDERS = sorted(path.parent for path in GENERATED.glob("*/job.json"))
+# The reader's text is one with what `specc init` runs; it serves sets of either use.
+KNOWN = (
+    "dataset.py: below(root) is always None",
+    "dataset.py: read_dataset(training) is always True",
+    # A job may have several such heads.
+    "evaluate.py: a loop over [(model.head.calibration, 'defects', FALSE_ALARMS)]",
+)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_a_folder_is_written_for_its_job(folder):
+    modules = {path.name: path.read_text("utf-8") for path in folder.glob("*.py")}
+    modules.pop("test_contract.py", None)
+    assert [x for x in general_code(modules) if x not in KNOWN] == []
+
+
+@pytest.mark.parametrize(
+    "text, fault",
+    [
+        ("for x in [1]:\n    print(x)", "a.py: a loop over [1]"),
+        ("[x for x in (1,)]", "a.py: a loop over (1,)"),
+        ("def f(x):\n    return g(x)", "a.py: f is a wrapper: g(x)"),
+        ("def f(x):\n    return {'x': x}", "a.py: f is a wrapper: {'x': x}"),
+        (
+            "def f(kind):\n    return 1 if kind else 2\nf('a')\nf('a')",
+            "a.py: f(kind) is always 'a'",
+        ),
+        (
+            "def f(x, deep=False):\n    if deep:\n        return x\nf(1)",
+            "a.py: f(deep) is always False",
+        ),
+    ],
+)
+def test_general_code_is_found(text, fault):
+    assert general_code({"a.py": text}) == [fault]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "for x in [1, 2]:\n    print(x)",
+        "for x in [*y]:\n    print(x)",
+        "def f(x):\n    return g(x, 1)",
+        "def f(kind):\n    return 1 if kind else 2\nf('a')\nf('b')",
+        "def f(width):\n    return g(width, width)\nf(3)\nf(3)",  # a size
+        "def f(kind):\n    return 1 if kind else 2",  # called from elsewhere
+    ],
+)
+def test_a_special_line_is_none(text):
+    assert general_code({"a.py": text}) == []
