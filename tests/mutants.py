@@ -82,7 +82,7 @@ OPPOSITES = {
     for one, other in (pair, pair[::-1])
 }
 # Functions whose first two arguments may change places; a value clipped by 0 is one.
-SYMMETRIC = ("max", "min", "maximum", "minimum", "clip")
+SYMMETRIC = ("max", "min", "maximum", "minimum", "clip", "gcd")
 
 
 def changed(node: ast.AST) -> Iterator[ast.AST]:

@@ -221,6 +221,10 @@ def test_corners_are_compared_with_those_of_the_object_that_is_found(tmp_path):
         assert errors == pytest.approx([1 / 20, 1 / 20, 1])
     errors = evaluate.corner_errors(corners[:1], np.array([0.9]), overlap[:1], truth)
     assert errors == pytest.approx([1, 1 / 20, 1])
+    # Of two that overlap one object the better one has it.
+    for scores, error in (([0.9, 0.8], 4 / 20), ([0.8, 0.9], 1 / 20)):
+        given = corners, np.array(scores), overlap[:, :1], truth[:1]
+        assert evaluate.corner_errors(*given) == pytest.approx([error])
     # At an IoU of just a half it is found, below it is not.
     for iou, error in ((0.5, 5 / 20), (0.499, 1)):
         found = np.array([[iou]])

@@ -198,6 +198,8 @@ def test_outputs_are_in_float32_whatever_a_gpu_computes_in(task, tmp_path):
     images = torch.randint(0, 256, shape, dtype=torch.uint8)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         outputs = model(images)
+    if task == "metric_learning":  # its cosines leave autocast out on a GPU alone
+        outputs = outputs.embedding
     assert set(types_of(outputs)) <= {torch.float32, torch.int64, torch.bool}
 
 

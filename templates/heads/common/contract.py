@@ -8,7 +8,7 @@ def colors_of(name: str) -> list:
 
 
 def save_map(folder: Path, number: int, pixels: np.ndarray) -> str:
-    """Returns the map of the image of this number; returns the name of its file."""
+    """Saves the map of the image of this number; returns the name of its file."""
     folder.mkdir(exist_ok=True)
     Image.fromarray(pixels).save(folder / f"{number}.png")
     return f"{number}.png"

@@ -90,7 +90,7 @@ def point_errors(found: Tensor, target: Tensor, boxes: Tensor) -> Tensor:
 def decode_keypoints(
     predictions: KeypointPredictions, min_score: float, max_iou: float, limit: int
 ) -> dict[str, Tensor]:
-    """Returns the instances of each image, the best first.
+    """Decodes the instances of each image, the best first.
 
     Returns "keypoints" (B, limit, K, 2) in pixels, their "presence" (B, limit, K) as
     probabilities, "boxes" (B, limit, 4) and "scores" (B, limit) of instances, and

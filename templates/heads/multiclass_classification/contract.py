@@ -2,5 +2,5 @@
 
 
 def some_category(number: int, names: tuple[str, ...]) -> str:
-    """Returns each in turn."""
+    """Returns categories in turn."""
     return names[number % len(names)]

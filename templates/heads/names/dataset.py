@@ -153,7 +153,7 @@ def check_coco(path: Path, content: object, fields: tuple[str, ...]):
 
 
 def by_id(path: Path, key: str, items: list[dict], field: str) -> dict:
-    """Returns items of a COCO file by their ids, of which each is one item's alone."""
+    """Returns items of a COCO file by their ids; ends the program if ids repeat."""
     known = {}
     for item in items:
         other = known.setdefault(item["id"], item)

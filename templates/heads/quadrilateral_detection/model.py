@@ -59,7 +59,7 @@ def quadrilateral_loss(
 def decode_quadrilaterals(
     predictions: QuadrilateralPredictions, min_score: float, max_iou: float, limit: int
 ) -> dict[str, Tensor]:
-    """Returns the quadrilaterals of each image, the best first.
+    """Decodes the quadrilaterals of each image, the best first.
 
     Returns "quadrilaterals" (B, limit, 4, 2) in pixels, the "boxes" (B, limit, 4) in
     which they were found, "scores" and "classes" (B, limit), and "count" (B,): rows

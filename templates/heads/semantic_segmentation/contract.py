@@ -4,7 +4,7 @@
 def some_class_map(
     folder: Path, number: int, height: int, width: int, colors: list
 ) -> str:
-    """Returns each pixel of some category, all but one in turn, or black."""
+    """Makes a map of some category, all but one in turn, or black."""
     table = np.array([[0, 0, 0], *colors], np.uint8)
     indices = np.random.default_rng(number).integers(0, len(table), (height, width))
     indices[indices == number % len(table)] = 0
