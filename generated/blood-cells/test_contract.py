@@ -137,7 +137,7 @@ def run(folder: Path, *arguments: object) -> str:
 
 
 def training(data: Path, output: Path) -> list[str]:
-    """Returns a run that begins, or goes on."""
+    """Returns the words of a command that begins a run, or goes on."""
     paths = ["--data", str(data), "--output", str(output), "--resume"]
     cores = ["--workers", "0", "--threads", "1"]
     return ["train.py", *paths, *cores, "--max-iterations", str(ITERATIONS)]

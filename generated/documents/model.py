@@ -439,7 +439,7 @@ def loss_terms(outputs: QuadrilateralPredictions, targets: dict) -> dict[str, Te
 def decode_objects(
     predictions: Predictions, min_score: float, max_iou: float, limit: int
 ) -> dict[str, Tensor]:
-    """Returns the objects of each image, the best first.
+    """Decodes the objects of each image, the best first.
 
     Returns "boxes" (B, limit, 4) in pixels, "scores" and "classes" (B, limit), and
     "count" (B,): rows from there on are zero.
@@ -494,7 +494,7 @@ def nms(boxes: Tensor, classes: Tensor, max_iou: float) -> Tensor:
 def decode_quadrilaterals(
     predictions: QuadrilateralPredictions, min_score: float, max_iou: float, limit: int
 ) -> dict[str, Tensor]:
-    """Returns the quadrilaterals of each image, the best first.
+    """Decodes the quadrilaterals of each image, the best first.
 
     Returns "quadrilaterals" (B, limit, 4, 2) in pixels, the "boxes" (B, limit, 4) in
     which they were found, "scores" and "classes" (B, limit), and "count" (B,): rows

@@ -506,7 +506,7 @@ def loss_terms(outputs: KeypointPredictions, targets: dict) -> dict[str, Tensor]
 def decode_objects(
     predictions: Predictions, min_score: float, max_iou: float, limit: int
 ) -> dict[str, Tensor]:
-    """Returns the objects of each image, the best first.
+    """Decodes the objects of each image, the best first.
 
     Returns "boxes" (B, limit, 4) in pixels, "scores" and "classes" (B, limit), and
     "count" (B,): rows from there on are zero.
@@ -561,7 +561,7 @@ def nms(boxes: Tensor, classes: Tensor, max_iou: float) -> Tensor:
 def decode_keypoints(
     predictions: KeypointPredictions, min_score: float, max_iou: float, limit: int
 ) -> dict[str, Tensor]:
-    """Returns the instances of each image, the best first.
+    """Decodes the instances of each image, the best first.
 
     Returns "keypoints" (B, limit, K, 2) in pixels, their "presence" (B, limit, K) as
     probabilities, "boxes" (B, limit, 4) and "scores" (B, limit) of instances, and

@@ -156,7 +156,7 @@ def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
 
 
 def read_numbers(folder: Path, limits: tuple[float, float]) -> dict:
-    """Returns numbers by image, once the dataset's range is known to be the job's."""
+    """Loads numbers by image; checks that the dataset has the range of the job."""
     path, entry = entry_with_range(folder, "regression", list(limits))
     return annotations_of(path, entry)
 

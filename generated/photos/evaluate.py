@@ -142,7 +142,7 @@ def classification_metrics(
 def save_confusion(
     path: Path, truth: list[int], found: list[dict], names: tuple[str, ...]
 ):
-    """Returns how often each category, a row, was taken for each, a column."""
+    """Saves the confusion matrix: categories are rows, predictions columns."""
     counts = np.zeros((len(names), len(names)), int)
     given = [names.index(words["category"]) for words in found]
     np.add.at(counts, (truth, given), 1)

@@ -35,7 +35,7 @@ def draw_depth(
 
 
 def save_depth(depth: np.ndarray, nearest: float, farthest: float, path: Path) -> str:
-    """Returns a map of 16 bits, as datasets have it; returns the name of its file."""
+    """Saves a map of 16 bits, as datasets have it; returns the name of its file."""
     share = (farthest - depth) / (farthest - nearest)
     codes = np.round(1 + 65534 * share.clip(0, 1)).astype(np.uint16)
     path.write_bytes(cv2.imencode(".png", codes)[1])

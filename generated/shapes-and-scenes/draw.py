@@ -53,7 +53,7 @@ def draw_categories(
 
 
 def save_categories(categories: np.ndarray, colors: tuple, path: Path) -> str:
-    """Returns a map as datasets have it; returns the name of its file."""
+    """Saves a map as datasets have it; returns the name of its file."""
     save_image(path, np.array(colors, np.uint8)[categories])
     return path.name
 

@@ -510,7 +510,7 @@ def loss_terms(outputs: dict, targets: dict) -> dict[str, Tensor]:
 def decode_objects(
     predictions: Predictions, min_score: float, max_iou: float, limit: int
 ) -> dict[str, Tensor]:
-    """Returns the objects of each image, the best first.
+    """Decodes the objects of each image, the best first.
 
     Returns "boxes" (B, limit, 4) in pixels, "scores" and "classes" (B, limit), and
     "count" (B,): rows from there on are zero.

@@ -148,7 +148,7 @@ def some_objects(
 def some_class_map(
     folder: Path, number: int, height: int, width: int, colors: list
 ) -> str:
-    """Returns each pixel of some category, all but one in turn, or black."""
+    """Makes a map of some category, all but one in turn, or black."""
     table = np.array([[0, 0, 0], *colors], np.uint8)
     indices = np.random.default_rng(number).integers(0, len(table), (height, width))
     indices[indices == number % len(table)] = 0
@@ -156,7 +156,7 @@ def some_class_map(
 
 
 def some_category(number: int, names: tuple[str, ...]) -> str:
-    """Returns each in turn."""
+    """Returns categories in turn."""
     return names[number % len(names)]
 
 
@@ -167,7 +167,7 @@ def colors_of(name: str) -> list:
 
 
 def save_map(folder: Path, number: int, pixels: np.ndarray) -> str:
-    """Returns the map of the image of this number; returns the name of its file."""
+    """Saves the map of the image of this number; returns the name of its file."""
     folder.mkdir(exist_ok=True)
     Image.fromarray(pixels).save(folder / f"{number}.png")
     return f"{number}.png"
@@ -186,7 +186,7 @@ def run(folder: Path, *arguments: object) -> str:
 
 
 def training(data: Path, output: Path) -> list[str]:
-    """Returns a run that begins, or goes on."""
+    """Returns the words of a command that begins a run, or goes on."""
     paths = ["--data", str(data), "--output", str(output), "--resume"]
     cores = ["--workers", "0", "--threads", "1"]
     return ["train.py", *paths, *cores, "--max-iterations", str(ITERATIONS)]

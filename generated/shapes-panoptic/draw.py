@@ -45,7 +45,7 @@ def draw_panoptic(
 def save_panoptic(
     maps: dict, names: tuple[str, ...], colors: tuple, path: Path
 ) -> dict:
-    """Returns maps as datasets have them, in two pages; returns the name of their file,
+    """Saves maps as datasets have them, in two pages; returns the name of their file,
     and the instances by the number that they have there."""
     table = np.array([*colors, (0, 0, 0)], np.uint8)
     first = Image.fromarray(table[maps["categories"]])

@@ -31,7 +31,7 @@ def draw_reconstruction(image: np.ndarray, found: np.ndarray | None) -> np.ndarr
 
 
 def save_picture(picture: np.ndarray, path: Path) -> str:
-    """Returns a PNG; returns the name of its file."""
+    """Saves a PNG; returns the name of its file."""
     path.write_bytes(cv2.imencode(".png", picture)[1])
     return path.name
 

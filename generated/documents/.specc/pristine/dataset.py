@@ -64,7 +64,7 @@ def triangles(corners: np.ndarray) -> list[np.ndarray]:
 
 
 def signed_area(triangle: np.ndarray) -> float:
-    """Returns positive if its corners go clockwise (y points down)."""
+    """Returns an area, positive if corners go clockwise (y points down)."""
     (ax, ay), (bx, by) = triangle[1:] - triangle[0]
     return float(ax * by - ay * bx) / 2
 

@@ -158,7 +158,7 @@ def spread(values: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def of_all_processes(values: Tensor) -> Tensor:
-    """Returns values (B, N) of the images of all processes. The gradient flows to the
+    """Gathers values (B, N) of the images of all processes. The gradient flows to the
     own ones, times the number of processes, by which an average over processes divides
     it."""
     if not (dist.is_available() and dist.is_initialized()):

@@ -31,7 +31,7 @@ def draw_anomalies(image: np.ndarray, item: dict) -> np.ndarray:
 
 
 def save_anomalies(item: dict, path: Path) -> dict:
-    """Returns the map as a gray image, white where it is anomalous as masks are;
+    """Saves the map as a gray image, white where it is anomalous as masks are;
     returns what to report, with the name of its file."""
     gray = np.round(255 * item["map"]).astype(np.uint8)
     path.write_bytes(cv2.imencode(".png", gray)[1])

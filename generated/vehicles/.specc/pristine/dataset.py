@@ -54,7 +54,7 @@ class Frame(NamedTuple):
         return self.turn is not None or self.size != self.shown
 
     def points(self, places: np.ndarray) -> np.ndarray:
-        """Returns maps x and y (..., 2) of the file to pixels of the image as shown."""
+        """Maps x and y (..., 2) of the file to pixels of the image as shown."""
         (rows, columns), (height, width) = self.size, self.shown
         if self.turn is None:
             return places * [width / columns, height / rows]
@@ -157,7 +157,7 @@ class Annotation(NamedTuple):
     id: object
     image_id: Hashable
     category_id: Hashable
-    iscrowd: bool
+    iscrowd: object  # 0 or 1
     numbers: bytes  # left, top, right, bottom, area
 
 
@@ -180,7 +180,7 @@ def compact(item: dict) -> dict | Annotation:
         )
         raise ValueError(f"annotation {item.get('id')}: {what}") from None
     numbers = struct.pack("5d", left, top, left + width, top + height, area)
-    return Annotation(item.get("id"), *ids, bool(item.get("iscrowd")), numbers)
+    return Annotation(item.get("id"), *ids, item.get("iscrowd") or 0, numbers)
 
 
 def is_named(given: object, known: dict[str, int], counts: Counter) -> bool:
@@ -305,7 +305,7 @@ def check_coco(path: Path, content: object, fields: tuple[str, ...]):
 
 
 def by_id(path: Path, key: str, items: list[dict], field: str) -> dict:
-    """Returns items of a COCO file by their ids, of which each is one item's alone."""
+    """Returns items of a COCO file by their ids; ends the program if ids repeat."""
     known = {}
     for item in items:
         other = known.setdefault(item["id"], item)
@@ -375,7 +375,7 @@ def visible_objects(
 
 
 def objects_in_image(objects: Objects, frame: Frame) -> Objects:
-    """Returns the same in pixels of the image as it is shown."""
+    """Returns objects in pixels of the image as it is shown."""
     boxes = boxes_in_image(objects.boxes, frame)
     areas = objects.areas * np.prod(frame.shown) / np.prod(frame.size)
     return objects._replace(boxes=boxes, areas=areas)
@@ -420,7 +420,7 @@ def frame_of(path: Path, given: tuple, counts: Counter) -> Frame:
 
 
 def is_scaled(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Returns whether a size is the other one scaled: both sides are rounded then."""
+    """Returns whether a size is the other one scaled, with both sides rounded."""
     return abs(one[0] * other[1] - one[1] * other[0]) <= max(sum(one), sum(other))
 
 

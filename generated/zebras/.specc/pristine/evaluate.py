@@ -112,7 +112,7 @@ def score(
 def retrieval_metrics(
     truth: list[str], found: list[dict], device: torch.device
 ) -> dict[str, float]:
-    """Returns each image in turn looks for the others of its identity, by cosine.
+    """Each image in turn looks for the others of its identity, by cosine.
 
     Recall at 1 and at 5: the share of images that have one among their 1 or 5 nearest.
     MAP@R: https://arxiv.org/abs/2003.08505, over the R nearest, if there are R others.

@@ -151,11 +151,7 @@ class EmbeddingHead(nn.Module):
 
     def forward(self, level: Tensor) -> Embeddings:
         embedding = F.normalize(self.linear(level.mean((2, 3))).float())
-        # Angles need all bits of a float32.
-        with (
-            torch.autocast("cuda", enabled=False),
-            torch.autocast("cpu", enabled=False),
-        ):
+        with torch.autocast("cuda", enabled=False):  # angles need all their bits
             cosines = F.linear(embedding, F.normalize(self.centers.weight))
         return Embeddings(embedding, cosines.unflatten(1, self.split))
 
