@@ -100,7 +100,7 @@ def test_a_dead_worker_is_told(job):
     # PyTorch raises from a signal handler, which may interrupt what ignores errors.
     assert "main(args)" not in said
     assert "a process that reads images died: DataLoader worker" in said
-    assert "fewer --workers (now 1)" in said
+    assert "fewer --workers, and --resume" in said
 
 
 def test_any_other_error_keeps_its_traceback(job):

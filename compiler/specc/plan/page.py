@@ -85,7 +85,7 @@ def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
     }
     values = {
         **_texts(job, summary, heads),
-        **_commands(extras.package),
+        **_commands(extras.package, job.data.cache is not None),
         **_model_values(job, summary, heads, backbone, neck),
         **_head_values(job, heads),
         **plan_dataset(job, heads),
@@ -111,7 +111,7 @@ def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
     )
 
 
-def _commands(package: str) -> dict[str, Any]:
+def _commands(package: str, caches: bool) -> dict[str, Any]:
     """How scripts are launched, and from where: by their paths, or by `python -m`."""
     names = ("train", "evaluate", "predict", "measure")
     paths = {
@@ -119,8 +119,11 @@ def _commands(package: str) -> dict[str, Any]:
     }
     several = f"torchrun --nproc_per_node 8 {paths['train']} --data ROOT      "
     one = f"python {paths['train']} --data ROOT".ljust(len(several))
+    modules = "(cache|data)" if caches else "data"
+    home = r"(\w+\.)*" if package else ""
     return {
         "scripts": paths,
+        "worker_prefix": f'r"^{home}{modules}\\.\\w+: "',
         "script_words": {
             name: ", ".join(f'"{word}"' for word in path.split())
             for name, path in paths.items()
