@@ -73,7 +73,7 @@ JOBS: dict[str, Small] = {
         ("keypoint_detection", "reach", {"falls": ("keypoints", "presence")}),
         ("metric_learning", "ground", {"soon": False}),
         ("multiclass_classification", "classes", {"options": {"batch_size": 8}}),
-        ("multilabel_classification", "labels", {}),
+        ("multilabel_classification", "labels", {"options": {"batch_size": 8}}),
         ("object_detection", "objects", {}),
         ("panoptic_segmentation", "panoptic", {"falls": ("mask",)}),
         ("quadrilateral_detection", "corners", {"falls": ("corners",)}),

@@ -119,7 +119,7 @@ FACTORS = {
     "loop": [
         {},
         {"accumulation": 2},
-        {"ema": 0.99, "backbone_learning_rate_factor": 0.1},
+        {"ema": 0.99, "backbone_learning_rate_factor": 0.1, "compile": True},
         {"accumulation": 4, "compile": True, "early_stopping": 2},
         {"deterministic": True, "ema": 0.9, "slurm": {}},
     ],

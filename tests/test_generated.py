@@ -34,6 +34,7 @@ MODULES = (
     "draw",
     "evaluate",
     "model",
+    "safety",
     "predict",
     "samples",
     "train",

@@ -116,7 +116,7 @@ def wordings(*patterns: str) -> list[str]:
         ("# in words\nx = 1", riddles),
         ('    """What an untrained head says."""', riddles),
         ('"description": "Where the labels are."', riddles),
-        ("a labeled dataset of gray images", spellings),
+        ("a labelled dataset of grey images", spellings),
         ("def analyse(job):", spellings),
         ("# normalised by the centre", spellings),
     ],

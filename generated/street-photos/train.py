@@ -26,7 +26,7 @@ from checkpoints import Log, Losses, fingerprint, resume, save
 from data import BATCH_SIZE, training_batches
 from evaluate import command_line, evaluate, share_cores
 from model import Network, loss_terms
-from safety import Votes, guarded, is_finite, save_bad_batch
+from safety import Stopped, Votes, former_signals, guarded, is_finite, save_bad_batch
 from samples import first_of_heads, read_samples
 
 MAX_ITERATIONS = 2000
@@ -127,8 +127,8 @@ def to_device(batch: tuple[Tensor, dict], device: torch.device) -> tuple[Tensor,
 # ---- Training ----
 
 
-def main(args: argparse.Namespace) -> int:
-    """Returns the exit code: that of the signal, if one ended the run."""
+def train(args: argparse.Namespace) -> dict[str, float]:
+    """Returns the metrics of the last validation; raises Stopped after a signal."""
     began = time.monotonic()
     rank, world, device = setup(args.device)
     if BATCH_SIZE % world:
@@ -175,7 +175,7 @@ def main(args: argparse.Namespace) -> int:
     bar = tqdm(total=args.max_iterations, initial=iteration, disable=rank > 0)
     saved = time.monotonic()
     votes, losses = Votes(rank, world), Losses(world, rows)
-    progress, stop = iteration / args.max_iterations, False
+    progress, stop, metrics = iteration / args.max_iterations, False, {}
 
     while progress < 1 and not stop:
         rate = learning_rate(progress)
@@ -240,13 +240,13 @@ def main(args: argparse.Namespace) -> int:
         del replica
         dist.destroy_process_group()
     if stop:
-        return 128 + (votes.signals or [signal.SIGTERM])[0]
+        raise Stopped((votes.signals or [signal.SIGTERM])[0])
     if rank == 0:
         print(f"{BEST} {best:.3f} at its best; weights and pictures: {args.output}")
-    return 0
+    return metrics
 
 
-if __name__ == "__main__":
+def flags() -> argparse.ArgumentParser:
     parser = command_line(__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=Path(), help="root of datasets")
     parser.add_argument("--output", type=Path, default=Path("runs/street-photos"))
@@ -270,9 +270,25 @@ if __name__ == "__main__":
         help="train and validate on the first N training images: a working job learns "
         "them by heart",
     )
-    args = parser.parse_args()
+    return parser
+
+
+def main(**given: object) -> dict[str, float]:
+    """Trains with flags as keywords, and leaves signals as they were. Returns metrics
+    of the last validation; raises Stopped after a signal, once last.pt is saved."""
+    parser = flags()
+    args = parser.parse_args([])
+    if unknown := given.keys() - vars(args).keys():
+        raise TypeError(f"no such flags: {', '.join(sorted(unknown))}")
+    vars(args).update(given)
+    args.data, args.output = Path(args.data), Path(args.output)
     if args.max_iterations < 1 or (args.workers or 0) < 0 or not 0 <= args.seed < 2**32:
         parser.error("--max-iterations starts at 1, --workers and --seed at 0")
     if args.overfit is not None and args.overfit < 1:
         parser.error("--overfit starts at 1")
-    sys.exit(guarded(main, args))
+    with former_signals():
+        return train(args)
+
+
+if __name__ == "__main__":
+    guarded(main, flags().parse_args())

@@ -90,6 +90,7 @@ def test_labels_are_given_from_their_threshold_on(whole):
 def test_losses_of_labels_and_numbers_are_means(whole):
     logits = torch.tensor([[0.0, math.log(3)], [math.log(3), 0.0]])
     targets = {"present": torch.tensor([[1.0, 1], [0, 0]])}
+    targets["labeled"] = torch.ones(2, dtype=torch.bool)
     found = whole.model.multilabel_loss(logits, targets)["label"]
     costs = [math.log(2), -math.log(3 / 4), -math.log(1 / 4), math.log(2)]
     assert found.item() == pytest.approx(sum(costs) / 4)

@@ -166,7 +166,7 @@ PAIRS = {
 def test_the_generalized_iou_of_two_boxes(pages, a, b):
     for one, other in ((a, b), (b, a)):
         given = torch.tensor([one, one]), torch.tensor([other, one])
-        found = pages.generalised_iou(*map(torch.Tensor.float, given))
+        found = pages.generalized_iou(*map(torch.Tensor.float, given))
         assert found.tolist() == pytest.approx([giou(one, other), 1], abs=1e-6)
 
 

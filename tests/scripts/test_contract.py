@@ -15,6 +15,7 @@ from runs import SCENE
 from specc.build import analyze
 from specc.diagnostics import Diagnostic, JobError
 from specc.heads import TASKS
+from specc.plan.extras import Extras
 from specc.plan.page import plan
 
 SECONDS = 60  # most processor time of a whole contract
@@ -126,7 +127,7 @@ def test_every_task_has_a_contract():
 def smallest(job: dict) -> tuple:
     found, graph, findings = analyze(json.dumps(job).encode())
     assert not [finding for finding in findings if finding.is_error]
-    return plan(found, graph, tests=True).contract.shape
+    return plan(found, graph, Extras(tests=True)).contract.shape
 
 
 def findings_of(job: dict) -> list[Diagnostic]:

@@ -169,10 +169,10 @@ def test_its_modules_do_what_scripts_do(world):
     """The same losses and predictions, with workers, and from the folder above."""
     plain, package = make(world / "scenes", SCENE), packaged(world / "scenery", SCENE)
     flags = ("--data", world, "--max-iterations", 4, "--threads", 1)
-    train(plain, "runs/plain", "--max-iterations", 4, "--workers", 2)
-    run = (*flags, "--workers", 2, "--output", "runs/package")
+    train(plain, "runs/by-path", "--max-iterations", 4, "--workers", 2)
+    run = (*flags, "--workers", 2, "--output", "runs/by-name")
     python(world, "-m", "scenery.train", *run)
-    plain, package = world / "runs/plain", world / "runs/package"
+    plain, package = world / "runs/by-path", world / "runs/by-name"
     assert rows(package) == rows(plain)
     weights, shown = ("--weights", package / "last.pt"), world / "runs/shown"
     measured = python(world, "-m", "scenery.evaluate", *weights, "--data", world)

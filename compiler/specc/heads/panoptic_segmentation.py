@@ -246,7 +246,7 @@ TASK = Task(
     coco=Coco(
         fields=("file_name", "segments_info"),
         kinds=(
-            '((x["category_id"], x.get("iscrowd"))'
+            '((item.get("id"), x["category_id"], x.get("iscrowd"))'
             ' for item in content["annotations"] for x in item["segments_info"])'
         ),
         compared="dataset/compare_coco_panoptic.py.jinja",

@@ -143,9 +143,10 @@ class Coco:
     hook: str = "without_masks"  # object_hook of json.loads
     grouped: str = "dataset/coco_dicts.py.jinja"  # template: `objects` by image
     given: str = 'objects[image["id"]]'  # annotations of an image
-    # Of all annotations, category and whether it is a crowd
+    # Of all annotations, id, category and whether it is a crowd
     kinds: str = (
-        '((x["category_id"], x.get("iscrowd")) for x in content["annotations"])'
+        '((x.get("id"), x["category_id"], x.get("iscrowd"))'
+        ' for x in content["annotations"])'
     )
     compared: str = "dataset/compare_coco.py.jinja"  # template: compares the names
     docstring: str = "dataset/coco_docstring.jinja"  # template

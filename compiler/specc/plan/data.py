@@ -180,8 +180,7 @@ def _copied(job: Job) -> dict[str, Any]:
 
 
 def _scored(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
-    """Returns the device argument of metrics, where some are computed on the device,
-    and the kind of COCO's scores: boxes alone, unless a head is scored by masks."""
+    """Returns the device argument of metrics, and the kind of COCO's scores."""
     used = any(re.search(r"\bdevice\b", head.code.metrics) for head in heads)
     masks = any("instance_metrics(" in head.code.metrics for head in heads)
     return {
@@ -397,7 +396,5 @@ def _augment_note(chosen: Augmentation) -> str:
         "placed": True,
         "mirrored": chosen.horizontal_flip or chosen.vertical_flip,
     }
-    chosen_words = [word for word, wanted in words.items() if wanted]
-    if len(chosen_words) == 1:
-        return chosen_words[0]
-    return f"{', '.join(chosen_words[:-1])} and {chosen_words[-1]}"
+    *others, last = (word for word, wanted in words.items() if wanted)
+    return f"{', '.join(others)} and {last}" if others else last

@@ -1,6 +1,7 @@
 """Signals, losses that are not finite, and errors that users can mend."""
 
 import argparse
+import contextlib
 import math
 import re
 import signal
@@ -20,6 +21,22 @@ from model import HEIGHT, WIDTH
 # ---- Signals ----
 
 
+class Stopped(Exception):
+    """A signal ended the run, whose state is in last.pt; its number is the argument."""
+
+
+@contextlib.contextmanager
+def former_signals() -> Iterator[None]:
+    """Restores the handlers of signals in the end."""
+    former = {x: signal.getsignal(x) for x in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            if signal.getsignal(number) != handler:
+                signal.signal(number, handler)
+
+
 class Votes:
     """Lets the processes decide alike: one process after each step, several after ten,
     or fewer if these would take more than 2 seconds by the clock of rank 0."""
@@ -27,8 +44,9 @@ class Votes:
     def __init__(self, rank: int, world: int):
         self.rank, self.world, self.signals = rank, world, []
         self.steps, self.wait, self.last = 0, 1, time.monotonic()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self.catch)
+        if threading.current_thread() is threading.main_thread():  # others may not
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, self.catch)
 
     def catch(self, number: int, frame: object):
         """A signal ends the run after the step under way, a second Ctrl-C at once; but
@@ -94,8 +112,9 @@ def save_bad_batch(path: Path, batches: Iterator, first: int, recent: list) -> s
 # ---- Errors that users can mend ----
 
 
-def guarded(main: Callable, args: argparse.Namespace) -> int:
-    """Returns the exit code of `main`; what users can mend ends it with a message."""
+def guarded(main: Callable, args: argparse.Namespace):
+    """Runs `main` as a script: a stop becomes an exit code, and what users can mend a
+    message."""
     told = threading.excepthook
 
     def tell(failure: object):  # TensorBoard raises errors of its thread here as well
@@ -104,19 +123,21 @@ def guarded(main: Callable, args: argparse.Namespace) -> int:
 
     threading.excepthook = tell
     try:
-        return main(args)
+        main(**vars(args))
+    except Stopped as stop:
+        raise SystemExit(128 + stop.args[0]) from None
     except (ChangedError, ImageError) as error:  # behind a worker's traceback
         line = str(error).splitlines()[-1]
         raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
     except (MemoryError, RuntimeError) as error:
-        raise SystemExit(f"\n{known_failure(error, args.workers)}") from None
+        raise SystemExit(f"\n{known_failure(error)}") from None
     except OSError as error:
         raise SystemExit(f"{args.output}: cannot go on: {error}") from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 
 
-def known_failure(error: Exception, workers: int) -> str:
+def known_failure(error: Exception) -> str:
     """Returns advice on an error that users can mend; raises any other again."""
     text = str(error)
     no_memory = isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError))
@@ -129,6 +150,6 @@ def known_failure(error: Exception, workers: int) -> str:
     if "DataLoader worker" in text:
         return (
             f"a process that reads images died: {text.splitlines()[0]}\n"
-            f"  often memory ran out: try fewer --workers (now {workers}), and --resume"
+            "  often memory ran out: try fewer --workers, and --resume"
         )
     raise error

@@ -120,7 +120,7 @@ def read_dataset(
     content = read_json(path, compact)
     check_coco(path, content, ("category_id", "bbox"))
     names = {item["id"]: str(item["name"]).strip() for item in content["categories"]}
-    kinds = ((item.category_id, item.iscrowd) for item in content["annotations"])
+    kinds = ((x.id, x.category_id, x.iscrowd) for x in content["annotations"])
     counts = count_crowds(path, content["categories"], kinds)
     objects = {item["id"]: [] for item in content["images"]}
     for item in content.pop("annotations"):
@@ -247,12 +247,12 @@ def joined(parts: list, counts: Counter) -> NamedTuple:
 
 def count_crowds(path: Path, categories: list, kinds: Iterable[tuple]) -> Counter:
     """The annotations of a COCO file that are crowds, which are ignored; ends the
-    program where all of them are. Of each, `kinds` has category and `iscrowd`."""
+    program where all of them are. `kinds` has id, category, `iscrowd` of each."""
     names = {category["id"]: category["name"] for category in categories}
     crowds, others = Counter(), Counter()
-    for category, crowd in kinds:
+    for number, category, crowd in kinds:
         if (crowd or 0) not in (0, 1):
-            what = f"`iscrowd` of an annotation of category {category!r} is not 0 or 1"
+            what = f"`iscrowd` of annotation {number!r} is not 0 or 1"
             raise SystemExit(f"{path}: {what}: {crowd!r:.50}")
         (crowds if crowd else others)[category] += 1
     if crowds and not others:
