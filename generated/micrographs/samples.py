@@ -108,12 +108,16 @@ def read_samples(root: Path, reread: bool = False) -> list[Samples]:
 
 def read_anew(root: Path, file: Path) -> list[Samples]:
     """Reads the datasets, and keeps what they hold in the file."""
+    SOURCES.clear()
+    NOTES.clear()
     gc.disable()  # millions of objects, and no cycle of references
-    sets = read_datasets(root)
-    for folder in {one.path.parent for samples in sets for one in samples}:
-        noted(folder)
-    sets = [columns_of(samples) for samples in sets]
-    gc.enable()
+    try:
+        sets = read_datasets(root)
+        for folder in {one.path.parent for samples in sets for one in samples}:
+            noted(folder)
+        sets = [columns_of(samples) for samples in sets]
+    finally:
+        gc.enable()
     arrays = {f"{i}/{name}": x for i, of in enumerate(sets) for name, x in of.items()}
     # Larger items first: then all of them are aligned.
     arrays = dict(sorted(arrays.items(), key=lambda pair: -pair[1].itemsize))

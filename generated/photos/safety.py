@@ -33,7 +33,7 @@ def former_signals() -> Iterator[None]:
         yield
     finally:
         for number, handler in former.items():
-            if signal.getsignal(number) != handler:
+            if handler not in (None, signal.getsignal(number)):
                 signal.signal(number, handler)
 
 
@@ -81,11 +81,11 @@ def agree(world: int, *values: float) -> list[float]:
 
 
 def is_finite(values: dict[str, float], model: nn.Module | None) -> bool:
-    """Returns whether logged values, and before a checkpoint the `model`, are
-    finite."""
-    state = model.state_dict().values() if model else ()
-    logged = all(map(math.isfinite, values.values()))
-    return logged and all(tensor.isfinite().all() for tensor in state)
+    """Returns whether logged values and, before a checkpoint, weights are finite."""
+    if not all(map(math.isfinite, values.values())):
+        return False
+    state = model.state_dict().values() if model else [torch.zeros(())]
+    return bool(torch.stack([x.isfinite().all() for x in state]).all())
 
 
 def save_bad_batch(path: Path, batches: Iterator, first: int, recent: list) -> str:
@@ -96,7 +96,7 @@ def save_bad_batch(path: Path, batches: Iterator, first: int, recent: list) -> s
     """
     for iteration, (terms, batch) in enumerate(zip(recent, batches), first + 1):
         terms = {name: term.item() for name, term in terms.items()}
-        if not math.isfinite(sum(terms.values())):
+        if not math.isfinite(terms["loss"]):
             images, targets = batch
             state = {"iteration": iteration, "terms": terms}
             save(path, state | {"images": images, "targets": targets})
@@ -106,7 +106,8 @@ def save_bad_batch(path: Path, batches: Iterator, first: int, recent: list) -> s
                 "  last.pt is from before: try a lower learning rate, or clip gradients"
             )
     iteration = first + len(recent)
-    return f"weights, or another process, became infinite or NaN by {iteration}"
+    what = "gradients, weights or another process"
+    return f"{what} became infinite or NaN by iteration {iteration}"
 
 
 # ---- Errors that users can mend ----

@@ -113,6 +113,8 @@ class Losses:
 
     def means(self) -> dict[str, float]:
         """Averages over the steps; waits for the GPU and for all processes."""
+        same = [row for row in self.rows if row.keys() == self.recent[0].keys()]
+        self.rows[:] = same  # terms of the loss may have changed since
         steps = [torch.stack([*values.values()]) for values in self.recent]
         steps = torch.stack(steps).double().cpu() / self.world
         if self.world > 1:
@@ -135,8 +137,7 @@ class Log:
         self.folder, self.path = folder, folder / "metrics.jsonl"
         # What was logged after the checkpoint will be logged again.
         lines = self.path.read_text().splitlines() if self.path.exists() else []
-        whole = (line for line in lines if line.endswith("}"))
-        kept = [line for line in whole if json.loads(line)["iteration"] <= start]
+        kept = [line for line in lines if 0 <= iteration_of(line) <= start]
         temporary = self.path.with_suffix(".tmp")
         temporary.write_text("".join(f"{line}\n" for line in kept))
         temporary.replace(self.path)
@@ -150,9 +151,17 @@ class Log:
             self.board.add_scalar(f"{split}/{name}", value, iteration)
 
     def pictures(self, iteration: int, model: nn.Module, samples: list, device):
-        """Draws labels beside predictions of 12 images, and the curves so far."""
+        """Draws labels beside predictions of at most 12 images, and the curves."""
         shown = samples[:: math.ceil(len(samples) / 12)]
         image = sheet(shown, predict_samples(model, shown, device))
         self.board.add_image("predictions", image, iteration, dataformats="HWC")
         save_image(self.folder / "predictions.png", image)
         save_curves(self.path, self.folder / "curves.png")
+
+
+def iteration_of(line: str) -> int:
+    """Returns the iteration of a line of metrics.jsonl; -1 if the line is damaged."""
+    try:
+        return json.loads(line)["iteration"]
+    except (ValueError, LookupError, TypeError):
+        return -1

@@ -516,7 +516,7 @@ def object_terms(
 
 
 def bin_cross_entropy(bins: Tensor, distances: Tensor) -> Tensor:
-    """Distribution focal loss (M,) of the two bins around each distance (M, 4)."""
+    """Returns the distribution focal loss (B, K) of distances (B, K, 4)."""
     distances = distances.clamp(0, BINS - 1.01)
     below = distances.long()
     share = distances - below

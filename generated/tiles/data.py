@@ -240,8 +240,7 @@ class Batches:
 def collate(
     batch: list[tuple[np.ndarray, dict, list[str]]],
 ) -> tuple[Tensor, dict, list[str]]:
-    """Stacks images (B, 3, H, W), uint8, and targets by head; lists
-    errors."""
+    """Stacks images (B, 3, H, W), uint8, and targets; lists errors."""
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
     targets = {
@@ -292,8 +291,9 @@ def validation_batches(samples: Sequence[Sample], workers: int) -> DataLoader:
 
 
 def loading(workers: int) -> dict:
-    """Returns how a DataLoader loads, in as many processes."""
+    """Returns arguments of a DataLoader with this number of workers."""
     cv2.setNumThreads(0)  # OpenCV's threads do not survive the fork of a worker
+    atexit.unregister(end_workers)  # once is enough
     atexit.register(end_workers)
     pinned = torch.cuda.is_available()
     return dict(num_workers=workers, worker_init_fn=prepare_worker, pin_memory=pinned)
@@ -310,4 +310,5 @@ def end_workers():
     if hasattr(signal, "SIGCHLD"):  # else PyTorch's handler would report a crash
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for worker in multiprocessing.active_children():
-        worker.kill()
+        if worker.daemon:  # Python ends these, and waits for others
+            worker.kill()

@@ -50,7 +50,7 @@ WEIGHTS = "https://huggingface.co/timm/resnet18.a1_in1k/resolve/main/pytorch_mod
 LEFT_OUT = ("layer3.", "layer4.", "fc.")
 BEST = "defects/image_auroc"  # the metric that chooses best.pt
 LOG_EVERY = 10  # iterations between log lines
-SAVE_EVERY = 180  # seconds: save a checkpoint at least this often
+SAVE_EVERY = 180  # seconds; a checkpoint is saved soon after
 
 # ---- Optimizer ----
 
@@ -323,7 +323,8 @@ def flags() -> argparse.ArgumentParser:
 
 def main(**given: object) -> dict[str, float]:
     """Trains with flags as keywords, and leaves signals as they were. Returns metrics
-    of the last validation; raises Stopped after a signal, once last.pt is saved."""
+    of the last validation, if it ran one; raises Stopped after a signal, when last.pt
+    is saved."""
     parser = flags()
     args = parser.parse_args([])
     if unknown := given.keys() - vars(args).keys():

@@ -500,7 +500,7 @@ Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Returns height and width after EXIF rotation, read from the header."""
+    """Returns height and width of an image as it is shown, and its orientation."""
     return size_and_orientation(path)[:2]
 
 

@@ -69,7 +69,7 @@ def test_weights_that_are_infinite_are_told_from_a_loss(job):
     bad = "        if iteration == 8:\n            model.head.linear.bias.data += math.inf\n"
     broken = with_fault(job, "train.py", step, step + bad)
     said = train(broken, broken / "run", code=1).stderr
-    assert "weights, or another process, became infinite or NaN by 9" in said
+    assert "weights or another process became infinite or NaN by iteration 9" in said
     assert checkpoint(broken / "run" / "last.pt")["iteration"] == 6
 
 

@@ -47,7 +47,7 @@ def train_constants(job: Job, backbone: BackbonePlan) -> tuple[Line, ...]:
         *lines,
         constant("BEST", trainer.best, f"the {chosen} chooses best.pt"),
         constant("LOG_EVERY", 10, "iterations between log lines"),
-        constant("SAVE_EVERY", 180, "seconds: save a checkpoint at least this often"),
+        constant("SAVE_EVERY", 180, "seconds; a checkpoint is saved soon after"),
     )
 
 
@@ -225,6 +225,7 @@ def _measured(trainer: Trainer) -> dict[str, Any]:
     return {
         "clips": clips,
         "norm": "norm = " * tells,
+        "logs_norm": tells,
         "recorded": f'{{"loss": loss, **terms{norm}}}',
     }
 

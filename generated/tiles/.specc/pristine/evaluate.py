@@ -133,8 +133,8 @@ def calibrate(
     rank: int = 0,
     world: int = 1,
 ):
-    """Measures on the normal images what a score of 0.5 is: what only the share of
-    false alarms reaches, or one image. It is part of the model's state, so that weights
+    """Sets the score of 0.5 such that on normal images only the share of false alarms
+    reaches it, at least one image. It is part of the model's state, so that weights
     predict alike wherever they are loaded. Every process takes a share."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():

@@ -41,7 +41,7 @@ WEIGHTS = (
 LEFT_OUT = ("conv_head.", "bn2.", "classifier.")
 BEST = "vehicles/ap"  # the metric that chooses best.pt
 LOG_EVERY = 10  # iterations between log lines
-SAVE_EVERY = 180  # seconds: save a checkpoint at least this often
+SAVE_EVERY = 180  # seconds; a checkpoint is saved soon after
 
 # ---- Optimizer ----
 
@@ -279,7 +279,8 @@ def flags() -> argparse.ArgumentParser:
 
 def main(**given: object) -> dict[str, float]:
     """Trains with flags as keywords, and leaves signals as they were. Returns metrics
-    of the last validation; raises Stopped after a signal, once last.pt is saved."""
+    of the last validation, if it ran one; raises Stopped after a signal, when last.pt
+    is saved."""
     parser = flags()
     args = parser.parse_args([])
     if unknown := given.keys() - vars(args).keys():
