@@ -181,7 +181,8 @@ STOP_AT_3 = (
 def test_compiled_code_learns_the_same(world, plain):
     output = run(world, "compiled", compile=True)
     assert weights(output).keys() == weights(plain).keys()
-    assert largest_difference(plain, output) < 1e-4
+    # Forward and loss are one graph, whose kernels add in another order.
+    assert largest_difference(plain, output) < 1e-3
 
 
 def test_the_backbone_learns_at_its_own_rate(world, plain):

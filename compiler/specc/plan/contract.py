@@ -84,7 +84,9 @@ def plan_contract(
         datasets=datasets,
         pixels=PIXELS[job.data.channels],
         apart=any(head.names_in_file for head in heads),
-        tells=any(task.contract(head).tells for head, task in _tasks(job)),
+        # Held-out identities are few: each of their images may find its like, or none.
+        tells=head_of_identities(job) is None
+        and any(task.contract(head).tells for head, task in _tasks(job)),
         parameters=summary.parameters,
         shape=(BATCH, job.data.channels, height, width),
         predicted=(BATCH, job.data.channels, *PREDICTED),
