@@ -18,6 +18,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from specc.language.schema import part
 
+pytestmark = pytest.mark.slow
+
 KNOWN = part("head")["properties"]["task"]["enum"]
 PARTIAL = "partly labeled"
 # Operations that copy values to the host: a number, or how many rows a result has.
