@@ -249,7 +249,7 @@ def prepare_worker(_: int):
 
 def end_workers():
     """Kills workers at exit: they ignore the SIGTERM that Python would send."""
-    if hasattr(signal, "SIGCHLD"):  # else PyTorch's handler would report a crash
+    if hasattr(signal, "SIGCHLD"):  # keeps PyTorch's handler from reporting a crash
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for worker in multiprocessing.active_children():
         if worker.daemon:  # Python ends these, and waits for others

@@ -158,6 +158,31 @@ def test_edits_after_a_kill_are_kept_as_copies(folder, source):
     assert compare(new).is_current(strict=True)
 
 
+@pytest.mark.parametrize(
+    "removed", ['["../prey.py"]', '["/prey.py"]', "{", "[1]", "null"]
+)
+def test_a_commit_of_others_is_refused(folder, source, removed):
+    write(output(folder, source, model="a\n"))
+    prey = folder.parent / "prey.py"
+    prey.write_text("x\n")
+    (folder / ".specc-commit/new").mkdir(parents=True)
+    (folder / ".specc-commit/removed.json").write_text(removed)
+    before = tree(folder)
+    refusal("E404", write, output(folder, source, model="b\n"))
+    assert prey.read_text() == "x\n" and tree(folder) == before
+
+
+def test_a_commit_reaches_nothing_through_links(folder, source, tmp_path):
+    write(output(folder, source, model="a\n"))
+    (tmp_path / "prey").mkdir()
+    (folder / "parts").symlink_to(tmp_path / "prey")
+    (folder / ".specc-commit/new/parts").mkdir(parents=True)
+    (folder / ".specc-commit/new/parts/x.py").write_text("x\n")
+    (folder / ".specc-commit/removed.json").write_text("[]")
+    refusal("E404", write, output(folder, source, model="b\n"))
+    assert not list((tmp_path / "prey").iterdir())
+
+
 def killed(wanted: Output, function: str, step: int) -> bool:
     """Build in another process, which ends at that call of a function of `os` at once,
     as by SIGKILL; False if it was not reached."""

@@ -115,7 +115,7 @@ def check(emitted: Emitted, reading: Reading) -> list[str]:
     known = {**vars(emitted.model), **vars(emitted.dataset), **vars(emitted.data)}
     for use, samples in (("train", reading.training), ("validate", reading.validation)):
         if reading.problems and not samples:
-            continue  # they say why
+            continue  # the reader has printed the reason
         for call in emitted.checks:  # text of specc; names of the job are literals
             try:
                 eval(call, known | {"use": use, "samples": samples})

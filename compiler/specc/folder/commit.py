@@ -16,7 +16,9 @@ import shutil
 import tempfile
 from collections.abc import Collection
 from contextlib import ExitStack, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from specc.diagnostics import fail
 
 COMMIT = ".specc-commit"
 _STAGING = ".specc-staging-"
@@ -64,9 +66,7 @@ def recover(folder: Path) -> tuple[str, ...] | None:
     if not is_pending(folder):
         return None
     commit = folder / COMMIT
-    staged = [path for path in (commit / "new").rglob("*") if path.is_file()]
-    new = [path.relative_to(commit / "new").as_posix() for path in staged]
-    old = json.loads((commit / _REMOVED).read_bytes())
+    new, old = _staged(commit)
     spared = [_spare(folder, path) for path in [*new, *old] if _is_edited(folder, path)]
     for path in [*new, *old]:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -74,6 +74,35 @@ def recover(folder: Path) -> tuple[str, ...] | None:
     shutil.rmtree(_retire(commit), ignore_errors=True)
     _drop_empty_folders(folder, old)
     return tuple(spared)
+
+
+def _staged(commit: Path) -> tuple[list[str], list[str]]:
+    """Returns the paths that a commit moves in and those that it removes.
+
+    A folder may come from anywhere: raises JobError E404 unless all of them stay inside.
+    """
+    found = [path for path in (commit / "new").rglob("*") if not path.is_dir()]
+    new = [path.relative_to(commit / "new").as_posix() for path in found]
+    try:
+        old = json.loads((commit / _REMOVED).read_bytes())
+        sound = all(_stays_inside(commit.parent, path) for path in [*new, *old])
+    except (OSError, ValueError, TypeError):
+        sound = False
+    if not sound or any(path.is_symlink() for path in found):
+        fail(
+            "E404",
+            f"`{commit}` is no commit that specc left",
+            help="look at what is in it, then delete it, and build again",
+        )
+    return new, old
+
+
+def _stays_inside(folder: Path, path: str) -> bool:
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in path or path[1:2] == ":":
+        return False
+    places = (folder, *(folder / part for part in pure.parents), folder / pure)
+    return not any(place.is_symlink() for place in places[1:])
 
 
 def free_name(folder: Path, path: str, taken: tuple[str, ...] = ()) -> str:

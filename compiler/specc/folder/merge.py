@@ -96,7 +96,7 @@ def _by_git(path: str, ours: bytes, base: bytes, theirs: bytes) -> bytes:
             cwd=folder,
             capture_output=True,
         )
-    if not 0 <= done.returncode < 128:  # else the number of conflicts
+    if not 0 <= done.returncode < 128:  # git counts conflicts up to 127
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise CannotMerge(said[-1] if said else f"git ended with {done.returncode}")
     return done.stdout
