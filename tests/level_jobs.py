@@ -18,7 +18,18 @@ def make_job(
     return jobs.Job(
         name="test",
         data=jobs.Data(
-            "train", None, 0.1, None, resolution, "native", None, 3, None, None, None
+            train="train",
+            validation=None,
+            validation_fraction=0.1,
+            group=None,
+            resolution=resolution,
+            format="native",
+            layout=None,
+            task=None,
+            channels=3,
+            bits=None,
+            augmentation=None,
+            cache=None,
         ),
         backbone=jobs.Backbone(backbone, top_level, True),
         neck=fpn(*neck) if isinstance(neck, tuple) else neck,

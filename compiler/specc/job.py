@@ -24,6 +24,14 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
+class Layout:
+    """Places of images and labels, and how these are written, by sets."""
+
+    train_images: str | None = None  # a folder, relative to the root of the datasets
+    validation_images: str | None = None
+
+
+@dataclass(frozen=True)
 class Data:
     train: str
     validation: str | None  # None: `validation_fraction` of the training set, by seed
@@ -31,6 +39,7 @@ class Data:
     group: str | None  # pattern: images with equal matches in their paths are one group
     resolution: tuple[int, int]  # height, width in pixels
     format: str  # native, folders, coco, voc, yolo, csv
+    layout: Layout | None
     task: str | None  # task of the annotations; None: each head's own
     channels: int  # 1 (gray), 3 (RGB) or 4 (RGB and another band)
     bits: int | None  # bits in use of images with 16-bit values; None: all 16
@@ -61,6 +70,7 @@ class HeadData:
     train: str
     validation: str | None  # None: a part of the training set, drawn by seed
     format: str
+    layout: Layout | None = None
     task: str | None = None  # task of the annotations; None: the head's own
 
 
@@ -138,4 +148,4 @@ class Job:
 def source_of(job: Job, head: Head) -> HeadData:
     """Returns the datasets with the labels of a head."""
     data = job.data
-    return head.data or HeadData(data.train, data.validation, data.format)
+    return head.data or HeadData(data.train, data.validation, data.format, data.layout)

@@ -18,6 +18,7 @@ from specc.job import (
     HeadData,
     Initialization,
     Job,
+    Layout,
     Neck,
     Optimizer,
     Scheduler,
@@ -70,9 +71,17 @@ def _data(given: dict, filled: dict, heads: tuple[Head, ...]) -> Data:
         augmentation = {**augmentation, **_gentle(given_augmentation, heads)}
     changed = {
         "resolution": tuple(filled["resolution"]),
+        "layout": _layout(filled["layout"]),
         "augmentation": Augmentation(**augmentation) if augmentation else None,
     }
     return Data(**{**filled, **changed})
+
+
+def _layout(filled: dict | None) -> Layout | None:
+    """Returns a layout, or None where it says nothing."""
+    given = {key: _frozen(value) for key, value in (filled or {}).items()}
+    layout = Layout(**given)
+    return None if layout == Layout() else layout
 
 
 def _gentle(given: dict, heads: tuple[Head, ...]) -> dict[str, Any]:
@@ -147,16 +156,23 @@ def _head_data(filled: dict, shared: dict) -> HeadData | None:
     Absent options are the job's, but a head with a training set of its own is not
     validated on the job's images.
     """
-    own = filled["data"] or {"train": None, "validation": None, "format": None}
+    own = filled["data"] or dict.fromkeys(("train", "validation", "format", "layout"))
     task = own.get("task") or shared["task"]
     validation = own["validation"] or (None if own["train"] else shared["validation"])
+    layout = own["layout"] or (None if own["train"] else shared["layout"])
     data = HeadData(
         own["train"] or shared["train"],
         validation,
         own["format"] or shared["format"],
+        _layout(layout),
         None if task == filled["task"] else task,
     )
-    of_job = HeadData(shared["train"], shared["validation"], shared["format"])
+    of_job = HeadData(
+        shared["train"],
+        shared["validation"],
+        shared["format"],
+        _layout(shared["layout"]),
+    )
     return None if data == of_job else data
 
 

@@ -73,7 +73,8 @@ def one_task(job: Job, given: dict) -> list[Diagnostic]:
     findings, first = [], {}
     for index, head in enumerate(job.heads):
         source = source_of(job, head)
-        other = first.setdefault((source.train, source.validation, source.format), head)
+        sets = source.train, source.validation, source.format, source.layout
+        other = first.setdefault(sets, head)
         same = dataset_task(job, other) == dataset_task(job, head)
         if source.format not in LAYOUTS or same:
             continue

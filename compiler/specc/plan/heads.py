@@ -225,7 +225,7 @@ def is_partial(job: Job) -> bool:
 
 def _place(source: HeadData) -> tuple:
     """Returns the values by which datasets are told apart."""
-    return source.train, source.validation, source.format
+    return source.train, source.validation, source.layout, source.format
 
 
 def _width(level: Level) -> str:

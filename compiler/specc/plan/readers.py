@@ -214,7 +214,7 @@ def readers_of(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Reader, ...]:
     groups: dict[tuple, list[int]] = {}
     for number, head in enumerate(job.heads):
         source = source_of(job, head)
-        key = (source.train, source.validation, source.format)
+        key = (source.train, source.validation, source.format, source.layout)
         groups.setdefault(key, []).append(number)
     alone = len(groups) == 1
     return tuple(
