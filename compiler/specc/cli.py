@@ -45,6 +45,7 @@ def cli(context: click.Context) -> None:
     \b
     specc demo                 from nothing to a trained detector, in minutes
     specc init TASK --data D   a starting job for a dataset
+    specc import D -o N        a dataset in another layout, in the native one
     specc data job.json        what is in its dataset, in numbers and pictures
     specc check job.json       what is wrong with a job
     specc build job.json       write model.py, train.py and the rest
@@ -163,6 +164,12 @@ def build(
     return commands.build(jobs, output, wanted, verify, force, dry_run)
 
 
+IMPORTED = [
+    *("object_detection", "quadrilateral_detection", "keypoint_detection"),
+    *("multiclass_classification", "multilabel_classification"),
+    *("scene_text_recognition", "instance_segmentation", "semantic_segmentation"),
+    "depth_estimation",
+]
 FORMATS = click.Choice(["native", "coco", "voc", "yolo", "csv", "folders"])
 LABELS = click.option(
     "--labels",
@@ -251,6 +258,59 @@ def data(
     return data(path, root, output, task, labels, form)
 
 
+@cli.command("import")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "output",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The folder to write, which is empty or not there yet.",
+)
+@click.option(
+    "--from",
+    "form",
+    metavar="FORMAT",
+    help="Datumaro's name of the layout, such as cvat.  [default: recognized]",
+)
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    type=click.Choice(IMPORTED),
+    help="What to write, once for each.  [default: all that the annotations say]",
+)
+@click.option(
+    "--python",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="A Python that has datumaro.  [default: one that specc installs in its cache]",
+)
+@click.option("--copy", "copied", is_flag=True, help="Copy images instead of linking.")
+def import_(
+    source: Path,
+    output: Path,
+    form: str | None,
+    tasks: tuple[str, ...],
+    python: Path | None,
+    copied: bool,
+) -> int:
+    """Bring a dataset from another layout into the native one, by datumaro.
+
+    For layouts that `specc init` does not read itself: CVAT's XML, LabelMe, Mapillary,
+    KITTI, WIDER face, MPII, CelebA and many more. Sets are kept; what has no
+    counterpart is told and counted.
+
+    \b
+    specc import cvat-export -o traffic
+    specc import faces --from wider_face --copy -o faces-native
+    """
+    from specc.imports.command import import_dataset
+
+    return import_dataset(source, output, form, tasks, python, copied)
+
+
 @cli.command()
 @click.argument("code", required=False)
 def explain(code: str | None) -> int:
@@ -263,6 +323,20 @@ def explain(code: str | None) -> int:
     from specc.commands import jobs as commands
 
     return commands.explain(code)
+
+
+@cli.command()
+@click.argument("topic", required=False)
+def docs(topic: str | None) -> int:
+    """Print a page of the documentation; without a topic, list them.
+
+    \b
+    specc docs
+    specc docs native
+    """
+    from specc.commands.docs import docs
+
+    return docs(topic)
 
 
 @cli.command()

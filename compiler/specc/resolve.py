@@ -202,11 +202,11 @@ def _head(
     if filled.get("things", ()) is None:
         derived["things"] = derived["categories"]
     if filled.get("colors", ()) is None:
-        derived["colors"] = tuple(map(_color, range(len(filled["categories"]))))
+        derived["colors"] = tuple(map(color_of, range(len(filled["categories"]))))
     return TASKS[filled["task"]].head(**{**filled, **derived})
 
 
-def _color(index: int) -> tuple[int, int, int]:
+def color_of(index: int) -> tuple[int, int, int]:
     """Returns a color that differs for each of the first 2^24 - 1 indices; never
     black."""
     mixed = (index + 1) * 0x9E3779 % 2**24  # the factor is odd: all remainders differ

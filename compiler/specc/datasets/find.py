@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from specc.datasets import coco, layouts, native
 from specc.datasets.become import become, formats_to, nearest
 from specc.datasets.files import Unlike, Unreadable, folders_in, require
+from specc.datasets.foreign import recognized
 from specc.datasets.found import Found
 from specc.diagnostics import fail
 from specc.heads import TASKS
@@ -123,7 +125,13 @@ def _none(
     places = looked or [UNLABELED]
     note = "; ".join([f"looked for {listed(places, 'and')}", *searched.unlike[:3]])
     others = [f for f in searched.found if f.task != task or labels]
-    if searched.problems:
+    if foreign := recognized(path):
+        note = (
+            f"it is laid out as {foreign}, which another command brings into a layout"
+        )
+        native = shlex.quote(f"{path.absolute().name}-native")
+        help = f"specc import {shlex.quote(str(path))} --from {foreign} -o {native}"
+    elif searched.problems:
         note = "; ".join(searched.problems[:3])
         help = "mend that file"
     elif others:
@@ -133,7 +141,10 @@ def _none(
     elif below := _searched_below(path, task, formats):
         help = f"name a folder in it: {listed(below, 'or')}"
     else:
-        help = "name another folder, or bring the dataset into one of these layouts"
+        help = (
+            "name another folder, or bring the dataset into one of these layouts;"
+            " specc docs native describes the first"
+        )
     what = f" with the labels `{labels}`" if labels else ""
     fail("E421", f"no dataset for {task}{what} found in `{path}`", note=note, help=help)
 

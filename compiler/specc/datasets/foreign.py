@@ -1,0 +1,53 @@
+"""Recognizes layouts that `specc import` reads, by names of files, so that `specc init`
+can propose it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from specc.datasets import labelme
+
+SIGNS = {  # datumaro's format -> patterns of files, of which one is there
+    "ade20k2020": ("*/*/*_parts_1.png", "*/*_parts_1.png"),
+    "celeba": ("Anno/list_attr_celeba.txt", "list_attr_celeba.txt"),
+    "align_celeba": ("list_attr_align_celeba.txt", "Anno/list_landmarks_align*.txt"),
+    "icdar_text_localization": ("*/gt_img_*.txt", "*/gt/gt_*.txt", "gt_img_*.txt"),
+    "kitti_detection": ("label_2", "training/label_2", "*/label_2"),
+    "lfw": ("annotations/pairs.txt", "*/annotations/pairs.txt"),
+    "mapillary_vistas": ("config_v*.json", "*/v*/panoptic", "*/panoptic/*.json"),
+    "market1501": ("bounding_box_train",),
+    "mot_seq": ("gt/gt.txt", "*/gt/gt.txt"),
+    "mpii": ("mpii_human_pose_v1_u12_1.mat",),
+    "mpii_json": ("jnt_visible.npy", "mpii_annotations.json"),
+    "nyu_depth_v2": ("*/*.h5", "*.h5"),
+    "vgg_face2": ("bb_landmark", "bb_landmark/loose_bb_*.csv"),
+    "vott_json": ("*-export.json", "vott-json-export/*-export.json"),
+    "wider_face": ("wider_face_split",),
+}
+
+
+def recognized(folder: Path) -> str:
+    """Returns the name of a format that `specc import` reads, or ""."""
+    if not folder.is_dir():
+        return ""
+    if _is_cvat(folder):
+        return "cvat"
+    if labelme.is_there(folder):
+        return labelme.FORM
+    for name, patterns in SIGNS.items():
+        if any(next(folder.glob(pattern), None) for pattern in patterns):
+            return name
+    return ""
+
+
+def _is_cvat(folder: Path) -> bool:
+    """Returns whether a file of CVAT for images, or for video, lies in the folder."""
+    for path in (*folder.glob("*.xml"), *folder.glob("*/annotations.xml")):
+        try:
+            with path.open("rb") as file:
+                start = file.read(2000)
+        except OSError:
+            return False
+        if b"<annotations>" in start and b"<version>" in start:
+            return True
+    return False
