@@ -33,7 +33,9 @@ class Comparison:
     new: Side
     changes: list[Change]
     effect: Effect  # effect of all changes together
-    model: list[tuple[str, str, str]]  # rows of the model: title, value before, value after
+    model: list[
+        tuple[str, str, str]
+    ]  # rows of the model: title, value before, value after
 
 
 def compare(old: Side, new: Side) -> Comparison:
