@@ -49,6 +49,7 @@ def cli(context: click.Context) -> None:
     specc data job.json        what is in its dataset, in numbers and pictures
     specc check job.json       what is wrong with a job
     specc build job.json       write model.py, train.py and the rest
+    specc diff                 what an edit of job.json means for weights and callers
     specc score detector       how well each category is found, and what as what
     """
     if os.environ.get("NO_COLOR"):
@@ -170,6 +171,84 @@ IMPORTED = [
     *("scene_text_recognition", "instance_segmentation", "semantic_segmentation"),
     "depth_estimation",
 ]
+
+
+@cli.command()
+@click.argument("old", default="job.json")
+@click.argument("new", required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    show_default=True,
+    help="For people, for tools, or for a comment on a pull request.",
+)
+@click.option(
+    "--fail-on",
+    metavar="CLASS",
+    type=click.Choice(
+        ["cosmetic", "recipe", "weight-compatible", "weight-breaking"]
+        + ["interface-breaking"]
+    ),
+    help="Exit 1 for changes of this class, and of graver ones: cosmetic, recipe, "
+    "weight-compatible, weight-breaking, interface-breaking.",
+)
+@click.option(
+    "--lines/--no-lines",
+    default=True,
+    help="Say which emitted lines follow from each field.  [default: lines]",
+)
+def diff(old: str, new: str | None, form: str, fail_on: str | None, lines: bool) -> int:
+    """Say what a change of a job means: for weights, for callers, for emitted lines.
+
+    OLD and NEW are job files, folders with a job.json, or `REV:path` of git. With OLD
+    alone, the committed job is compared with the one on disk.
+
+    \b
+    specc diff
+    specc diff main:detector/job.json detector
+    specc diff --format markdown --fail-on weight-breaking old.json new.json
+    """
+    from specc.differences.command import diff
+
+    return diff(old, new, form, fail_on, lines)
+
+
+@cli.command()
+@click.argument("weights", type=click.Path(path_type=Path))
+@click.argument("job")
+@click.option(
+    "-o",
+    "output",
+    required=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The weights to write.",
+)
+@click.option(
+    "--rename",
+    "renames",
+    metavar="OLD=NEW",
+    multiple=True,
+    help="A category, keypoint, token, label or head that has a new name.",
+)
+def migrate(weights: Path, job: str, output: Path, renames: tuple[str, ...]) -> int:
+    """Carry weights over to another job, matched by names, never by places.
+
+    WEIGHTS is a best.pt or last.pt; JOB a job file, a folder, or `REV:path` of git.
+    Categories, keypoints, labels, tokens and identities that both have keep their
+    outputs; what is new is drawn at random.
+
+    \b
+    specc migrate runs/cells/best.pt job.json -o start.pt
+    specc migrate old.pt job.json -o start.pt --rename rbc=red_cell
+    """
+    from specc.migration.command import migrate
+
+    return migrate(weights, job, output, renames)
+
+
 FORMATS = click.Choice(["native", "coco", "voc", "yolo", "csv", "folders"])
 LABELS = click.option(
     "--labels",

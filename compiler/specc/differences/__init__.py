@@ -1,0 +1,1 @@
+"""`specc diff`: what a change of a job means for weights, callers and emitted lines."""

@@ -1,0 +1,1 @@
+"""`specc migrate`: weights of one job as weights of another, matched by names."""

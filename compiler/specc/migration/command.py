@@ -1,0 +1,180 @@
+"""`specc migrate`: reads weights, carries them over to another job, writes them."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+
+from specc.build import compile_job
+from specc.datasets.files import require
+from specc.diagnostics import JobError, fail
+from specc.differences.classes import NAMES
+from specc.differences.sides import Side, side, side_of
+from specc.timm.models import is_timm
+
+SEED = 0  # for tensors that are drawn anew
+SHOWN = 8  # most tensors and names that are listed
+
+
+def migrate(weights: Path, place: str, output: Path, renames: Iterable[str]) -> int:
+    """Writes the weights, and prints what was kept, moved and drawn anew. Raises
+    JobError E408, E413 to E415."""
+    require("torch")
+    import torch
+
+    from specc.migration.carry import carry
+
+    content = _loaded(weights)
+    old, new = _former(weights, content), side(place)
+    renamed = _renamed(renames, old, new)
+    _refuse_cases(old, new, renamed)
+    torch.manual_seed(SEED)
+    fresh, job = _drawn(new)
+    state = content.get("ema", content["model"])
+    found = carry(old, new, state, fresh, renamed)
+    if not (found.kept or found.moved or found.converted):
+        message = f"no tensor of `{weights}` has a counterpart in the job"
+        fail("E415", message, help="name weights of a job that is more alike")
+    _save({"format": 1, "job": job, "model": found.state, "metrics": {}}, output)
+    _say(found, output)
+    return 0
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    """Raises JobError E413."""
+    import torch
+
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        assert isinstance(content["job"], str) and isinstance(content["model"], dict)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        help = "name a best.pt or last.pt of a run"
+        fail("E413", f"cannot read the weights `{path}`: {reason}", help=help)
+    except Exception:  # torch.load raises many kinds of errors on foreign files
+        help = "name a best.pt or last.pt of a run"
+        fail("E413", f"`{path}` is no checkpoint of train.py", help=help)
+    return content
+
+
+def _former(path: Path, content: dict[str, Any]) -> Side:
+    """Returns the job inside a checkpoint. Raises JobError E413."""
+    try:
+        return side_of(str(path), content["job"].encode())
+    except JobError as error:
+        first = error.diagnostics[0]
+        message = f"the job inside `{path}` is none that this specc reads"
+        help = "migrate with the version of specc that built it first"
+        fail("E413", message, note=f"{first.code}: {first.message}", help=help)
+
+
+def _names(one: Side) -> set[str]:
+    """Returns the names of heads, and those that heads tell apart."""
+    found = {head.name for head in one.job.heads}
+    for head in one.job.heads:
+        for option in NAMES:
+            names = getattr(head, option, None)
+            found |= {*names} if isinstance(names, tuple) else set()
+    return found
+
+
+def _renamed(renames: Iterable[str], old: Side, new: Side) -> dict[str, str]:
+    """Returns old name -> new name. Raises JobError E414."""
+    renamed = {}
+    for given in renames:
+        a, equals, b = given.partition("=")
+        if not equals or a not in _names(old) or b not in _names(new):
+            where = "the weights" if a not in _names(old) else "the job"
+            message = f"--rename {given}: {where} has no such name"
+            fail(
+                "E414",
+                message,
+                help="write OLD=NEW: a name of the weights, a name of the job",
+            )
+        renamed[a] = b
+    return renamed
+
+
+def _refuse_cases(old: Side, new: Side, renamed: dict[str, str]) -> None:
+    """Refuses names that differ only in case, which may be meant to be one. Raises
+    JobError E414."""
+    gone = _names(old) - _names(new) - {*renamed}
+    added = _names(new) - _names(old) - {*renamed.values()}
+    folded = {name.casefold(): name for name in added}
+    pairs = [
+        (name, folded[name.casefold()])
+        for name in sorted(gone)
+        if name.casefold() in folded
+    ]
+    if pairs:
+        a, b = pairs[0]
+        message = f"`{a}` of the weights and `{b}` of the job differ only in case"
+        fail("E414", message, help=f"add --rename {a}={b}, or spell it alike")
+
+
+def _drawn(new: Side) -> tuple[dict[str, Any], str]:
+    """Returns the state of a new model, and the text of its resolved job."""
+    compiled = compile_job(new.data)
+    if is_timm(new.job.backbone.name):
+        from specc.timm.importing import import_timm
+
+        import_timm()
+    with TemporaryDirectory() as folder:
+        for path, text in compiled.files.items():
+            place = Path(folder, path)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text, "utf-8")
+        spec = importlib.util.spec_from_file_location("model", Path(folder, "model.py"))
+        module = importlib.util.module_from_spec(spec)
+        keeps, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            sys.dont_write_bytecode = keeps
+        model = getattr(module, compiled.model_class)()
+    return model.state_dict(), compiled.files["resolved.json"]
+
+
+def _save(content: dict[str, Any], output: Path) -> None:
+    """Writes to a temporary file beside the output, which is then renamed. Raises
+    JobError E405."""
+    import torch
+
+    temporary = output.with_name(f"{output.name}.tmp")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(content, temporary)
+        os.replace(temporary, output)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        reason = str(error).splitlines()[0]
+        fail(
+            "E405", f"cannot write `{output}`: {reason}", help="name another file by -o"
+        )
+
+
+def _say(found, output: Path) -> None:
+    click.echo(f"kept      {len(found.kept)} tensors")
+    for key, names in found.moved.items():
+        click.echo(f"moved     {key}: {_listed(names) or 'what has no name'}")
+    for key, how in found.converted.items():
+        click.echo(f"converted {key}: {how}")
+    for key, reason in list(found.fresh.items())[:SHOWN]:
+        click.echo(f"fresh     {key}: {reason}")
+    if len(found.fresh) > SHOWN:
+        click.echo(f"fresh     and {len(found.fresh) - SHOWN} more tensors")
+    if found.left:
+        click.echo(f"left out  {len(found.left)} tensors: {_listed(found.left)}")
+    click.echo(f"wrote     {output}")
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
