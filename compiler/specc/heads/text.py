@@ -167,7 +167,7 @@ def contract(head: TextRecognition) -> HeadContract:
 
 
 def annotated(head: TextRecognition, names: str) -> Annotations:
-    return Annotations(label=f"some_text(number, {names}, {head.max_tokens})")
+    return Annotations(label=f"some_text(number, {names}, most={head.max_tokens})")
 
 
 SHARED = dict(
