@@ -130,7 +130,7 @@ def validation(folder: Path, pairs: int) -> bool:
     replaced = replacing(
         job.evaluate,
         read_categories=Data(job.data).read_categories,
-        categories_in_words=before.categories_in_words,
+        to_category_map=before.categories_in_words,
         count_pixels=before.count_pixels,
     )
     label = f"validation of {len(samples)} maps, 1024x2048"

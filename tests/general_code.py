@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 LOOPS = (ast.For, ast.comprehension)
+# Parameters of blocks that stand in the order of nn.Conv2d, which everybody knows.
+AS_IN_TORCH = ("inputs", "outputs", "width", "channels", "squeezed", "kernel")
 
 
 def general_code(modules: dict[str, str]) -> list[str]:
@@ -38,6 +40,59 @@ def _loops(tree: ast.Module) -> Iterator[str]:
             starred = any(isinstance(value, ast.Starred) for value in values)
             if len(values) < 2 and not starred:
                 yield f"a loop over {ast.unparse(node.iter)}"
+
+
+def bare_numbers(modules: dict[str, str]) -> list[str]:
+    """Calls of the folder's own functions and classes with a number that no keyword
+    explains: `decode(outputs, 0.05)`. 0, 1 and -1 need no explanation."""
+    trees = {path: ast.parse(text) for path, text in modules.items()}
+    parameters = _own_parameters(trees)
+    found = []
+    for path, tree in trees.items():
+        for node in ast.walk(tree):
+            name = _own_name(node.func) if isinstance(node, ast.Call) else ""
+            for place, value in enumerate(node.args if name in parameters else ()):
+                names = parameters[name][place : place + 1]
+                if _is_bare(value) and names and names[0] not in AS_IN_TORCH:
+                    found.append(f"{path}: {ast.unparse(node)}: {names[0]}?")
+    return sorted(found)
+
+
+def _own_parameters(trees: dict[str, ast.Module]) -> dict[str, list[str]]:
+    """Names of the parameters, in order, of each function, method and class."""
+    found = {}
+    for tree in trees.values():
+        for node in ast.walk(tree):
+            if isinstance(node, FUNCTIONS) and node.name != "__init__":
+                found[node.name] = _names(node)
+            elif isinstance(node, ast.ClassDef):
+                methods = {x.name: x for x in node.body if isinstance(x, FUNCTIONS)}
+                fields = [x for x in node.body if isinstance(x, ast.AnnAssign)]
+                found[node.name] = (
+                    _names(methods["__init__"])
+                    if "__init__" in methods
+                    else [x.target.id for x in fields]
+                )
+    return found
+
+
+def _names(function: ast.FunctionDef) -> list[str]:
+    return [a.arg for a in function.args.args if a.arg not in ("self", "cls")]
+
+
+def _own_name(function: ast.expr) -> str:
+    """The name of a function or class that is called, or of a method of `self`."""
+    if isinstance(function, ast.Attribute):
+        of_self = isinstance(function.value, ast.Name) and function.value.id == "self"
+        return function.attr if of_self else ""
+    return getattr(function, "id", "")
+
+
+def _is_bare(value: ast.expr) -> bool:
+    if isinstance(value, ast.UnaryOp):
+        value = value.operand
+    number = getattr(value, "value", None)
+    return type(number) in (int, float) and number not in (0, 1)
 
 
 def _wrappers(tree: ast.Module) -> Iterator[str]:
@@ -82,7 +137,7 @@ def _parameters(trees: dict[str, ast.Module]) -> Iterator[str]:
             continue
         if any(isinstance(a, ast.Starred) for call in known for a in call.args):
             continue
-        names = [a.arg for a in node.args.args if a.arg not in ("self", "cls")]
+        names = _names(node)
         defaults = dict(zip(reversed(names), reversed(node.args.defaults)))
         for place, parameter in enumerate(names):
             values = {_value(call, place, parameter, defaults) for call in known}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from general_code import general_code
+from general_code import bare_numbers, general_code
 
 GENERATED = Path(__file__).parent.parent.parent / "generated"
 FOLDERS = sorted(path.parent for path in GENERATED.glob("*/job.json"))
@@ -21,6 +21,7 @@ KNOWN = (
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
 def test_a_folder_is_written_for_its_job(folder):
     modules = {path.name: path.read_text("utf-8") for path in folder.glob("*.py")}
+    assert bare_numbers(modules) == []
     modules.pop("test_contract.py", None)
     assert [x for x in general_code(modules) if x not in KNOWN] == []
 
@@ -59,3 +60,51 @@ def test_general_code_is_found(text, fault):
 )
 def test_a_special_line_is_none(text):
     assert general_code({"a.py": text}) == []
+
+
+BLOCK = """
+class Block:
+    def __init__(self, inputs, outputs, kernel, layers):
+        self.reach(layers)
+
+    def reach(self, limit):
+        return limit
+
+
+class Size(NamedTuple):
+    height: int
+
+
+def decode(outputs, min_score):
+    return min_score
+"""
+
+
+@pytest.mark.parametrize(
+    "call, fault",
+    [
+        ("decode(x, 0.05)", "a.py: decode(x, 0.05): min_score?"),
+        ("decode(x, -2)", "a.py: decode(x, -2): min_score?"),
+        ("Block(3, 8, 3, 2)", "a.py: Block(3, 8, 3, 2): layers?"),
+        ("Size(7)", "a.py: Size(7): height?"),
+        ("self.reach(9)", "a.py: self.reach(9): limit?"),
+    ],
+)
+def test_a_bare_number_at_a_call_is_found(call, fault):
+    assert bare_numbers({"a.py": f"{BLOCK}\n{call}"}) == [fault]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "decode(x, min_score=0.05)",
+        "decode(x, 0)",
+        "decode(x, -1)",
+        "decode(x, True)",
+        "Block(3, 8, 3, layers=2)",
+        "nn.Conv2d(3, 8, 3, 2)",
+        "x.reach(9)",  # of another object
+    ],
+)
+def test_a_number_that_explains_itself_is_none(call):
+    assert bare_numbers({"a.py": f"{BLOCK}\n{call}"}) == []

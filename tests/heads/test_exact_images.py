@@ -36,7 +36,7 @@ def test_a_likely_category_comes_with_the_five_likeliest(whole):
     logits = torch.tensor([0.0, 3, -1, 2, 1, -2, 0.5])
     shares = (logits.exp() / logits.exp().sum()).tolist()
     results = {"probabilities": torch.tensor([[0.0] * 7, shares])}
-    words = whole.evaluate.category_in_words(results, 1, NAMES)
+    words = whole.evaluate.to_category(results, 1, NAMES)
     assert list(words["top5"]) == ["b", "d", "e", "g", "a"]  # five, of seven
     assert words["category"] == "b"
     assert words["score"] == words["top5"]["b"] == pytest.approx(shares[1])
@@ -80,7 +80,7 @@ def test_a_confusion_matrix_has_a_row_for_each_true_category(whole, tmp_path):
 def test_labels_are_given_from_their_threshold_on(whole):
     scores = [0.0, 0.25, 0.49, 0.5, 0.51, 0.75, 1.0]
     results = {"probabilities": torch.tensor([[0.0] * 7, scores])}
-    words = whole.evaluate.labels_in_words(results, 1, NAMES, 0.5)
+    words = whole.evaluate.to_labels(results, 1, NAMES, 0.5)
     assert words["labels"] == ["d", "e", "f", "g"]
     assert list(words["scores"].values()) == pytest.approx(scores)
     probabilities = whole.model.decode_labels(torch.tensor([[0.0, math.log(3)]]))
@@ -126,7 +126,7 @@ def test_metrics_of_labels_are_those_of_their_definitions(whole):
 
 def test_a_number_is_that_of_its_image(whole):
     found = whole.model.decode_value(torch.tensor([[0.25], [0.5]]))
-    assert whole.evaluate.value_in_words(found, 1) == {"value": 0.5}
+    assert whole.evaluate.to_value(found, 1) == {"value": 0.5}
 
 
 def test_structural_similarity_is_that_of_the_paper(whole):
@@ -206,7 +206,7 @@ def test_a_process_alone_has_its_own_gradient(tmp_path):
     store = (tmp_path / "store").as_uri()
     torch.distributed.init_process_group("gloo", store, rank=0, world_size=1)
     try:
-        found = model.of_all_processes(values)
+        found = model.gather_with_gradient(values)
     finally:
         torch.distributed.destroy_process_group()
     torch.testing.assert_close(found, values)

@@ -244,12 +244,12 @@ def test_corners_are_told_in_pixels_and_may_lie_outside(tmp_path):
         "classes": torch.tensor([[0, 0, 0], [1, 0, 1]]),
         "scores": torch.tensor([[0.0] * 3, [0.75, 0.5, 0.25]]),
     }
-    first, second = evaluate.quadrilaterals_in_words(results, 1, ("a", "b"), RATIO)
+    first, second = evaluate.to_quadrilaterals(results, 1, ("a", "b"), RATIO)
     assert (first["category"], first["score"]) == ("b", 0.75)
     assert (second["category"], second["score"]) == ("a", 0.5)
     expected = [[2.0 * (20 + 2 * i), 4.0 * (21 + 2 * i)] for i in range(4)]
     assert first["quadrilateral"] == expected
-    outside, *_ = evaluate.quadrilaterals_in_words(results, 0, ("a", "b"), RATIO)
+    outside, *_ = evaluate.to_quadrilaterals(results, 0, ("a", "b"), RATIO)
     assert outside["quadrilateral"][0] == [-8, -12]
 
 
@@ -264,8 +264,8 @@ def test_keypoints_are_told_in_pixels_if_they_are_likely(tmp_path):
         "scores": torch.tensor([[0.0, 0], [0.75, 0.5]]),
     }
     names = ("x", "y", "z")
-    assert evaluate.poses_in_words(results, 0, names, RATIO, LIMITS) == []
-    first, second = evaluate.poses_in_words(results, 1, names, RATIO, LIMITS)
+    assert evaluate.to_poses(results, 0, names, RATIO, LIMITS) == []
+    first, second = evaluate.to_poses(results, 1, names, RATIO, LIMITS)
     assert first["keypoints"] == {"x": [0, 20], "y": [20, 80], "z": [100, 40]}
     assert first["presence"] == {"x": 0.5, "y": 0.75, "z": 1.0}
     assert second["keypoints"] == {"x": None, "y": None, "z": [6, 12]}

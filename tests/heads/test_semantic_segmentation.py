@@ -352,7 +352,7 @@ def test_maps_enlarged_in_bands_are_those_enlarged_at_once(
     generator = torch.Generator().manual_seed(0)
     results = {"logits": torch.randn(2, 3, 8, 12, generator=generator)}
     sample, seen = job.dataset.Sample(Path(), *size, {}), job.model.fit(*size)
-    found = job.evaluate.categories_in_words(results, 1, 8, sample, seen)
+    found = job.evaluate.to_category_map(results, 1, 8, sample, seen)
     whole = job.model.enlarge(results["logits"][1:], 8, seen, size)[0]
     assert found.shape == size and found.dtype == np.int16
     chosen = whole.gather(0, torch.from_numpy(found).long()[None])[0]

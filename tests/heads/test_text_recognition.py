@@ -228,7 +228,7 @@ def test_tokens_of_several_characters_are_lists(emit, tmp_path):
     assert sample.labels["word"] == [2, 0, END, END, END]
     assert modules["draw"].labels_of(sample) == {"word": {"text": ["mi", "do"]}}
     results = {"tokens": torch.tensor([[1, 2, END, END]]), "score": torch.tensor([0.5])}
-    found = modules["evaluate"].in_words({"word": results}, 0)
+    found = modules["evaluate"].to_annotations({"word": results}, 0)
     assert found == {"word": {"text": ["re", "mi"], "score": 0.5}}
 
 
@@ -345,7 +345,7 @@ def test_two_text_heads_have_tokens_of_their_own(tmp_path):
         "word": {"tokens": torch.tensor([[0, 2, 3, 3]]), "score": torch.ones(1)},
         "notes": {"tokens": torch.tensor([[1, 0]]), "score": torch.ones(1)},
     }
-    words = modules["evaluate"].in_words(results, 0)
+    words = modules["evaluate"].to_annotations(results, 0)
     assert words["word"]["text"] == "ac" and words["notes"]["text"] == ["re", "do"]
     image = modules["draw"].draw(np.zeros((40, 80, 3), np.uint8), words)
     assert cv2.mean(image)[0] > 0

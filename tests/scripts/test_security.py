@@ -9,6 +9,7 @@ import os
 import struct
 import subprocess
 import sys
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from emitted_jobs import CLASSES, DETECTION, GENERATED, NAMES
+from emitted_jobs import CLASSES, DETECTION, GENERATED, NAMES, load_all
 from hypothesis import given
 from hypothesis import strategies as st
 from mixtures import QUICK, rendered
@@ -168,6 +169,23 @@ def png(width: int, height: int) -> bytes:
 
 
 BOMBS = [(20_000, 10_001), (60_000, 60_000), (1_000_000, 1_000_000)]
+
+
+@pytest.mark.parametrize("limit", [1 << 26, 1000, None])
+def test_the_limit_of_pillow_is_that_of_the_importer(tmp_path, monkeypatch, limit):
+    """It decides neither what is read nor what is refused, and stays as it is."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    dataset = load_all(GENERATED / "blood-cells", "dataset", "data", "predict").dataset
+    assert Image.MAX_IMAGE_PIXELS == limit
+    (tmp_path / "large.png").write_bytes(png(14_000, 14_000))
+    (tmp_path / "bomb.png").write_bytes(png(20_000, 10_001))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert dataset.image_size(tmp_path / "large.png") == (14_000, 14_000)
+    with pytest.warns(Image.DecompressionBombWarning):
+        with pytest.raises(ValueError, match="more than 200,000,000"):
+            dataset.image_size(tmp_path / "bomb.png")
+    assert Image.MAX_IMAGE_PIXELS == limit
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")

@@ -81,7 +81,7 @@ def plan(head: AnomalyDetection, code: HeadCode) -> HeadExpressions:
     note = "share of normal images that may have a score of 0.5"
     module = f"model.heads[{literal(head.name)}]" if code.prefix else "model.head"
     return HeadExpressions(
-        construction=f"AnomalyHead({code.widths}, {head.channels})",
+        construction=f"AnomalyHead({code.widths}, channels={head.channels})",
         loss=f"anomaly_loss({code.outputs}, {code.targets})",
         blank="np.zeros((HEIGHT, WIDTH), bool)",
         decode=f"decode_anomalies({code.outputs})",
@@ -89,8 +89,8 @@ def plan(head: AnomalyDetection, code: HeadCode) -> HeadExpressions:
         annotations="read_inspections(folder, training)",
         parse=f"parse_inspection({code.given}, height, width)",
         place="draw_defect(canvas, rng)",
-        words=f"anomalies_in_words({code.results}, row, {stride}, sample, seen)",
-        label_words=f"inspection_in_words(sample, {code.labels})",
+        words=f"to_anomalies({code.results}, row, {stride}, sample, seen)",
+        label_words=f"inspection_of(sample, {code.labels})",
         draw=f"draw_anomalies(image, {code.words})",
         saved=f"save_anomalies({code.words}, {saved_path(code)})",
         evidence=f"anomaly_evidence(sample, {code.labels}, {code.words})",

@@ -59,7 +59,10 @@ def build(net: Scope, head: Autoencoding, levels: dict[int, Node]) -> dict[str, 
 
 
 def plan(head: Autoencoding, code: HeadCode) -> HeadExpressions:
-    sizes = f"{head.code_size}, {literal(widths(head))}, {code.job.data.channels}"
+    sizes = (
+        f"size={head.code_size}, widths={literal(widths(head))}, "
+        f"channels={code.job.data.channels}"
+    )
     seen = "scaled" if code.job.backbone.resize_input else "(height, width)"
     picture = f'{code.results}["reconstruction"]'
     own = f"own_size({picture}, {seen}, (height, width))"
@@ -71,7 +74,7 @@ def plan(head: Autoencoding, code: HeadCode) -> HeadExpressions:
         annotations="read_images(folder)",
         parse="None",
         place="(canvas, warp(np.ones((1, 1), bool), sample, transform, 0))",
-        words=f"reconstruction_in_words({code.results}, row, sample, seen)",
+        words=f"to_reconstruction({code.results}, row, sample, seen)",
         label_words=code.labels,
         draw=f"draw_reconstruction(image, {code.words})",
         saved=f"save_picture({code.words}, {saved_path(code)})",

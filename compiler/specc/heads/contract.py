@@ -25,8 +25,8 @@ class HeadContract:
 
     # Shapes of the results of `predict` for an image of size PREDICTED.
     found: Mapping[str, Shape]
-    # Further results where a head of the job asks for the cells of objects.
-    cells: Mapping[str, Shape] = field(default_factory=dict)
+    # Further results where a head of the job asks for the points of objects.
+    points: Mapping[str, Shape] = field(default_factory=dict)
     kept: tuple[str, ...] = ()  # outputs of the model that `predict` returns unchanged
     pictures: tuple[str, ...] = ()  # outputs that `predict` resizes to the image
     # Output -> attribute of the model's outputs, if it differs from the name.

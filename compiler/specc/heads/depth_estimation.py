@@ -57,7 +57,10 @@ def plan(head: DepthEstimation, code: HeadCode) -> HeadExpressions:
     least = f"{code.prefix}FARTHEST / 1000"
     truth = f"read_depth({code.labels}, {ends})"
     return HeadExpressions(
-        construction=f"DepthHead({code.widths}, {head.channels}, {ends})",
+        construction=(
+            f"DepthHead({code.widths}, channels={head.channels}, "
+            f"nearest={code.prefix}NEAREST, farthest={code.prefix}FARTHEST)"
+        ),
         loss=f"depth_loss({code.outputs}, {code.targets}, {least})",
         blank="np.full((HEIGHT, WIDTH), -1, np.float32)",
         decode=f'{{"depth": {code.outputs}}}',
@@ -65,7 +68,7 @@ def plan(head: DepthEstimation, code: HeadCode) -> HeadExpressions:
         annotations=f"read_depth_maps(folder, {ends})",
         parse=f"parse_map({code.given}, height, width, DEPTH_MODES)",
         place=f"warp({truth}, sample, transform, -1)",
-        words=f"depth_in_words({code.results}, row, {code.prefix}STRIDE, sample, seen)",
+        words=f"to_depth({code.results}, row, {code.prefix}STRIDE, sample, seen)",
         label_words=f"resized_map({truth}, sample.height, sample.width)",
         draw=f"draw_depth(image, {code.words}, {ends})",
         saved=f"save_depth({code.words}, {ends}, {saved_path(code)})",
@@ -102,6 +105,9 @@ def annotated(head: DepthEstimation, names: str) -> Annotations:
 # ---- The record ----
 
 
+SCALED = constant(
+    "SCALE_INVARIANCE", 0.5, "1: a factor over a whole image is no error; 0: it is"
+)
 TASK = Task(
     title="depth estimation",
     head=DepthEstimation,
@@ -110,6 +116,7 @@ TASK = Task(
     returns="depth (B, 1, h, w)",
     plan=plan,
     own_pixels=OWN_PIXELS,
+    constants={"model.py": (SCALED,)},
     own_note='but "depth" is (B, h, w)',
     label="Path",
     native=Native(metadata=("range: [nearest, farthest]",)),

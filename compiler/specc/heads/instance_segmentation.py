@@ -16,7 +16,9 @@ from specc.heads.object_detection import (
     CONSTANTS,
     DETECTOR_OUTPUTS,
     DRAWN,
+    decoder_limits,
     detector,
+    detector_sizes,
     strides_constant,
     tower,
 )
@@ -91,7 +93,8 @@ def segmenter(
 _CHANNELS = "channels of features, and of a hidden layer of masks"
 MASKS = (
     constant("MASK_CHANNELS", MASK_CHANNELS, _CHANNELS),
-    constant("MASK_CELLS", 128, "most cells of an image that learn a mask"),
+    constant("MASK_REACH", 8, "strides of a point in the unit of offsets from it"),
+    constant("MASK_POINTS", 128, "most points of an image that learn a mask"),
 )
 NO_GRIDS = (  # target of an image without instances
     "Grids(np.zeros((0, 4), np.float32), np.zeros(0, np.int64),"
@@ -106,8 +109,7 @@ GRIDS = (
 def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
     names, prefix = code.constant, code.prefix
     stride, colors = f"{prefix}MASK_STRIDE", f"{prefix}COLORS"
-    thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
-    made = f"{code.width}, {head.layers}, len({names}), {prefix}STRIDES"
+    weight = f"mask_weight={literal(head.mask_weight)}"
     task = literal(TASK.title)
     path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
     given, counted = code.given, f"{code.numbers}, height, width, counts"
@@ -117,17 +119,15 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         "yolo": f"parse_polygons({given}, {counted})",
     }
     return HeadExpressions(
-        construction=f"InstanceHead({made})",
-        loss=(
-            f"instance_loss({code.outputs}, {code.targets}, {literal(head.mask_weight)})"
-        ),
+        construction=f"InstanceHead({detector_sizes(head, code, names)})",
+        loss=f"instance_loss({code.outputs}, {code.targets}, {weight})",
         blank=NO_GRIDS,
-        decode=f"decode_instances({code.outputs}, {thresholds}, {head.max_detections})",
+        decode=f"decode_instances({code.outputs}, {decoder_limits(head)})",
         own=cell_of(code),
         annotations=f"read_colored_maps(folder, {task}, {code.numbers})",
         parse=parsed[code.format],
         place=f"moved_instances({code.labels}, transform)",
-        words=f"instances_in_words({code.results}, row, {names}, {stride}, ratio, limits)",
+        words=f"to_instances({code.results}, row, {names}, {stride}, ratio, limits)",
         label_words=f"labeled_instances({code.labels}{'.labeled()' * code.own_areas}, {names})",
         draw=f"draw_instances(image, {code.words}, {names})",
         saved=f"save_masks({code.words}, {names}, {colors}, {path})",
@@ -209,7 +209,7 @@ TASK = Task(
     annotations="masks",
     rank=3,
     constants={"model.py": (*CONSTANTS, *MASKS), "data.py": GRIDS, "draw.py": (DRAWN,)},
-    cells_wanted=True,
+    points_wanted=True,
     own_note='"masks" are (B, limit, h, w) and bool',
     own_pixels={
         "resized": "model/instances_resized.py.jinja",

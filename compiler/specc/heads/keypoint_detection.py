@@ -13,6 +13,7 @@ from specc.heads.object_detection import (
     CONSTANTS,
     DETECTOR_OUTPUTS,
     DRAWN,
+    decoder_limits,
     detector,
     strides_constant,
     tower,
@@ -75,8 +76,10 @@ COCO_NAMES = (
 
 def plan(head: KeypointDetection, code: HeadCode) -> HeadExpressions:
     names, prefix = code.constant, code.prefix
-    weights = f"{literal(head.keypoint_weight)}, {literal(head.presence_weight)}"
-    thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
+    weights = (
+        f"keypoint_weight={literal(head.keypoint_weight)}, "
+        f"presence_weight={literal(head.presence_weight)}"
+    )
     data, paired = code.job.data, head.flip_pairs is not None
     mirrors = data.augmentation is not None and data.augmentation.mirrors
     compares = paired and code.format == "native"
@@ -85,14 +88,15 @@ def plan(head: KeypointDetection, code: HeadCode) -> HeadExpressions:
     parse = "parse_coco_poses" if code.format == "coco" else "parse_poses"
     return HeadExpressions(
         construction=(
-            f"KeypointHead({code.width}, {head.layers}, len({names}), {prefix}STRIDES)"
+            f"KeypointHead({code.width}, layers={head.layers}, "
+            f"keypoints=len({names}), strides={prefix}STRIDES)"
         ),
         loss=f"keypoint_loss({code.outputs}, {code.targets}, {weights})",
         blank=_blank(names, code),
-        decode=f"decode_keypoints({code.outputs}, {thresholds}, {head.max_detections})",
+        decode=f"decode_keypoints({code.outputs}, {decoder_limits(head)})",
         parse=f"{parse}({code.given}, {names}, height, width, counts)",
         place=f"moved_poses({code.labels}, transform{mirrored})",
-        words=f"poses_in_words({code.results}, row, {names}, ratio, limits)",
+        words=f"to_poses({code.results}, row, {names}, ratio, limits)",
         label_words=f"poses_of({code.labels}{'.labeled()' * code.own_areas}, {names})",
         draw=f"draw_poses(image, {code.words}, {names})",
         evidence=f"pose_evidence({code.labels}, {code.words}, {names}, {prefix}SIGMAS)",
@@ -187,7 +191,7 @@ TASK = Task(
         "evaluate.py": (SIMILARITIES,),
         "draw.py": (DRAWN,),
     },
-    cells_wanted=True,
+    points_wanted=True,
     own_pixels={
         "resized": "model/keypoints_resized.py.jinja",
         "whole": "model/keypoints_whole.py.jinja",

@@ -61,7 +61,7 @@ def build(net: Scope, head: MetricLearning, levels: dict[int, Node]) -> dict[str
 
 def plan(head: MetricLearning, code: HeadCode) -> HeadExpressions:
     names, numbers = code.constant, code.numbers
-    options = f"{literal(head.margin)}, {literal(head.scale)}"
+    options = f"margin={literal(head.margin)}, scale={literal(head.scale)}"
     checks, count = [f"check_identities(samples, use, {code.key})"], f"len({names})"
     known, place = f"{numbers}, training", f"{numbers}[{code.labels}]"
     read = (
@@ -73,15 +73,15 @@ def plan(head: MetricLearning, code: HeadCode) -> HeadExpressions:
         read = 'annotations_for(folder, "metric learning")'
     return HeadExpressions(
         construction=(
-            f"EmbeddingHead({code.width}, {head.embedding_size}, {count}, "
-            f"{head.subcenters})"
+            f"EmbeddingHead({code.width}, size={head.embedding_size}, "
+            f"identities={count}, subcenters={head.subcenters})"
         ),
         loss=f"metric_loss({code.outputs}, {code.targets}, {options})",
         blank="0",
         decode=f"decode_embedding({code.outputs})",
         parse=f"parse_identity({code.given}, {known})",
         place=place,
-        words=f"embedding_in_words({code.results}, row)",
+        words=f"to_embedding({code.results}, row)",
         label_words=mapping([("identity", code.labels)]),
         draw=f"draw_identity(image, {code.words})",
         checks=tuple(checks),

@@ -40,7 +40,7 @@ def build(
 
 
 def plan(head: MulticlassClassification, code: HeadCode) -> HeadExpressions:
-    names, smoothing = code.constant, literal(head.label_smoothing)
+    names, smoothing = code.constant, f"smoothing={literal(head.label_smoothing)}"
     loss = "ordinal_loss" if head.ordered else "classification_loss"
     pair = f"{code.all_labels()}, {code.all_found()}, {names}"
     metrics = f"classification_metrics({pair})"
@@ -53,7 +53,7 @@ def plan(head: MulticlassClassification, code: HeadCode) -> HeadExpressions:
         blank="0",
         decode=f"decode_category({code.outputs})",
         parse=f"parse_category({code.given}, {code.numbers})",
-        words=f"category_in_words({code.results}, row, {names})",
+        words=f"to_category({code.results}, row, {names})",
         label_words=mapping([("category", f"{names}[{code.labels}]")]),
         draw=f"draw_category(image, {code.words}, {names})",
         checks=(code.checked("lambda x: [x]", names, TASK.fewest),),

@@ -39,14 +39,14 @@ def build(
 
 
 def plan(head: MultilabelClassification, code: HeadCode) -> HeadExpressions:
-    names, least = code.constant, literal(head.score_threshold)
+    names, least = code.constant, f"min_score={literal(head.score_threshold)}"
     return HeadExpressions(
         construction=f"ClassificationHead({code.width}, len({names}))",
         loss=f"multilabel_loss({code.outputs}, {code.targets})",
         blank=f"np.zeros(len({names}), np.float32)",
         decode=f"decode_labels({code.outputs})",
         parse=f"parse_labels({code.given}, {code.numbers}, counts)",
-        words=f"labels_in_words({code.results}, row, {names}, {least})",
+        words=f"to_labels({code.results}, row, {names}, {least})",
         label_words=f"present_labels({code.labels}, {names})",
         draw=f"draw_labels(image, {code.words})",
         checks=(

@@ -100,9 +100,13 @@ def tower(net: Scope, name: str, x: Node, layers: int) -> Node:
 _BINS = "a side of a box lies 0..15 strides from the center of its cell"
 _CANDIDATES = "boxes of an image that enter NMS, at least, and are compared at once"
 _PAIRS = "objects times points that are assigned at once, about 300 MB"
+_WEIGHTS = "PP-YOLOE's, https://arxiv.org/abs/2203.16250"
 CONSTANTS = (
     constant("BINS", BINS, _BINS),
-    constant("CELLS_PER_OBJECT", 10, "most cells that learn an object, by TAL"),
+    constant("BOX_WEIGHT, BINS_WEIGHT", (2.5, 0.5), _WEIGHTS),
+    constant(
+        "POINTS_PER_OBJECT", 10, "most points that learn an object: the top k of TAL"
+    ),
     constant("PAIRS", 2**23, _PAIRS),
     constant("CANDIDATES", 400, _CANDIDATES),
     constant("NMS_ROUNDS", 64, "links of a chain; even: a box that is undecided stays"),
@@ -116,20 +120,35 @@ def strides_constant(code: HeadCode):
     return constant(f"{code.prefix}STRIDES", code.strides, note)
 
 
+def detector_sizes(head: Head, code: HeadCode, names: str) -> str:
+    """Returns the arguments of a detector of the categories in the constant `names`."""
+    return (
+        f"{code.width}, layers={head.layers}, categories=len({names}), "
+        f"strides={code.prefix}STRIDES"
+    )
+
+
+def decoder_limits(head: Head) -> str:
+    """Returns the arguments by which `decode_objects` leaves boxes out."""
+    return (
+        f"min_score={literal(head.score_threshold)}, "
+        f"max_iou={literal(head.iou_threshold)}, limit={head.max_detections}"
+    )
+
+
 def plan(head: ObjectDetection, code: HeadCode) -> HeadExpressions:
-    names, strides = code.constant, f"{code.prefix}STRIDES"
-    thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
+    names = code.constant
     parse = f"parse_objects({code.given}"
     if code.format == "coco":
         parse = f"parse_coco_objects({code.given}, names"
     return HeadExpressions(
-        construction=f"DetectionHead({code.width}, {head.layers}, len({names}), {strides})",
+        construction=f"DetectionHead({detector_sizes(head, code, names)})",
         loss=f"detection_loss({code.outputs}, {code.targets})",
         blank=_blank(code),
-        decode=f"decode_objects({code.outputs}, {thresholds}, {head.max_detections})",
+        decode=f"decode_objects({code.outputs}, {decoder_limits(head)})",
         parse=f"{parse}, {code.numbers}, height, width, counts)",
         place=f"moved({code.labels}, transform)",
-        words=f"objects_in_words({code.results}, row, {names}, ratio, limits)",
+        words=f"to_objects({code.results}, row, {names}, ratio, limits)",
         label_words=f"objects_of({code.labeled}, {names})",
         draw=f"draw_objects(image, {code.words}, {names})",
         checks=(code.checked(code.boxed_classes, names),),
@@ -162,7 +181,7 @@ def contract(head: ObjectDetection) -> HeadContract:
             "classes": (most,),
             "count": (),
         },
-        cells={"cells": (most,)},
+        points={"points": (most,)},
     )
 
 

@@ -25,6 +25,8 @@ from specc.heads.multilabel_classification import MultilabelClassification
 from specc.heads.object_detection import (
     CONSTANTS,
     DETECTOR_OUTPUTS,
+    decoder_limits,
+    detector_sizes,
     strides_constant,
 )
 from specc.heads.semantic_segmentation import SemanticSegmentation
@@ -95,11 +97,12 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
     names, prefix, labels = code.constant, code.prefix, code.labels
     stride, colors = f"{prefix}MASK_STRIDE", f"{prefix}COLORS"
     things, stuff = f"{prefix}THINGS", f"{prefix}STUFF"
-    instances = f"{code.width}, {head.layers}, len({things}), {prefix}STRIDES"
-    inputs = _inputs(code)
-    made = f"InstanceHead({instances}), {inputs}, {head.channels}, len({stuff})"
-    weights = f"{literal(head.mask_weight)}, {literal(head.stuff_weight)}"
-    thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
+    instances = f"InstanceHead({detector_sizes(head, code, things)})"
+    decoder = f"{_inputs(code)}, channels={head.channels}, kinds=len({stuff})"
+    weights = (
+        f"mask_weight={literal(head.mask_weight)}, "
+        f"stuff_weight={literal(head.stuff_weight)}"
+    )
     path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
     maps = f"maps_of_segments({labels}, {things}, sample.height, sample.width)"
     native = code.format == "native"
@@ -108,20 +111,20 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
         f'{code.given}, path.with_suffix(""), {code.numbers}, {things}, (height, width)'
     )
     return HeadExpressions(
-        construction=f"PanopticHead({made})",
+        construction=f"PanopticHead({instances}, {decoder})",
         loss=f"panoptic_loss({code.outputs}, {code.targets}, {weights})",
         blank=(
             f"({NO_GRIDS}, np.full((len(range({stride} // 2, HEIGHT, {stride})),"
             f" len(range({stride} // 2, WIDTH, {stride}))), -1, np.int16))"
         ),
-        decode=f"decode_panoptic({code.outputs}, {thresholds}, {head.max_detections})",
+        decode=f"decode_panoptic({code.outputs}, {decoder_limits(head)})",
         own=f"(height, width), {cell_of(code)}, {things}, {stuff}",
         annotations=f"read_panoptic_maps(folder, {code.numbers}, {things})",
         parse=pages if native else f"parse_coco_panoptic({of_coco}, counts)",
         things=things,
         place=f"moved_panoptic({labels}, transform, {things}, {stuff}, {stride})",
         words=(
-            f"panoptic_in_words({code.results}, row, {stride}, ratio, limits,"
+            f"to_panoptic({code.results}, row, {stride}, ratio, limits,"
             f" ({things}, {stuff}))"
         ),
         label_words=maps,
@@ -223,7 +226,7 @@ TASK = Task(
     annotations="segments",
     rank=4,
     constants={"model.py": (*CONSTANTS, *MASKS, LEAST), "data.py": GRIDS},
-    cells_wanted=True,
+    points_wanted=True,
     own_pixels={
         "resized": "model/panoptic_resized.py.jinja",
         "whole": "model/panoptic_whole.py.jinja",

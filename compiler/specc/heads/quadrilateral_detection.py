@@ -14,7 +14,9 @@ from specc.heads.object_detection import (
     DETECTOR_OUTPUTS,
     DRAWN,
     box_tower,
+    decoder_limits,
     detector,
+    detector_sizes,
     strides_constant,
 )
 from specc.heads.task import HeadCode, HeadExpressions, Native, Task
@@ -66,21 +68,18 @@ def build(
 
 
 def plan(head: QuadrilateralDetection, code: HeadCode) -> HeadExpressions:
-    names, strides = code.constant, f"{code.prefix}STRIDES"
-    thresholds = f"{literal(head.score_threshold)}, {literal(head.iou_threshold)}"
-    made = f"{code.width}, {head.layers}, len({names}), {strides}"
-    weight, limit = literal(head.corner_weight), head.max_detections
+    names, weight = code.constant, f"corner_weight={literal(head.corner_weight)}"
     return HeadExpressions(
-        construction=f"QuadrilateralHead({made})",
+        construction=f"QuadrilateralHead({detector_sizes(head, code, names)})",
         loss=f"quadrilateral_loss({code.outputs}, {code.targets}, {weight})",
         blank=(
             "Quadrilaterals(np.zeros((0, 4, 2), np.float32), np.zeros((0, 4), np.float32),"
             " np.zeros(0, np.int64))"
         ),
-        decode=f"decode_quadrilaterals({code.outputs}, {thresholds}, {limit})",
+        decode=f"decode_quadrilaterals({code.outputs}, {decoder_limits(head)})",
         parse=f"parse_quadrilaterals({code.given}, {code.numbers}, height, width, counts)",
         place=f"moved_quadrilaterals({code.labels}, transform)",
-        words=f"quadrilaterals_in_words({code.results}, row, {names}, ratio)",
+        words=f"to_quadrilaterals({code.results}, row, {names}, ratio)",
         label_words=f"quadrilaterals_of({code.labels}, {names})",
         draw=f"draw_quadrilaterals(image, {code.words}, {names})",
         evidence=f"quadrilateral_evidence({code.labels}, {code.words}, {names})",
@@ -137,7 +136,7 @@ TASK = Task(
         "evaluate.py": (SIMILARITIES,),
         "draw.py": (DRAWN,),
     },
-    cells_wanted=True,
+    points_wanted=True,
     shares_box_tower=True,
     own_pixels={
         "resized": "model/quadrilaterals_resized.py.jinja",

@@ -42,7 +42,7 @@ def plan(head: Regression, code: HeadCode) -> HeadExpressions:
         blank="0.0",
         decode=f"decode_value({code.outputs})",
         parse=f"parse_number({code.given}, {limits})",
-        words=f"value_in_words({code.results}, row)",
+        words=f"to_value({code.results}, row)",
         label_words=mapping([("value", code.labels)]),
         draw=f"draw_value(image, {code.words})",
         checks=(code.checked("lambda x: [x]", fewest=TASK.fewest),),

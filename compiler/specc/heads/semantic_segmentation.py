@@ -63,7 +63,10 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
     read = "lambda x: read_categories(*x)" if native else "read_segments"
     file = colors_file(code, head.colors)
     return HeadExpressions(
-        construction=f"SegmentationHead({code.widths}, {head.channels}, len({names}))",
+        construction=(
+            f"SegmentationHead({code.widths}, channels={head.channels}, "
+            f"categories=len({names}))"
+        ),
         loss=f"segmentation_loss({code.outputs}, {code.targets})",
         blank="np.full((HEIGHT, WIDTH), -1, np.int16)",
         decode=f'{{"logits": {code.outputs}}}',
@@ -77,7 +80,7 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
         ),
         place=f"warp({truth}, sample, transform, -1)",
         words=(
-            f"categories_in_words({code.results}, row, {code.prefix}STRIDE, sample, seen)"
+            f"to_category_map({code.results}, row, {code.prefix}STRIDE, sample, seen)"
         ),
         label_words=f"resized_map({truth}, sample.height, sample.width)",
         draw=f"draw_categories(image, {code.words}, {colors})",

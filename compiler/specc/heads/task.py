@@ -82,12 +82,13 @@ class HeadCode:
     def checked_maps(self, read: str, fewest: int) -> str:
         """Returns the same call for maps; `read` is a function that reads a label's
         map."""
-        return f"check_maps(samples, use, {self.key}, {read}, {fewest})"
+        return f"check_maps(samples, use, {self.key}, {read}, fewest={fewest})"
 
     def all_found(self) -> str:
         """Returns the list of the predictions for all samples that have a label."""
-        known = f" if {self.key} in words" * self.partial
-        return f"[{self.words} for words in found{known}]"
+        key = f"[{self.key}]"
+        known = f" if {self.key} in one" * self.partial
+        return f"[one{key} for one in found{known}]"
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class HeadExpressions:
     parse: str  # (given, height, width, counts) -> label
     words: str  # (results, row, sample, seen, ratio, limits) -> prediction
     label_words: str  # (sample) -> label, in the form of a prediction
-    draw: str  # (image, words) -> image
+    draw: str  # (image, predictions) -> image
     metrics: str  # (samples, found, device) -> values by name
     words_example: str  # example of a prediction, for a docstring
     annotation: str  # example of an annotation in the native layout
@@ -112,7 +113,7 @@ class HeadExpressions:
     indexed: str = ""  # the names that the label indexes, if the label is an index
     blank: str = "None"  # placeholder of the target of an image without a label
     place: str = ""  # (sample, transform, canvas, rng) -> target; "": the label
-    evidence: str = ""  # (sample, words) -> input of the metric; "": the words
+    evidence: str = ""  # (sample, predictions) -> input of the metric; "": as predicted
     annotations: str = ""  # (folder) -> annotations by image; "": read_annotations
     things: str = ""  # indices of the things, if the head tells things from stuff
     names: str = ""  # source of the names, if it is not the literal of a tuple
@@ -120,10 +121,10 @@ class HeadExpressions:
     map_check: str = ""  # the same call for maps, which are decoded where used
     table: str = ""  # (args, samples, found): writes what is no single number
     told: str = ""  # (training) -> line about the labels when a run begins
-    viewed: str = ""  # (words, view) -> prediction of an image and a view of it
+    viewed: str = ""  # (predictions, view) -> prediction of an image and a view of it
     # The module that a validation calibrates on normal images, and their false alarms.
     calibrated: tuple[str, ...] = ()
-    saved: str = ""  # (words, drawing, taken) -> name of a file that this writes
+    saved: str = ""  # (predictions, drawing, taken) -> name of a file that this writes
     constants: tuple[Line, ...] = ()  # constants of model.py
     dataset_constants: tuple[Line, ...] = ()
     files: tuple[tuple[str, Any], ...] = ()  # JSON files to emit: name, value
@@ -193,7 +194,7 @@ class Task:
 
     # model.py
     told: bool = False  # the head is given the targets in training
-    cells_wanted: bool = False  # decode_objects returns the cell of each object
+    points_wanted: bool = False  # decode_objects returns the point of each object
     shares_box_tower: bool = False  # the head reads the box tower of its detector
     own_pixels: Mapping[str, str] = field(default_factory=dict)  # mode -> template
     own_note: str = ""  # text: how results in own pixels differ from those of `decode`

@@ -123,13 +123,16 @@ def plan_text(head: TextRecognition, code: HeadCode, module: str) -> HeadExpress
     text_of = "text_of" if characters else "tokens_of"
     text = f'{code.words}["text"]'
     drawn = text if characters else f'" ".join({text})'
-    sizes = f"{head.layers}, {head.width}, {head.attention_heads}"
+    sizes = (
+        f"classes=len({names}) + 1, length={most} + 1, layers={head.layers}, "
+        f"width={head.width}, heads={head.attention_heads}"
+    )
     label = f"{text_of}({code.labels}, {names})"
     known = f" if {code.key} in sample.labels" * code.partial
-    found = f" if {code.key} in words" * code.partial
+    found = f" if {code.key} in one" * code.partial
     note = "most tokens of a text, without its end"
     return HeadExpressions(
-        construction=f"{module}({code.width}, len({names}) + 1, {most} + 1, {sizes})",
+        construction=f"{module}({code.width}, {sizes})",
         loss=f"text_loss({code.outputs}, {code.targets})",
         blank=f"[0] * ({most} + 1)",
         decode=f"decode_text({code.outputs})",
@@ -145,7 +148,7 @@ def plan_text(head: TextRecognition, code: HeadCode, module: str) -> HeadExpress
         checks=(code.checked(f"lambda x: {{*x}} - {{len({names})}}", names),),
         metrics=(
             f"text_metrics([{label} for sample in samples{known}],"
-            f" [{text} for words in found{found}])"
+            f' [one[{code.key}]["text"] for one in found{found}])'
         ),
         words_example=f'"{head.name}": {{text, score}}',
         annotation="TEXT, or [TOKEN, ...]",
@@ -164,13 +167,13 @@ def contract(head: TextRecognition) -> HeadContract:
 
 
 def annotated(head: TextRecognition, names: str) -> Annotations:
-    return Annotations(label=f"some_text(number, {names}, {head.max_tokens})")
+    return Annotations(label=f"some_text(number, {names}, most={head.max_tokens})")
 
 
 SHARED = dict(
     described_as="scene text recognition",
     output_type="Tensor",
-    returns="logits (B, places, tokens and the end)",
+    returns="logits (B, length, tokens and the end)",
     names="tokens",
     counted=("token", "tokens"),
     label="list[int]",

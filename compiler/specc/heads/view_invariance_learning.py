@@ -14,7 +14,7 @@ from specc.heads.contract import HeadContract
 from specc.heads.multiclass_classification import annotated
 from specc.heads.task import BELOW, HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
-from specc.source import literal, mapping
+from specc.source import constant, literal, mapping
 
 if TYPE_CHECKING:
     from specc.scope import Node, Scope
@@ -50,12 +50,12 @@ def plan(head: ViewInvarianceLearning, code: HeadCode) -> HeadExpressions:
     key = f"[{literal(head.name)}]"
     view = f'view{key}["representation"]'
     expressions = HeadExpressions(
-        construction=f"ViewHead({code.width}, {head.projection_size})",
+        construction=f"ViewHead({code.width}, size={head.projection_size})",
         loss=f"view_loss({code.outputs})",
         decode=f"decode_views({code.outputs})",
         annotations="read_images(folder)",
         parse="None",
-        words=f"representation_in_words({code.results}, row)",
+        words=f"to_representation({code.results}, row)",
         viewed=f'{code.words} | {{"view": {view}}}',
         label_words="{}",
         draw=f"draw_view(image, {code.words})",
@@ -69,7 +69,7 @@ def plan(head: ViewInvarianceLearning, code: HeadCode) -> HeadExpressions:
 def _labeled(expressions: HeadExpressions, code: HeadCode) -> HeadExpressions:
     """Returns expressions that use categories in the metric, not in training."""
     names, title = code.constant, literal("multiclass classification")
-    labeled = f"{code.words} for sample, words in zip(samples, found)"
+    labeled = f"one[{code.key}] for sample, one in zip(samples, found)"
     found = f"[{labeled} if {code.key} in sample.labels]"
     found = found if code.partial else code.all_found()
     accuracy = f"knn_accuracy({code.all_labels()}, {found}, device)"
@@ -100,6 +100,11 @@ def variant(head: ViewInvarianceLearning) -> Task:
 # ---- The record ----
 
 
+WEIGHTS = constant(
+    "INVARIANCE_WEIGHT, VARIANCE_WEIGHT",
+    (25.0, 25.0),
+    "VICReg's; the covariance counts once",
+)
 TASK = Task(
     title="view invariance learning",
     head=ViewInvarianceLearning,
@@ -108,6 +113,7 @@ TASK = Task(
     returns="`Views`",
     plan=plan,
     variant=variant,
+    constants={"model.py": (WEIGHTS,)},
     label="None",
     unlabeled=True,
     readers={"native": ""},

@@ -170,12 +170,12 @@ def _images(job: Job, readers: tuple[Reader, ...]) -> dict[str, Any]:
 def _found(job: Job, summary: Summary) -> dict[str, dict[str, Shape]]:
     """Returns head -> shapes of the results of `predict` for an image."""
     seen, found = _seen(job, summary).outputs, {}
-    wanted = any(task.cells_wanted for task in tasks_of(job))
+    wanted = any(task.points_wanted for task in tasks_of(job))
     for head, task in _tasks(job):
         contract, outputs = task.contract(head), seen[head.name]
         found[head.name] = {
             **contract.found,
-            **(contract.cells if wanted else {}),
+            **(contract.points if wanted else {}),
             **{name: (outputs[name][0], *PREDICTED) for name in contract.pictures},
             **{name: outputs[name] for name in contract.kept},
         }

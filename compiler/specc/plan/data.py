@@ -145,7 +145,7 @@ def _transform_methods(tasks: list[Task], chosen: Augmentation) -> list[str]:
 def _evidence(job: Job, heads: tuple[HeadPlan, ...], views: bool) -> dict[str, Any]:
     """Returns variables for what metrics keep of each image."""
     partial, places = is_partial(job), any(head.own_pixels for head in heads)
-    words = f"in_words(results, row{', sample, seen' * places})"
+    words = f"to_annotations(results, row{', sample, seen' * places})"
     plain = not (partial or any(head.code.evidence for head in heads))
     row = "placed" if places else "plain" if plain else "kept"
     values = {
@@ -155,7 +155,7 @@ def _evidence(job: Job, heads: tuple[HeadPlan, ...], views: bool) -> dict[str, A
     if plain:
         unused = ("kept_parameter", "kept_argument", "found_argument")
         return values | dict.fromkeys((*unused, "evidence_template"), "")
-    kept = "kept: Callable[[Sample, dict], dict] = lambda sample, words: words"
+    kept = "kept: Callable[[Sample, dict], dict] = lambda _, predictions: predictions"
     return values | {
         "evidence_by_head": mapping((head.name, head.evidence) for head in heads),
         "evidence_template": f"evaluate/evidence{'_of_labeled' * partial}.py.jinja",

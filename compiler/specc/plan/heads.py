@@ -92,7 +92,7 @@ class HeadPlan:
 
     @property
     def evidence(self) -> str:
-        return self.code.evidence or f"words[{literal(self.name)}]"
+        return self.code.evidence or f"predictions[{literal(self.name)}]"
 
     @property
     def own(self) -> str:
@@ -205,7 +205,7 @@ def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
         targets=f"targets{key}",
         results=f"results{key}",
         labels=f"sample.labels{key}",
-        words=f"words{key}",
+        words=f"predictions{key}",
         width=_width(read[0]),
         widths=_widths([_width(level) for level in read]),
         levels=tuple(level.level for level in read),

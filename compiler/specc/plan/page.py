@@ -246,7 +246,7 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "placed_heads": placed,
         "coordinates": any(task.coordinates for task in tasks_of(job)),
         "bounded": any(task.coordinates == "inside" for task in tasks_of(job)),
-        "cells_wanted": any(task.cells_wanted for task in tasks_of(job)),
+        "points_wanted": any(task.points_wanted for task in tasks_of(job)),
         "weighted": any(head.loss_weight != 1 for head in heads),
         "weighted_value": _weighted(heads),
         **_partial(job),
@@ -263,12 +263,12 @@ def _partial(job: Job) -> dict[str, Any]:
     """Returns the variables of heads for which some images lack labels, and which
     points of images count where not all do."""
     partial, ignores = is_partial(job), bool(formats_ignoring(job))
-    counted = ("learned.counted", 'targets["labeled"][:, None]')
+    counted = ("positives.counted", 'targets["labeled"][:, None]')
     return {
         "partial": partial,
         "partial_note": PARTIAL_NOTE * partial,
-        "weighs_cells": partial or ignores,
-        "counted_cells": " & ".join(counted[not ignores : 1 + partial]),
+        "weighs_points": partial or ignores,
+        "counted_points": " & ".join(counted[not ignores : 1 + partial]),
     }
 
 

@@ -64,7 +64,7 @@ def _further(trainer: Trainer) -> list[Line]:
     slower = factor if factor != 1 else None
     wanted = (
         ("BACKBONE_FACTOR", slower, "factor of the backbone's learning rate"),
-        ("WINDOWS", trainer.accumulation, "micro-batches of a process in each step"),
+        ("MICRO_BATCHES", trainer.accumulation, "parts of a process's share of a batch"),
         ("EMA_DECAY", trainer.ema, "decay of the moving average of weights"),
         ("PATIENCE", trainer.early_stopping, "validations without a new best"),
     )
@@ -103,7 +103,7 @@ def plan_train(job: Job) -> dict[str, Any]:
         **_best(job),
         **_step(trainer, draws=is_timm(job.backbone.name)),
         "told_targets": ", targets" if told else "",
-        "told_window": ", wanted" if told else "",
+        "told_window": ", micro_targets" if told else "",
         "tunes": job.backbone.resize_input and not trainer.deterministic,
         "tf32": trainer.precision != "fp32" and not angles,
         **_slurm(trainer.slurm),

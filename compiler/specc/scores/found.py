@@ -18,7 +18,7 @@ import click
 
 @dataclass(frozen=True)
 class Found:
-    """Samples, and by head the predictions for each, in the words of evaluate.py."""
+    """Samples, and by head the predictions for each, as evaluate.py gives them."""
 
     evaluate: ModuleType
     heads: dict[str, tuple[str, ...]]  # their categories, if they have some
@@ -45,10 +45,10 @@ def find(
     heads = json.loads(path.read_text("utf-8"))["model"]["heads"]
     module, words, judged = _imported(folder), [], []
     evidence = []
-    in_words = module.in_words
+    to_annotations = module.to_annotations
 
     def kept(*arguments: Any) -> dict:
-        of_image = in_words(*arguments)
+        of_image = to_annotations(*arguments)
         objects = {x: y for x, y in of_image.items() if isinstance(y, list)}
         words.append(objects)
         return of_image
@@ -58,7 +58,7 @@ def find(
         evidence.extend(known)
         return {}
 
-    module.in_words, module.score = kept, scored
+    module.to_annotations, module.score = kept, scored
     given = ["--weights", str(weights), "--data", str(root)]
     given += ["--device", device] if device else []
     given += ["--workers", str(workers)] if workers is not None else []

@@ -11,18 +11,18 @@ def draw_defect(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     # It looks as another place of the image does, or is lighter or darker.
     if rng.random() < 0.4:
         shift = rng.integers((HEIGHT, WIDTH))
-        look = np.float32(np.roll(canvas, shift, (0, 1)))
+        filling = np.float32(np.roll(canvas, shift, (0, 1)))
     else:
-        look = canvas + np.float32(55 * rng.standard_normal())
-    mixed = canvas + rng.uniform(0.3, 1) * (look - canvas)
+        filling = canvas + np.float32(55 * rng.standard_normal())
+    mixed = canvas + rng.uniform(0.3, 1) * (filling - canvas)
     canvas[defect] = mixed[defect].round().clip(0, 255)
     return defect
 
 
 def blotches(rng: np.random.Generator) -> np.ndarray:
     """Draws smooth noise (HEIGHT, WIDTH) of random size in x and y."""
-    cells = rng.standard_normal(2 ** rng.integers(1, 6, 2), np.float32)
-    return cv2.resize(cells, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    noise = rng.standard_normal(2 ** rng.integers(1, 6, 2), np.float32)
+    return cv2.resize(noise, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
 
 
 def read_mask(inspection: Inspection, height: int, width: int) -> np.ndarray | None:

@@ -21,7 +21,7 @@ def save_anomalies(item: dict, path: Path) -> dict:
 # ==== label_words
 
 
-def inspection_in_words(sample: Sample, inspection: Inspection) -> dict:
+def inspection_of(sample: Sample, inspection: Inspection) -> dict:
     mask = read_mask(inspection, sample.height, sample.width)
     if mask is None:  # anomalous at an unknown place
         mask = np.zeros((sample.height, sample.width))

@@ -8,7 +8,7 @@ class Reconstruction(NamedTuple):
     """Outputs of the head for each image."""
 
     reconstruction: Tensor  # (B, C, H, W), about 0..1
-    code: Tensor  # (B, size, h, w), all that the decoder is told
+    code: Tensor  # (B, size, h, w), the only input of the decoder
 
 
 class AutoencodingHead(nn.Module):

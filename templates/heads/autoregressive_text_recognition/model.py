@@ -2,11 +2,11 @@
 
 
 class CausalAttention(Attention):
-    """Each row attends to itself and to the rows before it."""
+    """Each token attends to itself and to those before it."""
 
     def forward(self, x: Tensor) -> Tensor:
-        rows = self.split(self.query(x)), *self.keys_and_values(x)
-        y = F.scaled_dot_product_attention(*rows, is_causal=True)
+        inputs = self.split(self.query(x)), *self.keys_and_values(x)
+        y = F.scaled_dot_product_attention(*inputs, is_causal=True)
         return self.out(y.transpose(1, 2).flatten(2))
 
 
@@ -39,25 +39,25 @@ class TextDecoder(nn.Module):
         self,
         channels: int,
         classes: int,
-        places: int,
+        length: int,
         layers: int,
         width: int,
         heads: int,
     ):
         super().__init__()
-        self.cells = ImageCells(channels, width)
+        self.cells = ImageFeatures(channels, width)
         self.tokens = nn.Embedding(classes, width)
-        self.places = text_places(places, width)
+        self.places = position_queries(length, width)
         self.layers = nn.ModuleList(DecoderLayer(width, heads) for _ in range(layers))
         self.last_norm = nn.LayerNorm(width)
         self.logits = nn.Linear(width, classes)
         self.end = classes - 1  # an end comes before the first token, too
 
     def forward(self, level: Tensor, targets: dict | None = None) -> Tensor:
-        """Returns logits (B, places, classes). A place knows the tokens before it:
+        """Returns logits (B, length, classes). A position knows the tokens before it:
         those of the targets, or without targets the likeliest ones."""
-        cells = self.cells(level)  # (B, N, width)
-        image = [layer.image.keys_and_values(cells) for layer in self.layers]
+        features = self.cells(level)  # (B, N, width)
+        image = [layer.image.keys_and_values(features) for layer in self.layers]
         if targets:
             text = F.pad(targets["tokens"][:, :-1], (1, 0), value=self.end)
             return self.next_token_logits(text, image)

@@ -12,7 +12,7 @@ def check_maps(samples: Sequence, use: str, head: str, read: Callable, fewest: i
         try:
             values = read(sample.labels[head])
             found.update(np.unique(values[values >= 0])[:fewest].tolist())
-        except ImageError as error:  # told again when it is trained on
+        except ImageError as error:  # named again when it is trained on
             fault = f"\n  {error}"
         if len(found) >= fewest:
             return

@@ -21,8 +21,8 @@ def texts(name: str, values: list[str | bytes]) -> dict[str, np.ndarray]:
 def shared(name: str, values: list[tuple]) -> dict[str, np.ndarray]:
     """Makes a column of values that samples share: each value once, and indices."""
     known = {id(value): value for value in values}
-    places = {key: place for place, key in enumerate(known)}
-    which = np.array([places[id(value)] for value in values], np.int64)
+    indices = {key: index for index, key in enumerate(known)}
+    which = np.array([indices[id(value)] for value in values], np.int64)
     return texts(name, [repr(x) for x in known.values()]) | {f"{name}/which": which}
 
 
@@ -34,7 +34,7 @@ def value_in(text: str) -> tuple:
 def encoded_masks(text: str, height: int, width: int) -> tuple[dict, ...]:
     """COCO's run lengths of the masks of an image, which spaces part."""
     size = [height, width]
-    return tuple({"size": size, "counts": of.encode()} for of in text.split())
+    return tuple({"size": size, "counts": runs.encode()} for runs in text.split())
 
 
 def first_of_heads(samples: Samples, count: int) -> Samples:

@@ -28,8 +28,8 @@ def depth_in_numbers(maps: list[Path], nearest: float, farthest: float) -> str:
         return f"depth: unknown in all of {len(maps)} maps"
     low, middle, high = zip(*spans)
     low, middle, high = min(low), np.median(middle), max(high)
-    words = f"nearest {low:.4g}, median {middle:.4g}, farthest {high:.4g}"
-    return f"depth: {words}, of a range from {nearest:g} to {farthest:g}"
+    text = f"nearest {low:.4g}, median {middle:.4g}, farthest {high:.4g}"
+    return f"depth: {text}, of a range from {nearest:g} to {farthest:g}"
 
 
 # ==== stacking

@@ -1,7 +1,7 @@
 # ==== words
 
 
-def depth_in_words(
+def to_depth(
     results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
 ) -> np.ndarray:
     """Returns the depth of each pixel, (height, width) of the image."""

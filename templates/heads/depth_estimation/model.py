@@ -27,9 +27,9 @@ class DepthHead(nn.Module):
 def depth_loss(
     depth: Tensor, targets: dict[str, Tensor], least: float
 ) -> dict[str, Tensor]:
-    """Scale-invariant error of log depth, https://arxiv.org/abs/1406.2283: what is off
-    by one factor all over an image counts half. `targets` holds "depth" (B, H, W), -1
-    where unknown; depths below `least` count as that."""
+    """Scale-invariant error of log depth, https://arxiv.org/abs/1406.2283: an
+    error by one factor all over an image counts half. `targets` holds "depth" (B, H,
+    W), -1 where unknown; depths below `least` count as that."""
     truth = targets["depth"]
     known = truth >= 0
     depth = F.interpolate(depth, truth.shape[1:], mode="bilinear")[:, 0]
@@ -38,4 +38,4 @@ def depth_loss(
     pixels = known.sum((1, 2)).clamp(min=1)  # an image may have none
     mean, square = error.sum((1, 2)) / pixels, error.square().sum((1, 2)) / pixels
     images = global_count(known.any(2).any(1).sum())
-    return {"log": (square - 0.5 * mean.square()).sum() / images}
+    return {"log": (square - SCALE_INVARIANCE * mean.square()).sum() / images}

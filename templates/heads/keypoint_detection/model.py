@@ -1,34 +1,34 @@
 # ==== classes
 
 
-# ---- Keypoint head: K keypoints in the extent of each instance ----
+# ---- Keypoint head: K keypoints in the box of each instance ----
 
 
 class KeypointPredictions(NamedTuple):
-    """Outputs of a keypoint head for all cells of its levels."""
+    """Outputs of a keypoint head at all points of its levels."""
 
-    objects: Predictions  # one category; boxes are the extents of instances
-    keypoints: Tensor  # (B, N, K, 3), x and y in the cell's box, a logit of presence
+    objects: Predictions  # one category; a box encloses the keypoints
+    keypoints: Tensor  # (B, N, K, 3), x and y in the point's box, a logit of presence
 
 
 class KeypointHead(nn.Module):
-    """A detector of extents. A further tower gives the place of every keypoint in the
-    extent, in sides of it, and tells whether it is present.
+    """A detector of instances. A further tower predicts each keypoint as an offset from
+    the middle of its instance's box, in sides of the box, and whether it is present.
 
-    So places do not vary with an instance's size, and the head soon knows the mean
-    instance; in https://arxiv.org/abs/1904.07850 they are cells from the center.
+    Such offsets do not depend on the size of an instance; CenterNet, which counts them
+    in cells (https://arxiv.org/abs/1904.07850), has to learn it.
     """
 
     def __init__(self, channels: int, layers: int, keypoints: int, strides: tuple):
         super().__init__()
         self.keypoints = keypoints
-        self.detector = DetectionHead(channels, layers, 1, strides)
+        self.detector = DetectionHead(channels, layers, categories=1, strides=strides)
         self.tower = tower(channels, layers)
         self.points = nn.Conv2d(channels, 3 * keypoints, 3, padding=1)
         nn.init.normal_(self.points.weight, std=0.01)  # all in the middle
 
     def forward(self, *levels: Tensor) -> KeypointPredictions:
-        points = rows([self.points(self.tower(level)) for level in levels])
+        points = flatten_maps([self.points(self.tower(level)) for level in levels])
         keypoints = points.unflatten(2, (self.keypoints, 3))
         return KeypointPredictions(self.detector(*levels), keypoints)
 
@@ -56,9 +56,10 @@ def keypoint_loss(
     """
     objects, boxes = predictions.objects, predictions.objects.boxes()
     assignment = assign(objects, boxes.detach(), targets)
-    learned = positives(*assignment, targets["classes"])
-    terms = object_terms(objects, boxes, learned, targets)
-    image, point, object_index, score, total, *_ = learned
+    positives = gather_positives(*assignment, targets["classes"])
+    terms = object_terms(objects, boxes, positives, targets)
+    image, point, total = positives.image, positives.point, positives.total
+    object_index, score = positives.object_index, positives.score
 
     # In the point's own box, as at inference, but without pulling at it.
     keypoints = predictions.keypoints[image, point]  # (B, M, K, 3) of M points
@@ -97,8 +98,8 @@ def decode_keypoints(
     "count" (B,): rows from there on are zero.
     """
     found = decode_objects(predictions.objects, min_score, max_iou, limit)
-    cells = found["cells"][..., None, None]
-    keypoints = predictions.keypoints.take_along_dim(cells, 1)  # (B, limit, K, 3)
+    points = found["points"][..., None, None]
+    keypoints = predictions.keypoints.take_along_dim(points, 1)  # (B, limit, K, 3)
     real = (found["scores"] > 0)[..., None]
     return {
         "keypoints": in_boxes(keypoints[..., :2], found["boxes"]) * real[..., None],

@@ -1,10 +1,10 @@
 # ==== drawings
 
 
-def draw_identity(image: np.ndarray, words: dict) -> np.ndarray:
-    if "identity" in words:
-        return add_line(image, words["identity"], (255, 255, 255))
-    return draw_bars(image, words["embedding"])
+def draw_identity(image: np.ndarray, item: dict) -> np.ndarray:
+    if "identity" in item:
+        return add_line(image, item["identity"], (255, 255, 255))
+    return draw_bars(image, item["embedding"])
 
 
 # ==== drawing_tools

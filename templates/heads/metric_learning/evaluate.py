@@ -1,7 +1,7 @@
 # ==== words
 
 
-def embedding_in_words(results: dict, row: int) -> dict:
+def to_embedding(results: dict, row: int) -> dict:
     return {"embedding": results["embedding"][row].tolist()}
 
 
@@ -18,7 +18,7 @@ def retrieval_metrics(
     An identity of a single image is only ever found, as a wrong answer.
     """
     identities = np.unique(truth, return_inverse=True)[1]
-    embeddings = np.array([words["embedding"] for words in found], np.float32)
+    embeddings = np.array([item["embedding"] for item in found], np.float32)
     others = np.bincount(identities)[identities] - 1  # R of each image
     if not others.any():
         return {}
@@ -43,13 +43,13 @@ def nearest_others(
     and of equals the one that comes first."""
     vectors = torch.from_numpy(vectors).to(device)
     count = min(count, len(vectors) - 1)
-    places = torch.arange(len(vectors), device=device)
-    for rows in places.split(1024):
+    indices = torch.arange(len(vectors), device=device)
+    for rows in indices.split(1024):
         cosines = vectors[rows] @ vectors.T
         cosines[rows - rows[0], rows] = -torch.inf
         best, near = cosines.topk(count + 1)
         equal = (best[:, 1:] == best[:, :-1]).any(1)
-        later = 1e-9 * places.double() / len(places)  # less than two cosines differ
+        later = 1e-9 * indices.double() / len(indices)  # less than two cosines differ
         near[equal] = (cosines[equal].double() - later).topk(count + 1).indices
         block = rows, best[:, :count], near[:, :count]
         yield tuple(values.cpu().numpy() for values in block)

@@ -1,7 +1,7 @@
 # ==== words
 
 
-def category_in_words(results: dict, row: int, names: tuple[str, ...]) -> dict:
+def to_category(results: dict, row: int, names: tuple[str, ...]) -> dict:
     """Returns the likeliest category, and five with their probabilities."""
     scores, order = results["probabilities"][row].topk(min(5, len(names)))
     top = {names[i]: p for i, p in zip(order.tolist(), scores.tolist())}
@@ -16,22 +16,20 @@ def classification_metrics(
     truth: list[int], found: list[dict], names: tuple[str, ...]
 ) -> dict[str, float]:
     """Accuracies; precision, recall and F1 as means over the categories that occur."""
-    wanted = np.array(truth)
-    given = np.array([names.index(words["category"]) for words in found])
-    actual, guessed, right = (
+    labels = np.array(truth)
+    predicted = np.array([names.index(item["category"]) for item in found])
+    label_counts, predicted_counts, hits = (
         np.bincount(categories, minlength=len(names))
-        for categories in (wanted, given, wanted[wanted == given])
+        for categories in (labels, predicted, labels[labels == predicted])
     )
-    occurring = actual > 0
-    recall = right[occurring] / actual[occurring]
-    precision = right[occurring] / np.maximum(guessed[occurring], 1)
-    f1 = 2 * right[occurring] / (actual + guessed)[occurring]
-    in_top5 = [
-        names[category] in words["top5"] for category, words in zip(truth, found)
-    ]
+    occurring = label_counts > 0
+    recall = hits[occurring] / label_counts[occurring]
+    precision = hits[occurring] / np.maximum(predicted_counts[occurring], 1)
+    f1 = 2 * hits[occurring] / (label_counts + predicted_counts)[occurring]
+    in_top5 = [names[category] in item["top5"] for category, item in zip(truth, found)]
     return {
         "balanced_accuracy": float(recall.mean()),
-        "accuracy": float((wanted == given).mean()),
+        "accuracy": float((labels == predicted).mean()),
         "precision": float(precision.mean()),
         "recall": float(recall.mean()),
         "f1": float(f1.mean()),
@@ -44,8 +42,8 @@ def save_confusion(
 ):
     """Saves the confusion matrix: categories are rows, predictions columns."""
     counts = np.zeros((len(names), len(names)), int)
-    given = [names.index(words["category"]) for words in found]
-    np.add.at(counts, (truth, given), 1)
+    predicted = [names.index(item["category"]) for item in found]
+    np.add.at(counts, (truth, predicted), 1)
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["", *names])
@@ -53,6 +51,6 @@ def save_confusion(
 
 
 def rank_error(truth: list[int], found: list[dict], names: tuple[str, ...]) -> float:
-    """Returns how many ranks a prediction is off, on average."""
-    given = np.array([names.index(words["category"]) for words in found])
-    return float(np.abs(given - np.array(truth)).mean())
+    """Returns how many ranks a item is off, on average."""
+    predicted = np.array([names.index(item["category"]) for item in found])
+    return float(np.abs(predicted - np.array(truth)).mean())

@@ -1,7 +1,7 @@
 # ==== words
 
 
-def labels_in_words(
+def to_labels(
     results: dict, row: int, names: tuple[str, ...], min_score: float
 ) -> dict:
     """Returns the labels that are likely enough, and the probability of each."""
@@ -19,17 +19,17 @@ def multilabel_metrics(
     """Returns average precision of each label that occurs and its mean; F1 over labels
     that occur or are given (macro), and over all decisions at once (micro). None where
     no image has a label."""
-    wanted = np.stack(truth) > 0  # (images, labels)
-    scores = np.array([[words["scores"][name] for name in names] for words in found])
-    given = np.array([[name in words["labels"] for name in names] for words in found])
+    labels = np.stack(truth) > 0  # (images, labels)
+    scores = np.array([[item["scores"][name] for name in names] for item in found])
+    predicted = np.array([[name in item["labels"] for name in names] for item in found])
     precisions = {
-        name: ranking_precision(wanted[:, i], scores[:, i])
+        name: ranking_precision(labels[:, i], scores[:, i])
         for i, name in enumerate(names)
-        if wanted[:, i].any()
+        if labels[:, i].any()
     }
     if not precisions:
         return {}
-    right, both = (wanted & given).sum(0), wanted.sum(0) + given.sum(0)
+    right, both = (labels & predicted).sum(0), labels.sum(0) + predicted.sum(0)
     f1 = 2 * right[both > 0] / both[both > 0]
     return {
         "mean_average_precision": float(np.mean([*precisions.values()])),
@@ -39,11 +39,11 @@ def multilabel_metrics(
     }
 
 
-def ranking_precision(wanted: np.ndarray, scores: np.ndarray) -> float:
+def ranking_precision(labels: np.ndarray, scores: np.ndarray) -> float:
     """Returns area under precision over recall, a step for each distinct score: no
     choice between images of the same score can change it."""
     order = np.argsort(-scores, kind="stable")
     last = np.append(np.diff(scores[order]) != 0, True)  # the last of each score
-    hits = wanted[order].cumsum()[last]
+    hits = labels[order].cumsum()[last]
     precision = hits / (np.flatnonzero(last) + 1)
     return float(np.sum(np.diff(hits, prepend=0) * precision) / hits[-1])

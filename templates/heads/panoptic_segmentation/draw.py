@@ -30,8 +30,8 @@ def save_panoptic(
     second = Image.fromarray(maps["instances"].astype(np.uint16))
     pages = {"append_images": [second], "compression": "tiff_deflate"}
     first.save(path, "TIFF", save_all=True, **pages)
-    numbers, places = np.unique(maps["instances"], return_index=True)
-    kinds = maps["categories"].flatten()[places]
+    numbers, indices = np.unique(maps["instances"], return_index=True)
+    kinds = maps["categories"].flatten()[indices]
     instances = [
         {
             "instance": number,

@@ -1,7 +1,7 @@
 # ==== words
 
 
-def panoptic_in_words(
+def to_panoptic(
     results: dict,
     row: int,
     stride: int,
@@ -13,10 +13,8 @@ def panoptic_in_words(
     `merge_segments` of model.py numbers them, and the "scores" of the instances."""
     count, device = int(results["count"][row]), results["masks"].device
     ratio, limits = ratio.to(device), limits.to(device)
-    several = slice(max(1, count))  # an instance of no meaning has an empty mask
-    found = {
-        name: results[name][row, several] for name in ("masks", "boxes", "classes")
-    }
+    kept = slice(max(1, count))  # if there is none, a row whose mask is empty
+    found = {name: results[name][row, kept] for name in ("masks", "boxes", "classes")}
     found["boxes"] = (found["boxes"] * ratio).clamp(min=0).minimum(limits)
     found["stuff"] = results["stuff"][row]
     width, height = limits[:2].tolist()
@@ -68,7 +66,7 @@ def panoptic_metrics(
     """Returns panoptic quality, of segmentation and of recognition, over the categories
     that occur in labels or predictions; none where none of them do."""
     overlaps, right, wrong, missing = np.sum(counts, 0)
-    of_things = np.isin(np.arange(len(right)), things)
+    are_things = np.isin(np.arange(len(right)), things)
     occurs = right + wrong + missing > 0
     segmentation = overlaps / right.clip(min=1)
     recognition = right / (right + (wrong + missing) / 2).clip(min=0.5)
@@ -77,7 +75,7 @@ def panoptic_metrics(
         "pq": quality[occurs],
         "sq": segmentation[occurs],
         "rq": recognition[occurs],
-        "pq_things": quality[occurs & of_things],
-        "pq_stuff": quality[occurs & ~of_things],
+        "pq_things": quality[occurs & are_things],
+        "pq_stuff": quality[occurs & ~are_things],
     }
     return {name: float(values.mean()) for name, values in means.items() if len(values)}

@@ -1,17 +1,17 @@
 # ==== words
 
 
-def quadrilaterals_in_words(
+def to_quadrilaterals(
     results: dict, row: int, names: tuple[str, ...], ratio: Tensor
 ) -> list[dict]:
-    """Their corners may lie outside the image, as those of what it cuts off do."""
+    """Returns quadrilaterals. Corners of one that the image cuts off lie outside."""
     count = int(results["count"][row])
     corners = (results["quadrilaterals"][row, :count] * ratio[:2]).tolist()
     classes = results["classes"][row, :count].tolist()
     scores = results["scores"][row, :count].tolist()
     return [
-        {"category": names[category], "quadrilateral": of_one, "score": score}
-        for category, of_one, score in zip(classes, corners, scores)
+        {"category": names[category], "quadrilateral": points, "score": score}
+        for category, points, score in zip(classes, corners, scores)
     ]
 
 
@@ -37,9 +37,8 @@ def quadrilateral_evidence(
         overlap[i, j] = polygon_iou(corners[i], truth.corners[j])
     matches = {}
     for category in np.union1d(classes, truth.classes).tolist():
-        of_found, of_truth = classes == category, truth.classes == category
-        pairs = overlap[of_found][:, of_truth]
-        matches[category] = match(scores[of_found], pairs)
+        rows, columns = classes == category, truth.classes == category
+        matches[category] = match(scores[rows], overlap[rows][:, columns])
     errors = corner_errors(corners, scores, overlap, truth.corners)
     return QuadrilateralEvidence(matches, errors)
 
@@ -49,7 +48,7 @@ def corner_errors(
 ) -> np.ndarray:
     """Returns mean distance (G,) of corners to those of the prediction that found them,
     with a polygon IoU (D, G) of 0.5 or more; 1 where none did."""
-    sizes = np.ptp(truth, 1).max(1)  # the longer side of the hull
+    sizes = np.ptp(truth, 1).max(1)  # the longer side of the enclosing box
     errors, free = np.ones(len(truth)), overlap.copy()
     for number in np.argsort(-scores, kind="stable"):
         if free.size and free[number].max() >= 0.5:
@@ -74,7 +73,7 @@ def quadrilateral_metrics(found: list[QuadrilateralEvidence]) -> dict[str, float
     precision = [
         average_precision(matches)
         for matches in by_category.values()
-        if sum(of_image.objects for of_image in matches)
+        if sum(one.objects for one in matches)
     ]
     precision = np.mean(precision, 0)
     metrics = {"ap": precision.mean(), "ap50": precision[0], "ap75": precision[5]}
@@ -92,7 +91,7 @@ def polygon_iou(a: np.ndarray, b: np.ndarray) -> float:
         return 0.0
     # Near the origin: OpenCV counts in float32. Its sums may still exceed an area.
     parts = triangles(a - a[0]), triangles(b - a[0])
-    areas = [sum(abs(signed_area(part)) for part in of_one) for of_one in parts]
+    areas = [sum(abs(signed_area(part)) for part in pair) for pair in parts]
     overlap = cv2.intersectConvexConvex
     shared = min(sum(overlap(x, y)[0] for x in parts[0] for y in parts[1]), *areas)
     return shared / (sum(areas) - shared) if shared > 0 else 0.0

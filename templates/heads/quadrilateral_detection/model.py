@@ -1,19 +1,19 @@
 # ==== classes
 
 
-# ---- Quadrilateral head: four corners in the hull of each object ----
+# ---- Quadrilateral head: four corners in the box of each object ----
 
 
 class QuadrilateralPredictions(NamedTuple):
-    """Outputs of a quadrilateral head for all cells of its levels."""
+    """Outputs of a quadrilateral head at all points of its levels."""
 
-    objects: Predictions  # their boxes are hulls
-    corners: Tensor  # (B, N, 4, 2), x and y in the cell's box
+    objects: Predictions  # their boxes enclose the corners
+    corners: Tensor  # (B, N, 4, 2), x and y in the point's box
 
 
 class QuadrilateralHead(nn.Module):
-    """A detector of hulls. The tower of a hull's box gives the four corners as well, in
-    sides of the hull, so that they do not vary with its size."""
+    """A detector of enclosing boxes, whose box tower predicts the four corners as well:
+    as offsets in sides of the box, which do not depend on its size."""
 
     def __init__(self, channels: int, layers: int, categories: int, strides: tuple):
         super().__init__()
@@ -23,7 +23,7 @@ class QuadrilateralHead(nn.Module):
 
     def forward(self, *levels: Tensor) -> QuadrilateralPredictions:
         towers = [self.detector.box_tower(level) for level in levels]
-        corners = rows([self.corners(x) for x in towers]).unflatten(2, (4, 2))
+        corners = flatten_maps([self.corners(x) for x in towers]).unflatten(2, (4, 2))
         return QuadrilateralPredictions(self.detector(*levels, towers=towers), corners)
 
 
@@ -41,9 +41,10 @@ def quadrilateral_loss(
     """
     objects, boxes = predictions.objects, predictions.objects.boxes()
     assignment = assign(objects, boxes.detach(), targets)
-    learned = positives(*assignment, targets["classes"])
-    terms = object_terms(objects, boxes, learned, targets)
-    image, point, object_index, score, total, *_ = learned
+    positives = gather_positives(*assignment, targets["classes"])
+    terms = object_terms(objects, boxes, positives, targets)
+    image, point, total = positives.image, positives.point, positives.total
+    object_index, score = positives.object_index, positives.score
 
     # In the point's own box, as at inference, but without pulling at it.
     found = in_boxes(predictions.corners[image, point], boxes[image, point].detach())
@@ -66,7 +67,7 @@ def decode_quadrilaterals(
     from there on are zero.
     """
     found = decode_objects(predictions.objects, min_score, max_iou, limit)
-    cells = found.pop("cells")[..., None, None]
+    points = found.pop("points")[..., None, None]
     real = (found["scores"] > 0)[..., None, None]
-    corners = predictions.corners.take_along_dim(cells, 1)
+    corners = predictions.corners.take_along_dim(points, 1)
     return {"quadrilaterals": in_boxes(corners, found["boxes"]) * real} | found

@@ -1,7 +1,7 @@
 # ==== words
 
 
-def value_in_words(results: dict, row: int) -> dict:
+def to_value(results: dict, row: int) -> dict:
     return {"value": float(results["value"][row])}
 
 
@@ -11,9 +11,9 @@ def value_in_words(results: dict, row: int) -> dict:
 def regression_metrics(truth: list[float], found: list[dict]) -> dict[str, float]:
     """Returns errors in the unit of the labels; R2 is 0 for the mean of them, 1 at
     best, and of no meaning where they are all the same."""
-    wanted = np.array(truth)
-    errors = np.array([words["value"] for words in found]) - wanted
-    spread = np.square(wanted - wanted.mean()).sum()
+    labels = np.array(truth)
+    errors = np.array([item["value"] for item in found]) - labels
+    spread = np.square(labels - labels.mean()).sum()
     metrics = {
         "mae": float(np.abs(errors).mean()),
         "rmse": float(np.sqrt(np.square(errors).mean())),

@@ -2,4 +2,4 @@
 
 
 def stack_texts(batch: list[list[int]]) -> dict[str, Tensor]:
-    return {"tokens": torch.tensor(batch)}  # (B, places)
+    return {"tokens": torch.tensor(batch)}  # (B, length)

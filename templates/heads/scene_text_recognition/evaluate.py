@@ -6,7 +6,7 @@ def text_metrics(truth: list, found: list) -> dict[str, float]:
     a share of the tokens that there are: above 1 where more are found than there
     are."""
     edits = sum(edit_distance(*pair) for pair in zip(truth, found))
-    right = sum(wanted == given for wanted, given in zip(truth, found))
+    right = sum(label == text for label, text in zip(truth, found))
     metrics = {"exact_match": right / len(truth)}
     if tokens := sum(map(len, truth)):
         metrics["character_error_rate"] = edits / tokens
@@ -18,8 +18,8 @@ def edit_distance(one: str | list, other: str | list) -> int:
     distances = list(range(len(other) + 1))  # from nothing to each start of the other
     for i, token in enumerate(one, 1):
         before, distances[0] = distances[0], i
-        for j, wanted in enumerate(other, 1):
-            change = before + (token != wanted)
+        for j, other_token in enumerate(other, 1):
+            change = before + (token != other_token)
             before = distances[j]
             distances[j] = min(change, before + 1, distances[j - 1] + 1)
     return distances[-1]

@@ -1,7 +1,7 @@
 # ==== words
 
 
-def categories_in_words(
+def to_category_map(
     results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
 ) -> np.ndarray:
     """Returns the index of each pixel's category, (height, width) of the image: its

@@ -1,7 +1,7 @@
 # ==== words
 
 
-def representation_in_words(results: dict, row: int) -> dict:
+def to_representation(results: dict, row: int) -> dict:
     return {"representation": results["representation"][row].tolist()}
 
 
@@ -13,7 +13,7 @@ def view_metrics(found: list[dict]) -> dict[str, float]:
     squared distance from an image to a view of it, and the logarithm of how near images
     are to each other on average. Both are better the lower they are."""
     images, views = (
-        unit([words[key] for words in found]) for key in ("representation", "view")
+        unit([item[key] for item in found]) for key in ("representation", "view")
     )
     near = 0.0  # a pair's part: 1 for two that are the same, nearly 0 for opposite ones
     for first in range(0, len(images), 1000):
@@ -34,9 +34,9 @@ def unit(vectors: list[list[float]]) -> np.ndarray:
 def knn_accuracy(truth: list[int], found: list[dict], device: torch.device) -> float:
     """Returns the share of images whose category the 20 nearest others vote for, the
     nearer the louder: https://arxiv.org/abs/1805.01978."""
-    images = unit([words["representation"] for words in found])
+    images = unit([item["representation"] for item in found])
     categories, right = np.array(truth), 0
-    for rows, cosines, near in nearest_others(images, 20, device):
+    for rows, cosines, near in nearest_others(images, count=20, device=device):
         votes = np.exp(cosines / 0.07)
         for row, chosen, weights in zip(rows, categories[near], votes):
             winner = np.bincount(chosen, weights).argmax() if len(chosen) else -1
