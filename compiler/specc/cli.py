@@ -228,6 +228,13 @@ def init(
 @click.option("--task", help="Of a dataset: what to look at.  [default: all it holds]")
 @LABELS
 @FORM
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning", "never"]),
+    default="error",
+    show_default=True,
+    help="The least severe finding that makes the exit code 1: training refuses errors.",
+)
 def data(
     path: Path,
     root: Path,
@@ -235,6 +242,7 @@ def data(
     task: str | None,
     labels: str | None,
     form: str,
+    fail_on: str,
 ) -> int:
     """Say what is in a dataset, or in that of a job, and draw it.
 
@@ -248,7 +256,7 @@ def data(
     """
     from specc.datasets.data import data
 
-    return data(path, root, output, task, labels, form)
+    return data(path, root, output, task, labels, form, fail_on)
 
 
 @cli.command()

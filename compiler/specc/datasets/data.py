@@ -8,12 +8,14 @@ from typing import Any
 
 import click
 
-from specc.datasets.advice import Looked, findings_of
+from specc.datasets.advice import findings_of
 from specc.datasets.emitted import load, read
 from specc.datasets.files import Unreadable, require
 from specc.datasets.find import natural, search
+from specc.datasets.findings import fails
 from specc.datasets.found import Found
 from specc.datasets.init import task_named
+from specc.datasets.looked import Looked
 from specc.datasets.parts import reader
 from specc.datasets.start import name_of, starting_job
 from specc.datasets.survey import Images, decode, labels_of
@@ -31,8 +33,10 @@ def data(
     task: str | None,
     labels: str | None,
     form: str,
+    fail_on: str,
 ) -> int:
-    """Reads, draws and describes a dataset. Returns 1 if anything in it is wrong.
+    """Reads, draws and describes a dataset. Returns 1 if a finding is as severe as
+    `fail_on`, or more.
 
     Raises JobError E401, E405, E421, E424, and the errors of a wrong job.
     """
@@ -48,7 +52,7 @@ def data(
         name = looked.values["name"]
         pictures = _save_pictures(looked, out or FOLDER / name, label)
         told.append(as_values(looked, findings, pictures))
-        wrong |= any(finding.is_error for finding in findings)
+        wrong |= fails(findings, fail_on)
     if form == "json":
         click.echo(json.dumps(told if len(told) > 1 else told[0], indent=2))
     else:
@@ -73,7 +77,7 @@ def look(content: bytes, root: Path, images: Images) -> Looked:
     reading = read(emitted, root)
     decode(emitted, reading.training + reading.validation, images)
     labels = {h.name: labels_of(emitted, reading, h) for h in emitted.job.heads}
-    return Looked(json.loads(content), emitted, reading, images, labels)
+    return Looked(json.loads(content), emitted, root, reading, images, labels)
 
 
 def _job_bytes(path: Path) -> bytes:

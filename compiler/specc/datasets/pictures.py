@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
-from specc.datasets.advice import Looked
 from specc.datasets.emitted import words_of
+from specc.datasets.looked import Looked
 from specc.datasets.survey import SETS
 
 COLUMNS, ROWS = 4, 4
