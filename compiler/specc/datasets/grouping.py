@@ -16,7 +16,8 @@ from specc.datasets.looked import Looked
 Pair = tuple[Path, Path]  # a training image, a validation image
 
 NAMED = (  # the finest first; each finds what names have in common
-    r"([^/]+)[.]rf[.]",  # copies of an image, as Roboflow names them
+    r"([^/]+)[.]rf[.]",  # one_jpg.rf.0a1b.jpg: copies of an image by Roboflow
+    r"([^/]+?)[_-]?[0-9]+_[A-Za-z]+[.]rf[.]",  # clip-0001_jpg.rf.0a1b.jpg
     r"([^/]+)[_-][0-9]+[.][^./]+$",  # clip_0001.png
     r"([^/]+?)[_-]?[0-9]+[.][^./]+$",  # clip0001.png
     r"([^/]*[0-9])[A-Za-z]+[.][^./]+$",  # 17b.png
