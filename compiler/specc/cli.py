@@ -235,6 +235,25 @@ def init(
     show_default=True,
     help="The least severe finding that makes the exit code 1: training refuses errors.",
 )
+@click.option(
+    "--augmented",
+    is_flag=True,
+    help="Draw what augmentation makes of training images and their labels, too.",
+)
+@click.option(
+    "--lock",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    is_flag=False,
+    flag_value="",
+    help="Write counts, categories, sizes and fingerprints of a job's dataset; as the "
+    "last flag without FILE: to data.lock.json beside the job.",
+)
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Compare with the lock, and draw nothing: exit 1 if anything has changed.",
+)
 def data(
     path: Path,
     root: Path,
@@ -243,6 +262,9 @@ def data(
     labels: str | None,
     form: str,
     fail_on: str,
+    augmented: bool,
+    lock: Path | None,
+    check: bool,
 ) -> int:
     """Say what is in a dataset, or in that of a job, and draw it.
 
@@ -252,11 +274,13 @@ def data(
     \b
     specc data job.json
     specc data traffic -o looked-at
-    specc data --format json job.json
+    specc data --format json --fail-on warning job.json
+    specc data job.json --lock
+    specc data job.json --check
     """
     from specc.datasets.data import data
 
-    return data(path, root, output, task, labels, form, fail_on)
+    return data(path, root, output, task, labels, form, fail_on, lock, check, augmented)
 
 
 @cli.command()

@@ -106,6 +106,9 @@ def as_text(values: dict[str, Any]) -> str:
         lines += ["", "nothing to mend"]
     if values["pictures"]:
         lines += ["", *(f"{what}: {path}" for what, path in values["pictures"].items())]
+    if lock := values.get("lock"):
+        lines += ["", f"{lock['file']}: {lock['says']}"]
+        lines += [f"  {change}" for change in lock.get("changes", ())]
     return "\n".join(lines)
 
 
