@@ -182,6 +182,13 @@ LABELS = click.option(
     help="The folder of a dataset, or the file that describes it.",
 )
 @click.option(
+    "--root",
+    metavar="ROOT",
+    type=click.Path(path_type=Path),
+    help="Where the paths in the job begin, for `train.py --data ROOT`.  "
+    "[default: this folder]",
+)
+@click.option(
     "-o",
     "output",
     metavar="FILE",
@@ -196,6 +203,7 @@ LABELS = click.option(
 def init(
     task: str,
     data: Path,
+    root: Path | None,
     output: Path,
     form: str | None,
     labels: str | None,
@@ -204,15 +212,17 @@ def init(
     """Look at a dataset, and write a job that learns TASK from it.
 
     Recognizes the format, the sets, names and sizes of images. The job builds and
-    trains as it is, from the folder in which you are.
+    trains as it is, from the folder in which you are, or from ROOT: then no path of
+    this machine is in it. It starts from random weights, and needs no network.
 
     \b
     specc init object_detection --data traffic
+    specc init object_detection --data /data/traffic --root /data
     specc init regression --data houses.csv --labels price -o price/job.json
     """
     from specc.datasets.init import init
 
-    return init(task, data, output, form, labels, force)
+    return init(task, data, root, output, form, labels, force)
 
 
 @cli.command()
