@@ -15,24 +15,10 @@ from pathlib import Path
 import click
 
 from specc import __version__
+from specc.commands.flags import BELOW, FORM, LABELS
+from specc.datasets.gate.command import data
 from specc.diagnostics import JobError
 
-FORM = click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for tools.",
-)
-BELOW = click.option(
-    "--data",
-    "root",
-    metavar="ROOT",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    help="Where the paths in a job begin, as for train.py.  [default: this folder]",
-)
 JOBS = click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
 
 
@@ -164,12 +150,6 @@ def build(
 
 
 FORMATS = click.Choice(["native", "coco", "voc", "yolo", "csv", "folders"])
-LABELS = click.option(
-    "--labels",
-    metavar="NAME",
-    help="Of several annotations the ones meant: a file or folder that metadata.yaml "
-    "names, or a column of a CSV file.",
-)
 
 
 @cli.command()
@@ -225,78 +205,13 @@ def init(
     return init(task, data, root, output, form, labels, force)
 
 
-@cli.command()
-@click.argument("path", type=click.Path(path_type=Path))
-@BELOW
-@click.option(
-    "-o",
-    "output",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="The folder for the pictures.  [default: specc-data/NAME]",
-)
-@click.option("--task", help="Of a dataset: what to look at.  [default: all it holds]")
-@LABELS
-@FORM
-@click.option(
-    "--fail-on",
-    type=click.Choice(["error", "warning", "never"]),
-    default="error",
-    show_default=True,
-    help="The least severe finding that makes the exit code 1: training refuses errors.",
-)
-@click.option(
-    "--augmented",
-    is_flag=True,
-    help="Draw what augmentation makes of training images and their labels, too.",
-)
-@click.option(
-    "--lock",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    is_flag=False,
-    flag_value="",
-    help="Write counts, categories, sizes and fingerprints of a job's dataset; as the "
-    "last flag without FILE: to data.lock.json beside the job.",
-)
-@click.option(
-    "--check",
-    is_flag=True,
-    help="Compare with the lock, and draw nothing: exit 1 if anything has changed.",
-)
-def data(
-    path: Path,
-    root: Path,
-    output: Path | None,
-    task: str | None,
-    labels: str | None,
-    form: str,
-    fail_on: str,
-    augmented: bool,
-    lock: Path | None,
-    check: bool,
-) -> int:
-    """Say what is in a dataset, or in that of a job, and draw it.
-
-    Counts, sizes, balance, broken and doubled images; for a job also what its levels
-    make of the objects, and what to change. Every image is decoded once.
-
-    \b
-    specc data job.json
-    specc data traffic -o looked-at
-    specc data --format json --fail-on warning job.json
-    specc data job.json --lock
-    specc data job.json --check
-    """
-    from specc.datasets.data import data
-
-    return data(path, root, output, task, labels, form, fail_on, lock, check, augmented)
+cli.add_command(data)
 
 
 @cli.command()
 @click.argument("code", required=False)
 def explain(code: str | None) -> int:
-    """Explain an error or a warning; without a code, list them.
+    """Explain an error, a warning or a finding about data; without a code, list them.
 
     \b
     specc explain

@@ -16,8 +16,8 @@ from small_data import box, native, picture
 
 from specc.cli import run_cli
 from specc.datasets import pictures
-from specc.datasets.findings import FAIL_ON, SEVERITIES, Finding, fails
-from specc.datasets.held_out import standard_error
+from specc.datasets.gate.findings import FAIL_ON, SEVERITIES, Finding, fails
+from specc.datasets.gate.held_out import standard_error
 from specc.resources import PACKAGE, names
 
 JOB = {
@@ -153,7 +153,7 @@ def test_fail_on():
 
 def test_each_code_has_one_kind():
     pairs = set()
-    for path in (PACKAGE / "datasets").glob("*.py"):
+    for path in (PACKAGE / "datasets").rglob("*.py"):
         pairs |= set(
             re.findall(r'"(D[0-9]{3})",\s+"([a-z ]+)"', path.read_text("utf-8"))
         )

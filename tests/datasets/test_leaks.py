@@ -11,7 +11,7 @@ import pytest
 import yaml
 from small_data import box, picture
 
-from specc.datasets import near
+from specc.datasets.gate import near
 from specc.datasets.advice import findings_of
 from specc.datasets.data import look
 from specc.datasets.survey import Images

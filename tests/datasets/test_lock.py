@@ -13,10 +13,11 @@ from small_data import box, picture
 from test_gate import JOB, dataset
 
 from specc.cli import run_cli
-from specc.datasets import augmentation, pictures
-from specc.datasets import lock as locks
+from specc.datasets import pictures
 from specc.datasets.data import _starting_jobs, look
-from specc.datasets.looked import Looked
+from specc.datasets.gate import augmentation
+from specc.datasets.gate import lock as locks
+from specc.datasets.gate.looked import Looked
 from specc.datasets.survey import Images
 
 

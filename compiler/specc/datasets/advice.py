@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from specc.checks.boxes import raised
-from specc.datasets.findings import Finding
-from specc.datasets.integrity import integrity_of
-from specc.datasets.leaks import leaks_of
-from specc.datasets.held_out import held_out_of
+from specc.datasets.gate.findings import Finding
+from specc.datasets.gate.integrity import integrity_of
+from specc.datasets.gate.leaks import leaks_of
+from specc.datasets.gate.held_out import held_out_of
 from specc.datasets.levels import Objects, enlarged, fitting, is_legal, padding
-from specc.datasets.looked import Looked
+from specc.datasets.gate.looked import Looked
 from specc.datasets.survey import Labels
 from specc.heads.object_detection import REACH
 

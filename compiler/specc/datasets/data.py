@@ -12,14 +12,14 @@ from specc.datasets.advice import findings_of
 from specc.datasets.emitted import load, read
 from specc.datasets.files import Unreadable, require
 from specc.datasets.find import natural, search
-from specc.datasets.findings import Finding, fails
+from specc.datasets.gate.findings import Finding, fails
 from specc.datasets.found import Found
 from specc.datasets.init import task_named
-from specc.datasets.lock import changes, locked
-from specc.datasets.lock import file_of as lock_file
-from specc.datasets.lock import load as load_lock
-from specc.datasets.lock import save as save_lock
-from specc.datasets.looked import Looked
+from specc.datasets.gate.lock import changes, locked
+from specc.datasets.gate.lock import file_of as lock_file
+from specc.datasets.gate.lock import load as load_lock
+from specc.datasets.gate.lock import save as save_lock
+from specc.datasets.gate.looked import Looked
 from specc.datasets.parts import reader
 from specc.datasets.start import name_of, starting_job
 from specc.datasets.survey import Images, decode, labels_of
@@ -166,7 +166,8 @@ def _save_pictures(
     """Saves the sheets and the histograms. Raises JobError E405."""
     if not looked.samples:
         return {}
-    from specc.datasets import augmentation, pictures
+    from specc.datasets import pictures
+    from specc.datasets.gate import augmentation
 
     save = {"sheet": pictures.save_sheet, "histograms": pictures.save_histograms}
     if augmented:

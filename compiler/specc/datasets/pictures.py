@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from specc.datasets.emitted import words_of
-from specc.datasets.looked import Looked
+from specc.datasets.gate.looked import Looked
 from specc.datasets.survey import SETS
 
 COLUMNS, ROWS = 4, 4

@@ -7,9 +7,9 @@ import json
 from collections import Counter
 from typing import Any
 
-from specc.datasets.findings import Finding
+from specc.datasets.gate.findings import Finding
 from specc.datasets.levels import FREE, RULE, fitting, padding
-from specc.datasets.looked import Looked
+from specc.datasets.gate.looked import Looked
 from specc.datasets.survey import SETS, Labels, sizes_of
 
 NAMED = 5  # most files that a finding names

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from specc.datasets.findings import Finding
-from specc.datasets.looked import Looked
+from specc.datasets.gate.findings import Finding
+from specc.datasets.gate.looked import Looked
 
 FEW = 50  # validation images: below, the standard error of a share exceeds 7 points
 FEW_NAMED = 20  # objects or images of a category: below, it exceeds 11 points

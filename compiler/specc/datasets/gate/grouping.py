@@ -11,7 +11,7 @@ from typing import Any
 
 from specc.datasets.emitted import load
 from specc.datasets.levels import edited, is_legal
-from specc.datasets.looked import Looked
+from specc.datasets.gate.looked import Looked
 
 Pair = tuple[Path, Path]  # a training image, a validation image
 

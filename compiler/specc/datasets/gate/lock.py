@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.looked import Looked
+from specc.datasets.gate.looked import Looked
 from specc.datasets.survey import SETS, sizes_of
 from specc.diagnostics import fail
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from specc.datasets import near
-from specc.datasets.findings import Finding
-from specc.datasets.grouping import Grouping, Pair, by_names, helping
-from specc.datasets.looked import Looked
+from specc.datasets.gate import near
+from specc.datasets.gate.findings import Finding
+from specc.datasets.gate.grouping import Grouping, Pair, by_names, helping
+from specc.datasets.gate.looked import Looked
 from specc.datasets.survey import SETS, doubled
 
 GROUPS = 5  # most groups that a message names

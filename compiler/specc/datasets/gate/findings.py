@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-SEVERITIES = {"D1": "error", "D2": "warning", "D3": "note"}  # by the code's beginning
+SEVERITIES = {"D1": "error", "D2": "warning", "D3": "note"}  # beginning of a code
 FAIL_ON = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from specc.datasets.looked import Looked
+from specc.datasets.gate.looked import Looked
 from specc.datasets.pictures import COLUMNS, ROWS, drawn, save_tiles, some, tile
 from specc.heads import TASKS
 

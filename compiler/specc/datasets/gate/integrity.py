@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from specc.datasets.findings import Finding, counted
-from specc.datasets.looked import Looked
+from specc.datasets.gate.findings import Finding, counted
+from specc.datasets.gate.looked import Looked
 from specc.datasets.parts import is_turned
 from specc.datasets.survey import SETS
 from specc.heads import TASKS
