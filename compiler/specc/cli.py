@@ -15,24 +15,10 @@ from pathlib import Path
 import click
 
 from specc import __version__
+from specc.commands.flags import BELOW, FORM, LABELS
+from specc.datasets.gate.command import data
 from specc.diagnostics import JobError
 
-FORM = click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="For people, or for tools.",
-)
-BELOW = click.option(
-    "--data",
-    "root",
-    metavar="ROOT",
-    type=click.Path(path_type=Path),
-    default=Path(),
-    help="Where the paths in a job begin, as for train.py.  [default: this folder]",
-)
 JOBS = click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
 
 
@@ -250,12 +236,6 @@ def migrate(weights: Path, job: str, output: Path, renames: tuple[str, ...]) -> 
 
 
 FORMATS = click.Choice(["native", "coco", "voc", "yolo", "csv", "folders"])
-LABELS = click.option(
-    "--labels",
-    metavar="NAME",
-    help="Of several annotations the ones meant: a file or folder that metadata.yaml "
-    "names, or a column of a CSV file.",
-)
 
 
 @cli.command()
@@ -266,6 +246,13 @@ LABELS = click.option(
     metavar="PATH",
     type=click.Path(path_type=Path),
     help="The folder of a dataset, or the file that describes it.",
+)
+@click.option(
+    "--root",
+    metavar="ROOT",
+    type=click.Path(path_type=Path),
+    help="Where the paths in the job begin, for `train.py --data ROOT`.  "
+    "[default: this folder]",
 )
 @click.option(
     "-o",
@@ -282,6 +269,7 @@ LABELS = click.option(
 def init(
     task: str,
     data: Path,
+    root: Path | None,
     output: Path,
     form: str | None,
     labels: str | None,
@@ -290,51 +278,20 @@ def init(
     """Look at a dataset, and write a job that learns TASK from it.
 
     Recognizes the format, the sets, names and sizes of images. The job builds and
-    trains as it is, from the folder in which you are.
+    trains as it is, from the folder in which you are, or from ROOT: then no path of
+    this machine is in it. It starts from random weights, and needs no network.
 
     \b
     specc init object_detection --data traffic
+    specc init object_detection --data /data/traffic --root /data
     specc init regression --data houses.csv --labels price -o price/job.json
     """
     from specc.datasets.init import init
 
-    return init(task, data, output, form, labels, force)
+    return init(task, data, root, output, form, labels, force)
 
 
-@cli.command()
-@click.argument("path", type=click.Path(path_type=Path))
-@BELOW
-@click.option(
-    "-o",
-    "output",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="The folder for the pictures.  [default: specc-data/NAME]",
-)
-@click.option("--task", help="Of a dataset: what to look at.  [default: all it holds]")
-@LABELS
-@FORM
-def data(
-    path: Path,
-    root: Path,
-    output: Path | None,
-    task: str | None,
-    labels: str | None,
-    form: str,
-) -> int:
-    """Say what is in a dataset, or in that of a job, and draw it.
-
-    Counts, sizes, balance, broken and doubled images; for a job also what its levels
-    make of the objects, and what to change. Every image is decoded once.
-
-    \b
-    specc data job.json
-    specc data traffic -o looked-at
-    specc data --format json job.json
-    """
-    from specc.datasets.data import data
-
-    return data(path, root, output, task, labels, form)
+cli.add_command(data)
 
 
 @cli.command("import")
@@ -393,7 +350,7 @@ def import_(
 @cli.command()
 @click.argument("code", required=False)
 def explain(code: str | None) -> int:
-    """Explain an error or a warning; without a code, list them.
+    """Explain an error, a warning or a finding about data; without a code, list them.
 
     \b
     specc explain

@@ -13,7 +13,7 @@ class Diagnostic:
     """One finding: a fact with both sides, its place, and an edit that mends it.
 
     ``code`` begins with E1 (the file and its schema), E2 (the level graph), E3 (trainer
-    and data) or W (a warning). ``message`` is one lower-case line without a full stop;
+    and data), E4 (files and folders) or W (a warning). ``message`` is one lower-case line without a full stop;
     names from the job stand in backticks. ``path`` points at the value in the job;
     ``position`` (line, column, both from 1) is set only where no value exists to point
     at (broken JSON). ``at_key``: the key at ``path`` is what is wrong, not its value.

@@ -52,7 +52,7 @@ def test_turned_images_are_told(place, capsys, lay_out, task, count, orientation
     assert "images by EXIF; annotations are taken to be of what is shown" in said
     found = findings(place / "job.json")["turned"]
     assert found.message == f"{count} images are turned by EXIF"
-    assert len(found.files) == count and not found.is_error
+    assert len(found.files) == found.count == count and not found.is_error
 
 
 @pytest.mark.parametrize(

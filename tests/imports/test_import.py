@@ -190,7 +190,7 @@ def test_a_full_folder_is_left_alone(place, capsys):
     Path("native").mkdir()
     Path("native/mine.txt").write_text("mine")
     assert run_cli(["import", "set", "-o", "native"]) == 1
-    assert "E428" in capsys.readouterr().err
+    assert "E430" in capsys.readouterr().err
     assert Path("native/mine.txt").read_text() == "mine"
 
 

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
 from specc.checks.boxes import raised
-from specc.datasets.emitted import Emitted, Reading
-from specc.datasets.levels import (
-    Objects,
-    enlarged,
-    fitting,
-    is_legal,
-    objects_of,
-    padding,
-)
-from specc.datasets.parts import is_turned
-from specc.datasets.survey import Images, Labels, doubled
-from specc.heads import TASKS
+from specc.datasets.gate.findings import Finding
+from specc.datasets.gate.integrity import integrity_of
+from specc.datasets.gate.leaks import leaks_of
+from specc.datasets.gate.held_out import held_out_of
+from specc.datasets.levels import Objects, enlarged, fitting, is_legal, padding
+from specc.datasets.gate.looked import Looked
+from specc.datasets.survey import Labels
 from specc.heads.object_detection import REACH
-from specc.job import source_of
-from specc.plan.readers import SIZED
 
-NAMED = 5  # most files that a finding names
 PADDED = 0.2  # least share of the input that a better shape must save
 LESS = 0.05
 NARROW = 0.01  # report narrow objects above this share
@@ -31,39 +22,9 @@ RARE = 100  # report categories this many times as frequent as the rarest
 LARGEST = 4  # suggest at most this many times the area of the input
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A fact, and an edit (pointer into the job -> value), or else advice in words."""
-
-    kind: str
-    message: str
-    help: str
-    edits: tuple[tuple[str, Any], ...] = ()
-    files: tuple[str, ...] = field(default=())
-    is_error: bool = False
-
-
-@dataclass(frozen=True)
-class Looked:
-    """All that is known about one job and its dataset."""
-
-    values: dict[str, Any]  # the job as written
-    emitted: Emitted
-    reading: Reading
-    images: Images
-    labels: dict[str, Labels]  # head -> its labels
-
-    @property
-    def samples(self) -> list:
-        return self.reading.training + self.reading.validation
-
-    def objects(self, head: Any) -> Objects | None:
-        summary, resolution = self.emitted.summary, self.emitted.job.data.resolution
-        return objects_of(self.reading.training, head, summary, resolution)
-
-
 def findings_of(looked: Looked) -> list[Finding]:
-    rules = (_unread, _hopeless, _wrong, _broken, _turned, _doubled, _padded)
+    """Returns all findings, the most severe first."""
+    rules = (integrity_of, leaks_of, held_out_of, _padded)
     found = [finding for rule in rules for finding in rule(looked)]
     for index, head in enumerate(looked.emitted.job.heads):
         labels = looked.labels[head.name]
@@ -72,78 +33,7 @@ def findings_of(looked: Looked) -> list[Finding]:
             *_depths(head, labels),
             *_objects(looked, index, head),
         ]
-    return found
-
-
-def _unread(looked: Looked) -> Iterator[Finding]:
-    if looked.reading.fatal:
-        first, *rest = looked.reading.fatal.splitlines()
-        message = "; ".join([first, *map(str.strip, rest)])
-        help = "mend the dataset, or the job"
-        yield Finding("unread", message, help, is_error=True)
-
-
-def _hopeless(looked: Looked) -> Iterator[Finding]:
-    for message in looked.reading.hopeless:
-        help = "add labels; what was left out of the dataset is counted above"
-        yield Finding("hopeless", message, help, is_error=True)
-
-
-def _wrong(looked: Looked) -> Iterator[Finding]:
-    of_maps = [text for labels in looked.labels.values() for text in labels.broken]
-    problems = looked.reading.problems + of_maps
-    if problems:
-        message = f"{_count(problems, 'image')} missing, or with wrong annotations"
-        help = "mend them, or map the images to null: training refuses to begin"
-        yield Finding("wrong", message, help, files=tuple(problems), is_error=True)
-
-
-def _broken(looked: Looked) -> Iterator[Finding]:
-    broken = looked.images.broken
-    listed = [f"{s.path}: {broken[s.path]}" for s in looked.samples if s.path in broken]
-    if listed:
-        message = f"{_count(listed, 'image')} not to be decoded"
-        help = "replace them, or take them out of the annotations"
-        files = tuple(dict.fromkeys(listed))
-        yield Finding("broken", message, help, files=files, is_error=True)
-
-
-def _turned(looked: Looked) -> Iterator[Finding]:
-    """Images that EXIF turns, where no size in the annotations tells of which they
-    are."""
-    job = looked.emitted.job
-    if any(source_of(job, head).format in SIZED for head in job.heads):
-        return  # their reader counts them
-    if not any(TASKS[head.task].moves for head in job.heads):
-        return
-    files = tuple(str(one.path) for one in looked.samples if is_turned(one.path))
-    if files:
-        message = f"{_count(files, 'image')} turned by EXIF"
-        help = "look at the sheet: annotations are taken to be of what is shown"
-        yield Finding("turned", message, help, files=files)
-
-
-def _doubled(looked: Looked) -> Iterator[Finding]:
-    groups = doubled(looked.reading, looked.images)
-    if groups["between"]:
-        message = (
-            f"{_count(groups['between'], 'image')} both in training and validation"
-        )
-        if looked.emitted.job.data.validation is None:
-            help = (
-                "set /data/group to an expression that finds what they have in common"
-            )
-        else:
-            help = (
-                "take them out of one of the sets: metrics of seen images are too good"
-            )
-        files = tuple(" = ".join(group) for group in groups["between"])
-        yield Finding("leak", f"{message} (equal pixels)", help, files=files)
-    if groups["within"]:
-        more = sum(len(group) - 1 for group in groups["within"])
-        message = f"{more} of the training images are repeated (equal pixels)"
-        files = tuple(" = ".join(group) for group in groups["within"])
-        yield Finding("doubled", message, "keep one of each", files=files)
+    return sorted(found, key=lambda finding: finding.code[:2])
 
 
 def _padded(looked: Looked) -> Iterator[Finding]:
@@ -156,7 +46,8 @@ def _padded(looked: Looked) -> Iterator[Finding]:
     edit = ("/data/resolution", better)
     if lost > PADDED and kept < lost - LESS and is_legal(looked.values, [edit]):
         message = f"{lost:.0%} of the input is padding, of {_size(better)} {kept:.0%}"
-        yield Finding("padding", message, "choose the shape of the images", (edit,))
+        help = "choose the shape of the images"
+        yield Finding("D302", "padding", message, help, edits=(edit,))
 
 
 def _classes(
@@ -170,7 +61,8 @@ def _classes(
     if missing:
         message = f"{len(missing)} of {len(names)} categories never occur in training"
         help = "add images of them; or take them out of the dataset and of the job"
-        yield Finding("absent", message, help, files=tuple(missing))
+        files = tuple(missing)
+        yield Finding("D208", "absent", message, help, len(files), files=files)
     found = [counts[name] for name in names if counts[name]]
     if found and max(found) > RARE * min(found):
         rarest = min((name for name in names if counts[name]), key=counts.get)
@@ -179,7 +71,7 @@ def _classes(
             f" {max(found) / min(found):,.0f} times as often as `{rarest}`"
         )
         help = "add images of what is rare; look at the metrics of each category"
-        yield Finding("unbalanced", message, help)
+        yield Finding("D303", "unbalanced", message, help)
 
 
 def _depths(head: Any, labels: Labels) -> Iterator[Finding]:
@@ -196,7 +88,7 @@ def _depths(head: Any, labels: Labels) -> Iterator[Finding]:
         "convert maps of millimeters or meters: 0 is unknown, 1 the farthest, 255 or"
         " 65535 the nearest depth"
     )
-    yield Finding("depth", message, help)
+    yield Finding("D209", "depth", message, help)
 
 
 def _objects(looked: Looked, index: int, head: Any) -> Iterator[Finding]:
@@ -210,7 +102,7 @@ def _objects(looked: Looked, index: int, head: Any) -> Iterator[Finding]:
     if objects.most > limit:
         message = f"an image has {objects.most} objects, `max_detections` is {limit}"
         edit = (f"/model/heads/{index}/max_detections", min(1000, 2 * objects.most))
-        yield Finding("crowded", message, "let as many be found", (edit,))
+        yield Finding("D212", "crowded", message, "let as many be found", edits=(edit,))
 
 
 def _narrow(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
@@ -236,7 +128,13 @@ def _narrow(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
     else:
         edits = (("/data/resolution", [2 * side for side in resolution]),)
     if is_legal(looked.values, list(edits)):
-        yield Finding("small", message, "give them more pixels or finer cells", edits)
+        yield Finding(
+            "D210",
+            "small",
+            message,
+            "give them more pixels or finer cells",
+            edits=edits,
+        )
 
 
 def _large(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
@@ -253,10 +151,12 @@ def _large(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
     job = looked.emitted.job
     edits = raised(job, index, max(job.data.resolution))
     if is_legal(looked.values, edits):
-        yield Finding("large", message, "let a level more find them", tuple(edits))
+        yield Finding(
+            "D211", "large", message, "let a level more find them", edits=tuple(edits)
+        )
     else:
         help = "lower the resolution, or set BINS in model.py higher"
-        yield Finding("large", message, help)
+        yield Finding("D211", "large", message, help)
 
 
 def _lower(looked: Looked, index: int) -> list[tuple[str, Any]]:
@@ -291,11 +191,7 @@ def _levels(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
     if ((looked.values["model"].get("neck") or {}).get("top_level")) is not None:
         edits.append(("/model/neck/top_level", edits[0][1]))
     if is_legal(looked.values, edits):
-        yield Finding("idle", message, "leave them out", tuple(edits))
-
-
-def _count(items: Sequence, what: str) -> str:
-    return f"{len(items)} {what}{'s are' if len(items) != 1 else ' is'}"
+        yield Finding("D304", "idle", message, "leave them out", edits=tuple(edits))
 
 
 def _size(resolution: list[int]) -> str:

@@ -8,12 +8,18 @@ from typing import Any
 
 import click
 
-from specc.datasets.advice import Looked, findings_of
+from specc.datasets.advice import findings_of
 from specc.datasets.emitted import load, read
 from specc.datasets.files import Unreadable, require
 from specc.datasets.find import natural, search
+from specc.datasets.gate.findings import Finding, fails
 from specc.datasets.found import Found
 from specc.datasets.init import task_named
+from specc.datasets.gate.lock import changes, locked
+from specc.datasets.gate.lock import file_of as lock_file
+from specc.datasets.gate.lock import load as load_lock
+from specc.datasets.gate.lock import save as save_lock
+from specc.datasets.gate.looked import Looked
 from specc.datasets.parts import reader
 from specc.datasets.start import name_of, starting_job
 from specc.datasets.survey import Images, decode, labels_of
@@ -31,14 +37,21 @@ def data(
     task: str | None,
     labels: str | None,
     form: str,
+    fail_on: str,
+    lock: Path | None,
+    check: bool,
+    augmented: bool,
 ) -> int:
-    """Reads, draws and describes a dataset. Returns 1 if anything in it is wrong.
+    """Reads, draws and describes a dataset. Returns 1 if a finding is as severe as
+    `fail_on`, or more; with `check` also if the dataset is not that of the lock.
 
-    Raises JobError E401, E405, E421, E424, and the errors of a wrong job.
+    Raises JobError E401, E405, E421, E423, E424, E428, and the errors of a wrong job.
     """
     require("numpy", "cv2", "PIL", "yaml", "defusedxml", "torch", "tqdm", "matplotlib")
     if is_job(path):
         jobs = [("", _job_bytes(path))]
+    elif lock is not None or check:
+        raise click.UsageError("--lock and --check belong to a job")
     else:
         jobs = _starting_jobs(path, task_named(task) if task else None, labels)
     images, told, wrong = Images(), [], False
@@ -46,14 +59,37 @@ def data(
         looked = look(content, root, images)
         findings = findings_of(looked)
         name = looked.values["name"]
-        pictures = _save_pictures(looked, out or FOLDER / name, label)
-        told.append(as_values(looked, findings, pictures))
-        wrong |= any(finding.is_error for finding in findings)
+        folder = out or FOLDER / name
+        pictures = {} if check else _save_pictures(looked, folder, label, augmented)
+        values = as_values(looked, findings, pictures)
+        if lock is not None or check:
+            values["lock"] = _lock(looked, findings, lock_file(path, lock), check)
+            wrong |= not values["lock"].get("current", True)
+        told.append(values)
+        wrong |= fails(findings, fail_on)
     if form == "json":
         click.echo(json.dumps(told if len(told) > 1 else told[0], indent=2))
     else:
         click.echo("\n\n".join(as_text(values) for values in told))
     return int(wrong)
+
+
+def _lock(
+    looked: Looked, findings: list[Finding], file: Path, check: bool
+) -> dict[str, Any]:
+    """Writes the lock, or compares the dataset with it. Raises JobError E405, E423,
+    E428."""
+    before = load_lock(file) if check else None
+    if any(finding.is_error for finding in findings):
+        says = "not compared" if check else "not written"
+        return {"file": str(file), "says": f"{says}: mend the errors first"}
+    now = locked(looked)
+    if before is None:
+        save_lock(file, now)
+        return {"file": str(file), "says": "written"}
+    found = changes(before, now)
+    says = "the dataset has changed since" if found else "as it was"
+    return {"file": str(file), "says": says, "current": not found, "changes": found}
 
 
 def is_job(path: Path) -> bool:
@@ -73,7 +109,7 @@ def look(content: bytes, root: Path, images: Images) -> Looked:
     reading = read(emitted, root)
     decode(emitted, reading.training + reading.validation, images)
     labels = {h.name: labels_of(emitted, reading, h) for h in emitted.job.heads}
-    return Looked(json.loads(content), emitted, reading, images, labels)
+    return Looked(json.loads(content), emitted, root, reading, images, labels)
 
 
 def _job_bytes(path: Path) -> bytes:
@@ -124,17 +160,23 @@ def _label(found: Found) -> str:
     return f"-{found.task}{f'-{labels}' * bool(labels)}"
 
 
-def _save_pictures(looked: Looked, folder: Path, label: str) -> dict[str, Any]:
-    """Saves the sheet and the histograms. Raises JobError E405."""
+def _save_pictures(
+    looked: Looked, folder: Path, label: str, augmented: bool
+) -> dict[str, Any]:
+    """Saves the sheets and the histograms. Raises JobError E405."""
     if not looked.samples:
         return {}
     from specc.datasets import pictures
+    from specc.datasets.gate import augmentation
 
-    paths = {name: folder / f"{name}{label}.png" for name in ("sheet", "histograms")}
+    save = {"sheet": pictures.save_sheet, "histograms": pictures.save_histograms}
+    if augmented:
+        save["augmented"] = augmentation.save_augmented
+    paths = {name: folder / f"{name}{label}.png" for name in save}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        pictures.save_sheet(looked, paths["sheet"])
-        pictures.save_histograms(looked, paths["histograms"])
+        for name, path in paths.items():
+            save[name](looked, path)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         fail("E405", f"cannot write to `{folder}`: {reason}", help="name one by -o")

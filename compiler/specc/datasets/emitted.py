@@ -35,6 +35,10 @@ class Emitted:
     data: ModuleType
     draw: ModuleType
 
+    def most_broken(self, images: int) -> float:
+        """Returns how many broken images a training set of this size may have."""
+        return max(self.dataset.MOST_BROKEN, self.dataset.BROKEN_SHARE * images)
+
 
 @dataclass
 class Reading:
@@ -43,6 +47,7 @@ class Reading:
     training: list = field(default_factory=list)  # training samples
     validation: list = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)  # few broken training images
     counts: Counter = field(default_factory=Counter)
     fatal: str = ""
     hopeless: list[str] = field(default_factory=list)  # reasons why no run would begin
@@ -88,23 +93,35 @@ def _imported(folder: str) -> list[ModuleType]:
 
 def read(emitted: Emitted, root: Path) -> Reading:
     """Reads both sets of a job by its own reader, which here goes on after a fault."""
-    reading = Reading()
+    reading, dataset = Reading(), emitted.dataset
 
     def note(
-        where: Path, samples: list, problems: list, counts: Counter, _: bool = False
+        where: Path,
+        samples: list,
+        problems: list,
+        counts: Counter,
+        training: bool = False,
     ) -> None:
-        reading.problems += [f"{where}: {name}: {error}" for name, error in problems]
+        """Takes the place of `report`, and is as patient with broken images."""
+        broken = [one for one in problems if isinstance(one[1], dataset.BrokenImage)]
+        few = training and len(broken) <= emitted.most_broken(len(samples))
+        left_out = broken if few and samples else []
+        for name, error in problems:
+            listed = reading.left_out if (name, error) in left_out else reading.problems
+            listed.append(f"{where}: {name}: {error}")
+        if not samples and not problems:
+            reading.hopeless.append(f"{where}: no labeled images")
         reading.counts.update({what: n for what, n in counts.items() if n})
 
-    emitted.dataset.report = note
+    dataset.report = note
     try:
-        reading.training, reading.validation = emitted.dataset.read_datasets(root)
+        reading.training, reading.validation = dataset.read_datasets(root)
     except SystemExit as error:
         reading.fatal = str(error)
     except Exception as error:  # nothing that a dataset holds may end in a traceback
         reading.fatal = f"{type(error).__name__}: {error}"
     else:
-        reading.hopeless = check(emitted, reading)
+        reading.hopeless += check(emitted, reading)
     return reading
 
 
@@ -114,8 +131,8 @@ def check(emitted: Emitted, reading: Reading) -> list[str]:
     said = []
     known = {**vars(emitted.model), **vars(emitted.dataset), **vars(emitted.data)}
     for use, samples in (("train", reading.training), ("validate", reading.validation)):
-        if reading.problems and not samples:
-            continue  # the reader has printed the reason
+        if not samples:
+            continue  # the reader has told the reason
         for call in emitted.checks:  # text of specc; names of the job are literals
             try:
                 eval(call, known | {"use": use, "samples": samples})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from specc.datasets.files import depths_in
 from specc.datasets.find import choose
 from specc.datasets.found import Found
 from specc.datasets.layout import job_text
+from specc.datasets.naming import free_name, path_in_job
 from specc.datasets.parts import images_in, is_turned
 from specc.datasets.start import Sizes, measure, name_of, starting_job
+from specc.datasets.weights import say_weights
 from specc.diagnostics import fail
 from specc.folder import jobfiles
 from specc.heads import TASKS
@@ -25,18 +28,30 @@ SOME = 20  # number of maps whose depths are read
 
 
 def init(
-    task: str, data: Path, out: Path, form: str | None, labels: str | None, force: bool
+    task: str,
+    data: Path,
+    root: Path | None,
+    out: Path,
+    form: str | None,
+    labels: str | None,
+    force: bool,
 ) -> int:
     """Writes the job, and prints the findings. Raises JobError E421..E424."""
     task = task_named(task)
     if out.exists() and not force:
         _in_the_way(out)
     found = choose(data, task, form, labels)
-    job = starting_job(found, name_of(data))
+    job = starting_job(found, free_name(name_of(data), task, out))
+    for key in ("train", "validation"):
+        if key in job["data"]:
+            job["data"][key] = path_in_job(job["data"][key], root)
     _write(out, job_text(job))
     _say_found(found, job)
+    say_weights(job)
     click.echo(f"wrote {out}")
-    _say_next(out)
+    if os.path.isabs(job["data"]["train"]):
+        click.echo("its paths are of this machine: --root FOLDER leaves FOLDER out")
+    _say_next(out, root)
     return 0
 
 
@@ -134,10 +149,11 @@ def _say(what: str, text: str) -> None:
     click.echo(f"  {what:11}  {text}")
 
 
-def _say_next(out: Path) -> None:
+def _say_next(out: Path, root: Path | None) -> None:
     job = shlex.quote(str(out))
     folder = jobfiles.open_job(str(out), None, False).folder
     script = shlex.quote(str(folder / "train.py"))
-    click.echo(f"next: specc data {job}")
+    below = f" --data {shlex.quote(str(root))}" if root is not None else ""
+    click.echo(f"next: specc data {job}{below}")
     click.echo(f"      specc build {job}")
-    click.echo(f"      python {script}")
+    click.echo(f"      python {script}{below}")

@@ -123,8 +123,8 @@ def enlarged(resolution: tuple[int, int], factor: float, divisor: int) -> list[i
     return [math.ceil(side * factor / step) * step for side in resolution]
 
 
-def is_legal(values: dict, edits: list[tuple[str, Any]]) -> bool:
-    """Returns whether a job stays right with these edits: pointers and values."""
+def edited(values: dict, edits: list[tuple[str, Any]]) -> bytes:
+    """Returns a job with these edits: pointers and values."""
     changed = json.loads(json.dumps(values))
     for pointer, value in edits:
         *parts, last = pointer.strip("/").split("/")
@@ -136,7 +136,12 @@ def is_legal(values: dict, edits: list[tuple[str, Any]]) -> bool:
                 else place.setdefault(part, {})
             )
         place[last] = value
+    return json.dumps(changed).encode()
+
+
+def is_legal(values: dict, edits: list[tuple[str, Any]]) -> bool:
+    """Returns whether a job stays right with these edits."""
     try:
-        return not any(f.is_error for f in analyze(json.dumps(changed).encode())[2])
+        return not any(f.is_error for f in analyze(edited(values, edits))[2])
     except JobError:
         return False

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
-from specc.datasets.advice import Looked
 from specc.datasets.emitted import words_of
+from specc.datasets.gate.looked import Looked
 from specc.datasets.survey import SETS
 
 COLUMNS, ROWS = 4, 4
@@ -26,19 +26,22 @@ def save_sheet(looked: Looked, path: Path) -> int:
     tiles, failed = [], 0
     wanted = {"training": COLUMNS * (ROWS - 1), "validation": COLUMNS}
     for name in SETS:
-        for sample in _some(looked, name, wanted[name]):
+        for sample in some(looked, name, wanted[name]):
             try:
-                tiles.append(
-                    _tile(drawn(looked, sample), f"{name}: {sample.path.name}")
-                )
+                tiles.append(tile(drawn(looked, sample), f"{name}: {sample.path.name}"))
             except Exception:  # a broken file can raise any exception
                 failed += 1
-    while len(tiles) % COLUMNS or not tiles:
-        tiles.append(np.full((TILE + LINE, TILE, 3), WHITE, np.uint8))
+    save_tiles(tiles, path)
+    return failed
+
+
+def save_tiles(tiles: list[np.ndarray], path: Path) -> None:
+    """Saves RGB tiles in rows of COLUMNS, white where there are none."""
+    missing = -len(tiles) % COLUMNS if tiles else COLUMNS
+    tiles = tiles + missing * [np.full((TILE + LINE, TILE, 3), WHITE, np.uint8)]
     rows = [np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)]
     image = cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR)
     path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
-    return failed
 
 
 def drawn(looked: Looked, sample: Any) -> np.ndarray:
@@ -70,7 +73,7 @@ def _enlarged_label(label: Any, factor: int) -> Any:
     return label._replace(**places) if places else label
 
 
-def _some(looked: Looked, name: str, count: int) -> list:
+def some(looked: Looked, name: str, count: int) -> list:
     """Returns samples of a set that decode, drawn by a fixed seed."""
     samples = [
         s for s in getattr(looked.reading, name) if s.path in looked.images.pixels
@@ -79,7 +82,7 @@ def _some(looked: Looked, name: str, count: int) -> list:
     return [samples[i] for i in sorted(order.tolist())]
 
 
-def _tile(image: np.ndarray, caption: str) -> np.ndarray:
+def tile(image: np.ndarray, caption: str) -> np.ndarray:
     tile = np.full((TILE + LINE, TILE, 3), WHITE, np.uint8)
     scale = (TILE - GAP) / max(image.shape[:2])
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])

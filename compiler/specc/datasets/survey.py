@@ -14,6 +14,7 @@ from typing import Any
 from specc.datasets.emitted import Emitted, Reading, words_of
 
 THREADS = 4  # number of decoders, each of which holds one image
+SMALL = 32  # side of a thumbnail, pixels
 SETS = ("training", "validation")
 
 
@@ -22,16 +23,18 @@ class Images:
     """The outcome of decoding; every image is decoded once, for all jobs."""
 
     pixels: dict[Path, str] = field(default_factory=dict)  # image -> hash of its pixels
+    small: dict[Path, Any] = field(default_factory=dict)  # image -> its `thumbnail`
     broken: dict[Path, str] = field(default_factory=dict)  # image -> error
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Statistics of one head's labels, by set: how often each name occurs, and numbers
-    (values, or lengths of texts). ``unit`` says what is counted."""
+    """Statistics of one head's labels, by set: how often each name occurs, in how many
+    images, and numbers (values, or lengths of texts). ``unit`` says what is counted."""
 
     unit: str
     counts: dict[str, Counter]
+    images: dict[str, Counter]
     numbers: dict[str, list[float]]
     broken: tuple[str, ...] = ()  # maps that cannot be decoded
 
@@ -40,20 +43,34 @@ def decode(emitted: Emitted, samples: Iterable, images: Images) -> None:
     """Decodes the images of samples that were not decoded yet."""
     new = {s.path: s for s in samples if s.path not in images.pixels | images.broken}
 
-    def look(sample: Any) -> tuple[Path, str, str]:
+    def look(sample: Any) -> tuple[Path, str, Any, str]:
         try:
             pixels = emitted.data.read_image(sample, sample.height, sample.width)
         except Exception as error:  # a broken file can raise any exception
-            return sample.path, "", " ".join(str(error).split()) or "cannot be decoded"
+            problem = " ".join(str(error).split()) or "cannot be decoded"
+            return sample.path, "", None, problem
         content = hashlib.blake2b(pixels.tobytes(), digest_size=16)
-        return sample.path, f"{pixels.shape}{content.hexdigest()}", ""
+        digest = f"{pixels.shape}{content.hexdigest()}"
+        return sample.path, digest, thumbnail(pixels), ""
 
     with ThreadPoolExecutor(THREADS) as pool:
-        for path, content, problem in pool.map(look, new.values()):
+        for path, content, small, problem in pool.map(look, new.values()):
             if problem:
                 images.broken[path] = problem
             else:
-                images.pixels[path] = content
+                images.pixels[path], images.small[path] = content, small
+
+
+def thumbnail(pixels: Any) -> Any:
+    """Returns an image as the mean of its channels, (SMALL, SMALL) uint8."""
+    import cv2
+    import numpy as np
+
+    small = cv2.resize(pixels, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+    gray = small.reshape(SMALL, SMALL, -1).mean(2)
+    if pixels.dtype != np.uint8:
+        gray = gray * (255 / max(1.0, float(gray.max())))
+    return gray.round().astype(np.uint8)
 
 
 def doubled(reading: Reading, images: Images) -> dict[str, list[list[str]]]:
@@ -90,17 +107,21 @@ def sizes_of(samples: list) -> dict[str, Any]:
 
 def labels_of(emitted: Emitted, reading: Reading, head: Any) -> Labels:
     """Returns the statistics of a head's labels."""
-    counts = {name: Counter() for name in SETS}
+    counts, images = ({name: Counter() for name in SETS} for _ in range(2))
     numbers: dict[str, list[float]] = {name: [] for name in SETS}
     broken, unit = [], "images"
     for name in SETS:
         for sample in getattr(reading, name):
-            label = sample.labels.get(head.name)
+            label, own = sample.labels.get(head.name), Counter()
+            if label is None:
+                continue
             try:
-                unit = _count(emitted, head, sample, label, counts[name], numbers[name])
+                unit = _count(emitted, head, sample, label, own, numbers[name])
             except ValueError as error:
                 broken.append(str(error))
-    return Labels(unit, counts, numbers, tuple(broken))
+            counts[name].update(own)
+            images[name].update(own.keys())
+    return Labels(unit, counts, images, numbers, tuple(broken))
 
 
 def _count(
@@ -112,8 +133,6 @@ def _count(
     numbers: list[float],
 ) -> str:
     """Counts one label; returns the unit. Raises ValueError for a broken map."""
-    if label is None:
-        return "images"
     label = label.labeled() if hasattr(label, "labeled") else label
     if hasattr(label, "boxes"):
         names = getattr(head, "categories", ("instance",))

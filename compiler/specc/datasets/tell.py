@@ -7,10 +7,12 @@ import json
 from collections import Counter
 from typing import Any
 
-from specc.datasets.advice import NAMED, Finding, Looked
+from specc.datasets.gate.findings import Finding
 from specc.datasets.levels import FREE, RULE, fitting, padding
+from specc.datasets.gate.looked import Looked
 from specc.datasets.survey import SETS, Labels, sizes_of
 
+NAMED = 5  # most files that a finding names
 SHOWN, RAREST = 12, 3  # categories that are shown, and the rarest of them at the end
 NOTES = 20  # most lines on annotations that were left out or mended
 NUMBERS = {  # unit of the counts -> name of the numbers
@@ -73,10 +75,12 @@ def _spread(labels: Labels, name: str) -> list[float]:
 def _finding(finding: Finding) -> dict[str, Any]:
     edits = [{"path": path, "value": value} for path, value in finding.edits]
     return {
+        "code": finding.code,
         "finding": finding.kind,
-        "severity": "error" if finding.is_error else "advice",
+        "severity": finding.severity,
         "message": finding.message,
         "help": finding.help,
+        "count": finding.count,
         "edits": edits,
         "files": list(finding.files),
     }
@@ -102,6 +106,9 @@ def as_text(values: dict[str, Any]) -> str:
         lines += ["", "nothing to mend"]
     if values["pictures"]:
         lines += ["", *(f"{what}: {path}" for what, path in values["pictures"].items())]
+    if lock := values.get("lock"):
+        lines += ["", f"{lock['file']}: {lock['says']}"]
+        lines += [f"  {change}" for change in lock.get("changes", ())]
     return "\n".join(lines)
 
 
@@ -175,7 +182,7 @@ def _levels(head: dict[str, Any]) -> list[str]:
 
 
 def _told(finding: dict[str, Any]) -> list[str]:
-    lines = ["", f"{finding['severity']}: {finding['message']}"]
+    lines = ["", f"{finding['severity']}[{finding['code']}]: {finding['message']}"]
     lines += [f"    {file}" for file in finding["files"][:NAMED]]
     if len(finding["files"]) > NAMED:
         lines.append(f"    and {len(finding['files']) - NAMED} more")

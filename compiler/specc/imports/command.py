@@ -32,14 +32,14 @@ def import_dataset(
     copied: bool,
 ) -> int:
     """Writes the dataset, and prints what it holds. Raises JobError E421, E424 to
-    E428."""
+    E430."""
     require("cv2", "numpy", "PIL", "yaml")
     if not source.exists():
         help = "name the folder of a dataset, or the file that describes it"
         fail("E421", f"there is no `{source}`", help=help)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         help = "name another folder by -o, or remove this one"
-        fail("E428", f"`{output}` is there already, and not an empty folder", help=help)
+        fail("E430", f"`{output}` is there already, and not an empty folder", help=help)
     files = labelme.files_in(source) if form in (None, labelme.FORM) else []
     if not files:
         python = python_with_datumaro(python)
