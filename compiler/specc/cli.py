@@ -18,6 +18,9 @@ from specc import __version__
 from specc.commands.flags import BELOW, FORM, LABELS
 from specc.datasets.gate.command import data
 from specc.diagnostics import JobError
+from specc.differences.cli import diff
+from specc.imports.cli import import_
+from specc.migration.cli import migrate
 
 JOBS = click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
 
@@ -151,90 +154,6 @@ def build(
     return commands.build(jobs, output, wanted, verify, force, dry_run)
 
 
-IMPORTED = [
-    *("object_detection", "quadrilateral_detection", "keypoint_detection"),
-    *("multiclass_classification", "multilabel_classification"),
-    *("scene_text_recognition", "instance_segmentation", "semantic_segmentation"),
-    "depth_estimation",
-]
-
-
-@cli.command()
-@click.argument("old", default="job.json")
-@click.argument("new", required=False)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "markdown"]),
-    default="text",
-    show_default=True,
-    help="For people, for tools, or for a comment on a pull request.",
-)
-@click.option(
-    "--fail-on",
-    metavar="CLASS",
-    type=click.Choice(
-        ["cosmetic", "recipe", "weight-compatible", "weight-breaking"]
-        + ["interface-breaking"]
-    ),
-    help="Exit 1 for changes of this class, and of graver ones: cosmetic, recipe, "
-    "weight-compatible, weight-breaking, interface-breaking.",
-)
-@click.option(
-    "--lines/--no-lines",
-    default=True,
-    help="Say which emitted lines follow from each field.  [default: lines]",
-)
-def diff(old: str, new: str | None, form: str, fail_on: str | None, lines: bool) -> int:
-    """Say what a change of a job means: for weights, for callers, for emitted lines.
-
-    OLD and NEW are job files, folders with a job.json, or `REV:path` of git. With OLD
-    alone, the committed job is compared with the one on disk.
-
-    \b
-    specc diff
-    specc diff main:detector/job.json detector
-    specc diff --format markdown --fail-on weight-breaking old.json new.json
-    """
-    from specc.differences.command import diff
-
-    return diff(old, new, form, fail_on, lines)
-
-
-@cli.command()
-@click.argument("weights", type=click.Path(path_type=Path))
-@click.argument("job")
-@click.option(
-    "-o",
-    "output",
-    required=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The weights to write.",
-)
-@click.option(
-    "--rename",
-    "renames",
-    metavar="OLD=NEW",
-    multiple=True,
-    help="A category, keypoint, token, label or head that has a new name.",
-)
-def migrate(weights: Path, job: str, output: Path, renames: tuple[str, ...]) -> int:
-    """Carry weights over to another job, matched by names, never by places.
-
-    WEIGHTS is a best.pt or last.pt; JOB a job file, a folder, or `REV:path` of git.
-    Categories, keypoints, labels, tokens and identities that both have keep their
-    outputs; what is new is drawn at random.
-
-    \b
-    specc migrate runs/cells/best.pt job.json -o start.pt
-    specc migrate old.pt job.json -o start.pt --rename rbc=red_cell
-    """
-    from specc.migration.command import migrate
-
-    return migrate(weights, job, output, renames)
-
-
 FORMATS = click.Choice(["native", "coco", "voc", "yolo", "csv", "folders"])
 
 
@@ -291,60 +210,8 @@ def init(
     return init(task, data, root, output, form, labels, force)
 
 
-cli.add_command(data)
-
-
-@cli.command("import")
-@click.argument("source", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "output",
-    required=True,
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="The folder to write, which is empty or not there yet.",
-)
-@click.option(
-    "--from",
-    "form",
-    metavar="FORMAT",
-    help="Datumaro's name of the layout, such as cvat.  [default: recognized]",
-)
-@click.option(
-    "--task",
-    "tasks",
-    multiple=True,
-    type=click.Choice(IMPORTED),
-    help="What to write, once for each.  [default: all that the annotations say]",
-)
-@click.option(
-    "--python",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="A Python that has datumaro.  [default: one that specc installs in its cache]",
-)
-@click.option("--copy", "copied", is_flag=True, help="Copy images instead of linking.")
-def import_(
-    source: Path,
-    output: Path,
-    form: str | None,
-    tasks: tuple[str, ...],
-    python: Path | None,
-    copied: bool,
-) -> int:
-    """Bring a dataset from another layout into the native one, by datumaro.
-
-    For layouts that `specc init` does not read itself: CVAT's XML, LabelMe, Mapillary,
-    KITTI, WIDER face, MPII, CelebA and many more. Sets are kept; what has no
-    counterpart is told and counted.
-
-    \b
-    specc import cvat-export -o traffic
-    specc import faces --from wider_face --copy -o faces-native
-    """
-    from specc.imports.command import import_dataset
-
-    return import_dataset(source, output, form, tasks, python, copied)
+for command in (data, diff, import_, migrate):
+    cli.add_command(command)
 
 
 @cli.command()

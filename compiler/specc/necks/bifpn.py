@@ -155,7 +155,9 @@ def _layer_classes(levels: Levels, outs: Levels, layers: int) -> tuple[LayerClas
 def _layer_class(name: str, levels: Levels, outs: Levels) -> LayerClass:
     between = levels[1:-1]
     fusions = [Line(f"mid{k}", "Fusion(maps=2)") for k in reversed(between)]
-    fusions += [Line(f"out{k}", f"Fusion(maps={3 if k in between else 2})") for k in outs]
+    fusions += [
+        Line(f"out{k}", f"Fusion(maps={3 if k in between else 2})") for k in outs
+    ]
     top_down = tuple(_top_down(levels))
     bottom_up = tuple(_bottom_up(levels, outs))
     made = _names("p", outs)
