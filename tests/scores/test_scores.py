@@ -238,3 +238,11 @@ def test_a_folder_of_something_else_is_told(place, capsys):
     (place / "other").mkdir()
     assert run_cli(["score", "other", "--weights", "best.pt"]) == 1
     assert "name a folder that `specc build` wrote" in capsys.readouterr().err
+
+
+def test_a_folder_of_an_earlier_specc_is_told(trained, place, capsys):
+    path = trained / "evaluate.py"
+    path.write_text(path.read_text("utf-8").replace("to_annotations", "in_words"))
+    assert run_cli(["score", str(trained), "--weights", "best.pt"]) == 1
+    said = capsys.readouterr().err
+    assert "has no `to_annotations`" in said and "build the folder again" in said

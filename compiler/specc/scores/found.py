@@ -45,6 +45,11 @@ def find(
     heads = json.loads(path.read_text("utf-8"))["model"]["heads"]
     module, words, judged = _imported(folder), [], []
     evidence = []
+    if not hasattr(module, "to_annotations"):
+        raise click.ClickException(
+            f"{folder}/evaluate.py has no `to_annotations`: an earlier specc wrote it,"
+            " or you renamed it; build the folder again"
+        )
     to_annotations = module.to_annotations
 
     def kept(*arguments: Any) -> dict:

@@ -8,7 +8,7 @@ def draw_defect(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     noise = blotches(rng)
     largest = np.quantile(noise, 1 - rng.uniform(*DEFECT_SIZES))
     defect = (noise > largest) & (blotches(rng) > 0.3)  # ragged, or in parts
-    # It looks as another place of the image does, or is lighter or darker.
+    # Filled from another part of the image, or with its own, lighter or darker.
     if rng.random() < 0.4:
         shift = rng.integers((HEIGHT, WIDTH))
         filling = np.float32(np.roll(canvas, shift, (0, 1)))

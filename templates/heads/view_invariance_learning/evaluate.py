@@ -32,8 +32,8 @@ def unit(vectors: list[list[float]]) -> np.ndarray:
 
 
 def knn_accuracy(truth: list[int], found: list[dict], device: torch.device) -> float:
-    """Returns the share of images whose category the 20 nearest others vote for, the
-    nearer the louder: https://arxiv.org/abs/1805.01978."""
+    """Returns the share of images whose category the 20 nearest others vote for,
+    weighted by similarity: https://arxiv.org/abs/1805.01978."""
     images = unit([item["representation"] for item in found])
     categories, right = np.array(truth), 0
     for rows, cosines, near in nearest_others(images, count=20, device=device):
