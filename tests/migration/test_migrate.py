@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from emitted_jobs import load
+from emitted_jobs import load, load_all
 
 from specc.build import compile_job
 from specc.cli import run_cli
@@ -222,3 +222,30 @@ def test_foreign_weights_are_refused(tmp_path, capsys):
     path.write_bytes(b"nothing")
     assert run_cli(call) == 1
     assert capsys.readouterr().err.count("E413") == 3
+
+
+@pytest.mark.parametrize(
+    "names, anew", [(["a", "b", "c"], False), (["c", "b", "a"], True)]
+)
+def test_a_run_never_starts_from_rows_of_other_names(tmp_path, capsys, names, anew):
+    """The emitted train.py loads by name and shape, which the order does not change."""
+    old = job_of(head("object_detection", "categories", OLD))
+    before, text = build(old, tmp_path / "old")
+    content = {"format": 1, "job": text, "model": before.state_dict()}
+    torch.save(content, tmp_path / "best.pt")
+    new = job_of(head("object_detection", "categories", names))
+    weights = str(tmp_path / "best.pt")
+    new["trainer"]["initialization"] = {"kind": "checkpoint", "weights": weights}
+    (tmp_path / "job.json").write_text(json.dumps(new))
+    folder = tmp_path / "cells"
+    assert run_cli(["build", str(tmp_path / "job.json"), "-o", str(folder)]) == 0
+    modules = load_all(folder, "model", "train")
+    torch.manual_seed(1)
+    model = modules.model.Detector()
+    drawn = {key: value.clone() for key, value in model.state_dict().items()}
+    modules.train.load_matching(model)
+    said = capsys.readouterr().out
+    assert (f"specc migrate {weights} job.json" in said) == anew
+    for key, value in model.state_dict().items():
+        expected = drawn if anew and "class_logits" in key else before.state_dict()
+        assert torch.equal(value, expected[key]), key

@@ -4,14 +4,13 @@ model, or on the recipe alone. All of it follows from both graphs and resolved j
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from specc.differences.sides import Side
-from specc.graph.cost import summarize
-from specc.graph.levels import build_graph, head_components
+from specc.graph.levels import head_components
+from specc.graph.names import NAMES, dependents, named_options
 from specc.heads import task_of
-from specc.job import Head
 
 
 class Class(IntEnum):
@@ -42,11 +41,9 @@ NAMED = {title: kind for kind, title in TITLES.items()}
 
 # Pointers of fields that change neither weights nor results.
 COSMETIC = ("/name", "/data/cache", "/trainer/slurm")
-NAMES = ("categories", "labels", "keypoints", "tokens", "identities", "things")
 SCALES = ("range",)  # options in whose unit a head predicts
 # Options that a head's results have one row for each of.
 ROWS = ("max_detections", "max_tokens")
-NAMELESS = "\0"  # a name that no job has
 
 
 @dataclass
@@ -130,21 +127,10 @@ def _redefined(old: Side, new: Side) -> Iterable[tuple[list[str], str]]:
         for option in (*NAMES, *SCALES):
             a, b = getattr(before, option, None), getattr(after, option, None)
             if a != b and not _appended(a, b):
-                keys = dependents(old, before, option) or inside(module)
+                keys = inside(module)
+                if option in named_options(before):
+                    keys = dependents(old.job, old.summary, before, option)
                 yield keys, f"`{option}` of the head `{after.name}` {_changed(a, b)}"
-
-
-def dependents(side: Side, head: Head, option: str) -> list[str]:
-    """Returns the keys of tensors that have a row for each of the names of an option:
-    those whose shape one name more would change."""
-    names = getattr(head, option)
-    if option not in NAMES or not isinstance(names, tuple):
-        return []
-    more = replace(head, **{option: (*names, NAMELESS)})
-    heads = tuple(more if one is head else one for one in side.job.heads)
-    job = replace(side.job, heads=heads)
-    state = summarize(job, build_graph(job)).state
-    return [key for key, shape in side.summary.state.items() if state.get(key) != shape]
 
 
 def _pairs(old: Side, new: Side) -> list[tuple]:

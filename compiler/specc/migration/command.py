@@ -15,8 +15,8 @@ import click
 from specc.build import compile_job
 from specc.datasets.files import require
 from specc.diagnostics import JobError, fail
-from specc.differences.classes import NAMES
 from specc.differences.sides import Side, side, side_of
+from specc.graph.names import named_options
 from specc.timm.models import is_timm
 
 SEED = 0  # for tensors that are drawn anew
@@ -79,9 +79,8 @@ def _names(one: Side) -> set[str]:
     """Returns the names of heads, and those that heads tell apart."""
     found = {head.name for head in one.job.heads}
     for head in one.job.heads:
-        for option in NAMES:
-            names = getattr(head, option, None)
-            found |= {*names} if isinstance(names, tuple) else set()
+        for option in named_options(head):
+            found |= {*getattr(head, option)}
     return found
 
 

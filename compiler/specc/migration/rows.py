@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from specc.differences.classes import NAMES, dependents
 from specc.differences.sides import Side
 from specc.graph.levels import head_components
+from specc.graph.names import dependents, named_options
 from specc.job import Head
 
 Row = tuple[str, int]  # a name, and the number of the row among those of the name
@@ -17,10 +17,8 @@ def named_rows(side: Side) -> dict[str, list[Row]]:
     has the names of a head: names in order, each with the same number of rows."""
     found: dict[str, list[Row]] = {}
     for head in side.job.heads:
-        for option in NAMES:
-            if not isinstance(getattr(head, option, None), tuple):
-                continue
-            for key in dependents(side, head, option):
+        for option in named_options(head):
+            for key in dependents(side.job, side.summary, head, option):
                 found[key] = _rows(head, option, key, side.summary.state[key][0])
     return found
 

@@ -81,7 +81,7 @@ def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
         "data.py": data_constants(job),
         "evaluate.py": evaluate_constants(job, heads),
         "draw.py": draw_constants(job),
-        "train.py": train_constants(job, backbone),
+        "train.py": train_constants(job, summary, backbone),
     }
     values = {
         **_texts(job, summary, heads),

@@ -8,6 +8,8 @@ from typing import Any
 
 from specc.backbones import TABLES
 from specc.backbones.timm import starts_from_timm, timm_start, timm_weights
+from specc.graph.cost import Summary
+from specc.graph.names import dependents, named_options
 from specc.heads import tasks_of
 from specc.job import Job, Scheduler, Slurm, Trainer
 from specc.language.schema import head
@@ -26,7 +28,9 @@ FURTHER_PARTS = {
 INITIALIZATIONS = {"imagenet": "imagenet", "checkpoint": "matching"}
 
 
-def train_constants(job: Job, backbone: BackbonePlan) -> tuple[Line, ...]:
+def train_constants(
+    job: Job, summary: Summary, backbone: BackbonePlan
+) -> tuple[Line, ...]:
     trainer, optimizer = job.trainer, job.trainer.optimizer
     lines = _length(trainer)
     lines.append(constant("LEARNING_RATE", optimizer.learning_rate))
@@ -39,6 +43,8 @@ def train_constants(job: Job, backbone: BackbonePlan) -> tuple[Line, ...]:
         lines.append(constant("CLIP_NORM", trainer.gradient_clipping))
     if trainer.initialization.kind != "random":
         lines.append(timm_weights(job) if starts_from_timm(job) else _weights(job))
+    if trainer.initialization.kind == "checkpoint" and (named := _named(job, summary)):
+        lines.append(constant("NAMED", named, "tensors with a row for each name"))
     if trainer.initialization.kind == "imagenet" and backbone.left_out:
         lines.append(constant("LEFT_OUT", backbone.left_out))
     lines += _further(trainer)
@@ -48,6 +54,15 @@ def train_constants(job: Job, backbone: BackbonePlan) -> tuple[Line, ...]:
         constant("BEST", trainer.best, f"the {chosen} chooses best.pt"),
         constant("LOG_EVERY", 10, "iterations between log lines"),
         constant("SAVE_EVERY", 180, "seconds; a checkpoint is saved soon after"),
+    )
+
+
+def _named(job: Job, summary: Summary) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    """Returns the tensors with a row for each name: head, option, keys."""
+    return tuple(
+        (head.name, option, tuple(dependents(job, summary, head, option)))
+        for head in job.heads
+        for option in named_options(head)
     )
 
 
@@ -98,6 +113,7 @@ def plan_train(job: Job) -> dict[str, Any]:
         "initializes": initializes,
         "initialization_template": f"train/{INITIALIZATIONS.get(start.kind)}.py.jinja",
         "initialize": call,
+        "named": any(map(named_options, job.heads)),
         **_few_images(job),
         "load_weights": _load(local=start.weights is not None),
         "optimizer": _optimizer(trainer),
