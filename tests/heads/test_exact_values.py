@@ -212,7 +212,7 @@ def test_corners_are_compared_with_those_of_the_object_that_is_found(tmp_path):
     """Each prediction takes the object that it overlaps most of those that are left, the
     best prediction first; an object that none takes has an error of 1."""
     evaluate = load_all(make(tmp_path, [PAGES]), "evaluate").evaluate
-    page = np.array([[0.0, 0], [20, 0], [20, 10], [0, 10]])
+    page = np.array([[0.0, 90], [20, 90], [20, 100], [0, 100]])  # not on a diagonal
     truth = np.stack([page, page + [5, 0], page + 100])
     corners = np.stack([page + [4, 0], page + [1, 0]])
     overlap = np.array([[16 / 24, 19 / 21, 0.0], [19 / 21, 16 / 24, 0.0]])
