@@ -16,9 +16,12 @@ from __future__ import annotations
 import argparse
 import ast
 import builtins
+import contextlib
 import copy
+import gc
 import json
 import os
+import pickle
 import random
 import re
 import signal
@@ -276,17 +279,34 @@ def in_child(act, patience: float = 3600) -> int | None:
     return None
 
 
-def run_tests(tests: list[str], *plugins: object) -> int:
+def run_tests(tests: list[str], *further: str, plugins: tuple = ()) -> int:
     with tempfile.TemporaryDirectory() as place:
         flags = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider"]
-        flags += [
-            "-p",
-            "no:randomly",
-            f"--basetemp={place}/tests",
-            "--rootdir",
-            str(HERE),
-        ]
+        flags += ["-p", "no:randomly", f"--basetemp={place}/tests"]
+        flags += ["--rootdir", str(HERE), *further]
         return pytest.main([*flags, *tests], plugins=list(plugins))
+
+
+def prepare(tests: list[str]) -> None:
+    """Imports what tests do, once, before children are forked."""
+    with open(os.devnull, "w") as quiet, contextlib.redirect_stdout(quiet):
+        run_tests(tests, "--collect-only")
+    import_module("cv2")
+    gc.freeze()
+
+
+def remember_builds(known: dict[bytes, bytes]) -> None:
+    """From now on no job is compiled that is known, and those that are get known."""
+    jobs = import_module("emitted_jobs")
+    compile_raw = jobs.compile_raw
+
+    def remembered(*given):
+        key = pickle.dumps(given)
+        if key not in known:
+            known[key] = pickle.dumps(compile_raw(*given))
+        return pickle.loads(known[key])
+
+    jobs.compile_raw = remembered
 
 
 class Times:
@@ -310,9 +330,11 @@ class Reach(NamedTuple):
 
 def reach(tests: list[str], names: set[str], report: Path) -> Reach:
     """Runs all tests once on code that tells which of its functions they call."""
+    builds = report.with_suffix(".pickle")
 
     def act() -> int:
-        calls, found = defaultdict(set), {}
+        calls, found, built = defaultdict(set), {}, {}
+        remember_builds(built)
 
         def called(name: str) -> None:
             test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]
@@ -327,15 +349,17 @@ def reach(tests: list[str], names: set[str], report: Path) -> Reach:
         builtins.builtins_called = called
         compile_with(tell)
         times = Times()
-        code = run_tests(tests, times)
+        code = run_tests(tests, plugins=(times,))
         order = sorted(times.seconds, key=times.seconds.get)
         reached = {name: [t for t in order if t in calls[name]] for name in calls}
         report.write_text(json.dumps({"tests": reached, "mutants": found}))
+        builds.write_bytes(pickle.dumps(built))
         return code
 
     code = in_child(act)
     if code != 0:
         raise SystemExit(f"the tests do not pass as they are (exit code {code})")
+    remember_builds(pickle.loads(builds.read_bytes()))
     told = json.loads(report.read_text())
     tests, found = told["tests"], told["mutants"]
     made = [Mutant(*values) for each in found.values() for values in each]
@@ -355,8 +379,9 @@ def lives(mutant: Mutant, tests: list[str], most: int) -> bool:
 
     def act() -> int:
         compile_with(mutate)
-        files = sorted({test.split("::")[0] for test in tests})
-        return run_tests(tests[:most]) or run_tests(files)
+        files = list(dict.fromkeys(test.split("::")[0] for test in tests))
+        first = sorted(tests[:most], key=lambda test: files.index(test.split("::")[0]))
+        return run_tests(first) or run_tests(files)
 
     return in_child(act, PATIENCE) == 0
 
@@ -380,11 +405,11 @@ def chosen(mutants: list[Mutant], count: int, seed: int, only: str) -> list[Muta
 
 def main(args: argparse.Namespace) -> int:
     torch.set_num_threads(1)
-    import_module("cv2")  # once, before children are forked
     os.chdir(HERE)
-    names = parts()
+    names, tests = parts(), list(args.tests or TESTS)
+    prepare(tests)
     with tempfile.TemporaryDirectory() as place:
-        found = reach(list(args.tests or TESTS), names, Path(place) / "reach.json")
+        found = reach(tests, names, Path(place) / "reach.json")
     print(
         f"{len(found.mutants)} mutants of {len(found.tests)} functions that tests call"
     )
