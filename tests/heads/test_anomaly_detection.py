@@ -178,7 +178,7 @@ def draws(emitted, monkeypatch, canvas: np.ndarray, rng: Drawing) -> np.ndarray:
 
 
 @pytest.mark.parametrize("end", [0, 1])
-@pytest.mark.parametrize("shade, normal", [(0, 2), (9, -1), (200, 1), (220, -2)])
+@pytest.mark.parametrize("shade, normal", [(0, 2), (9, -1), (210, 1), (220, -2)])
 def test_a_defect_is_lighter_or_darker_by_55_times_a_normal_number(
     emitted, monkeypatch, shade, normal, end
 ):

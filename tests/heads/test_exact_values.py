@@ -207,6 +207,8 @@ def test_segments_match_at_an_iou_above_a_half(panoptic, found, matches):
 
 # ---- Corners ----
 
+BOXES = {"name": "cells", "task": "object_detection", "categories": ["a", "b"]}
+
 
 def test_corners_are_compared_with_those_of_the_object_that_is_found(tmp_path):
     """Each prediction takes the object that it overlaps most of those that are left, the
@@ -253,10 +255,27 @@ def test_corners_are_told_in_pixels_and_may_lie_outside(tmp_path):
     assert outside["quadrilateral"][0] == [-8, -12]
 
 
+def test_boxes_are_told_in_pixels_and_end_at_the_borders(tmp_path):
+    evaluate = load_all(make(tmp_path, [BOXES]), "evaluate").evaluate
+    boxes = [[[-3.0, -1, 60, 19], [2, 3, 4, 30], [1, 1, 2, 2]]]
+    results = {
+        "boxes": torch.tensor([[[0.0] * 4] * 3, *boxes]),
+        "count": torch.tensor([0, 2]),
+        "classes": torch.tensor([[0, 0, 0], [1, 0, 1]]),
+        "scores": torch.tensor([[0.0] * 3, [0.75, 0.5, 0.25]]),
+    }
+    names = ("a", "b")
+    assert evaluate.objects_in_words(results, 0, names, RATIO, LIMITS) == []
+    assert evaluate.objects_in_words(results, 1, names, RATIO, LIMITS) == [
+        {"category": "b", "bbox": [0, 0, 100, 76], "score": 0.75},
+        {"category": "a", "bbox": [4, 12, 8, 80], "score": 0.5},
+    ]
+
+
 def test_keypoints_are_told_in_pixels_if_they_are_likely(tmp_path):
     head = {"name": "poses", "task": "keypoint_detection", "keypoints": ["x", "y", "z"]}
     evaluate = load_all(make(tmp_path, [head]), "evaluate").evaluate
-    points = [[[-3.0, 5], [10, 20], [90, 10]], [[1, 1], [2, 2], [3, 3]]]
+    points = [[[-3.0, 5], [10, 20], [90, 30]], [[1, 1], [2, 2], [3, 3]]]
     results = {
         "keypoints": torch.tensor([[[[0.0, 0]] * 3] * 2, points]),
         "presence": torch.tensor([[[0.0] * 3] * 2, [[0.5, 0.75, 1.0], [0.25, 0, 0.5]]]),
@@ -266,7 +285,7 @@ def test_keypoints_are_told_in_pixels_if_they_are_likely(tmp_path):
     names = ("x", "y", "z")
     assert evaluate.poses_in_words(results, 0, names, RATIO, LIMITS) == []
     first, second = evaluate.poses_in_words(results, 1, names, RATIO, LIMITS)
-    assert first["keypoints"] == {"x": [0, 20], "y": [20, 80], "z": [100, 40]}
+    assert first["keypoints"] == {"x": [0, 20], "y": [20, 80], "z": [100, 80]}
     assert first["presence"] == {"x": 0.5, "y": 0.75, "z": 1.0}
     assert second["keypoints"] == {"x": None, "y": None, "z": [6, 12]}
     assert (first["score"], second["score"]) == (0.75, 0.5)
