@@ -125,6 +125,29 @@ def test_a_mask_is_learned_where_it_is_drawn(instances):
     assert found.item() == pytest.approx(expected, rel=1e-3)
 
 
+def test_a_mask_is_found_where_it_is_learned(instances):
+    """In offsets of pixels from the cell, in units of 8 strides, as its loss counts."""
+    outputs, cell = undecided(instances), 7
+    torch.manual_seed(0)
+    logits = torch.full_like(outputs.objects.logits, -9.0)
+    logits[0, cell, 1] = 9.0
+    kernels = torch.randn_like(outputs.kernels)
+    outputs = outputs._replace(
+        objects=outputs.objects._replace(logits=logits), kernels=kernels
+    )
+    found = instances.decode_instances(outputs, 0.5, 0.5, 3)
+    assert found["count"].tolist() == [1]
+    center, stride = outputs.objects.points[cell], outputs.objects.strides[cell]
+    rows, columns = outputs.features.shape[2:]
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    places = torch.stack([x, y]).flatten(1) * (WIDTH / columns) + WIDTH / columns / 2
+    offsets = (places - center[:, None]) / (8 * stride)
+    features = outputs.features[0].flatten(1)
+    expected = instances.mask_logits(kernels[0, cell][None], features, offsets[None])
+    expected = expected.view(rows, columns)
+    torch.testing.assert_close(found["masks"][0, 0], expected, rtol=1e-4, atol=1e-4)
+
+
 def test_features_without_grid_sample_are_those_with_it(tmp_path):
     """A deterministic run has its own way: grid_sample's gradient on a GPU is not."""
     model = {"heads": [INSTANCES], "neck": FPN}
