@@ -4,11 +4,16 @@
     PYTHONPATH=compiler python tests/mutants.py --only "iou|nms" --count 20
 
 A mutant changes one operator, comparison, constant, axis, or the order of two arguments in
-one function that heads emit. Tests that call the function run on it, then the rest of
-their files: a mutant lives if all pass. Goldens and slow tests do not take part: what is
-imported is changed as it is compiled, whoever wrote it. A mutant that lives is listed, with
-its reason from mutants.json if it has one. Ends with 1 if less than 92 % die, or if one
-without a reason lives. About five seconds a mutant on an idle core.
+one function of a head, of how images are placed on the canvas, of losses or predictions of
+all heads, or in a method of a named tuple of these modules. Tests that call the function
+run on it, then the rest of their files: a mutant lives if all pass. Goldens and slow tests
+do not take part: what is imported is changed as it is compiled, whoever wrote it. A mutant
+that lives is listed, with its reason from mutants.json if it has one. Ends with 1 if less
+than 92 % die, or if one without a reason lives.
+
+All tests run once at first, which takes three minutes on an idle core, then a mutant takes
+about a second, and 30 if it lives. What no quick test calls is named: without mutants are
+also functions that only pick a field, as `decode_views` does, in which nothing can change.
 """
 
 from __future__ import annotations
@@ -16,9 +21,11 @@ from __future__ import annotations
 import argparse
 import ast
 import builtins
-import copy
+import contextlib
+import gc
 import json
 import os
+import pickle
 import random
 import re
 import signal
@@ -26,7 +33,6 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -34,167 +40,49 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from mutations import Mutant, Replace, mutants_of
 
 HERE = Path(__file__).parent
-PARTS = HERE.parent / "templates" / "heads"
+TEMPLATES = HERE.parent / "templates"
 MODULES = ("model", "data", "evaluate")
-TESTS = ("heads", "scripts/test_shipped.py", "scripts/test_broken_images.py")
+# Beside the parts of heads: how images and labels are placed, losses and decoding of all.
+PAGES = (
+    *("data/augment.py", "data/letterbox.py", "data/letterbox_boxes.py"),
+    *("data/on_canvas.py", "model/loss_of_one.py", "model/loss_of_several.py"),
+    *("model/decode.py", "model/predict_resized.py", "model/predict_unpadded.py"),
+    "model/predict_whole.py",
+)
+TESTS = (
+    *("heads", "scripts/test_shipped.py", "scripts/test_broken_images.py"),
+    *("datasets/test_nothing_to_learn.py", "datasets/test_depth_told.py"),
+    "datasets/test_bits.py",
+)
 PATIENCE = 120  # seconds until a mutant counts as stuck, and so as noticed
 BAR = 0.92
 GET_CODE = SourceFileLoader.get_code
+# First in a function while the tests that call it are found; torch.compile leaves it out.
+TELL = """
+import torch
+if not torch.compiler.is_compiling():
+    builtins_called({!r})
+"""
 
 # Reasons why mutants live, by function and change.
 KNOWN = json.loads(Path(__file__).with_suffix(".json").read_text())
-
-
-# ---- Mutations ----
-
-OPERATORS = {
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
-    ast.Mult: ast.Div,
-    ast.Div: ast.Mult,
-    ast.FloorDiv: ast.Mult,
-    ast.Mod: ast.FloorDiv,
-    ast.BitAnd: ast.BitOr,
-    ast.BitOr: ast.BitAnd,
-    ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
-    ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.And: ast.Or,
-    ast.Or: ast.And,
-}
-OPPOSITES = {
-    one: other
-    for pair in (
-        ("min", "max"),
-        ("amin", "amax"),
-        ("argmin", "argmax"),
-        ("minimum", "maximum"),
-        ("any", "all"),
-        ("floor", "ceil"),
-        ("sum", "mean"),
-        ("tril", "triu"),
-    )
-    for one, other in (pair, pair[::-1])
-}
-# Functions whose first two arguments may change places; a value clipped by 0 is one.
-SYMMETRIC = ("max", "min", "maximum", "minimum", "clip", "gcd")
-
-
-def changed(node: ast.AST) -> Iterator[ast.AST]:
-    """The node with one change, for each that there is."""
-    if isinstance(node, ast.BinOp | ast.BoolOp) and type(node.op) in OPERATORS:
-        yield with_field(node, "op", OPERATORS[type(node.op)]())
-    elif isinstance(node, ast.Compare) and type(node.ops[0]) in OPERATORS:
-        ops = [OPERATORS[type(node.ops[0])](), *node.ops[1:]]
-        yield with_field(node, "ops", ops)
-    elif isinstance(node, ast.UnaryOp) and not isinstance(node.operand, ast.Constant):
-        yield copy.deepcopy(node.operand)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
-        yield ast.Constant(not node.value)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, int):
-        yield ast.Constant(node.value + 1)
-        yield ast.Constant(node.value - 1)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, float):
-        yield ast.Constant(node.value * 1.2 + 0.1)
-    elif isinstance(node, ast.Attribute) and node.attr in OPPOSITES:
-        yield with_field(node, "attr", OPPOSITES[node.attr])
-    elif isinstance(node, ast.Call):
-        if len(node.args) >= 2 and not (is_symmetric(node) or starred(node)):
-            yield with_field(node, "args", [node.args[1], node.args[0], *node.args[2:]])
-        for index, keyword in enumerate(node.keywords):
-            if keyword.arg in ("min", "max"):
-                given = copy.deepcopy(node.keywords)
-                given[index].arg = OPPOSITES[keyword.arg]
-                yield with_field(node, "keywords", given)
-
-
-def is_symmetric(node: ast.Call) -> bool:
-    return ast.unparse(node.func).split(".")[-1] in SYMMETRIC
-
-
-def starred(node: ast.Call) -> bool:
-    return any(isinstance(argument, ast.Starred) for argument in node.args[:2])
-
-
-def with_field(node: ast.AST, name: str, value: object) -> ast.AST:
-    made = copy.deepcopy(node)
-    setattr(made, name, value)
-    return made
-
-
-class Mutant(NamedTuple):
-    """A node of a function, told by its text and its turn among equal ones, and its change."""
-
-    function: str
-    before: str
-    turn: int
-    after: str
-
-    def __str__(self) -> str:
-        return f"{self.function}: {self.before}  ->  {self.after}"
-
-
-def mutants_of(function: ast.FunctionDef) -> list[Mutant]:
-    turns, found = defaultdict(int), []
-    for node in sites(function):
-        before = ast.unparse(node)
-        for other in changed(node):
-            after = ast.unparse(ast.fix_missing_locations(other))
-            if after != before:
-                turn = turns[before]
-                found.append(Mutant(function.name, before, turn, after))
-        turns[before] += 1
-    return found
-
-
-def sites(function: ast.FunctionDef) -> Iterator[ast.AST]:
-    """What is executed in a function: no docstrings, annotations, messages."""
-    for statement in function.body:
-        for node in walk(statement):
-            if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
-                yield node
-
-
-def walk(node: ast.AST) -> Iterator[ast.AST]:
-    if isinstance(node, ast.Raise | ast.JoinedStr):
-        return
-    yield node
-    for name, field in ast.iter_fields(node):
-        if name in ("annotation", "returns"):
-            continue
-        for child in field if isinstance(field, list) else [field]:
-            if isinstance(child, ast.AST):
-                yield from walk(child)
-
-
-class Replace(ast.NodeTransformer):
-    """Replaces the node of a mutant in a function; `done` tells whether it stood there."""
-
-    def __init__(self, mutant: Mutant, function: ast.FunctionDef):
-        self.after = ast.parse(mutant.after, mode="eval").body
-        equal = [x for x in sites(function) if ast.unparse(x) == mutant.before]
-        self.node = equal[mutant.turn] if mutant.turn < len(equal) else None
-        self.done = self.node is not None
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        return self.after if node is self.node else self.generic_visit(node)
 
 
 # ---- Emitted modules as they are imported ----
 
 
 def parts() -> set[str]:
-    """Names of the free functions that heads emit."""
-    texts = [
-        path.read_text()
-        for path in PARTS.rglob("*.py*")
+    """Names of the free functions of the parts of heads, and of PAGES."""
+    paths = [
+        path
+        for path in (TEMPLATES / "heads").rglob("*.py*")
         if path.name.split(".")[0] in MODULES
     ]
+    texts = [path.read_text() for path in paths]
+    texts += [(TEMPLATES / f"{page}.jinja").read_text() for page in PAGES]
     return {name for text in texts for name in re.findall(r"^def (\w+)", text, re.M)}
 
 
@@ -203,9 +91,17 @@ def is_emitted(path: str) -> bool:
     return place.stem in MODULES and (place.parent / "predict.py").exists()
 
 
-def functions_of(tree: ast.Module, names: set[str]) -> list[ast.FunctionDef]:
-    defined = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    return [node for node in defined if node.name in names]
+def functions_of(tree: ast.Module, names: set[str]) -> dict[str, ast.FunctionDef]:
+    """Those of these names, and the methods of all named tuples, as "Transform.points"."""
+    found = {x.name: x for x in tree.body if isinstance(x, ast.FunctionDef)}
+    found = {name: function for name, function in found.items() if name in names}
+    for owner in tree.body:
+        if isinstance(owner, ast.ClassDef) and "NamedTuple" in map(
+            ast.unparse, owner.bases
+        ):
+            methods = [x for x in owner.body if isinstance(x, ast.FunctionDef)]
+            found |= {f"{owner.name}.{method.name}": method for method in methods}
+    return found
 
 
 def compile_with(change) -> None:
@@ -249,17 +145,34 @@ def in_child(act, patience: float = 3600) -> int | None:
     return None
 
 
-def run_tests(tests: list[str], *plugins: object) -> int:
+def run_tests(tests: list[str], *further: str, plugins: tuple = ()) -> int:
     with tempfile.TemporaryDirectory() as place:
         flags = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider"]
-        flags += [
-            "-p",
-            "no:randomly",
-            f"--basetemp={place}/tests",
-            "--rootdir",
-            str(HERE),
-        ]
+        flags += ["-p", "no:randomly", f"--basetemp={place}/tests"]
+        flags += ["--rootdir", str(HERE), *further]
         return pytest.main([*flags, *tests], plugins=list(plugins))
+
+
+def prepare(tests: list[str]) -> None:
+    """Imports what tests do, once, before children are forked."""
+    with open(os.devnull, "w") as quiet, contextlib.redirect_stdout(quiet):
+        run_tests(tests, "--collect-only")
+    import_module("cv2")
+    gc.freeze()
+
+
+def remember_builds(known: dict[bytes, bytes]) -> None:
+    """From now on no job is compiled that is known, and those that are get known."""
+    jobs = import_module("emitted_jobs")
+    compile_raw = jobs.compile_raw
+
+    def remembered(*given):
+        key = pickle.dumps(given)
+        if key not in known:
+            known[key] = pickle.dumps(compile_raw(*given))
+        return pickle.loads(known[key])
+
+    jobs.compile_raw = remembered
 
 
 class Times:
@@ -273,46 +186,52 @@ class Times:
 
 
 class Reach(NamedTuple):
-    """What the tests call, each test's seconds, and the mutants of what they call."""
+    """What the tests call, the mutants of what they call, and what none of them calls
+    though there is something to change in it."""
 
     tests: dict[str, list[str]]  # by function, the fastest first
     mutants: list[Mutant]
+    uncalled: list[str]
 
 
 def reach(tests: list[str], names: set[str], report: Path) -> Reach:
     """Runs all tests once on code that tells which of its functions they call."""
+    builds = report.with_suffix(".pickle")
 
     def act() -> int:
-        calls, found = defaultdict(set), {}
+        calls, found, built = defaultdict(set), {}, {}
+        remember_builds(built)
 
         def called(name: str) -> None:
             test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]
             calls[name].add(test)
 
         def tell(tree: ast.Module) -> None:
-            for function in functions_of(tree, names):
-                known = found.setdefault(function.name, [])
-                known += [m for m in mutants_of(function) if m not in known]
-                call = f"builtins_called({function.name!r})"
-                function.body.insert(0, ast.parse(call).body[0])
+            for name, function in functions_of(tree, names).items():
+                known = found.setdefault(name, [])
+                known += [m for m in mutants_of(name, function) if m not in known]
+                function.body[:0] = ast.parse(TELL.format(name)).body
 
         builtins.builtins_called = called
         compile_with(tell)
         times = Times()
-        code = run_tests(tests, times)
+        code = run_tests(tests, plugins=(times,))
         order = sorted(times.seconds, key=times.seconds.get)
         reached = {name: [t for t in order if t in calls[name]] for name in calls}
         report.write_text(json.dumps({"tests": reached, "mutants": found}))
+        builds.write_bytes(pickle.dumps(built))
         return code
 
     code = in_child(act)
     if code != 0:
         raise SystemExit(f"the tests do not pass as they are (exit code {code})")
+    remember_builds(pickle.loads(builds.read_bytes()))
     told = json.loads(report.read_text())
-    made = [Mutant(*values) for each in told["mutants"].values() for values in each]
-    return Reach(
-        told["tests"], sorted(m for m in made if told["tests"].get(m.function))
-    )
+    tests, found = told["tests"], told["mutants"]
+    made = [Mutant(*values) for each in found.values() for values in each]
+    with_mutants = (names | found.keys()) - {x for x in found if not found[x]}
+    uncalled = sorted(name for name in with_mutants if not tests.get(name))
+    return Reach(tests, sorted(m for m in made if tests.get(m.function)), uncalled)
 
 
 def lives(mutant: Mutant, tests: list[str], most: int) -> bool:
@@ -320,13 +239,15 @@ def lives(mutant: Mutant, tests: list[str], most: int) -> bool:
     with a mutant of it."""
 
     def mutate(tree: ast.Module) -> None:
-        for function in functions_of(tree, {mutant.function}):
+        functions = functions_of(tree, {mutant.function})
+        if function := functions.get(mutant.function):
             Replace(mutant, function).visit(function)
 
     def act() -> int:
         compile_with(mutate)
-        files = sorted({test.split("::")[0] for test in tests})
-        return run_tests(tests[:most]) or run_tests(files)
+        files = list(dict.fromkeys(test.split("::")[0] for test in tests))
+        first = sorted(tests[:most], key=lambda test: files.index(test.split("::")[0]))
+        return run_tests(first) or run_tests(files)
 
     return in_child(act, PATIENCE) == 0
 
@@ -350,15 +271,15 @@ def chosen(mutants: list[Mutant], count: int, seed: int, only: str) -> list[Muta
 
 def main(args: argparse.Namespace) -> int:
     torch.set_num_threads(1)
-    import_module("cv2")  # once, before children are forked
     os.chdir(HERE)
-    names = parts()
+    names, tests = parts(), list(args.tests or TESTS)
+    prepare(tests)
     with tempfile.TemporaryDirectory() as place:
-        found = reach(list(args.tests or TESTS), names, Path(place) / "reach.json")
+        found = reach(tests, names, Path(place) / "reach.json")
     print(
         f"{len(found.mutants)} mutants of {len(found.tests)} functions that tests call"
     )
-    print(f"no quick test calls: {', '.join(sorted(names - found.tests.keys()))}")
+    print(f"no quick test calls: {', '.join(found.uncalled) or 'none of the others'}")
     left, made = [], chosen(found.mutants, args.count, args.seed, args.only)
     for mutant in made:
         began = time.monotonic()

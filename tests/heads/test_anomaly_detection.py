@@ -254,6 +254,15 @@ def test_wrong_masks_are_told(emitted, tmp_path):
     assert "4.png: its map is F, not" in said
 
 
+def test_a_mask_is_white_from_128_on(emitted, tmp_path):
+    place = dataset(tmp_path / "set")
+    shades = np.tile(np.uint8([0, 1, 127, 128, 255]).repeat(4), (15, 1))
+    Image.fromarray(shades).save(place / "masks" / "1.png")
+    inspection = emitted.dataset.read_dataset(place)[1].labels["flaws"]
+    found = emitted.data.read_mask(inspection, 15, 20)
+    assert np.array_equal(found, shades >= 128)
+
+
 @pytest.mark.parametrize("masks", ["../masks", "nowhere", 3])
 def test_a_wrong_folder_of_masks_is_told(emitted, tmp_path, masks):
     place = dataset(tmp_path / "set", masks=masks)

@@ -42,6 +42,17 @@ def test_the_decoder_knows_the_code_alone(model):
     assert not torch.allclose(first.reconstruction, second.reconstruction)
 
 
+@pytest.mark.parametrize(
+    "channels, groups", [(16, 8), (32, 16), (64, 32), (128, 32), (24, 4), (6, 1)]
+)
+def test_norms_have_groups_of_two_channels_or_more(model, channels, groups):
+    """At most 32 groups, as many as divide the channels alike."""
+    block = model.doubling_block(8, channels)
+    (norm,) = [x for x in block if isinstance(x, torch.nn.GroupNorm)]
+    assert (norm.num_groups, norm.num_channels) == (groups, channels)
+    assert block(torch.randn(2, 8, 3, 5)).shape == (2, channels, 6, 10)
+
+
 def test_pixels_around_an_image_do_not_count(model):
     wanted = torch.full((2, 3, 4, 6), 51, dtype=torch.uint8)  # 0.2
     inside = torch.zeros(2, 1, 4, 6, dtype=torch.bool)

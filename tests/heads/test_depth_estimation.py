@@ -57,6 +57,22 @@ def test_eight_bits_in_a_file_of_sixteen_are_told(job, tmp_path):
     assert str(told.value) == f"{path}: {what}"
 
 
+@pytest.mark.parametrize(
+    "most, told", [(1, False), (2, True), (255, True), (256, False)]
+)
+def test_from_which_value_on_a_file_of_sixteen_bits_holds_eight(
+    job, tmp_path, most, told
+):
+    """The farthest alone may be meant so; 256 is no value of 8 bits."""
+    folder = room(tmp_path, codes=np.full((30, 40), most, np.uint16))
+    if told:
+        with pytest.raises(job.data.ImageError, match=f"with values up to {most}, "):
+            read(job, folder)
+    else:
+        depth = FARTHEST - (FARTHEST - NEAREST) * (most - 1) / 65534
+        assert read(job, folder) == pytest.approx(depth, abs=1e-5)
+
+
 @pytest.mark.parametrize("value, depth", [(0, -1), (1, FARTHEST)])
 def test_a_map_of_one_value_is_read(job, tmp_path, value, depth):
     """All unknown, or all at the farthest."""

@@ -164,6 +164,19 @@ def test_a_picture_is_cut_off_at_black_and_white(whole):
     assert found.flatten().tolist() == [0, 0.25, 0.75, 1]
 
 
+@pytest.mark.parametrize("seen", [(HEIGHT, WIDTH), (30, 60)])
+def test_a_picture_is_told_in_whole_numbers_as_images_have_them(whole, seen):
+    """Rows, columns and then colors, of the image alone."""
+    codes = np.random.default_rng(0).integers(0, 256, (2, HEIGHT, WIDTH, 3))
+    nearly = (codes + np.where(codes < 128, 0.4, -0.4)) / 255
+    pictures = torch.tensor(nearly, dtype=torch.float32).permute(0, 3, 1, 2)
+    sample = whole.dataset.Sample("", *seen, {})
+    results = {"reconstruction": pictures}
+    told = whole.evaluate.to_reconstruction(results, 1, sample, seen)
+    assert told.dtype == np.uint8
+    assert np.array_equal(told, codes[1, : seen[0], : seen[1]])
+
+
 def test_quality_of_a_picture_by_hand(whole, tmp_path):
     truth = np.full((40, 60, 3), 100, np.uint8)
     cv2.imwrite(str(tmp_path / "flat.png"), truth)

@@ -125,6 +125,29 @@ def test_a_mask_is_learned_where_it_is_drawn(instances):
     assert found.item() == pytest.approx(expected, rel=1e-3)
 
 
+def test_a_mask_is_found_where_it_is_learned(instances):
+    """In offsets of pixels from the cell, in units of 8 strides, as its loss counts."""
+    outputs, cell = undecided(instances), 7
+    torch.manual_seed(0)
+    logits = torch.full_like(outputs.objects.logits, -9.0)
+    logits[0, cell, 1] = 9.0
+    kernels = torch.randn_like(outputs.kernels)
+    outputs = outputs._replace(
+        objects=outputs.objects._replace(logits=logits), kernels=kernels
+    )
+    found = instances.decode_instances(outputs, 0.5, 0.5, 3)
+    assert found["count"].tolist() == [1]
+    center, stride = outputs.objects.points[cell], outputs.objects.strides[cell]
+    rows, columns = outputs.features.shape[2:]
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    places = torch.stack([x, y]).flatten(1) * (WIDTH / columns) + WIDTH / columns / 2
+    offsets = (places - center[:, None]) / (8 * stride)
+    features = outputs.features[0].flatten(1)
+    expected = instances.mask_logits(kernels[0, cell][None], features, offsets[None])
+    expected = expected.view(rows, columns)
+    torch.testing.assert_close(found["masks"][0, 0], expected, rtol=1e-4, atol=1e-4)
+
+
 def test_features_without_grid_sample_are_those_with_it(tmp_path):
     """A deterministic run has its own way: grid_sample's gradient on a GPU is not."""
     model = {"heads": [INSTANCES], "neck": FPN}
@@ -207,12 +230,14 @@ def test_segments_match_at_an_iou_above_a_half(panoptic, found, matches):
 
 # ---- Corners ----
 
+BOXES = {"name": "cells", "task": "object_detection", "categories": ["a", "b"]}
+
 
 def test_corners_are_compared_with_those_of_the_object_that_is_found(tmp_path):
     """Each prediction takes the object that it overlaps most of those that are left, the
     best prediction first; an object that none takes has an error of 1."""
     evaluate = load_all(make(tmp_path, [PAGES]), "evaluate").evaluate
-    page = np.array([[0.0, 0], [20, 0], [20, 10], [0, 10]])
+    page = np.array([[0.0, 90], [20, 90], [20, 100], [0, 100]])  # not on a diagonal
     truth = np.stack([page, page + [5, 0], page + 100])
     corners = np.stack([page + [4, 0], page + [1, 0]])
     overlap = np.array([[16 / 24, 19 / 21, 0.0], [19 / 21, 16 / 24, 0.0]])
@@ -253,10 +278,27 @@ def test_corners_are_told_in_pixels_and_may_lie_outside(tmp_path):
     assert outside["quadrilateral"][0] == [-8, -12]
 
 
+def test_boxes_are_told_in_pixels_and_end_at_the_borders(tmp_path):
+    evaluate = load_all(make(tmp_path, [BOXES]), "evaluate").evaluate
+    boxes = [[[-3.0, -1, 60, 19], [2, 3, 4, 30], [1, 1, 2, 2]]]
+    results = {
+        "boxes": torch.tensor([[[0.0] * 4] * 3, *boxes]),
+        "count": torch.tensor([0, 2]),
+        "classes": torch.tensor([[0, 0, 0], [1, 0, 1]]),
+        "scores": torch.tensor([[0.0] * 3, [0.75, 0.5, 0.25]]),
+    }
+    names = ("a", "b")
+    assert evaluate.to_objects(results, 0, names, RATIO, LIMITS) == []
+    assert evaluate.to_objects(results, 1, names, RATIO, LIMITS) == [
+        {"category": "b", "bbox": [0, 0, 100, 76], "score": 0.75},
+        {"category": "a", "bbox": [4, 12, 8, 80], "score": 0.5},
+    ]
+
+
 def test_keypoints_are_told_in_pixels_if_they_are_likely(tmp_path):
     head = {"name": "poses", "task": "keypoint_detection", "keypoints": ["x", "y", "z"]}
     evaluate = load_all(make(tmp_path, [head]), "evaluate").evaluate
-    points = [[[-3.0, 5], [10, 20], [90, 10]], [[1, 1], [2, 2], [3, 3]]]
+    points = [[[-3.0, 5], [10, 20], [90, 30]], [[1, 1], [2, 2], [3, 3]]]
     results = {
         "keypoints": torch.tensor([[[[0.0, 0]] * 3] * 2, points]),
         "presence": torch.tensor([[[0.0] * 3] * 2, [[0.5, 0.75, 1.0], [0.25, 0, 0.5]]]),
@@ -266,7 +308,7 @@ def test_keypoints_are_told_in_pixels_if_they_are_likely(tmp_path):
     names = ("x", "y", "z")
     assert evaluate.to_poses(results, 0, names, RATIO, LIMITS) == []
     first, second = evaluate.to_poses(results, 1, names, RATIO, LIMITS)
-    assert first["keypoints"] == {"x": [0, 20], "y": [20, 80], "z": [100, 40]}
+    assert first["keypoints"] == {"x": [0, 20], "y": [20, 80], "z": [100, 80]}
     assert first["presence"] == {"x": 0.5, "y": 0.75, "z": 1.0}
     assert second["keypoints"] == {"x": None, "y": None, "z": [6, 12]}
     assert (first["score"], second["score"]) == (0.75, 0.5)

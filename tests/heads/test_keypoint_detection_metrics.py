@@ -114,6 +114,20 @@ def test_similarity_is_that_of_coco(metrics):
     assert own == pytest.approx(expected, abs=1e-4)
 
 
+def test_a_crowd_without_keypoints_is_compared_with_those_that_are_found(
+    tmp_path_factory,
+):
+    """In it all are right: of one keypoint, too, the similarity is 1, and of none 0."""
+    options = {"validation": "val.json", "format": "coco"}
+    folder = make_reader(tmp_path_factory.mktemp("crowds"), (HEAD,), options)
+    evaluate = evaluation(folder)
+    nowhere, box = np.full((1, 3, 2), np.nan, np.float32), np.float32([[0, 0, 9, 9]])
+    crowd = evaluate.Poses(nowhere, box, crowds=np.array([True]), areas=np.array([81]))
+    square = np.array([[[0, np.nan, np.nan]], [[0, 0, 0]], [[np.nan] * 3]])
+    similar = evaluate.keypoint_similarity(square, crowd, 0.05)
+    assert similar.tolist() == [[1], [1], [0]]
+
+
 def extents_of(points: np.ndarray) -> np.ndarray:
     low, high = np.nanmin(points, 1), np.nanmax(points, 1)
     short = np.maximum(0, 10 - (high - low)) / 2

@@ -170,6 +170,25 @@ def test_the_generalized_iou_of_two_boxes(pages, a, b):
         assert found.tolist() == pytest.approx([giou(one, other), 1], abs=1e-6)
 
 
+@pytest.mark.parametrize("named", [{}, {"name": "cells"}])
+def test_terms_of_boxes_by_the_loss_of_a_job(tmp_path, named):
+    """They begin with the name of the head, or else of its task."""
+    head = {"task": "object_detection", "categories": ["page", "sign"], "layers": 1}
+    model = load(make(tmp_path, [named | head]) / "model.py")
+    torch.manual_seed(0)
+    images, targets = torch.zeros(2, 3, 96, 160), targets_with(1, False)
+    objects = model.Detector()(images.byte())
+    objects = objects._replace(
+        logits=torch.randn_like(objects.logits),
+        bins=objects.bins + torch.randn_like(objects.bins),
+    )
+    name = named.get("name", head["task"])
+    found = model.loss_terms(objects, {name: targets})
+    expected = object_terms(model, objects, targets)
+    expected = {f"{name}/loss/{term}": value for term, value in expected.items()}
+    assert {k: v.item() for k, v in found.items()} == pytest.approx(expected, rel=1e-4)
+
+
 def test_terms_of_keypoints(poses):
     outputs, targets = outputs_of(poses.KeypointDetector()), targets_with(3, True)
     present = torch.tensor([[[1, 1, 0], [0, 1, 1]], [[1, 0, 0], [0, 0, 0]]]).bool()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 import torch
@@ -27,6 +28,11 @@ def test_a_near_rank_costs_less_than_a_far_one(tmp_path):
         for i in range(3)
     ]
     assert costs[0] < costs[1] < costs[2]
+    # Of the middle one the target is 1 : e : 1, by the distance of each rank to it.
+    logits, weights = torch.tensor([[0.5, 2.0, -1.0]]), torch.tensor([1, math.e, 1])
+    expected = -(weights / weights.sum() * logits.log_softmax(1)).sum()
+    found = model.ordinal_loss(logits, {"category": torch.tensor([1])}, 0.0)["class"]
+    assert found.item() == pytest.approx(expected.item())
 
 
 def test_the_rank_error_counts_ranks(tmp_path):

@@ -155,6 +155,28 @@ def test_images_of_many_objects_are_assigned_one_by_one(detector640, monkeypatch
     assert all(torch.equal(one, other) for one, other in zip(whole, parts))
 
 
+@pytest.mark.parametrize("images, sizes", [(1, [1, 1, 1]), (2, [2, 1]), (3, [3])])
+def test_as_many_images_are_assigned_at_once_as_pairs_allow(
+    detector, monkeypatch, images, sizes
+):
+    """Pairs are objects times points of an image."""
+    predictions = predictions_for(detector, (96, 160), batch=3)
+    targets = targets_of(*(crowd(20, (96, 160), seed) for seed in range(3)))
+    pairs = targets["classes"].shape[1] * len(predictions.points)
+    seen, assign_part = [], detector.assign_part
+
+    def counted(points, logits, *further):
+        seen.append(len(logits))
+        return assign_part(points, logits, *further)
+
+    monkeypatch.setattr(detector, "assign_part", counted)
+    for most in (images * pairs, (images + 1) * pairs - 1):
+        monkeypatch.setattr(detector, "PAIRS", most)
+        detector.assign(predictions, predictions.boxes(), targets)
+        assert seen == sizes
+        seen.clear()
+
+
 def test_padded_objects_own_nothing(detector):
     predictions = predictions_for(detector, (HEIGHT, WIDTH), batch=2)
     targets = targets_of([(0, 10, 10, 50, 50)], crowd(5, (HEIGHT, WIDTH)))

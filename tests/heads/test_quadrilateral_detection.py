@@ -157,6 +157,20 @@ def test_little_that_is_left_is_left_out(modules):
     assert moved.boxes[0].tolist() == [78, 5, 96, 60]
 
 
+@pytest.mark.parametrize("left, top", [(-30, 3), (86, 3), (9, -30), (9, 54)])
+def test_what_is_left_by_just_more_than_a_quarter_stays(modules, left, top):
+    """A square of 40 pixels, of which 10 are seen, beyond each of the four borders."""
+    square = np.float32([[0, 0], [40, 0], [40, 40], [0, 40]]) + np.float32([left, top])
+    unmoved = modules.data.Transform(np.float32([1, 1]), np.float32([0, 0]))
+    inward = np.float32([left == -30, top == -30]) - np.float32([left == 86, top == 54])
+    for step, kept in ((0, 0), (1, 1)):
+        corners = (square + step * inward)[None]
+        boxes = modules.dataset.hulls(corners)
+        truth = modules.dataset.Quadrilaterals(corners, boxes, np.array([0]))
+        moved = modules.data.moved_quadrilaterals(truth, unmoved)
+        assert len(moved.classes) == kept
+
+
 # ---- Loss ----
 
 CASES = {
@@ -344,7 +358,7 @@ def test_overlaps_that_are_known(metrics):
 
 def test_average_precision_and_the_error_of_corners(metrics):
     """The page is 100 pixels wide; a corner that is off by 8 is a fiftieth on average."""
-    page = np.float32([[0, 0], [100, 0], [100, 60], [0, 60]])
+    page = np.float32([[0, 200], [100, 200], [100, 260], [0, 260]])
     truth = metrics.Quadrilaterals(page[None], np.zeros((1, 4)), np.array([0]))
     none = metrics.Quadrilaterals(page[:0].reshape(0, 4, 2), None, np.array([], int))
 
