@@ -16,8 +16,12 @@ from small_data import box, native, picture
 
 from specc.cli import run_cli
 from specc.datasets import pictures
+from specc.datasets.emitted import load, read
 from specc.datasets.gate.findings import FAIL_ON, SEVERITIES, Finding, fails
 from specc.datasets.gate.held_out import standard_error
+from specc.datasets.gate.integrity import integrity_of
+from specc.datasets.gate.looked import Looked
+from specc.datasets.survey import Images, decode
 from specc.resources import PACKAGE, names
 
 JOB = {
@@ -137,6 +141,22 @@ def test_training_refuses_what_the_gate_refuses(place, what):
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode != 0) == CASES[what][1], done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_image_that_changes_while_it_is_read_ends_a_run(place, capsys, monkeypatch):
+    """Its header tells another size than its pixels have: no other image takes its
+    place."""
+    dataset(place)
+    Path("job.json").write_text(json.dumps(JOB))
+    emitted = load(json.dumps(JOB).encode())
+    reading = read(emitted, Path())
+    reading.training[0] = reading.training[0]._replace(height=17)
+    images = Images()
+    decode(emitted, reading.training, images)
+    looked = Looked(JOB, emitted, Path(), reading, images, {})
+    (finding,) = integrity_of(looked)
+    assert (finding.code, finding.count) == ("D104", 1)
+    assert "changed since" in finding.files[0]
 
 
 def test_fail_on():

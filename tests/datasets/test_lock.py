@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import cv2
+import layouts
 import numpy as np
 import pytest
 import yaml
@@ -106,6 +108,17 @@ def test_a_lock_is_refused_where_it_cannot_serve(place, capsys, no_pictures):
     told, code = gate(capsys, "--lock")
     assert (code, told["says"]) == (1, "not written: mend the errors first")
     assert not Path("data.lock.json").exists()
+
+
+def test_names_of_files_that_are_no_text(place, capsys, no_pictures):
+    layouts.as_folders(place / "set")
+    source = place / "set" / "train" / "a" / "0.png"
+    os.rename(source, os.fsencode(source.parent) + b"/\xff\xfe.png")
+    assert run_cli(["init", "multiclass_classification", "--data", "set"]) == 0
+    assert run_cli(["data", "job.json", "--lock"]) == 0
+    assert "data.lock.json: written" in capsys.readouterr().out
+    assert run_cli(["data", "job.json", "--check"]) == 0
+    assert "data.lock.json: as it was" in capsys.readouterr().out
 
 
 def test_of_many_images_a_lock_has_counts_alone(

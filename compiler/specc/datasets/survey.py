@@ -25,6 +25,7 @@ class Images:
     pixels: dict[Path, str] = field(default_factory=dict)  # image -> hash of its pixels
     small: dict[Path, Any] = field(default_factory=dict)  # image -> its `thumbnail`
     broken: dict[Path, str] = field(default_factory=dict)  # image -> error
+    ending: set[Path] = field(default_factory=set)  # broken so that no run survives it
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ def decode(emitted: Emitted, samples: Iterable, images: Images) -> None:
             pixels = emitted.data.read_image(sample, sample.height, sample.width)
         except Exception as error:  # a broken file can raise any exception
             problem = " ".join(str(error).split()) or "cannot be decoded"
+            if not isinstance(error, emitted.data.ImageError):
+                images.ending.add(sample.path)
             return sample.path, "", None, problem
         content = hashlib.blake2b(pixels.tobytes(), digest_size=16)
         digest = f"{pixels.shape}{content.hexdigest()}"

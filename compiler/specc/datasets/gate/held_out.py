@@ -31,7 +31,7 @@ def _images(looked: Looked, head: Any) -> Iterator[Finding]:
     if not 0 < count < FEW:
         return
     message = (
-        f"{head.name}: {count} validation images, too few to choose by: the"
+        f"{head.name}: {count} validation image{'s' * (count > 1)}, too few to choose by: the"
         f" standard error of a share of them is up to {standard_error(count):.0f} points"
     )
     yield Finding("D204", "few", message, _more(looked), count)

@@ -51,9 +51,11 @@ def _broken(looked: Looked) -> Iterator[Finding]:
         for samples in (getattr(reading, name) for name in SETS)
     )
     most = looked.emitted.most_broken(len(reading.training))
-    refused = dict(validation)
-    if len(training) > most or len(training) == len(reading.training):
-        refused |= training
+    too_many = len(training) > most or len(training) == len(reading.training)
+    ending = looked.images.ending
+    refused = validation | {
+        path: text for path, text in training.items() if too_many or path in ending
+    }
     if refused:
         message = f"{counted(refused, 'image')} not to be decoded"
         help = "replace them, or take them out of the annotations"

@@ -80,7 +80,7 @@ def save(path: Path, lock: dict[str, Any]) -> None:
         load(path, "E423")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(lock, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        path.write_text(json.dumps(lock, indent=1) + "\n", "utf-8")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         fail("E405", f"cannot write `{path}`: {reason}", help="name another file")
