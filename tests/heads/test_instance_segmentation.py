@@ -55,7 +55,7 @@ def drawing(module: ModuleType, category: int, box: tuple, hole: tuple):
     kernels = torch.zeros(1, objects.logits.shape[1], c * c + 4 * c + 1)
     kernels[..., 0] = kernels[..., c * c + 3 * c] = 1
     kernels[..., -1] = -0.5
-    pixels = module.centers(features, 4)
+    pixels = module.Grid(4)(features)[0]
     return module.InstancePredictions(objects, kernels, features, pixels)
 
 
