@@ -174,8 +174,6 @@ def _copied(job: Job) -> dict[str, Any]:
     return {
         "maps": maps,
         "copies_results": copies,
-        "copied_results": "on_cpu(decode" if copies else "decode",
-        "copied_end": ")" * copies,
     }
 
 
