@@ -11,20 +11,15 @@ def panoptic_in_words(
 ) -> dict:
     """Returns the category and the instance of each pixel, (height, width) each, as
     `merge_segments` of model.py numbers them, and the "scores" of the instances."""
-    count, device = int(results["count"][row]), results["masks"].device
-    ratio, limits = ratio.to(device), limits.to(device)
-    several = slice(max(1, count))  # an instance of no meaning has an empty mask
-    found = {
-        name: results[name][row, several] for name in ("masks", "boxes", "classes")
-    }
+    found = {name: values[row] for name, values in results.items()}
+    ratio, limits = (x.to(found["boxes"].device) for x in (ratio, limits))
     found["boxes"] = (found["boxes"] * ratio).clamp(min=0).minimum(limits)
-    found["stuff"] = results["stuff"][row]
     width, height = limits[:2].tolist()
     maps = merge_segments(found, (height, width), stride * ratio[:2], *kinds)
     return {
         "categories": maps[0].short().cpu().numpy(),
         "instances": maps[1].int().cpu().numpy(),
-        "scores": results["scores"][row, :count].tolist(),
+        "scores": found["scores"][: int(found["count"])].tolist(),
     }
 
 
