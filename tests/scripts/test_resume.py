@@ -13,6 +13,7 @@ import pytest
 import torch
 from runs import (
     PATIENCE,
+    SAVES,
     SCENE,
     SHAPES,
     STEP,
@@ -59,12 +60,12 @@ def changed(job: Path, file: str, old: str, new: str) -> Path:
 
 # ---- Kills ----
 
-HALF_A_FILE = f"""            file.flush()
+HALF_A_FILE = f"""{SAVES}            file.flush()
             if path.name == "{{name}}" and "{{key}}" in state:
                 file.truncate(1000)
                 {KILL}
 """
-AT_12 = '        temporary.replace(path)\n        if state.get("iteration") == 12:\n'
+AT_12 = f'{SAVES}        if state.get("iteration") == 12:\n'
 
 
 @pytest.mark.parametrize(
@@ -72,17 +73,17 @@ AT_12 = '        temporary.replace(path)\n        if state.get("iteration") == 1
     [
         (
             "checkpoints.py",
-            "            file.flush()\n",
+            SAVES,
             HALF_A_FILE.format(name="last.pt", key="run"),
         ),
         (
             "checkpoints.py",
-            "            file.flush()\n",
+            SAVES,
             HALF_A_FILE.format(name="best.pt", key="metrics"),
         ),
         (
             "checkpoints.py",
-            "        temporary.replace(path)\n",
+            SAVES,
             f"{AT_12}            {KILL}\n",
         ),
         (
