@@ -171,6 +171,7 @@ def images(world: Path) -> list[Path]:
 
 
 STEP = "        iteration += 1\n"
+SAVES = '            torch.save({"format": 1, "job": JOB} | state, file)\n'
 
 
 def train_until_killed(job: Path, output: object, *arguments: object, at: int):

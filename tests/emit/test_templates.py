@@ -47,7 +47,6 @@ CONTROL_HEAVY = {  # template: the reason why its share may be higher
     "model/several_heads.py.jinja": "two loops of a line each in a short page",
     "dataset/one_per_image.py.jinja": "a line of each head, which may lack in an image",
     "data.py.jinja": "a loop and two sections that some jobs have in a short page",
-    "evaluate.py.jinja": "lines that jobs have of several heads, of masks, on GPUs",
 }
 
 

@@ -55,7 +55,7 @@ def drawing(module: ModuleType, category: int, box: tuple, hole: tuple):
     kernels = torch.zeros(1, objects.logits.shape[1], c * c + 4 * c + 1)
     kernels[..., 0] = kernels[..., c * c + 3 * c] = 1
     kernels[..., -1] = -0.5
-    pixels = module.centers(features, 4)
+    pixels = module.Grid(4)(features)[0]
     return module.InstancePredictions(objects, kernels, features, pixels)
 
 
@@ -87,15 +87,43 @@ def test_masks_lie_where_they_belong(segmenter, words, size):
 
     found = segmenter.predict(model, torch.zeros(1, 3, *size, dtype=torch.uint8))
     masks = found["cells"]["masks"]
-    assert masks.shape == (1, 100, *size) and masks.dtype == torch.bool
+    assert masks.shape == (1, 1, *size) and masks.dtype == torch.bool
     mask, expected = masks[0, 0].numpy(), placed(size, box, hole, fitted)
     assert overlap(mask, expected) > 0.93
-    assert not masks[0, 1:].any()
 
     sample = words.Sample(Path("x.png"), *size, {})
     (item,) = words.to_annotations(segmenter.decode(outputs), 0, sample, fitted)["cells"]
     assert item["category"] == "b" and item["mask"]["size"] == list(size)
     np.testing.assert_array_equal(words.coco_mask.decode(item["mask"]), mask)
+
+
+def test_masks_cost_what_is_found_not_what_could_be(segmenter):
+    """The image with most objects tells how many masks are drawn, each in its box."""
+    found = {
+        "boxes": torch.zeros(2, 100, 4),
+        "masks": torch.randn(2, 100, 24, 40),
+        "count": torch.tensor([0, 2]),
+    }
+    found["boxes"][1, :2] = torch.tensor([[3.2, 4.6, 20, 11], [0.0, 0, 160, 96]])
+    size, cell = (96, 160), torch.full((2,), 4.0)
+    drawn = []
+    kept = segmenter.sampled
+    try:
+        segmenter.sampled = lambda *given: drawn.append(given[0]) or kept(*given)
+        masks = segmenter.whole_masks(found, size, cell)
+    finally:
+        segmenter.sampled = kept
+    assert masks.shape == (2, 2, *size) and not masks[0].any()
+    assert len(drawn) == 4 and not masks[1, 0, :, 20:].any()
+    for mask, logits in zip(masks[1], found["masks"][1]):
+        pixels = torch.nn.functional.interpolate(
+            logits[None, None], scale_factor=4.0, mode="bilinear"
+        )
+        y, x = mask.nonzero().unbind(1)
+        assert (pixels[0, 0, y, x] > -1e-5).all()
+    assert (masks[1, 1] == (pixels[0, 0] > 0)).float().mean() > 0.999
+    found["count"][:] = 0
+    assert segmenter.whole_masks(found, (1200, 1600), cell).shape == (2, 0, 1200, 1600)
 
 
 def test_maps_are_read_between_their_cells(segmenter):

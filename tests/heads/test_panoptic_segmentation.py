@@ -60,7 +60,7 @@ def drawing(model: ModuleType, boxes: dict[tuple, int], horizon: int):
     kernels[..., 0] = kernels[..., c * c + 3 * c] = 1
     kernels[..., -1] = -0.4
     instances = model.InstancePredictions(
-        objects, kernels, features, model.centers(features, 4)
+        objects, kernels, features, model.Grid(4)(features)[0]
     )
     stuff = torch.zeros(1, 3, HEIGHT // 8, WIDTH // 8)
     stuff[:, 1, : horizon // 8] = stuff[:, 2, horizon // 8 :] = 5

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from runs import SCENE, checkpoint, make, train
+from runs import SAVES, SCENE, checkpoint, make, train
 
 pytestmark = pytest.mark.slow
 
@@ -29,6 +29,11 @@ def with_fault(job: Path, file: str, old: str, new: str) -> Path:
     return folder
 
 
+FULL = """            if state.get("iteration") == 6:
+                file.write(b"half")
+                with open("/dev/full", "wb") as file:
+                    torch.save({"long": torch.zeros(10**6)}, file)
+"""
 TERMS = "        terms = loss_terms(outputs, targets)\n"
 
 
@@ -111,15 +116,20 @@ def test_any_other_error_keeps_its_traceback(job):
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(job):
-    """The second write fails as PyTorch's does on a full disk."""
-    old = '            torch.save({"format": 1, "job": JOB} | state, file)\n'
-    full = (
-        "            if state.get('iteration') == 6:\n"
-        "                file.write(b'half')\n"
-        "                raise RuntimeError('unexpected pos 64 vs 0')\n" + old
-    )
-    broken = with_fault(job, "checkpoints.py", old, full)
+    """The second write fails as PyTorch's does on a full disk: with an error of its own."""
+    broken = with_fault(job, "checkpoints.py", SAVES, FULL + SAVES)
     said = train(broken, broken / "run", code=1).stderr
-    assert "last.pt: cannot be written, is the disk full?" in said
+    assert "last.pt: cannot be written: [Errno 28] No space left on device" in said
     assert checkpoint(broken / "run" / "last.pt")["iteration"] == 3
+    assert not list((broken / "run").glob("*.tmp"))
+
+
+def test_another_error_of_a_checkpoint_is_not_taken_for_the_disk_s(job):
+    raising = (
+        "            raise RuntimeError('CUDA error: unspecified launch failure')\n"
+    )
+    broken = with_fault(job, "checkpoints.py", SAVES, raising + SAVES)
+    said = train(broken, broken / "run", code=1).stderr
+    assert "Traceback" in said and "unspecified launch failure" in said
+    assert "cannot be written" not in said
     assert not list((broken / "run").glob("*.tmp"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from runs import SCENE, SHAPES, assert_equal_runs, checkpoint, make, rows, train
+from runs import SAVES, SCENE, SHAPES, assert_equal_runs, checkpoint, make, rows, train
 
 pytestmark = pytest.mark.slow
 
@@ -125,8 +125,8 @@ def test_a_run_without_a_new_best_ends_early(world):
     # Killed after the second validation, it remembers that one was in vain.
     dies = (
         "checkpoints.py",
-        "        temporary.replace(path)\n",
-        '        temporary.replace(path)\n        if state.get("iteration") == 4:\n'
+        SAVES,
+        f'{SAVES}        if state.get("iteration") == 4:\n'
         "            os.kill(os.getpid(), 9)\n",
     )
     text = (job / "checkpoints.py").read_text()
@@ -158,10 +158,10 @@ def test_the_state_of_the_scaler_is_resumed(world, plain):
     job = world / "scaled"
     longer = ("--max-iterations", 6)
     train(job, world / "runs" / "scaled-whole", *longer)
-    edit(job, "checkpoints.py", "        temporary.replace(path)\n", STOP_AT_3)
+    edit(job, "checkpoints.py", SAVES, STOP_AT_3)
     again = world / "runs" / "scaled-again"
     train(job, again, *longer, code=-signal.SIGKILL)
-    edit(job, "checkpoints.py", STOP_AT_3, "        temporary.replace(path)\n")
+    edit(job, "checkpoints.py", STOP_AT_3, SAVES)
     train(job, again, *longer, "--resume")
     assert_equal_runs(world / "runs" / "scaled-whole", again)
     first, second = (
@@ -172,9 +172,23 @@ def test_the_state_of_the_scaler_is_resumed(world, plain):
 
 
 STOP_AT_3 = (
-    '        if state.get("iteration") == 3:\n            os.kill(os.getpid(), 9)\n'
-    "        temporary.replace(path)\n"
+    '            if state.get("iteration") == 3:\n                os.kill(os.getpid(), 9)\n'
+    + SAVES
 )
+
+
+def test_the_norm_of_gradients_is_told_as_they_are_unscaled(world):
+    """A step that the scaler skips counts as 0, and ends no run."""
+    enabled = ("train.py", 'GradScaler(device.type, enabled=device.type == "cuda")')
+    scaled = "GradScaler(device.type, init_scale=2.0**20, growth_interval=10**6)"
+    options = {"gradient_clipping": 1e6, "validations": 2}
+    plain = rows(run(world, "clipped", **options))[0]["gradient_norm"]
+    edits = [(*enabled, scaled)]
+    output = run(world, "clipped-scaled", precision="fp16", **options, edits=edits)
+    assert rows(output)[0]["gradient_norm"] == pytest.approx(plain, rel=1e-3)
+    edits = [(*enabled, scaled.replace("2.0**20", "math.inf"))]
+    output = run(world, "clipped-skipped", precision="fp16", **options, edits=edits)
+    assert rows(output)[0]["gradient_norm"] == 0
 
 
 @pytest.mark.soak

@@ -139,10 +139,21 @@ STOPPED = """
 import os
 import signal
 import threading
+import time
+from pathlib import Path
 
 from vision.scene import safety, train
 
-threading.Timer(3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+log = Path("runs/long/metrics.jsonl")
+
+
+def stop():
+    while not (log.exists() and log.read_text()):  # it trains once the log has a line
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+threading.Thread(target=stop, daemon=True).start()
 try:
     train.main(data=".", output="runs/long", max_iterations=100_000, workers=0)
 except safety.Stopped as stop:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from runs import (
     PATIENCE,
+    SAVES,
     SCENE,
     STEP,
     assert_equal_runs,
@@ -30,6 +31,7 @@ from specc.shapes.dataset import draw_dataset
 
 pytestmark = pytest.mark.slow
 
+LEAVES = "        dist.destroy_process_group()\n"
 LENGTH = {"max_iterations": 12, "validations": 2}
 
 
@@ -166,6 +168,28 @@ def test_means_over_a_stop_are_those_of_the_whole_run(job):
     assert len(last["unlogged"]) == last["iteration"] % 10
     group(job, "train.py", *flags(job, output), *length)
     assert_equal_runs(whole, output)
+
+
+def test_nobody_leaves_before_the_checkpoint_is_written(job):
+    """torchrun ends all processes soon after one has left; rank 0 may still write."""
+    slow = job.with_name("slow")
+    shutil.copytree(job, slow)
+    for file, old, new in (
+        ("checkpoints.py", SAVES, f"            __import__('time').sleep(2)\n{SAVES}"),
+        ("train.py", STEP, f"{STEP}        votes.signals += [15] * (iteration == 4)\n"),
+        (
+            "train.py",
+            LEAVES,
+            f"{LEAVES}        (args.output / str(rank)).write_bytes(last.read_bytes())\n",
+        ),
+    ):
+        text = (slow / file).read_text()
+        assert text.count(old) == 1
+        (slow / file).write_text(text.replace(old, new))
+    output = slow / "run"
+    group(slow, "train.py", *flags(job, output), code=143)
+    for rank in "01":
+        assert 4 <= checkpoint(output / rank)["iteration"] < 12
 
 
 def test_another_number_of_processes_is_refused(unbroken, job):

@@ -13,6 +13,7 @@ import pytest
 import torch
 from runs import (
     PATIENCE,
+    SAVES,
     SCENE,
     SHAPES,
     STEP,
@@ -59,32 +60,24 @@ def changed(job: Path, file: str, old: str, new: str) -> Path:
 
 # ---- Kills ----
 
-HALF_A_FILE = f"""            file.flush()
-            if path.name == "{{name}}" and "{{key}}" in state:
+AFTER_12 = f'{SAVES}        if state.get("iteration") == 12:\n            {KILL}\n'
+
+
+def half_of(name: str, key: str) -> str:
+    """A kill within the write of this file, once it holds the key."""
+    return f"""{SAVES}            file.flush()
+            if path.name == "{name}" and "{key}" in state:
                 file.truncate(1000)
                 {KILL}
 """
-AT_12 = '        temporary.replace(path)\n        if state.get("iteration") == 12:\n'
 
 
 @pytest.mark.parametrize(
     "file, old, new",
     [
-        (
-            "checkpoints.py",
-            "            file.flush()\n",
-            HALF_A_FILE.format(name="last.pt", key="run"),
-        ),
-        (
-            "checkpoints.py",
-            "            file.flush()\n",
-            HALF_A_FILE.format(name="best.pt", key="metrics"),
-        ),
-        (
-            "checkpoints.py",
-            "        temporary.replace(path)\n",
-            f"{AT_12}            {KILL}\n",
-        ),
+        ("checkpoints.py", SAVES, half_of("last.pt", key="run")),
+        ("checkpoints.py", SAVES, half_of("best.pt", key="metrics")),
+        ("checkpoints.py", SAVES, AFTER_12),
         (
             "evaluate.py",
             "    metrics = {",

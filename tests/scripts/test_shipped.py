@@ -100,6 +100,41 @@ def test_what_is_judged_is_what_the_product_finds(tmp_path, resizes):
     assert same.mean() > 0.9
 
 
+def test_the_next_batch_is_begun_before_this_one_is_read(tmp_path, monkeypatch):
+    """So that a GPU works meanwhile; each result stays with its own sample."""
+    job = make(tmp_path / "job", SCENE, batch_size=2)
+    modules = load_all(job, "model", "dataset", "data", "evaluate")
+    paths = [tmp_path / f"{number}.png" for number in range(5)]
+    for number, path in enumerate(paths):
+        noise(path, 60 + number, 90)
+    samples = [
+        modules.dataset.Sample(path, 60 + i, 90, {}) for i, path in enumerate(paths)
+    ]
+    evaluate, model, steps = modules.evaluate, modules.model.Classifier(), []
+    alone = [evaluate.predict_samples(model, [sample], CPU)[0] for sample in samples]
+    model.register_forward_hook(lambda *_: steps.append("batch"))
+    in_words = evaluate.in_words
+    monkeypatch.setattr(
+        evaluate, "in_words", lambda *given: steps.append("words") or in_words(*given)
+    )
+    found = evaluate.predict_samples(model, samples, CPU)
+    batch, words = ["batch"], ["words"]
+    assert steps == batch + batch + 2 * words + batch + 2 * words + words
+    for one, other in zip(found, alone):
+        top = other["scene"]["top5"]
+        assert one["scene"]["top5"] == pytest.approx(top, rel=1e-4)
+    assert evaluate.predict_samples(model, [], CPU) == []
+
+
+def test_batches_are_pinned_for_a_model_on_a_gpu_alone(tmp_path, monkeypatch):
+    """Not for `--device cpu` where there is one."""
+    data = load_all(make(tmp_path / "job", SCENE), "model", "dataset", "data").data
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for used in (False, True):
+        monkeypatch.setattr(torch.cuda, "is_initialized", lambda: used)
+        assert data.loading(0)["pin_memory"] == used
+
+
 def test_a_cache_keeps_images_at_the_size_that_is_judged(tmp_path):
     backbone = BACKBONE | {"resize_input": False}
     cache = {"cache": str(tmp_path / "cache")}

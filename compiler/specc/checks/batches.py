@@ -34,9 +34,7 @@ def views_have_others(job: Job, given: dict) -> list[Diagnostic]:
 
 def batch_norm_sees_values(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]:
     """E209: batch norm has more than one value of a channel to take the mean of."""
-    shares = _shares(job.trainer)
-    views = 1 + any(TASKS[head.task].views for head in job.heads)
-    if job.trainer.batch_size // shares * views != 1:
+    if not sees_one_image(job):
         return
     for node, attributes in live.nodes.data():
         frozen = (
@@ -48,18 +46,29 @@ def batch_norm_sees_values(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]:
             or frozen
         ):
             continue
-        height, width = job.data.resolution
-        yield Diagnostic(
-            "E209",
-            f"`{node.component}.{node.step}` is a batch norm over a single value a"
-            f" channel: level {node.level} is one cell, and a window of a process holds"
-            " one image",
-            PATH,
-            f"set /trainer/batch_size to {2 * shares} or more, or /data/resolution to"
-            f" [{2 * height}, {2 * width}]",
-            NOTE,
-        )
+        norm = f"`{node.component}.{node.step}` is a batch norm"
+        yield single_value(job, norm, f"level {node.level} is one cell")
         return
+
+
+def sees_one_image(job: Job) -> bool:
+    """Returns whether a window of a process holds one view of one image."""
+    views = 1 + any(TASKS[head.task].views for head in job.heads)
+    return job.trainer.batch_size // _shares(job.trainer) * views == 1
+
+
+def single_value(job: Job, norm: str, where: str) -> Diagnostic:
+    """Returns E209 for a batch norm, which the text `norm` names."""
+    height, width = job.data.resolution
+    return Diagnostic(
+        "E209",
+        f"{norm} over a single value a channel: {where}, and a window of a process holds"
+        " one image",
+        PATH,
+        f"set /trainer/batch_size to {2 * _shares(job.trainer)} or more, or"
+        f" /data/resolution to [{2 * height}, {2 * width}]",
+        NOTE,
+    )
 
 
 def _shares(trainer: Trainer) -> int:

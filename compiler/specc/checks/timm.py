@@ -1,4 +1,4 @@
-"""The rules of a backbone that is a model of timm: E223, E225 to E227."""
+"""The rules of a backbone that is a model of timm: E209, E223, E225 to E227."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import networkx as nx
 
 from specc.backbones import table_of
 from specc.backbones.timm import said
+from specc.checks.batches import sees_one_image, single_value
 from specc.diagnostics import Diagnostic, Path
 from specc.job import Job
 from specc.timm.models import TimmModel, create, is_level, is_timm, reason_of, run
@@ -26,6 +27,7 @@ def timm_rules(job: Job) -> tuple[Rule, ...]:
         any_size_is_taken,
         weights_are_there,
         levels_can_be_frozen,
+        norms_see_values,
     )
 
 
@@ -114,6 +116,23 @@ def levels_can_be_frozen(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
             ("model", "backbone", "frozen_levels"),
             "set /model/backbone/frozen_levels to 0, or choose another backbone",
         )
+
+
+def norms_see_values(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
+    """E209: a step of the model, on the meta device, has values to take the mean of."""
+    if not sees_one_image(job) or job.backbone.frozen_levels:
+        return
+    model = _model(job)
+    wanted = [one for one in model.levels if one.level in graph.graph["backbone"]]
+    indices = tuple(sorted(one.index for one in wanted))
+    net = create(model.name, model.image[0], indices).train()
+    try:
+        run(net, model.image)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        norm = f"backbone `{job.backbone.name}` has a batch norm"
+        yield single_value(job, norm, "a map is one cell")
 
 
 def _model(job: Job) -> TimmModel:

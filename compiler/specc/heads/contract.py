@@ -28,6 +28,7 @@ class HeadContract:
     # Further results where a head of the job asks for the points of objects.
     points: Mapping[str, Shape] = field(default_factory=dict)
     kept: tuple[str, ...] = ()  # outputs of the model that `predict` returns unchanged
+    masks: bool = False  # whether `predict` returns a mask of each object that it found
     pictures: tuple[str, ...] = ()  # outputs that `predict` resizes to the image
     # Output -> attribute of the model's outputs, if it differs from the name.
     outputs: Mapping[str, str] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from specc.heads.contract import PREDICTED, Annotations, HeadContract, colors_of
+from specc.heads.contract import Annotations, HeadContract, colors_of
 from specc.heads.object_detection import (
     CONSTANTS,
     DETECTOR_OUTPUTS,
@@ -175,8 +175,8 @@ def contract(head: InstanceSegmentation) -> HeadContract:
             "scores": (most,),
             "classes": (most,),
             "count": (),
-            "masks": (most, *PREDICTED),
         },
+        masks=True,
         outputs=DETECTOR_OUTPUTS,
     )
 
@@ -210,7 +210,7 @@ TASK = Task(
     rank=3,
     constants={"model.py": (*CONSTANTS, *MASKS), "data.py": GRIDS, "draw.py": (DRAWN,)},
     points_wanted=True,
-    own_note='"masks" are (B, limit, h, w) and bool',
+    own_note='"masks" are (B, M, h, w) and bool, for the largest count M',
     own_pixels={
         "resized": "model/instances_resized.py.jinja",
         "whole": "model/instances_whole.py.jinja",

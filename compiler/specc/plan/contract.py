@@ -59,6 +59,7 @@ class ContractPlan:
     predicted: Shape  # shape of a batch for `predict`
     outputs: tuple[Line, ...]  # outputs of the model -> shapes for a batch
     found: dict[str, dict[str, Shape]]
+    masked: tuple[str, ...]  # heads whose results have a mask of each object found
     state: tuple[tuple[str, Shape], ...]
     left_out: str  # call of train.py that needs a file of weights
     environment: dict[str, str]
@@ -92,6 +93,7 @@ def plan_contract(
         predicted=(BATCH, job.data.channels, *PREDICTED),
         outputs=_outputs(job, summary),
         found=_found(job, summary),
+        masked=tuple(h.name for h, task in _tasks(job) if task.contract(h).masks),
         state=tuple(summary.state.items()),
         left_out=train["initialize"] if train["initializes"] else "",
         environment={"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""} | compiles,

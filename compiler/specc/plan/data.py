@@ -105,6 +105,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
             "image or a map" if any(t.in_folder for t in tasks) else "image"
         ),
         "drawn_heads": _drawn(job, heads),
+        "targets": mapping((head.name, head.targets) for head in heads),
         "words_by_head": mapping((head.name, head.code.words) for head in heads),
         "label_words_template": (
             f"draw/words_of_{'some' if is_partial(job) else 'all'}.py.jinja"
@@ -170,13 +171,9 @@ def _copied(job: Job) -> dict[str, Any]:
     """Returns which results are copied to the CPU before they become annotations."""
     pairs = list(zip(job.heads, tasks_of(job)))
     maps = tuple(head.name for head, task in pairs if task.on_device)
-    copies = len(maps) < len(pairs)
-    return {
-        "maps": maps,
-        "copies_results": copies,
-        "copied_results": "on_cpu(decode" if copies else "decode",
-        "copied_end": ")" * copies,
-    }
+    copied = f"evaluate/copies{'_but_maps' * bool(maps)}.py.jinja"
+    none = len(maps) == len(pairs)
+    return {"maps": maps, "copied": "train/untold.py.jinja" if none else copied}
 
 
 def _scored(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class HeadPlan:
     compared_with: str  # argument of this function: constant with the names
     coco_compared: str  # template: compares the names with those of a COCO file
     coco_found: str  # expression: the names of a COCO file
-    stack: str  # function that makes a batch of targets
+    targets: str  # expression of the targets of a batch, in the collation
     always: bool  # whether all images train the head, labeled or not
     joined: str  # label of an image with two labels; "" for a head without labels
 
@@ -163,10 +163,17 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         compared="" if code.counted else f"dataset/compare_folders{trained}.py.jinja",
         coco_compared=task.coco.compared,
         coco_found=task.coco.found,
-        stack=task.stack,
+        targets=_targets(job, head, task),
         always=task.unlabeled or task.views,
         joined="" if task.unlabeled else _joined(head, task, expressions),
     )
+
+
+def _targets(job: Job, head: Head, task: Task) -> str:
+    name = literal(head.name)
+    if is_partial(job):
+        return f"stacked({task.stack}, {name}, labels)"
+    return f"{task.stack}([of[{name}] for of in labels])"
 
 
 def _joined(head: Head, task: Task, expressions: HeadExpressions) -> str:

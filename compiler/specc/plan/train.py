@@ -169,28 +169,23 @@ def _best(job: Job) -> dict[str, str]:
 
 def _state(job: Job) -> dict[str, Any]:
     """Returns the counters and the trained parts of a run, as checkpoints hold them."""
-    trainer, worst = job.trainer, "math.inf" if lower_is_better(job) else "-math.inf"
+    trainer = job.trainer
     timed, stops_early = trainer.max_hours is not None, bool(trainer.early_stopping)
-    start = {"iteration": "0", "elapsed_seconds": "0.0", "best": worst}
-    counters = [Line("best", "best")]
-    if stops_early:
-        counters.append(Line("stale_validations", "stale"))
-        start["stale_validations"] = "0"
-    if timed:
-        counters.append(Line("reserve_seconds", "reserve"))
-        start["reserve_seconds"] = "0.0"
-    counters.append(Line("threads", "threads"))
-    start["threads"] = "args.threads"  # `--resume` takes the number from last.pt
-    counters.append(Line("unlogged", "rows"))
-    start["unlogged"] = "[]"
+    start = {"stale_validations": "0"} if stops_early else {}
+    start |= {"reserve_seconds": "0.0"} if timed else {}
+    # `--resume` takes the number of threads from last.pt.
+    start |= {"threads": "args.threads", "unlogged": "[]"}
+    further = ["stale"] * stops_early + ["reserve"] * timed + ["threads", "rows"]
+    counters = ", ".join(["best", *further])
     parts = {"model": "model", "optimizer": "optimizer"}
     parts |= {"ema": "averaged"} if trainer.ema else {}
     parts |= {"scaler": "scaler"} if trainer.precision == "fp16" else {}
     going = "progress < 1 and not stop"
     return {
-        "start": f"dict({', '.join(f'{name}={value}' for name, value in start.items())})",
-        "counters": ", ".join(("iteration", "elapsed", *(c.source for c in counters))),
-        "further_counters": counters,
+        "worst": "math.inf" if lower_is_better(job) else "-math.inf",
+        "further_start": ", ".join(f"{name}={value}" for name, value in start.items()),
+        "counters": f"iteration, elapsed, {counters}",
+        "saved_counters": f"iteration, elapsed + saved - began, {counters}",
         "saved_parts": mapping(parts.items()),
         "further_parts": [
             FURTHER_PARTS[name] for name in parts if name in FURTHER_PARTS
@@ -238,16 +233,10 @@ def _step(trainer: Trainer, draws: bool) -> dict[str, Any]:
 
 def _measured(trainer: Trainer) -> dict[str, Any]:
     """Returns the values of a line of the log: the terms of the loss, and the norm of
-    its gradient if it is clipped. With a scaler the norm is infinite now and then."""
+    its gradient if it is clipped."""
     clips = trainer.gradient_clipping is not None
-    tells = clips and trainer.precision != "fp16"
-    norm = ', "gradient_norm": norm' * tells
-    return {
-        "clips": clips,
-        "norm": "norm = " * tells,
-        "logs_norm": tells,
-        "recorded": f'{{"loss": loss, **terms{norm}}}',
-    }
+    norm = ', "gradient_norm": norm' * clips
+    return {"clips": clips, "recorded": f'{{"loss": loss, **terms{norm}}}'}
 
 
 def _slurm(slurm: Slurm | None) -> dict[str, Any]:

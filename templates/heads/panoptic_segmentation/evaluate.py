@@ -11,18 +11,15 @@ def to_panoptic(
 ) -> dict:
     """Returns the category and the instance of each pixel, (height, width) each, as
     `merge_segments` of model.py numbers them, and the "scores" of the instances."""
-    count, device = int(results["count"][row]), results["masks"].device
-    ratio, limits = ratio.to(device), limits.to(device)
-    kept = slice(max(1, count))  # if there is none, a row whose mask is empty
-    found = {name: results[name][row, kept] for name in ("masks", "boxes", "classes")}
+    found = {name: values[row] for name, values in results.items()}
+    ratio, limits = (x.to(found["boxes"].device) for x in (ratio, limits))
     found["boxes"] = (found["boxes"] * ratio).clamp(min=0).minimum(limits)
-    found["stuff"] = results["stuff"][row]
     width, height = limits[:2].tolist()
     maps = merge_segments(found, (height, width), stride * ratio[:2], *kinds)
     return {
         "categories": maps[0].short().cpu().numpy(),
         "instances": maps[1].int().cpu().numpy(),
-        "scores": results["scores"][row, :count].tolist(),
+        "scores": found["scores"][: int(found["count"])].tolist(),
     }
 
 
