@@ -115,8 +115,8 @@ def test_a_group_leaves_no_threads(place, compiles):
 
 
 DIES = """        iteration += 1
-        if iteration == 8 and rank == 1 and not os.environ["TORCHELASTIC_RESTART_COUNT"] > "0":
-            os.kill(os.getpid(), signal.SIGKILL)
+        if iteration == 8 and rank == 1 and not __import__("os").environ["TORCHELASTIC_RESTART_COUNT"] > "0":
+            signal.raise_signal(signal.SIGKILL)
 """
 
 
