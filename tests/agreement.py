@@ -29,6 +29,7 @@ def agreeing(job: dict) -> dict:
     convert(data, heads, len(job["name"]))
     mirror(data, heads)
     validate(data, heads)
+    test(data, heads)
     start(job["model"], trainer)
     count(trainer)
     share(trainer)
@@ -162,6 +163,16 @@ def validate(data: dict, heads: list[dict]) -> None:
     several = any((head.get("data") or {}).get("train") for head in heads)
     if data.get("validation") or several:
         data["group"] = data["validation_fraction"] = None
+
+
+def test(data: dict, heads: list[dict]) -> None:
+    """All heads have a test set, or none has; it is no other set."""
+    own = [head["data"] for head in heads if head.get("data")]
+    for source in own:
+        tested = data.get("test") and source.get("train")
+        source["test"] = f"{source['train']}-test" if tested else None
+    if data.get("test"):
+        data["test"] = f"{data['train']}{data.get('validation') or ''}-test"
 
 
 # ---- Model and trainer ----

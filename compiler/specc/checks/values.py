@@ -7,7 +7,14 @@ from __future__ import annotations
 from specc.backbones import TABLES
 from specc.checks.anomalies import anomalies_are_validated, neck_is_trained
 from specc.checks.batches import NOTE, views_have_others
-from specc.checks.data import bits, conversions, formats, one_task, training_set
+from specc.checks.data import (
+    bits,
+    conversions,
+    formats,
+    one_task,
+    test_sets,
+    training_set,
+)
 from specc.checks.keypoints import flip_pairs, mirroring, sigmas
 from specc.checks.layout import layouts
 from specc.checks.maps import map_findings
@@ -52,6 +59,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         neck_is_trained,
         one_task,
         training_set,
+        test_sets,
         bits,
         layouts,
         _tokens,

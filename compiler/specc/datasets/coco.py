@@ -45,14 +45,14 @@ def _of_files(paths: list[Path], unlike: list[Unlike]) -> Iterator[Found]:
             held = f"{count} annotations, none with a `bbox`"
             unlike.append(Unlike(f"{path}: {held} or a `segmentation`"))
     for task, named in by_task.items():
-        train, validation = pair(list(named))
+        train, *others = pair(list(named))
         if train is None and len(named) == 1:
-            train, validation = next(iter(named)), None
+            train, others = next(iter(named)), [None, None]
         if train is None:
             continue
-        path, held_out = named[train], named.get(validation) if validation else None
+        path, held_out, test = (named.get(name) for name in (train, *others))
         try:
-            for one in filter(None, (path, held_out)):
+            for one in filter(None, (path, held_out, test)):
                 reader().check_coco(one, contents[one], TASKS[task].coco.fields)
             options = _options(path, task, contents[path])
         except Unreadable as error:
@@ -62,7 +62,7 @@ def _of_files(paths: list[Path], unlike: list[Unlike]) -> Iterator[Found]:
         category = _category(contents[path]) if task == "keypoint_detection" else ""
         unused = _unused(path, contents) if held_out is None else ""
         where = task, path, held_out, options, images
-        yield Found("coco", *where, category=category, unused=unused)
+        yield Found("coco", *where, category=category, unused=unused, test=test)
     if refused:
         raise refused[0]
 

@@ -76,6 +76,8 @@ def _say_found(found: Found, job: dict) -> None:
     _say("validation", str(found.validation or held_out))
     if found.unused:
         _say("", f"({found.unused})")
+    if found.test:
+        _say("test", f"{found.test}, which evaluate.py --test measures")
     if turned := turned_in_words(found):
         _say("turned", turned)
     if found.way:

@@ -8,7 +8,7 @@ from typing import Any
 
 from specc.heads import once, task_of
 from specc.heads.task import Coco, Task
-from specc.job import HeadData, Job, source_of
+from specc.job import HeadData, Job, sets_of_head
 from specc.plan.heads import HeadPlan, code_name
 from specc.source import COLUMNS, Line, constant, literal, mapping
 from specc.words import listed
@@ -93,6 +93,14 @@ class Reader:
         if self.source.validation is None:
             return ""
         return f"{self.name}({root} / {self.prefix}VALIDATION{self.rooted(root)})"
+
+    @property
+    def test(self) -> str:
+        """The call that reads the test set, below `root`; "" where there is none."""
+        if self.source.test is None:
+            return ""
+        use = ', "test"' * (self.source.format == "yolo")
+        return f"{self.name}(root / {self.prefix}TEST{use}{self.rooted('root')})"
 
     def rooted(self, root: str) -> str:
         """Returns the argument with the folder that no path may leave."""
@@ -211,15 +219,13 @@ class Reader:
 
 def readers_of(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Reader, ...]:
     """Returns a reader for each dataset, in the order of the heads."""
-    groups: dict[tuple, list[int]] = {}
+    groups: dict[HeadData, list[int]] = {}
     for number, head in enumerate(job.heads):
-        source = source_of(job, head)
-        key = (source.train, source.validation, source.format, source.layout)
-        groups.setdefault(key, []).append(number)
+        groups.setdefault(sets_of_head(job, head), []).append(number)
     alone = len(groups) == 1
     return tuple(
         Reader(
-            source=HeadData(*key),
+            source=of_heads,
             tasks=tuple(task_of(job.heads[number]) for number in numbers),
             heads=tuple(heads[number] for number in numbers),
             number=place,
@@ -231,7 +237,7 @@ def readers_of(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Reader, ...]:
             ),
             prefix="" if alone else f"{code_name(heads[numbers[0]].name).upper()}_",
         )
-        for place, (key, numbers) in enumerate(groups.items())
+        for place, (of_heads, numbers) in enumerate(groups.items())
     )
 
 
