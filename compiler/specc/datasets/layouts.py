@@ -217,7 +217,9 @@ def _columns(
             unused = f"{odd[0]} has nothing in `{column}`" if odd else ""
             where, said = (path, held_out), {"unused": unused, "test": test}
             yield Found("csv", task, *where, options, images, column, **said)
-        odd = [(file, line, cell) for file, line, cell in found if _number(cell) is None]
+        odd = [
+            (file, line, cell) for file, line, cell in found if _number(cell) is None
+        ]
         if odd and (len(odd) <= len(values) / 2 or not tasks):
             file, line, cell = odd[0]
             what = f"`{column}` in line {line} is not a number: {cell!r:.50}"
