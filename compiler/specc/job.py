@@ -29,6 +29,12 @@ class Layout:
 
     train_images: str | None = None  # a folder, relative to the root of the datasets
     validation_images: str | None = None
+    test_images: str | None = None
+    train_labels: str | None = None  # a folder, too
+    validation_labels: str | None = None
+    test_labels: str | None = None
+    prefix: str | None = None  # of names of images, removed from them
+    file_names: str | None = None  # last_part, decoded, decoded_last_part
 
 
 @dataclass(frozen=True)
