@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ class Found:
     of annotations, a column. ``longest`` is the length of the longest text, in tokens.
     ``way`` leads from the task of its annotations to ``task``, where they are
     converted. ``unused`` says what looks like a set for validation or test and is none.
+    ``layout`` has the options of a job's `layout`. ``beside`` says which files stand
+    beside those that are read, and why they are not.
     """
 
     format: str
@@ -35,6 +37,8 @@ class Found:
     way: tuple[str, ...] = ()
     unused: str = ""
     test: Path | None = None
+    layout: dict[str, Any] = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
 
     @property
     def says(self) -> str:
