@@ -209,6 +209,23 @@ def as_text_ids(folder: Path) -> list[str]:
     return ["train", "validation"]
 
 
+def as_lvis(folder: Path) -> list[str]:
+    """Names are URLs, and images of both sets stand in two folders."""
+    for name in SETS[:2]:
+        for i in range(COUNT):
+            year = ("train2017", "val2017")[i % 2]
+            save(folder / year / f"{name}{i}.png", 100 * SETS.index(name) + i)
+        value = content(name)
+        for i, image in enumerate(value["images"]):
+            year = ("train2017", "val2017")[i % 2]
+            del image["file_name"]
+            image["coco_url"] = f"http://images.cocodataset.org/{year}/{name}{i}.png"
+        for item in value["annotations"]:
+            del item["iscrowd"]
+        write(folder / f"lvis_v1_{name}.json", value)
+    return ["train", "validation"]
+
+
 def as_panoptic(folder: Path, apart: bool = False) -> list[str]:
     """COCO 2017's segments; the PNGs stand beside the file, or above it."""
     kinds = [CATEGORIES[0] | {"isthing": 1}, CATEGORIES[1] | {"isthing": 0}]
@@ -237,6 +254,6 @@ OBJECTS = (
     *(as_written, as_roboflow, as_unpacked, as_unpacked_in_images, as_cvat),
     *(as_cvat_in_default, as_cvat_subsets, as_cvat_tasks, as_datumaro, as_label_studio),
     *(as_label_studio_uploads, as_label_studio_links, as_absolute, as_supervisely),
-    *(as_encoded, as_windows, as_text_ids),
+    *(as_encoded, as_windows, as_text_ids, as_lvis),
 )
 SEGMENTS = (as_panoptic, as_panoptic_apart)

@@ -35,6 +35,8 @@ class Layout:
     test_labels: str | None = None
     prefix: str | None = None  # of names of images, removed from them
     file_names: str | None = None  # last_part, decoded, decoded_last_part
+    name_key: str | None = None  # coco_url; None: file_name
+    crowds: str | None = None  # objects; None: crowds are ignored
 
 
 @dataclass(frozen=True)

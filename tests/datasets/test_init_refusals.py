@@ -172,17 +172,6 @@ def test_images_without_a_file_of_labels(place, capsys):
     assert f"none of 6 images has a label, looked for as {looked}" in said
 
 
-def test_crowds_alone(place, capsys):
-    layouts.as_coco(place / "set")
-    path = place / "set" / "train.json"
-    content = json.loads(path.read_text())
-    for item in content["annotations"]:
-        item["iscrowd"] = 1
-    path.write_text(json.dumps(content))
-    said = refused(capsys, "instance_segmentation")
-    assert "train.json: all 6 annotations have `iscrowd` 1" in said
-
-
 @pytest.mark.parametrize(
     "text, said",
     [

@@ -128,15 +128,20 @@ def _found(
     if "validation" not in sets and "test" in sets:
         sets["validation"] = sets.pop("test")
     train, *others = sets.values()
+    objects = train.crowds == train.annotations  # nobody annotates crowds alone
     for file in sets.values():
         if task in file.refused:
             raise file.refused[task]
+        if file.crowds == file.annotations and not objects:
+            what = f"all {file.crowds} annotations have `iscrowd` 1"
+            raise Unreadable(f"{file.path}: {what}")
     apart = task == "panoptic_segmentation"
     places, unused = located(list(sets.values()), top, TASKS[task].coco.images, apart)
     sets = {role: file for role, file in sets.items() if file.path in places}
     paths = {role: file.path for role, file in sets.items()}
     used = {*paths.values(), *(file.path for file in others)}
-    rest = [x.path for x in here if x.path not in used]
+    rest = [_why(x, task) for x in here if x.path not in used]
+    missing = places[train.path].missing(train.names)
     if "validation" not in paths and not unused:
         unused = _without_annotations(train, here)
     return Found(
@@ -145,9 +150,28 @@ def _found(
         category=train.category if task == "keypoint_detection" else "",
         unused=unused,
         test=paths.get("test"),
-        layout=_layout(sets, places),
-        beside=(*(f"{path}: serves other tasks" for path in rest), *told)[:SHOWN],
+        layout=_layout(sets, places) | ({"crowds": "objects"} if objects else {}),
+        told=(*missing, *_crowds(train, objects)),
+        beside=(*rest, *told)[:SHOWN],
     )
+
+
+def _why(file: CocoFile, task: str) -> str:
+    """Returns why a file is not read that stands beside those that are."""
+    if task not in file.tasks:
+        return f"{file.path}: has no annotations for {task}"
+    role = f", for {file.role}" * bool(file.role)
+    return f"{file.path}: another set{role}; --data names it"
+
+
+def _crowds(file: CocoFile, objects: bool) -> list[str]:
+    """Returns a line on the annotations that COCO's layout marks as crowds."""
+    if not file.crowds:
+        return []
+    what = f"{file.crowds} of {file.annotations} annotations have `iscrowd` 1"
+    if objects:
+        return [f"{what}, as if of crowds: each is taken for an object"]
+    return [f'{what}, and are ignored: "crowds": "objects" in `layout` reads them']
 
 
 def _without_annotations(train: CocoFile, here: list[CocoFile]) -> str:
@@ -170,4 +194,6 @@ def _layout(sets: dict[str, CocoFile], places: dict[Path, Place]) -> dict[str, s
             layout[f"{role}_labels"] = place.segments.as_posix()
     place = places[sets["train"].path]
     names = {"prefix": place.prefix, "file_names": place.file_names}
+    if sets["train"].by_url:
+        names["name_key"] = "coco_url"
     return layout | {key: value for key, value in names.items() if value}

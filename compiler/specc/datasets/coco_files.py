@@ -33,6 +33,11 @@ class CocoFile:
     names: tuple[str, ...] = ()  # names of images
     segments: tuple[str, ...] = ()  # names of PNGs
     ids: frozenset = frozenset()  # of the segments in the first PNG
+    by_url: bool = (
+        False  # images have a `coco_url` and no `file_name`, as those of LVIS
+    )
+    annotations: int = 0  # annotations, or segments, of which
+    crowds: int = 0  # have `iscrowd` 1
     category: str = ""  # name of the only category; "" where there are several
     options: dict[str, dict[str, Any]] = field(default_factory=dict)  # by task
     refused: dict[str, Unreadable] = field(default_factory=dict)  # by task
@@ -115,6 +120,7 @@ def read(file: CocoFile) -> CocoFile:
     path = file.path
     content = reader().read_json(path)
     _refuse_others(path, content)
+    by_url = _named_by_url(content)
     found = tasks_in(content)
     if not found:
         count = len(_dicts(content["annotations"]))
@@ -123,12 +129,12 @@ def read(file: CocoFile) -> CocoFile:
     options, refused = {}, {}
     for task in found:
         try:
-            _refuse_crowds(path, content)
             reader().check_coco(path, content, TASKS[task].coco.fields)
             options[task] = _options(path, task, content)
         except Unreadable as error:
             refused[task] = error
     images, items = (_dicts(content[key]) for key in ("images", "annotations"))
+    parts = [x for item in items for x in _dicts(item.get("segments_info") or [item])]
     segments = items if "panoptic_segmentation" in found else []
     return CocoFile(
         *(path, file.role, file.base, file.kind),
@@ -140,9 +146,23 @@ def read(file: CocoFile) -> CocoFile:
             for part in _dicts(item.get("segments_info"))
         ),
         category=_category(content),
+        by_url=by_url,
+        annotations=len(parts),
+        crowds=sum(part.get("iscrowd") in (1, True) for part in parts),
         options=options,
         refused=refused,
     )
+
+
+def _named_by_url(content: dict) -> bool:
+    """Returns whether images have URLs and no names; these then become names."""
+    images = _dicts(content["images"])
+    by_url = bool(images) and all(
+        "coco_url" in image and "file_name" not in image for image in images
+    )
+    for image in images if by_url else ():
+        image["file_name"] = image["coco_url"]
+    return by_url
 
 
 def _refuse_others(path: Path, content: object) -> None:
@@ -159,14 +179,6 @@ def _refuse_others(path: Path, content: object) -> None:
         raise Unlike(f"{path}: captions, which no task learns")
     (missing,) = KEYS - found
     raise Unlike(f"{path}: has no `{missing}`, as a COCO file has")
-
-
-def _refuse_crowds(path: Path, content: dict) -> None:
-    """Raises Unreadable where all annotations are crowds, which nothing learns."""
-    items = _dicts(content["annotations"])
-    parts = [x for item in items for x in _dicts(item.get("segments_info") or [item])]
-    if parts and all(part.get("iscrowd") in (1, True) for part in parts):
-        raise Unreadable(f"{path}: all {len(parts)} annotations have `iscrowd` 1")
 
 
 def tasks_in(content: dict) -> list[str]:

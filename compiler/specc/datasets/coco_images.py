@@ -45,6 +45,14 @@ class Place:
     def images(self, names: tuple[str, ...]) -> tuple[Path, ...]:
         return tuple(filter(None, map(self.path, names)))
 
+    def missing(self, names: tuple[str, ...]) -> list[str]:
+        """Returns a line on the images that are not there, if some are not."""
+        gone = [name for name in names if not self.count([name])]
+        if not gone:
+            return []
+        what = f"{len(gone)} of {len(names)} images are not in {self.folder}"
+        return [f"{what}, as {gone[0]:.100}: training refuses to begin"]
+
     def count(self, names: list[str]) -> int:
         """Returns how many of the names lead to a file."""
         paths = map(self.path, names)

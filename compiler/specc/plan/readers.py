@@ -38,7 +38,7 @@ SAID = (  # attributes of a reader that templates use
     *("name", "template", "docstring", "title", "heads", "parameters", "note", "pair"),
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
     *("coco", "columns", "columns_described", "empty_cells", "read_annotations"),
-    *("framed", "named_heads", "lists_names", "placed", "file_name", "prefix"),
+    *("framed", "named_heads", "lists_names", "placed", "file_name", "prefix", "hook"),
 )
 
 
@@ -215,6 +215,17 @@ class Reader:
     def coco(self) -> Coco:
         """The record of COCO files, which the heads of one file share."""
         return self.tasks[0].coco
+
+    @property
+    def hook(self) -> str:
+        """The expression of what reads each object of a COCO file's JSON."""
+        layout, item = self.source.layout or Layout(), "item"
+        if layout.name_key:
+            item = "with_file_name(item)"
+        if layout.crowds == "objects":
+            item += ' | {"iscrowd": 0}'
+        hook = f"lambda item: {self.coco.hook}({item})"
+        return self.coco.hook if item == "item" else hook
 
     @property
     def read_annotations(self) -> str:
