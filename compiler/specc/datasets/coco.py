@@ -27,7 +27,9 @@ def find(folder: Path) -> Iterator[Found]:
     tasks = dict.fromkeys(task for file in files for task in file.tasks)
     for base in dict.fromkeys(file.base for file in files):
         here = [file for file in files if file.base == base]
-        told = [str(x) for x in unlike + broken if base in x.path.parents]
+        others = {file.path for file in here}
+        told = [x for x in unlike + broken if x.path not in others]
+        told = [str(x) for x in told if base in x.path.parents]
         for task in tasks:
             for sets in _datasets([file for file in here if task in file.tasks], task):
                 try:
@@ -63,6 +65,9 @@ def _read(
     for file in files:
         try:
             read.append(coco_files.read(file))
+            if not read[-1].tasks:
+                held = f"{read[-1].annotations} annotations, none with a `bbox`"
+                raise Unlike(f"{file.path}: {held} or a `segmentation`")
         except Unreadable as error:
             error.path = file.path
             if not isinstance(error, Unlike):

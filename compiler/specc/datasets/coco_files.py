@@ -122,10 +122,6 @@ def read(file: CocoFile) -> CocoFile:
     _refuse_others(path, content)
     by_url = _named_by_url(content)
     found = tasks_in(content)
-    if not found:
-        count = len(_dicts(content["annotations"]))
-        held = f"{count} annotations, none with a `bbox`"
-        raise Unlike(f"{path}: {held} or a `segmentation`")
     options, refused = {}, {}
     for task in found:
         try:
