@@ -33,7 +33,7 @@ class Layout:
     train_labels: str | None = None  # a folder, too
     validation_labels: str | None = None
     test_labels: str | None = None
-    prefix: str | None = None  # of names of images, removed from them
+    prefix: str | None = None  # the beginning of names of images, which is removed
     file_names: str | None = None  # last_part, decoded, decoded_last_part
     name_key: str | None = None  # coco_url; None: file_name
     crowds: str | None = None  # objects; None: crowds are ignored

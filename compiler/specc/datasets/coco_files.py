@@ -1,4 +1,4 @@
-"""What a file of COCO's layout holds, and of which set and kind it is by its name."""
+"""Reads files of COCO's layout, and tells by their names of which set they are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from specc.heads import TASKS
 
 KEYS = {"images", "annotations", "categories"}
 NOT_COCO = ("metadata.json", "job.json", "resolved.json", "package.json")
-MANY = 30  # in a folder of more .json files each may be of one image: a few are tried
+MANY = (
+    30  # with more .json files in a folder, each may be of one image: a few are tried
+)
 TRIED = 3
 FOLDERS = 50  # most folders of a folder that are looked in
 ROLES = dict.fromkeys(TRAIN, "train") | dict.fromkeys(VALIDATION, "validation")
@@ -29,18 +31,18 @@ class CocoFile:
     path: Path
     role: str  # train, validation, test; "" where no name tells
     base: Path  # folder with the files of one dataset, or with their folders
-    kind: str  # its name but for the word of its role: equal in files of one dataset
+    kind: str  # the rest of its name, which is equal in the files of one dataset
     names: tuple[str, ...] = ()  # names of images
     segments: tuple[str, ...] = ()  # names of PNGs
-    ids: frozenset = frozenset()  # of the segments in the first PNG
+    ids: frozenset = frozenset()  # ids of the segments in the first PNG
     by_url: bool = (
         False  # images have a `coco_url` and no `file_name`, as those of LVIS
     )
-    annotations: int = 0  # annotations, or segments, of which
-    crowds: int = 0  # have `iscrowd` 1
+    annotations: int = 0  # number of annotations, or of segments
+    crowds: int = 0  # number of those with `iscrowd` 1
     category: str = ""  # name of the only category; "" where there are several
-    options: dict[str, dict[str, Any]] = field(default_factory=dict)  # by task
-    refused: dict[str, Unreadable] = field(default_factory=dict)  # by task
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)  # task -> options
+    refused: dict[str, Unreadable] = field(default_factory=dict)  # task -> the fault
 
     @property
     def tasks(self) -> set[str]:

@@ -15,17 +15,18 @@ from specc.plan.readers import FILE_NAMES
 
 TRIED = 20  # most names that are looked for in a folder
 FOLDERS = 300  # most folders that are looked in
-LEVELS = 2  # of folders below one
+LEVELS = 2  # levels of folders that are searched below one
 SHOWN = 4  # most folders that a message names
 KNOWN = {"PureWindowsPath": PureWindowsPath, "unquote": unquote}
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the images of a file stand, and how its names lead there."""
+    """The folder with the images of a file, and the way in which its names lead
+    there."""
 
     folder: Path
-    named: bool = False  # by the job: the format alone would not tell
+    named: bool = False  # whether the job has to name it
     prefix: str | None = None
     file_names: str | None = None
     segments: Path | None = None  # folder of PNGs, if the job names it

@@ -27,7 +27,7 @@ class Unreadable(Exception):
 
 
 class Unplaced(Unreadable):
-    """What a file names is not there, and `help` says what to do about it."""
+    """A file names other files that are not there; `help` tells how to bring them."""
 
     def __init__(self, what: str, help: str) -> None:
         super().__init__(what)

@@ -42,7 +42,7 @@ class Search:
     unlike: list[str] = field(
         default_factory=list
     )  # files that may be of another layout
-    help: str = ""  # what to do about the problems
+    help: str = ""  # a way to mend the problems
 
 
 def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:

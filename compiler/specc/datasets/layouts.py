@@ -77,7 +77,7 @@ def find_voc(folder: Path) -> Iterator[Found]:
         stems = reader().names_in_split(splits[name], files)
         own = [reader().below(folder / "Annotations", f"{stem}.xml") for stem in stems]
         if name == test and not any(map(os.path.exists, own)):
-            test = None  # its labels are not given away, as those of VOC 2012
+            test = None  # the set has no labels, as that of VOC 2012
             continue
         xmls += own
         images += [files[x] for x in stems if name == train and x in files]

@@ -83,7 +83,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "training_call": readers[0].training,
         "validation_call": readers[0].validation,
         "judged_set": _judged_set(readers),
-        "test_calls": [reader.test for reader in readers if reader.test],
+        "test_call": _test_call(readers),
         "set_sections": _sets(job, readers),
         "joined_heads": joined,
         "may_contradict": lacking or any("same" in head.joined for head in joined),
@@ -98,6 +98,13 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "label_types": [task.kept or task.label for task in tasks],
         "samples_folder": _samples_folder(job),
     }
+
+
+def _test_call(readers: tuple[Reader, ...]) -> str:
+    """Returns the expression of the samples of all test sets; "" where there is none.
+    E389: all readers have one, or none has."""
+    calls = [reader.test for reader in readers]
+    return f"merged([{', '.join(calls)}])" if all(calls[1:]) and calls[1:] else calls[0]
 
 
 def _judged_set(readers: tuple[Reader, ...]) -> str:

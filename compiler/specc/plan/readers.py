@@ -20,7 +20,7 @@ SETS = ("train", "validation", "test")
 SEGMENTS = 'path.with_suffix("")'  # the folder of PNGs, where no layout names it
 FILE_NAMES = {  # value of `file_names` -> expression
     None: "name",
-    "last_part": "PureWindowsPath(str(name)).name",  # it knows both separators
+    "last_part": "PureWindowsPath(str(name)).name",  # parts at / and at backslashes
     "decoded": "unquote(str(name))",
     "decoded_last_part": "PureWindowsPath(unquote(str(name))).name",
 }
@@ -38,7 +38,7 @@ SAID = (  # attributes of a reader that templates use
     *("name", "template", "docstring", "title", "heads", "parameters", "note", "pair"),
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
     *("coco", "columns", "columns_described", "empty_cells", "read_annotations"),
-    *("framed", "named_heads", "lists_names", "placed", "file_name", "prefix", "hook"),
+    *("framed", "named_heads", "lists_names", "located", "file_name", "prefix", "hook"),
 )
 
 
@@ -139,6 +139,11 @@ class Reader:
     def placed(self) -> bool:
         """Whether the job says in which folders the images stand."""
         return any(name.endswith("_IMAGES") for name in self.places)
+
+    @property
+    def located(self) -> str:
+        """The line that finds the folder of images, where the job does not name it."""
+        return "" if self.placed else f"\n    folder = {self.coco.images}(path)"
 
     @property
     def labeled_apart(self) -> bool:
