@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 
 from specc.backbones import TABLES
+from specc.checks.layout import options
 from specc.heads import TASKS
 from specc.heads.conversions import sources_of, way
 from specc.language.schema import head as head_schema
@@ -29,6 +30,8 @@ def agreeing(job: dict) -> dict:
     convert(data, heads, len(job["name"]))
     mirror(data, heads)
     validate(data, heads)
+    test(data, heads)
+    lay_out(data, heads)
     start(job["model"], trainer)
     count(trainer)
     share(trainer)
@@ -162,6 +165,31 @@ def validate(data: dict, heads: list[dict]) -> None:
     several = any((head.get("data") or {}).get("train") for head in heads)
     if data.get("validation") or several:
         data["group"] = data["validation_fraction"] = None
+
+
+def test(data: dict, heads: list[dict]) -> None:
+    """All heads have a test set, or none has; it is no other set."""
+    own = [head["data"] for head in heads if head.get("data")]
+    for source in own:
+        tested = data.get("test") and source.get("train")
+        source["test"] = f"{source['train']}-test" if tested else None
+    if data.get("test"):
+        data["test"] = f"{data['train']}{data.get('validation') or ''}-test"
+
+
+def lay_out(data: dict, heads: list[dict]) -> None:
+    """A layout has the options of its format, for sets that are there."""
+    for source in (data, *(head["data"] for head in heads if head.get("data"))):
+        layout, form = source.get("layout") or {}, source.get("format")
+        sets = [name for name in ("train", "validation", "test") if source.get(name)]
+        for key in [key for key in layout if form not in options()[key]["x-formats"]]:
+            del layout[key]
+        for key in [key for key in layout if form == "coco"]:
+            name, _, what = key.partition("_")
+            if what == "labels" or what == "images" and name not in sets:
+                del layout[key]
+        if "last" in (layout.get("file_names") or ""):
+            layout["prefix"] = None
 
 
 # ---- Model and trainer ----

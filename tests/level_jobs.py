@@ -20,6 +20,7 @@ def make_job(
         data=jobs.Data(
             train="train",
             validation=None,
+            test=None,
             validation_fraction=0.1,
             group=None,
             resolution=resolution,

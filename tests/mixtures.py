@@ -127,6 +127,7 @@ FACTORS = {
     "gradient_clipping": [None, 10.0],
     "limits": [(100, None), (100, 0.5), (None, 0.5)],
     "validation": ["data/val", None],
+    "test": [None, "data/test"],
     "group": [None, "([^/]+)_[0-9]+[.]"],
     "loss_weight": [1, 0.25],
     "categories": [1, 3, 101],
@@ -220,7 +221,7 @@ def job_of(choice: dict) -> dict:
     heads = [head_named(name, levels, choice) for name in HEADS[choice["heads"]]]
     if choice["heads"].endswith("apart"):  # the last head has datasets of its own
         form = "folders" if choice["heads"].startswith("detector") else "csv"
-        heads[-1]["data"] = {"train": "other", "format": form}
+        heads[-1]["data"] = {"train": "other", "format": form, "test": choice["test"]}
     kinds = ("optimizer", "scheduler", "initialization", "precision")
     trainer = {key: choice[key] for key in (*kinds, "channels_last")} | choice["loop"]
     trainer["gradient_clipping"] = choice["gradient_clipping"]
@@ -238,6 +239,7 @@ def job_of(choice: dict) -> dict:
             "channels": choice["channels"],
             "bits": choice.get("bits"),
             "validation": choice["validation"],
+            "test": choice["test"],
             "task": choice["heads"].partition(" from ")[2].replace(" ", "_") or None,
             "group": choice["group"],
         },

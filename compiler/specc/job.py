@@ -6,7 +6,7 @@ give the later passes something typed to read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,21 @@ class Layout:
 
     train_images: str | None = None  # a folder, relative to the root of the datasets
     validation_images: str | None = None
+    test_images: str | None = None
+    train_labels: str | None = None  # a folder, too
+    validation_labels: str | None = None
+    test_labels: str | None = None
+    prefix: str | None = None  # the beginning of names of images, which is removed
+    file_names: str | None = None  # last_part, decoded, decoded_last_part
+    name_key: str | None = None  # coco_url; None: file_name
+    crowds: str | None = None  # objects; None: crowds are ignored
 
 
 @dataclass(frozen=True)
 class Data:
     train: str
     validation: str | None  # None: `validation_fraction` of the training set, by seed
+    test: str | None  # the set of evaluate.py --test
     validation_fraction: float
     group: str | None  # pattern: images with equal matches in their paths are one group
     resolution: tuple[int, int]  # height, width in pixels
@@ -69,6 +78,7 @@ class HeadData:
 
     train: str
     validation: str | None  # None: a part of the training set, drawn by seed
+    test: str | None
     format: str
     layout: Layout | None = None
     task: str | None = None  # task of the annotations; None: the head's own
@@ -148,4 +158,10 @@ class Job:
 def source_of(job: Job, head: Head) -> HeadData:
     """Returns the datasets with the labels of a head."""
     data = job.data
-    return head.data or HeadData(data.train, data.validation, data.format, data.layout)
+    sets = data.train, data.validation, data.test
+    return head.data or HeadData(*sets, data.format, data.layout)
+
+
+def sets_of_head(job: Job, head: Head) -> HeadData:
+    """Returns the datasets of a head, whatever the task of their annotations."""
+    return replace(source_of(job, head), task=None)

@@ -30,6 +30,8 @@ from specc.language.schema import fill, head, metrics_of, part
 from specc.language.validate import validate
 from specc.necks import KINDS
 
+SETS = ("train", "validation", "test")  # options of `data`
+
 
 def resolve(source: Source) -> Job:
     """Returns the job with every default.
@@ -156,22 +158,17 @@ def _head_data(filled: dict, shared: dict) -> HeadData | None:
     Absent options are the job's, but a head with a training set of its own is not
     validated on the job's images.
     """
-    own = filled["data"] or dict.fromkeys(("train", "validation", "format", "layout"))
+    own = filled["data"] or dict.fromkeys((*SETS, "format", "layout"))
     task = own.get("task") or shared["task"]
-    validation = own["validation"] or (None if own["train"] else shared["validation"])
-    layout = own["layout"] or (None if own["train"] else shared["layout"])
+    inherited = dict.fromkeys(shared) if own["train"] else shared
     data = HeadData(
-        own["train"] or shared["train"],
-        validation,
+        *(own[name] or inherited[name] for name in SETS),
         own["format"] or shared["format"],
-        _layout(layout),
+        _layout(own["layout"] or inherited["layout"]),
         None if task == filled["task"] else task,
     )
     of_job = HeadData(
-        shared["train"],
-        shared["validation"],
-        shared["format"],
-        _layout(shared["layout"]),
+        *(shared[name] for name in SETS), shared["format"], _layout(shared["layout"])
     )
     return None if data == of_job else data
 

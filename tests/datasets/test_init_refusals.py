@@ -126,9 +126,10 @@ def test_yolo_may_not_lead_out_of_its_folder(place, capsys, place_of_train):
 
 def test_coco_whose_images_a_job_would_not_find(place, capsys):
     layouts.as_coco(place / "set")
-    (place / "set" / "images").rename(place / "set" / "elsewhere")
-    assert run_cli(["init", DETECTION, "--data", "set"]) == 1
-    assert "where a job looks" in capsys.readouterr().err
+    (place / "set" / "images").rename(place / "elsewhere")
+    said = refused(capsys, DETECTION)
+    assert "train.json: none of its 6 images, as `train0.png`, is in set" in said
+    assert "mend that file" not in said and "help: put the images into" in said
 
 
 def test_images_that_cannot_be_read(place, capsys):
@@ -169,17 +170,6 @@ def test_images_without_a_file_of_labels(place, capsys):
     looked = Path("set/labels/train/0.txt")
     said = refused(capsys, DETECTION)
     assert f"none of 6 images has a label, looked for as {looked}" in said
-
-
-def test_crowds_alone(place, capsys):
-    layouts.as_coco(place / "set")
-    path = place / "set" / "train.json"
-    content = json.loads(path.read_text())
-    for item in content["annotations"]:
-        item["iscrowd"] = 1
-    path.write_text(json.dumps(content))
-    said = refused(capsys, "instance_segmentation")
-    assert "train.json: all 6 annotations have `iscrowd` 1" in said
 
 
 @pytest.mark.parametrize(

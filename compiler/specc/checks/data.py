@@ -1,12 +1,12 @@
 """Rules on the datasets of heads, which may contradict the heads: E307, E345, E381 to
-E384."""
+E384, E388, E389."""
 
 from __future__ import annotations
 
 from specc.diagnostics import Diagnostic, Path
 from specc.heads import TASKS
 from specc.heads.conversions import dataset_task, formats_of, sources_of, way
-from specc.job import Head, Job, source_of
+from specc.job import Head, Job, sets_of_head, source_of
 from specc.words import listed, quoted
 
 LAYOUTS = {"coco": "COCO", "yolo": "YOLO"}  # formats with files for a single task
@@ -73,8 +73,7 @@ def one_task(job: Job, given: dict) -> list[Diagnostic]:
     findings, first = [], {}
     for index, head in enumerate(job.heads):
         source = source_of(job, head)
-        sets = source.train, source.validation, source.format, source.layout
-        other = first.setdefault(sets, head)
+        other = first.setdefault(sets_of_head(job, head), head)
         same = dataset_task(job, other) == dataset_task(job, head)
         if source.format not in LAYOUTS or same:
             continue
@@ -105,6 +104,47 @@ def training_set(job: Job, given: dict) -> list[Diagnostic]:
             ("data", "train"),
             note="heads without a training set of their own learn from this one",
             help=f"write {quoted(other)}, as head `{job.heads[0].name}` has it",
+        )
+    ]
+
+
+def test_sets(job: Job, given: dict) -> list[Diagnostic]:
+    """E388: nothing is chosen by the images of a test set, and nothing learned from
+    them; E389: where a head has a test set, all have one."""
+    findings = []
+    for index, head in enumerate(job.heads):
+        source = source_of(job, head)
+        path = _own(given, index, "test") or ("data", "test")
+        if source.test is None or source.format == "yolo":  # one file names all sets
+            continue
+        for key in ("train", "validation"):
+            if getattr(source, key) == source.test and path not in _places(findings):
+                message = f"{quoted(source.test)} is both `{key}` and `test`"
+                help = "name another test set, or remove `test`"
+                findings.append(Diagnostic("E388", message, path, help=help))
+    return findings or _untested(job)
+
+
+def _places(findings: list[Diagnostic]) -> list[Path]:
+    return [finding.path for finding in findings]
+
+
+def _untested(job: Job) -> list[Diagnostic]:
+    """E389."""
+    tests = {head.name: source_of(job, head).test for head in job.heads}
+    without = [i for i, head in enumerate(job.heads) if tests[head.name] is None]
+    if len(without) in (0, len(job.heads)):
+        return []
+    index = without[0]
+    tested = next(name for name, test in tests.items() if test is not None)
+    own = f"/model/heads/{index}" * (job.heads[index].data is not None)
+    return [
+        Diagnostic(
+            "E389",
+            f"head `{job.heads[index].name}` has no test set, head `{tested}` has one",
+            ("model", "heads", index),
+            note="`evaluate.py --test` measures all heads",
+            help=f"name a test set in {own}/data/test, or remove the others",
         )
     ]
 

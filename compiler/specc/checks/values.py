@@ -7,9 +7,16 @@ from __future__ import annotations
 from specc.backbones import TABLES
 from specc.checks.anomalies import anomalies_are_validated, neck_is_trained
 from specc.checks.batches import NOTE, views_have_others
-from specc.checks.data import bits, conversions, formats, one_task, training_set
+from specc.checks.data import (
+    bits,
+    conversions,
+    formats,
+    one_task,
+    test_sets,
+    training_set,
+)
 from specc.checks.keypoints import flip_pairs, mirroring, sigmas
-from specc.checks.layout import layouts
+from specc.checks.layout import layouts, places
 from specc.checks.maps import map_findings
 from specc.checks.merge import merged_names
 from specc.checks.panoptic import things_are_categories
@@ -52,8 +59,10 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         neck_is_trained,
         one_task,
         training_set,
+        test_sets,
         bits,
         layouts,
+        places,
         _tokens,
     )
     return [finding for rule in rules for finding in rule(job, given)]

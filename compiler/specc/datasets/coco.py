@@ -1,184 +1,204 @@
-"""Finds datasets in COCO's layout: a JSON file, and its images."""
+"""Finds datasets in COCO's layout: JSON files, and the folders of their images."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from specc.datasets.files import Unlike, Unreadable, entries, folders_in
-from specc.datasets.found import Found, left_and_right, pair
-from specc.datasets.parts import names_in, reader
+from specc.datasets import coco_files
+from specc.datasets.coco_files import CocoFile
+from specc.datasets.coco_images import Place, located
+from specc.datasets.files import Unlike, Unreadable
+from specc.datasets.found import TRAIN, VALIDATION, Found
 from specc.heads import TASKS
 
-KEYS = {"images", "annotations", "categories"}
-NOT_COCO = ("metadata.json", "job.json", "resolved.json", "package.json")
+SETS = ("train", "validation", "test")
+WORDS = (*TRAIN, *VALIDATION)
+SHOWN = 4  # most files whose reasons are told
 
 
 def find(folder: Path) -> Iterator[Found]:
-    """Yields the datasets of a folder, or of its subfolders. Raises Unreadable."""
-    unlike: list[Unlike] = []
-    places = (entries(place) for place in (folder, *folders_in(folder)))
-    for files in [[folder]] if folder.is_file() else places:
-        yield from _of_files(files, unlike)
+    """Yields the datasets of a folder, of folders in it, or of a file and the other sets
+    beside it. Raises Unreadable."""
+    top = folder.parent if folder.is_file() else folder
+    files, unlike, broken = _read(_meant(folder), top)
+    refused: list[Unreadable] = []
+    yielded = False
+    tasks = dict.fromkeys(task for file in files for task in file.tasks)
+    for base in dict.fromkeys(file.base for file in files):
+        here = [file for file in files if file.base == base]
+        others = {file.path for file in here}
+        told = [x for x in unlike + broken if x.path not in others]
+        told = [str(x) for x in told if base in x.path.parents]
+        for task in tasks:
+            for sets in _datasets([file for file in here if task in file.tasks], task):
+                try:
+                    yield _found(task, sets, here, top, told)
+                    yielded = True
+                except Unreadable as error:
+                    refused.append(error)
+    if refused or broken and not yielded:
+        raise (refused or broken)[0]
     if unlike:
         raise unlike[0]
 
 
-def _of_files(paths: list[Path], unlike: list[Unlike]) -> Iterator[Found]:
-    """Yields the datasets in files of one folder: files for one task belong
-    together."""
-    files = [p for p in paths if p.suffix == ".json" and p.name not in NOT_COCO]
-    contents = {path: _content(path, unlike) for path in files}
-    contents = {path: content for path, content in contents.items() if content}
-    for path, content in contents.items():
-        _refuse_crowds(path, content)
-    by_task: dict[str, dict[str, Path]] = {}
-    refused: list[Unreadable] = []
-    for path, content in contents.items():
-        tasks = _tasks(content)
-        for task in tasks:
-            by_task.setdefault(task, {})[path.stem] = path
-        if not tasks:
-            count = len(_dicts(content["annotations"]))
-            held = f"{count} annotations, none with a `bbox`"
-            unlike.append(Unlike(f"{path}: {held} or a `segmentation`"))
-    for task, named in by_task.items():
-        train, validation = pair(list(named))
-        if train is None and len(named) == 1:
-            train, validation = next(iter(named)), None
-        if train is None:
-            continue
-        path, held_out = named[train], named.get(validation) if validation else None
+def _meant(path: Path) -> list[CocoFile]:
+    """Returns the files of a folder; of a file for training, those of its dataset."""
+    if not path.is_file():
+        return [coco_files.named(file, path) for file in coco_files.json_files(path)]
+    one = coco_files.named(path, path.parent)
+    if path.suffix.lower() != ".json" or one.role != "train":
+        return [one] * (path.suffix.lower() == ".json")
+    beside = (
+        coco_files.named(x, path.parent) for x in coco_files.json_files_in(path.parent)
+    )
+    return [x for x in beside if x.kind == one.kind and (x == one or x.role != "train")]
+
+
+def _read(
+    files: list[CocoFile], top: Path
+) -> tuple[list[CocoFile], list[Unlike], list[Unreadable]]:
+    """Returns what was read; the files that may be of another layout; those that are
+    broken. The errors have the `path` of their file."""
+    read, unlike, broken = [], [], []
+    for file in files:
         try:
-            for one in filter(None, (path, held_out)):
-                reader().check_coco(one, contents[one], TASKS[task].coco.fields)
-            options = _options(path, task, contents[path])
+            read.append(coco_files.read(file))
+            if not read[-1].tasks:
+                held = f"{read[-1].annotations} annotations, none with a `bbox`"
+                raise Unlike(f"{file.path}: {held} or a `segmentation`")
         except Unreadable as error:
-            refused.append(error)
-            continue
-        images = tuple(_images(path, contents[path], task))
-        category = _category(contents[path]) if task == "keypoint_detection" else ""
-        unused = _unused(path, contents) if held_out is None else ""
-        where = task, path, held_out, options, images
-        yield Found("coco", *where, category=category, unused=unused)
-    if refused:
-        raise refused[0]
+            error.path = file.path
+            if not isinstance(error, Unlike):
+                broken.append(error)
+            elif str(error):
+                unlike.append(error)
+    return read, unlike, broken
 
 
-def _unused(path: Path, contents: dict[Path, dict]) -> str:
+def _datasets(files: list[CocoFile], task: str) -> list[dict[str, CocoFile]]:
+    """Returns the datasets for a task among the files of one folder: role -> file.
+
+    Files of one kind belong together: `instances_train2017` and `instances_val2017`. A
+    set for training without others of its kind takes those that have no set for
+    training. Of kinds that hold the same annotations, the one that is meant for the
+    task is taken.
+    """
+    kinds: dict[str, dict[str, CocoFile]] = {}
+    for file in sorted(files, key=_order):
+        kinds.setdefault(file.kind, {}).setdefault(file.role, file)
+    trained = [sets for sets in kinds.values() if "train" in sets]
+    if not trained:
+        return _of_one_set(list(kinds.values()))
+    others = [sets for sets in kinds.values() if "train" not in sets]
+    if len(trained) == 1:
+        for sets in others:
+            trained[0] = sets | trained[0]
+    least = min(_rank(sets["train"], task) for sets in trained)
+    return [sets for sets in trained if _rank(sets["train"], task) == least]
+
+
+def _order(file: CocoFile) -> tuple:
+    """Sorts `val` before `valid` and so on; shorter names first."""
+    words = coco_files.words_of(file.path)
+    place = min((WORDS.index(word) for word in words if word in WORDS), default=99)
+    return place, len(file.path.name), str(file.path)
+
+
+def _of_one_set(kinds: list[dict[str, CocoFile]]) -> list[dict[str, CocoFile]]:
+    """Returns datasets where no name tells of training: a file alone is for training."""
+    unnamed = [sets[""] for sets in kinds if "" in sets]
+    alone = unnamed or [next(iter(sets.values())) for sets in kinds if len(sets) == 1]
+    return [{"train": file} for file in alone]
+
+
+def _rank(file: CocoFile, task: str) -> int:
+    """Returns 0 for files that are meant for a task, as COCO's are called: boxes and
+    masks of all categories are in `instances`, not in `person_keypoints` or `stuff`."""
+    if task == "keypoint_detection" or "keypoint_detection" not in file.tasks:
+        return int("stuff" in file.kind)
+    return 2
+
+
+def _found(
+    task: str,
+    sets: dict[str, CocoFile],
+    here: list[CocoFile],
+    top: Path,
+    told: list[str],
+) -> Found:
+    """Returns a dataset. Raises Unreadable."""
+    sets = {role: sets[role] for role in SETS if role in sets}
+    if "validation" not in sets and "test" in sets:
+        sets["validation"] = sets.pop("test")
+    train, *others = sets.values()
+    objects = train.crowds == train.annotations  # nobody annotates crowds alone
+    for file in sets.values():
+        if task in file.refused:
+            raise file.refused[task]
+        if file.crowds == file.annotations and not objects:
+            what = f"all {file.crowds} annotations have `iscrowd` 1"
+            raise Unreadable(f"{file.path}: {what}")
+    apart = task == "panoptic_segmentation"
+    places, unused = located(list(sets.values()), top, TASKS[task].coco.images, apart)
+    sets = {role: file for role, file in sets.items() if file.path in places}
+    paths = {role: file.path for role, file in sets.items()}
+    used = {*paths.values(), *(file.path for file in others)}
+    rest = [_why(x, task) for x in here if x.path not in used]
+    missing = places[train.path].missing(train.names)
+    if "validation" not in paths and not unused:
+        unused = _without_annotations(train, here)
+    return Found(
+        *("coco", task, train.path, paths.get("validation"), train.options[task]),
+        images=places[train.path].images(train.names),
+        category=train.category if task == "keypoint_detection" else "",
+        unused=unused,
+        test=paths.get("test"),
+        layout=_layout(sets, places) | ({"crowds": "objects"} if objects else {}),
+        told=(*missing, *_crowds(train, objects)),
+        beside=(*rest, *told)[:SHOWN],
+    )
+
+
+def _why(file: CocoFile, task: str) -> str:
+    """Returns why a file is not read that stands beside those that are."""
+    if task not in file.tasks:
+        return f"{file.path}: has no annotations for {task}"
+    role = f", for {file.role}" * bool(file.role)
+    return f"{file.path}: another set{role}; --data names it"
+
+
+def _crowds(file: CocoFile, objects: bool) -> list[str]:
+    """Returns a line on the annotations that COCO's layout marks as crowds."""
+    if not file.crowds:
+        return []
+    what = f"{file.crowds} of {file.annotations} annotations have `iscrowd` 1"
+    if objects:
+        return [f"{what}, as if of crowds: each is taken for an object"]
+    return [f'{what}, and are ignored: "crowds": "objects" in `layout` reads them']
+
+
+def _without_annotations(train: CocoFile, here: list[CocoFile]) -> str:
     """Notes that a file looks like a set for validation; it has no annotations of this
     task."""
-    name = pair([other.stem for other in contents if other != path])[1]
-    files = {other.stem: other for other in contents}
-    return f"{files[name]} has no such annotations" if name else ""
+    for file in here:
+        if file.kind == train.kind and file.role in ("validation", "test"):
+            return f"{file.path} has no such annotations"
+    return ""
 
 
-def _content(path: Path, unlike: list[Unlike]) -> dict | None:
-    """Returns the content of a file of COCO; a file is noted if it only looks like
-    one."""
-    value = reader().read_json(path)
-    if isinstance(value, list) and any("image_id" in x for x in _dicts(value[:1])):
-        unlike.append(Unlike(f"{path}: a list of results, without images"))
-    found = KEYS & value.keys() if isinstance(value, dict) else set()
-    if len(found) == len(KEYS) - 1:
-        (missing,) = KEYS - found
-        unlike.append(Unlike(f"{path}: has no `{missing}`, as a COCO file has"))
-    return value if found == KEYS else None
-
-
-def _refuse_crowds(path: Path, content: dict) -> None:
-    """Raises Unreadable where all annotations are crowds, which nothing learns."""
-    items = _dicts(content["annotations"])
-    parts = [x for item in items for x in _dicts(item.get("segments_info") or [item])]
-    if parts and all(part.get("iscrowd") in (1, True) for part in parts):
-        raise Unreadable(f"{path}: all {len(parts)} annotations have `iscrowd` 1")
-
-
-def _tasks(content: dict) -> list[str]:
-    """Returns the tasks that the annotations serve."""
-    found = _dicts(content["annotations"])
-    if any("segments_info" in item for item in found):
-        return ["panoptic_segmentation"]
-    tasks = []
-    if any("bbox" in item for item in found):
-        tasks.append("object_detection")
-    if any(item.get("segmentation") for item in found):
-        tasks.append("instance_segmentation")
-    if found and any(c.get("keypoints") for c in _dicts(content["categories"])):
-        tasks.append("keypoint_detection")
-    return tasks
-
-
-def _options(path: Path, task: str, content: dict) -> dict[str, Any]:
-    """Returns the names of a head. Raises Unreadable where a name is none, or stands
-    there twice."""
-    categories = [c for c in _dicts(content["categories"]) if "name" in c]
-    categories = [c for c in categories if not _is_root(c, content)]
-    names = list(dict.fromkeys(str(item["name"]).strip() for item in categories))
-    names_in(path, "categories", names)
-    if task == "keypoint_detection":
-        listed = [
-            c["keypoints"] for c in categories if isinstance(c.get("keypoints"), list)
-        ]
-        points = [
-            name for names in listed for name in names_in(path, "keypoints", names)
-        ]
-        points = list(dict.fromkeys(points))
-        pairs = left_and_right(points)
-        return {"keypoints": points} | ({"flip_pairs": pairs} if pairs else {})
-    if task == "panoptic_segmentation":
-        things = [
-            str(c["name"]).strip() for c in categories if c.get("isthing") in (1, "1")
-        ]
-        colors = _colors(categories)
-        return {"categories": names, "colors": colors, "things": things}
-    return {"categories": names}
-
-
-def _is_root(category: dict, content: dict) -> bool:
-    """Returns whether a category is the root that Roboflow adds above all others, with
-    which nothing is annotated."""
-    if category.get("id") != 0 or len(_dicts(content["categories"])) == 1:
-        return False
-    parts = (x.get("segments_info") or [x] for x in _dicts(content["annotations"]))
-    return all(x.get("category_id") != 0 for of_one in parts for x in _dicts(of_one))
-
-
-def _category(content: dict) -> str:
-    """Returns the name of the only category; "" where there are several."""
-    names = [
-        str(c["name"]).strip() for c in _dicts(content["categories"]) if "name" in c
-    ]
-    return names[0] if len(names) == 1 else ""
-
-
-def _colors(categories: list[dict]) -> list[list[int]]:
-    """Returns the colors of the file, or else colors of which no two are equal."""
-    given = [category.get("color") for category in categories]
-    legal = all(isinstance(c, list) and len(c) == 3 and any(c) for c in given)
-    if legal and len({str(color) for color in given}) == len(given):
-        return given
-    mixed = [(index + 1) * 0x9E3779 % 2**24 for index in range(len(categories))]
-    return [[color >> 16, color >> 8 & 255, color & 255] for color in mixed]
-
-
-def _images(path: Path, content: dict, task: str) -> list[Path]:
-    """Returns the images that an emitted reader finds: in a folder of the file's name,
-    in `images`, or beside the file."""
-    folder = getattr(reader(), TASKS[task].coco.images)(path)
-    names = [item["file_name"] for item in content["images"]]
-    try:
-        found = [reader().below(folder, name, Path()) for name in names]
-    except Unreadable as error:
-        raise Unreadable(f"{path}: `file_name` of an image {error}") from None
-    if found and not any(os.path.exists(image) for image in found[:20]):
-        where = f"its images are not in {folder}, where a job looks"
-        raise Unreadable(f"{path}: {where}: {names[0]!r:.100}")
-    return found
-
-
-def _dicts(value: object) -> list[dict]:
-    items = value if isinstance(value, list) else []
-    return [item for item in items if isinstance(item, dict)]
+def _layout(sets: dict[str, CocoFile], places: dict[Path, Place]) -> dict[str, str]:
+    """Returns the options of a job's layout."""
+    layout = {}
+    for role, file in sets.items():
+        place = places[file.path]
+        if place.named:
+            layout[f"{role}_images"] = place.folder.as_posix()
+        if place.segments is not None:
+            layout[f"{role}_labels"] = place.segments.as_posix()
+    place = places[sets["train"].path]
+    names = {"prefix": place.prefix, "file_names": place.file_names}
+    if sets["train"].by_url:
+        names["name_key"] = "coco_url"
+    return layout | {key: value for key, value in names.items() if value}

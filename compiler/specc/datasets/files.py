@@ -26,6 +26,14 @@ class Unreadable(Exception):
     """A file is not what it should be: one line that says what is wrong."""
 
 
+class Unplaced(Unreadable):
+    """A file names other files that are not there; `help` tells how to bring them."""
+
+    def __init__(self, what: str, help: str) -> None:
+        super().__init__(what)
+        self.help = help
+
+
 class Unlike(Unreadable):
     """A file may be of a dataset, in another layout than those that are read."""
 
@@ -54,7 +62,12 @@ def read_text(path: Path) -> str:
 
 
 def folders_in(folder: Path) -> list[Path]:
-    return [path for path in entries(folder) if path.is_dir()]
+    """Returns the folders in a folder by name; none if it cannot be listed."""
+    try:
+        with os.scandir(folder) as found:
+            return sorted(Path(one) for one in found if one.is_dir())
+    except (OSError, ValueError):
+        return []
 
 
 def entries(folder: Path) -> list[Path]:

@@ -44,6 +44,7 @@ class Search:
     unlike: list[str] = field(
         default_factory=list
     )  # files that may be of another layout
+    help: str = ""  # a way to mend the problems
 
 
 def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
@@ -58,7 +59,7 @@ def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
             f"there is no `{path}`",
             help="name the folder of a dataset, or the file that describes it",
         )
-    found, problems, unlike = [], [], []
+    found, problems, unlike, help = [], [], [], "mend that file"
     for name in formats:
         if name == "folders" and found:
             continue  # folders of another layout look like categories
@@ -69,7 +70,8 @@ def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
             unlike.append(str(error))
         except Unreadable as error:
             problems.append(str(error))
-    return Search(found, problems, unlike)
+            help = getattr(error, "help", help)
+    return Search(found, problems, unlike, help)
 
 
 def choose(path: Path, task: str, form: str | None, labels: str | None) -> Found:
@@ -133,7 +135,7 @@ def _none(
         help = f"specc import {shlex.quote(str(path))} --from {foreign} -o {native}"
     elif searched.problems:
         note = "; ".join(searched.problems[:3])
-        help = "mend that file"
+        help = searched.help
     elif others:
         held = list(dict.fromkeys(one.says for one in others[:8]))
         note = "; ".join([f"it holds {held[0]}", *held[1:], *searched.unlike[:3]])

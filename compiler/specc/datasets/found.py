@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 TRAIN = ("train", "training", "trainval")
-VALIDATION = ("val", "valid", "validation", "dev", "test", "testing")
+VALIDATION = ("val", "valid", "validation", "dev")
+TEST = ("test", "testing")
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,10 @@ class Found:
     ``labels`` tells the dataset from others of the same task in the same place: a file
     of annotations, a column. ``longest`` is the length of the longest text, in tokens.
     ``way`` leads from the task of its annotations to ``task``, where they are
-    converted. ``unused`` says what looks like a set for validation and is none.
+    converted. ``unused`` says what looks like a set for validation or test and is none.
+    ``layout`` has the options of a job's `layout`. ``told`` has lines on what a user
+    should know of the training set. ``beside`` says which files stand
+    beside those that are read, and why they are not.
     """
 
     format: str
@@ -33,6 +37,10 @@ class Found:
     category: str = ""  # category of all instances, where only keypoints have names
     way: tuple[str, ...] = ()
     unused: str = ""
+    test: Path | None = None
+    layout: dict[str, Any] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
     @property
     def says(self) -> str:
@@ -40,13 +48,17 @@ class Found:
         return f"{self.task} ({self.format}: {self.train}{labels})"
 
 
-def pair(names: list[str]) -> tuple[str | None, str | None]:
-    """Returns the names of the training set and of the validation set.
+def pair(names: list[str]) -> tuple[str | None, str | None, str | None]:
+    """Returns the names of the training set, the validation set and the test set.
 
     A name is one of the words, or has it as a part: `instances_train2017`. If several
-    are for validation, the first in the order of VALIDATION is taken.
+    are for validation, the first in the order of VALIDATION is taken. Where there is no
+    other, the test set is the validation set.
     """
-    return _first(names, TRAIN), _first(names, VALIDATION)
+    train, validation, test = (
+        _first(names, words) for words in (TRAIN, VALIDATION, TEST)
+    )
+    return (train, validation, test) if validation else (train, test, None)
 
 
 def _first(names: list[str], words: tuple[str, ...]) -> str | None:

@@ -91,6 +91,14 @@ def _say_found(found: Found, job: dict) -> None:
     _say("validation", str(found.validation or held_out))
     if found.unused:
         _say("", f"({found.unused})")
+    if found.test:
+        _say("test", f"{found.test}, which evaluate.py --test measures")
+    for key, value in found.layout.items():
+        _say("layout", f"{key}: {value}")
+    for line in found.told:
+        _say("", f"({line})")
+    for line in found.beside:
+        _say("not read", line)
     if turned := turned_in_words(found):
         _say("turned", turned)
     if found.way:

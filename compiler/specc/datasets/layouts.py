@@ -28,9 +28,9 @@ OTHERS = ("images", "labels", "annotations", "jpegimages", "imagesets")
 def find_folders(folder: Path) -> Iterator[Found]:
     """Yields datasets with one folder of images for each category."""
     sets = {path.name: path for path in folders_in(folder) if _classes(path)}
-    train, validation = pair(list(sets))
+    train, validation, test = pair(list(sets))
     if train is None:
-        sets, train, validation = {"": folder}, "", None
+        sets, train, validation, test = {"": folder}, "", None, None
     classes = _classes(sets[train])
     if len(classes) < 2:
         if classes and any(classes.values()):
@@ -39,16 +39,18 @@ def find_folders(folder: Path) -> Iterator[Found]:
         return
     # To be measured by, a few categories will do; identities may be others.
     alike = [name for name, path in sets.items() if {*classes} & {*_classes(path)}]
-    known = pair(alike)[1] if validation else None
+    _, known, tested = pair(alike) if validation else (None, None, None)
     unused = f"{sets[validation]} has none of these categories" if validation else ""
     names = sorted(name.strip() for name in classes)
     images = tuple(image for name in sorted(classes) for image in classes[name])
-    for task, key, name, why in (
-        ("multiclass_classification", "categories", known, "" if known else unused),
-        ("metric_learning", "identities", validation, ""),
+    why = "" if known else unused
+    for task, key, others, why in (
+        ("multiclass_classification", "categories", (known, tested), why),
+        ("metric_learning", "identities", (validation, test), ""),
     ):
-        where = "folders", task, sets[train], sets[name] if name else None
-        yield Found(*where, {key: names}, images, unused=why)
+        held_out, last = (sets[name] if name else None for name in others)
+        where = "folders", task, sets[train], held_out
+        yield Found(*where, {key: names}, images, unused=why, test=last)
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:
@@ -66,16 +68,19 @@ def find_voc(folder: Path) -> Iterator[Found]:
     """Yields splits of Pascal VOC, whose XML files name the categories."""
     splits = {p.stem: p for p in entries(folder / "ImageSets" / "Main")}
     splits = {name: p for name, p in splits.items() if p.suffix.lower() == ".txt"}
-    train, validation = pair(list(splits))
+    train, validation, test = pair(list(splits))
     if train is None:
         return
     files = reader().images_by_stem(folder / "JPEGImages", Counter())
     images, categories, xmls = [], set(), []
-    for name in filter(None, (train, validation)):
-        for stem in reader().names_in_split(splits[name], files):
-            xmls.append(reader().below(folder / "Annotations", f"{stem}.xml"))
-            if name == train and stem in files:
-                images.append(files[stem])
+    for name in filter(None, (train, validation, test)):
+        stems = reader().names_in_split(splits[name], files)
+        own = [reader().below(folder / "Annotations", f"{stem}.xml") for stem in stems]
+        if name == test and not any(map(os.path.exists, own)):
+            test = None  # the set has no labels, as that of VOC 2012
+            continue
+        xmls += own
+        images += [files[x] for x in stems if name == train and x in files]
     faults: list[str] = []
     for xml in xmls:
         categories |= _voc_names(xml, faults)
@@ -84,9 +89,9 @@ def find_voc(folder: Path) -> Iterator[Found]:
         why = faults[0] if faults else some if xmls else "it lists no image"
         raise Unreadable(f"{splits[train]}: {why}")
     options = {"categories": sorted(categories)}
-    held_out = splits[validation] if validation else None
-    task = "object_detection"
-    yield Found("voc", task, splits[train], held_out, options, tuple(images))
+    held_out, last = (splits[name] if name else None for name in (validation, test))
+    where = "voc", "object_detection", splits[train], held_out
+    yield Found(*where, options, tuple(images), test=last)
 
 
 def _voc_names(path: Path, faults: list[str]) -> set[str]:
@@ -174,29 +179,32 @@ def find_csv(folder: Path) -> Iterator[Found]:
             held = f"columns {', '.join(columns)}" if columns else "nothing"
             what = f"{path}: has {held:.200}, and {len(rows)} rows"
             unlike.append(Unlike(f"{what}; images are named in a column `image`"))
-    train, validation = pair(list(tables))
+    train, *others = pair(list(tables))
     if train is None and len(tables) == 1:
-        train, validation = next(iter(tables)), None
+        train, others = next(iter(tables)), []
     if train is not None:
-        held_out = files[validation] if validation else None
-        checked = tables[validation] if validation else []
-        refused += yield from _columns(files[train], held_out, tables[train], checked)
+        more = {files[name]: tables[name] for name in filter(None, others)}
+        refused += yield from _columns(files[train], tables[train], more)
     for error in refused + unlike:
         raise error
 
 
 def _columns(
-    path: Path, held_out: Path | None, rows: list[tuple], checked: list[tuple]
+    path: Path, rows: list[tuple], others: dict[Path, list[tuple]]
 ) -> Generator[Found, None, list[Unreadable]]:
-    """Yields what was found for each column of labels; returns the faults of others.
-    Where the rows to validate on, `checked`, have no label, none are held out."""
+    """Yields what was found for each column of labels; returns the faults of the rest.
+    Of the other files, those without a label are no sets."""
     images, wrong = _images_of(path, rows), []
     for column in rows[0][1]:
         if not column or column == "image":
             continue
         cells = _cells(rows, column)
-        others = _cells(checked, column)
-        values = [cell for _, cell in cells + others]
+        labeled = {file: _cells(rows, column) for file, rows in others.items()}
+        odd = [file for file, cells in labeled.items() if not cells]
+        sets = [file for file in others if file not in odd]
+        found = [(path, *cell) for cell in cells]
+        found += [(file, *cell) for file in sets for cell in labeled[file]]
+        values = [cell for *_, cell in found]
         tasks = list(_column_tasks(values))
         if several := _joined(cells, set(values)):
             line, cell = several
@@ -205,12 +213,13 @@ def _columns(
             continue
         for task, options in tasks:
             options = {"name": column} | options
-            where, unused = (path, held_out if others else None), ""
-            if held_out and not others:
-                unused = f"{held_out} has nothing in `{column}`"
-            yield Found("csv", task, *where, options, images, column, unused=unused)
-        odd = [(path, *cell) for cell in cells] + [(held_out, *cell) for cell in others]
-        odd = [(file, line, cell) for file, line, cell in odd if _number(cell) is None]
+            held_out, test = [*sets, None, None][:2]
+            unused = f"{odd[0]} has nothing in `{column}`" if odd else ""
+            where, said = (path, held_out), {"unused": unused, "test": test}
+            yield Found("csv", task, *where, options, images, column, **said)
+        odd = [
+            (file, line, cell) for file, line, cell in found if _number(cell) is None
+        ]
         if odd and (len(odd) <= len(values) / 2 or not tasks):
             file, line, cell = odd[0]
             what = f"`{column}` in line {line} is not a number: {cell!r:.50}"

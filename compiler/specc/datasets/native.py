@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from os.path import isfile
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,10 @@ NAMELESS = "instance"  # category of keypoints, which native annotations do not 
 
 def find(folder: Path) -> Iterator[Found]:
     """Yields datasets for every task that the metadata names. Raises Unreadable."""
-    train, validation = _sets(folder)
+    train, *others = _sets(folder)
     if train is None:
         return
-    yield from _of_sets(train, validation)
+    yield from _of_sets(train, *others)
     entries = entries_of(train)
     if entries and not any(map(tasks_named, entries)):
         given = ", ".join(str(entry.get("task")) for entry in entries)
@@ -35,19 +35,22 @@ def find(folder: Path) -> Iterator[Found]:
             raise Unlike(f"{train / name}: is read where it is called metadata.yaml")
 
 
-def _of_sets(train: Path, validation: Path | None) -> Iterator[Found]:
+def _of_sets(
+    train: Path, validation: Path | None, test: Path | None
+) -> Iterator[Found]:
     images = tuple(images_in(train / "images"))
     for entry in entries_of(train):
         for task in tasks_named(entry):
             labels = str(entry.get("annotations") or "").rstrip("/")
             options = options_of(entry, task, train)
             reads_text = head(task).get("x-reads-text")
-            longest = _longest(train, validation, entry) if reads_text else 0
-            where = "native", task, train, validation
-            yield Found(*where, options, images, labels, longest, NAMELESS)
+            sets = train, validation, test
+            longest = _longest(sets, entry) if reads_text else 0
+            named = options, images, labels, longest, NAMELESS
+            yield Found("native", task, train, validation, *named, test=test)
     for task in sorted(TASKS):
         if TASKS[task].unlabeled and images:
-            yield Found("native", task, train, validation, {}, images)
+            yield Found("native", task, train, validation, {}, images, test=test)
 
 
 def entries_of(folder: Path) -> list[dict]:
@@ -109,15 +112,15 @@ def _number(value: object) -> object:
         return value
 
 
-def _sets(folder: Path) -> tuple[Path | None, Path | None]:
-    """Returns the folders of the training and of the validation set."""
+def _sets(folder: Path) -> tuple[Path | None, Path | None, Path | None]:
+    """Returns the folders of the sets for training, validation and test."""
     if _is_set(folder):
-        return folder, None
+        return folder, None, None
     sets = {path.name: path for path in folders_in(folder) if _is_set(path)}
-    train, validation = pair(list(sets))
+    train, *others = pair(list(sets))
     if train is None and len(sets) == 1:
-        return next(iter(sets.values())), None
-    return sets.get(train), sets.get(validation) if train else None
+        return next(iter(sets.values())), None, None
+    return sets.get(train), *(sets.get(name) if train else None for name in others)
 
 
 def _is_set(folder: Path) -> bool:
@@ -128,10 +131,10 @@ def _is_set(folder: Path) -> bool:
     )
 
 
-def _longest(train: Path, validation: Path | None, entry: dict) -> int:
-    """Returns the number of tokens of the longest text in both sets."""
+def _longest(sets: Iterable[Path | None], entry: dict) -> int:
+    """Returns the number of tokens of the longest text in all sets."""
     most = 0
-    for folder in filter(None, (train, validation)):
+    for folder in filter(None, sets):
         path = reader().below(folder, entry.get("annotations"))
         texts = reader().read_yaml(path) if isfile(path) else {}
         values = texts.values() if isinstance(texts, dict) else ()

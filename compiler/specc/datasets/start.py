@@ -157,8 +157,12 @@ def _draft(found: Found, name: str) -> dict[str, Any]:
     data: dict[str, Any] = {"train": found.train.as_posix()}
     if found.validation is not None:
         data["validation"] = found.validation.as_posix()
+    if found.test is not None:
+        data["test"] = found.test.as_posix()
     if found.format != "native":
         data["format"] = found.format
+    if found.layout:
+        data["layout"] = found.layout
     if found.way:
         data["task"] = found.way[0]
     if TASKS[found.task].views:

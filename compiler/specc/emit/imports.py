@@ -28,6 +28,7 @@ _STANDARD = {
     "Sequence": ("collections.abc", "Sequence"),
     "Path": ("pathlib", "Path"),
     "PureWindowsPath": ("pathlib", "PureWindowsPath"),
+    "unquote": ("urllib.parse", "unquote"),
     "BinaryIO": ("typing", "BinaryIO"),
     "importlib": ("importlib.util", None),
     "import_module": ("importlib", "import_module"),

@@ -60,6 +60,19 @@ def sets_of(reader: Reader) -> tuple[str, ...]:
     return tuple(f"{prefix}{name}{suffix}" for name in names)
 
 
+def made_places(reader: Reader) -> tuple[str, ...]:
+    """Returns the folders, of those that a layout names, into which a copy's images and
+    segments are written."""
+    stems = [name.partition(".")[0] for name in sets_of(reader)]
+    made = []
+    for constant in reader.places:
+        segments = reader.coco.images == "panoptic_image_folder"
+        apart = segments and constant.endswith("_IMAGES")
+        validates = constant.removeprefix(reader.prefix).startswith("VALIDATION")
+        made.append("images" if apart else stems[validates])
+    return tuple(made)
+
+
 def plan_datasets(job: Job, readers: tuple[Reader, ...]) -> tuple[MadeDataset, ...]:
     last = len(readers) - 1
     return tuple(

@@ -40,12 +40,20 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
     readers, lines = readers_of(job, heads), []
     for reader in readers:
         source, prefix = reader.source, reader.prefix
-        if source.validation is None:
-            lines.append(constant(f"{prefix}TRAIN", source.train, "paths below --data"))
-            continue
         sets, names = (source.train, source.validation), f"{prefix}TRAIN"
-        names += f", {prefix}VALIDATION"
-        lines.append(constant(names, sets, "paths below --data"))
+        if source.validation is None:
+            lines.append(constant(names, source.train, "paths below --data"))
+        else:
+            names += f", {prefix}VALIDATION"
+            lines.append(constant(names, sets, "paths below --data"))
+        if source.test is not None:
+            lines.append(constant(f"{prefix}TEST", source.test))
+        if places := reader.places:
+            names, folders = ", ".join(places), tuple(places.values())
+            lines.append(constant(names, folders if folders[1:] else folders[0]))
+        if source.layout and source.layout.prefix:
+            note = "removed from the names of images"
+            lines.append(constant(f"{prefix}PREFIX", source.layout.prefix, note))
     if not all(reader.validation for reader in readers):
         share = job.data.validation_fraction
         lines.append(
@@ -74,22 +82,36 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "readers": [reader.plain() for reader in readers],
         "training_call": readers[0].training,
         "validation_call": readers[0].validation,
-        "judged_call": readers[0].validation_below("args.data"),
+        "judged_set": _judged_set(readers),
+        "test_call": _test_call(readers),
         "set_sections": _sets(job, readers),
         "joined_heads": joined,
-        "may_contradict": lacking or any("same" in head.joined for head in joined),
+        "may_contradict": any(lacking or "same" in head.joined for head in joined),
         **_sizes(any(reader.source.format in SIZED for reader in readers)),
         "image_size_template": f"dataset/image_size{'_bands' * bands}.py.jinja",
         "nullable": any(reader.nullable for reader in readers),
         "lone_maps": LONE_MAPS[lacking],
         "paired_maps": PAIRED_MAPS[lacking],
-        "validation": len(readers) == 1 and bool(readers[0].validation),
         "held_out": not all(reader.validation for reader in readers),
         **plan_split(job),
         "label_type": " | ".join(once([task.label] for task in tasks)),
         "label_types": [task.kept or task.label for task in tasks],
         "samples_folder": _samples_folder(job),
     }
+
+
+def _test_call(readers: tuple[Reader, ...]) -> str:
+    """Returns the expression of the samples of all test sets; "" where there is none.
+    E389: all readers have one, or none has."""
+    calls = [reader.test for reader in readers]
+    return f"merged([{', '.join(calls)}])" if all(calls[1:]) and calls[1:] else calls[0]
+
+
+def _judged_set(readers: tuple[Reader, ...]) -> str:
+    """Returns the assignment of the samples that evaluate.py measures."""
+    if len(readers) == 1 and readers[0].validation:
+        return f"samples = {readers[0].validation_below('args.data')}"
+    return "_, samples = read_datasets(args.data)"
 
 
 def _samples_folder(job: Job) -> str:
@@ -123,5 +145,7 @@ def _sets(job: Job, readers: tuple[Reader, ...]) -> list[str]:
         sections = ["two_sets"]
     else:
         sections = split_sections(job)
+    if readers[0].test:  # E389: all have one, or none has
+        sections.append("test_set")
     sections.append("one_per_image")
     return [f"dataset/{section}.py.jinja" for section in sections]

@@ -10,7 +10,7 @@ from specc.heads import count_of, formats_ignoring, names_of, task_of
 from specc.heads.conversions import way_to
 from specc.heads.converted import converted
 from specc.heads.task import HeadCode, HeadExpressions, Task
-from specc.job import Head, HeadData, Job, source_of
+from specc.job import Head, Job, sets_of_head, source_of
 from specc.plan.neck import NeckPlan
 from specc.source import Line, constant, literal
 
@@ -194,8 +194,8 @@ def _merged(head: Head) -> dict[str, str]:
 def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
     """Returns the names that the emitted modules give to what belongs to a head."""
     several, source = len(job.heads) > 1, source_of(job, head)
-    form, places = source.format, [_place(source_of(job, one)) for one in job.heads]
-    shared = places.count(_place(source)) > 1
+    form, places = source.format, [sets_of_head(job, one) for one in job.heads]
+    shared = places.count(sets_of_head(job, head)) > 1
     keyed = form == "csv" or shared and form == "native"
     prefix = f"{code_name(head.name).upper()}_" if several else ""
     key = f"[{literal(head.name)}]"
@@ -225,14 +225,9 @@ def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
 def is_partial(job: Job) -> bool:
     """Returns whether an image may have labels for some heads and not for others, as in
     formats where each head has annotations of its own."""
-    places = {_place(source_of(job, head)) for head in job.heads}
-    apart = len(places) > 1 or places.pop()[-1] in ("native", "csv")
+    places = {sets_of_head(job, head) for head in job.heads}
+    apart = len(places) > 1 or places.pop().format in ("native", "csv")
     return len(job.heads) > 1 and apart
-
-
-def _place(source: HeadData) -> tuple:
-    """Returns the values by which datasets are told apart."""
-    return source.train, source.validation, source.layout, source.format
 
 
 def _width(level: Level) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from specc.heads import once, task_of
 from specc.heads.task import Coco, Task
-from specc.job import HeadData, Job, source_of
+from specc.job import HeadData, Job, Layout, sets_of_head
 from specc.plan.heads import HeadPlan, code_name
 from specc.source import COLUMNS, Line, constant, literal, mapping
 from specc.words import listed
@@ -16,6 +16,18 @@ from specc.words import listed
 PATHS = ("coco", "csv", "yolo")  # formats whose files hold paths
 SIZED = ("coco", "voc")  # formats that tell the sizes of their images
 UNNAMED = ("voc", "csv")  # formats that do not list the names of their categories
+SETS = ("train", "validation", "test")
+SEGMENTS = 'path.with_suffix("")'  # the folder of PNGs, where no layout names it
+FILE_NAMES = {  # value of `file_names` -> expression
+    None: "name",
+    "last_part": "PureWindowsPath(str(name)).name",  # parts at / and at backslashes
+    "decoded": "unquote(str(name))",
+    "decoded_last_part": "PureWindowsPath(unquote(str(name))).name",
+}
+PLACED = {  # docstring of COCO files -> docstring where the job names folders
+    "dataset/coco_docstring.jinja": "dataset/coco_placed_docstring.jinja",
+    "dataset/coco_panoptic_docstring.jinja": "dataset/coco_panoptic_placed_docstring.jinja",
+}
 EMPTY_CELLS = {  # whether there are several heads -> sentence of a docstring
     True: "Where a cell is empty, a row trains the other heads alone.",
     False: "A row with an empty cell in one of them is left out.",
@@ -26,7 +38,7 @@ SAID = (  # attributes of a reader that templates use
     *("name", "template", "docstring", "title", "heads", "parameters", "note", "pair"),
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
     *("coco", "columns", "columns_described", "empty_cells", "read_annotations"),
-    *("framed", "named_heads", "lists_names"),
+    *("framed", "named_heads", "lists_names", "located", "file_name", "prefix", "hook"),
 )
 
 
@@ -67,9 +79,12 @@ class Reader:
     def parameters(self) -> str:
         form = self.source.format
         place = "path" if form in ("coco", "csv", "voc", "yolo") else "folder"
+        placed = (
+            ", folder: Path" * self.placed + ", segments: Path" * self.labeled_apart
+        )
         use = 'split: str = "val"' if form == "yolo" else "training: bool = False"
         root = ", root: Path | None = None" * (form in PATHS)
-        return f"{place}: Path, {use}{root}"
+        return f"{place}: Path{placed}, {use}{root}"
 
     @property
     def note(self) -> str:
@@ -80,7 +95,7 @@ class Reader:
     def training(self) -> str:
         """The call that reads the training set, below `root`."""
         use = '"train"' if self.source.format == "yolo" else "training=True"
-        return f"{self.name}(root / {self.prefix}TRAIN, {use}{self.rooted('root')})"
+        return self._call("train", "root", use)
 
     @property
     def validation(self) -> str:
@@ -92,7 +107,66 @@ class Reader:
         `root`."""
         if self.source.validation is None:
             return ""
-        return f"{self.name}({root} / {self.prefix}VALIDATION{self.rooted(root)})"
+        return self._call("validation", root)
+
+    @property
+    def test(self) -> str:
+        """The call that reads the test set, below `root`; "" where there is none."""
+        if self.source.test is None:
+            return ""
+        return self._call("test", "root", '"test"' * (self.source.format == "yolo"))
+
+    def _call(self, which: str, root: str, use: str = "") -> str:
+        """Returns the call that reads a set below the expression `root`."""
+        file = f"{root} / {self.prefix}{which.upper()}"
+        given = [file]
+        if self.placed:
+            elsewhere = f"{self.coco.images}({file})"
+            given.append(self._place(which, "images", root) or elsewhere)
+        if self.labeled_apart:
+            elsewhere = f'({file}).with_suffix("")'
+            given.append(self._place(which, "labels", root) or elsewhere)
+        given = ", ".join(filter(None, (*given, use)))
+        return f"{self.name}({given}{self.rooted(root)})"
+
+    def _place(self, which: str, what: str, root: str) -> str:
+        """Returns the expression of the folder of the layout with images or labels of a
+        set; "" where the layout names none."""
+        name = f"{self.prefix}{which}_{what}".upper()
+        return f"{root} / {name}" if name in self.places else ""
+
+    @property
+    def placed(self) -> bool:
+        """Whether the job says in which folders the images stand."""
+        return any(name.endswith("_IMAGES") for name in self.places)
+
+    @property
+    def located(self) -> str:
+        """The line that finds the folder of images, where the job does not name it."""
+        return "" if self.placed else f"\n    folder = {self.coco.images}(path)"
+
+    @property
+    def labeled_apart(self) -> bool:
+        """Whether the job says in which folders the PNGs of segments stand."""
+        return any(name.endswith("_LABELS") for name in self.places)
+
+    @property
+    def places(self) -> dict[str, str]:
+        """The folders that the layout names, each by the constant that holds it."""
+        if self.source.format != "coco":
+            return {}
+        names = [f"{a}_{b}" for b in ("images", "labels") for a in SETS]
+        found = {name: getattr(self.source.layout, name, None) for name in names}
+        return {f"{self.prefix}{k}".upper(): v for k, v in found.items() if v}
+
+    @property
+    def file_name(self) -> str:
+        """The expression of the path of an image, by its `name` in a file of COCO."""
+        layout = self.source.layout or Layout()
+        if layout.prefix is None:
+            return FILE_NAMES[layout.file_names]
+        text = FILE_NAMES[layout.file_names] if layout.file_names else "str(name)"
+        return f"{text}.removeprefix({self.prefix}PREFIX)"
 
     def rooted(self, root: str) -> str:
         """Returns the argument with the folder that no path may leave."""
@@ -117,7 +191,8 @@ class Reader:
     @property
     def docstring(self) -> str:
         if self.source.format == "coco":
-            return self.coco.docstring
+            own = self.coco.docstring
+            return PLACED[own] if self.placed else own
         unlabeled = all(task.unlabeled for task in self.tasks)
         kind = "images" if unlabeled else self.source.format
         return f"dataset/{kind}_docstring.jinja"
@@ -147,6 +222,17 @@ class Reader:
         return self.tasks[0].coco
 
     @property
+    def hook(self) -> str:
+        """The expression of what reads each object of a COCO file's JSON."""
+        layout, item = self.source.layout or Layout(), "item"
+        if layout.name_key:
+            item = "with_file_name(item)"
+        if layout.crowds == "objects":
+            item += ' | {"iscrowd": 0}'
+        hook = f"lambda item: {self.coco.hook}({item})"
+        return self.coco.hook if item == "item" else hook
+
+    @property
     def read_annotations(self) -> str:
         """The function that reads an annotation, or a file of them, in this format."""
         return self.tasks[0].readers.get(self.source.format, "")
@@ -159,7 +245,10 @@ class Reader:
 
     @property
     def parsed(self) -> str:
-        return mapping((head.name, head.parse) for head in self.heads)
+        parsed = mapping((head.name, head.parse) for head in self.heads)
+        if self.labeled_apart:
+            return parsed.replace(SEGMENTS, "segments")
+        return parsed
 
     @property
     def framed(self) -> str:
@@ -211,15 +300,13 @@ class Reader:
 
 def readers_of(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Reader, ...]:
     """Returns a reader for each dataset, in the order of the heads."""
-    groups: dict[tuple, list[int]] = {}
+    groups: dict[HeadData, list[int]] = {}
     for number, head in enumerate(job.heads):
-        source = source_of(job, head)
-        key = (source.train, source.validation, source.format, source.layout)
-        groups.setdefault(key, []).append(number)
+        groups.setdefault(sets_of_head(job, head), []).append(number)
     alone = len(groups) == 1
     return tuple(
         Reader(
-            source=HeadData(*key),
+            source=of_heads,
             tasks=tuple(task_of(job.heads[number]) for number in numbers),
             heads=tuple(heads[number] for number in numbers),
             number=place,
@@ -231,7 +318,7 @@ def readers_of(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Reader, ...]:
             ),
             prefix="" if alone else f"{code_name(heads[numbers[0]].name).upper()}_",
         )
-        for place, (key, numbers) in enumerate(groups.items())
+        for place, (of_heads, numbers) in enumerate(groups.items())
     )
 
 

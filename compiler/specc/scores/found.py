@@ -70,7 +70,7 @@ def find(
     parser = module.command_line(module.__doc__.splitlines()[0])
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--data", type=Path)
-    parser.set_defaults(confusion=None)
+    parser.set_defaults(confusion=None, test=False)
     with contextlib.redirect_stdout(io.StringIO()):  # evaluate.py prints metrics
         module.run(module.main, parser.parse_args(given))
     names = {head["name"]: tuple(head.get("categories") or ()) for head in heads}
