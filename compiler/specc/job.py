@@ -29,6 +29,10 @@ class Layout:
 
     train_images: str | None = None  # a folder, relative to the root of the datasets
     validation_images: str | None = None
+    train_labels: str | None = None  # a folder, too
+    validation_labels: str | None = None
+    names: str | None = None  # the file with the names of the categories
+    prefix: str | None = None  # what is removed from the begin of paths in files
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,25 @@
-"""Rules on `layout`, which says where datasets have their images and labels: E385."""
+"""Rules on `layout`, which says where datasets have their images and labels: E385,
+E389."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any
 
 from specc.diagnostics import Diagnostic, Path
-from specc.job import Job, source_of
+from specc.job import HeadData, Job, source_of
 from specc.language.schema import part
 from specc.words import listed, quoted
+
+Fault = tuple[str, str, str]  # option, what is wrong, how to mend it
 
 
 def layouts(job: Job, given: dict) -> list[Diagnostic]:
     """E385: each option of a layout is one that the format of its datasets has."""
     findings = []
-    for path, layout, form in _layouts(job, given):
+    for path, layout, source in _layouts(job, given):
+        form = source.format
         for key, value in layout.items():
             formats = options()[key]["x-formats"]
             if value is None or form in formats:
@@ -27,19 +33,69 @@ def layouts(job: Job, given: dict) -> list[Diagnostic]:
     return findings
 
 
+def sets_of_layouts(job: Job, given: dict) -> list[Diagnostic]:
+    """E389: the options of a layout fit each other and the sets that the job names."""
+    findings = []
+    for path, layout, source in _layouts(job, given):
+        known = {key: value for key, value in layout.items() if value is not None}
+        if source.format not in ("voc", "yolo") or not known:
+            continue
+        faults = [*_paired(known, source), *_of_format(known, source)]
+        for key, message, help in faults[:1]:
+            findings.append(Diagnostic("E389", message, (*path, key), help=help))
+    return findings
+
+
+def _paired(layout: dict[str, Any], source: HeadData) -> Iterator[Fault]:
+    """Yields the folders that one of the two sets has, and the other lacks."""
+    for what in ("images", "labels"):
+        of_training, of_others = f"train_{what}", f"validation_{what}"
+        if of_others in layout and source.validation is None:
+            message = f"`{of_others}` is of a validation set, which the job lacks"
+            yield of_others, message, f"remove `{of_others}`, or name the set"
+        elif source.validation and (of_training in layout) != (of_others in layout):
+            one, other = of_training, of_others
+            if of_others in layout:
+                one, other = of_others, of_training
+            yield one, f"`{one}` stands without `{other}`", "name both folders"
+
+
+def _of_format(layout: dict[str, Any], source: HeadData) -> Iterator[Fault]:
+    """Yields the options that the kind of the training set makes useless."""
+    suffix, train = PurePath(source.train).suffix.lower(), quoted(source.train)
+    if source.format == "voc":
+        if "train_images" in layout and suffix != ".txt":
+            message = f"`train_images` is for a list of names, `train` is {train}"
+            yield "train_images", message, "name the folder of images by `train` alone"
+        return
+    if "names" in layout and suffix in (".yaml", ".yml"):
+        message = f"{train} has names of its own: `names` is for folders and lists"
+        yield "names", message, "remove `names`, or name a folder of images by `train`"
+    elif "train_labels" in layout and "names" not in layout:
+        message = "`train_labels` is for sets that are folders of images, or lists"
+        yield "train_labels", message, (
+            "name such a folder by `train`, and by `names` the file with the categories"
+        )
+    elif "prefix" in layout and "names" in layout and suffix != ".txt":
+        message = f"`prefix` is of paths in a file, {train} is a folder"
+        yield "prefix", message, "remove `prefix`"
+
+
 def options() -> dict[str, dict]:
     """Returns the options of a layout, each with its schema."""
     return part("common")["$defs"]["layout"]["properties"]
 
 
-def _layouts(job: Job, given: dict) -> list[tuple[Path, dict[str, Any], str]]:
-    """Returns the layouts of a job as they are given: path, options, format."""
+def _layouts(job: Job, given: dict) -> list[tuple[Path, dict[str, Any], HeadData]]:
+    """Returns the layouts of a job as they are given: path, options, datasets."""
     found = []
     if layout := given["data"].get("layout"):
-        found.append((("data", "layout"), layout, job.data.format))
+        data = job.data
+        sets = HeadData(data.train, data.validation, data.format, data.layout)
+        found.append((("data", "layout"), layout, sets))
     for index, head in enumerate(job.heads):
         own = given["model"]["heads"][index].get("data") or {}
         if layout := own.get("layout"):
             path = ("model", "heads", index, "data", "layout")
-            found.append((path, layout, source_of(job, head).format))
+            found.append((path, layout, source_of(job, head)))
     return found

@@ -27,6 +27,7 @@ _STANDARD = {
     "Iterator": ("collections.abc", "Iterator"),
     "Sequence": ("collections.abc", "Sequence"),
     "Path": ("pathlib", "Path"),
+    "PurePosixPath": ("pathlib", "PurePosixPath"),
     "PureWindowsPath": ("pathlib", "PureWindowsPath"),
     "BinaryIO": ("typing", "BinaryIO"),
     "importlib": ("importlib.util", None),

@@ -207,7 +207,7 @@ TASK = Task(
         "native": "",
         "coco": "",
         "voc": "objects_in_xml",
-        "yolo": "objects_in",
+        "yolo": "objects_in(lines, height, width, counts)",
     },
     meaning=("categories",),
     moves=True,

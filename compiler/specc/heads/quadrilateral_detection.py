@@ -149,7 +149,7 @@ TASK = Task(
         metadata=("categories: [NAME, ...]",), empty_note="`[]` is one without objects"
     ),
     framed="quadrilaterals_in_image(LABEL, frame)",
-    readers={"native": "", "yolo": "corners_in"},
+    readers={"native": "", "yolo": "corners_in(lines, height, width)"},
     meaning=("categories",),
     moves=True,
     transforms=("points",),

@@ -46,6 +46,7 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         sets, names = (source.train, source.validation), f"{prefix}TRAIN"
         names += f", {prefix}VALIDATION"
         lines.append(constant(names, sets, "paths below --data"))
+    lines += [line for reader in readers for line in reader.places.constants]
     if not all(reader.validation for reader in readers):
         share = job.data.validation_fraction
         lines.append(

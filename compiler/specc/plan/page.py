@@ -33,6 +33,7 @@ from specc.plan.dataset import (
 from specc.plan.extras import PLAIN, Extras
 from specc.plan.heads import HeadPlan, is_partial, plan_heads
 from specc.plan.neck import NeckPlan, plan_neck
+from specc.plan.places import Places
 from specc.plan.resolved import as_job
 from specc.plan.titles import cost_line, level_table, markdown_rows, needs_of, title_of
 from specc.plan.train import plan_train, train_constants
@@ -251,6 +252,9 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "weighted_value": _weighted(heads),
         **_partial(job),
         **_ignored(job),
+        "poses_in_yaml": any(
+            Places(source_of(job, head), "").has_entry for head in job.heads
+        ),
         "loss_weights": {head.name: head.loss_weight for head in heads},
         "losses": mapping((head.name, head.code.loss) for head in heads),
         "decoded": mapping((head.name, head.code.decode) for head in heads),

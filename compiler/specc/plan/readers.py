@@ -10,6 +10,7 @@ from specc.heads import once, task_of
 from specc.heads.task import Coco, Task
 from specc.job import HeadData, Job, source_of
 from specc.plan.heads import HeadPlan, code_name
+from specc.plan.places import Places
 from specc.source import COLUMNS, Line, constant, literal, mapping
 from specc.words import listed
 
@@ -27,6 +28,7 @@ SAID = (  # attributes of a reader that templates use
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
     *("coco", "columns", "columns_described", "empty_cells", "read_annotations"),
     *("framed", "named_heads", "lists_names"),
+    *("prefix", "places"),
 )
 
 
@@ -51,7 +53,17 @@ class Reader:
         form, number = self.source.format, "several" if self.several else "one"
         if form == "native":
             return f"dataset/native_{number}.py.jinja"
-        return f"dataset/{form}{'_several' * self.partial}.py.jinja"
+        kind = "several" if self.partial else self.places.kind
+        return f"dataset/{form}{f'_{kind}' * bool(kind)}.py.jinja"
+
+    @property
+    def places(self) -> Places:
+        return Places(self.source, self.prefix)
+
+    @property
+    def by_split(self) -> bool:
+        """Whether one file names all sets."""
+        return self.source.format == "yolo" and self.places.kind != "listed"
 
     @property
     def partial(self) -> bool:
@@ -67,9 +79,12 @@ class Reader:
     def parameters(self) -> str:
         form = self.source.format
         place = "path" if form in ("coco", "csv", "voc", "yolo") else "folder"
-        use = 'split: str = "val"' if form == "yolo" else "training: bool = False"
+        folders = "".join(f"{what[:-1]}_folder: Path, " for what in self.places.folders)
+        use = 'split: str = "val"' if self.by_split else "training: bool = False"
         root = ", root: Path | None = None" * (form in PATHS)
-        return f"{place}: Path, {use}{root}"
+        if self.places.kind == "listed":
+            return f"{place}: Path, {folders}root: Path, {use}"
+        return f"{place}: Path, {folders}{use}{root}"
 
     @property
     def note(self) -> str:
@@ -79,8 +94,9 @@ class Reader:
     @property
     def training(self) -> str:
         """The call that reads the training set, below `root`."""
-        use = '"train"' if self.source.format == "yolo" else "training=True"
-        return f"{self.name}(root / {self.prefix}TRAIN, {use}{self.rooted('root')})"
+        use = '"train"' if self.by_split else "training=True"
+        places = f"root / {self.prefix}TRAIN{self.places.arguments('TRAIN', 'root')}"
+        return f"{self.name}({places}, {use}{self.rooted('root')})"
 
     @property
     def validation(self) -> str:
@@ -92,7 +108,9 @@ class Reader:
         `root`."""
         if self.source.validation is None:
             return ""
-        return f"{self.name}({root} / {self.prefix}VALIDATION{self.rooted(root)})"
+        places = self.places.arguments("VALIDATION", root)
+        first = f"{root} / {self.prefix}VALIDATION{places}"
+        return f"{self.name}({first}{self.rooted(root)})"
 
     def rooted(self, root: str) -> str:
         """Returns the argument with the folder that no path may leave."""
@@ -119,7 +137,8 @@ class Reader:
         if self.source.format == "coco":
             return self.coco.docstring
         unlabeled = all(task.unlabeled for task in self.tasks)
-        kind = "images" if unlabeled else self.source.format
+        kind = "_".join(filter(None, (self.source.format, self.places.kind)))
+        kind = "images" if unlabeled else kind
         return f"dataset/{kind}_docstring.jinja"
 
     @property
@@ -133,7 +152,7 @@ class Reader:
     @property
     def reads_yaml(self) -> bool:
         labeled = not all(task.unlabeled for task in self.tasks)
-        return self.source.format in ("native", "yolo") and labeled
+        return labeled and (self.source.format == "native" or self.places.has_entry)
 
     @property
     def lists_names(self) -> bool:
