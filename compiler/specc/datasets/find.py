@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from specc.datasets import coco, layouts, native
+from specc.datasets import coco, layouts, native, voc, yolo
 from specc.datasets.become import become, formats_to, nearest
 from specc.datasets.files import Unlike, Unreadable, folders_in, require
 from specc.datasets.found import Found
@@ -18,16 +18,16 @@ from specc.words import listed
 FINDERS = {
     "native": native.find,
     "coco": coco.find,
-    "voc": layouts.find_voc,
-    "yolo": layouts.find_yolo,
+    "voc": voc.find,
+    "yolo": yolo.find,
     "csv": layouts.find_csv,
     "folders": layouts.find_folders,
 }
 LOOKED_FOR = {
     "native": "metadata.yaml beside images/, or in train/ and val/",
     "coco": "a .json with images, annotations and categories",
-    "voc": "ImageSets/Main/train.txt",
-    "yolo": "a .yaml with names and train",
+    "voc": "ImageSets/Main/train.txt, or XML files of images",
+    "yolo": "a .yaml with names and train, or classes.txt or obj.names",
     "csv": "a .csv with a column `image`",
     "folders": "a folder of images for each category, or these in train/ and val/",
 }

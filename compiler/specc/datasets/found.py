@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ class Found:
     of annotations, a column. ``longest`` is the length of the longest text, in tokens.
     ``way`` leads from the task of its annotations to ``task``, where they are
     converted. ``unused`` says what looks like a set for validation and is none.
+    ``layout`` has the options of a job's `layout`, ``notes`` what is left out.
     """
 
     format: str
@@ -33,6 +34,8 @@ class Found:
     category: str = ""  # category of all instances, where only keypoints have names
     way: tuple[str, ...] = ()
     unused: str = ""
+    layout: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def says(self) -> str:

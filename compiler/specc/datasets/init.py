@@ -76,6 +76,8 @@ def _say_found(found: Found, job: dict) -> None:
     _say("validation", str(found.validation or held_out))
     if found.unused:
         _say("", f"({found.unused})")
+    for note in found.notes:
+        _say("labels", note)
     if turned := turned_in_words(found):
         _say("turned", turned)
     if found.way:

@@ -33,15 +33,17 @@ def images_by_stem(folder: Path, counts: Counter) -> dict[str, Path]:
 
 
 def names_in_split(path: Path, images: dict[str, Path]) -> list[str]:
-    """Returns the names in a file of VOC; a line may tell behind it whether a category
-    is there: 1, -1 or 0."""
+    """Returns the names in a file of VOC, perhaps with quotes or the image's suffix; a
+    line may tell behind it whether a category is there: 1, -1 or 0."""
     try:
         lines = noted(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise SystemExit(f"{path}: cannot be read: {error}") from None
     lines = [line.strip().replace("\\", "/") for line in lines if line.strip()]
     flag = re.compile(r"\s+(1|-1|0)$")
-    return [line if line in images else flag.sub("", line) for line in lines]
+    names = [x if x in images else flag.sub("", x).strip('"') for x in lines]
+    plain = [os.path.splitext(x)[0] if is_image(x) else x for x in names]
+    return [x if x in images else y for x, y in zip(names, plain)]
 
 
 def yolo_names(path: Path, entry: dict) -> list[str]:
