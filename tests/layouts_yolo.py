@@ -306,3 +306,28 @@ VOC = {
     )
 }
 ONE_SET |= {"cvat_voc"}
+
+
+# ---- Keypoints of YOLO ----
+
+POINTS = ("nose", "left eye", "right eye")
+Pose = dict[str, list[float] | None]
+
+
+def pose(name: str, number: int) -> Pose:
+    """The keypoints of the one instance of an image; the third is absent in some."""
+    x, y = 6 + number, 8 + list(COUNT).index(name)
+    return dict(zip(POINTS, ([x, y], [x + 20, y + 3], [x + 9, 24] if number % 2 else None)))
+
+
+def yolo_poses(folder: Path, *lines: str, values: int = 3) -> Path:
+    """A data.yaml with these lines beside `kpt_shape`."""
+    for name in COUNT:
+        for number, (path, _) in enumerate(images(folder / "images" / name, name)):
+            numbers = [0.5, 0.5, 0.75, 0.8]
+            for place in pose(name, number).values():
+                x, y = place or (0, 0)
+                numbers += [x / WIDTH, y / HEIGHT, 2 if place else 0][:values]
+            text = " ".join(map(str, (number % 2, *numbers)))
+            write(folder / "labels" / name / f"{path.stem}.txt", text)
+    return data_yaml(folder, *SPLITS, f"kpt_shape: [3, {values}]", *lines)

@@ -70,7 +70,7 @@ FORMATS = {
         "cells from keypoint detection",
     },
     "voc": {"detector", "two detectors"},
-    "yolo": {"detector", "two detectors", "masks", "quadrilaterals"},
+    "yolo": {"detector", "two detectors", "masks", "quadrilaterals", "keypoints"},
     "csv": {"classifier", "two classifiers", "number, rank", "number"},
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
@@ -289,6 +289,7 @@ RARE = [  # mixtures that few draws hold, and that a template needs
     {"heads": "masks", "format": "coco"},
     {"heads": "masks", "format": "yolo"},
     {"heads": "quadrilaterals", "format": "yolo"},
+    {"heads": "keypoints", "format": "yolo"},
     {"heads": "quads from object detection", "format": "coco"},
     {"heads": "cells from keypoint detection", "format": "coco"},
     {"heads": "embedder", "format": "folders"},

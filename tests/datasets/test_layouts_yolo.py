@@ -5,9 +5,23 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
-from layouts_yolo import NAMES, ONE_SET, VOC, YOLO, truth
+from layouts_yolo import (
+    COUNT,
+    NAMES,
+    ONE_SET,
+    POINTS,
+    VOC,
+    YOLO,
+    pose,
+    truth,
+    write,
+    yolo_poses,
+)
 from readings import started
+
+from specc.cli import run_cli
 
 CLOSE = {"yolo": 4e-3, "voc": 0}  # pixels: 1e-4 of a side
 
@@ -45,3 +59,92 @@ def test_a_layout_is_read_as_it_is(place, make):
     else:
         assert_same(reading.training, "train", close)
         assert_same(reading.validation, "val", close)
+
+
+# ---- Keypoints ----
+
+LISTED = "[nose, left eye, right eye]"
+BY_CATEGORY = [f"kpt_names: {{0: {LISTED}, 1: {LISTED}}}", "flip_idx: [0, 2, 1]"]
+NUMBERED = ["point_0", "point_1", "point_2"]
+
+
+@pytest.mark.parametrize(
+    "lines, values, names, pairs",
+    [
+        (["flip_idx: [0, 2, 1]"], 3, NUMBERED, [["point_1", "point_2"]]),
+        (["flip_idx: [0, 1, 2]"], 2, NUMBERED, []),
+        ([], 2, NUMBERED, None),
+        ([f"kpt_names: {LISTED}"], 3, POINTS, [["left eye", "right eye"]]),
+        (BY_CATEGORY, 3, POINTS, [["left eye", "right eye"]]),
+    ],
+    ids=["numbered", "no pair", "unsaid", "named", "named by category"],
+)
+def test_keypoints_of_yolo(place, capsys, lines, values, names, pairs):
+    yolo_poses(place, *lines, values=values)
+    head, reading = started("keypoint_detection")
+    assert head["keypoints"] == list(names)
+    assert head.get("flip_pairs") == pairs
+    assert ("numbered in their order" in capsys.readouterr().out) == (names is NUMBERED)
+    assert not reading.fatal and not reading.problems
+    for name, samples in (("train", reading.training), ("val", reading.validation)):
+        assert len(samples) == COUNT[name]
+        for number, sample in enumerate(samples):
+            (label,) = sample.labels.values()
+            right = [place or [np.nan] * 2 for place in pose(name, number).values()]
+            assert label.keypoints == pytest.approx(np.array([right]), abs=4e-3, nan_ok=True)
+            low, high = np.nanmin(right, 0), np.nanmax(right, 0)
+            assert label.boxes == pytest.approx(np.array([[*low, *high]]), abs=4e-3)
+            assert not label.ignored.any()
+
+
+def test_an_instance_without_keypoints_is_ignored_in_its_box(place):
+    yolo_poses(place)
+    text = "0 0.5 0.5 0.5 0.4" + " 0 0 0" * 3
+    write(place / "labels" / "train" / "train-0.txt", text)
+    _, reading = started("keypoint_detection")
+    (label,) = reading.training[0].labels.values()
+    assert label.ignored.tolist() == [True]
+    assert label.boxes == pytest.approx(np.array([[10, 9, 30, 21]]))
+
+
+@pytest.mark.parametrize(
+    "lines, said",
+    [
+        (["flip_idx: [0, 1]"], "`flip_idx` does not have each of 0 to 2 once"),
+        (["flip_idx: [1, 2, 0]"], "`flip_idx` does not lead back"),
+        (["flip_idx: [0, 1, x]"], "`flip_idx` does not have each of 0 to 2 once"),
+        (["kpt_names: [nose, eye]"], "`kpt_names` does not list 3 names"),
+        (["kpt_names: {0: [nose]}"], "`kpt_names` does not list 3 names"),
+        (["kpt_names: [nose, nose, eye]"], "`kpt_names` has 'nose' 2 times"),
+    ],
+)
+def test_keypoints_that_data_yaml_tells_wrong(place, capsys, lines, said):
+    yolo_poses(place, *lines)
+    assert run_cli(["init", "keypoint_detection", "--data", "."]) == 1
+    assert f"data.yaml: {said}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "entry, row, said",
+    [
+        ("kpt_shape: [2, 3]", "", "3 keypoints of cat, by `kpt_shape` 2"),
+        ("kpt_names: [a, b, c]", "", "the kpt_names differ from the job's"),
+        ("kpt_names: {0: [nose, left eye, right eye]}", "", "0 keypoints of dog"),
+        ("", " 0.5", "line 1: 14 numbers, by `kpt_shape` 13"),
+        ("", None, "line 1: a visibility that is not 0, 1 or 2"),
+    ],
+)
+def test_keypoints_that_do_not_fit_the_job(emitted, place, entry, row, said):
+    yolo_poses(place, f"kpt_names: {LISTED}")
+    head = {"name": "points", "task": "keypoint_detection", "keypoints": POINTS}
+    reader = emitted(head, format="yolo", validation="data.yaml").dataset
+    path, label = place / "data.yaml", place / "labels" / "val" / "val-0.txt"
+    if entry:
+        key = entry.split(":")[0]
+        lines = [x for x in path.read_text().splitlines() if not x.startswith(key)]
+        write(path, *lines, entry)
+    text = label.read_text()
+    label.write_text(text.replace(" 2", " 0.5") if row is None else text.strip() + row)
+    with pytest.raises(SystemExit) as stop:
+        reader.read_dataset(path)
+    assert said in str(stop.value)

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from specc.datasets.files import Unlike, Unreadable, entries, folders_in, read_text
-from specc.datasets.found import Found, pair
+from specc.datasets.found import Found, left_and_right, pair
 from specc.datasets.pairs import (
     all_images,
     image_sets,
@@ -66,7 +66,8 @@ def _of_yaml(path: Path, entry: dict) -> Iterator[Found]:
             path = train
     for task, options in _tasks(path, images, entry, categories):
         where = "yolo", task, path, held_out, options, images
-        yield Found(*where, unused=unused, layout=layout, notes=_told(notes))
+        told = _told([*notes, *_unnamed(entry, task)])
+        yield Found(*where, unused=unused, layout=layout, notes=told)
 
 
 def _categories(path: Path, entry: dict) -> list[str]:
@@ -182,8 +183,7 @@ def _elsewhere(
     labels = _labels(path.parent, sets) if sets else {}
     if "train" not in labels:
         first = reader().labels_path(images[0])
-        kind = "no line in" if os.path.exists(first) else "no file like"
-        what = f"none of {len(images)} images has a label: {kind} {first}"
+        what = f"none of {len(images)} images has a label, looked for as {first}"
         raise Unreadable(f"{path}: {what}")
     yield from _of_folders(path, entry, sets, labels)
 
@@ -325,7 +325,57 @@ def _of_folders(
     note = lone_labels(images, labels["train"].folder, ".txt", NO_LABELS)
     for task, options in _tasks(train, images, entry, entry["names"], labels["train"]):
         where = "yolo", task, train, held_out, options, images
-        yield Found(*where, unused=unused, layout=layout, notes=_told([note]))
+        yield Found(*where, unused=unused, layout=layout, notes=_told([note, *_unnamed(entry, task)]))
+
+
+# ---- Keypoints ----
+
+
+def _keypoints(path: Path, entry: dict, categories: list[str]) -> dict[str, Any]:
+    """Returns the options of keypoints: their names, by number where `kpt_names` has
+    none, and the pairs of `flip_idx`. Raises Unreadable."""
+    reader().pose_numbers(path, entry)  # refuses another shape
+    count, _ = entry["kpt_shape"]
+    given = entry.get("kpt_names")
+    each = list(given.values() if isinstance(given, dict) else [given])
+    if given is None:
+        each = [[f"point_{number}" for number in range(count)]]
+    known = []
+    for names in each:
+        if not isinstance(names, list) or len(names) != count:
+            what = f"`kpt_names` does not list {count} names, as `kpt_shape` tells"
+            raise Unreadable(f"{path}: {what}: {names!r:.100}")
+        known.append(names_in(path, "kpt_names", names))
+    names = list(dict.fromkeys(name for names in known for name in names))
+    flip = entry.get("flip_idx")
+    if flip is None:
+        pairs = left_and_right(names)
+        return {"keypoints": names} | ({"flip_pairs": pairs} if pairs else {})
+    places = list(range(count))
+    if not isinstance(flip, list) or sorted(flip, key=str) != sorted(places, key=str):
+        raise Unreadable(f"{path}: `flip_idx` does not have each of 0 to {count - 1} once")
+    if [flip[flip[place]] for place in places] != places:
+        raise Unreadable(f"{path}: `flip_idx` does not lead back from a mirror image")
+    pairs = [
+        [names[place], names[flip[place]]]
+        for names in known
+        for place in places
+        if place < flip[place]
+    ]
+    unique = list({tuple(pair): pair for pair in pairs}.values())
+    return {"keypoints": names, "flip_pairs": unique}
+
+
+def _unnamed(entry: dict, task: str) -> list[str]:
+    """Notes what is made up, or not told apart, of keypoints."""
+    if task != "keypoint_detection":
+        return []
+    notes = []
+    if entry.get("kpt_names") is None:
+        notes.append("keypoints have no `kpt_names`: they are numbered in their order")
+    if len(entry["names"]) > 1:
+        notes.append(f"{len(entry['names'])} categories, not told apart by keypoints")
+    return notes
 
 
 # ---- Labels ----
@@ -349,7 +399,8 @@ def _tasks(
     quadrilaterals."""
     yield "object_detection", {"categories": categories}
     if entry.get("kpt_shape") is not None:
-        return  # boxes beside keypoints
+        yield "keypoint_detection", _keypoints(path, entry, categories)
+        return  # what has keypoints has no polygons
     looked = images[:LOOKED_AT]
     files = map(reader().labels_path, looked)
     if labels and not labels.usual:

@@ -23,6 +23,7 @@ SUFFIXES = {  # format -> suffix of the file that names a set
     "yolo": ".yaml",
 }
 NATIVE = "native"
+POSES = '{"kpt_shape": [len(names), 3], "names": ["any"]}'
 NAMES_FILES = {True: "names.yaml", False: "names.txt"}  # whether it is a data.yaml
 
 
@@ -47,6 +48,8 @@ class MadeDataset:
     label_folder: str
     is_list: bool  # whether a text file lists the images
     has_entry: bool  # whether names are in a data.yaml
+    poses: bool  # whether labels of YOLO hold keypoints
+    entry: str  # what a data.yaml says of them
     sizes: str  # assignment of an image's height and width, where labels need them
 
 
@@ -112,6 +115,8 @@ def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
         label_folder=_folder(reader, "labels"),
         is_list=reader.places.is_list,
         has_entry=reader.places.has_entry,
+        poses=bool(reader.poses),
+        entry=POSES if reader.poses else '{"names": list(names)}',
         **_of_one_kind(made),
     )
 

@@ -279,12 +279,13 @@ def _partial(job: Job) -> dict[str, Any]:
 def _ignored(job: Job) -> dict[str, Any]:
     """Returns whether labels hold ignored objects, and areas given by files."""
     formats = formats_ignoring(job)
+    with_boxes = bool({"coco", "yolo"} & formats)
     ignored = "-torch.from_numpy(poses.ignored).long()  # -1 where ignored"
     return {
         "ignores": bool(formats),
-        "own_areas": "coco" in formats,
+        "own_areas": with_boxes,
         "unlearned": "ignored or padded" if formats else "padded",
-        "class_of_poses": ignored if "coco" in formats else "0",
+        "class_of_poses": ignored if with_boxes else "0",
     }
 
 

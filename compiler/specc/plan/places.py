@@ -114,10 +114,9 @@ class Places:
         return "labels_path(file)"
 
     @property
-    def lines(self) -> str:
-        """The expression of the lines in an image's file of YOLO's labels."""
-        numbers = ", numbers" * self.has_entry
-        return f"lines_of({self.labels}, names, counts{numbers})"
+    def named_in(self) -> str:
+        """The expression of the file with the names of the categories."""
+        return "source" if self.kind == "listed" else "path"
 
     @property
     def described(self) -> str:

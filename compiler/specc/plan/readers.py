@@ -28,7 +28,7 @@ SAID = (  # attributes of a reader that templates use
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
     *("coco", "columns", "columns_described", "empty_cells", "read_annotations"),
     *("framed", "named_heads", "lists_names"),
-    *("prefix", "places"),
+    *("prefix", "places", "poses", "lines"),
 )
 
 
@@ -164,6 +164,21 @@ class Reader:
     def coco(self) -> Coco:
         """The record of COCO files, which the heads of one file share."""
         return self.tasks[0].coco
+
+    @property
+    def poses(self) -> str:
+        """The constant with the names of the keypoints that YOLO's labels hold; "" where
+        they are read as boxes or polygons."""
+        whole = "poses_in(" in self.read_annotations
+        return self.heads[0].constant * whole
+
+    @property
+    def lines(self) -> str:
+        """The expression of the lines in an image's file of YOLO's labels."""
+        if self.poses:
+            return f"rows_of({self.places.labels}, names, counts)"
+        numbers = ", numbers" * self.places.has_entry
+        return f"lines_of({self.places.labels}, names, counts{numbers})"
 
     @property
     def read_annotations(self) -> str:
