@@ -331,3 +331,26 @@ def yolo_poses(folder: Path, *lines: str, values: int = 3) -> Path:
             text = " ".join(map(str, (number % 2, *numbers)))
             write(folder / "labels" / name / f"{path.stem}.txt", text)
     return data_yaml(folder, *SPLITS, f"kpt_shape: [3, {values}]", *lines)
+
+
+# ---- DOTA ----
+
+
+def corners(box: list[float]) -> list[list[float]]:
+    """A diamond in a box."""
+    left, top, right, bottom = box
+    x, y = (left + right) / 2, (top + bottom) / 2
+    return [[right, y], [x, bottom], [left, y], [x, top]]
+
+
+def dota(folder: Path, inner: str = "labelTxt", **difficult: int) -> Path:
+    """Each set in a folder, where `difficult` tells of the objects of an image."""
+    for name in COUNT:
+        for path, boxes in images(folder / name / "images", name, ".png"):
+            lines = ["imagesource:GoogleEarth", "gsd:0.146343590398"]
+            for category, box in boxes:
+                sides = [side for corner in corners(box) for side in corner]
+                flag = difficult.get(path.stem.replace("-", ""), 0)
+                lines.append(" ".join(map(str, (*sides, category, flag))))
+            write(folder / name / inner / f"{path.stem}.txt", *lines, newline="\r\n")
+    return folder

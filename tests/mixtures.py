@@ -71,6 +71,7 @@ FORMATS = {
     },
     "voc": {"detector", "two detectors"},
     "yolo": {"detector", "two detectors", "masks", "quadrilaterals", "keypoints"},
+    "dota": {"detector", "two detectors", "quadrilaterals", "quads from object detection"},
     "csv": {"classifier", "two classifiers", "number, rank", "number"},
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
@@ -290,6 +291,8 @@ RARE = [  # mixtures that few draws hold, and that a template needs
     {"heads": "masks", "format": "yolo"},
     {"heads": "quadrilaterals", "format": "yolo"},
     {"heads": "keypoints", "format": "yolo"},
+    {"heads": "detector", "format": "dota"},
+    {"heads": "quadrilaterals", "format": "dota"},
     {"heads": "quads from object detection", "format": "coco"},
     {"heads": "cells from keypoint detection", "format": "coco"},
     {"heads": "embedder", "format": "folders"},

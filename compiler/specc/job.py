@@ -42,7 +42,7 @@ class Data:
     validation_fraction: float
     group: str | None  # pattern: images with equal matches in their paths are one group
     resolution: tuple[int, int]  # height, width in pixels
-    format: str  # native, folders, coco, voc, yolo, csv
+    format: str  # native, folders, coco, voc, yolo, dota, csv
     layout: Layout | None
     task: str | None  # task of the annotations; None: each head's own
     channels: int  # 1 (gray), 3 (RGB) or 4 (RGB and another band)

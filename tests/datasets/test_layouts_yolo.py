@@ -14,6 +14,8 @@ from layouts_yolo import (
     POINTS,
     VOC,
     YOLO,
+    corners,
+    dota,
     pose,
     truth,
     write,
@@ -148,3 +150,63 @@ def test_keypoints_that_do_not_fit_the_job(emitted, place, entry, row, said):
     with pytest.raises(SystemExit) as stop:
         reader.read_dataset(path)
     assert said in str(stop.value)
+
+
+# ---- DOTA ----
+
+
+@pytest.mark.parametrize("inner", ["labelTxt", "labelTxt-v1.5", "annotations"])
+def test_dota_is_read_as_corners(place, inner):
+    dota(place, inner)
+    head, reading = started("quadrilateral_detection")
+    job = json.loads((place / "job.json").read_text())
+    assert head["categories"] == list(NAMES) and job["data"]["format"] == "dota"
+    assert ("layout" in job["data"]) == (inner != "labelTxt")
+    assert not reading.fatal and not reading.problems
+    for name, samples in (("train", reading.training), ("val", reading.validation)):
+        assert {sample.path.stem for sample in samples} == truth(name).keys()
+        for sample in samples:
+            (label,) = sample.labels.values()
+            boxes = truth(name)[sample.path.stem]
+            assert [NAMES[i] for i in label.classes] == [one for one, _ in boxes]
+            assert label.corners.tolist() == [corners(box) for _, box in boxes]
+
+
+def test_of_dota_boxes_are_read_and_difficult_ones_ignored(place):
+    dota(place, train1=1, train2=2)
+    _, reading = started("object_detection")
+    assert_same(reading.training, "train", 0)
+    assert_same(reading.validation, "val", 0)
+    labels = {x.path.stem: x.labels["object_detection"] for x in reading.training}
+    assert labels["train-1"].ignored.tolist() == [True]
+    assert labels["train-2"].ignored.tolist() == [True, True]
+    assert labels["train-3"].ignored.tolist() == [False, False]
+    key = "difficult objects, ignored in training and in metrics"
+    assert reading.counts[key] == 3
+
+
+def test_corners_of_difficult_objects_are_left_out(place):
+    dota(place, train2=1)
+    _, reading = started("quadrilateral_detection")
+    labels = {x.path.stem: x.labels["quadrilateral_detection"] for x in reading.training}
+    assert len(labels["train-2"].corners) == 0 and len(labels["train-3"].corners) == 2
+    assert reading.counts["difficult objects left out"] == 2
+
+
+@pytest.mark.parametrize(
+    "line, said",
+    [
+        ("1 2 3 4 5 6 7 8 cat", "line 1: not x and y of four corners, a category"),
+        ("1 2 3 4 5 6 cat 0", "line 1: not x and y of four corners, a category"),
+        ("1 2 3 4 5 6 7 x cat 0", "line 1: not x and y of four corners, a category"),
+        ("50 2 60 2 60 9 50 9 cat 0", "outside the 40x30 image"),
+        ("1 1 nan 1 9 9 1 9 cat 0", "not corners of an object"),
+    ],
+)
+def test_lines_that_are_not_dota_are_named(emitted, place, line, said):
+    dota(place)
+    write(place / "val" / "labelTxt" / "val-1.txt", line)
+    head = {"name": "cells", "task": "object_detection", "categories": NAMES}
+    reader = emitted(head, format="dota", validation="val").dataset
+    with pytest.raises(SystemExit, match=said):
+        reader.read_dataset(place / "val" / "images")

@@ -38,7 +38,7 @@ def sets_of_layouts(job: Job, given: dict) -> list[Diagnostic]:
     findings = []
     for path, layout, source in _layouts(job, given):
         known = {key: value for key, value in layout.items() if value is not None}
-        if source.format not in ("voc", "yolo") or not known:
+        if source.format not in ("voc", "yolo", "dota") or not known:
             continue
         faults = [*_paired(known, source), *_of_format(known, source)]
         for key, message, help in faults[:1]:
@@ -67,6 +67,8 @@ def _of_format(layout: dict[str, Any], source: HeadData) -> Iterator[Fault]:
         if "train_images" in layout and suffix != ".txt":
             message = f"`train_images` is for a list of names, `train` is {train}"
             yield "train_images", message, "name the folder of images by `train` alone"
+        return
+    if source.format == "dota":
         return
     if "names" in layout and suffix in (".yaml", ".yml"):
         message = f"{train} has names of its own: `names` is for folders and lists"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from specc.datasets import coco, layouts, native, voc, yolo
+from specc.datasets import coco, dota, layouts, native, voc, yolo
 from specc.datasets.become import become, formats_to, nearest
 from specc.datasets.files import Unlike, Unreadable, folders_in, require
 from specc.datasets.found import Found
@@ -20,6 +20,7 @@ FINDERS = {
     "coco": coco.find,
     "voc": voc.find,
     "yolo": yolo.find,
+    "dota": dota.find,
     "csv": layouts.find_csv,
     "folders": layouts.find_folders,
 }
@@ -28,6 +29,7 @@ LOOKED_FOR = {
     "coco": "a .json with images, annotations and categories",
     "voc": "ImageSets/Main/train.txt, or XML files of images",
     "yolo": "a .yaml with names and train, or classes.txt or obj.names",
+    "dota": "labelTxt/ beside images/",
     "csv": "a .csv with a column `image`",
     "folders": "a folder of images for each category, or these in train/ and val/",
 }

@@ -19,6 +19,7 @@ from specc.source import literal, mapping
 SUFFIXES = {  # format -> suffix of the file that names a set
     "coco": ".json",
     "csv": ".csv",
+    "dota": "/images",
     "voc": "/ImageSets/Main/all.txt",
     "yolo": ".yaml",
 }
@@ -125,6 +126,8 @@ def _folder(reader: Reader, what: str) -> str:
     """Returns the expression of a folder, as `places_of` names it."""
     if what in reader.places.folders:
         return f'folder.with_name(f"{{folder.name}}-{what}")'
+    if reader.source.format == "dota":
+        return 'folder.with_name("labelTxt")'
     return "folder" if reader.places.kind else f"folder / {literal(VOC[what])}"
 
 

@@ -57,7 +57,8 @@ class Places:
         }
         if self.source.format == "voc" and self.is_list and any(named.values()):
             return ("images", "labels")
-        return tuple(key for key, folder in named.items() if folder and self.kind)
+        placed = self.kind or self.source.format == "dota"
+        return tuple(key for key, folder in named.items() if folder and placed)
 
     @property
     def constants(self) -> tuple[Line, ...]:
@@ -109,7 +110,7 @@ class Places:
     def labels(self) -> str:
         """The expression of an image's file of labels."""
         suffix = literal(".xml" if self.source.format == "voc" else ".txt")
-        if "labels" in self.folders:
+        if "labels" in self.folders or self.source.format == "dota":
             return f"label_folder / file.relative_to(path).with_suffix({suffix})"
         return "labels_path(file)"
 

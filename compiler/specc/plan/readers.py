@@ -16,7 +16,7 @@ from specc.words import listed
 
 PATHS = ("coco", "csv", "yolo")  # formats whose files hold paths
 SIZED = ("coco", "voc")  # formats that tell the sizes of their images
-UNNAMED = ("voc", "csv")  # formats that do not list the names of their categories
+UNNAMED = ("voc", "csv", "dota")  # formats that do not list the names of their categories
 EMPTY_CELLS = {  # whether there are several heads -> sentence of a docstring
     True: "Where a cell is empty, a row trains the other heads alone.",
     False: "A row with an empty cell in one of them is left out.",
@@ -78,7 +78,7 @@ class Reader:
     @property
     def parameters(self) -> str:
         form = self.source.format
-        place = "path" if form in ("coco", "csv", "voc", "yolo") else "folder"
+        place = "path" if form in ("coco", "csv", "voc", "yolo", "dota") else "folder"
         folders = "".join(f"{what[:-1]}_folder: Path, " for what in self.places.folders)
         use = 'split: str = "val"' if self.by_split else "training: bool = False"
         root = ", root: Path | None = None" * (form in PATHS)

@@ -49,6 +49,16 @@ def corners_in(lines: Iterator[tuple], height: int, width: int) -> list[dict]:
     return objects
 
 
+def corners_in_dota(path: Path, counts: Counter) -> list[dict]:
+    """Returns the objects of a file of DOTA, in pixels, but for difficult ones."""
+    objects = []
+    for category, difficult, corners in rows_in_dota(path):
+        counts["difficult objects left out"] += difficult
+        if not difficult:
+            objects.append({"category": category, "quadrilateral": corners.tolist()})
+    return objects
+
+
 # ==== parsers
 
 

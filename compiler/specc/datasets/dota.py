@@ -1,0 +1,60 @@
+"""Finds datasets with annotations of DOTA: corners, a category and a flag a line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from specc.datasets.files import Unlike, read_text
+from specc.datasets.found import Found, pair
+from specc.datasets.pairs import all_images, image_sets, label_folder, lone_labels
+from specc.datasets.parts import names_in
+
+ROW = re.compile(r"((?:-?[0-9.eE+]+\s+){8})(.*[^\s0-9.].*?)(\s+[012])?")
+HEADERS = ("imagesource:", "gsd:")
+
+
+def find(folder: Path) -> Iterator[Found]:
+    """Yields the dataset of folders of images and of annotations. Raises Unlike."""
+    if not folder.is_dir():
+        return
+    sets = image_sets(folder)
+    train, validation = pair(list(sets))
+    train = next(iter(sets), None) if train is None else train
+    labels: dict[str, Path] = {}
+    for name in (train, validation):
+        taken = tuple(labels.values())
+        if name is not None and (one := label_folder(folder, sets[name], ".txt", taken)):
+            labels[name] = one
+    if train not in labels:
+        return
+    texts = {name: _texts(sets[name], labels[name]) for name in labels}
+    if not any(map(ROW.fullmatch, texts[train][:20])):
+        return
+    unused = ""
+    if validation is not None and validation not in labels:
+        unused, validation = f"no image in {sets[validation]} has annotations", None
+    used = [name for name in (train, validation) if name is not None]
+    rows = [row for name in used for row in map(ROW.fullmatch, texts[name]) if row]
+    if any(row[3] is None for row in rows):
+        raise Unlike(f"{labels[train]}: corners without the flag `difficult` of DOTA")
+    categories = names_in(labels[train], "categories", sorted({row[2] for row in rows}))
+    layout = {}
+    if any(labels[name] != sets[name].parent / "labelTxt" for name in used):
+        keys = ("train_labels", "validation_labels")
+        layout = {key: labels[name].as_posix() for key, name in zip(keys, used)}
+    images = all_images(sets[train])
+    notes = tuple(filter(None, [lone_labels(images, labels[train], ".txt")]))
+    held_out = sets[validation] if validation is not None else None
+    for task in ("object_detection", "quadrilateral_detection"):
+        where = "dota", task, sets[train], held_out, {"categories": categories}, images
+        yield Found(*where, unused=unused, layout=layout, notes=notes)
+
+
+def _texts(images: Path, labels: Path) -> list[str]:
+    """Returns the lines of the annotations of a set, but for what is said of images."""
+    paths = (labels / x.relative_to(images).with_suffix(".txt") for x in all_images(images))
+    lines = (line for path in paths if path.is_file() for line in read_text(path).splitlines())
+    kept = (line.strip() for line in lines if not line.lower().startswith(HEADERS))
+    return [line for line in kept if line]
