@@ -62,7 +62,11 @@ def _paired(layout: dict[str, Any], source: HeadData) -> Iterator[Fault]:
 
 def _of_format(layout: dict[str, Any], source: HeadData) -> Iterator[Fault]:
     """Yields the options that the kind of the training set makes useless."""
-    suffix, train = PurePath(source.train).suffix.lower(), quoted(source.train)
+    suffix, train = _suffix(source.train), quoted(source.train)
+    both = {suffix == ".txt", _suffix(source.validation or source.train) == ".txt"}
+    if len(both) > 1:
+        message = "one of the sets is a list of images, the other one is a folder"
+        yield next(iter(layout)), message, "name two lists, or two folders"
     if source.format == "voc":
         if "train_images" in layout and suffix != ".txt":
             message = f"`train_images` is for a list of names, `train` is {train}"
@@ -74,13 +78,20 @@ def _of_format(layout: dict[str, Any], source: HeadData) -> Iterator[Fault]:
         message = f"{train} has names of its own: `names` is for folders and lists"
         yield "names", message, "remove `names`, or name a folder of images by `train`"
     elif "train_labels" in layout and "names" not in layout:
-        message = "`train_labels` is for sets that are folders of images, or lists"
+        message = "`train_labels` is for sets that are folders of images"
         yield "train_labels", message, (
             "name such a folder by `train`, and by `names` the file with the categories"
         )
+    elif "train_labels" in layout and suffix == ".txt":
+        message = f"`train_labels` is for folders of images, {train} is a list"
+        yield "train_labels", message, "name the folder of images by `train`"
     elif "prefix" in layout and "names" in layout and suffix != ".txt":
         message = f"`prefix` is of paths in a file, {train} is a folder"
         yield "prefix", message, "remove `prefix`"
+
+
+def _suffix(path: str) -> str:
+    return PurePath(path).suffix.lower()
 
 
 def options() -> dict[str, dict]:

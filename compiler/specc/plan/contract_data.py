@@ -4,7 +4,6 @@ dataset.py."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import Any
 
 from specc.heads import names_of, task_of
@@ -77,7 +76,8 @@ def places_of(reader: Reader) -> dict[str, Any]:
     """Returns the other places of a copy's datasets: its constants, and their values.
     Folders are named after their set."""
     places, values = reader.places, {}
-    sets = [PurePosixPath(name).parts[0] for name in sets_of(reader)]
+    ends = SUFFIXES["voc"], ".txt"
+    sets = [name.removesuffix(ends[0]).removesuffix(ends[1]) for name in sets_of(reader)]
     for line in places.constants:
         if line.name.endswith("NAMES_FILE"):
             values[line.name] = NAMES_FILES[places.has_entry]
