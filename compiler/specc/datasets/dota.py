@@ -8,7 +8,7 @@ from pathlib import Path
 
 from specc.datasets.files import Unlike, read_text
 from specc.datasets.found import Found, pair
-from specc.datasets.pairs import all_images, image_sets, label_folder, lone_labels
+from specc.datasets.pairs import all_images, image_sets, label_folders, lone_labels
 from specc.datasets.parts import names_in
 
 ROW = re.compile(r"((?:-?[0-9.eE+]+\s+){8})(.*[^\s0-9.].*?)(\s+[012])?")
@@ -22,11 +22,7 @@ def find(folder: Path) -> Iterator[Found]:
     sets = image_sets(folder)
     train, validation = pair(list(sets))
     train = next(iter(sets), None) if train is None else train
-    labels: dict[str, Path] = {}
-    for name in (train, validation):
-        taken = tuple(labels.values())
-        if name is not None and (one := label_folder(folder, sets[name], ".txt", taken)):
-            labels[name] = one
+    labels = label_folders(folder, sets, ".txt")
     if train not in labels:
         return
     texts = {name: _texts(sets[name], labels[name]) for name in labels}

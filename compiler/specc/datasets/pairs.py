@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from specc.datasets.files import entries, folders_in
@@ -64,20 +64,41 @@ def some_of(images: tuple[Path, ...]) -> tuple[Path, ...]:
     return images[:: max(1, len(images) // LOOKED_AT)]
 
 
+def label_folders(
+    root: Path, sets: dict[str, Path], suffix: str
+) -> dict[str, Path]:
+    """Returns the folder of labels of each set, which is a folder of images; none of a
+    set without labels."""
+    found = {}
+    for name, images in sets.items():
+        others = [path for other, path in sets.items() if other != name]
+        if folder := label_folder(root, images, suffix, others):
+            found[name] = folder
+    return found
+
+
 def label_folder(
-    root: Path, images: Path, suffix: str, taken: tuple[Path, ...] = ()
+    root: Path, images: Path, suffix: str, others: Sequence[Path] = ()
 ) -> Path | None:
     """Returns the folder in which most images of a folder have a file of labels at the
-    same path; of several the one whose path is most like that of the images. None where
-    no image has one, or where they are `taken` by another set."""
+    same path, of several the one whose path is most like that of the images; None where
+    no image has one. Folders that are more like those of the images of `others` are
+    theirs."""
     looked = [x.relative_to(images).with_suffix(suffix) for x in some_of(all_images(images))]
     best, most = None, (0, 0, 0)
     for folder in folders_below(root):
+        alike = _alike(folder, images)
+        if any(_alike(folder, other) > alike for other in others):
+            continue
         count = sum(os.path.isfile(folder / path) for path in looked)
-        alike = len(set(folder.parts) & set(images.parts))
-        if count and folder not in taken and (count, alike, -len(folder.parts)) > most:
+        if count and (count, alike, -len(folder.parts)) > most:
             best, most = folder, (count, alike, -len(folder.parts))
     return best
+
+
+def _alike(one: Path, other: Path) -> int:
+    """Returns the number of names that two paths have in common."""
+    return len(set(one.parts) & set(other.parts))
 
 
 def folders_below(folder: Path, depth: int = DEPTH) -> Iterator[Path]:

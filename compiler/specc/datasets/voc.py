@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from specc.datasets.files import Unreadable, entries
+from specc.datasets.files import Unlike, Unreadable, entries
 from specc.datasets.found import Found, pair
 from specc.datasets.pairs import (
     all_images,
     image_sets,
     label_folder,
+    label_folders,
     lone_labels,
     within,
 )
@@ -90,12 +91,11 @@ def _of_folders(folder: Path) -> Iterator[Found]:
         train = next(iter(sets), None)
     if train is None:
         return
-    labels: dict[str, Path] = {}
-    for name in filter(lambda name: name is not None, (train, validation)):
-        taken = tuple(labels.values())
-        if found := label_folder(folder, sets[name], ".xml", taken):
-            labels[name] = found
+    labels = label_folders(folder, sets, ".xml")
     if train not in labels:
+        if labels:
+            what = f"no image has an XML file, as those in {sets[next(iter(labels))]} have"
+            raise Unlike(f"{sets[train]}: {what}")
         return
     unused = ""
     if validation is not None and validation not in labels:

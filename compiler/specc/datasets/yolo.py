@@ -15,7 +15,7 @@ from specc.datasets.found import Found, left_and_right, pair
 from specc.datasets.pairs import (
     all_images,
     image_sets,
-    label_folder,
+    label_folders,
     lone_labels,
     some_of,
 )
@@ -83,18 +83,20 @@ def _told(notes: list[str]) -> tuple[str, ...]:
 def _images(path: Path, entry: dict) -> tuple[str, tuple[Path, ...]]:
     """Returns the images of the training set, and the prefix without which their paths
     lead to them: "" where they do as they stand. Raises Unreadable."""
-    fault = None
+    fault = ""
     for prefix in dict.fromkeys(_prefixes(path, entry)):
         try:
             images = _of_split(path, entry, "train", prefix)
-        except Unreadable as error:
-            fault = fault or error
+        except Unreadable:
             continue
-        if images and all(map(os.path.exists, images[:20])):
+        missing = [image for image in images[:20] if not os.path.exists(image)]
+        if images and not missing:
             return prefix, images
-        first = f"{images[0]} is not there" if images else "it has no images"
-        fault = fault or Unreadable(f"{path}: train: {first}")
-    raise fault
+        fault = fault or (f", such as {missing[0]}" if missing else "")
+    train = entry["train"]
+    names = [_whole(entry, name) for name in (train if isinstance(train, list) else [train])]
+    where = f"{', '.join(names):.200}, seen from {path.parent.absolute()}{fault}"
+    raise Unreadable(f"{path}: `train` leads to no images: {where}")
 
 
 def _of_split(path: Path, entry: dict, split: str, prefix: str) -> tuple[Path, ...]:
@@ -195,6 +197,9 @@ def _of_names(folder: Path) -> Iterator[Found]:
     """Yields the dataset of a file with a name a line, and of folders or lists."""
     names = _names_file(folder)
     if names is None:
+        if image_sets(folder) and (folder / "labels").is_dir():
+            what = "has images and labels; the names of the categories are missing"
+            raise Unlike(f"{folder}: {what}: write them to classes.txt, one a line")
         return
     categories = names_in(names, "names", reader().listed_names(names))
     entry = {"names": categories}
@@ -221,6 +226,7 @@ def _names_file(folder: Path) -> Path | None:
     places += [inner for place in places[1:] for inner in folders_in(place)]
     files = [place / name for place in places for name in NAME_FILES]
     files = [path for path in files if path.is_file()]
+    files.sort(key=lambda path: path.parent != folder and pair([path.parent.name])[0] is None)
     for other in files[1:]:
         if reader().listed_names(other) != reader().listed_names(files[0]):
             raise Unreadable(f"{other}: other names than in {files[0]}")
@@ -297,16 +303,13 @@ class Labels:
 def _labels(root: Path, sets: dict[str, Path]) -> dict[str, Labels]:
     """Returns the labels of sets, which are folders of images; none of a set without
     labels."""
-    found: dict[str, Labels] = {}
-    for name, images in sets.items():
-        if _is_set(images):
-            one = reader().labels_path(images / "x.jpg").parent
-            found[name] = Labels(one, usual=True)
-            continue
-        taken = tuple(labels.folder for labels in found.values())
-        if folder := label_folder(root, images, ".txt", taken):
-            found[name] = Labels(folder, usual=False)
-    return found
+    usual = {
+        name: Labels(reader().labels_path(images / "x.jpg").parent, usual=True)
+        for name, images in sets.items()
+        if _is_set(images)
+    }
+    others = label_folders(root, sets, ".txt")
+    return {name: Labels(folder, usual=False) for name, folder in others.items()} | usual
 
 
 def _of_folders(
@@ -322,6 +325,10 @@ def _of_folders(
         for name, key in zip(used, ("train_labels", "validation_labels")):
             layout[key] = labels[name].folder.as_posix()
     images = all_images(train)
+    if not any(map(_lines, _files_of(train, images, labels["train"]))):
+        first = next(_files_of(train, images, labels["train"]))
+        what = f"none of {len(images)} images has a label, looked for as {first}"
+        raise Unreadable(f"{train}: {what}")
     note = lone_labels(images, labels["train"].folder, ".txt", NO_LABELS)
     for task, options in _tasks(train, images, entry, entry["names"], labels["train"]):
         where = "yolo", task, train, held_out, options, images
@@ -387,6 +394,17 @@ def _lines(path: Path) -> list[str]:
     return [line for line in lines if line.strip()]
 
 
+def _files_of(
+    folder: Path, images: tuple[Path, ...], labels: Labels | None
+) -> Iterator[Path]:
+    """Yields the file of labels of each image, in a folder."""
+    for image in images:
+        if labels is None or labels.usual:
+            yield reader().labels_path(image)
+        else:
+            yield labels.folder / image.relative_to(folder).with_suffix(".txt")
+
+
 def _tasks(
     path: Path,
     images: tuple[Path, ...],
@@ -401,10 +419,7 @@ def _tasks(
     if entry.get("kpt_shape") is not None:
         yield "keypoint_detection", _keypoints(path, entry, categories)
         return  # what has keypoints has no polygons
-    looked = images[:LOOKED_AT]
-    files = map(reader().labels_path, looked)
-    if labels and not labels.usual:
-        files = (labels.folder / x.relative_to(path).with_suffix(".txt") for x in looked)
+    files = _files_of(path, images[:LOOKED_AT], labels)
     numbers = [len(line.split()) - 1 for file in files for line in _lines(file)]
     if not numbers or numbers[0] <= 4:
         return
