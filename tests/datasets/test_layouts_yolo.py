@@ -4,9 +4,11 @@ reads is what they hold."""
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
+from layouts import save
 from layouts_yolo import (
     COUNT,
     NAMES,
@@ -15,6 +17,7 @@ from layouts_yolo import (
     VOC,
     YOLO,
     corners,
+    data_yaml,
     dota,
     pose,
     truth,
@@ -210,3 +213,85 @@ def test_lines_that_are_not_dota_are_named(emitted, place, line, said):
     reader = emitted(head, format="dota", validation="val").dataset
     with pytest.raises(SystemExit, match=said):
         reader.read_dataset(place / "val" / "images")
+
+
+# ---- What is amiss is told ----
+
+
+def test_files_of_labels_without_an_image_are_counted(place, capsys):
+    YOLO["roboflow"](place)
+    write(place / "train" / "labels" / "lone.txt", "0 0.5 0.5 0.1 0.1")
+    started("object_detection")
+    said = capsys.readouterr().out
+    assert "1 files without an image, as train/labels/lone.txt" in said
+
+
+def test_images_without_an_xml_file_are_left_out_and_counted(place):
+    VOC["voc_beside"](place)
+    (place / "train" / "train-2.xml").unlink()
+    _, reading = started("object_detection")
+    assert len(reading.training) == COUNT["train"] - 1
+    assert reading.counts["images left out: without an annotation"] == 1
+
+
+def test_a_set_for_validation_that_is_not_there(place, capsys):
+    YOLO["roboflow"](place)
+    shutil.rmtree(place / "valid")
+    _, reading = started("object_detection")
+    assert len(reading.training) == COUNT["train"] - 1
+    assert "valid/images" in capsys.readouterr().out
+
+
+def broken(make, *paths: str):
+    """A layout, without these files or folders."""
+
+    def made(folder):
+        make(folder)
+        for path in (found for name in paths for found in folder.glob(name)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return made
+
+
+def with_names(*names: str):
+    def made(folder):
+        YOLO["label_studio"](folder)
+        write(folder / "classes.txt", *names)
+
+    return made
+
+
+def of_one_stem(folder):
+    """Images of two sets with the same names, of which one set alone has labels."""
+    for name, place in (("train", "a"), ("val", "v")):
+        for number in range(3):
+            save(folder / place / "img" / f"{number}.png", number + 9 * (name == "val"))
+    write(folder / "v" / "txt" / "0.txt", "0 0.5 0.5 0.1 0.1")
+    data_yaml(folder, "train: a/img", "val: v/img")
+
+
+@pytest.mark.parametrize(
+    "make, said",
+    [
+        (broken(YOLO["roboflow"], "train/images"), "`train` leads to no images: ../train"),
+        (broken(YOLO["roboflow"], "train/labels"), "none of 5 images has a label, looked"),
+        (broken(YOLO["cvat_yolo"], "*/*.jpg"), "line 1: 'data/obj_train_data/train-0.jpg'"),
+        (broken(YOLO["label_studio"], "classes.txt"), "write them to classes.txt"),
+        (broken(VOC["voc_beside"], "train/*.xml"), "train: no image has an XML file"),
+        (with_names("cat", "", "dog"), "classes.txt: line 2 has no name"),
+        (with_names("cat", "cat"), "`names` has 'cat' 2 times"),
+        (of_one_stem, "none of 3 images has a label"),
+    ],
+    ids=["images", "labels", "list", "names", "xml", "blank", "twice", "one stem"],
+)
+def test_what_lacks_a_part_is_refused(place, capsys, make, said):
+    make(place)
+    assert run_cli(["init", "object_detection", "--data", "."]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_names_of_two_folders_that_differ(place, capsys):
+    YOLO["labelimg"](place)
+    write(place / "val" / "classes.txt", *reversed(NAMES))
+    assert run_cli(["init", "object_detection", "--data", "."]) == 1
+    assert "classes.txt: other names than in" in capsys.readouterr().err

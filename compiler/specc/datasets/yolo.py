@@ -83,18 +83,22 @@ def _told(notes: list[str]) -> tuple[str, ...]:
 def _images(path: Path, entry: dict) -> tuple[str, tuple[Path, ...]]:
     """Returns the images of the training set, and the prefix without which their paths
     lead to them: "" where they do as they stand. Raises Unreadable."""
-    fault = ""
+    train = entry["train"]
+    names = [_whole(entry, name) for name in (train if isinstance(train, list) else [train])]
+    fault, outside = "", None
     for prefix in dict.fromkeys(_prefixes(path, entry)):
         try:
             images = _of_split(path, entry, "train", prefix)
-        except Unreadable:
+        except Unreadable as error:
+            if not prefix and os.path.exists(path.parent / names[0]):
+                outside = error  # it is there, where no path may lead
             continue
         missing = [image for image in images[:20] if not os.path.exists(image)]
         if images and not missing:
             return prefix, images
         fault = fault or (f", such as {missing[0]}" if missing else "")
-    train = entry["train"]
-    names = [_whole(entry, name) for name in (train if isinstance(train, list) else [train])]
+    if outside:
+        raise outside
     where = f"{', '.join(names):.200}, seen from {path.parent.absolute()}{fault}"
     raise Unreadable(f"{path}: `train` leads to no images: {where}")
 
