@@ -17,7 +17,10 @@ Box = tuple[str, list[float]]  # category; left, top, right, bottom
 def objects(name: str, number: int) -> list[Box]:
     """The objects of an image: as many as its number, up to two."""
     shift = number + 3 * list(COUNT).index(name)
-    boxes = [("cat", [2 + shift, 3, 14 + shift, 20]), ("dog", [8, 4 + shift, 30, 12 + shift])]
+    boxes = [
+        ("cat", [2 + shift, 3, 14 + shift, 20]),
+        ("dog", [8, 4 + shift, 30, 12 + shift]),
+    ]
     return boxes[: min(2, number)]
 
 
@@ -88,7 +91,9 @@ def roboflow_colab(folder: Path) -> Path:
     """As a notebook has rewritten it, for another machine."""
     roboflow(folder)
     start = "/content/things-1"
-    return data_yaml(folder, f"train: {start}/train/images", f"val: {start}/valid/images")
+    return data_yaml(
+        folder, f"train: {start}/train/images", f"val: {start}/valid/images"
+    )
 
 
 SPLITS = "train: images/train", "val: images/val", "test: images/test"
@@ -108,7 +113,13 @@ def ultralytics_foreign_path(folder: Path) -> Path:
 
 def ultralytics_folders(folder: Path) -> Path:
     """A list of folders, below a `path` that is elsewhere."""
-    paths = "path: /home/me/things", "train:", "- images/train", "- images/more", "val: images/val"
+    paths = (
+        "path: /home/me/things",
+        "train:",
+        "- images/train",
+        "- images/more",
+        "val: images/val",
+    )
     split_folders(folder)
     (folder / "images" / "more").mkdir()
     for place, suffix in (("images", "jpg"), ("labels", "txt")):
@@ -129,7 +140,9 @@ def lists(folder: Path, before: str, **how) -> Path:
 
 def ultralytics_lists(folder: Path) -> Path:
     lists(split_folders(folder), "./", newline="\r\n", encoding="utf-8-sig")
-    return data_yaml(folder, "path: ../datasets/things", "train: train.txt", "val: val.txt")
+    return data_yaml(
+        folder, "path: ../datasets/things", "train: train.txt", "val: val.txt"
+    )
 
 
 def ultralytics_foreign_lists(folder: Path) -> Path:
@@ -139,7 +152,9 @@ def ultralytics_foreign_lists(folder: Path) -> Path:
 
 def cvat_ultralytics(folder: Path) -> Path:
     lists(split_folders(folder), "data/")
-    return data_yaml(folder, "path: .", "train: train.txt", "val: val.txt", "test: test.txt")
+    return data_yaml(
+        folder, "path: .", "train: train.txt", "val: val.txt", "test: test.txt"
+    )
 
 
 def cvat_yolo(folder: Path) -> Path:
@@ -170,7 +185,9 @@ def label_studio(folder: Path) -> Path:
     """One set."""
     yolo_set(folder / "images", folder / "labels", "train")
     write(folder / "classes.txt", *NAMES)
-    write(folder / "notes.json", '{"categories": [{"id": 0, "name": "cat"}], "info": {}}')
+    write(
+        folder / "notes.json", '{"categories": [{"id": 0, "name": "cat"}], "info": {}}'
+    )
     return folder
 
 
@@ -274,7 +291,9 @@ def voc_lists(folder: Path) -> Path:
     return folder
 
 
-def main_lists(folder: Path, *names: str, called: tuple = (), quote: str = "", **how) -> Path:
+def main_lists(
+    folder: Path, *names: str, called: tuple = (), quote: str = "", **how
+) -> Path:
     """VOC's own folders."""
     for name, one in zip(names, called or names):
         paths = voc_set(folder / "JPEGImages", folder / "Annotations", name, **how)
@@ -317,7 +336,9 @@ Pose = dict[str, list[float] | None]
 def pose(name: str, number: int) -> Pose:
     """The keypoints of the one instance of an image; the third is absent in some."""
     x, y = 6 + number, 8 + list(COUNT).index(name)
-    return dict(zip(POINTS, ([x, y], [x + 20, y + 3], [x + 9, 24] if number % 2 else None)))
+    return dict(
+        zip(POINTS, ([x, y], [x + 20, y + 3], [x + 9, 24] if number % 2 else None))
+    )
 
 
 def yolo_poses(folder: Path, *lines: str, values: int = 3) -> Path:

@@ -71,7 +71,12 @@ FORMATS = {
     },
     "voc": {"detector", "two detectors"},
     "yolo": {"detector", "two detectors", "masks", "quadrilaterals", "keypoints"},
-    "dota": {"detector", "two detectors", "quadrilaterals", "quads from object detection"},
+    "dota": {
+        "detector",
+        "two detectors",
+        "quadrilaterals",
+        "quads from object detection",
+    },
     "csv": {"classifier", "two classifiers", "number, rank", "number"},
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}

@@ -32,7 +32,7 @@ class Layout:
     train_labels: str | None = None  # a folder, too
     validation_labels: str | None = None
     names: str | None = None  # the file with the names of the categories
-    prefix: str | None = None  # what is removed from the begin of paths in files
+    prefix: str | None = None  # removed where a path in a file begins with it
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,9 @@ def read_objects(samples: list) -> dict[str, list]:
     for sample in samples:
         (label,) = sample.labels.values()
         names = (NAMES[i] for i in label.classes.tolist())
-        found[sample.path.stem.replace(" ", "-")] = list(zip(names, label.boxes.tolist()))
+        found[sample.path.stem.replace(" ", "-")] = list(
+            zip(names, label.boxes.tolist())
+        )
     return found
 
 
@@ -96,7 +98,9 @@ def test_keypoints_of_yolo(place, capsys, lines, values, names, pairs):
         for number, sample in enumerate(samples):
             (label,) = sample.labels.values()
             right = [place or [np.nan] * 2 for place in pose(name, number).values()]
-            assert label.keypoints == pytest.approx(np.array([right]), abs=4e-3, nan_ok=True)
+            assert label.keypoints == pytest.approx(
+                np.array([right]), abs=4e-3, nan_ok=True
+            )
             low, high = np.nanmin(right, 0), np.nanmax(right, 0)
             assert label.boxes == pytest.approx(np.array([[*low, *high]]), abs=4e-3)
             assert not label.ignored.any()
@@ -191,7 +195,9 @@ def test_of_dota_boxes_are_read_and_difficult_ones_ignored(place):
 def test_corners_of_difficult_objects_are_left_out(place):
     dota(place, train2=1)
     _, reading = started("quadrilateral_detection")
-    labels = {x.path.stem: x.labels["quadrilateral_detection"] for x in reading.training}
+    labels = {
+        x.path.stem: x.labels["quadrilateral_detection"] for x in reading.training
+    }
     assert len(labels["train-2"].corners) == 0 and len(labels["train-3"].corners) == 2
     assert reading.counts["difficult objects left out"] == 2
 
@@ -273,9 +279,18 @@ def of_one_stem(folder):
 @pytest.mark.parametrize(
     "make, said",
     [
-        (broken(YOLO["roboflow"], "train/images"), "`train` leads to no images: ../train"),
-        (broken(YOLO["roboflow"], "train/labels"), "none of 5 images has a label, looked"),
-        (broken(YOLO["cvat_yolo"], "*/*.jpg"), "line 1: 'data/obj_train_data/train-0.jpg'"),
+        (
+            broken(YOLO["roboflow"], "train/images"),
+            "`train` leads to no images: ../train",
+        ),
+        (
+            broken(YOLO["roboflow"], "train/labels"),
+            "none of 5 images has a label, looked",
+        ),
+        (
+            broken(YOLO["cvat_yolo"], "*/*.jpg"),
+            "line 1: 'data/obj_train_data/train-0.jpg'",
+        ),
         (broken(YOLO["label_studio"], "classes.txt"), "write them to classes.txt"),
         (broken(VOC["voc_beside"], "train/*.xml"), "train: no image has an XML file"),
         (with_names("cat", "", "dog"), "classes.txt: line 2 has no name"),

@@ -50,7 +50,14 @@ def find(folder: Path) -> Iterator[Found]:
 
 def _texts(images: Path, labels: Path) -> list[str]:
     """Returns the lines of the annotations of a set, but for what is said of images."""
-    paths = (labels / x.relative_to(images).with_suffix(".txt") for x in all_images(images))
-    lines = (line for path in paths if path.is_file() for line in read_text(path).splitlines())
+    paths = (
+        labels / x.relative_to(images).with_suffix(".txt") for x in all_images(images)
+    )
+    lines = (
+        line
+        for path in paths
+        if path.is_file()
+        for line in read_text(path).splitlines()
+    )
     kept = (line.strip() for line in lines if not line.lower().startswith(HEADERS))
     return [line for line in kept if line]

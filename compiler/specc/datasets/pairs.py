@@ -64,9 +64,7 @@ def some_of(images: tuple[Path, ...]) -> tuple[Path, ...]:
     return images[:: max(1, len(images) // LOOKED_AT)]
 
 
-def label_folders(
-    root: Path, sets: dict[str, Path], suffix: str
-) -> dict[str, Path]:
+def label_folders(root: Path, sets: dict[str, Path], suffix: str) -> dict[str, Path]:
     """Returns the folder of labels of each set, which is a folder of images; none of a
     set without labels."""
     found = {}
@@ -84,7 +82,9 @@ def label_folder(
     same path, of several the one whose path is most like that of the images; None where
     no image has one. Folders that are more like those of the images of `others` are
     theirs."""
-    looked = [x.relative_to(images).with_suffix(suffix) for x in some_of(all_images(images))]
+    looked = [
+        x.relative_to(images).with_suffix(suffix) for x in some_of(all_images(images))
+    ]
     best, most = None, (0, 0, 0)
     for folder in folders_below(root):
         alike = _alike(folder, images)

@@ -94,7 +94,9 @@ def _of_folders(folder: Path) -> Iterator[Found]:
     labels = label_folders(folder, sets, ".xml")
     if train not in labels:
         if labels:
-            what = f"no image has an XML file, as those in {sets[next(iter(labels))]} have"
+            what = (
+                f"no image has an XML file, as those in {sets[next(iter(labels))]} have"
+            )
             raise Unlike(f"{sets[train]}: {what}")
         return
     unused = ""

@@ -7,11 +7,11 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from specc.datasets.files import Unlike, Unreadable, entries, folders_in, read_text
-from specc.datasets.found import Found, left_and_right, pair
+from specc.datasets.found import Found, pair
 from specc.datasets.pairs import (
     all_images,
     image_sets,
@@ -20,6 +20,8 @@ from specc.datasets.pairs import (
     some_of,
 )
 from specc.datasets.parts import names_in, reader
+from specc.datasets.yolo_paths import prefix_of_line, prefixes, whole_path
+from specc.datasets.yolo_poses import keypoints, unnamed
 
 LOOKED_AT = 200  # most files of labels that are read to find their task
 NAME_FILES = ("classes.txt", "obj.names", "_darknet.labels", "classes.names")
@@ -66,7 +68,7 @@ def _of_yaml(path: Path, entry: dict) -> Iterator[Found]:
             path = train
     for task, options in _tasks(path, images, entry, categories):
         where = "yolo", task, path, held_out, options, images
-        told = _told([*notes, *_unnamed(entry, task)])
+        told = _told([*notes, *unnamed(entry, task)])
         yield Found(*where, unused=unused, layout=layout, notes=told)
 
 
@@ -84,14 +86,17 @@ def _images(path: Path, entry: dict) -> tuple[str, tuple[Path, ...]]:
     """Returns the images of the training set, and the prefix without which their paths
     lead to them: "" where they do as they stand. Raises Unreadable."""
     train = entry["train"]
-    names = [_whole(entry, name) for name in (train if isinstance(train, list) else [train])]
+    names = [
+        whole_path(entry, name)
+        for name in (train if isinstance(train, list) else [train])
+    ]
     fault, outside = "", None
-    for prefix in dict.fromkeys(_prefixes(path, entry)):
+    for prefix in dict.fromkeys(prefixes(path, entry)):
         try:
             images = _of_split(path, entry, "train", prefix)
         except Unreadable as error:
             if not prefix and os.path.exists(path.parent / names[0]):
-                outside = error  # it is there, where no path may lead
+                outside = error  # exists, outside of all folders that are allowed
             continue
         missing = [image for image in images[:20] if not os.path.exists(image)]
         if images and not missing:
@@ -106,41 +111,10 @@ def _images(path: Path, entry: dict) -> tuple[str, tuple[Path, ...]]:
 def _of_split(path: Path, entry: dict, split: str, prefix: str) -> tuple[Path, ...]:
     """Returns the images of a split, as an emitted reader finds them."""
     given = path, entry, split, Path(), Counter()
-    found = reader().images_moved(prefix, *given) if prefix else reader().images_of(*given)
+    found = (
+        reader().images_moved(prefix, *given) if prefix else reader().images_of(*given)
+    )
     return tuple(found)
-
-
-def _prefixes(path: Path, entry: dict) -> Iterator[str]:
-    """Yields what may stand before paths that lead from the folder of a data.yaml."""
-    yield ""
-    train = entry["train"]
-    for name in train if isinstance(train, list) else [train]:
-        whole = _whole(entry, name)
-        for rest in _ends(whole):
-            place = path.parent / rest
-            if not place.exists():
-                continue
-            prefix = whole.removesuffix(rest)
-            yield prefix
-            lines = [] if place.is_dir() else read_text(place).splitlines()[:1]
-            for line in (_whole(entry, line) for line in lines):
-                ends = (x for x in _ends(line) if (path.parent / x).exists())
-                yield from (line.removesuffix(end) for end in ends)
-
-
-def _whole(entry: dict, name: object) -> str:
-    """Returns a path of a data.yaml as its prefix is removed from it."""
-    path = PurePosixPath(str(entry.get("path") or "").strip(), str(name).strip())
-    return path.as_posix().replace("\\", "/")
-
-
-def _ends(path: str) -> Iterator[str]:
-    """Yields a path without its first parts, the longest first."""
-    parts = path.split("/")
-    for count in range(len(parts)):
-        end = "/".join(parts[count:])
-        if end and not end.startswith("/") and ".." not in parts[count:]:
-            yield end
 
 
 def _validation(
@@ -166,7 +140,7 @@ def _one_folder(path: Path, entry: dict, split: str, prefix: str) -> Path | None
     name = entry[split]
     if isinstance(name, list) or not name:
         return None
-    folder = path.parent / _whole(entry, name).removeprefix(prefix)
+    folder = path.parent / whole_path(entry, name).removeprefix(prefix)
     return folder if folder.is_dir() else None
 
 
@@ -212,15 +186,23 @@ def _of_names(folder: Path) -> Iterator[Found]:
         yield from _of_lists(folder, names, entry, lists)
         return
     sets = image_sets(folder)
-    train, validation = pair(list(sets)) if len(sets) > 1 else (next(iter(sets), None), None)
+    train, validation = (
+        pair(list(sets)) if len(sets) > 1 else (next(iter(sets), None), None)
+    )
     if train is None:
         raise Unlike(f"{names}: names of categories, beside them no folder of images")
-    sets = {key: sets[name] for key, name in (("train", train), ("val", validation)) if name is not None}
+    sets = {
+        key: sets[name]
+        for key, name in (("train", train), ("val", validation))
+        if name is not None
+    }
     labels = _labels(folder, sets)
     if "train" in labels:
         yield from _of_folders(names, entry, sets, labels)
     else:
-        raise Unlike(f"{names}: names of categories; {sets['train']} has no labels of YOLO")
+        raise Unlike(
+            f"{names}: names of categories; {sets['train']} has no labels of YOLO"
+        )
 
 
 def _names_file(folder: Path) -> Path | None:
@@ -230,7 +212,9 @@ def _names_file(folder: Path) -> Path | None:
     places += [inner for place in places[1:] for inner in folders_in(place)]
     files = [place / name for place in places for name in NAME_FILES]
     files = [path for path in files if path.is_file()]
-    files.sort(key=lambda path: path.parent != folder and pair([path.parent.name])[0] is None)
+    files.sort(
+        key=lambda path: path.parent != folder and pair([path.parent.name])[0] is None
+    )
     for other in files[1:]:
         if reader().listed_names(other) != reader().listed_names(files[0]):
             raise Unreadable(f"{other}: other names than in {files[0]}")
@@ -255,17 +239,22 @@ def _of_lists(
 ) -> Iterator[Found]:
     train, validation = pair(list(lists))
     if train is None:
-        raise Unreadable(f"{folder}: lists images in {', '.join(lists)}, none to train on")
+        raise Unreadable(
+            f"{folder}: lists images in {', '.join(lists)}, none to train on"
+        )
     path, base = lists[train], names.parent
     lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
-    prefix = _prefix_of_line(base, lines[0])
+    prefix = prefix_of_line(base, lines[0])
     if prefix is None:
-        raise Unreadable(f"{path}: line 1: {lines[0]!r:.100} leads to no image from {base}")
+        raise Unreadable(
+            f"{path}: line 1: {lines[0]!r:.100} leads to no image from {base}"
+        )
 
     def images_of(one: Path) -> tuple[Path, ...]:
         return tuple(
             reader().images_in_list(
-                one, lambda line: reader().below(base, line.removeprefix(prefix), Path())
+                one,
+                lambda line: reader().below(base, line.removeprefix(prefix), Path()),
             )
         )
 
@@ -275,22 +264,15 @@ def _of_lists(
         held_out, unused = None, f"the images of {held_out} are not there"
     if not any(map(_lines, map(reader().labels_path, images[:LOOKED_AT]))):
         first = reader().labels_path(images[0])
-        raise Unreadable(f"{path}: none of {len(images)} images has a label, looked for as {first}")
+        raise Unreadable(
+            f"{path}: none of {len(images)} images has a label, looked for as {first}"
+        )
     layout = {"names": names.as_posix()} | ({"prefix": prefix} if prefix else {})
     places = {reader().labels_path(image).parent for image in some_of(images)}
     notes = [lone_labels(images, place, ".txt", NO_LABELS) for place in sorted(places)]
     for task, options in _tasks(path, images, entry, entry["names"]):
         where = "yolo", task, path, held_out, options, images
         yield Found(*where, unused=unused, layout=layout, notes=_told(notes))
-
-
-def _prefix_of_line(base: Path, line: str) -> str | None:
-    """Returns what stands before the path of an image from a folder; None without such
-    an image."""
-    for end in _ends(line.replace("\\", "/")):
-        if (base / end).is_file():
-            return line[: len(line) - len(end)]
-    return None
 
 
 # ---- Folders of images ----
@@ -313,7 +295,9 @@ def _labels(root: Path, sets: dict[str, Path]) -> dict[str, Labels]:
         if _is_set(images)
     }
     others = label_folders(root, sets, ".txt")
-    return {name: Labels(folder, usual=False) for name, folder in others.items()} | usual
+    return {
+        name: Labels(folder, usual=False) for name, folder in others.items()
+    } | usual
 
 
 def _of_folders(
@@ -336,57 +320,12 @@ def _of_folders(
     note = lone_labels(images, labels["train"].folder, ".txt", NO_LABELS)
     for task, options in _tasks(train, images, entry, entry["names"], labels["train"]):
         where = "yolo", task, train, held_out, options, images
-        yield Found(*where, unused=unused, layout=layout, notes=_told([note, *_unnamed(entry, task)]))
-
-
-# ---- Keypoints ----
-
-
-def _keypoints(path: Path, entry: dict, categories: list[str]) -> dict[str, Any]:
-    """Returns the options of keypoints: their names, by number where `kpt_names` has
-    none, and the pairs of `flip_idx`. Raises Unreadable."""
-    reader().pose_numbers(path, entry)  # refuses another shape
-    count, _ = entry["kpt_shape"]
-    given = entry.get("kpt_names")
-    each = list(given.values() if isinstance(given, dict) else [given])
-    if given is None:
-        each = [[f"point_{number}" for number in range(count)]]
-    known = []
-    for names in each:
-        if not isinstance(names, list) or len(names) != count:
-            what = f"`kpt_names` does not list {count} names, as `kpt_shape` tells"
-            raise Unreadable(f"{path}: {what}: {names!r:.100}")
-        known.append(names_in(path, "kpt_names", names))
-    names = list(dict.fromkeys(name for names in known for name in names))
-    flip = entry.get("flip_idx")
-    if flip is None:
-        pairs = left_and_right(names)
-        return {"keypoints": names} | ({"flip_pairs": pairs} if pairs else {})
-    places = list(range(count))
-    if not isinstance(flip, list) or sorted(flip, key=str) != sorted(places, key=str):
-        raise Unreadable(f"{path}: `flip_idx` does not have each of 0 to {count - 1} once")
-    if [flip[flip[place]] for place in places] != places:
-        raise Unreadable(f"{path}: `flip_idx` does not lead back from a mirror image")
-    pairs = [
-        [names[place], names[flip[place]]]
-        for names in known
-        for place in places
-        if place < flip[place]
-    ]
-    unique = list({tuple(pair): pair for pair in pairs}.values())
-    return {"keypoints": names, "flip_pairs": unique}
-
-
-def _unnamed(entry: dict, task: str) -> list[str]:
-    """Notes what is made up, or not told apart, of keypoints."""
-    if task != "keypoint_detection":
-        return []
-    notes = []
-    if entry.get("kpt_names") is None:
-        notes.append("keypoints have no `kpt_names`: they are numbered in their order")
-    if len(entry["names"]) > 1:
-        notes.append(f"{len(entry['names'])} categories, not told apart by keypoints")
-    return notes
+        yield Found(
+            *where,
+            unused=unused,
+            layout=layout,
+            notes=_told([note, *unnamed(entry, task)]),
+        )
 
 
 # ---- Labels ----
@@ -421,8 +360,8 @@ def _tasks(
     quadrilaterals."""
     yield "object_detection", {"categories": categories}
     if entry.get("kpt_shape") is not None:
-        yield "keypoint_detection", _keypoints(path, entry, categories)
-        return  # what has keypoints has no polygons
+        yield "keypoint_detection", keypoints(path, entry)
+        return  # lines with keypoints hold no polygons
     files = _files_of(path, images[:LOOKED_AT], labels)
     numbers = [len(line.split()) - 1 for file in files for line in _lines(file)]
     if not numbers or numbers[0] <= 4:

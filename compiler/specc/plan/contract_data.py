@@ -44,12 +44,14 @@ class MadeDataset:
     corners: str  # polygon of an `item`, where labels are no boxes
     things: str  # list of the names that are things
     metadata: str  # content of metadata.yaml
-    image_folder: str  # expressions of folders, where the format's are named by `folder`
+    image_folder: (
+        str  # expressions of folders, where the format's are named by `folder`
+    )
     label_folder: str
     is_list: bool  # whether a text file lists the images
     has_entry: bool  # whether names are in a data.yaml
     poses: bool  # whether labels of YOLO hold keypoints
-    entry: str  # what a data.yaml says of them
+    entry: str  # expression: their entries in a data.yaml
     sizes: str  # assignment of an image's height and width, where labels need them
 
 
@@ -77,7 +79,9 @@ def places_of(reader: Reader) -> dict[str, Any]:
     Folders are named after their set."""
     places, values = reader.places, {}
     ends = SUFFIXES["voc"], ".txt"
-    sets = [name.removesuffix(ends[0]).removesuffix(ends[1]) for name in sets_of(reader)]
+    sets = [
+        name.removesuffix(ends[0]).removesuffix(ends[1]) for name in sets_of(reader)
+    ]
     for line in places.constants:
         if line.name.endswith("NAMES_FILE"):
             values[line.name] = NAMES_FILES[places.has_entry]

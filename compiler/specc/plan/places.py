@@ -1,5 +1,5 @@
-"""Where a reader finds images and labels: the parts of its calls and of its body that the
-layout of the datasets decides."""
+"""The places of images and labels of a reader: the parts of its calls and of its body
+that the layout of the datasets decides."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Places:
             name, note = f"{self.prefix}NAMES_FILE", "path below --data"
             lines.append(constant(name, self.layout.names, note))
         if self.source.format == "yolo" and self.layout.prefix:
-            note = "begins paths that lead from the folder of this file without it"
+            note = "removed from paths in the files of the dataset"
             lines.append(constant(f"{self.prefix}PREFIX", self.layout.prefix, note))
         return tuple(lines)
 

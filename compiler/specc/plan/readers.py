@@ -16,7 +16,11 @@ from specc.words import listed
 
 PATHS = ("coco", "csv", "yolo")  # formats whose files hold paths
 SIZED = ("coco", "voc")  # formats that tell the sizes of their images
-UNNAMED = ("voc", "csv", "dota")  # formats that do not list the names of their categories
+UNNAMED = (
+    "voc",
+    "csv",
+    "dota",
+)  # formats that do not list the names of their categories
 EMPTY_CELLS = {  # whether there are several heads -> sentence of a docstring
     True: "Where a cell is empty, a row trains the other heads alone.",
     False: "A row with an empty cell in one of them is left out.",
