@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from specc.datasets import coco, dota, layouts, native, voc, yolo
+from specc.datasets import coco, layouts, native
 from specc.datasets.become import become, formats_to, nearest
 from specc.datasets.files import Unlike, Unreadable, folders_in, require
+from specc.datasets.finders import dota, voc, yolo
 from specc.datasets.found import Found
 from specc.diagnostics import fail
 from specc.heads import TASKS

@@ -8,7 +8,12 @@ from pathlib import Path
 
 from specc.datasets.files import Unlike, read_text
 from specc.datasets.found import Found, pair
-from specc.datasets.pairs import all_images, image_sets, label_folders, lone_labels
+from specc.datasets.finders.pairs import (
+    all_images,
+    image_sets,
+    label_folders,
+    lone_labels,
+)
 from specc.datasets.parts import names_in
 
 ROW = re.compile(r"((?:-?[0-9.eE+]+\s+){8})(.*[^\s0-9.].*?)(\s+[012])?")

@@ -12,7 +12,7 @@ from typing import Any
 
 from specc.datasets.files import Unlike, Unreadable, entries, folders_in, read_text
 from specc.datasets.found import Found, pair
-from specc.datasets.pairs import (
+from specc.datasets.finders.pairs import (
     all_images,
     image_sets,
     label_folders,
@@ -20,8 +20,8 @@ from specc.datasets.pairs import (
     some_of,
 )
 from specc.datasets.parts import names_in, reader
-from specc.datasets.yolo_paths import prefix_of_line, prefixes, whole_path
-from specc.datasets.yolo_poses import keypoints, unnamed
+from specc.datasets.finders.yolo_paths import prefix_of_line, prefixes, whole_path
+from specc.datasets.finders.yolo_poses import keypoints, unnamed
 
 LOOKED_AT = 200  # most files of labels that are read to find their task
 NAME_FILES = ("classes.txt", "obj.names", "_darknet.labels", "classes.names")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from specc.datasets.files import Unlike, Unreadable, entries
 from specc.datasets.found import Found, pair
-from specc.datasets.pairs import (
+from specc.datasets.finders.pairs import (
     all_images,
     image_sets,
     label_folder,
