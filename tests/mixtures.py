@@ -314,7 +314,11 @@ RARE = [  # mixtures that few draws hold, and that a template needs
 ]
 QUICK = pairwise(candidates=60, limit=28, seed=0)
 DRAWN = {choice["heads"] for choice in QUICK}
-RARE += [{"heads": heads, "format": "native"} for heads in HEADS if heads not in DRAWN]
+RARE += [
+    {"heads": heads, "format": next(one for one in FORMATS if heads in FORMATS[one])}
+    for heads in HEADS
+    if heads not in DRAWN
+]
 QUICK += [
     next({**choice, **rare} for choice in QUICK if is_valid({**choice, **rare}))
     for rare in RARE

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from specc.datasets.files import entries, folders_in
-from specc.datasets.found import TRAIN, VALIDATION, pair
+from specc.datasets.found import pair
 from specc.datasets.parts import images_in, reader
 
 LOOKED_AT = 200  # most images, spread over a set, whose labels are looked for
 DEPTH = 3  # folders below the dataset's in which labels are looked for
 MOST_FOLDERS = 1000
-SETS = (*TRAIN, *VALIDATION)
 
 
 def image_sets(folder: Path) -> dict[str, Path]:
