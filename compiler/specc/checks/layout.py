@@ -1,5 +1,5 @@
 """Rules on `layout`, which says where datasets have their images and labels: E385,
-E389."""
+E395."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def layouts(job: Job, given: dict) -> list[Diagnostic]:
 
 
 def sets_of_layouts(job: Job, given: dict) -> list[Diagnostic]:
-    """E389: the options of a layout fit each other and the sets that the job names."""
+    """E395: the options of a layout fit each other and the sets that the job names."""
     findings = []
     for path, layout, source in _layouts(job, given):
         known = {key: value for key, value in layout.items() if value is not None}
@@ -42,7 +42,7 @@ def sets_of_layouts(job: Job, given: dict) -> list[Diagnostic]:
             continue
         faults = [*_paired(known, source), *_of_format(known, source)]
         for key, message, help in faults[:1]:
-            findings.append(Diagnostic("E389", message, (*path, key), help=help))
+            findings.append(Diagnostic("E395", message, (*path, key), help=help))
     return findings
 
 
