@@ -70,7 +70,13 @@ FORMATS = {
         "cells from keypoint detection",
     },
     "voc": {"detector", "two detectors"},
-    "yolo": {"detector", "two detectors", "masks", "quadrilaterals"},
+    "yolo": {"detector", "two detectors", "masks", "quadrilaterals", "keypoints"},
+    "dota": {
+        "detector",
+        "two detectors",
+        "quadrilaterals",
+        "quads from object detection",
+    },
     "csv": {"classifier", "two classifiers", "number, rank", "number"},
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
@@ -291,6 +297,9 @@ RARE = [  # mixtures that few draws hold, and that a template needs
     {"heads": "masks", "format": "coco"},
     {"heads": "masks", "format": "yolo"},
     {"heads": "quadrilaterals", "format": "yolo"},
+    {"heads": "keypoints", "format": "yolo"},
+    {"heads": "detector", "format": "dota"},
+    {"heads": "quadrilaterals", "format": "dota"},
     {"heads": "quads from object detection", "format": "coco"},
     {"heads": "cells from keypoint detection", "format": "coco"},
     {"heads": "embedder", "format": "folders"},
@@ -307,7 +316,11 @@ RARE = [  # mixtures that few draws hold, and that a template needs
 ]
 QUICK = pairwise(candidates=60, limit=28, seed=0)
 DRAWN = {choice["heads"] for choice in QUICK}
-RARE += [{"heads": heads, "format": "native"} for heads in HEADS if heads not in DRAWN]
+RARE += [
+    {"heads": heads, "format": next(one for one in FORMATS if heads in FORMATS[one])}
+    for heads in HEADS
+    if heads not in DRAWN
+]
 QUICK += [
     next({**choice, **rare} for choice in QUICK if is_valid({**choice, **rare}))
     for rare in RARE

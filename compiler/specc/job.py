@@ -33,6 +33,7 @@ class Layout:
     train_labels: str | None = None  # a folder, too
     validation_labels: str | None = None
     test_labels: str | None = None
+    names: str | None = None  # the file with the names of the categories
     prefix: str | None = None  # the beginning of names of images, which is removed
     file_names: str | None = None  # last_part, decoded, decoded_last_part
     name_key: str | None = None  # coco_url; None: file_name
@@ -47,7 +48,7 @@ class Data:
     validation_fraction: float
     group: str | None  # pattern: images with equal matches in their paths are one group
     resolution: tuple[int, int]  # height, width in pixels
-    format: str  # native, folders, coco, voc, yolo, csv
+    format: str  # native, folders, coco, voc, yolo, dota, csv
     layout: Layout | None
     task: str | None  # task of the annotations; None: each head's own
     channels: int  # 1 (gray), 3 (RGB) or 4 (RGB and another band)

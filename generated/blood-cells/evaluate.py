@@ -8,6 +8,7 @@ Prints them as JSON.
 import argparse
 import contextlib
 import io
+import itertools
 import json
 import os
 import re
@@ -25,7 +26,7 @@ from model import CATEGORIES, Detector, decode, fit
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
-# ---- Predictions, in the words of the annotations ----
+# ---- Predictions, in the form of annotations ----
 
 
 @torch.inference_mode()
@@ -38,35 +39,45 @@ def predict_samples(
     """
     was_training = model.training
     model.eval()
-    found = []
-    for images in validation_batches(samples, workers):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device, non_blocking=True))
-        results = on_cpu(decode(outputs))
-        for row in range(len(images)):
-            sample = samples[len(found)]
-            seen = fit(sample.height, sample.width)
-            found.append(in_words(results, row, sample, seen))
+    begun = (begin(model, x, device) for x in validation_batches(samples, workers))
+    # One ahead: a GPU works on the next batch while the CPU puts this one in words.
+    pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
+    for (count, results, aside), _ in pairs:
+        with aside:
+            results = {
+                head: {name: values.cpu() for name, values in of_head.items()}
+                for head, of_head in results.items()
+            }
+            for row in range(count):
+                sample = samples[len(found)]
+                seen = fit(sample.height, sample.width)
+                found.append(to_annotations(results, row, sample, seen))
     model.train(was_training)
     return found
 
 
-def on_cpu(results: dict) -> dict:
-    return {
-        head: {name: values.cpu() for name, values in of_head.items()}
-        for head, of_head in results.items()
-    }
+def begin(model: nn.Module, images: Tensor, device: torch.device) -> tuple:
+    """Returns the size of a batch, its results, and the stream in which they are read:
+    on a GPU one of its own, that does not wait for later batches."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        outputs = model(images.to(device, non_blocking=True))
+    results = decode(outputs)
+    if device.type == "cpu":
+        return len(images), results, contextlib.nullcontext()
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    return len(images), results, torch.cuda.stream(aside)
 
 
-def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
+def to_annotations(results: dict, row: int, sample: Sample, seen: tuple) -> dict:
     """Returns one image's results by head, in its own pixels; `seen` is the height and
     width that it had on the canvas."""
     ratio = torch.tensor([sample.width / seen[1], sample.height / seen[0]]).repeat(2)
     limits = torch.tensor([sample.width, sample.height]).repeat(2)
-    return {"cells": objects_in_words(results["cells"], row, CATEGORIES, ratio, limits)}
+    return {"cells": to_objects(results["cells"], row, CATEGORIES, ratio, limits)}
 
 
-def objects_in_words(
+def to_objects(
     results: dict, row: int, names: tuple[str, ...], ratio: Tensor, limits: Tensor
 ) -> list[dict]:
     count = int(results["count"][row])
@@ -91,7 +102,7 @@ def evaluate(
     world: int = 1,
 ) -> dict[str, float]:
     """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores what all have found, and tells the others."""
+    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -112,14 +123,14 @@ def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     metrics = {
         "cells": detection_metrics(
             [sample.labels["cells"] for sample in samples],
-            [words["cells"] for words in found],
+            [one["cells"] for one in found],
             CATEGORIES,
         )
     }
     return {
         f"{head}/{name}": value
-        for head, of_head in metrics.items()
-        for name, value in of_head.items()
+        for head, values in metrics.items()
+        for name, value in values.items()
     }
 
 
@@ -151,10 +162,7 @@ def coco_object(image: int, category: int, box: list[float]) -> dict:
 
 
 def coco_metrics(
-    annotations: list[dict],
-    results: list[dict],
-    images: int,
-    names: tuple[str, ...],
+    annotations: list[dict], results: list[dict], images: int, names: tuple[str, ...]
 ) -> dict[str, float]:
     """Returns average precision and recall over IoU 0.5..0.95."""
     for number, item in enumerate(annotations, 1):
@@ -237,10 +245,14 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # behind a worker's traceback
-        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
+        raise SystemExit(in_a_line(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def in_a_line(error: Exception) -> str:
+    """Returns the message of an error, which a worker puts behind its traceback."""
+    return re.sub(r"^data\.\w+: ", "", str(error).splitlines()[-1])
 
 
 def main(args: argparse.Namespace):

@@ -17,10 +17,10 @@ from model import CATEGORIES
 TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixels
 
 
-def draw(image: np.ndarray, words: dict) -> np.ndarray:
+def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
     """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
     image = image.copy()
-    image = draw_category(image, words["flower"], CATEGORIES)
+    image = draw_category(image, predictions["flower"], CATEGORIES)
     return image
 
 
@@ -66,9 +66,9 @@ def color_of(index: int) -> tuple[int, int, int]:
 def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
     """Draws RGB tiles in rows of two images: labels on the left, predictions beside."""
     tiles = []
-    for sample, words in zip(samples, found):
+    for sample, predictions in zip(samples, found):
         image = read_image(sample, sample.height, sample.width)
-        tiles += [tile(draw(image, labels_of(sample))), tile(draw(image, words))]
+        tiles += [tile(draw(image, labels_of(sample))), tile(draw(image, predictions))]
     while len(tiles) % 4:
         tiles.append(np.full_like(tiles[0], 255))
     rows = [np.hstack(tiles[i : i + 4]) for i in range(0, len(tiles), 4)]
@@ -110,10 +110,10 @@ def save_curves(metrics: Path, path: Path):
     figure.savefig(path, dpi=100)
 
 
-def plot(axes, rows: list[dict], split: str, wanted: Callable[[str], bool]):
+def plot(axes, rows: list[dict], split: str, selects: Callable[[str], bool]):
     rows = [row for row in rows if row["split"] == split]
     iterations = [row["iteration"] for row in rows]
-    for name in filter(wanted, dict.fromkeys(name for row in rows for name in row)):
+    for name in filter(selects, dict.fromkeys(name for row in rows for name in row)):
         axes.plot(iterations, [row.get(name) for row in rows], marker=".", label=name)
     axes.set_title(split)
     axes.set_xlabel("iteration")

@@ -72,7 +72,7 @@ class ResNet18(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention of rows to other rows, https://arxiv.org/abs/1706.03762."""
+    """Multi-head attention of tokens to others, https://arxiv.org/abs/1706.03762."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -81,11 +81,11 @@ class Attention(nn.Module):
         self.heads = heads
 
     def split(self, x: Tensor) -> Tensor:
-        """Splits rows (B, N, width) by heads: (B, heads, N, width / heads)."""
+        """Splits tokens (B, N, width) by heads: (B, heads, N, width / heads)."""
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
     def keys_and_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns keys and values of the rows that are attended to."""
+        """Returns keys and values of the tokens that are attended to."""
         return self.split(self.key(x)), self.split(self.value(x))
 
     def forward(self, x: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -94,13 +94,13 @@ class Attention(nn.Module):
 
 
 def mlp(width: int) -> nn.Sequential:
-    """Makes the MLP of a transformer layer, which acts on each row."""
+    """Makes the MLP of a transformer layer, which acts on each token."""
     wide = 4 * width
     return nn.Sequential(nn.Linear(width, wide), nn.GELU(), nn.Linear(wide, width))
 
 
-class ImageCells(nn.Module):
-    """Flattens a level into rows, and adds sinusoidal embeddings of their positions."""
+class ImageFeatures(nn.Module):
+    """Flattens a level into tokens, and adds sinusoidal embeddings of positions."""
 
     def __init__(self, channels: int, width: int):
         super().__init__()
@@ -110,13 +110,16 @@ class ImageCells(nn.Module):
     def forward(self, level: Tensor) -> Tensor:
         x = self.project(level)  # (B, C, H, W)
         channels, height, width = x.shape[1:]
-        rows = sincos(height, channels // 2, x.device)[:, None].expand(-1, width, -1)
-        columns = sincos(width, channels // 2, x.device).expand(height, -1, -1)
+        half, device = channels // 2, x.device
+        rows = sincos_embedding(height, half, device)[:, None].expand(-1, width, -1)
+        columns = sincos_embedding(width, half, device).expand(height, -1, -1)
         positions = torch.cat([rows, columns], 2)  # (H, W, C)
         return self.norm(x.flatten(2).transpose(1, 2)) + positions.flatten(0, 1)
 
 
-def sincos(count: int, channels: int, device: torch.device | None = None) -> Tensor:
+def sincos_embedding(
+    count: int, channels: int, device: torch.device | None = None
+) -> Tensor:
     """Returns sines and cosines of `count` positions in 0..1: (count, channels)."""
     positions = (torch.arange(count, device=device) + 0.5) / count
     frequencies = torch.logspace(-1, 4, channels // 2, 2, device=device)
@@ -124,19 +127,19 @@ def sincos(count: int, channels: int, device: torch.device | None = None) -> Ten
     return torch.cat([angles.sin(), angles.cos()], 1)
 
 
-def text_places(count: int, width: int) -> nn.Embedding:
-    """Makes a query for each place of a text. At first it attends to where the place
-    lies if the text fills the image from left to right."""
-    middle = sincos(1, width // 2).expand(count, -1)
-    places = torch.cat([middle, sincos(count, width // 2)], 1)
-    return nn.Embedding.from_pretrained(places, freeze=False)
+def position_queries(count: int, width: int) -> nn.Embedding:
+    """Makes a query for each position in a text. At first it attends to where that lies
+    if the text fills the image from left to right."""
+    middle = sincos_embedding(1, width // 2).expand(count, -1)
+    queries = torch.cat([middle, sincos_embedding(count, width // 2)], 1)
+    return nn.Embedding.from_pretrained(queries, freeze=False)
 
 
 # ---- Text head: all tokens at once ----
 
 
 class ReadingLayer(nn.Module):
-    """Each place of a text attends to the image, then passes through an MLP."""
+    """Each position of a text attends to the image, then passes through an MLP."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -144,48 +147,55 @@ class ReadingLayer(nn.Module):
         self.image = Attention(width, heads)
         self.mlp = mlp(width)
 
-    def forward(self, x: Tensor, cells: Tensor) -> Tensor:
-        x = x + self.image(self.norm1(x), *self.image.keys_and_values(cells))
+    def forward(self, x: Tensor, features: Tensor) -> Tensor:
+        x = x + self.image(self.norm1(x), *self.image.keys_and_values(features))
         return x + self.mlp(self.norm2(x))
 
 
 class TextHead(nn.Module):
-    """A query for each place of a text, https://arxiv.org/abs/2103.06495."""
+    """A query for each position of a text, https://arxiv.org/abs/2103.06495."""
 
     def __init__(
         self,
         channels: int,
         classes: int,
-        places: int,
+        length: int,
         layers: int,
         width: int,
         heads: int,
     ):
         super().__init__()
-        self.cells = ImageCells(channels, width)
-        self.places = text_places(places, width)
+        self.cells = ImageFeatures(channels, width)
+        self.places = position_queries(length, width)
         self.layers = nn.ModuleList(ReadingLayer(width, heads) for _ in range(layers))
         self.last_norm = nn.LayerNorm(width)
         self.logits = nn.Linear(width, classes)
 
     def forward(self, level: Tensor) -> Tensor:
-        cells = self.cells(level)  # (B, N, width)
+        features = self.cells(level)  # (B, N, width)
         x = self.places.weight.expand(len(level), -1, -1)
         for layer in self.layers:
-            x = layer(x, cells)
-        return self.logits(self.last_norm(x)).float()  # (B, places, classes)
+            x = layer(x, features)
+        return self.logits(self.last_norm(x)).float()  # (B, length, classes)
 
 
 # ---- Model ----
 
 
 class TextReader(nn.Module):
-    """uint8 images (B, 3, H, W) in, logits (B, places, tokens and the end) out."""
+    """uint8 images (B, 3, H, W) in, logits (B, length, tokens and the end) out."""
 
     def __init__(self):
         super().__init__()
         self.backbone = ResNet18()
-        self.head = TextHead(128, len(TOKENS) + 1, MAX_TOKENS + 1, 1, 128, 4)
+        self.head = TextHead(
+            128,
+            classes=len(TOKENS) + 1,
+            length=MAX_TOKENS + 1,
+            layers=1,
+            width=128,
+            heads=4,
+        )
         mean, std = 255 * torch.tensor([MEAN, STD]).view(2, 1, -1, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
@@ -200,7 +210,7 @@ class TextReader(nn.Module):
 
 def text_loss(logits: Tensor, targets: dict[str, Tensor]) -> dict[str, Tensor]:
     """Returns "token": cross-entropy of the tokens and the end, the mean per text."""
-    tokens = targets["tokens"]  # (B, places): a text, then its end up to the last place
+    tokens = targets["tokens"]  # (B, length): a text, then its end up to the last
     end = logits.shape[2] - 1
     counted = (tokens == end).cumsum(1) <= 1
     loss = F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none")
@@ -219,7 +229,7 @@ def loss_terms(outputs: Tensor, targets: dict) -> dict[str, Tensor]:
 
 
 def decode_text(logits: Tensor) -> dict[str, Tensor]:
-    """Returns "tokens" (B, places - 1), filled with the end from the text's end on, and
+    """Returns "tokens" (B, length - 1), filled with the end from the text's end on, and
     "score" (B,): the product of the probabilities of its tokens and its end."""
     probability, tokens = logits.softmax(2).max(2)
     end = logits.shape[2] - 1

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 HEIGHT, WIDTH = 128, 128  # images are letterboxed to this size
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PAD = (124, 116, 104)  # the mean as 8-bit color, around letterboxed images
+INVARIANCE_WEIGHT, VARIANCE_WEIGHT = 25.0, 25.0  # VICReg's; the covariance counts once
 
 # ---- Backbone: levels 1..5 ----
 
@@ -94,7 +95,7 @@ class Views(NamedTuple):
 
 
 class ViewHead(nn.Module):
-    """The mean over a level's cells, and a perceptron whose results the loss compares:
+    """The mean over a level's cells, and an MLP whose outputs the loss compares:
     what views do not share may be lost there, and stays in the representation."""
 
     def __init__(self, channels: int, size: int):
@@ -121,7 +122,7 @@ class Encoder(nn.Module):
     def __init__(self):
         super().__init__()
         self.backbone = ResNet50()
-        self.head = ViewHead(2048, 512)
+        self.head = ViewHead(2048, size=512)
         mean, std = 255 * torch.tensor([MEAN, STD]).view(2, 1, -1, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
@@ -138,12 +139,12 @@ def view_loss(outputs: Views) -> dict[str, Tensor]:
     """VICReg, https://arxiv.org/abs/2105.04906, of batches in which two views of an
     image follow each other. Terms "invariance": the views agree; "variance": each
     number varies over the images; "covariance": no two numbers tell the same."""
-    projections = of_all_processes(outputs.projection)
+    projections = gather_with_gradient(outputs.projection)
     first, second = projections[0::2], projections[1::2]
     variances, covariances = zip(spread(first), spread(second))
     return {
-        "invariance": 25 * F.mse_loss(first, second),
-        "variance": 25 * sum(variances) / 2,
+        "invariance": INVARIANCE_WEIGHT * F.mse_loss(first, second),
+        "variance": VARIANCE_WEIGHT * sum(variances) / 2,
         "covariance": sum(covariances),
     }
 
@@ -157,7 +158,7 @@ def spread(values: Tensor) -> tuple[Tensor, Tensor]:
     return F.relu(1 - deviations).mean(), between / values.shape[1]
 
 
-def of_all_processes(values: Tensor) -> Tensor:
+def gather_with_gradient(values: Tensor) -> Tensor:
     """Gathers values (B, N) of the images of all processes. The gradient flows to the
     own ones, times the number of processes, by which an average over processes divides
     it."""

@@ -8,8 +8,8 @@ Prints them as JSON.
 import argparse
 import contextlib
 import io
+import itertools
 import json
-import math
 import os
 import re
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ from torch import Tensor, nn
 
 from data import ChangedError, ImageError, validation_batches
 from dataset import VALIDATION, Instances, Sample, read_dataset
-from model import CATEGORIES, MASK_STRIDE, Segmenter, decode, fit, sampled
+from model import CATEGORIES, MASK_STRIDE, Segmenter, decode, fit, mask_in
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
-# ---- Predictions, in the words of the annotations ----
+# ---- Predictions, in the form of annotations ----
 
 
 @torch.inference_mode()
@@ -41,39 +41,49 @@ def predict_samples(
     """
     was_training = model.training
     model.eval()
-    found = []
-    for images in validation_batches(samples, workers):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device, non_blocking=True))
-        results = on_cpu(decode(outputs))
-        for row in range(len(images)):
-            sample = samples[len(found)]
-            seen = fit(sample.height, sample.width)
-            found.append(in_words(results, row, sample, seen))
+    begun = (begin(model, x, device) for x in validation_batches(samples, workers))
+    # One ahead: a GPU works on the next batch while the CPU puts this one in words.
+    pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
+    for (count, results, aside), _ in pairs:
+        with aside:
+            results = {
+                head: {name: values.cpu() for name, values in of_head.items()}
+                for head, of_head in results.items()
+            }
+            for row in range(count):
+                sample = samples[len(found)]
+                seen = fit(sample.height, sample.width)
+                found.append(to_annotations(results, row, sample, seen))
     model.train(was_training)
     return found
 
 
-def on_cpu(results: dict) -> dict:
-    return {
-        head: {name: values.cpu() for name, values in of_head.items()}
-        for head, of_head in results.items()
-    }
+def begin(model: nn.Module, images: Tensor, device: torch.device) -> tuple:
+    """Returns the size of a batch, its results, and the stream in which they are read:
+    on a GPU one of its own, that does not wait for later batches."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        outputs = model(images.to(device, non_blocking=True))
+    results = decode(outputs)
+    if device.type == "cpu":
+        return len(images), results, contextlib.nullcontext()
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    return len(images), results, torch.cuda.stream(aside)
 
 
-def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
+def to_annotations(results: dict, row: int, sample: Sample, seen: tuple) -> dict:
     """Returns one image's results by head, in its own pixels; `seen` is the height and
     width that it had on the canvas."""
     ratio = torch.tensor([sample.width / seen[1], sample.height / seen[0]]).repeat(2)
     limits = torch.tensor([sample.width, sample.height]).repeat(2)
     return {
-        "nuclei": instances_in_words(
+        "nuclei": to_instances(
             results["nuclei"], row, CATEGORIES, MASK_STRIDE, ratio, limits
         )
     }
 
 
-def instances_in_words(
+def to_instances(
     results: dict,
     row: int,
     names: tuple[str, ...],
@@ -86,12 +96,12 @@ def instances_in_words(
     boxes = (results["boxes"][row, :count] * ratio).clamp(min=0).minimum(limits)
     classes = results["classes"][row, :count].tolist()
     scores = results["scores"][row, :count].tolist()
-    masks, cell = results["masks"][row, :count], stride * ratio[:2]
+    masks, stride = results["masks"][row, :count], stride * ratio[:2]
     return [
         {
             "category": names[category],
             "bbox": box,
-            "mask": run_lengths_of(mask, box, limits[:2].tolist(), cell),
+            "mask": run_lengths_of(mask, box, limits[:2].tolist(), stride),
             "score": score,
         }
         for category, box, mask, score in zip(classes, boxes.tolist(), masks, scores)
@@ -99,15 +109,13 @@ def instances_in_words(
 
 
 def run_lengths_of(
-    logits: Tensor, box: list[float], size: list[int], cell: Tensor
+    logits: Tensor, box: list[float], size: list[int], stride: Tensor
 ) -> dict:
     """Encodes a mask, made as by `whole_masks` of model.py, inside its box."""
     width, height = size
-    left, top, right, bottom = (math.ceil(side - 0.5) for side in box)
-    y = (torch.arange(top, bottom) + 0.5) / cell[1]
-    x = (torch.arange(left, right) + 0.5) / cell[0]
     mask = np.zeros((height, width), np.uint8, order="F")
-    mask[top:bottom, left:right] = sampled(logits, y, x) > 0
+    place, inside = mask_in(box, logits, stride)
+    mask[place] = inside
     runs = coco_mask.encode(mask)
     return {"size": [height, width], "counts": runs["counts"].decode()}
 
@@ -124,7 +132,7 @@ def evaluate(
     world: int = 1,
 ) -> dict[str, float]:
     """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores what all have found, and tells the others."""
+    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -145,14 +153,14 @@ def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     metrics = {
         "nuclei": instance_metrics(
             [sample.labels["nuclei"] for sample in samples],
-            [words["nuclei"] for words in found],
+            [one["nuclei"] for one in found],
             CATEGORIES,
         )
     }
     return {
         f"{head}/{name}": value
-        for head, of_head in metrics.items()
-        for name, value in of_head.items()
+        for head, values in metrics.items()
+        for name, value in values.items()
     }
 
 
@@ -199,8 +207,8 @@ def instance_metrics(
             results.append(coco_instance(image, category, item["bbox"], item["mask"]))
             results[-1]["score"] = item["score"]
     metrics = coco_metrics(annotations, results, len(truth), names, "segm")
-    of_boxes = coco_metrics(annotations, results, len(truth), names, "bbox")
-    return metrics | ({"box_ap": of_boxes["ap"]} if of_boxes else {})
+    box_metrics = coco_metrics(annotations, results, len(truth), names, "bbox")
+    return metrics | ({"box_ap": box_metrics["ap"]} if box_metrics else {})
 
 
 def coco_instance(image: int, category: int, box: list[float], mask: dict) -> dict:
@@ -274,10 +282,14 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # behind a worker's traceback
-        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
+        raise SystemExit(in_a_line(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def in_a_line(error: Exception) -> str:
+    """Returns the message of an error, which a worker puts behind its traceback."""
+    return re.sub(r"^data\.\w+: ", "", str(error).splitlines()[-1])
 
 
 def main(args: argparse.Namespace):

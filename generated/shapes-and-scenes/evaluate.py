@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import csv
 import io
+import itertools
 import json
 import os
 import re
@@ -43,7 +44,7 @@ from model import (
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 BAND = 262144  # about this many logits of a map are enlarged at once
 
-# ---- Predictions, in the words of the annotations ----
+# ---- Predictions, in the form of annotations ----
 
 
 @torch.inference_mode()
@@ -52,7 +53,7 @@ def predict_samples(
     samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
-    kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
+    kept: Callable[[Sample, dict], dict] = lambda _, predictions: predictions,
 ) -> list[dict]:
     """Returns predictions for each sample, in pixels of each image, by head:
 
@@ -65,44 +66,52 @@ def predict_samples(
     """
     was_training = model.training
     model.eval()
-    found = []
-    for images in validation_batches(samples, workers):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(padded(model, images.to(device, non_blocking=True)))
-        results = on_cpu(decode(outputs))
-        for row in range(len(images)):
-            sample = samples[len(found)]
-            seen = sample.height, sample.width
-            found.append(kept(sample, in_words(results, row, sample, seen)))
+    begun = (begin(model, x, device) for x in validation_batches(samples, workers))
+    # One ahead: a GPU works on the next batch while the CPU puts this one in words.
+    pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
+    for (count, results, aside), _ in pairs:
+        with aside:
+            # Maps are enlarged where they are.
+            results |= {
+                head: {name: values.cpu() for name, values in results[head].items()}
+                for head in results.keys() - ("regions",)
+            }
+            for row in range(count):
+                sample = samples[len(found)]
+                seen = sample.height, sample.width
+                found.append(kept(sample, to_annotations(results, row, sample, seen)))
     model.train(was_training)
     return found
 
 
-def on_cpu(results: dict) -> dict:
-    """The results but for those of maps, which are enlarged where they are."""
-    return results | {
-        head: {name: values.cpu() for name, values in results[head].items()}
-        for head in results.keys() - ("regions",)
-    }
+def begin(model: nn.Module, images: Tensor, device: torch.device) -> tuple:
+    """Returns the size of a batch, its results, and the stream in which they are read:
+    on a GPU one of its own, that does not wait for later batches."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        outputs = model(padded(model, images.to(device, non_blocking=True)))
+    results = decode(outputs)
+    if device.type == "cpu":
+        return len(images), results, contextlib.nullcontext()
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    return len(images), results, torch.cuda.stream(aside)
 
 
-def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
+def to_annotations(results: dict, row: int, sample: Sample, seen: tuple) -> dict:
     """Returns one image's results by head, in its own pixels; `seen` is the height and
     width that it had on the canvas."""
     ratio = torch.tensor([sample.width / seen[1], sample.height / seen[0]]).repeat(2)
     limits = torch.tensor([sample.width, sample.height]).repeat(2)
     return {
-        "shapes": objects_in_words(
-            results["shapes"], row, SHAPES_CATEGORIES, ratio, limits
-        ),
-        "regions": categories_in_words(
+        "shapes": to_objects(results["shapes"], row, SHAPES_CATEGORIES, ratio, limits),
+        "regions": to_category_map(
             results["regions"], row, REGIONS_STRIDE, sample, seen
         ),
-        "scene": category_in_words(results["scene"], row, SCENE_CATEGORIES),
+        "scene": to_category(results["scene"], row, SCENE_CATEGORIES),
     }
 
 
-def objects_in_words(
+def to_objects(
     results: dict, row: int, names: tuple[str, ...], ratio: Tensor, limits: Tensor
 ) -> list[dict]:
     count = int(results["count"][row])
@@ -115,7 +124,7 @@ def objects_in_words(
     ]
 
 
-def categories_in_words(
+def to_category_map(
     results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
 ) -> np.ndarray:
     """Returns the index of each pixel's category, (height, width) of the image: its
@@ -139,7 +148,7 @@ def categories_in_words(
     return (count - 1 - torch.cat(best)).short().cpu().numpy()
 
 
-def category_in_words(results: dict, row: int, names: tuple[str, ...]) -> dict:
+def to_category(results: dict, row: int, names: tuple[str, ...]) -> dict:
     """Returns the likeliest category, and five with their probabilities."""
     scores, order = results["probabilities"][row].topk(min(5, len(names)))
     top = {names[i]: p for i, p in zip(order.tolist(), scores.tolist())}
@@ -159,7 +168,7 @@ def evaluate(
     world: int = 1,
 ) -> dict[str, float]:
     """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores what all have found, and tells the others."""
+    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -175,19 +184,19 @@ def evaluate(
     return metrics[0]
 
 
-def evidence(sample: Sample, words: dict) -> dict:
+def evidence(sample: Sample, predictions: dict) -> dict:
     """Returns the values that the metrics need from one image, by labeled head."""
     known = {}
     if "shapes" in sample.labels:
-        known["shapes"] = words["shapes"]
+        known["shapes"] = predictions["shapes"]
     if "regions" in sample.labels:
         known["regions"] = count_pixels(
             read_categories(*sample.labels["regions"]),
-            words["regions"],
+            predictions["regions"],
             len(REGIONS_CATEGORIES),
         )
     if "scene" in sample.labels:
-        known["scene"] = words["scene"]
+        known["scene"] = predictions["scene"]
     return known
 
 
@@ -203,23 +212,22 @@ def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
                 for sample in samples
                 if "shapes" in sample.labels
             ],
-            [words["shapes"] for words in found if "shapes" in words],
+            [one["shapes"] for one in found if "shapes" in one],
             SHAPES_CATEGORIES,
         ),
         "regions": segmentation_metrics(
-            [words["regions"] for words in found if "regions" in words],
-            REGIONS_CATEGORIES,
+            [one["regions"] for one in found if "regions" in one], REGIONS_CATEGORIES
         ),
         "scene": classification_metrics(
             [sample.labels["scene"] for sample in samples if "scene" in sample.labels],
-            [words["scene"] for words in found if "scene" in words],
+            [one["scene"] for one in found if "scene" in one],
             SCENE_CATEGORIES,
         ),
     }
     return {
         f"{head}/{name}": value
-        for head, of_head in metrics.items()
-        for name, value in of_head.items()
+        for head, values in metrics.items()
+        for name, value in values.items()
     }
 
 
@@ -251,10 +259,7 @@ def coco_object(image: int, category: int, box: list[float]) -> dict:
 
 
 def coco_metrics(
-    annotations: list[dict],
-    results: list[dict],
-    images: int,
-    names: tuple[str, ...],
+    annotations: list[dict], results: list[dict], images: int, names: tuple[str, ...]
 ) -> dict[str, float]:
     """Returns average precision and recall over IoU 0.5..0.95."""
     for number, item in enumerate(annotations, 1):
@@ -309,22 +314,20 @@ def classification_metrics(
     truth: list[int], found: list[dict], names: tuple[str, ...]
 ) -> dict[str, float]:
     """Accuracies; precision, recall and F1 as means over the categories that occur."""
-    wanted = np.array(truth)
-    given = np.array([names.index(words["category"]) for words in found])
-    actual, guessed, right = (
+    labels = np.array(truth)
+    predicted = np.array([names.index(item["category"]) for item in found])
+    label_counts, predicted_counts, hits = (
         np.bincount(categories, minlength=len(names))
-        for categories in (wanted, given, wanted[wanted == given])
+        for categories in (labels, predicted, labels[labels == predicted])
     )
-    occurring = actual > 0
-    recall = right[occurring] / actual[occurring]
-    precision = right[occurring] / np.maximum(guessed[occurring], 1)
-    f1 = 2 * right[occurring] / (actual + guessed)[occurring]
-    in_top5 = [
-        names[category] in words["top5"] for category, words in zip(truth, found)
-    ]
+    occurring = label_counts > 0
+    recall = hits[occurring] / label_counts[occurring]
+    precision = hits[occurring] / np.maximum(predicted_counts[occurring], 1)
+    f1 = 2 * hits[occurring] / (label_counts + predicted_counts)[occurring]
+    in_top5 = [names[category] in item["top5"] for category, item in zip(truth, found)]
     return {
         "balanced_accuracy": float(recall.mean()),
-        "accuracy": float((wanted == given).mean()),
+        "accuracy": float((labels == predicted).mean()),
         "precision": float(precision.mean()),
         "recall": float(recall.mean()),
         "f1": float(f1.mean()),
@@ -337,8 +340,8 @@ def save_confusion(
 ):
     """Saves the confusion matrix: categories are rows, predictions columns."""
     counts = np.zeros((len(names), len(names)), int)
-    given = [names.index(words["category"]) for words in found]
-    np.add.at(counts, (truth, given), 1)
+    predicted = [names.index(item["category"]) for item in found]
+    np.add.at(counts, (truth, predicted), 1)
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["", *names])
@@ -405,10 +408,14 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # behind a worker's traceback
-        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
+        raise SystemExit(in_a_line(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def in_a_line(error: Exception) -> str:
+    """Returns the message of an error, which a worker puts behind its traceback."""
+    return re.sub(r"^data\.\w+: ", "", str(error).splitlines()[-1])
 
 
 def main(args: argparse.Namespace):
@@ -422,7 +429,7 @@ def main(args: argparse.Namespace):
         save_confusion(
             args.confusion / "scene.csv",
             [sample.labels["scene"] for sample in samples if "scene" in sample.labels],
-            [words["scene"] for words in found if "scene" in words],
+            [one["scene"] for one in found if "scene" in one],
             SCENE_CATEGORIES,
         )
 

@@ -70,9 +70,7 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
         raise ImageError(f"{sample.path}: cannot be decoded")
     sides = np.subtract(image.shape[:2], [sample.height / step, sample.width / step])
     if (abs(sides) >= 1).any():
-        raise ChangedError(
-            f"{sample.path}: changed since the dataset was read: --reread"
-        )
+        raise ChangedError(f"{sample.path}: changed since the dataset was read")
     image = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
     image = F.interpolate(image, (height, width), mode="bilinear", antialias=True)
     return cv2.cvtColor(image[0].permute(1, 2, 0).numpy(), cv2.COLOR_BGR2RGB)
@@ -103,7 +101,7 @@ def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Trans
     image = read_image(sample, height, width)
     image = recolor(image, rng)
     # Crops an image that is larger than the canvas, pads a smaller one.
-    top, left = place(height, HEIGHT, rng), place(width, WIDTH, rng)
+    top, left = random_offset(height, HEIGHT, rng), random_offset(width, WIDTH, rng)
     canvas = on_canvas(image, top, left)
     scale = np.float32([width / sample.width, height / sample.height])
     offset = np.float32([left, top])
@@ -113,7 +111,7 @@ def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Trans
     return canvas, Transform(scale, offset)
 
 
-def place(length: int, canvas: int, rng: np.random.Generator) -> int:
+def random_offset(length: int, canvas: int, rng: np.random.Generator) -> int:
     """Returns a random offset on the canvas; negative if `length` is larger."""
     return int(rng.integers(min(0, canvas - length), max(0, canvas - length) + 1))
 
@@ -149,11 +147,11 @@ def moved_instances(instances: Instances, transform: Transform) -> Grids:
     whole = transform.move(instances.boxes)
     boxes, gone = np.clip(whole, 0, limits), []
     for i in np.flatnonzero((boxes != whole).any(1)).tolist():
-        hull = hull_of(edges[i], size, boxes[i], transform)
-        if hull is None:
+        box = visible_box(edges[i], size, boxes[i], transform)
+        if box is None:
             gone.append(i)
         else:
-            boxes[i] = hull
+            boxes[i] = box
     kept = np.delete(np.arange(len(boxes)), gone)
     boxes = boxes[kept]
     margins = MARGIN * (boxes[:, 2:] - boxes[:, :2])
@@ -188,11 +186,11 @@ def run_edges(masks: Sequence[dict]) -> list[np.ndarray]:
     return edges
 
 
-def hull_of(
+def visible_box(
     edges: np.ndarray, size: list[int], part: np.ndarray, transform: Transform
 ) -> np.ndarray | None:
-    """Returns the extents of what the canvas shows of a mask, which lies in its `part`;
-    None if that is less than a quarter."""
+    """Returns the box of a mask's pixels that lie on the canvas, in its `part`; None if
+    they are less than a quarter."""
     x, y = (np.arange(part[i], part[i + 2]) + 0.5 for i in (0, 1))
     columns, rows = in_image(x, y, transform)
     column, top, bottom = strips(edges, size[0])
@@ -209,8 +207,8 @@ def hull_of(
     low, high = np.where(mirrored, ends - high, low), np.where(
         mirrored, ends - low, high
     )
-    hull = np.concatenate([low, high])
-    return np.minimum(np.tile(part[:2], 2) + hull, np.tile(part[2:], 2))
+    box = np.concatenate([low, high])
+    return np.minimum(np.tile(part[:2], 2) + box, np.tile(part[2:], 2))
 
 
 def strips(edges: np.ndarray, height: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -228,8 +226,8 @@ def grid_of(regions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns x and y (..., GRID) of the points of grids on regions (..., 4)."""
     steps = (np.arange(GRID) + 0.5) / GRID
     low, high = regions[..., :2, None], regions[..., 2:, None]
-    places = low + steps * (high - low)
-    return places[..., 0, :], places[..., 1, :]
+    points = low + steps * (high - low)
+    return points[..., 0, :], points[..., 1, :]
 
 
 def in_image(
@@ -263,10 +261,12 @@ def moved_panoptic(
     """Returns the instances on the canvas, and its map of stuff in cells of this
     stride: 0 for things, then the kinds of stuff in their order, -1 where nothing is
     known."""
-    of_things = [i for i, kind in enumerate(segments.classes) if kind in things]
-    classes = [things.index(kind) for kind in segments.classes[of_things].tolist()]
-    masks = tuple(segments.masks[i] for i in of_things)
-    instances = Instances(segments.boxes[of_things], np.array(classes, np.int64), masks)
+    thing_rows = [i for i, kind in enumerate(segments.classes) if kind in things]
+    classes = [things.index(kind) for kind in segments.classes[thing_rows].tolist()]
+    masks = tuple(segments.masks[i] for i in thing_rows)
+    instances = Instances(
+        segments.boxes[thing_rows], np.array(classes, np.int64), masks
+    )
 
     x = np.arange(stride / 2, WIDTH, stride)
     y = np.arange(stride / 2, HEIGHT, stride)
@@ -367,15 +367,11 @@ class Batches:
             yield batch
 
 
-def collate(
-    batch: list[tuple[np.ndarray, dict, list[str]]],
-) -> tuple[Tensor, dict, list[str]]:
+def collate(batch: list[tuple]) -> tuple[Tensor, dict, list[str]]:
     """Stacks images (B, 3, H, W), uint8, and targets; lists errors."""
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
-    targets = {
-        "scene": stack_panoptic([of["scene"] for of in labels]),
-    }
+    targets = {"scene": stack_panoptic([of["scene"] for of in labels])}
     return images, targets, sum(broken, [])
 
 
@@ -414,17 +410,17 @@ def training_batches(
         collate_fn=collate,
         **loading(workers),
     )
-    return tell_broken(iter(loader), len(samples))
+    return warn_of_broken(iter(loader), len(samples))
 
 
-def tell_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]:
+def warn_of_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]:
     """Yields batches; names each broken image once, and ends if there are too many."""
     known = set()
     for images, targets, broken in batches:
         for problem in sorted(set(broken) - known):
             known.add(problem)
-            said = f"{problem}; another image takes its place ({len(known)} so far)"
-            tqdm.write(said, file=sys.stderr)
+            message = f"{problem}; another image takes its place ({len(known)} so far)"
+            tqdm.write(message, file=sys.stderr)
         if len(known) > max(MOST_BROKEN, BROKEN_SHARE * length):
             listed = "\n  ".join(sorted(known)[:10])
             what = f"{len(known)} of {length} training images cannot be decoded"
@@ -445,7 +441,7 @@ def loading(workers: int) -> dict:
     cv2.setNumThreads(0)  # OpenCV's threads do not survive the fork of a worker
     atexit.unregister(end_workers)  # once is enough
     atexit.register(end_workers)
-    pinned = torch.cuda.is_available()
+    pinned = torch.cuda.is_initialized()  # the model is on a GPU: --device
     return dict(num_workers=workers, worker_init_fn=prepare_worker, pin_memory=pinned)
 
 

@@ -405,11 +405,9 @@ def state_of(path: Path) -> list[int] | str | None:
     return [status.st_size, status.st_mtime_ns]
 
 
-Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
-
-
 def image_size(path: Path) -> tuple[int, int]:
     """Returns height and width after EXIF rotation, read from the header."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MOST_PIXELS
     try:
         with Image.open(path) as image:
             width, height = image.size
@@ -422,6 +420,8 @@ def image_size(path: Path) -> tuple[int, int]:
         wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
         kind = ValueError if wrong else BrokenImage
         raise kind(f"not an image: {error}") from None
+    finally:  # whoever imports this module may have set a limit of their own
+        Image.MAX_IMAGE_PIXELS = limit
     return (width, height) if orientation >= 5 else (height, width)
 
 

@@ -6,7 +6,9 @@ Prints them as JSON.
 """
 
 import argparse
+import contextlib
 import csv
+import itertools
 import json
 import os
 import re
@@ -16,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 from data import ChangedError, ImageError, validation_batches
 from dataset import Sample, read_datasets
@@ -24,7 +26,7 @@ from model import TAGS_LABELS, TRAFFIC_CATEGORIES, Network, decode
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
-# ---- Predictions, in the words of the annotations ----
+# ---- Predictions, in the form of annotations ----
 
 
 @torch.inference_mode()
@@ -33,7 +35,7 @@ def predict_samples(
     samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
-    kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
+    kept: Callable[[Sample, dict], dict] = lambda _, predictions: predictions,
 ) -> list[dict]:
     """Returns predictions for each sample, by head:
 
@@ -44,33 +46,43 @@ def predict_samples(
     """
     was_training = model.training
     model.eval()
-    found = []
-    for images in validation_batches(samples, workers):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device, non_blocking=True))
-        results = on_cpu(decode(outputs))
-        for row in range(len(images)):
-            found.append(kept(samples[len(found)], in_words(results, row)))
+    begun = (begin(model, x, device) for x in validation_batches(samples, workers))
+    # One ahead: a GPU works on the next batch while the CPU puts this one in words.
+    pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
+    for (count, results, aside), _ in pairs:
+        with aside:
+            results = {
+                head: {name: values.cpu() for name, values in of_head.items()}
+                for head, of_head in results.items()
+            }
+            for row in range(count):
+                found.append(kept(samples[len(found)], to_annotations(results, row)))
     model.train(was_training)
     return found
 
 
-def on_cpu(results: dict) -> dict:
-    return {
-        head: {name: values.cpu() for name, values in of_head.items()}
-        for head, of_head in results.items()
-    }
+def begin(model: nn.Module, images: Tensor, device: torch.device) -> tuple:
+    """Returns the size of a batch, its results, and the stream in which they are read:
+    on a GPU one of its own, that does not wait for later batches."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        outputs = model(images.to(device, non_blocking=True))
+    results = decode(outputs)
+    if device.type == "cpu":
+        return len(images), results, contextlib.nullcontext()
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    return len(images), results, torch.cuda.stream(aside)
 
 
-def in_words(results: dict, row: int) -> dict:
+def to_annotations(results: dict, row: int) -> dict:
     """Returns one image's results by head."""
     return {
-        "tags": labels_in_words(results["tags"], row, TAGS_LABELS, 0.5),
-        "traffic": category_in_words(results["traffic"], row, TRAFFIC_CATEGORIES),
+        "tags": to_labels(results["tags"], row, TAGS_LABELS, min_score=0.5),
+        "traffic": to_category(results["traffic"], row, TRAFFIC_CATEGORIES),
     }
 
 
-def category_in_words(results: dict, row: int, names: tuple[str, ...]) -> dict:
+def to_category(results: dict, row: int, names: tuple[str, ...]) -> dict:
     """Returns the likeliest category, and five with their probabilities."""
     scores, order = results["probabilities"][row].topk(min(5, len(names)))
     top = {names[i]: p for i, p in zip(order.tolist(), scores.tolist())}
@@ -78,7 +90,7 @@ def category_in_words(results: dict, row: int, names: tuple[str, ...]) -> dict:
     return {"category": category, "score": score, "top5": top}
 
 
-def labels_in_words(
+def to_labels(
     results: dict, row: int, names: tuple[str, ...], min_score: float
 ) -> dict:
     """Returns the labels that are likely enough, and the probability of each."""
@@ -99,7 +111,7 @@ def evaluate(
     world: int = 1,
 ) -> dict[str, float]:
     """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores what all have found, and tells the others."""
+    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -115,13 +127,13 @@ def evaluate(
     return metrics[0]
 
 
-def evidence(sample: Sample, words: dict) -> dict:
+def evidence(sample: Sample, predictions: dict) -> dict:
     """Returns the values that the metrics need from one image, by labeled head."""
     known = {}
     if "tags" in sample.labels:
-        known["tags"] = words["tags"]
+        known["tags"] = predictions["tags"]
     if "traffic" in sample.labels:
-        known["traffic"] = words["traffic"]
+        known["traffic"] = predictions["traffic"]
     return known
 
 
@@ -133,7 +145,7 @@ def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     metrics = {
         "tags": multilabel_metrics(
             [sample.labels["tags"] for sample in samples if "tags" in sample.labels],
-            [words["tags"] for words in found if "tags" in words],
+            [one["tags"] for one in found if "tags" in one],
             TAGS_LABELS,
         ),
         "traffic": classification_metrics(
@@ -142,7 +154,7 @@ def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
                 for sample in samples
                 if "traffic" in sample.labels
             ],
-            [words["traffic"] for words in found if "traffic" in words],
+            [one["traffic"] for one in found if "traffic" in one],
             TRAFFIC_CATEGORIES,
         )
         | {
@@ -152,15 +164,15 @@ def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
                     for sample in samples
                     if "traffic" in sample.labels
                 ],
-                [words["traffic"] for words in found if "traffic" in words],
+                [one["traffic"] for one in found if "traffic" in one],
                 TRAFFIC_CATEGORIES,
             )
         },
     }
     return {
         f"{head}/{name}": value
-        for head, of_head in metrics.items()
-        for name, value in of_head.items()
+        for head, values in metrics.items()
+        for name, value in values.items()
     }
 
 
@@ -168,22 +180,20 @@ def classification_metrics(
     truth: list[int], found: list[dict], names: tuple[str, ...]
 ) -> dict[str, float]:
     """Accuracies; precision, recall and F1 as means over the categories that occur."""
-    wanted = np.array(truth)
-    given = np.array([names.index(words["category"]) for words in found])
-    actual, guessed, right = (
+    labels = np.array(truth)
+    predicted = np.array([names.index(item["category"]) for item in found])
+    label_counts, predicted_counts, hits = (
         np.bincount(categories, minlength=len(names))
-        for categories in (wanted, given, wanted[wanted == given])
+        for categories in (labels, predicted, labels[labels == predicted])
     )
-    occurring = actual > 0
-    recall = right[occurring] / actual[occurring]
-    precision = right[occurring] / np.maximum(guessed[occurring], 1)
-    f1 = 2 * right[occurring] / (actual + guessed)[occurring]
-    in_top5 = [
-        names[category] in words["top5"] for category, words in zip(truth, found)
-    ]
+    occurring = label_counts > 0
+    recall = hits[occurring] / label_counts[occurring]
+    precision = hits[occurring] / np.maximum(predicted_counts[occurring], 1)
+    f1 = 2 * hits[occurring] / (label_counts + predicted_counts)[occurring]
+    in_top5 = [names[category] in item["top5"] for category, item in zip(truth, found)]
     return {
         "balanced_accuracy": float(recall.mean()),
-        "accuracy": float((wanted == given).mean()),
+        "accuracy": float((labels == predicted).mean()),
         "precision": float(precision.mean()),
         "recall": float(recall.mean()),
         "f1": float(f1.mean()),
@@ -196,8 +206,8 @@ def save_confusion(
 ):
     """Saves the confusion matrix: categories are rows, predictions columns."""
     counts = np.zeros((len(names), len(names)), int)
-    given = [names.index(words["category"]) for words in found]
-    np.add.at(counts, (truth, given), 1)
+    predicted = [names.index(item["category"]) for item in found]
+    np.add.at(counts, (truth, predicted), 1)
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["", *names])
@@ -205,9 +215,9 @@ def save_confusion(
 
 
 def rank_error(truth: list[int], found: list[dict], names: tuple[str, ...]) -> float:
-    """Returns how many ranks a prediction is off, on average."""
-    given = np.array([names.index(words["category"]) for words in found])
-    return float(np.abs(given - np.array(truth)).mean())
+    """Returns how many ranks a item is off, on average."""
+    predicted = np.array([names.index(item["category"]) for item in found])
+    return float(np.abs(predicted - np.array(truth)).mean())
 
 
 def multilabel_metrics(
@@ -216,17 +226,17 @@ def multilabel_metrics(
     """Returns average precision of each label that occurs and its mean; F1 over labels
     that occur or are given (macro), and over all decisions at once (micro). None where
     no image has a label."""
-    wanted = np.stack(truth) > 0  # (images, labels)
-    scores = np.array([[words["scores"][name] for name in names] for words in found])
-    given = np.array([[name in words["labels"] for name in names] for words in found])
+    labels = np.stack(truth) > 0  # (images, labels)
+    scores = np.array([[item["scores"][name] for name in names] for item in found])
+    predicted = np.array([[name in item["labels"] for name in names] for item in found])
     precisions = {
-        name: ranking_precision(wanted[:, i], scores[:, i])
+        name: ranking_precision(labels[:, i], scores[:, i])
         for i, name in enumerate(names)
-        if wanted[:, i].any()
+        if labels[:, i].any()
     }
     if not precisions:
         return {}
-    right, both = (wanted & given).sum(0), wanted.sum(0) + given.sum(0)
+    right, both = (labels & predicted).sum(0), labels.sum(0) + predicted.sum(0)
     f1 = 2 * right[both > 0] / both[both > 0]
     return {
         "mean_average_precision": float(np.mean([*precisions.values()])),
@@ -236,12 +246,12 @@ def multilabel_metrics(
     }
 
 
-def ranking_precision(wanted: np.ndarray, scores: np.ndarray) -> float:
+def ranking_precision(labels: np.ndarray, scores: np.ndarray) -> float:
     """Returns area under precision over recall, a step for each distinct score: no
     choice between images of the same score can change it."""
     order = np.argsort(-scores, kind="stable")
     last = np.append(np.diff(scores[order]) != 0, True)  # the last of each score
-    hits = wanted[order].cumsum()[last]
+    hits = labels[order].cumsum()[last]
     precision = hits / (np.flatnonzero(last) + 1)
     return float(np.sum(np.diff(hits, prepend=0) * precision) / hits[-1])
 
@@ -309,10 +319,14 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # behind a worker's traceback
-        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
+        raise SystemExit(in_a_line(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def in_a_line(error: Exception) -> str:
+    """Returns the message of an error, which a worker puts behind its traceback."""
+    return re.sub(r"^data\.\w+: ", "", str(error).splitlines()[-1])
 
 
 def main(args: argparse.Namespace):
@@ -330,7 +344,7 @@ def main(args: argparse.Namespace):
                 for sample in samples
                 if "traffic" in sample.labels
             ],
-            [words["traffic"] for words in found if "traffic" in words],
+            [one["traffic"] for one in found if "traffic" in one],
             TRAFFIC_CATEGORIES,
         )
 

@@ -251,7 +251,7 @@ def loss_terms(outputs: dict, targets: dict) -> dict[str, Tensor]:
     weights = {"tags": 1.0, "traffic": 0.5}
     heads = {
         "tags": multilabel_loss(outputs["tags"], targets["tags"]),
-        "traffic": ordinal_loss(outputs["traffic"], targets["traffic"], 0.0),
+        "traffic": ordinal_loss(outputs["traffic"], targets["traffic"], smoothing=0.0),
     }
     return {
         f"{head}/loss/{term}": weights[head] * value

@@ -65,9 +65,7 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
         raise ImageError(f"{sample.path}: cannot be decoded")
     sides = np.subtract(image.shape[:2], [sample.height / step, sample.width / step])
     if (abs(sides) >= 1).any():
-        raise ChangedError(
-            f"{sample.path}: changed since the dataset was read: --reread"
-        )
+        raise ChangedError(f"{sample.path}: changed since the dataset was read")
     image = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
     image = F.interpolate(image, (height, width), mode="bilinear", antialias=True)
     return cv2.cvtColor(image[0].permute(1, 2, 0).numpy(), cv2.COLOR_BGR2RGB)
@@ -98,7 +96,7 @@ def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Trans
     image = read_image(sample, height, width)
     image = recolor(image, rng)
     # Crops an image that is larger than the canvas, pads a smaller one.
-    top, left = place(height, HEIGHT, rng), place(width, WIDTH, rng)
+    top, left = random_offset(height, HEIGHT, rng), random_offset(width, WIDTH, rng)
     canvas = on_canvas(image, top, left)
     scale = np.float32([width / sample.width, height / sample.height])
     offset = np.float32([left, top])
@@ -108,7 +106,7 @@ def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Trans
     return canvas, Transform(scale, offset)
 
 
-def place(length: int, canvas: int, rng: np.random.Generator) -> int:
+def random_offset(length: int, canvas: int, rng: np.random.Generator) -> int:
     """Returns a random offset on the canvas; negative if `length` is larger."""
     return int(rng.integers(min(0, canvas - length), max(0, canvas - length) + 1))
 
@@ -197,7 +195,7 @@ def check_maps(samples: Sequence, use: str, head: str, read: Callable, fewest: i
         try:
             values = read(sample.labels[head])
             found.update(np.unique(values[values >= 0])[:fewest].tolist())
-        except ImageError as error:  # told again when it is trained on
+        except ImageError as error:  # named again when it is trained on
             fault = f"\n  {error}"
         if len(found) >= fewest:
             return
@@ -280,15 +278,11 @@ class Batches:
             yield batch
 
 
-def collate(
-    batch: list[tuple[np.ndarray, dict, list[str]]],
-) -> tuple[Tensor, dict, list[str]]:
+def collate(batch: list[tuple]) -> tuple[Tensor, dict, list[str]]:
     """Stacks images (B, 3, H, W), uint8, and targets; lists errors."""
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
-    targets = {
-        "street": stack_class_maps([of["street"] for of in labels]),
-    }
+    targets = {"street": stack_class_maps([of["street"] for of in labels])}
     return images, targets, sum(broken, [])
 
 
@@ -307,17 +301,17 @@ def training_batches(
         collate_fn=collate,
         **loading(workers),
     )
-    return tell_broken(iter(loader), len(samples))
+    return warn_of_broken(iter(loader), len(samples))
 
 
-def tell_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]:
+def warn_of_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]:
     """Yields batches; names each broken image once, and ends if there are too many."""
     known = set()
     for images, targets, broken in batches:
         for problem in sorted(set(broken) - known):
             known.add(problem)
-            said = f"{problem}; another image takes its place ({len(known)} so far)"
-            tqdm.write(said, file=sys.stderr)
+            message = f"{problem}; another image takes its place ({len(known)} so far)"
+            tqdm.write(message, file=sys.stderr)
         if len(known) > max(MOST_BROKEN, BROKEN_SHARE * length):
             listed = "\n  ".join(sorted(known)[:10])
             what = f"{len(known)} of {length} training images cannot be decoded"
@@ -338,7 +332,7 @@ def loading(workers: int) -> dict:
     cv2.setNumThreads(0)  # OpenCV's threads do not survive the fork of a worker
     atexit.unregister(end_workers)  # once is enough
     atexit.register(end_workers)
-    pinned = torch.cuda.is_available()
+    pinned = torch.cuda.is_initialized()  # the model is on a GPU: --device
     return dict(num_workers=workers, worker_init_fn=prepare_worker, pin_memory=pinned)
 
 

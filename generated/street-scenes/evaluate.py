@@ -6,6 +6,8 @@ Prints them as JSON.
 """
 
 import argparse
+import contextlib
+import itertools
 import json
 import os
 import re
@@ -15,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 from data import (
     ChangedError,
@@ -30,7 +32,7 @@ from model import CATEGORIES, STRIDE, Segmenter, decode, enlarge, fit
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 BAND = 262144  # about this many logits of a map are enlarged at once
 
-# ---- Predictions, in the words of the annotations ----
+# ---- Predictions, in the form of annotations ----
 
 
 @torch.inference_mode()
@@ -39,7 +41,7 @@ def predict_samples(
     samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
-    kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
+    kept: Callable[[Sample, dict], dict] = lambda _, predictions: predictions,
 ) -> list[dict]:
     """Returns predictions for each sample, in pixels of each image, by head:
 
@@ -50,26 +52,39 @@ def predict_samples(
     """
     was_training = model.training
     model.eval()
-    found = []
-    for images in validation_batches(samples, workers):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device, non_blocking=True))
-        results = decode(outputs)
-        for row in range(len(images)):
-            sample = samples[len(found)]
-            seen = fit(sample.height, sample.width)
-            found.append(kept(sample, in_words(results, row, sample, seen)))
+    begun = (begin(model, x, device) for x in validation_batches(samples, workers))
+    # One ahead: a GPU works on the next batch while the CPU puts this one in words.
+    pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
+    for (count, results, aside), _ in pairs:
+        with aside:
+            for row in range(count):
+                sample = samples[len(found)]
+                seen = fit(sample.height, sample.width)
+                found.append(kept(sample, to_annotations(results, row, sample, seen)))
     model.train(was_training)
     return found
 
 
-def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
+def begin(model: nn.Module, images: Tensor, device: torch.device) -> tuple:
+    """Returns the size of a batch, its results, and the stream in which they are read:
+    on a GPU one of its own, that does not wait for later batches."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        outputs = model(images.to(device, non_blocking=True))
+    results = decode(outputs)
+    if device.type == "cpu":
+        return len(images), results, contextlib.nullcontext()
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    return len(images), results, torch.cuda.stream(aside)
+
+
+def to_annotations(results: dict, row: int, sample: Sample, seen: tuple) -> dict:
     """Returns one image's results by head, in its own pixels; `seen` is the height and
     width that it had on the canvas."""
-    return {"street": categories_in_words(results["street"], row, STRIDE, sample, seen)}
+    return {"street": to_category_map(results["street"], row, STRIDE, sample, seen)}
 
 
-def categories_in_words(
+def to_category_map(
     results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
 ) -> np.ndarray:
     """Returns the index of each pixel's category, (height, width) of the image: its
@@ -105,7 +120,7 @@ def evaluate(
     world: int = 1,
 ) -> dict[str, float]:
     """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores what all have found, and tells the others."""
+    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -121,11 +136,13 @@ def evaluate(
     return metrics[0]
 
 
-def evidence(sample: Sample, words: dict) -> dict:
+def evidence(sample: Sample, predictions: dict) -> dict:
     """Returns the values that the metrics need from one image, by head."""
     return {
         "street": count_pixels(
-            read_categories(*sample.labels["street"]), words["street"], len(CATEGORIES)
+            read_categories(*sample.labels["street"]),
+            predictions["street"],
+            len(CATEGORIES),
         )
     }
 
@@ -133,12 +150,12 @@ def evidence(sample: Sample, words: dict) -> dict:
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
     metrics = {
-        "street": segmentation_metrics([words["street"] for words in found], CATEGORIES)
+        "street": segmentation_metrics([one["street"] for one in found], CATEGORIES)
     }
     return {
         f"{head}/{name}": value
-        for head, of_head in metrics.items()
-        for name, value in of_head.items()
+        for head, values in metrics.items()
+        for name, value in values.items()
     }
 
 
@@ -230,10 +247,14 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # behind a worker's traceback
-        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
+        raise SystemExit(in_a_line(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def in_a_line(error: Exception) -> str:
+    """Returns the message of an error, which a worker puts behind its traceback."""
+    return re.sub(r"^data\.\w+: ", "", str(error).splitlines()[-1])
 
 
 def main(args: argparse.Namespace):

@@ -226,7 +226,9 @@ class Segmenter(nn.Module):
         super().__init__()
         self.backbone = MobileNetV2()
         self.neck = FPN()
-        self.head = SegmentationHead((CHANNELS,) * 4, 96, len(CATEGORIES))
+        self.head = SegmentationHead(
+            (CHANNELS,) * 4, channels=96, categories=len(CATEGORIES)
+        )
         mean, std = 255 * torch.tensor([MEAN, STD]).view(2, 1, -1, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)

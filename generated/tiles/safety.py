@@ -1,13 +1,14 @@
-"""Signals, losses that are not finite, and errors that users can mend."""
+"""Around the loop: flags, processes, signals, and faults that end a run."""
 
 import argparse
 import contextlib
 import math
-import re
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -16,7 +17,71 @@ from torch import nn
 
 from checkpoints import save
 from data import BATCH_SIZE, ChangedError, ImageError
+from evaluate import command_line, in_a_line
 from model import HEIGHT, WIDTH
+
+# ---- Flags ----
+
+
+def flags(max_iterations: float) -> argparse.ArgumentParser:
+    """Returns a parser with the flags of train.py."""
+    parser = command_line("Train the model of model.py.")
+    parser.add_argument("--data", type=Path, default=Path(), help="root of datasets")
+    parser.add_argument("--output", type=Path, default=Path("runs/tiles"))
+    parser.add_argument("--reread", action="store_true", help="read the datasets anew")
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="same",
+        choices=("same", "any"),
+        metavar="any",
+        help="go on from last.pt, if there is one; any: even if job, images, seed, number "
+        "of processes or of iterations changed: keeps weights, iteration and time; state "
+        "of the optimizer and best score if they still fit",
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--max-iterations", type=int, default=max_iterations)
+    parser.add_argument(
+        "--overfit",
+        type=int,
+        metavar="N",
+        help="train on the first N training images, validate on these and on a copy of "
+        "each with a drawn defect: a working job tells them apart",
+    )
+    return parser
+
+
+def arguments(given: dict[str, object], max_iterations: float) -> argparse.Namespace:
+    """Returns flags that are given as keywords, and the defaults of the others."""
+    parser = flags(max_iterations)
+    args = parser.parse_args([])
+    if unknown := given.keys() - vars(args).keys():
+        raise TypeError(f"no such flags: {', '.join(sorted(unknown))}")
+    vars(args).update(given)
+    args.data, args.output = Path(args.data), Path(args.output)
+    least = min(args.max_iterations, 1 if args.overfit is None else args.overfit)
+    if least < 1 or (args.workers or 0) < 0 or not 0 <= args.seed < 2**32:
+        parser.error("--max-iterations, --overfit start at 1, --workers, --seed at 0")
+    return args
+
+
+# ---- Processes ----
+
+
+def setup(device: str) -> tuple[int, int, torch.device]:
+    """Returns rank, number of processes and device; 0 and 1 without torchrun."""
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    if device == "cuda":
+        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
+        torch.cuda.set_device(device)
+        torch.backends.cudnn.benchmark = True  # all images have one size
+        torch.set_float32_matmul_precision("high")  # TF32
+    if world > 1:  # NCCL for gradients, gloo for flags
+        # Import before init_process_group: its default arguments would hold the group.
+        import_module("torch.distributed.nn")
+        dist.init_process_group("gloo" if device == "cpu" else "cpu:gloo,cuda:nccl")
+    return rank, world, torch.device(device)
+
 
 # ---- Signals ----
 
@@ -64,12 +129,12 @@ class Votes:
         now = time.monotonic()
         wait = min(10, 2 * self.steps / max(now - self.last, 1e-9))
         wait = wait if self.rank == 0 and self.world > 1 else 1
-        *values, wait = agree(self.world, bool(self.signals), *values, wait)
-        self.steps, self.wait, self.last = 0, int(wait), now
-        return values
+        maxima = max_over_processes(self.world, bool(self.signals), *values, wait)
+        self.steps, self.wait, self.last = 0, int(maxima.pop()), now
+        return maxima
 
 
-def agree(world: int, *values: float) -> list[float]:
+def max_over_processes(world: int, *values: float) -> list[float]:
     """Returns the maximum of each value over all processes."""
     shared = torch.tensor(values, dtype=torch.float64)
     if world > 1:
@@ -83,10 +148,8 @@ def agree(world: int, *values: float) -> list[float]:
 def is_finite(values: dict[str, float], model: nn.Module | None) -> bool:
     """Returns whether logged values and, before a checkpoint, the `model` are finite.
     Gradients of an infinite norm are clipped to zeros, which do no harm."""
-    if math.isnan(values["gradient_norm"]):
-        return False
-    values = {name: x for name, x in values.items() if name != "gradient_norm"}
-    if not all(map(math.isfinite, values.values())):
+    harmless = {"gradient_norm": math.inf}
+    if not all(math.isfinite(x) or harmless.get(k) == x for k, x in values.items()):
         return False
     state = model.state_dict().values() if model else [torch.zeros(())]
     return bool(torch.stack([x.isfinite().all() for x in state]).all())
@@ -98,10 +161,11 @@ def save_bad_batch(path: Path, batches: Iterator, first: int, recent: list) -> s
     `recent` holds the loss and its terms in the iterations after `first`, and `batches`
     gives these iterations again: seed and iteration decide what is in a batch.
     """
-    for iteration, (terms, batch) in enumerate(zip(recent, batches), first + 1):
+    for iteration, (terms, (images, targets)) in enumerate(
+        zip(recent, batches), first + 1
+    ):
         terms = {name: term.item() for name, term in terms.items()}
         if not math.isfinite(terms["loss"]):
-            images, targets = batch
             state = {"iteration": iteration, "terms": terms}
             save(path, state | {"images": images, "targets": targets})
             return (
@@ -120,20 +184,20 @@ def save_bad_batch(path: Path, batches: Iterator, first: int, recent: list) -> s
 def guarded(main: Callable, args: argparse.Namespace):
     """Runs `main` as a script: a stop becomes an exit code, and what users can mend a
     message."""
-    told = threading.excepthook
+    former_hook = threading.excepthook
 
-    def tell(failure: object):  # TensorBoard raises errors of its thread here as well
+    def report(failure: object):  # TensorBoard raises errors of its thread here as well
         if "tensorboard" not in type(failure.thread).__module__:
-            told(failure)
+            former_hook(failure)
 
-    threading.excepthook = tell
+    threading.excepthook = report
     try:
         main(**vars(args))
     except Stopped as stop:
         raise SystemExit(128 + stop.args[0]) from None
-    except (ChangedError, ImageError) as error:  # behind a worker's traceback
-        line = str(error).splitlines()[-1]
-        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
+    except (ChangedError, ImageError) as error:
+        anew = ": --reread" if isinstance(error, ChangedError) else ""
+        raise SystemExit(in_a_line(error) + anew) from None
     except (MemoryError, RuntimeError) as error:
         raise SystemExit(f"\n{known_failure(error)}") from None
     except OSError as error:

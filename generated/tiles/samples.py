@@ -1,15 +1,13 @@
 """Samples as columns: read once, and kept in a file that every process maps.
 
-The file holds a CRC-32, the length of a header, the header (JSON), and flat arrays.
-It serves while the job, the code that reads and all that was read stay as they were. It
-may be deleted at any time.
+The file is torch.save's, with a CRC-32 behind it. It serves while the job, the code
+that reads and all that was read stay as they were. It may be deleted at any time.
 """
 
 import contextlib
 import gc
 import hashlib
-import json
-import math
+import io
 import os
 import sys
 import zlib
@@ -29,9 +27,7 @@ class Samples(Sequence):
     """Samples in one array for each of their values. A Sample is made when it is asked
     for, so that processes share the arrays and hold nothing else."""
 
-    def __init__(
-        self, columns: dict[str, np.ndarray], chosen: Sequence[int] | None = None
-    ):
+    def __init__(self, columns: dict[str, np.ndarray], chosen: Sequence | None = None):
         self.columns = columns
         self.chosen = range(len(columns["size"])) if chosen is None else chosen
 
@@ -134,18 +130,14 @@ def read_anew(root: Path, file: Path) -> list[Samples]:
         sets = [columns_of(samples) for samples in sets]
     finally:
         gc.enable()
-    arrays = {f"{i}/{name}": x for i, of in enumerate(sets) for name, x in of.items()}
-    # Larger items first: then all of them are aligned.
-    arrays = dict(sorted(arrays.items(), key=lambda pair: -pair[1].itemsize))
-    shapes = {name: [x.dtype.str, x.shape] for name, x in arrays.items()}
-    header = json.dumps({"sources": SOURCES, "notes": NOTES, "arrays": shapes}).encode()
-    header += b" " * (-len(header) % 8)
-    body = [len(header).to_bytes(8, "little"), header]
-    body = b"".join([*body, *(x.tobytes() for x in arrays.values())])
+    arrays = [{k: torch.from_numpy(x) for k, x in columns.items()} for columns in sets]
+    content = io.BytesIO()
+    torch.save({"sources": SOURCES, "notes": NOTES, "sets": arrays}, content)
+    body = content.getvalue()
     temporary = file.with_name(f"{file.name}.{os.getpid()}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(zlib.crc32(body).to_bytes(8, "little") + body)
+        temporary.write_bytes(body + zlib.crc32(body).to_bytes(8, "little"))
         temporary.replace(file)  # never half a file
         print(f"{file}: samples, {len(body) / 1e6:,.1f} MB", file=sys.stderr)
     except OSError as error:
@@ -159,20 +151,13 @@ def read_anew(root: Path, file: Path) -> list[Samples]:
 def stored(file: Path) -> list[Samples] | None:
     """Loads the samples of a file; None if it is damaged, or its sources changed."""
     try:
-        memory = np.memmap(file, np.uint8, "r").view(np.ndarray)
+        memory = np.memmap(file, np.uint8, "r")
     except (OSError, ValueError):  # none yet, or an empty one
         return None
-    check, length = (int.from_bytes(memory[i : i + 8], "little") for i in (0, 8))
-    if zlib.crc32(memory[8:]) != check:
+    if zlib.crc32(memory[:-8]) != int.from_bytes(memory[-8:], "little"):
         return None
-    header = json.loads(memory[16 : 16 + length].tobytes())
-    if any(state_of(Path(path)) != state for path, state in header["sources"].items()):
+    found = torch.load(file, mmap=True, weights_only=True)
+    if any(state_of(Path(path)) != state for path, state in found["sources"].items()):
         return None
-    sets, start = ({}, {}), 16 + length
-    for name, (dtype, shape) in header["arrays"].items():
-        end = start + math.prod(shape) * np.dtype(dtype).itemsize
-        number, _, column = name.partition("/")
-        sets[int(number)][column] = memory[start:end].view(dtype).reshape(shape)
-        start = end
-    NOTES[:] = header["notes"]
-    return [Samples(columns) for columns in sets]
+    NOTES[:] = found["notes"]
+    return [Samples({k: x.numpy() for k, x in of.items()}) for of in found["sets"]]

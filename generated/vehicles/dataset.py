@@ -496,9 +496,6 @@ def state_of(path: Path) -> list[int] | str | None:
     return [status.st_size, status.st_mtime_ns]
 
 
-Image.MAX_IMAGE_PIXELS = MOST_PIXELS  # beyond it Pillow warns of bombs
-
-
 def image_size(path: Path) -> tuple[int, int]:
     """Returns height and width of an image as it is shown, and its orientation."""
     return size_and_orientation(path)[:2]
@@ -507,6 +504,7 @@ def image_size(path: Path) -> tuple[int, int]:
 def size_and_orientation(path: Path) -> tuple[int, int, int]:
     """Returns height and width of an image as it is shown, and by which EXIF it is
     turned."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MOST_PIXELS
     try:
         with Image.open(path) as image:
             width, height = image.size
@@ -519,6 +517,8 @@ def size_and_orientation(path: Path) -> tuple[int, int, int]:
         wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
         kind = ValueError if wrong else BrokenImage
         raise kind(f"not an image: {error}") from None
+    finally:  # whoever imports this module may have set a limit of their own
+        Image.MAX_IMAGE_PIXELS = limit
     return (
         (width, height, orientation)
         if orientation >= 5

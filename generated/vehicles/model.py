@@ -27,7 +27,8 @@ PAD = (124, 116, 104)  # the mean as 8-bit color, around letterboxed images
 CHANNELS = 64  # width of every neck level
 STRIDES = (8, 16, 32, 64, 128)  # levels 3..7
 BINS = 16  # a side of a box lies 0..15 strides from the center of its cell
-CELLS_PER_OBJECT = 10  # most cells that learn an object, by TAL
+BOX_WEIGHT, BINS_WEIGHT = 2.5, 0.5  # PP-YOLOE's, https://arxiv.org/abs/2203.16250
+POINTS_PER_OBJECT = 10  # most points that learn an object: the top k of TAL
 PAIRS = 8388608  # objects times points that are assigned at once, about 300 MB
 CANDIDATES = 400  # boxes of an image that enter NMS, at least, and are compared at once
 NMS_ROUNDS = 64  # links of a chain; even: a box that is undecided stays
@@ -187,14 +188,14 @@ class BiFPNLayer(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.mid6 = Fusion(2)
-        self.mid5 = Fusion(2)
-        self.mid4 = Fusion(2)
-        self.out3 = Fusion(2)
-        self.out4 = Fusion(3)
-        self.out5 = Fusion(3)
-        self.out6 = Fusion(3)
-        self.out7 = Fusion(2)
+        self.mid6 = Fusion(maps=2)
+        self.mid5 = Fusion(maps=2)
+        self.mid4 = Fusion(maps=2)
+        self.out3 = Fusion(maps=2)
+        self.out4 = Fusion(maps=3)
+        self.out5 = Fusion(maps=3)
+        self.out6 = Fusion(maps=3)
+        self.out7 = Fusion(maps=2)
 
     def forward(self, levels: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         p3, p4, p5, p6, p7 = levels
@@ -247,19 +248,19 @@ def down(x: Tensor) -> Tensor:
     return F.max_pool2d(x, 3, stride=2, padding=1)
 
 
-# ---- Detection head: one prediction per cell, N cells over all its levels ----
+# ---- Detection head: a prediction at each of the N points of its levels ----
 
 
 class Predictions(NamedTuple):
-    """Outputs of a detection head for all cells of its levels."""
+    """Outputs of a detection head at all points, the centers of its levels' cells."""
 
     logits: Tensor  # (B, N, categories)
     bins: Tensor  # (B, N, 4, BINS), distances to left, top, right, bottom
-    points: Tensor  # (N, 2), centers of the cells in pixels
+    points: Tensor  # (N, 2), x and y in pixels
     strides: Tensor  # (N, 1)
 
     def boxes(self) -> Tensor:
-        """Returns the mean of the bins as a box for every cell, (B, N, 4) in pixels."""
+        """Returns the mean of the bins as a box at each point, (B, N, 4) in pixels."""
         steps = torch.arange(BINS, device=self.bins.device, dtype=torch.float32)
         distances = self.bins.softmax(-1) @ steps * self.strides
         left_top, right_bottom = distances.chunk(2, -1)
@@ -267,32 +268,30 @@ class Predictions(NamedTuple):
 
 
 class DetectionHead(nn.Module):
-    """Anchor-free head, its weights shared by all levels.
+    """Anchor-free head (FCOS, https://arxiv.org/abs/1904.01355), its weights shared by
+    all levels.
 
-    A cell scores every category, and gives the distances from its center to the sides
-    of a box, each as a distribution over whole strides:
-    https://arxiv.org/abs/1904.01355, https://arxiv.org/abs/2006.04388.
+    Each point scores every category, and gives its distances to the sides of a box, as
+    distributions over whole strides (DFL, https://arxiv.org/abs/2006.04388).
     """
 
     def __init__(self, channels: int, layers: int, categories: int, strides: tuple):
         super().__init__()
-        self.strides = strides
+        self.grid = Grid(*strides)
         self.class_tower = tower(channels, layers)
         self.box_tower = tower(channels, layers)
         self.class_logits = nn.Conv2d(channels, categories, 3, padding=1)
         self.box_bins = nn.Conv2d(channels, 4 * BINS, 3, padding=1)
         # Start with a probability of 1 % (https://arxiv.org/abs/1708.02002): nearly
-        # all cells are background, which would dominate the first steps.
+        # all points are background, which would dominate the first steps.
         nn.init.normal_(self.class_logits.weight, std=0.01)
         nn.init.constant_(self.class_logits.bias, -math.log(99))
 
     def forward(self, *levels: Tensor) -> Predictions:
-        logits = [self.class_logits(self.class_tower(level)) for level in levels]
-        bins = [self.box_bins(self.box_tower(level)) for level in levels]
-        points = [centers(x, stride) for x, stride in zip(levels, self.strides)]
-        strides = [torch.full_like(x[:, :1], s) for x, s in zip(points, self.strides)]
-        bins = rows(bins).unflatten(2, (4, BINS))
-        return Predictions(rows(logits), bins, torch.cat(points), torch.cat(strides))
+        logits = flatten_maps([self.class_logits(self.class_tower(x)) for x in levels])
+        bins = flatten_maps([self.box_bins(self.box_tower(x)) for x in levels])
+        bins = bins.unflatten(2, (4, BINS))
+        return Predictions(logits, bins, *self.grid(*levels))
 
 
 def tower(channels: int, layers: int) -> nn.Sequential:
@@ -305,17 +304,35 @@ def tower(channels: int, layers: int) -> nn.Sequential:
     return nn.Sequential(*blocks)
 
 
-def rows(levels: list[Tensor]) -> Tensor:
-    """Returns maps (B, C, h, w) of levels as rows of cells (B, N, C), in float32."""
+def flatten_maps(levels: list[Tensor]) -> Tensor:
+    """Flattens and concatenates maps (B, C, h, w) of levels: (B, N, C), in float32."""
     return torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in levels], 1).float()
 
 
-def centers(level: Tensor, stride: int) -> Tensor:
-    """Returns centers of a map's cells, row by row: (h * w, 2) as x, y in pixels."""
-    height, width = level.shape[-2:]
-    y = (torch.arange(height, device=level.device) + 0.5) * stride
-    x = (torch.arange(width, device=level.device) + 0.5) * stride
-    return torch.stack(torch.meshgrid(x, y, indexing="xy"), 2).flatten(0, 1)
+class Grid(nn.Module):
+    """The cells of levels, built once for images of HEIGHT x WIDTH."""
+
+    def __init__(self, *strides: int):
+        super().__init__()
+        self.strides = strides
+        self.sizes = [(math.ceil(HEIGHT / s), math.ceil(WIDTH / s)) for s in strides]
+        self.register_buffer("cells", self.build(self.sizes), persistent=False)
+
+    def build(self, sizes: list[tuple[int, int]]) -> Tensor:
+        """Returns x and y of each cell's center, and its stride, row by row: (N, 3), in
+        half pixels. These are whole numbers, which `half()` leaves as they are."""
+        levels = []
+        for size, stride in zip(sizes, self.strides):
+            y_x = [torch.arange(stride, 2 * stride * n, 2 * stride) for n in size]
+            levels.append(torch.cartesian_prod(torch.tensor([2 * stride]), *y_x))
+        return torch.cat(levels).flip(1)
+
+    def forward(self, *levels: Tensor) -> list[Tensor]:
+        """Returns the centers (N, 2) and strides (N, 1) of maps' cells, in pixels."""
+        sizes = [tuple(level.shape[-2:]) for level in levels]
+        known = sizes == self.sizes
+        cells = self.cells if known else self.build(sizes).to(self.cells.device)
+        return (cells / 2).split([2, 1], 1)
 
 
 # ---- Model ----
@@ -328,7 +345,9 @@ class Detector(nn.Module):
         super().__init__()
         self.backbone = EfficientNetB0()
         self.neck = BiFPN()
-        self.head = DetectionHead(CHANNELS, 2, len(CATEGORIES), STRIDES)
+        self.head = DetectionHead(
+            CHANNELS, layers=2, categories=len(CATEGORIES), strides=STRIDES
+        )
         mean, std = 255 * torch.tensor([MEAN, STD]).view(2, 1, -1, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
@@ -398,21 +417,21 @@ def assign_part(
     ignored, inside = (inside & ~real).any(1), inside & real
 
     # An object takes its best points; one that several want goes where it fits best.
-    best = (alignment * inside).topk(min(CELLS_PER_OBJECT, len(points)), 2).indices
+    best = (alignment * inside).topk(min(POINTS_PER_OBJECT, len(points)), 2).indices
     taken = torch.zeros_like(inside).scatter(2, best, True) & inside
     most, assigned = torch.where(taken, quality, -1.0).max(1)
     assigned = torch.where(most > 0, assigned, -1)
 
-    # An object left without (thin, or the twin of another) takes the nearest free
+    # An object without points (thin, or the twin of another) takes the nearest free
     # point, or the next ones after others that want the same. All do so at once: where
     # two choose one point after all, the nearer object gets it.
     objects = torch.arange(real.shape[1], device=points.device)[:, None]
-    without = real & (assigned[:, None] != objects).all(2, keepdim=True)
+    unassigned = real & (assigned[:, None] != objects).all(2, keepdim=True)
     centers = (left_top + right_bottom) / 2
     distance = (points - centers).norm(dim=3)
-    distance = torch.where(without & (assigned < 0)[:, None], distance, torch.inf)
+    distance = torch.where(unassigned & (assigned < 0)[:, None], distance, torch.inf)
     least, nearest = distance.topk(best.shape[2], largest=False)
-    rivals = (nearest[..., :1] == nearest[:, None, :, 0]) & without.mT
+    rivals = (nearest[..., :1] == nearest[:, None, :, 0]) & unassigned.mT
     turn = rivals.tril(-1).sum(2, keepdim=True).clamp(max=best.shape[2] - 1)
     least, nearest = least.gather(2, turn), nearest.gather(2, turn)
     wishes = torch.full_like(distance, torch.inf).scatter(2, nearest, least)
@@ -439,10 +458,10 @@ class Positives(NamedTuple):
     counted: Tensor  # (B, N), False where a point lies in an ignored object alone
 
 
-def positives(assigned: Tensor, scores: Tensor, classes: Tensor) -> Positives:
+def gather_positives(assigned: Tensor, scores: Tensor, classes: Tensor) -> Positives:
     """Gathers what `assign` returned for objects of `classes` (B, G). K follows from
     shapes alone, so that the loss never waits for the GPU, and compiles."""
-    most = min(CELLS_PER_OBJECT * classes.shape[1], scores.shape[1])
+    most = min(POINTS_PER_OBJECT * classes.shape[1], scores.shape[1])
     score, point = scores.topk(most, 1)
     image = torch.arange(len(point), device=point.device)[:, None]
     object_index = assigned[image, point].clamp(min=0)
@@ -456,21 +475,22 @@ def detection_loss(
     """Returns terms "class", "box" and "bins", normalized by the target scores."""
     boxes = predictions.boxes()
     assignment = assign(predictions, boxes.detach(), targets)
-    learned = positives(*assignment, targets["classes"])
-    return object_terms(predictions, boxes, learned, targets)
+    positives = gather_positives(*assignment, targets["classes"])
+    return object_terms(predictions, boxes, positives, targets)
 
 
 def object_terms(
     predictions: Predictions,
     boxes: Tensor,
-    learned: Positives,
+    positives: Positives,
     targets: dict[str, Tensor],
 ) -> dict[str, Tensor]:
-    """Returns the terms for the points' `boxes`, of which some are `learned`."""
-    image, point, object_index, score, total, *_ = learned
+    """Returns the terms for the `boxes` (B, N, 4) of all points."""
+    image, point, total = positives.image, positives.point, positives.total
+    object_index, score = positives.object_index, positives.score
     target = torch.zeros_like(predictions.logits)
     target[image, point, targets["classes"][image, object_index]] = score
-    counted = learned.counted
+    counted = positives.counted
     class_loss = F.binary_cross_entropy_with_logits(
         predictions.logits, target, counted[..., None].float(), reduction="sum"
     )
@@ -484,8 +504,8 @@ def object_terms(
     bins_loss = bin_cross_entropy(predictions.bins[image, point], distances)
     return {
         "class": class_loss / total,
-        "box": 2.5 * (box_loss * score).sum() / total,
-        "bins": 0.5 * (bins_loss * score).sum() / total,
+        "box": BOX_WEIGHT * (box_loss * score).sum() / total,
+        "bins": BINS_WEIGHT * (bins_loss * score).sum() / total,
     }
 
 
@@ -528,20 +548,20 @@ def decode_objects(
     "count" (B,): rows from there on are zero.
     """
     boxes, scores = predictions.boxes(), predictions.logits.sigmoid()
-    # Some ten cells find an object. Those that hold the center of their box come first,
-    # or few objects would take all places.
+    # Some ten points find an object. Those whose cell holds the center of their box
+    # come first, or few objects would take all candidates.
     offsets = (boxes[..., :2] + boxes[..., 2:]) / 2 - predictions.points
     central = offsets.abs() <= predictions.strides / 2
     ranks = scores + (central.all(2, keepdim=True) & (scores > min_score))
-    places = min(max(CANDIDATES, 3 * limit), ranks[0].numel())
-    index = ranks.flatten(1).topk(places).indices
+    candidates = min(max(CANDIDATES, 3 * limit), ranks[0].numel())
+    index = ranks.flatten(1).topk(candidates).indices
     scores, order = scores.flatten(1).gather(1, index).sort(descending=True)
     index, categories = index.gather(1, order), ranks.shape[2]
-    cell, classes = index // categories, index % categories
-    boxes = boxes.take_along_dim(cell[..., None], 1)
+    point, classes = index // categories, index % categories
+    boxes = boxes.take_along_dim(point[..., None], 1)
 
     keep = nms(boxes, classes, max_iou) & (scores > min_score)
-    scores, order = (scores * keep).topk(min(limit, places))
+    scores, order = (scores * keep).topk(min(limit, candidates))
     keep = scores > 0
     boxes = boxes.take_along_dim(order[..., None], 1) * keep[..., None]
     missing = limit - order.shape[1]  # small images have fewer candidates
@@ -574,7 +594,7 @@ def nms(boxes: Tensor, classes: Tensor, max_iou: float) -> Tensor:
 
 def decode(outputs: Predictions) -> dict[str, dict[str, Tensor]]:
     """Decodes the outputs of each head, by its name."""
-    return {"vehicles": decode_objects(outputs, 0.05, 0.6, 100)}
+    return {"vehicles": decode_objects(outputs, min_score=0.05, max_iou=0.6, limit=100)}
 
 
 def fit(height: int, width: int) -> tuple[int, int]:

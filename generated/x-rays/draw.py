@@ -14,10 +14,10 @@ from dataset import Sample
 TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixels
 
 
-def draw(image: np.ndarray, words: dict) -> np.ndarray:
+def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
     """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
     image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-    image = draw_reconstruction(image, words["picture"])
+    image = draw_reconstruction(image, predictions["picture"])
     return image
 
 
@@ -42,9 +42,9 @@ def save_picture(picture: np.ndarray, path: Path) -> str:
 def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
     """Draws RGB tiles in rows of two images: labels on the left, predictions beside."""
     tiles = []
-    for sample, words in zip(samples, found):
+    for sample, predictions in zip(samples, found):
         image = read_image(sample, sample.height, sample.width)
-        tiles += [tile(draw(image, labels_of(sample))), tile(draw(image, words))]
+        tiles += [tile(draw(image, labels_of(sample))), tile(draw(image, predictions))]
     while len(tiles) % 4:
         tiles.append(np.full_like(tiles[0], 255))
     rows = [np.hstack(tiles[i : i + 4]) for i in range(0, len(tiles), 4)]
@@ -86,10 +86,10 @@ def save_curves(metrics: Path, path: Path):
     figure.savefig(path, dpi=100)
 
 
-def plot(axes, rows: list[dict], split: str, wanted: Callable[[str], bool]):
+def plot(axes, rows: list[dict], split: str, selects: Callable[[str], bool]):
     rows = [row for row in rows if row["split"] == split]
     iterations = [row["iteration"] for row in rows]
-    for name in filter(wanted, dict.fromkeys(name for row in rows for name in row)):
+    for name in filter(selects, dict.fromkeys(name for row in rows for name in row)):
         axes.plot(iterations, [row.get(name) for row in rows], marker=".", label=name)
     axes.set_title(split)
     axes.set_xlabel("iteration")

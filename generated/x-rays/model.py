@@ -171,7 +171,7 @@ class Reconstruction(NamedTuple):
     """Outputs of the head for each image."""
 
     reconstruction: Tensor  # (B, C, H, W), about 0..1
-    code: Tensor  # (B, size, h, w), all that the decoder is told
+    code: Tensor  # (B, size, h, w), the only input of the decoder
 
 
 class AutoencodingHead(nn.Module):
@@ -208,7 +208,9 @@ class Autoencoder(nn.Module):
     def __init__(self):
         super().__init__()
         self.backbone = EfficientNetV2S()
-        self.head = AutoencodingHead(160, 32, (256, 128, 64, 32), 1)
+        self.head = AutoencodingHead(
+            160, size=32, widths=(256, 128, 64, 32), channels=1
+        )
         mean, std = 255 * torch.tensor([MEAN, STD]).view(2, 1, -1, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)

@@ -165,7 +165,9 @@ class Embedder(nn.Module):
     def __init__(self):
         super().__init__()
         self.backbone = MobileNetV2()
-        self.head = EmbeddingHead(320, 64, len(IDENTITIES), 2)
+        self.head = EmbeddingHead(
+            320, size=64, identities=len(IDENTITIES), subcenters=2
+        )
         mean, std = 255 * torch.tensor([MEAN, STD]).view(2, 1, -1, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
@@ -190,7 +192,7 @@ def metric_loss(
     own = targets["identity"][:, None]
     # The angle's gradient is infinite at a cosine of 1.
     angle = cosines.gather(1, own).clamp(-1 + 1e-6, 1 - 1e-6).acos() + margin
-    # Beyond half a turn the cosine would grow again: a line goes on downwards.
+    # Beyond half a turn the cosine would grow again: a falling line replaces it.
     target = torch.where(angle < math.pi, angle.cos(), math.pi - 1 - angle)
     logits = scale * cosines.scatter(1, own, target)
     return {"identity": F.cross_entropy(logits, own[:, 0])}
@@ -198,7 +200,7 @@ def metric_loss(
 
 def loss_terms(outputs: Embeddings, targets: dict) -> dict[str, Tensor]:
     """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
-    terms = metric_loss(outputs, targets["animal"], 0.1, 16.0)
+    terms = metric_loss(outputs, targets["animal"], margin=0.1, scale=16.0)
     return {"animal/loss/" + term: value for term, value in terms.items()}
 
 

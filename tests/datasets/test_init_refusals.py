@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import layouts
@@ -166,7 +167,7 @@ def refused(capsys, task: str, *more: str) -> str:
 
 def test_images_without_a_file_of_labels(place, capsys):
     layouts.as_yolo(place / "set")
-    (place / "set" / "labels").rename(place / "set" / "annotations")
+    shutil.rmtree(place / "set" / "labels")
     looked = Path("set/labels/train/0.txt")
     said = refused(capsys, DETECTION)
     assert f"none of 6 images has a label, looked for as {looked}" in said

@@ -151,7 +151,30 @@ SHARED = {  # annotations that several heads read
         format="coco",
     ),
 }
-ALL = UNLABELED | CONVERTED | SEVERAL | SHARED
+FOLDERS = {"train_labels": "x", "validation_labels": "y"}
+PLACES = {"train_images": "v", "validation_images": "w"} | FOLDERS
+POINTS = head("keypoint_detection", ["left", "right"])
+CORNERS = head("quadrilateral_detection", NAMES)
+LISTS = {"train": "a.txt", "validation": "b.txt"}
+LAID_OUT = {
+    f"{one['task']} in {form}, {', '.join(layout) or 'as it is'}": job(
+        one, format=form, layout=layout, **sets
+    )
+    for form, one, layout, sets in [
+        ("yolo", BOXES, {"prefix": "../"}, {}),
+        ("yolo", BOXES, {"names": "classes.txt", "prefix": "data/"}, LISTS),
+        ("yolo", MASKS, {"names": "classes.txt"}, {"validation": None}),
+        ("yolo", CORNERS, {"names": "data.yaml"} | FOLDERS, {}),
+        ("yolo", POINTS, {}, {}),
+        ("yolo", POINTS, {"names": "data.yaml"}, {}),
+        ("voc", BOXES, FOLDERS, {}),
+        ("voc", BOXES, PLACES, LISTS),
+        ("voc", BOXES, {"train_labels": "x"}, {"validation": None}),
+        ("dota", BOXES, {}, {}),
+        ("dota", CORNERS, FOLDERS, {}),
+    ]
+}
+ALL = UNLABELED | CONVERTED | SEVERAL | SHARED | LAID_OUT
 
 
 # ---- The code reads what is made ----

@@ -16,7 +16,7 @@ from specc.checks.data import (
     training_set,
 )
 from specc.checks.keypoints import flip_pairs, mirroring, sigmas
-from specc.checks.layout import layouts, places
+from specc.checks.layout import layouts, places, sets_of_layouts
 from specc.checks.maps import map_findings
 from specc.checks.merge import merged_names
 from specc.checks.panoptic import things_are_categories
@@ -63,6 +63,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         bits,
         layouts,
         places,
+        sets_of_layouts,
         _tokens,
     )
     return [finding for rule in rules for finding in rule(job, given)]

@@ -156,7 +156,7 @@ def _found(
         unused=unused,
         test=paths.get("test"),
         layout=_layout(sets, places) | ({"crowds": "objects"} if objects else {}),
-        told=(*missing, *_crowds(train, objects)),
+        notes=(*missing, *_crowds(train, objects)),
         beside=(*rest, *told)[:SHOWN],
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from specc.datasets import coco, layouts, native
 from specc.datasets.become import become, formats_to, nearest
 from specc.datasets.files import Unlike, Unreadable, folders_in, require
+from specc.datasets.finders import dota, voc, yolo
 from specc.datasets.foreign import recognized
 from specc.datasets.found import Found
 from specc.diagnostics import fail
@@ -20,16 +21,18 @@ from specc.words import listed
 FINDERS = {
     "native": native.find,
     "coco": coco.find,
-    "voc": layouts.find_voc,
-    "yolo": layouts.find_yolo,
+    "voc": voc.find,
+    "yolo": yolo.find,
+    "dota": dota.find,
     "csv": layouts.find_csv,
     "folders": layouts.find_folders,
 }
 LOOKED_FOR = {
     "native": "metadata.yaml beside images/, or in train/ and val/",
     "coco": "a .json with images, annotations and categories",
-    "voc": "ImageSets/Main/train.txt",
-    "yolo": "a .yaml with names and train",
+    "voc": "ImageSets/Main/train.txt, or XML files of images",
+    "yolo": "a .yaml with names and train, or classes.txt or obj.names",
+    "dota": "labelTxt/ beside images/",
     "csv": "a .csv with a column `image`",
     "folders": "a folder of images for each category, or these in train/ and val/",
 }

@@ -21,7 +21,7 @@ class Found:
     of annotations, a column. ``longest`` is the length of the longest text, in tokens.
     ``way`` leads from the task of its annotations to ``task``, where they are
     converted. ``unused`` says what looks like a set for validation or test and is none.
-    ``layout`` has the options of a job's `layout`. ``told`` has lines on what a user
+    ``layout`` has the options of a job's `layout`. ``notes`` has lines on what a user
     should know of the training set. ``beside`` says which files stand
     beside those that are read, and why they are not.
     """
@@ -39,7 +39,7 @@ class Found:
     unused: str = ""
     test: Path | None = None
     layout: dict[str, Any] = field(default_factory=dict)
-    told: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
 
     @property

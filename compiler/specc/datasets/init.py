@@ -95,8 +95,8 @@ def _say_found(found: Found, job: dict) -> None:
         _say("test", f"{found.test}, which evaluate.py --test measures")
     for key, value in found.layout.items():
         _say("layout", f"{key}: {value}")
-    for line in found.told:
-        _say("", f"({line})")
+    for note in found.notes:
+        _say("note", note)
     for line in found.beside:
         _say("not read", line)
     if turned := turned_in_words(found):

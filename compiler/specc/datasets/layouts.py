@@ -1,9 +1,8 @@
-"""Finds datasets in other layouts: class folders, VOC, YOLO, CSV."""
+"""Finds datasets in other layouts: class folders, CSV."""
 
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Generator, Iterator
@@ -15,13 +14,11 @@ from specc.datasets.files import (
     Unreadable,
     entries,
     folders_in,
-    read_text,
 )
 from specc.datasets.found import Found, pair
-from specc.datasets.parts import images_in, names_in, reader
+from specc.datasets.parts import images_in, reader
 
 MOST_CATEGORIES = 1000  # a column with more different values is text
-LOOKED_AT = 200  # most files of labels that are read to find their task
 OTHERS = ("images", "labels", "annotations", "jpegimages", "imagesets")
 
 
@@ -62,104 +59,6 @@ def _classes(folder: Path) -> dict[str, list[Path]]:
     hidden = reader().HIDDEN
     filled = (images_in(p) for p in folders if not p.name.startswith(hidden))
     return reader().images_by_class(folder, Counter()) if any(filled) else {}
-
-
-def find_voc(folder: Path) -> Iterator[Found]:
-    """Yields splits of Pascal VOC, whose XML files name the categories."""
-    splits = {p.stem: p for p in entries(folder / "ImageSets" / "Main")}
-    splits = {name: p for name, p in splits.items() if p.suffix.lower() == ".txt"}
-    train, validation, test = pair(list(splits))
-    if train is None:
-        return
-    files = reader().images_by_stem(folder / "JPEGImages", Counter())
-    images, categories, xmls = [], set(), []
-    for name in filter(None, (train, validation, test)):
-        stems = reader().names_in_split(splits[name], files)
-        own = [reader().below(folder / "Annotations", f"{stem}.xml") for stem in stems]
-        if name == test and not any(map(os.path.exists, own)):
-            test = None  # the set has no labels, as that of VOC 2012
-            continue
-        xmls += own
-        images += [files[x] for x in stems if name == train and x in files]
-    faults: list[str] = []
-    for xml in xmls:
-        categories |= _voc_names(xml, faults)
-    if not categories:
-        some = f"no object with a name in {len(xmls)} files as {xmls[:1] and xmls[0]}"
-        why = faults[0] if faults else some if xmls else "it lists no image"
-        raise Unreadable(f"{splits[train]}: {why}")
-    options = {"categories": sorted(categories)}
-    held_out, last = (splits[name] if name else None for name in (validation, test))
-    where = "voc", "object_detection", splits[train], held_out
-    yield Found(*where, options, tuple(images), test=last)
-
-
-def _voc_names(path: Path, faults: list[str]) -> set[str]:
-    """The names of the objects in an XML file; what is wrong with it becomes a
-    fault."""
-    from defusedxml import ElementTree
-
-    found = []
-    try:
-        found = ElementTree.parse(path).getroot().findall("object")
-    except FileNotFoundError:
-        faults.append(f"there is no {path}")
-    except Exception as error:  # a broken file can raise any exception
-        faults.append(f"{path} is not XML: {type(error).__name__}: {error}")
-    names = [item.findtext("name", "").strip() for item in found]
-    return {name for name in names if name}
-
-
-def find_yolo(folder: Path) -> Iterator[Found]:
-    """Yields the datasets of data.yaml, or of another file with `names` and `train`."""
-    files = [folder] if folder.is_file() else entries(folder)
-    for path in files:
-        if path.suffix.lower() not in (".yaml", ".yml"):
-            continue
-        entry = reader().read_yaml(path)
-        if not isinstance(entry, dict) or not {"names", "train"} <= entry.keys():
-            continue
-        options = {"categories": reader().yolo_names(path, entry)}
-        names = entry["names"]
-        names_in(
-            path, "names", list(names.values() if isinstance(names, dict) else names)
-        )
-        images = tuple(reader().images_of(path, entry, "train", Path(), Counter()))
-        if images and next(_yolo_lines(images), None) is None:
-            first = reader().labels_path(images[0])
-            what = f"none of {len(images)} images has a label"
-            raise Unreadable(f"{path}: {what}, looked for as {first}")
-        held_out = path if _validates(path, entry, images) else None
-        for task in _yolo_tasks(images, entry):
-            yield Found("yolo", task, path, held_out, options, images)
-
-
-def _validates(path: Path, entry: dict, images: tuple[Path, ...]) -> bool:
-    """Returns whether `val` names other images than `train`: images for validation are
-    not trained on."""
-    if not entry.get("val"):
-        return False
-    others = reader().images_of(path, entry, "val", Path(), Counter())
-    return not set(images) <= set(others)
-
-
-def _yolo_tasks(images: tuple[Path, ...], entry: dict) -> list[str]:
-    """Returns the tasks of YOLO's labels. Polygons, which are masks too, have more than
-    four numbers; where all have four corners, they may be quadrilaterals."""
-    if entry.get("kpt_shape") is not None:
-        return ["object_detection"]  # boxes beside keypoints
-    numbers = [len(line.split()) - 1 for line in _yolo_lines(images[:LOOKED_AT])]
-    if not numbers or numbers[0] <= 4:
-        return ["object_detection"]
-    tasks = ["object_detection", "instance_segmentation"]
-    return tasks + ["quadrilateral_detection"] * (set(numbers) == {8})
-
-
-def _yolo_lines(images: tuple[Path, ...]) -> Iterator[str]:
-    """Yields lines of some files of labels."""
-    for path in map(reader().labels_path, images):
-        lines = read_text(path).splitlines() if os.path.exists(path) else []
-        yield from filter(str.strip, lines)
 
 
 def find_csv(folder: Path) -> Iterator[Found]:

@@ -27,6 +27,7 @@ _STANDARD = {
     "Iterator": ("collections.abc", "Iterator"),
     "Sequence": ("collections.abc", "Sequence"),
     "Path": ("pathlib", "Path"),
+    "PurePosixPath": ("pathlib", "PurePosixPath"),
     "PureWindowsPath": ("pathlib", "PureWindowsPath"),
     "unquote": ("urllib.parse", "unquote"),
     "BinaryIO": ("typing", "BinaryIO"),

@@ -24,6 +24,7 @@ STEPS = (  # (task of a dataset, task that its annotations can be converted to)
 _FORMATS = {  # formats that allow a conversion, where not all of the first task do
     ("semantic_segmentation", "multilabel_classification"): ("native",),
     ("multiclass_classification", "metric_learning"): ("native", "folders"),
+    ("keypoint_detection", "object_detection"): ("native", "coco"),
 }
 
 

@@ -235,7 +235,7 @@ TASK = Task(
     readers={
         "native": "",
         "coco": "instance_from_coco",
-        "yolo": "polygons_in",
+        "yolo": "polygons_in(lines, height, width)",
     },
     meaning=("categories",),
     moves=True,

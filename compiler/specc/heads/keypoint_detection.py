@@ -85,7 +85,8 @@ def plan(head: KeypointDetection, code: HeadCode) -> HeadExpressions:
     compares = paired and code.format == "native"
     pairs = f", {names}, {prefix}FLIP_PAIRS"
     mirrored = pairs if mirrors else ""
-    parse = "parse_coco_poses" if code.format == "coco" else "parse_poses"
+    listed = code.format in ("coco", "yolo")
+    parse = "parse_coco_poses" if listed else "parse_poses"
     return HeadExpressions(
         construction=(
             f"KeypointHead({code.width}, layers={head.layers}, "
@@ -202,7 +203,11 @@ TASK = Task(
         metadata=("keypoints: [NAME, ...]",), empty_note="`[]` is one without instances"
     ),
     framed="poses_in_image(LABEL, frame)",
-    readers={"native": "", "coco": "pose_from_coco"},
+    readers={
+        "native": "",
+        "coco": "pose_from_coco",
+        "yolo": "poses_in(lines, points, values, height, width)",
+    },
     coco=Coco(
         what="keypoints",
         names=COCO_NAMES,
@@ -212,7 +217,7 @@ TASK = Task(
     meaning=("keypoints",),
     moves=True,
     transforms=("points",),
-    ignores=("coco",),
+    ignores=("coco", "yolo"),
     stack="stack_poses",
     coordinates="inside",
 )

@@ -148,7 +148,11 @@ TASK = Task(
         metadata=("categories: [NAME, ...]",), empty_note="`[]` is one without objects"
     ),
     framed="quadrilaterals_in_image(LABEL, frame)",
-    readers={"native": "", "yolo": "corners_in"},
+    readers={
+        "native": "",
+        "yolo": "corners_in(lines, height, width)",
+        "dota": "corners_in_dota(annotation, counts)",
+    },
     meaning=("categories",),
     moves=True,
     transforms=("points",),

@@ -213,7 +213,8 @@ class Task:
     splits_by: str = ""  # plural of labels whose images are all on one side of a split
     # Formats with ignored objects that labels keep: crowds of COCO, difficult of VOC.
     ignores: tuple[str, ...] = ()
-    # Format -> function that the page calls to read annotations; "": none.
+    # Format -> function that the page calls to read annotations; "": none. Of YOLO and
+    # DOTA, the call of it, with the `lines` of a file, or its path.
     readers: Mapping[str, str] = field(default_factory=dict)
     native: Native = Native()
     coco: Coco = Coco()

@@ -16,7 +16,13 @@ from specc.heads.contract import FEW, PREDICTED
 from specc.heads.task import Task
 from specc.job import Head, Job
 from specc.language.schema import part
-from specc.plan.contract_data import MadeDataset, made_places, plan_datasets, sets_of
+from specc.plan.contract_data import (
+    MadeDataset,
+    made_places,
+    places_of,
+    plan_datasets,
+    sets_of,
+)
 from specc.plan.heads import HeadPlan
 from specc.plan.readers import Reader, readers_of
 from specc.plan.split import head_of_identities
@@ -151,9 +157,10 @@ def _small_datasets(job: Job, readers: tuple[Reader, ...]) -> dict[str, Any]:
                 f"{reader.prefix}TRAIN": sets[0],
                 "VALIDATION_SHARE": HELD_OUT,
             }
-        if places := reader.places:
+        if places := reader.coco_places:
             made = made_places(reader)
             constants[", ".join(places)] = made if made[1:] else made[0]
+        constants |= places_of(reader)
     if job.data.group is not None:
         constants["GROUP"] = "([^/]+)$"  # one group for each image
     return constants

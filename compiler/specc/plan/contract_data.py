@@ -11,16 +11,20 @@ from specc.heads.contract import Annotations
 from specc.heads.conversions import dataset_task, way_to
 from specc.job import Head, Job
 from specc.plan.heads import HeadPlan
+from specc.plan.places import VOC
 from specc.plan.readers import Reader
 from specc.source import literal, mapping
 
 SUFFIXES = {  # format -> suffix of the file that names a set
     "coco": ".json",
     "csv": ".csv",
+    "dota": "/images",
     "voc": "/ImageSets/Main/all.txt",
     "yolo": ".yaml",
 }
 NATIVE = "native"
+POSES = '{"kpt_shape": [len(names), 3], "names": ["any"]}'
+NAMES_FILES = {True: "names.yaml", False: "names.txt"}  # whether it is a data.yaml
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,14 @@ class MadeDataset:
     corners: str  # polygon of an `item`, where labels are no boxes
     things: str  # list of the names that are things
     metadata: str  # content of metadata.yaml
+    image_folder: (
+        str  # expressions of folders, where the format's are named by `folder`
+    )
+    label_folder: str
+    is_list: bool  # whether a text file lists the images
+    has_entry: bool  # whether names are in a data.yaml
+    poses: bool  # whether labels of YOLO hold keypoints
+    entry: str  # expression: their entries in a data.yaml
     sizes: str  # assignment of an image's height and width, where labels need them
 
 
@@ -56,6 +68,8 @@ def sets_of(reader: Reader) -> tuple[str, ...]:
     """Returns the sets that a copy's dataset.py reads: for training, for validation."""
     prefix = "" if reader.alone else f"{reader.heads[0].name}-"
     suffix = SUFFIXES.get(reader.source.format, "")
+    if reader.places.kind:
+        suffix = ".txt" * reader.places.is_list
     names = ("train",) if reader.source.validation is None else ("train", "validation")
     return tuple(f"{prefix}{name}{suffix}" for name in names)
 
@@ -65,12 +79,30 @@ def made_places(reader: Reader) -> tuple[str, ...]:
     segments are written."""
     stems = [name.partition(".")[0] for name in sets_of(reader)]
     made = []
-    for constant in reader.places:
+    for constant in reader.coco_places:
         segments = reader.coco.images == "panoptic_image_folder"
         apart = segments and constant.endswith("_IMAGES")
         validates = constant.removeprefix(reader.prefix).startswith("VALIDATION")
         made.append("images" if apart else stems[validates])
     return tuple(made)
+
+
+def places_of(reader: Reader) -> dict[str, Any]:
+    """Returns the other places of a copy's datasets: its constants, and their values.
+    Folders are named after their set."""
+    places, values = reader.places, {}
+    ends = SUFFIXES["voc"], ".txt"
+    sets = [
+        name.removesuffix(ends[0]).removesuffix(ends[1]) for name in sets_of(reader)
+    ]
+    for line in places.constants:
+        if line.name.endswith("NAMES_FILE"):
+            values[line.name] = NAMES_FILES[places.has_entry]
+        elif not line.name.endswith("PREFIX"):
+            what = "images" if line.name.endswith("IMAGES") else "labels"
+            folders = tuple(f"{name}-{what}" for name in sets)
+            values[line.name] = folders if len(folders) > 1 else folders[0]
+    return values
 
 
 def plan_datasets(job: Job, readers: tuple[Reader, ...]) -> tuple[MadeDataset, ...]:
@@ -90,20 +122,37 @@ def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
     labels = [one.annotations.label for one in made]
     return MadeDataset(
         function=f"make_{reader.name.removeprefix('read_')}",
-        template=f"{_template(form, made)}.py.jinja",
+        template=f"{_template(form, reader, made)}.py.jinja",
         sets=sets_of(reader),
         images=images,
         given=mapping(zip((one.head.name for one in made), labels)),
         empty=_empty(job, made),
         metadata=f"[{', '.join(map(_entry, made))}]",
         sizes="height, width = " if any("height" in label for label in labels) else "",
+        image_folder=_folder(reader, "images"),
+        label_folder=_folder(reader, "labels"),
+        is_list=reader.places.is_list,
+        has_entry=reader.places.has_entry,
+        poses=bool(reader.poses),
+        entry=POSES if reader.poses else '{"names": list(names)}',
         **_of_one_kind(made),
     )
 
 
-def _template(form: str, made: list[Made]) -> str:
+def _folder(reader: Reader, what: str) -> str:
+    """Returns the expression of a folder, as `places_of` names it."""
+    if what in reader.places.folders:
+        return f'folder.with_name(f"{{folder.name}}-{what}")'
+    if reader.source.format == "dota":
+        return 'folder.with_name("labelTxt")'
+    return "folder" if reader.places.kind else f"folder / {literal(VOC[what])}"
+
+
+def _template(form: str, reader: Reader, made: list[Made]) -> str:
     if not made:
         return "contract/images"
+    if kind := reader.places.kind:
+        return f"contract/{form}_{kind}"
     return made[0].annotations.coco if form == "coco" else f"contract/{form}"
 
 

@@ -48,12 +48,13 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
             lines.append(constant(names, sets, "paths below --data"))
         if source.test is not None:
             lines.append(constant(f"{prefix}TEST", source.test))
-        if places := reader.places:
+        if places := reader.coco_places:
             names, folders = ", ".join(places), tuple(places.values())
             lines.append(constant(names, folders if folders[1:] else folders[0]))
-        if source.layout and source.layout.prefix:
+        if source.format == "coco" and source.layout and source.layout.prefix:
             note = "removed from the names of images"
             lines.append(constant(f"{prefix}PREFIX", source.layout.prefix, note))
+    lines += [line for reader in readers for line in reader.places.constants]
     if not all(reader.validation for reader in readers):
         share = job.data.validation_fraction
         lines.append(

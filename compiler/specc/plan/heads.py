@@ -218,7 +218,7 @@ def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
         levels=tuple(level.level for level in read),
         partial=is_partial(job),
         ignores=bool(ignoring),
-        own_areas="coco" in ignoring,
+        own_areas=bool({"coco", "yolo"} & ignoring),
     )
 
 

@@ -33,6 +33,7 @@ from specc.plan.dataset import (
 from specc.plan.extras import PLAIN, Extras
 from specc.plan.heads import HeadPlan, is_partial, plan_heads
 from specc.plan.neck import NeckPlan, plan_neck
+from specc.plan.places import Places
 from specc.plan.resolved import as_job
 from specc.plan.titles import cost_line, level_table, markdown_rows, needs_of, title_of
 from specc.plan.train import plan_train, train_constants
@@ -251,6 +252,9 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "weighted_value": _weighted(heads),
         **_partial(job),
         **_ignored(job),
+        "poses_in_yaml": any(
+            Places(source_of(job, head), "").has_entry for head in job.heads
+        ),
         "loss_weights": {head.name: head.loss_weight for head in heads},
         "losses": mapping((head.name, head.code.loss) for head in heads),
         "decoded": mapping((head.name, head.code.decode) for head in heads),
@@ -275,12 +279,13 @@ def _partial(job: Job) -> dict[str, Any]:
 def _ignored(job: Job) -> dict[str, Any]:
     """Returns whether labels hold ignored objects, and areas given by files."""
     formats = formats_ignoring(job)
+    with_boxes = bool({"coco", "yolo"} & formats)
     ignored = "-torch.from_numpy(poses.ignored).long()  # -1 where ignored"
     return {
         "ignores": bool(formats),
-        "own_areas": "coco" in formats,
+        "own_areas": with_boxes,
         "unlearned": "ignored or padded" if formats else "padded",
-        "class_of_poses": ignored if "coco" in formats else "0",
+        "class_of_poses": ignored if with_boxes else "0",
     }
 
 

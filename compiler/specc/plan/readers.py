@@ -10,12 +10,14 @@ from specc.heads import once, task_of
 from specc.heads.task import Coco, Task
 from specc.job import HeadData, Job, Layout, sets_of_head
 from specc.plan.heads import HeadPlan, code_name
+from specc.plan.places import Places
 from specc.source import COLUMNS, Line, constant, literal, mapping
 from specc.words import listed
 
 PATHS = ("coco", "csv", "yolo")  # formats whose files hold paths
 SIZED = ("coco", "voc")  # formats that tell the sizes of their images
-UNNAMED = ("voc", "csv")  # formats that do not list the names of their categories
+# Formats that do not list the names of their categories.
+UNNAMED = ("voc", "csv", "dota")
 SETS = ("train", "validation", "test")
 SEGMENTS = 'path.with_suffix("")'  # the folder of PNGs, where no layout names it
 FILE_NAMES = {  # value of `file_names` -> expression
@@ -39,6 +41,7 @@ SAID = (  # attributes of a reader that templates use
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
     *("coco", "columns", "columns_described", "empty_cells", "read_annotations"),
     *("framed", "named_heads", "lists_names", "located", "file_name", "prefix", "hook"),
+    *("places", "poses", "lines"),
 )
 
 
@@ -63,7 +66,17 @@ class Reader:
         form, number = self.source.format, "several" if self.several else "one"
         if form == "native":
             return f"dataset/native_{number}.py.jinja"
-        return f"dataset/{form}{'_several' * self.partial}.py.jinja"
+        kind = "several" if self.partial else self.places.kind
+        return f"dataset/{form}{f'_{kind}' * bool(kind)}.py.jinja"
+
+    @property
+    def places(self) -> Places:
+        return Places(self.source, self.prefix)
+
+    @property
+    def by_split(self) -> bool:
+        """Whether one file names all sets."""
+        return self.source.format == "yolo" and self.places.kind != "listed"
 
     @property
     def partial(self) -> bool:
@@ -78,13 +91,17 @@ class Reader:
     @property
     def parameters(self) -> str:
         form = self.source.format
-        place = "path" if form in ("coco", "csv", "voc", "yolo") else "folder"
-        placed = (
-            ", folder: Path" * self.placed + ", segments: Path" * self.labeled_apart
+        place = "path" if form in ("coco", "csv", "voc", "yolo", "dota") else "folder"
+        folders = "folder: Path, " * self.placed
+        folders += "segments: Path, " * self.labeled_apart
+        folders += "".join(
+            f"{what[:-1]}_folder: Path, " for what in self.places.folders
         )
-        use = 'split: str = "val"' if form == "yolo" else "training: bool = False"
+        use = 'split: str = "val"' if self.by_split else "training: bool = False"
         root = ", root: Path | None = None" * (form in PATHS)
-        return f"{place}: Path{placed}, {use}{root}"
+        if self.places.kind == "listed":
+            return f"{place}: Path, {folders}root: Path, {use}"
+        return f"{place}: Path, {folders}{use}{root}"
 
     @property
     def note(self) -> str:
@@ -94,7 +111,7 @@ class Reader:
     @property
     def training(self) -> str:
         """The call that reads the training set, below `root`."""
-        use = '"train"' if self.source.format == "yolo" else "training=True"
+        use = '"train"' if self.by_split else "training=True"
         return self._call("train", "root", use)
 
     @property
@@ -114,7 +131,7 @@ class Reader:
         """The call that reads the test set, below `root`; "" where there is none."""
         if self.source.test is None:
             return ""
-        return self._call("test", "root", '"test"' * (self.source.format == "yolo"))
+        return self._call("test", "root", '"test"' * self.by_split)
 
     def _call(self, which: str, root: str, use: str = "") -> str:
         """Returns the call that reads a set below the expression `root`."""
@@ -126,6 +143,7 @@ class Reader:
         if self.labeled_apart:
             elsewhere = f'({file}).with_suffix("")'
             given.append(self._place(which, "labels", root) or elsewhere)
+        given[-1] += self.places.arguments(which.upper(), root)
         given = ", ".join(filter(None, (*given, use)))
         return f"{self.name}({given}{self.rooted(root)})"
 
@@ -133,12 +151,12 @@ class Reader:
         """Returns the expression of the folder of the layout with images or labels of a
         set; "" where the layout names none."""
         name = f"{self.prefix}{which}_{what}".upper()
-        return f"{root} / {name}" if name in self.places else ""
+        return f"{root} / {name}" if name in self.coco_places else ""
 
     @property
     def placed(self) -> bool:
         """Whether the job says in which folders the images stand."""
-        return any(name.endswith("_IMAGES") for name in self.places)
+        return any(name.endswith("_IMAGES") for name in self.coco_places)
 
     @property
     def located(self) -> str:
@@ -148,10 +166,10 @@ class Reader:
     @property
     def labeled_apart(self) -> bool:
         """Whether the job says in which folders the PNGs of segments stand."""
-        return any(name.endswith("_LABELS") for name in self.places)
+        return any(name.endswith("_LABELS") for name in self.coco_places)
 
     @property
-    def places(self) -> dict[str, str]:
+    def coco_places(self) -> dict[str, str]:
         """The folders that the layout names, each by the constant that holds it."""
         if self.source.format != "coco":
             return {}
@@ -194,7 +212,8 @@ class Reader:
             own = self.coco.docstring
             return PLACED[own] if self.placed else own
         unlabeled = all(task.unlabeled for task in self.tasks)
-        kind = "images" if unlabeled else self.source.format
+        kind = "_".join(filter(None, (self.source.format, self.places.kind)))
+        kind = "images" if unlabeled else kind
         return f"dataset/{kind}_docstring.jinja"
 
     @property
@@ -208,7 +227,7 @@ class Reader:
     @property
     def reads_yaml(self) -> bool:
         labeled = not all(task.unlabeled for task in self.tasks)
-        return self.source.format in ("native", "yolo") and labeled
+        return labeled and (self.source.format == "native" or self.places.has_entry)
 
     @property
     def lists_names(self) -> bool:
@@ -231,6 +250,21 @@ class Reader:
             item += ' | {"iscrowd": 0}'
         hook = f"lambda item: {self.coco.hook}({item})"
         return self.coco.hook if item == "item" else hook
+
+    @property
+    def poses(self) -> str:
+        """The constant with the names of the keypoints that YOLO's labels hold; "" where
+        they are read as boxes or polygons."""
+        whole = "poses_in(" in self.read_annotations
+        return self.heads[0].constant * whole
+
+    @property
+    def lines(self) -> str:
+        """The expression of the lines in an image's file of YOLO's labels."""
+        if self.poses:
+            return f"rows_of({self.places.labels}, names, counts)"
+        numbers = ", numbers" * self.places.has_entry
+        return f"lines_of({self.places.labels}, names, counts{numbers})"
 
     @property
     def read_annotations(self) -> str:

@@ -33,15 +33,17 @@ def images_by_stem(folder: Path, counts: Counter) -> dict[str, Path]:
 
 
 def names_in_split(path: Path, images: dict[str, Path]) -> list[str]:
-    """Returns the names in a file of VOC; a line may tell behind it whether a category
-    is there: 1, -1 or 0."""
+    """Returns the names in a file of VOC, perhaps with quotes or the image's suffix; a
+    line may tell behind it whether a category is there: 1, -1 or 0."""
     try:
         lines = noted(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise SystemExit(f"{path}: cannot be read: {error}") from None
     lines = [line.strip().replace("\\", "/") for line in lines if line.strip()]
     flag = re.compile(r"\s+(1|-1|0)$")
-    return [line if line in images else flag.sub("", line) for line in lines]
+    names = [x if x in images else flag.sub("", x).strip('"') for x in lines]
+    plain = [os.path.splitext(x)[0] if is_image(x) else x for x in names]
+    return [x if x in images else y for x, y in zip(names, plain)]
 
 
 def yolo_names(path: Path, entry: dict) -> list[str]:
@@ -60,22 +62,83 @@ def images_of(
     path: Path, entry: dict, split: str, root: Path | None, counts: Counter
 ) -> list[Path]:
     """Returns the images below the folders, or in the lists, that a split names."""
-    places = entry[split] if isinstance(entry[split], list) else [entry[split]]
-    files = []
     try:
         base = below(path.parent, str(entry.get("path") or "."), root)
-        for place in (below(base, name, root) for name in places):
-            if place.is_dir():
-                files += sorted(
-                    itertools.chain(*(x for _, x in images_below(place, counts)))
-                )
-            else:
-                lines = noted(place).read_text(encoding="utf-8-sig").splitlines()
-                lines = [line.strip() for line in lines]
-                files += [below(base, line, root) for line in lines if line]
+        return images_named(entry[split], lambda name: below(base, name, root), counts)
     except (OSError, ValueError) as error:
         raise SystemExit(f"{path}: {split}: {error}") from None
+
+
+def images_moved(
+    prefix: str, path: Path, entry: dict, split: str, root: Path, counts: Counter
+) -> list[Path]:
+    """Returns the images of a split whose paths begin with a prefix: without it they
+    lead from the folder of the `data.yaml`."""
+
+    def named(name: object) -> Path:
+        whole = PurePosixPath(str(entry.get("path") or "").strip(), str(name).strip())
+        plain = whole.as_posix().replace("\\", "/")
+        return below(path.parent, plain.removeprefix(prefix), root)
+
+    try:
+        return images_named(entry[split], named, counts)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"{path}: {split}: {error}") from None
+
+
+def images_named(
+    names: object, path_of: Callable[[object], Path], counts: Counter
+) -> list[Path]:
+    """Returns the images below folders, or in lists, that have these names; `path_of`
+    leads from a name to a path."""
+    files = []
+    for place in map(path_of, names if isinstance(names, list) else [names]):
+        if place.is_dir():
+            below_it = (images for _, images in images_below(place, counts))
+            files += sorted(itertools.chain(*below_it))
+        else:
+            lines = noted(place).read_text(encoding="utf-8-sig").splitlines()
+            files += [path_of(line) for line in map(str.strip, lines) if line]
     return files
+
+
+def images_in_folder(folder: Path, counts: Counter) -> list[Path]:
+    """Returns all images of a folder and those below it."""
+    if not folder.is_dir():
+        raise SystemExit(f"{folder}: no such folder")
+    return sorted(itertools.chain(*(x for _, x in images_below(folder, counts))))
+
+
+def images_in_list(path: Path, path_of: Callable[[str], Path]) -> list[Path]:
+    """Returns the images in a list of paths; `path_of` leads from a line to a path."""
+    try:
+        lines = noted(path).read_text(encoding="utf-8-sig").splitlines()
+        return [path_of(line) for line in map(str.strip, lines) if line]
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"{path}: {error}") from None
+
+
+def listed_names(path: Path) -> list[str]:
+    """Returns the names in a file, one a line."""
+    try:
+        lines = noted(path).read_text(encoding="utf-8-sig").rstrip().splitlines()
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"{path}: cannot be read: {error}") from None
+    names = [line.strip() for line in lines]
+    if "" in names:
+        raise SystemExit(f"{path}: line {names.index('') + 1} has no name")
+    return names
+
+
+def pose_numbers(path: Path, entry: dict) -> int | None:
+    """Returns how many numbers of a line are keypoints; None without keypoints."""
+    shape = entry.get("kpt_shape")
+    if shape is None:
+        return None
+    match shape:
+        case [int(points), 2 | 3 as values] if points > 0:
+            return 4 + points * values
+    raise SystemExit(f"{path}: `kpt_shape` is not [keypoints, 2 or 3]: {shape!r:.99}")
 
 
 def labels_path(image: Path) -> Path:

@@ -33,26 +33,29 @@ def signed_area(triangle: np.ndarray) -> float:
 # ==== readers
 
 
-def corners_in(
-    path: Path,
-    names: list[str],
-    numbers: int | None,
-    height: int,
-    width: int,
-    counts: Counter,
-) -> list[dict]:
+def corners_in(lines: Iterator[tuple], height: int, width: int) -> list[dict]:
     """Returns the objects of a file of labels, in pixels, with corners in their order.
 
     A line is the number of a category and, in fractions of the image, x and y of four
     corners.
     """
     objects = []
-    for where, category, values in lines_of(path, names, numbers, counts):
+    for where, category, values in lines:
         if len(values) != 8:
             what = f"{len(values)} numbers, not x and y of four corners"
             raise ValueError(f"{where}: {what}{', but a box' * (len(values) == 4)}")
         corners = values.reshape(4, 2) * [width, height]
         objects.append({"category": category, "quadrilateral": corners.tolist()})
+    return objects
+
+
+def corners_in_dota(path: Path, counts: Counter) -> list[dict]:
+    """Returns the objects of a file of DOTA, in pixels, but for difficult ones."""
+    objects = []
+    for category, difficult, corners in rows_in_dota(path):
+        counts["difficult objects left out"] += difficult
+        if not difficult:
+            objects.append({"category": category, "quadrilateral": corners.tolist()})
     return objects
 
 

@@ -6,6 +6,8 @@ Prints them as JSON.
 """
 
 import argparse
+import contextlib
+import itertools
 import json
 import os
 import re
@@ -26,7 +28,7 @@ from model import CATEGORIES, QuadrilateralDetector, decode, fit
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 SIMILARITIES = np.linspace(0.5, 0.95, 10)  # COCO's OKS thresholds
 
-# ---- Predictions, in the words of the annotations ----
+# ---- Predictions, in the form of annotations ----
 
 
 @torch.inference_mode()
@@ -35,7 +37,7 @@ def predict_samples(
     samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
-    kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
+    kept: Callable[[Sample, dict], dict] = lambda _, predictions: predictions,
 ) -> list[dict]:
     """Returns predictions for each sample, in pixels of each image, by head:
 
@@ -46,44 +48,54 @@ def predict_samples(
     """
     was_training = model.training
     model.eval()
-    found = []
-    for images in validation_batches(samples, workers):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device, non_blocking=True))
-        results = on_cpu(decode(outputs))
-        for row in range(len(images)):
-            sample = samples[len(found)]
-            seen = fit(sample.height, sample.width)
-            found.append(kept(sample, in_words(results, row, sample, seen)))
+    begun = (begin(model, x, device) for x in validation_batches(samples, workers))
+    # One ahead: a GPU works on the next batch while the CPU puts this one in words.
+    pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
+    for (count, results, aside), _ in pairs:
+        with aside:
+            results = {
+                head: {name: values.cpu() for name, values in of_head.items()}
+                for head, of_head in results.items()
+            }
+            for row in range(count):
+                sample = samples[len(found)]
+                seen = fit(sample.height, sample.width)
+                found.append(kept(sample, to_annotations(results, row, sample, seen)))
     model.train(was_training)
     return found
 
 
-def on_cpu(results: dict) -> dict:
-    return {
-        head: {name: values.cpu() for name, values in of_head.items()}
-        for head, of_head in results.items()
-    }
+def begin(model: nn.Module, images: Tensor, device: torch.device) -> tuple:
+    """Returns the size of a batch, its results, and the stream in which they are read:
+    on a GPU one of its own, that does not wait for later batches."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        outputs = model(images.to(device, non_blocking=True))
+    results = decode(outputs)
+    if device.type == "cpu":
+        return len(images), results, contextlib.nullcontext()
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    return len(images), results, torch.cuda.stream(aside)
 
 
-def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
+def to_annotations(results: dict, row: int, sample: Sample, seen: tuple) -> dict:
     """Returns one image's results by head, in its own pixels; `seen` is the height and
     width that it had on the canvas."""
     ratio = torch.tensor([sample.width / seen[1], sample.height / seen[0]]).repeat(2)
-    return {"pages": quadrilaterals_in_words(results["pages"], row, CATEGORIES, ratio)}
+    return {"pages": to_quadrilaterals(results["pages"], row, CATEGORIES, ratio)}
 
 
-def quadrilaterals_in_words(
+def to_quadrilaterals(
     results: dict, row: int, names: tuple[str, ...], ratio: Tensor
 ) -> list[dict]:
-    """Their corners may lie outside the image, as those of what it cuts off do."""
+    """Returns quadrilaterals. Corners of one that the image cuts off lie outside."""
     count = int(results["count"][row])
     corners = (results["quadrilaterals"][row, :count] * ratio[:2]).tolist()
     classes = results["classes"][row, :count].tolist()
     scores = results["scores"][row, :count].tolist()
     return [
-        {"category": names[category], "quadrilateral": of_one, "score": score}
-        for category, of_one, score in zip(classes, corners, scores)
+        {"category": names[category], "quadrilateral": points, "score": score}
+        for category, points, score in zip(classes, corners, scores)
     ]
 
 
@@ -99,7 +111,7 @@ def evaluate(
     world: int = 1,
 ) -> dict[str, float]:
     """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores what all have found, and tells the others."""
+    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -115,22 +127,22 @@ def evaluate(
     return metrics[0]
 
 
-def evidence(sample: Sample, words: dict) -> dict:
+def evidence(sample: Sample, predictions: dict) -> dict:
     """Returns the values that the metrics need from one image, by head."""
     return {
         "pages": quadrilateral_evidence(
-            sample.labels["pages"], words["pages"], CATEGORIES
+            sample.labels["pages"], predictions["pages"], CATEGORIES
         )
     }
 
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
-    metrics = {"pages": quadrilateral_metrics([words["pages"] for words in found])}
+    metrics = {"pages": quadrilateral_metrics([one["pages"] for one in found])}
     return {
         f"{head}/{name}": value
-        for head, of_head in metrics.items()
-        for name, value in of_head.items()
+        for head, values in metrics.items()
+        for name, value in values.items()
     }
 
 
@@ -143,7 +155,7 @@ class Matches(NamedTuple):
 
 
 def match(scores: np.ndarray, similarity: np.ndarray) -> Matches:
-    """Returns scores (D,) of predictions, and their similarity (D, G) to objects, 0..1.
+    """Matches predictions of scores (D,) to objects by their similarity (D, G), 0..1.
 
     As COCO does it: the best prediction comes first, and takes the free object that it
     resembles most, if by enough.
@@ -162,17 +174,17 @@ def match(scores: np.ndarray, similarity: np.ndarray) -> Matches:
 def average_precision(matches: list[Matches]) -> np.ndarray:
     """At each of SIMILARITIES, (10,), as COCO defines it: the mean precision over 101
     values of recall."""
-    scores = np.concatenate([of_image.scores for of_image in matches])
-    hits = np.concatenate([of_image.hits for of_image in matches], 1)
+    scores = np.concatenate([one.scores for one in matches])
+    hits = np.concatenate([one.hits for one in matches], 1)
     found = hits[:, np.argsort(-scores, kind="stable")].cumsum(1)
-    recall = found / max(1, sum(of_image.objects for of_image in matches))
+    recall = found / max(1, sum(one.objects for one in matches))
     precision = found / np.arange(1, len(scores) + 1)
     # A recall counts with the best precision at which it, or a higher one, is reached.
     precision = np.maximum.accumulate(precision[:, ::-1], 1)[:, ::-1]
     precision = np.pad(precision, ((0, 0), (0, 1)))  # 0 where it never is
-    wanted = np.linspace(0, 1, 101)
-    places = [np.searchsorted(of_similarity, wanted) for of_similarity in recall]
-    return np.take_along_axis(precision, np.array(places), 1).mean(1)
+    thresholds = np.linspace(0, 1, 101)
+    indices = [np.searchsorted(row, thresholds) for row in recall]
+    return np.take_along_axis(precision, np.array(indices), 1).mean(1)
 
 
 class QuadrilateralEvidence(NamedTuple):
@@ -194,9 +206,8 @@ def quadrilateral_evidence(
         overlap[i, j] = polygon_iou(corners[i], truth.corners[j])
     matches = {}
     for category in np.union1d(classes, truth.classes).tolist():
-        of_found, of_truth = classes == category, truth.classes == category
-        pairs = overlap[of_found][:, of_truth]
-        matches[category] = match(scores[of_found], pairs)
+        rows, columns = classes == category, truth.classes == category
+        matches[category] = match(scores[rows], overlap[rows][:, columns])
     errors = corner_errors(corners, scores, overlap, truth.corners)
     return QuadrilateralEvidence(matches, errors)
 
@@ -206,7 +217,7 @@ def corner_errors(
 ) -> np.ndarray:
     """Returns mean distance (G,) of corners to those of the prediction that found them,
     with a polygon IoU (D, G) of 0.5 or more; 1 where none did."""
-    sizes = np.ptp(truth, 1).max(1)  # the longer side of the hull
+    sizes = np.ptp(truth, 1).max(1)  # the longer side of the enclosing box
     errors, free = np.ones(len(truth)), overlap.copy()
     for number in np.argsort(-scores, kind="stable"):
         if free.size and free[number].max() >= 0.5:
@@ -231,7 +242,7 @@ def quadrilateral_metrics(found: list[QuadrilateralEvidence]) -> dict[str, float
     precision = [
         average_precision(matches)
         for matches in by_category.values()
-        if sum(of_image.objects for of_image in matches)
+        if sum(one.objects for one in matches)
     ]
     precision = np.mean(precision, 0)
     metrics = {"ap": precision.mean(), "ap50": precision[0], "ap75": precision[5]}
@@ -249,7 +260,7 @@ def polygon_iou(a: np.ndarray, b: np.ndarray) -> float:
         return 0.0
     # Near the origin: OpenCV counts in float32. Its sums may still exceed an area.
     parts = triangles(a - a[0]), triangles(b - a[0])
-    areas = [sum(abs(signed_area(part)) for part in of_one) for of_one in parts]
+    areas = [sum(abs(signed_area(part)) for part in pair) for pair in parts]
     overlap = cv2.intersectConvexConvex
     shared = min(sum(overlap(x, y)[0] for x in parts[0] for y in parts[1]), *areas)
     return shared / (sum(areas) - shared) if shared > 0 else 0.0
@@ -315,10 +326,14 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # behind a worker's traceback
-        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
+        raise SystemExit(in_a_line(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def in_a_line(error: Exception) -> str:
+    """Returns the message of an error, which a worker puts behind its traceback."""
+    return re.sub(r"^data\.\w+: ", "", str(error).splitlines()[-1])
 
 
 def main(args: argparse.Namespace):

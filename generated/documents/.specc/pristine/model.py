@@ -27,7 +27,8 @@ PAD = (114,)  # the mean as 8-bit color, around letterboxed images
 CHANNELS = 96  # width of every neck level
 STRIDES = (16, 32, 64)  # levels 4..6
 BINS = 16  # a side of a box lies 0..15 strides from the center of its cell
-CELLS_PER_OBJECT = 10  # most cells that learn an object, by TAL
+BOX_WEIGHT, BINS_WEIGHT = 2.5, 0.5  # PP-YOLOE's, https://arxiv.org/abs/2203.16250
+POINTS_PER_OBJECT = 10  # most points that learn an object: the top k of TAL
 PAIRS = 8388608  # objects times points that are assigned at once, about 300 MB
 CANDIDATES = 400  # boxes of an image that enter NMS, at least, and are compared at once
 NMS_ROUNDS = 64  # links of a chain; even: a box that is undecided stays
@@ -110,19 +111,19 @@ class FPN(nn.Module):
         return p4, p5, p6
 
 
-# ---- Detection head: one prediction per cell, N cells over all its levels ----
+# ---- Detection head: a prediction at each of the N points of its levels ----
 
 
 class Predictions(NamedTuple):
-    """Outputs of a detection head for all cells of its levels."""
+    """Outputs of a detection head at all points, the centers of its levels' cells."""
 
     logits: Tensor  # (B, N, categories)
     bins: Tensor  # (B, N, 4, BINS), distances to left, top, right, bottom
-    points: Tensor  # (N, 2), centers of the cells in pixels
+    points: Tensor  # (N, 2), x and y in pixels
     strides: Tensor  # (N, 1)
 
     def boxes(self) -> Tensor:
-        """Returns the mean of the bins as a box for every cell, (B, N, 4) in pixels."""
+        """Returns the mean of the bins as a box at each point, (B, N, 4) in pixels."""
         steps = torch.arange(BINS, device=self.bins.device, dtype=torch.float32)
         distances = self.bins.softmax(-1) @ steps * self.strides
         left_top, right_bottom = distances.chunk(2, -1)
@@ -130,36 +131,34 @@ class Predictions(NamedTuple):
 
 
 class DetectionHead(nn.Module):
-    """Anchor-free head, its weights shared by all levels.
+    """Anchor-free head (FCOS, https://arxiv.org/abs/1904.01355), its weights shared by
+    all levels.
 
-    A cell scores every category, and gives the distances from its center to the sides
-    of a box, each as a distribution over whole strides:
-    https://arxiv.org/abs/1904.01355, https://arxiv.org/abs/2006.04388.
+    Each point scores every category, and gives its distances to the sides of a box, as
+    distributions over whole strides (DFL, https://arxiv.org/abs/2006.04388).
     """
 
     def __init__(self, channels: int, layers: int, categories: int, strides: tuple):
         super().__init__()
-        self.strides = strides
+        self.grid = Grid(*strides)
         self.class_tower = tower(channels, layers)
         self.box_tower = tower(channels, layers)
         self.class_logits = nn.Conv2d(channels, categories, 3, padding=1)
         self.box_bins = nn.Conv2d(channels, 4 * BINS, 3, padding=1)
         # Start with a probability of 1 % (https://arxiv.org/abs/1708.02002): nearly
-        # all cells are background, which would dominate the first steps.
+        # all points are background, which would dominate the first steps.
         nn.init.normal_(self.class_logits.weight, std=0.01)
         nn.init.constant_(self.class_logits.bias, -math.log(99))
 
     def forward(
         self, *levels: Tensor, towers: list[Tensor] | None = None
     ) -> Predictions:
-        """`towers`: what the box tower makes of the levels, where that is known."""
+        """`towers` are outputs of the box tower, where they are known."""
         towers = towers or [self.box_tower(level) for level in levels]
-        logits = [self.class_logits(self.class_tower(level)) for level in levels]
-        bins = [self.box_bins(x) for x in towers]
-        points = [centers(x, stride) for x, stride in zip(levels, self.strides)]
-        strides = [torch.full_like(x[:, :1], s) for x, s in zip(points, self.strides)]
-        bins = rows(bins).unflatten(2, (4, BINS))
-        return Predictions(rows(logits), bins, torch.cat(points), torch.cat(strides))
+        logits = flatten_maps([self.class_logits(self.class_tower(x)) for x in levels])
+        bins = flatten_maps([self.box_bins(x) for x in towers])
+        bins = bins.unflatten(2, (4, BINS))
+        return Predictions(logits, bins, *self.grid(*levels))
 
 
 def tower(channels: int, layers: int) -> nn.Sequential:
@@ -172,17 +171,35 @@ def tower(channels: int, layers: int) -> nn.Sequential:
     return nn.Sequential(*blocks)
 
 
-def rows(levels: list[Tensor]) -> Tensor:
-    """Returns maps (B, C, h, w) of levels as rows of cells (B, N, C), in float32."""
+def flatten_maps(levels: list[Tensor]) -> Tensor:
+    """Flattens and concatenates maps (B, C, h, w) of levels: (B, N, C), in float32."""
     return torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in levels], 1).float()
 
 
-def centers(level: Tensor, stride: int) -> Tensor:
-    """Returns centers of a map's cells, row by row: (h * w, 2) as x, y in pixels."""
-    height, width = level.shape[-2:]
-    y = (torch.arange(height, device=level.device) + 0.5) * stride
-    x = (torch.arange(width, device=level.device) + 0.5) * stride
-    return torch.stack(torch.meshgrid(x, y, indexing="xy"), 2).flatten(0, 1)
+class Grid(nn.Module):
+    """The cells of levels, built once for images of HEIGHT x WIDTH."""
+
+    def __init__(self, *strides: int):
+        super().__init__()
+        self.strides = strides
+        self.sizes = [(math.ceil(HEIGHT / s), math.ceil(WIDTH / s)) for s in strides]
+        self.register_buffer("cells", self.build(self.sizes), persistent=False)
+
+    def build(self, sizes: list[tuple[int, int]]) -> Tensor:
+        """Returns x and y of each cell's center, and its stride, row by row: (N, 3), in
+        half pixels. These are whole numbers, which `half()` leaves as they are."""
+        levels = []
+        for size, stride in zip(sizes, self.strides):
+            y_x = [torch.arange(stride, 2 * stride * n, 2 * stride) for n in size]
+            levels.append(torch.cartesian_prod(torch.tensor([2 * stride]), *y_x))
+        return torch.cat(levels).flip(1)
+
+    def forward(self, *levels: Tensor) -> list[Tensor]:
+        """Returns the centers (N, 2) and strides (N, 1) of maps' cells, in pixels."""
+        sizes = [tuple(level.shape[-2:]) for level in levels]
+        known = sizes == self.sizes
+        cells = self.cells if known else self.build(sizes).to(self.cells.device)
+        return (cells / 2).split([2, 1], 1)
 
 
 def in_boxes(offsets: Tensor, boxes: Tensor) -> Tensor:
@@ -192,19 +209,19 @@ def in_boxes(offsets: Tensor, boxes: Tensor) -> Tensor:
     return (left_top + right_bottom) / 2 + offsets * (right_bottom - left_top)
 
 
-# ---- Quadrilateral head: four corners in the hull of each object ----
+# ---- Quadrilateral head: four corners in the box of each object ----
 
 
 class QuadrilateralPredictions(NamedTuple):
-    """Outputs of a quadrilateral head for all cells of its levels."""
+    """Outputs of a quadrilateral head at all points of its levels."""
 
-    objects: Predictions  # their boxes are hulls
-    corners: Tensor  # (B, N, 4, 2), x and y in the cell's box
+    objects: Predictions  # their boxes enclose the corners
+    corners: Tensor  # (B, N, 4, 2), x and y in the point's box
 
 
 class QuadrilateralHead(nn.Module):
-    """A detector of hulls. The tower of a hull's box gives the four corners as well, in
-    sides of the hull, so that they do not vary with its size."""
+    """A detector of enclosing boxes, whose box tower predicts the four corners as well:
+    as offsets in sides of the box, which do not depend on its size."""
 
     def __init__(self, channels: int, layers: int, categories: int, strides: tuple):
         super().__init__()
@@ -214,7 +231,7 @@ class QuadrilateralHead(nn.Module):
 
     def forward(self, *levels: Tensor) -> QuadrilateralPredictions:
         towers = [self.detector.box_tower(level) for level in levels]
-        corners = rows([self.corners(x) for x in towers]).unflatten(2, (4, 2))
+        corners = flatten_maps([self.corners(x) for x in towers]).unflatten(2, (4, 2))
         return QuadrilateralPredictions(self.detector(*levels, towers=towers), corners)
 
 
@@ -228,7 +245,9 @@ class QuadrilateralDetector(nn.Module):
         super().__init__()
         self.backbone = ResNet18()
         self.neck = FPN()
-        self.head = QuadrilateralHead(CHANNELS, 2, len(CATEGORIES), STRIDES)
+        self.head = QuadrilateralHead(
+            CHANNELS, layers=2, categories=len(CATEGORIES), strides=STRIDES
+        )
         mean, std = 255 * torch.tensor([MEAN, STD]).view(2, 1, -1, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
@@ -296,21 +315,21 @@ def assign_part(
     inside = ((points > left_top) & (points < right_bottom)).all(-1) & real
 
     # An object takes its best points; one that several want goes where it fits best.
-    best = (alignment * inside).topk(min(CELLS_PER_OBJECT, len(points)), 2).indices
+    best = (alignment * inside).topk(min(POINTS_PER_OBJECT, len(points)), 2).indices
     taken = torch.zeros_like(inside).scatter(2, best, True) & inside
     most, assigned = torch.where(taken, quality, -1.0).max(1)
     assigned = torch.where(most > 0, assigned, -1)
 
-    # An object left without (thin, or the twin of another) takes the nearest free
+    # An object without points (thin, or the twin of another) takes the nearest free
     # point, or the next ones after others that want the same. All do so at once: where
     # two choose one point after all, the nearer object gets it.
     objects = torch.arange(real.shape[1], device=points.device)[:, None]
-    without = real & (assigned[:, None] != objects).all(2, keepdim=True)
+    unassigned = real & (assigned[:, None] != objects).all(2, keepdim=True)
     centers = (left_top + right_bottom) / 2
     distance = (points - centers).norm(dim=3)
-    distance = torch.where(without & (assigned < 0)[:, None], distance, torch.inf)
+    distance = torch.where(unassigned & (assigned < 0)[:, None], distance, torch.inf)
     least, nearest = distance.topk(best.shape[2], largest=False)
-    rivals = (nearest[..., :1] == nearest[:, None, :, 0]) & without.mT
+    rivals = (nearest[..., :1] == nearest[:, None, :, 0]) & unassigned.mT
     turn = rivals.tril(-1).sum(2, keepdim=True).clamp(max=best.shape[2] - 1)
     least, nearest = least.gather(2, turn), nearest.gather(2, turn)
     wishes = torch.full_like(distance, torch.inf).scatter(2, nearest, least)
@@ -335,10 +354,10 @@ class Positives(NamedTuple):
     total: Tensor  # sum of all scores, by `global_count`
 
 
-def positives(assigned: Tensor, scores: Tensor, classes: Tensor) -> Positives:
+def gather_positives(assigned: Tensor, scores: Tensor, classes: Tensor) -> Positives:
     """Gathers what `assign` returned for objects of `classes` (B, G). K follows from
     shapes alone, so that the loss never waits for the GPU, and compiles."""
-    most = min(CELLS_PER_OBJECT * classes.shape[1], scores.shape[1])
+    most = min(POINTS_PER_OBJECT * classes.shape[1], scores.shape[1])
     score, point = scores.topk(most, 1)
     image = torch.arange(len(point), device=point.device)[:, None]
     object_index = assigned[image, point].clamp(min=0)
@@ -349,11 +368,12 @@ def positives(assigned: Tensor, scores: Tensor, classes: Tensor) -> Positives:
 def object_terms(
     predictions: Predictions,
     boxes: Tensor,
-    learned: Positives,
+    positives: Positives,
     targets: dict[str, Tensor],
 ) -> dict[str, Tensor]:
-    """Returns the terms for the points' `boxes`, of which some are `learned`."""
-    image, point, object_index, score, total, *_ = learned
+    """Returns the terms for the `boxes` (B, N, 4) of all points."""
+    image, point, total = positives.image, positives.point, positives.total
+    object_index, score = positives.object_index, positives.score
     target = torch.zeros_like(predictions.logits)
     target[image, point, targets["classes"][image, object_index]] = score
     class_loss = F.binary_cross_entropy_with_logits(
@@ -369,8 +389,8 @@ def object_terms(
     bins_loss = bin_cross_entropy(predictions.bins[image, point], distances)
     return {
         "class": class_loss / total,
-        "box": 2.5 * (box_loss * score).sum() / total,
-        "bins": 0.5 * (bins_loss * score).sum() / total,
+        "box": BOX_WEIGHT * (box_loss * score).sum() / total,
+        "bins": BINS_WEIGHT * (bins_loss * score).sum() / total,
     }
 
 
@@ -403,9 +423,10 @@ def quadrilateral_loss(
     """
     objects, boxes = predictions.objects, predictions.objects.boxes()
     assignment = assign(objects, boxes.detach(), targets)
-    learned = positives(*assignment, targets["classes"])
-    terms = object_terms(objects, boxes, learned, targets)
-    image, point, object_index, score, total, *_ = learned
+    positives = gather_positives(*assignment, targets["classes"])
+    terms = object_terms(objects, boxes, positives, targets)
+    image, point, total = positives.image, positives.point, positives.total
+    object_index, score = positives.object_index, positives.score
 
     # In the point's own box, as at inference, but without pulling at it.
     found = in_boxes(predictions.corners[image, point], boxes[image, point].detach())
@@ -429,7 +450,7 @@ def global_count(count: Tensor) -> Tensor:
 
 def loss_terms(outputs: QuadrilateralPredictions, targets: dict) -> dict[str, Tensor]:
     """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
-    terms = quadrilateral_loss(outputs, targets["pages"], 20.0)
+    terms = quadrilateral_loss(outputs, targets["pages"], corner_weight=20.0)
     return {"pages/loss/" + term: value for term, value in terms.items()}
 
 
@@ -443,23 +464,23 @@ def decode_objects(
 
     Returns "boxes" (B, limit, 4) in pixels, "scores" and "classes" (B, limit), and
     "count" (B,): rows from there on are zero.
-    "cells" (B, limit) tells which cell found each.
+    "points" (B, limit) are the indices of the points that found them.
     """
     boxes, scores = predictions.boxes(), predictions.logits.sigmoid()
-    # Some ten cells find an object. Those that hold the center of their box come first,
-    # or few objects would take all places.
+    # Some ten points find an object. Those whose cell holds the center of their box
+    # come first, or few objects would take all candidates.
     offsets = (boxes[..., :2] + boxes[..., 2:]) / 2 - predictions.points
     central = offsets.abs() <= predictions.strides / 2
     ranks = scores + (central.all(2, keepdim=True) & (scores > min_score))
-    places = min(max(CANDIDATES, 3 * limit), ranks[0].numel())
-    index = ranks.flatten(1).topk(places).indices
+    candidates = min(max(CANDIDATES, 3 * limit), ranks[0].numel())
+    index = ranks.flatten(1).topk(candidates).indices
     scores, order = scores.flatten(1).gather(1, index).sort(descending=True)
     index, categories = index.gather(1, order), ranks.shape[2]
-    cell, classes = index // categories, index % categories
-    boxes = boxes.take_along_dim(cell[..., None], 1)
+    point, classes = index // categories, index % categories
+    boxes = boxes.take_along_dim(point[..., None], 1)
 
     keep = nms(boxes, classes, max_iou) & (scores > min_score)
-    scores, order = (scores * keep).topk(min(limit, places))
+    scores, order = (scores * keep).topk(min(limit, candidates))
     keep = scores > 0
     boxes = boxes.take_along_dim(order[..., None], 1) * keep[..., None]
     missing = limit - order.shape[1]  # small images have fewer candidates
@@ -468,7 +489,7 @@ def decode_objects(
         "scores": F.pad(scores, (0, missing)),
         "classes": F.pad(classes.gather(1, order) * keep, (0, missing)),
         "count": keep.sum(1),
-        "cells": F.pad(cell.gather(1, order), (0, missing)),
+        "points": F.pad(point.gather(1, order), (0, missing)),
     }
 
 
@@ -501,15 +522,17 @@ def decode_quadrilaterals(
     from there on are zero.
     """
     found = decode_objects(predictions.objects, min_score, max_iou, limit)
-    cells = found.pop("cells")[..., None, None]
+    points = found.pop("points")[..., None, None]
     real = (found["scores"] > 0)[..., None, None]
-    corners = predictions.corners.take_along_dim(cells, 1)
+    corners = predictions.corners.take_along_dim(points, 1)
     return {"quadrilaterals": in_boxes(corners, found["boxes"]) * real} | found
 
 
 def decode(outputs: QuadrilateralPredictions) -> dict[str, dict[str, Tensor]]:
     """Decodes the outputs of each head, by its name."""
-    return {"pages": decode_quadrilaterals(outputs, 0.05, 0.6, 10)}
+    return {
+        "pages": decode_quadrilaterals(outputs, min_score=0.05, max_iou=0.6, limit=10)
+    }
 
 
 def fit(height: int, width: int) -> tuple[int, int]:

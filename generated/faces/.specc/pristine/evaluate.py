@@ -6,6 +6,8 @@ Prints them as JSON.
 """
 
 import argparse
+import contextlib
+import itertools
 import json
 import os
 import re
@@ -26,7 +28,7 @@ JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 SIMILARITIES = np.linspace(0.5, 0.95, 10)  # COCO's OKS thresholds
 SIGMAS = 0.05  # scatter of annotators, relative to the root of the box's area
 
-# ---- Predictions, in the words of the annotations ----
+# ---- Predictions, in the form of annotations ----
 
 
 @torch.inference_mode()
@@ -35,7 +37,7 @@ def predict_samples(
     samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
-    kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
+    kept: Callable[[Sample, dict], dict] = lambda _, predictions: predictions,
 ) -> list[dict]:
     """Returns predictions for each sample, in pixels of each image, by head:
 
@@ -46,40 +48,48 @@ def predict_samples(
     """
     was_training = model.training
     model.eval()
-    found = []
-    for images in validation_batches(samples, workers):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device, non_blocking=True))
-        results = on_cpu(decode(outputs))
-        for row in range(len(images)):
-            sample = samples[len(found)]
-            seen = fit(sample.height, sample.width)
-            found.append(kept(sample, in_words(results, row, sample, seen)))
+    begun = (begin(model, x, device) for x in validation_batches(samples, workers))
+    # One ahead: a GPU works on the next batch while the CPU puts this one in words.
+    pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
+    for (count, results, aside), _ in pairs:
+        with aside:
+            results = {
+                head: {name: values.cpu() for name, values in of_head.items()}
+                for head, of_head in results.items()
+            }
+            for row in range(count):
+                sample = samples[len(found)]
+                seen = fit(sample.height, sample.width)
+                found.append(kept(sample, to_annotations(results, row, sample, seen)))
     model.train(was_training)
     return found
 
 
-def on_cpu(results: dict) -> dict:
-    return {
-        head: {name: values.cpu() for name, values in of_head.items()}
-        for head, of_head in results.items()
-    }
+def begin(model: nn.Module, images: Tensor, device: torch.device) -> tuple:
+    """Returns the size of a batch, its results, and the stream in which they are read:
+    on a GPU one of its own, that does not wait for later batches."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        outputs = model(images.to(device, non_blocking=True))
+    results = decode(outputs)
+    if device.type == "cpu":
+        return len(images), results, contextlib.nullcontext()
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    return len(images), results, torch.cuda.stream(aside)
 
 
-def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
+def to_annotations(results: dict, row: int, sample: Sample, seen: tuple) -> dict:
     """Returns one image's results by head, in its own pixels; `seen` is the height and
     width that it had on the canvas."""
     ratio = torch.tensor([sample.width / seen[1], sample.height / seen[0]]).repeat(2)
     limits = torch.tensor([sample.width, sample.height]).repeat(2)
-    return {
-        "landmarks": poses_in_words(results["landmarks"], row, KEYPOINTS, ratio, limits)
-    }
+    return {"landmarks": to_poses(results["landmarks"], row, KEYPOINTS, ratio, limits)}
 
 
-def poses_in_words(
+def to_poses(
     results: dict, row: int, names: tuple[str, ...], ratio: Tensor, limits: Tensor
 ) -> list[dict]:
-    """Returns keypoints are null where they are more likely absent than present."""
+    """Returns instances; a keypoint is None where it is more likely absent."""
     count = int(results["count"][row])
     keypoints = results["keypoints"][row, :count] * ratio[:2]
     keypoints = keypoints.clamp(min=0).minimum(limits[:2]).tolist()
@@ -89,12 +99,12 @@ def poses_in_words(
         {
             "score": score,
             "keypoints": {
-                name: place if likely >= 0.5 else None
-                for name, place, likely in zip(names, places, present)
+                name: point if likely >= 0.5 else None
+                for name, point, likely in zip(names, points, present)
             },
             "presence": dict(zip(names, present)),
         }
-        for score, places, present in zip(scores, keypoints, presence)
+        for score, points, present in zip(scores, keypoints, presence)
     ]
 
 
@@ -110,7 +120,7 @@ def evaluate(
     world: int = 1,
 ) -> dict[str, float]:
     """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores what all have found, and tells the others."""
+    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -126,22 +136,22 @@ def evaluate(
     return metrics[0]
 
 
-def evidence(sample: Sample, words: dict) -> dict:
+def evidence(sample: Sample, predictions: dict) -> dict:
     """Returns the values that the metrics need from one image, by head."""
     return {
         "landmarks": pose_evidence(
-            sample.labels["landmarks"], words["landmarks"], KEYPOINTS, SIGMAS
+            sample.labels["landmarks"], predictions["landmarks"], KEYPOINTS, SIGMAS
         )
     }
 
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
-    metrics = {"landmarks": keypoint_metrics([words["landmarks"] for words in found])}
+    metrics = {"landmarks": keypoint_metrics([one["landmarks"] for one in found])}
     return {
         f"{head}/{name}": value
-        for head, of_head in metrics.items()
-        for name, value in of_head.items()
+        for head, values in metrics.items()
+        for name, value in values.items()
     }
 
 
@@ -154,7 +164,7 @@ class Matches(NamedTuple):
 
 
 def match(scores: np.ndarray, similarity: np.ndarray) -> Matches:
-    """Returns scores (D,) of predictions, and their similarity (D, G) to objects, 0..1.
+    """Matches predictions of scores (D,) to objects by their similarity (D, G), 0..1.
 
     As COCO does it: the best prediction comes first, and takes the free object that it
     resembles most, if by enough.
@@ -173,17 +183,17 @@ def match(scores: np.ndarray, similarity: np.ndarray) -> Matches:
 def average_precision(matches: list[Matches]) -> np.ndarray:
     """At each of SIMILARITIES, (10,), as COCO defines it: the mean precision over 101
     values of recall."""
-    scores = np.concatenate([of_image.scores for of_image in matches])
-    hits = np.concatenate([of_image.hits for of_image in matches], 1)
+    scores = np.concatenate([one.scores for one in matches])
+    hits = np.concatenate([one.hits for one in matches], 1)
     found = hits[:, np.argsort(-scores, kind="stable")].cumsum(1)
-    recall = found / max(1, sum(of_image.objects for of_image in matches))
+    recall = found / max(1, sum(one.objects for one in matches))
     precision = found / np.arange(1, len(scores) + 1)
     # A recall counts with the best precision at which it, or a higher one, is reached.
     precision = np.maximum.accumulate(precision[:, ::-1], 1)[:, ::-1]
     precision = np.pad(precision, ((0, 0), (0, 1)))  # 0 where it never is
-    wanted = np.linspace(0, 1, 101)
-    places = [np.searchsorted(of_similarity, wanted) for of_similarity in recall]
-    return np.take_along_axis(precision, np.array(places), 1).mean(1)
+    thresholds = np.linspace(0, 1, 101)
+    indices = [np.searchsorted(row, thresholds) for row in recall]
+    return np.take_along_axis(precision, np.array(indices), 1).mean(1)
 
 
 class PoseEvidence(NamedTuple):
@@ -197,12 +207,12 @@ def pose_evidence(
     poses: Poses, found: list[dict], names: tuple[str, ...], sigmas: float | tuple
 ) -> PoseEvidence:
     absent = (np.nan, np.nan)
-    places = [[item["keypoints"][name] or absent for name in names] for item in found]
-    places = np.array(places, np.float32).reshape(-1, len(names), 2)
+    points = [[item["keypoints"][name] or absent for name in names] for item in found]
+    points = np.array(points, np.float32).reshape(-1, len(names), 2)
     scores = np.array([item["score"] for item in found])
     sides = poses.boxes[:, 2:] - poses.boxes[:, :2]
     # (D, G, K), NaN where a keypoint is absent from one of the two
-    square = np.square(places[:, None] - poses.keypoints).sum(3)
+    square = np.square(points[:, None] - poses.keypoints).sum(3)
     similarity = keypoint_similarity(square / sides.prod(1)[:, None], poses, sigmas)
     errors = np.sqrt(square) / sides.max(1)[:, None]
     return PoseEvidence(
@@ -214,7 +224,7 @@ def keypoint_similarity(
     square: np.ndarray, poses: Poses, sigmas: float | tuple
 ) -> np.ndarray:
     """Returns object keypoint similarity (D, G) by squared distances (D, G, K) in areas
-    of the extents: https://cocodataset.org/#keypoints-eval."""
+    of the boxes: https://cocodataset.org/#keypoints-eval."""
     similar = np.exp(-square / (8 * np.square(sigmas)))
     return np.nan_to_num(similar).sum(2) / poses.present().sum(1)
 
@@ -243,8 +253,8 @@ def keypoint_metrics(found: list[PoseEvidence]) -> dict[str, float]:
     keypoints that are off by at most 0.05 and 0.1 of their instance's size, its longer
     side: PCK, https://doi.org/10.1109/TPAMI.2012.261. None where no keypoint is
     labeled."""
-    precision = average_precision([of_image.matches for of_image in found])
-    errors = np.concatenate([of_image.errors for of_image in found])
+    precision = average_precision([one.matches for one in found])
+    errors = np.concatenate([one.errors for one in found])
     if not len(errors):
         return {}
     metrics = {"ap": precision.mean(), "ap50": precision[0], "ap75": precision[5]}
@@ -312,10 +322,14 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # behind a worker's traceback
-        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
+        raise SystemExit(in_a_line(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def in_a_line(error: Exception) -> str:
+    """Returns the message of an error, which a worker puts behind its traceback."""
+    return re.sub(r"^data\.\w+: ", "", str(error).splitlines()[-1])
 
 
 def main(args: argparse.Namespace):

@@ -27,7 +27,8 @@ PAD = (124, 116, 104)  # the mean as 8-bit color, around letterboxed images
 CHANNELS = 96  # width of every neck level
 STRIDES = (8, 16, 32)  # levels 3..5
 BINS = 16  # a side of a box lies 0..15 strides from the center of its cell
-CELLS_PER_OBJECT = 10  # most cells that learn an object, by TAL
+BOX_WEIGHT, BINS_WEIGHT = 2.5, 0.5  # PP-YOLOE's, https://arxiv.org/abs/2203.16250
+POINTS_PER_OBJECT = 10  # most points that learn an object: the top k of TAL
 PAIRS = 8388608  # objects times points that are assigned at once, about 300 MB
 CANDIDATES = 400  # boxes of an image that enter NMS, at least, and are compared at once
 NMS_ROUNDS = 64  # links of a chain; even: a box that is undecided stays
@@ -166,19 +167,19 @@ class FPN(nn.Module):
         return p3, p4, p5
 
 
-# ---- Detection head: one prediction per cell, N cells over all its levels ----
+# ---- Detection head: a prediction at each of the N points of its levels ----
 
 
 class Predictions(NamedTuple):
-    """Outputs of a detection head for all cells of its levels."""
+    """Outputs of a detection head at all points, the centers of its levels' cells."""
 
     logits: Tensor  # (B, N, categories)
     bins: Tensor  # (B, N, 4, BINS), distances to left, top, right, bottom
-    points: Tensor  # (N, 2), centers of the cells in pixels
+    points: Tensor  # (N, 2), x and y in pixels
     strides: Tensor  # (N, 1)
 
     def boxes(self) -> Tensor:
-        """Returns the mean of the bins as a box for every cell, (B, N, 4) in pixels."""
+        """Returns the mean of the bins as a box at each point, (B, N, 4) in pixels."""
         steps = torch.arange(BINS, device=self.bins.device, dtype=torch.float32)
         distances = self.bins.softmax(-1) @ steps * self.strides
         left_top, right_bottom = distances.chunk(2, -1)
@@ -186,32 +187,30 @@ class Predictions(NamedTuple):
 
 
 class DetectionHead(nn.Module):
-    """Anchor-free head, its weights shared by all levels.
+    """Anchor-free head (FCOS, https://arxiv.org/abs/1904.01355), its weights shared by
+    all levels.
 
-    A cell scores every category, and gives the distances from its center to the sides
-    of a box, each as a distribution over whole strides:
-    https://arxiv.org/abs/1904.01355, https://arxiv.org/abs/2006.04388.
+    Each point scores every category, and gives its distances to the sides of a box, as
+    distributions over whole strides (DFL, https://arxiv.org/abs/2006.04388).
     """
 
     def __init__(self, channels: int, layers: int, categories: int, strides: tuple):
         super().__init__()
-        self.strides = strides
+        self.grid = Grid(*strides)
         self.class_tower = tower(channels, layers)
         self.box_tower = tower(channels, layers)
         self.class_logits = nn.Conv2d(channels, categories, 3, padding=1)
         self.box_bins = nn.Conv2d(channels, 4 * BINS, 3, padding=1)
         # Start with a probability of 1 % (https://arxiv.org/abs/1708.02002): nearly
-        # all cells are background, which would dominate the first steps.
+        # all points are background, which would dominate the first steps.
         nn.init.normal_(self.class_logits.weight, std=0.01)
         nn.init.constant_(self.class_logits.bias, -math.log(99))
 
     def forward(self, *levels: Tensor) -> Predictions:
-        logits = [self.class_logits(self.class_tower(level)) for level in levels]
-        bins = [self.box_bins(self.box_tower(level)) for level in levels]
-        points = [centers(x, stride) for x, stride in zip(levels, self.strides)]
-        strides = [torch.full_like(x[:, :1], s) for x, s in zip(points, self.strides)]
-        bins = rows(bins).unflatten(2, (4, BINS))
-        return Predictions(rows(logits), bins, torch.cat(points), torch.cat(strides))
+        logits = flatten_maps([self.class_logits(self.class_tower(x)) for x in levels])
+        bins = flatten_maps([self.box_bins(self.box_tower(x)) for x in levels])
+        bins = bins.unflatten(2, (4, BINS))
+        return Predictions(logits, bins, *self.grid(*levels))
 
 
 def tower(channels: int, layers: int) -> nn.Sequential:
@@ -224,47 +223,65 @@ def tower(channels: int, layers: int) -> nn.Sequential:
     return nn.Sequential(*blocks)
 
 
-def rows(levels: list[Tensor]) -> Tensor:
-    """Returns maps (B, C, h, w) of levels as rows of cells (B, N, C), in float32."""
+def flatten_maps(levels: list[Tensor]) -> Tensor:
+    """Flattens and concatenates maps (B, C, h, w) of levels: (B, N, C), in float32."""
     return torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in levels], 1).float()
 
 
-def centers(level: Tensor, stride: int) -> Tensor:
-    """Returns centers of a map's cells, row by row: (h * w, 2) as x, y in pixels."""
-    height, width = level.shape[-2:]
-    y = (torch.arange(height, device=level.device) + 0.5) * stride
-    x = (torch.arange(width, device=level.device) + 0.5) * stride
-    return torch.stack(torch.meshgrid(x, y, indexing="xy"), 2).flatten(0, 1)
+class Grid(nn.Module):
+    """The cells of levels, built once for images of HEIGHT x WIDTH."""
+
+    def __init__(self, *strides: int):
+        super().__init__()
+        self.strides = strides
+        self.sizes = [(math.ceil(HEIGHT / s), math.ceil(WIDTH / s)) for s in strides]
+        self.register_buffer("cells", self.build(self.sizes), persistent=False)
+
+    def build(self, sizes: list[tuple[int, int]]) -> Tensor:
+        """Returns x and y of each cell's center, and its stride, row by row: (N, 3), in
+        half pixels. These are whole numbers, which `half()` leaves as they are."""
+        levels = []
+        for size, stride in zip(sizes, self.strides):
+            y_x = [torch.arange(stride, 2 * stride * n, 2 * stride) for n in size]
+            levels.append(torch.cartesian_prod(torch.tensor([2 * stride]), *y_x))
+        return torch.cat(levels).flip(1)
+
+    def forward(self, *levels: Tensor) -> list[Tensor]:
+        """Returns the centers (N, 2) and strides (N, 1) of maps' cells, in pixels."""
+        sizes = [tuple(level.shape[-2:]) for level in levels]
+        known = sizes == self.sizes
+        cells = self.cells if known else self.build(sizes).to(self.cells.device)
+        return (cells / 2).split([2, 1], 1)
 
 
-# ---- Keypoint head: K keypoints in the extent of each instance ----
+# ---- Keypoint head: K keypoints in the box of each instance ----
 
 
 class KeypointPredictions(NamedTuple):
-    """Outputs of a keypoint head for all cells of its levels."""
+    """Outputs of a keypoint head at all points of its levels."""
 
-    objects: Predictions  # one category; boxes are the extents of instances
-    keypoints: Tensor  # (B, N, K, 3), x and y in the cell's box, a logit of presence
+    objects: Predictions  # one category; a box encloses the keypoints
+    keypoints: Tensor  # (B, N, K, 3), x and y in the point's box, a logit of presence
 
 
 class KeypointHead(nn.Module):
-    """A detector of extents. A further tower gives the place of every keypoint in the
-    extent, in sides of it, and tells whether it is present.
+    """A detector of instances. A further tower predicts each keypoint as an offset from
+    the middle of its instance's box, in sides of the box, and whether it is present.
 
-    So places do not vary with an instance's size, and the head soon knows the mean
-    instance; in https://arxiv.org/abs/1904.07850 they are cells from the center.
+    Such offsets do not depend on the size of an instance; CenterNet, which counts them
+    in cells (https://arxiv.org/abs/1904.07850), has to learn it.
     """
 
     def __init__(self, channels: int, layers: int, keypoints: int, strides: tuple):
         super().__init__()
         self.keypoints = keypoints
-        self.detector = DetectionHead(channels, layers, 1, strides)
+        self.detector = DetectionHead(channels, layers, categories=1, strides=strides)
         self.tower = tower(channels, layers)
         self.points = nn.Conv2d(channels, 3 * keypoints, 3, padding=1)
         nn.init.normal_(self.points.weight, std=0.01)  # all in the middle
 
     def forward(self, *levels: Tensor) -> KeypointPredictions:
-        points = rows([self.points(self.tower(level)) for level in levels])
+        points = flatten_maps([self.points(self.tower(level)) for level in levels])
         keypoints = points.unflatten(2, (self.keypoints, 3))
         return KeypointPredictions(self.detector(*levels), keypoints)
 
@@ -286,7 +303,9 @@ class KeypointDetector(nn.Module):
         super().__init__()
         self.backbone = MobileNetV2()
         self.neck = FPN()
-        self.head = KeypointHead(CHANNELS, 2, len(KEYPOINTS), STRIDES)
+        self.head = KeypointHead(
+            CHANNELS, layers=2, keypoints=len(KEYPOINTS), strides=STRIDES
+        )
         mean, std = 255 * torch.tensor([MEAN, STD]).view(2, 1, -1, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
@@ -354,21 +373,21 @@ def assign_part(
     inside = ((points > left_top) & (points < right_bottom)).all(-1) & real
 
     # An object takes its best points; one that several want goes where it fits best.
-    best = (alignment * inside).topk(min(CELLS_PER_OBJECT, len(points)), 2).indices
+    best = (alignment * inside).topk(min(POINTS_PER_OBJECT, len(points)), 2).indices
     taken = torch.zeros_like(inside).scatter(2, best, True) & inside
     most, assigned = torch.where(taken, quality, -1.0).max(1)
     assigned = torch.where(most > 0, assigned, -1)
 
-    # An object left without (thin, or the twin of another) takes the nearest free
+    # An object without points (thin, or the twin of another) takes the nearest free
     # point, or the next ones after others that want the same. All do so at once: where
     # two choose one point after all, the nearer object gets it.
     objects = torch.arange(real.shape[1], device=points.device)[:, None]
-    without = real & (assigned[:, None] != objects).all(2, keepdim=True)
+    unassigned = real & (assigned[:, None] != objects).all(2, keepdim=True)
     centers = (left_top + right_bottom) / 2
     distance = (points - centers).norm(dim=3)
-    distance = torch.where(without & (assigned < 0)[:, None], distance, torch.inf)
+    distance = torch.where(unassigned & (assigned < 0)[:, None], distance, torch.inf)
     least, nearest = distance.topk(best.shape[2], largest=False)
-    rivals = (nearest[..., :1] == nearest[:, None, :, 0]) & without.mT
+    rivals = (nearest[..., :1] == nearest[:, None, :, 0]) & unassigned.mT
     turn = rivals.tril(-1).sum(2, keepdim=True).clamp(max=best.shape[2] - 1)
     least, nearest = least.gather(2, turn), nearest.gather(2, turn)
     wishes = torch.full_like(distance, torch.inf).scatter(2, nearest, least)
@@ -393,10 +412,10 @@ class Positives(NamedTuple):
     total: Tensor  # sum of all scores, by `global_count`
 
 
-def positives(assigned: Tensor, scores: Tensor, classes: Tensor) -> Positives:
+def gather_positives(assigned: Tensor, scores: Tensor, classes: Tensor) -> Positives:
     """Gathers what `assign` returned for objects of `classes` (B, G). K follows from
     shapes alone, so that the loss never waits for the GPU, and compiles."""
-    most = min(CELLS_PER_OBJECT * classes.shape[1], scores.shape[1])
+    most = min(POINTS_PER_OBJECT * classes.shape[1], scores.shape[1])
     score, point = scores.topk(most, 1)
     image = torch.arange(len(point), device=point.device)[:, None]
     object_index = assigned[image, point].clamp(min=0)
@@ -407,11 +426,12 @@ def positives(assigned: Tensor, scores: Tensor, classes: Tensor) -> Positives:
 def object_terms(
     predictions: Predictions,
     boxes: Tensor,
-    learned: Positives,
+    positives: Positives,
     targets: dict[str, Tensor],
 ) -> dict[str, Tensor]:
-    """Returns the terms for the points' `boxes`, of which some are `learned`."""
-    image, point, object_index, score, total, *_ = learned
+    """Returns the terms for the `boxes` (B, N, 4) of all points."""
+    image, point, total = positives.image, positives.point, positives.total
+    object_index, score = positives.object_index, positives.score
     target = torch.zeros_like(predictions.logits)
     target[image, point, targets["classes"][image, object_index]] = score
     class_loss = F.binary_cross_entropy_with_logits(
@@ -427,8 +447,8 @@ def object_terms(
     bins_loss = bin_cross_entropy(predictions.bins[image, point], distances)
     return {
         "class": class_loss / total,
-        "box": 2.5 * (box_loss * score).sum() / total,
-        "bins": 0.5 * (bins_loss * score).sum() / total,
+        "box": BOX_WEIGHT * (box_loss * score).sum() / total,
+        "bins": BINS_WEIGHT * (bins_loss * score).sum() / total,
     }
 
 
@@ -454,9 +474,10 @@ def keypoint_loss(
     """
     objects, boxes = predictions.objects, predictions.objects.boxes()
     assignment = assign(objects, boxes.detach(), targets)
-    learned = positives(*assignment, targets["classes"])
-    terms = object_terms(objects, boxes, learned, targets)
-    image, point, object_index, score, total, *_ = learned
+    positives = gather_positives(*assignment, targets["classes"])
+    terms = object_terms(objects, boxes, positives, targets)
+    image, point, total = positives.image, positives.point, positives.total
+    object_index, score = positives.object_index, positives.score
 
     # In the point's own box, as at inference, but without pulling at it.
     keypoints = predictions.keypoints[image, point]  # (B, M, K, 3) of M points
@@ -496,7 +517,9 @@ def global_count(count: Tensor) -> Tensor:
 
 def loss_terms(outputs: KeypointPredictions, targets: dict) -> dict[str, Tensor]:
     """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
-    terms = keypoint_loss(outputs, targets["landmarks"], 20.0, 1.0)
+    terms = keypoint_loss(
+        outputs, targets["landmarks"], keypoint_weight=20.0, presence_weight=1.0
+    )
     return {"landmarks/loss/" + term: value for term, value in terms.items()}
 
 
@@ -510,23 +533,23 @@ def decode_objects(
 
     Returns "boxes" (B, limit, 4) in pixels, "scores" and "classes" (B, limit), and
     "count" (B,): rows from there on are zero.
-    "cells" (B, limit) tells which cell found each.
+    "points" (B, limit) are the indices of the points that found them.
     """
     boxes, scores = predictions.boxes(), predictions.logits.sigmoid()
-    # Some ten cells find an object. Those that hold the center of their box come first,
-    # or few objects would take all places.
+    # Some ten points find an object. Those whose cell holds the center of their box
+    # come first, or few objects would take all candidates.
     offsets = (boxes[..., :2] + boxes[..., 2:]) / 2 - predictions.points
     central = offsets.abs() <= predictions.strides / 2
     ranks = scores + (central.all(2, keepdim=True) & (scores > min_score))
-    places = min(max(CANDIDATES, 3 * limit), ranks[0].numel())
-    index = ranks.flatten(1).topk(places).indices
+    candidates = min(max(CANDIDATES, 3 * limit), ranks[0].numel())
+    index = ranks.flatten(1).topk(candidates).indices
     scores, order = scores.flatten(1).gather(1, index).sort(descending=True)
     index, categories = index.gather(1, order), ranks.shape[2]
-    cell, classes = index // categories, index % categories
-    boxes = boxes.take_along_dim(cell[..., None], 1)
+    point, classes = index // categories, index % categories
+    boxes = boxes.take_along_dim(point[..., None], 1)
 
     keep = nms(boxes, classes, max_iou) & (scores > min_score)
-    scores, order = (scores * keep).topk(min(limit, places))
+    scores, order = (scores * keep).topk(min(limit, candidates))
     keep = scores > 0
     boxes = boxes.take_along_dim(order[..., None], 1) * keep[..., None]
     missing = limit - order.shape[1]  # small images have fewer candidates
@@ -535,7 +558,7 @@ def decode_objects(
         "scores": F.pad(scores, (0, missing)),
         "classes": F.pad(classes.gather(1, order) * keep, (0, missing)),
         "count": keep.sum(1),
-        "cells": F.pad(cell.gather(1, order), (0, missing)),
+        "points": F.pad(point.gather(1, order), (0, missing)),
     }
 
 
@@ -568,8 +591,8 @@ def decode_keypoints(
     "count" (B,): rows from there on are zero.
     """
     found = decode_objects(predictions.objects, min_score, max_iou, limit)
-    cells = found["cells"][..., None, None]
-    keypoints = predictions.keypoints.take_along_dim(cells, 1)  # (B, limit, K, 3)
+    points = found["points"][..., None, None]
+    keypoints = predictions.keypoints.take_along_dim(points, 1)  # (B, limit, K, 3)
     real = (found["scores"] > 0)[..., None]
     return {
         "keypoints": in_boxes(keypoints[..., :2], found["boxes"]) * real[..., None],
@@ -582,7 +605,9 @@ def decode_keypoints(
 
 def decode(outputs: KeypointPredictions) -> dict[str, dict[str, Tensor]]:
     """Decodes the outputs of each head, by its name."""
-    return {"landmarks": decode_keypoints(outputs, 0.05, 0.6, 20)}
+    return {
+        "landmarks": decode_keypoints(outputs, min_score=0.05, max_iou=0.6, limit=20)
+    }
 
 
 def fit(height: int, width: int) -> tuple[int, int]:

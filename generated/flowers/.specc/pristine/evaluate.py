@@ -6,7 +6,9 @@ Prints them as JSON.
 """
 
 import argparse
+import contextlib
 import csv
+import itertools
 import json
 import os
 import re
@@ -16,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 from data import ChangedError, ImageError, validation_batches
 from dataset import Sample, read_datasets
@@ -24,7 +26,7 @@ from model import CATEGORIES, Classifier, decode
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
-# ---- Predictions, in the words of the annotations ----
+# ---- Predictions, in the form of annotations ----
 
 
 @torch.inference_mode()
@@ -37,30 +39,40 @@ def predict_samples(
     """
     was_training = model.training
     model.eval()
-    found = []
-    for images in validation_batches(samples, workers):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device, non_blocking=True))
-        results = on_cpu(decode(outputs))
-        for row in range(len(images)):
-            found.append(in_words(results, row))
+    begun = (begin(model, x, device) for x in validation_batches(samples, workers))
+    # One ahead: a GPU works on the next batch while the CPU puts this one in words.
+    pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
+    for (count, results, aside), _ in pairs:
+        with aside:
+            results = {
+                head: {name: values.cpu() for name, values in of_head.items()}
+                for head, of_head in results.items()
+            }
+            for row in range(count):
+                found.append(to_annotations(results, row))
     model.train(was_training)
     return found
 
 
-def on_cpu(results: dict) -> dict:
-    return {
-        head: {name: values.cpu() for name, values in of_head.items()}
-        for head, of_head in results.items()
-    }
+def begin(model: nn.Module, images: Tensor, device: torch.device) -> tuple:
+    """Returns the size of a batch, its results, and the stream in which they are read:
+    on a GPU one of its own, that does not wait for later batches."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        outputs = model(images.to(device, non_blocking=True))
+    results = decode(outputs)
+    if device.type == "cpu":
+        return len(images), results, contextlib.nullcontext()
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    return len(images), results, torch.cuda.stream(aside)
 
 
-def in_words(results: dict, row: int) -> dict:
+def to_annotations(results: dict, row: int) -> dict:
     """Returns one image's results by head."""
-    return {"flower": category_in_words(results["flower"], row, CATEGORIES)}
+    return {"flower": to_category(results["flower"], row, CATEGORIES)}
 
 
-def category_in_words(results: dict, row: int, names: tuple[str, ...]) -> dict:
+def to_category(results: dict, row: int, names: tuple[str, ...]) -> dict:
     """Returns the likeliest category, and five with their probabilities."""
     scores, order = results["probabilities"][row].topk(min(5, len(names)))
     top = {names[i]: p for i, p in zip(order.tolist(), scores.tolist())}
@@ -80,7 +92,7 @@ def evaluate(
     world: int = 1,
 ) -> dict[str, float]:
     """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores what all have found, and tells the others."""
+    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -101,14 +113,14 @@ def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     metrics = {
         "flower": classification_metrics(
             [sample.labels["flower"] for sample in samples],
-            [words["flower"] for words in found],
+            [one["flower"] for one in found],
             CATEGORIES,
         )
     }
     return {
         f"{head}/{name}": value
-        for head, of_head in metrics.items()
-        for name, value in of_head.items()
+        for head, values in metrics.items()
+        for name, value in values.items()
     }
 
 
@@ -116,22 +128,20 @@ def classification_metrics(
     truth: list[int], found: list[dict], names: tuple[str, ...]
 ) -> dict[str, float]:
     """Accuracies; precision, recall and F1 as means over the categories that occur."""
-    wanted = np.array(truth)
-    given = np.array([names.index(words["category"]) for words in found])
-    actual, guessed, right = (
+    labels = np.array(truth)
+    predicted = np.array([names.index(item["category"]) for item in found])
+    label_counts, predicted_counts, hits = (
         np.bincount(categories, minlength=len(names))
-        for categories in (wanted, given, wanted[wanted == given])
+        for categories in (labels, predicted, labels[labels == predicted])
     )
-    occurring = actual > 0
-    recall = right[occurring] / actual[occurring]
-    precision = right[occurring] / np.maximum(guessed[occurring], 1)
-    f1 = 2 * right[occurring] / (actual + guessed)[occurring]
-    in_top5 = [
-        names[category] in words["top5"] for category, words in zip(truth, found)
-    ]
+    occurring = label_counts > 0
+    recall = hits[occurring] / label_counts[occurring]
+    precision = hits[occurring] / np.maximum(predicted_counts[occurring], 1)
+    f1 = 2 * hits[occurring] / (label_counts + predicted_counts)[occurring]
+    in_top5 = [names[category] in item["top5"] for category, item in zip(truth, found)]
     return {
         "balanced_accuracy": float(recall.mean()),
-        "accuracy": float((wanted == given).mean()),
+        "accuracy": float((labels == predicted).mean()),
         "precision": float(precision.mean()),
         "recall": float(recall.mean()),
         "f1": float(f1.mean()),
@@ -144,8 +154,8 @@ def save_confusion(
 ):
     """Saves the confusion matrix: categories are rows, predictions columns."""
     counts = np.zeros((len(names), len(names)), int)
-    given = [names.index(words["category"]) for words in found]
-    np.add.at(counts, (truth, given), 1)
+    predicted = [names.index(item["category"]) for item in found]
+    np.add.at(counts, (truth, predicted), 1)
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["", *names])
@@ -212,10 +222,14 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # behind a worker's traceback
-        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
+        raise SystemExit(in_a_line(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def in_a_line(error: Exception) -> str:
+    """Returns the message of an error, which a worker puts behind its traceback."""
+    return re.sub(r"^data\.\w+: ", "", str(error).splitlines()[-1])
 
 
 def main(args: argparse.Namespace):
@@ -229,7 +243,7 @@ def main(args: argparse.Namespace):
         save_confusion(
             args.confusion / "flower.csv",
             [sample.labels["flower"] for sample in samples],
-            [words["flower"] for words in found],
+            [one["flower"] for one in found],
             CATEGORIES,
         )
 

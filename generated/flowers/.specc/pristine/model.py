@@ -232,7 +232,7 @@ def classification_loss(
 
 def loss_terms(outputs: Tensor, targets: dict) -> dict[str, Tensor]:
     """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
-    terms = classification_loss(outputs, targets["flower"], 0.1)
+    terms = classification_loss(outputs, targets["flower"], smoothing=0.1)
     return {"flower/loss/" + term: value for term, value in terms.items()}
 
 

@@ -50,12 +50,12 @@ def main(args: argparse.Namespace):
     found = predict_samples(model, samples, device, args.workers)
     args.output.mkdir(parents=True, exist_ok=True)
     report, taken = {}, {sample.path.resolve() for sample in samples}
-    for sample, words in zip(samples, found):
+    for sample, predictions in zip(samples, found):
         size = {"width": sample.width, "height": sample.height}
         drawing = free(args.output / f"{sample.path.stem}.png", taken)
-        report[str(sample.path)] = size | rounded(words)
+        report[str(sample.path)] = size | rounded(predictions)
         image = read_image(sample, sample.height, sample.width)
-        save_image(drawing, draw(image, words))
+        save_image(drawing, draw(image, predictions))
     (args.output / "predictions.json").write_text(json.dumps(report, indent=1))
     print(f"{len(samples)} images: predictions.json and drawings in {args.output}")
 

@@ -6,6 +6,8 @@ Prints them as JSON.
 """
 
 import argparse
+import contextlib
+import itertools
 import json
 import os
 import re
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 from data import ChangedError, ImageError, validation_batches
 from dataset import Sample, read_datasets, tokens_of
@@ -22,7 +24,7 @@ from model import TOKENS, TextReader, decode
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
-# ---- Predictions, in the words of the annotations ----
+# ---- Predictions, in the form of annotations ----
 
 
 @torch.inference_mode()
@@ -35,25 +37,35 @@ def predict_samples(
     """
     was_training = model.training
     model.eval()
-    found = []
-    for images in validation_batches(samples, workers):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device, non_blocking=True))
-        results = on_cpu(decode(outputs))
-        for row in range(len(images)):
-            found.append(in_words(results, row))
+    begun = (begin(model, x, device) for x in validation_batches(samples, workers))
+    # One ahead: a GPU works on the next batch while the CPU puts this one in words.
+    pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
+    for (count, results, aside), _ in pairs:
+        with aside:
+            results = {
+                head: {name: values.cpu() for name, values in of_head.items()}
+                for head, of_head in results.items()
+            }
+            for row in range(count):
+                found.append(to_annotations(results, row))
     model.train(was_training)
     return found
 
 
-def on_cpu(results: dict) -> dict:
-    return {
-        head: {name: values.cpu() for name, values in of_head.items()}
-        for head, of_head in results.items()
-    }
+def begin(model: nn.Module, images: Tensor, device: torch.device) -> tuple:
+    """Returns the size of a batch, its results, and the stream in which they are read:
+    on a GPU one of its own, that does not wait for later batches."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        outputs = model(images.to(device, non_blocking=True))
+    results = decode(outputs)
+    if device.type == "cpu":
+        return len(images), results, contextlib.nullcontext()
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    return len(images), results, torch.cuda.stream(aside)
 
 
-def in_words(results: dict, row: int) -> dict:
+def to_annotations(results: dict, row: int) -> dict:
     """Returns one image's results by head."""
     return {
         "notes": {
@@ -75,7 +87,7 @@ def evaluate(
     world: int = 1,
 ) -> dict[str, float]:
     """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores what all have found, and tells the others."""
+    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -96,13 +108,13 @@ def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     metrics = {
         "notes": text_metrics(
             [tokens_of(sample.labels["notes"], TOKENS) for sample in samples],
-            [words["notes"]["text"] for words in found],
+            [one["notes"]["text"] for one in found],
         )
     }
     return {
         f"{head}/{name}": value
-        for head, of_head in metrics.items()
-        for name, value in of_head.items()
+        for head, values in metrics.items()
+        for name, value in values.items()
     }
 
 
@@ -111,7 +123,7 @@ def text_metrics(truth: list, found: list) -> dict[str, float]:
     a share of the tokens that there are: above 1 where more are found than there
     are."""
     edits = sum(edit_distance(*pair) for pair in zip(truth, found))
-    right = sum(wanted == given for wanted, given in zip(truth, found))
+    right = sum(label == text for label, text in zip(truth, found))
     metrics = {"exact_match": right / len(truth)}
     if tokens := sum(map(len, truth)):
         metrics["character_error_rate"] = edits / tokens
@@ -123,8 +135,8 @@ def edit_distance(one: str | list, other: str | list) -> int:
     distances = list(range(len(other) + 1))  # from nothing to each start of the other
     for i, token in enumerate(one, 1):
         before, distances[0] = distances[0], i
-        for j, wanted in enumerate(other, 1):
-            change = before + (token != wanted)
+        for j, other_token in enumerate(other, 1):
+            change = before + (token != other_token)
             before = distances[j]
             distances[j] = min(change, before + 1, distances[j - 1] + 1)
     return distances[-1]
@@ -190,10 +202,14 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # behind a worker's traceback
-        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
+        raise SystemExit(in_a_line(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def in_a_line(error: Exception) -> str:
+    """Returns the message of an error, which a worker puts behind its traceback."""
+    return re.sub(r"^data\.\w+: ", "", str(error).splitlines()[-1])
 
 
 def main(args: argparse.Namespace):

@@ -6,6 +6,8 @@ Prints them as JSON.
 """
 
 import argparse
+import contextlib
+import itertools
 import json
 import math
 import os
@@ -16,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 from data import ChangedError, ImageError, validation_batches
 from dataset import Sample, read_datasets
@@ -24,7 +26,7 @@ from model import Encoder, decode
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
-# ---- Predictions, in the words of the annotations ----
+# ---- Predictions, in the form of annotations ----
 
 
 @torch.inference_mode()
@@ -41,30 +43,42 @@ def predict_samples(
     """
     was_training = model.training
     model.eval()
-    found = []
-    for images in validation_batches(samples, workers, views):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device, non_blocking=True))
-        results = on_cpu(decode(outputs))
-        for row in range(len(images)):
-            found.append(in_words(results, row))
+    begun = (
+        begin(model, x, device) for x in validation_batches(samples, workers, views)
+    )
+    # One ahead: a GPU works on the next batch while the CPU puts this one in words.
+    pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
+    for (count, results, aside), _ in pairs:
+        with aside:
+            results = {
+                head: {name: values.cpu() for name, values in of_head.items()}
+                for head, of_head in results.items()
+            }
+            for row in range(count):
+                found.append(to_annotations(results, row))
     model.train(was_training)
     return found
 
 
-def on_cpu(results: dict) -> dict:
-    return {
-        head: {name: values.cpu() for name, values in of_head.items()}
-        for head, of_head in results.items()
-    }
+def begin(model: nn.Module, images: Tensor, device: torch.device) -> tuple:
+    """Returns the size of a batch, its results, and the stream in which they are read:
+    on a GPU one of its own, that does not wait for later batches."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        outputs = model(images.to(device, non_blocking=True))
+    results = decode(outputs)
+    if device.type == "cpu":
+        return len(images), results, contextlib.nullcontext()
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    return len(images), results, torch.cuda.stream(aside)
 
 
-def in_words(results: dict, row: int) -> dict:
+def to_annotations(results: dict, row: int) -> dict:
     """Returns one image's results by head."""
-    return {"texture": representation_in_words(results["texture"], row)}
+    return {"texture": to_representation(results["texture"], row)}
 
 
-def representation_in_words(results: dict, row: int) -> dict:
+def to_representation(results: dict, row: int) -> dict:
     return {"representation": results["representation"][row].tolist()}
 
 
@@ -80,7 +94,7 @@ def evaluate(
     world: int = 1,
 ) -> dict[str, float]:
     """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores what all have found, and tells the others."""
+    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -103,19 +117,22 @@ def find(
     found = predict_samples(model, samples, device, workers)
     views = predict_samples(model, samples, device, workers, views=True)
     return [
-        words
-        | {"texture": words["texture"] | {"view": view["texture"]["representation"]}}
-        for words, view in zip(found, views)
+        predictions
+        | {
+            "texture": predictions["texture"]
+            | {"view": view["texture"]["representation"]}
+        }
+        for predictions, view in zip(found, views)
     ]
 
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
-    metrics = {"texture": view_metrics([words["texture"] for words in found])}
+    metrics = {"texture": view_metrics([one["texture"] for one in found])}
     return {
         f"{head}/{name}": value
-        for head, of_head in metrics.items()
-        for name, value in of_head.items()
+        for head, values in metrics.items()
+        for name, value in values.items()
     }
 
 
@@ -124,7 +141,7 @@ def view_metrics(found: list[dict]) -> dict[str, float]:
     squared distance from an image to a view of it, and the logarithm of how near images
     are to each other on average. Both are better the lower they are."""
     images, views = (
-        unit([words[key] for words in found]) for key in ("representation", "view")
+        unit([item[key] for item in found]) for key in ("representation", "view")
     )
     near = 0.0  # a pair's part: 1 for two that are the same, nearly 0 for opposite ones
     for first in range(0, len(images), 1000):
@@ -202,10 +219,14 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # behind a worker's traceback
-        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
+        raise SystemExit(in_a_line(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def in_a_line(error: Exception) -> str:
+    """Returns the message of an error, which a worker puts behind its traceback."""
+    return re.sub(r"^data\.\w+: ", "", str(error).splitlines()[-1])
 
 
 def main(args: argparse.Namespace):

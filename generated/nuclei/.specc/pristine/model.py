@@ -28,12 +28,14 @@ CHANNELS = 128  # width of every neck level
 STRIDES = (8, 16, 32, 64)  # levels 3..6
 MASK_STRIDE = 4  # stride of masks: half that of the finest level
 BINS = 16  # a side of a box lies 0..15 strides from the center of its cell
-CELLS_PER_OBJECT = 10  # most cells that learn an object, by TAL
+BOX_WEIGHT, BINS_WEIGHT = 2.5, 0.5  # PP-YOLOE's, https://arxiv.org/abs/2203.16250
+POINTS_PER_OBJECT = 10  # most points that learn an object: the top k of TAL
 PAIRS = 8388608  # objects times points that are assigned at once, about 300 MB
 CANDIDATES = 400  # boxes of an image that enter NMS, at least, and are compared at once
 NMS_ROUNDS = 64  # links of a chain; even: a box that is undecided stays
 MASK_CHANNELS = 8  # channels of features, and of a hidden layer of masks
-MASK_CELLS = 128  # most cells of an image that learn a mask
+MASK_REACH = 8  # strides of a point in the unit of offsets from it
+MASK_POINTS = 128  # most points of an image that learn a mask
 
 # ---- Backbone: levels 1..5 ----
 
@@ -117,19 +119,19 @@ class FPN(nn.Module):
         return p3, p4, p5, p6
 
 
-# ---- Detection head: one prediction per cell, N cells over all its levels ----
+# ---- Detection head: a prediction at each of the N points of its levels ----
 
 
 class Predictions(NamedTuple):
-    """Outputs of a detection head for all cells of its levels."""
+    """Outputs of a detection head at all points, the centers of its levels' cells."""
 
     logits: Tensor  # (B, N, categories)
     bins: Tensor  # (B, N, 4, BINS), distances to left, top, right, bottom
-    points: Tensor  # (N, 2), centers of the cells in pixels
+    points: Tensor  # (N, 2), x and y in pixels
     strides: Tensor  # (N, 1)
 
     def boxes(self) -> Tensor:
-        """Returns the mean of the bins as a box for every cell, (B, N, 4) in pixels."""
+        """Returns the mean of the bins as a box at each point, (B, N, 4) in pixels."""
         steps = torch.arange(BINS, device=self.bins.device, dtype=torch.float32)
         distances = self.bins.softmax(-1) @ steps * self.strides
         left_top, right_bottom = distances.chunk(2, -1)
@@ -137,32 +139,30 @@ class Predictions(NamedTuple):
 
 
 class DetectionHead(nn.Module):
-    """Anchor-free head, its weights shared by all levels.
+    """Anchor-free head (FCOS, https://arxiv.org/abs/1904.01355), its weights shared by
+    all levels.
 
-    A cell scores every category, and gives the distances from its center to the sides
-    of a box, each as a distribution over whole strides:
-    https://arxiv.org/abs/1904.01355, https://arxiv.org/abs/2006.04388.
+    Each point scores every category, and gives its distances to the sides of a box, as
+    distributions over whole strides (DFL, https://arxiv.org/abs/2006.04388).
     """
 
     def __init__(self, channels: int, layers: int, categories: int, strides: tuple):
         super().__init__()
-        self.strides = strides
+        self.grid = Grid(*strides)
         self.class_tower = tower(channels, layers)
         self.box_tower = tower(channels, layers)
         self.class_logits = nn.Conv2d(channels, categories, 3, padding=1)
         self.box_bins = nn.Conv2d(channels, 4 * BINS, 3, padding=1)
         # Start with a probability of 1 % (https://arxiv.org/abs/1708.02002): nearly
-        # all cells are background, which would dominate the first steps.
+        # all points are background, which would dominate the first steps.
         nn.init.normal_(self.class_logits.weight, std=0.01)
         nn.init.constant_(self.class_logits.bias, -math.log(99))
 
     def forward(self, *levels: Tensor) -> Predictions:
-        logits = [self.class_logits(self.class_tower(level)) for level in levels]
-        bins = [self.box_bins(self.box_tower(level)) for level in levels]
-        points = [centers(x, stride) for x, stride in zip(levels, self.strides)]
-        strides = [torch.full_like(x[:, :1], s) for x, s in zip(points, self.strides)]
-        bins = rows(bins).unflatten(2, (4, BINS))
-        return Predictions(rows(logits), bins, torch.cat(points), torch.cat(strides))
+        logits = flatten_maps([self.class_logits(self.class_tower(x)) for x in levels])
+        bins = flatten_maps([self.box_bins(self.box_tower(x)) for x in levels])
+        bins = bins.unflatten(2, (4, BINS))
+        return Predictions(logits, bins, *self.grid(*levels))
 
 
 def tower(channels: int, layers: int) -> nn.Sequential:
@@ -175,42 +175,60 @@ def tower(channels: int, layers: int) -> nn.Sequential:
     return nn.Sequential(*blocks)
 
 
-def rows(levels: list[Tensor]) -> Tensor:
-    """Returns maps (B, C, h, w) of levels as rows of cells (B, N, C), in float32."""
+def flatten_maps(levels: list[Tensor]) -> Tensor:
+    """Flattens and concatenates maps (B, C, h, w) of levels: (B, N, C), in float32."""
     return torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in levels], 1).float()
 
 
-def centers(level: Tensor, stride: int) -> Tensor:
-    """Returns centers of a map's cells, row by row: (h * w, 2) as x, y in pixels."""
-    height, width = level.shape[-2:]
-    y = (torch.arange(height, device=level.device) + 0.5) * stride
-    x = (torch.arange(width, device=level.device) + 0.5) * stride
-    return torch.stack(torch.meshgrid(x, y, indexing="xy"), 2).flatten(0, 1)
+class Grid(nn.Module):
+    """The cells of levels, built once for images of HEIGHT x WIDTH."""
+
+    def __init__(self, *strides: int):
+        super().__init__()
+        self.strides = strides
+        self.sizes = [(math.ceil(HEIGHT / s), math.ceil(WIDTH / s)) for s in strides]
+        self.register_buffer("cells", self.build(self.sizes), persistent=False)
+
+    def build(self, sizes: list[tuple[int, int]]) -> Tensor:
+        """Returns x and y of each cell's center, and its stride, row by row: (N, 3), in
+        half pixels. These are whole numbers, which `half()` leaves as they are."""
+        levels = []
+        for size, stride in zip(sizes, self.strides):
+            y_x = [torch.arange(stride, 2 * stride * n, 2 * stride) for n in size]
+            levels.append(torch.cartesian_prod(torch.tensor([2 * stride]), *y_x))
+        return torch.cat(levels).flip(1)
+
+    def forward(self, *levels: Tensor) -> list[Tensor]:
+        """Returns the centers (N, 2) and strides (N, 1) of maps' cells, in pixels."""
+        sizes = [tuple(level.shape[-2:]) for level in levels]
+        known = sizes == self.sizes
+        cells = self.cells if known else self.build(sizes).to(self.cells.device)
+        return (cells / 2).split([2, 1], 1)
 
 
-# ---- Instance head: a detector whose cells also draw masks ----
+# ---- Instance head: a detector whose points also draw masks ----
 
 
 class InstancePredictions(NamedTuple):
-    """Outputs of an instance head: its cells, and features of the pixels."""
+    """Outputs of an instance head: at its points, and features of the pixels."""
 
     objects: Predictions
-    kernels: Tensor  # (B, N, weights), a network for every cell
+    kernels: Tensor  # (B, N, weights), a network for each point
     features: Tensor  # (B, MASK_CHANNELS, h, w), at half the stride of the finest level
     pixels: Tensor  # (h * w, 2), their centers in pixels of the image
 
 
 class InstanceHead(nn.Module):
-    """A detector whose cells also give the weights of a network for their object.
+    """A detector whose points also give the weights of a network for their object
+    (CondInst, https://arxiv.org/abs/2003.05664).
 
-    The network says whether a pixel belongs to the object, by the pixel's features,
-    which all objects share, and its place as seen from the cell:
-    https://arxiv.org/abs/2003.05664.
+    The network decides whether a pixel belongs to the object, by the pixel's features,
+    which all objects share, and its offset from the point.
     """
 
     def __init__(self, channels: int, layers: int, categories: int, strides: tuple):
         super().__init__()
-        self.stride = strides[0] // 2  # stride of the features
+        self.grid = Grid(strides[0] // 2)  # the cells of the features
         self.detector = DetectionHead(channels, layers, categories, strides)
         self.kernel_tower = tower(channels, layers)
         weights = MASK_CHANNELS * (MASK_CHANNELS + 2 + 1) + MASK_CHANNELS + 1
@@ -224,18 +242,18 @@ class InstanceHead(nn.Module):
         kernels = [self.kernels(self.kernel_tower(level)) for level in levels]
         finer = F.interpolate(self.coarse(levels[0]), scale_factor=2.0)
         features = self.features(self.fine(finer)).float()
-        pixels = centers(features, self.stride)
+        pixels, _ = self.grid(features)
         return InstancePredictions(
-            self.detector(*levels), rows(kernels), features, pixels
+            self.detector(*levels), flatten_maps(kernels), features, pixels
         )
 
 
 def mask_logits(kernels: Tensor, features: Tensor, offsets: Tensor) -> Tensor:
-    """Returns logits (..., M, P) of P pixels for the masks of M cells, as in CondInst.
+    """Returns logits (..., M, P) of P pixels for the masks of M points.
 
-    `kernels` (..., M, weights) are the cells' networks, of one hidden layer. These see
-    `features` (..., M or 1, MASK_CHANNELS, P) and, in units of 8 strides of the cell,
-    the pixels' `offsets` (..., M, 2, P) from it.
+    `kernels` (..., M, weights) are the points' networks, of one hidden layer. These see
+    `features` (..., M or 1, MASK_CHANNELS, P) and the pixels' `offsets` (..., M, 2, P)
+    from the point, in units of MASK_REACH of its strides.
     """
     c = MASK_CHANNELS
     weight1, weight_xy, bias1, weight2, bias2 = kernels.split(
@@ -256,7 +274,9 @@ class Segmenter(nn.Module):
         super().__init__()
         self.backbone = ResNet18()
         self.neck = FPN()
-        self.head = InstanceHead(CHANNELS, 2, len(CATEGORIES), STRIDES)
+        self.head = InstanceHead(
+            CHANNELS, layers=2, categories=len(CATEGORIES), strides=STRIDES
+        )
         mean, std = 255 * torch.tensor([MEAN, STD]).view(2, 1, -1, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
@@ -324,21 +344,21 @@ def assign_part(
     inside = ((points > left_top) & (points < right_bottom)).all(-1) & real
 
     # An object takes its best points; one that several want goes where it fits best.
-    best = (alignment * inside).topk(min(CELLS_PER_OBJECT, len(points)), 2).indices
+    best = (alignment * inside).topk(min(POINTS_PER_OBJECT, len(points)), 2).indices
     taken = torch.zeros_like(inside).scatter(2, best, True) & inside
     most, assigned = torch.where(taken, quality, -1.0).max(1)
     assigned = torch.where(most > 0, assigned, -1)
 
-    # An object left without (thin, or the twin of another) takes the nearest free
+    # An object without points (thin, or the twin of another) takes the nearest free
     # point, or the next ones after others that want the same. All do so at once: where
     # two choose one point after all, the nearer object gets it.
     objects = torch.arange(real.shape[1], device=points.device)[:, None]
-    without = real & (assigned[:, None] != objects).all(2, keepdim=True)
+    unassigned = real & (assigned[:, None] != objects).all(2, keepdim=True)
     centers = (left_top + right_bottom) / 2
     distance = (points - centers).norm(dim=3)
-    distance = torch.where(without & (assigned < 0)[:, None], distance, torch.inf)
+    distance = torch.where(unassigned & (assigned < 0)[:, None], distance, torch.inf)
     least, nearest = distance.topk(best.shape[2], largest=False)
-    rivals = (nearest[..., :1] == nearest[:, None, :, 0]) & without.mT
+    rivals = (nearest[..., :1] == nearest[:, None, :, 0]) & unassigned.mT
     turn = rivals.tril(-1).sum(2, keepdim=True).clamp(max=best.shape[2] - 1)
     least, nearest = least.gather(2, turn), nearest.gather(2, turn)
     wishes = torch.full_like(distance, torch.inf).scatter(2, nearest, least)
@@ -363,10 +383,10 @@ class Positives(NamedTuple):
     total: Tensor  # sum of all scores, by `global_count`
 
 
-def positives(assigned: Tensor, scores: Tensor, classes: Tensor) -> Positives:
+def gather_positives(assigned: Tensor, scores: Tensor, classes: Tensor) -> Positives:
     """Gathers what `assign` returned for objects of `classes` (B, G). K follows from
     shapes alone, so that the loss never waits for the GPU, and compiles."""
-    most = min(CELLS_PER_OBJECT * classes.shape[1], scores.shape[1])
+    most = min(POINTS_PER_OBJECT * classes.shape[1], scores.shape[1])
     score, point = scores.topk(most, 1)
     image = torch.arange(len(point), device=point.device)[:, None]
     object_index = assigned[image, point].clamp(min=0)
@@ -377,11 +397,12 @@ def positives(assigned: Tensor, scores: Tensor, classes: Tensor) -> Positives:
 def object_terms(
     predictions: Predictions,
     boxes: Tensor,
-    learned: Positives,
+    positives: Positives,
     targets: dict[str, Tensor],
 ) -> dict[str, Tensor]:
-    """Returns the terms for the points' `boxes`, of which some are `learned`."""
-    image, point, object_index, score, total, *_ = learned
+    """Returns the terms for the `boxes` (B, N, 4) of all points."""
+    image, point, total = positives.image, positives.point, positives.total
+    object_index, score = positives.object_index, positives.score
     target = torch.zeros_like(predictions.logits)
     target[image, point, targets["classes"][image, object_index]] = score
     class_loss = F.binary_cross_entropy_with_logits(
@@ -397,8 +418,8 @@ def object_terms(
     bins_loss = bin_cross_entropy(predictions.bins[image, point], distances)
     return {
         "class": class_loss / total,
-        "box": 2.5 * (box_loss * score).sum() / total,
-        "bins": 0.5 * (bins_loss * score).sum() / total,
+        "box": BOX_WEIGHT * (box_loss * score).sum() / total,
+        "bins": BINS_WEIGHT * (bins_loss * score).sum() / total,
     }
 
 
@@ -418,14 +439,14 @@ def instance_loss(
     objects = predictions.objects
     boxes = objects.boxes()
     assignment = assign(objects, boxes.detach(), targets)
-    learned = positives(*assignment, targets["classes"])
-    terms = object_terms(objects, boxes, learned, targets)
-    mask = mask_loss(predictions, learned, targets)
+    positives = gather_positives(*assignment, targets["classes"])
+    terms = object_terms(objects, boxes, positives, targets)
+    mask = mask_loss(predictions, positives, targets)
     return terms | {"mask": mask_weight * mask}
 
 
 def mask_loss(
-    predictions: InstancePredictions, learned: Positives, targets: dict[str, Tensor]
+    predictions: InstancePredictions, positives: Positives, targets: dict[str, Tensor]
 ) -> Tensor:
     """Returns dice and binary cross-entropy of the masks that the best points draw.
 
@@ -433,23 +454,23 @@ def mask_loss(
     (B, G, 4) around the objects. So their cost depends neither on the size of the image
     nor on that of an object, and small objects count as much as large ones.
     """
-    best = learned.point, learned.object_index, learned.score  # the best come first
-    point, object_index, score = (x[:, :MASK_CELLS] for x in best)
-    image, side = learned.image, targets["masks"].shape[-1]
+    best = positives.point, positives.object_index, positives.score  # best come first
+    point, object_index, score = (x[:, :MASK_POINTS] for x in best)
+    image, side = positives.image, targets["masks"].shape[-1]
     target = targets["masks"][image, object_index].flatten(2).float()  # (B, K, S * S)
     regions = targets["regions"][image, object_index]
-    places = grid_points(regions, side)
+    grid = grid_points(regions, side)
 
-    # What the network of each point sees at these places, and what it says.
+    # The inputs of each point's network at the points of its grid, then its outputs.
     objects, size = predictions.objects, predictions.pixels[0] + predictions.pixels[-1]
     features = F.grid_sample(
         predictions.features,
-        2 * places / size - 1,
+        2 * grid / size - 1,
         padding_mode="border",
         align_corners=False,
     )  # (B, MASK_CHANNELS, K, S * S)
-    offsets = places - objects.points[point][:, :, None]
-    offsets = offsets / (8 * objects.strides[point][:, :, None])
+    offsets = grid - objects.points[point][:, :, None]
+    offsets = offsets / (MASK_REACH * objects.strides[point][:, :, None])
     logits = mask_logits(
         predictions.kernels[image, point], features.transpose(1, 2), offsets.mT
     )
@@ -483,7 +504,7 @@ def global_count(count: Tensor) -> Tensor:
 
 def loss_terms(outputs: InstancePredictions, targets: dict) -> dict[str, Tensor]:
     """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
-    terms = instance_loss(outputs, targets["nuclei"], 2.0)
+    terms = instance_loss(outputs, targets["nuclei"], mask_weight=2.0)
     return {"nuclei/loss/" + term: value for term, value in terms.items()}
 
 
@@ -497,23 +518,23 @@ def decode_objects(
 
     Returns "boxes" (B, limit, 4) in pixels, "scores" and "classes" (B, limit), and
     "count" (B,): rows from there on are zero.
-    "cells" (B, limit) tells which cell found each.
+    "points" (B, limit) are the indices of the points that found them.
     """
     boxes, scores = predictions.boxes(), predictions.logits.sigmoid()
-    # Some ten cells find an object. Those that hold the center of their box come first,
-    # or few objects would take all places.
+    # Some ten points find an object. Those whose cell holds the center of their box
+    # come first, or few objects would take all candidates.
     offsets = (boxes[..., :2] + boxes[..., 2:]) / 2 - predictions.points
     central = offsets.abs() <= predictions.strides / 2
     ranks = scores + (central.all(2, keepdim=True) & (scores > min_score))
-    places = min(max(CANDIDATES, 3 * limit), ranks[0].numel())
-    index = ranks.flatten(1).topk(places).indices
+    candidates = min(max(CANDIDATES, 3 * limit), ranks[0].numel())
+    index = ranks.flatten(1).topk(candidates).indices
     scores, order = scores.flatten(1).gather(1, index).sort(descending=True)
     index, categories = index.gather(1, order), ranks.shape[2]
-    cell, classes = index // categories, index % categories
-    boxes = boxes.take_along_dim(cell[..., None], 1)
+    point, classes = index // categories, index % categories
+    boxes = boxes.take_along_dim(point[..., None], 1)
 
     keep = nms(boxes, classes, max_iou) & (scores > min_score)
-    scores, order = (scores * keep).topk(min(limit, places))
+    scores, order = (scores * keep).topk(min(limit, candidates))
     keep = scores > 0
     boxes = boxes.take_along_dim(order[..., None], 1) * keep[..., None]
     missing = limit - order.shape[1]  # small images have fewer candidates
@@ -522,7 +543,7 @@ def decode_objects(
         "scores": F.pad(scores, (0, missing)),
         "classes": F.pad(classes.gather(1, order) * keep, (0, missing)),
         "count": keep.sum(1),
-        "cells": F.pad(cell.gather(1, order), (0, missing)),
+        "points": F.pad(point.gather(1, order), (0, missing)),
     }
 
 
@@ -552,28 +573,36 @@ def decode_instances(
     half the stride of the finest level, to be cut off at the boxes."""
     found = decode_objects(predictions.objects, min_score, max_iou, limit)
     size, masks = predictions.features.shape[-2:], []
-    for image, cell in enumerate(found.pop("cells")):  # one by one, to spare memory
-        offsets = predictions.pixels - predictions.objects.points[cell][:, None]
-        offsets = offsets / (8 * predictions.objects.strides[cell][:, None])
+    for image, point in enumerate(found.pop("points")):  # one by one, to spare memory
+        offsets = predictions.pixels - predictions.objects.points[point][:, None]
+        offsets = offsets / (MASK_REACH * predictions.objects.strides[point][:, None])
         features = predictions.features[image].flatten(1)
-        logits = mask_logits(predictions.kernels[image, cell], features, offsets.mT)
+        logits = mask_logits(predictions.kernels[image, point], features, offsets.mT)
         masks.append(logits.unflatten(1, size))
     return found | {"masks": torch.stack(masks)}
 
 
 def whole_masks(
-    logits: Tensor, boxes: Tensor, size: tuple[int, int], cell: Tensor
+    found: dict[str, Tensor], size: tuple[int, int], stride: Tensor
 ) -> Tensor:
-    """Returns masks (B, M, H, W), as bool, of images of this size, cut off at their
-    boxes (B, M, 4). A cell of the `logits` (B, M, h, w) covers `cell` pixels, x and
-    y."""
-    y, x = (torch.arange(side, device=boxes.device) + 0.5 for side in size)
-    left, top, right, bottom = boxes[..., None].unbind(2)
-    down, across = (y >= top) & (y < bottom), (x >= left) & (x < right)
-    y, x = y / cell[1], x / cell[0]
-    masks = [sampled(one, y, x) > 0 for one in logits.flatten(0, 1)]
-    masks = torch.stack(masks).unflatten(0, logits.shape[:2])
-    return masks & down[..., None] & across[:, :, None]
+    """Returns masks (B, M, H, W), as bool, of images of this size, cut off at "boxes"
+    in their pixels; M is the largest "count"."""
+    logits = found["masks"][:, : int(found["count"].max())]
+    masks = logits.new_zeros(*logits.shape[:2], *size, dtype=torch.bool)
+    boxes = found["boxes"][:, : logits.shape[1]].flatten(0, 1).tolist()
+    for mask, box, values in zip(masks.flatten(0, 1), boxes, logits.flatten(0, 1)):
+        place, inside = mask_in(box, values, stride)
+        mask[place] = inside
+    return masks
+
+
+def mask_in(box: list[float], logits: Tensor, stride: Tensor) -> tuple[tuple, Tensor]:
+    """Returns the rows and columns of an image that a box covers, and which of these
+    pixels a mask has. `stride`: pixels, x and y, between its `logits` (h, w)."""
+    left, top, right, bottom = (math.ceil(side - 0.5) for side in box)
+    y = (torch.arange(top, bottom, device=logits.device) + 0.5) / stride[1]
+    x = (torch.arange(left, right, device=logits.device) + 0.5) / stride[0]
+    return (slice(top, bottom), slice(left, right)), sampled(logits, y, x) > 0
 
 
 def sampled(maps: Tensor, y: Tensor, x: Tensor) -> Tensor:
@@ -591,7 +620,7 @@ def sampled(maps: Tensor, y: Tensor, x: Tensor) -> Tensor:
 
 def decode(outputs: InstancePredictions) -> dict[str, dict[str, Tensor]]:
     """Decodes the outputs of each head, by its name."""
-    return {"nuclei": decode_instances(outputs, 0.05, 0.6, 150)}
+    return {"nuclei": decode_instances(outputs, min_score=0.05, max_iou=0.6, limit=150)}
 
 
 def fit(height: int, width: int) -> tuple[int, int]:
@@ -605,7 +634,7 @@ def predict(model: Segmenter, images: Tensor) -> dict[str, dict[str, Tensor]]:
     """Returns predictions for uint8 images (B, 3, h, w) in their own pixels.
 
     The model must be in eval mode. Keys and shapes are those of `decode`,
-    "masks" are (B, limit, h, w) and bool.
+    "masks" are (B, M, h, w) and bool, for the largest count M.
     """
     if model.training:
         raise ValueError("the model is in training mode: call model.eval() first")
@@ -620,10 +649,7 @@ def predict(model: Segmenter, images: Tensor) -> dict[str, dict[str, Tensor]]:
     results = decode(model(canvas))
     ratio = images.new_tensor([width / scaled[1], height / scaled[0]]).repeat(2)
     limit = images.new_tensor([width, height]).repeat(2)
-    boxes = results["nuclei"]["boxes"] * ratio
-    boxes = boxes.clamp(min=0).minimum(limit)
-    masks = results["nuclei"]["masks"]
-    cell = MASK_STRIDE * ratio[:2]
-    masks = whole_masks(masks, boxes, (height, width), cell)
-    results["nuclei"] |= {"boxes": boxes, "masks": masks}
+    found = results["nuclei"]
+    found["boxes"] = (found["boxes"] * ratio).clamp(min=0).minimum(limit)
+    found["masks"] = whole_masks(found, (height, width), MASK_STRIDE * ratio[:2])
     return results

@@ -130,7 +130,7 @@ def classification_loss(
 
 def loss_terms(outputs: Tensor, targets: dict) -> dict[str, Tensor]:
     """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
-    terms = classification_loss(outputs, targets["subject"], 0.1)
+    terms = classification_loss(outputs, targets["subject"], smoothing=0.1)
     return {"subject/loss/" + term: value for term, value in terms.items()}
 
 

@@ -24,6 +24,7 @@ PAD = (124, 116, 104)  # the mean as 8-bit color, around letterboxed images
 DIVISOR = 32  # height and width of images are padded to multiples of this
 NEAREST, FARTHEST = 0.3, 4.0  # nearest and farthest depth
 STRIDE = 4  # pixels between neighboring cells of maps, on level 2
+SCALE_INVARIANCE = 0.5  # 1: a factor over a whole image is no error; 0: it is
 
 # ---- Backbone: levels 1..5 ----
 
@@ -137,7 +138,9 @@ class DepthEstimator(nn.Module):
     def __init__(self):
         super().__init__()
         self.backbone = ResNet34()
-        self.head = DepthHead((64, 128, 256, 512), 64, NEAREST, FARTHEST)
+        self.head = DepthHead(
+            (64, 128, 256, 512), channels=64, nearest=NEAREST, farthest=FARTHEST
+        )
         mean, std = 255 * torch.tensor([MEAN, STD]).view(2, 1, -1, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
@@ -164,9 +167,9 @@ def enlarge(maps: Tensor, stride: int | tuple, seen: tuple, size: tuple) -> Tens
 def depth_loss(
     depth: Tensor, targets: dict[str, Tensor], least: float
 ) -> dict[str, Tensor]:
-    """Scale-invariant error of log depth, https://arxiv.org/abs/1406.2283: what is off
-    by one factor all over an image counts half. `targets` holds "depth" (B, H, W), -1
-    where unknown; depths below `least` count as that."""
+    """Scale-invariant error of log depth, https://arxiv.org/abs/1406.2283: an
+    error by one factor all over an image counts half. `targets` holds "depth" (B, H,
+    W), -1 where unknown; depths below `least` count as that."""
     truth = targets["depth"]
     known = truth >= 0
     depth = F.interpolate(depth, truth.shape[1:], mode="bilinear")[:, 0]
@@ -175,7 +178,7 @@ def depth_loss(
     pixels = known.sum((1, 2)).clamp(min=1)  # an image may have none
     mean, square = error.sum((1, 2)) / pixels, error.square().sum((1, 2)) / pixels
     images = global_count(known.any(2).any(1).sum())
-    return {"log": (square - 0.5 * mean.square()).sum() / images}
+    return {"log": (square - SCALE_INVARIANCE * mean.square()).sum() / images}
 
 
 def global_count(count: Tensor) -> Tensor:

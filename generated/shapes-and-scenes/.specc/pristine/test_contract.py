@@ -238,8 +238,8 @@ def test_predictions_have_their_keys_and_shapes(net):
     images = torch.randint(0, 256, (2, 3, 70, 110), dtype=torch.uint8)
     found = net.predict(net.Network().eval(), images)
     assert FOUND == {
-        head: {name: tuple(values.shape[1:]) for name, values in of_head.items()}
-        for head, of_head in found.items()
+        head: {name: tuple(values.shape[1:]) for name, values in tensors.items()}
+        for head, tensors in found.items()
     }
 
 
@@ -281,7 +281,7 @@ import torch.distributed as dist
 
 from dataset import read_datasets
 from evaluate import evaluate, load_model
-from train import setup
+from safety import setup
 
 weights, data, report = map(Path, sys.argv[1:])
 rank, world, device = setup("cpu")
@@ -341,6 +341,6 @@ def test_a_copy_in_a_package_predicts_the_same(code, weights, tmp_path):
         run(folder, "-c", PREDICT, module, weights, *files)
         results.append(load(files[1]))
     expected, found = results
-    for head, of_head in expected.items():
-        for name, values in of_head.items():
+    for head, tensors in expected.items():
+        for name, values in tensors.items():
             assert torch.equal(found[head][name], values), (head, name)

@@ -6,6 +6,8 @@ Prints them as JSON.
 """
 
 import argparse
+import contextlib
+import itertools
 import json
 import os
 import re
@@ -32,7 +34,7 @@ from model import (
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 
-# ---- Predictions, in the words of the annotations ----
+# ---- Predictions, in the form of annotations ----
 
 
 @torch.inference_mode()
@@ -41,7 +43,7 @@ def predict_samples(
     samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
-    kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
+    kept: Callable[[Sample, dict], dict] = lambda _, predictions: predictions,
 ) -> list[dict]:
     """Returns predictions for each sample, in pixels of each image, by head:
 
@@ -52,32 +54,45 @@ def predict_samples(
     """
     was_training = model.training
     model.eval()
-    found = []
-    for images in validation_batches(samples, workers):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device, non_blocking=True))
-        results = decode(outputs)
-        for row in range(len(images)):
-            sample = samples[len(found)]
-            seen = fit(sample.height, sample.width)
-            found.append(kept(sample, in_words(results, row, sample, seen)))
+    begun = (begin(model, x, device) for x in validation_batches(samples, workers))
+    # One ahead: a GPU works on the next batch while the CPU puts this one in words.
+    pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
+    for (count, results, aside), _ in pairs:
+        with aside:
+            for row in range(count):
+                sample = samples[len(found)]
+                seen = fit(sample.height, sample.width)
+                found.append(kept(sample, to_annotations(results, row, sample, seen)))
     model.train(was_training)
     return found
 
 
-def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
+def begin(model: nn.Module, images: Tensor, device: torch.device) -> tuple:
+    """Returns the size of a batch, its results, and the stream in which they are read:
+    on a GPU one of its own, that does not wait for later batches."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        outputs = model(images.to(device, non_blocking=True))
+    results = decode(outputs)
+    if device.type == "cpu":
+        return len(images), results, contextlib.nullcontext()
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    return len(images), results, torch.cuda.stream(aside)
+
+
+def to_annotations(results: dict, row: int, sample: Sample, seen: tuple) -> dict:
     """Returns one image's results by head, in its own pixels; `seen` is the height and
     width that it had on the canvas."""
     ratio = torch.tensor([sample.width / seen[1], sample.height / seen[0]]).repeat(2)
     limits = torch.tensor([sample.width, sample.height]).repeat(2)
     return {
-        "scene": panoptic_in_words(
+        "scene": to_panoptic(
             results["scene"], row, MASK_STRIDE, ratio, limits, (THINGS, STUFF)
         )
     }
 
 
-def panoptic_in_words(
+def to_panoptic(
     results: dict,
     row: int,
     stride: int,
@@ -87,20 +102,15 @@ def panoptic_in_words(
 ) -> dict:
     """Returns the category and the instance of each pixel, (height, width) each, as
     `merge_segments` of model.py numbers them, and the "scores" of the instances."""
-    count, device = int(results["count"][row]), results["masks"].device
-    ratio, limits = ratio.to(device), limits.to(device)
-    several = slice(max(1, count))  # an instance of no meaning has an empty mask
-    found = {
-        name: results[name][row, several] for name in ("masks", "boxes", "classes")
-    }
+    found = {name: values[row] for name, values in results.items()}
+    ratio, limits = (x.to(found["boxes"].device) for x in (ratio, limits))
     found["boxes"] = (found["boxes"] * ratio).clamp(min=0).minimum(limits)
-    found["stuff"] = results["stuff"][row]
     width, height = limits[:2].tolist()
     maps = merge_segments(found, (height, width), stride * ratio[:2], *kinds)
     return {
         "categories": maps[0].short().cpu().numpy(),
         "instances": maps[1].int().cpu().numpy(),
-        "scores": results["scores"][row, :count].tolist(),
+        "scores": found["scores"][: int(found["count"])].tolist(),
     }
 
 
@@ -116,7 +126,7 @@ def evaluate(
     world: int = 1,
 ) -> dict[str, float]:
     """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores what all have found, and tells the others."""
+    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -132,14 +142,14 @@ def evaluate(
     return metrics[0]
 
 
-def evidence(sample: Sample, words: dict) -> dict:
+def evidence(sample: Sample, predictions: dict) -> dict:
     """Returns the values that the metrics need from one image, by head."""
     return {
         "scene": count_segments(
             maps_of_segments(
                 sample.labels["scene"], THINGS, sample.height, sample.width
             ),
-            words["scene"],
+            predictions["scene"],
             len(CATEGORIES),
         )
     }
@@ -147,11 +157,11 @@ def evidence(sample: Sample, words: dict) -> dict:
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
-    metrics = {"scene": panoptic_metrics([words["scene"] for words in found], THINGS)}
+    metrics = {"scene": panoptic_metrics([one["scene"] for one in found], THINGS)}
     return {
         f"{head}/{name}": value
-        for head, of_head in metrics.items()
-        for name, value in of_head.items()
+        for head, values in metrics.items()
+        for name, value in values.items()
     }
 
 
@@ -192,7 +202,7 @@ def panoptic_metrics(
     """Returns panoptic quality, of segmentation and of recognition, over the categories
     that occur in labels or predictions; none where none of them do."""
     overlaps, right, wrong, missing = np.sum(counts, 0)
-    of_things = np.isin(np.arange(len(right)), things)
+    are_things = np.isin(np.arange(len(right)), things)
     occurs = right + wrong + missing > 0
     segmentation = overlaps / right.clip(min=1)
     recognition = right / (right + (wrong + missing) / 2).clip(min=0.5)
@@ -201,8 +211,8 @@ def panoptic_metrics(
         "pq": quality[occurs],
         "sq": segmentation[occurs],
         "rq": recognition[occurs],
-        "pq_things": quality[occurs & of_things],
-        "pq_stuff": quality[occurs & ~of_things],
+        "pq_things": quality[occurs & are_things],
+        "pq_stuff": quality[occurs & ~are_things],
     }
     return {name: float(values.mean()) for name, values in means.items() if len(values)}
 
@@ -267,10 +277,14 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # behind a worker's traceback
-        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
+        raise SystemExit(in_a_line(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def in_a_line(error: Exception) -> str:
+    """Returns the message of an error, which a worker puts behind its traceback."""
+    return re.sub(r"^data\.\w+: ", "", str(error).splitlines()[-1])
 
 
 def main(args: argparse.Namespace):

@@ -17,13 +17,13 @@ from model import TAGS_LABELS, TRAFFIC_CATEGORIES
 TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixels
 
 
-def draw(image: np.ndarray, words: dict) -> np.ndarray:
+def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
     """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
     image = image.copy()
-    if "tags" in words:
-        image = draw_labels(image, words["tags"])
-    if "traffic" in words:
-        image = draw_category(image, words["traffic"], TRAFFIC_CATEGORIES)
+    if "tags" in predictions:
+        image = draw_labels(image, predictions["tags"])
+    if "traffic" in predictions:
+        image = draw_category(image, predictions["traffic"], TRAFFIC_CATEGORIES)
     return image
 
 
@@ -73,9 +73,9 @@ def color_of(index: int) -> tuple[int, int, int]:
 def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
     """Draws RGB tiles in rows of two images: labels on the left, predictions beside."""
     tiles = []
-    for sample, words in zip(samples, found):
+    for sample, predictions in zip(samples, found):
         image = read_image(sample, sample.height, sample.width)
-        tiles += [tile(draw(image, labels_of(sample))), tile(draw(image, words))]
+        tiles += [tile(draw(image, labels_of(sample))), tile(draw(image, predictions))]
     while len(tiles) % 4:
         tiles.append(np.full_like(tiles[0], 255))
     rows = [np.hstack(tiles[i : i + 4]) for i in range(0, len(tiles), 4)]
@@ -84,12 +84,12 @@ def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
 
 def labels_of(sample: Sample) -> dict:
     """Returns the labels of a sample in the form of predictions."""
-    words = {}
+    labels = {}
     if "tags" in sample.labels:
-        words["tags"] = present_labels(sample.labels["tags"], TAGS_LABELS)
+        labels["tags"] = present_labels(sample.labels["tags"], TAGS_LABELS)
     if "traffic" in sample.labels:
-        words["traffic"] = {"category": TRAFFIC_CATEGORIES[sample.labels["traffic"]]}
-    return words
+        labels["traffic"] = {"category": TRAFFIC_CATEGORIES[sample.labels["traffic"]]}
+    return labels
 
 
 def present_labels(present: np.ndarray, names: tuple[str, ...]) -> dict:
@@ -126,10 +126,10 @@ def save_curves(metrics: Path, path: Path):
     figure.savefig(path, dpi=100)
 
 
-def plot(axes, rows: list[dict], split: str, wanted: Callable[[str], bool]):
+def plot(axes, rows: list[dict], split: str, selects: Callable[[str], bool]):
     rows = [row for row in rows if row["split"] == split]
     iterations = [row["iteration"] for row in rows]
-    for name in filter(wanted, dict.fromkeys(name for row in rows for name in row)):
+    for name in filter(selects, dict.fromkeys(name for row in rows for name in row)):
         axes.plot(iterations, [row.get(name) for row in rows], marker=".", label=name)
     axes.set_title(split)
     axes.set_xlabel("iteration")

@@ -1,11 +1,14 @@
 """Checkpoints and logs of a run: what --resume goes on from."""
 
+import contextlib
 import hashlib
 import json
 import math
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 import torch.distributed as dist
@@ -19,21 +22,33 @@ from samples import Samples
 # ---- Checkpoints ----
 
 
-def save(path: Path, state: dict):
-    """Saves atomically: to a temporary file beside `path`, which is then renamed."""
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Opens a temporary file that replaces `path` once all of it is on the disk."""
     temporary = path.with_suffix(".tmp")
     try:
         with temporary.open("wb") as file:
-            torch.save({"format": 1, "job": JOB} | state, file)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # RuntimeError: torch.save on a full disk
+    finally:
         temporary.unlink(missing_ok=True)
-        reason = str(error).splitlines()[0]
+
+
+def save(path: Path, state: dict):
+    """Saves a checkpoint, all or nothing; ends the run where it cannot be written."""
+    try:
+        with replacing(path) as file:
+            torch.save({"format": 1, "job": JOB} | state, file)
+    except (OSError, RuntimeError) as error:
+        # Where its file cannot be written, torch.save ends with an error of its own.
+        reason = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(reason, OSError):
+            raise
         raise SystemExit(
-            f"{path}: cannot be written, is the disk full? ({reason})\n"
-            "  The last good checkpoint stays; free some space and add --resume."
+            f"{path}: cannot be written: {reason}\n"
+            "  The last good checkpoint stays; --resume goes on from it."
         ) from None
 
 
@@ -90,10 +105,7 @@ def differences(theirs: object, ours: object, name: str = "") -> list[str]:
 
 def fingerprint(samples: Samples) -> str:
     """Returns a hash of the images: their number, order, names and sizes."""
-    images = [
-        f"{os.path.basename(path)} {height} {width}"
-        for path, height, width in samples.images()
-    ]
+    images = [f"{os.path.basename(path)} {h} {w}" for path, h, w in samples.images()]
     digest = hashlib.sha256(os.fsencode("\n".join(images))).hexdigest()
     return f"{len(samples)} ({digest[:12]})"
 
@@ -122,8 +134,7 @@ class Losses:
         self.rows += [dict(zip(self.recent[0], row)) for row in steps.tolist()]
         self.recent = []
         return {
-            name: sum(row[name] for row in self.rows) / len(self.rows)
-            for name in self.rows[0]
+            k: sum(row[k] for row in self.rows) / len(self.rows) for k in self.rows[0]
         }
 
 
@@ -138,9 +149,8 @@ class Log:
         # What was logged after the checkpoint will be logged again.
         lines = self.path.read_text().splitlines() if self.path.exists() else []
         kept = [line for line in lines if 0 <= iteration_of(line) <= start]
-        temporary = self.path.with_suffix(".tmp")
-        temporary.write_text("".join(f"{line}\n" for line in kept))
-        temporary.replace(self.path)
+        with replacing(self.path) as file:
+            file.write("".join(f"{line}\n" for line in kept).encode())
         self.board = SummaryWriter(folder / "tensorboard", purge_step=start + 1)
 
     def row(self, iteration: int, split: str, values: dict[str, float]):

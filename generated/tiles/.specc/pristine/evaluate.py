@@ -6,6 +6,8 @@ Prints them as JSON.
 """
 
 import argparse
+import contextlib
+import itertools
 import json
 import os
 import re
@@ -16,7 +18,7 @@ import cv2
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 from data import ChangedError, ImageError, read_mask, validation_batches
 from dataset import VALIDATION, Inspection, Sample, read_dataset
@@ -26,7 +28,7 @@ JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
 FALSE_ALARMS = 0.1  # share of normal images that may have a score of 0.5
 SCORE_BINS = 2000  # bins of scores for the metrics of pixels
 
-# ---- Predictions, in the words of the annotations ----
+# ---- Predictions, in the form of annotations ----
 
 
 @torch.inference_mode()
@@ -35,7 +37,7 @@ def predict_samples(
     samples: Sequence[Sample],
     device: torch.device,
     workers: int = 0,
-    kept: Callable[[Sample, dict], dict] = lambda sample, words: words,
+    kept: Callable[[Sample, dict], dict] = lambda _, predictions: predictions,
 ) -> list[dict]:
     """Returns predictions for each sample, in pixels of each image, by head:
 
@@ -46,28 +48,39 @@ def predict_samples(
     """
     was_training = model.training
     model.eval()
-    found = []
-    for images in validation_batches(samples, workers):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            outputs = model(images.to(device, non_blocking=True))
-        results = decode(outputs)
-        for row in range(len(images)):
-            sample = samples[len(found)]
-            seen = fit(sample.height, sample.width)
-            found.append(kept(sample, in_words(results, row, sample, seen)))
+    begun = (begin(model, x, device) for x in validation_batches(samples, workers))
+    # One ahead: a GPU works on the next batch while the CPU puts this one in words.
+    pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
+    for (count, results, aside), _ in pairs:
+        with aside:
+            for row in range(count):
+                sample = samples[len(found)]
+                seen = fit(sample.height, sample.width)
+                found.append(kept(sample, to_annotations(results, row, sample, seen)))
     model.train(was_training)
     return found
 
 
-def in_words(results: dict, row: int, sample: Sample, seen: tuple[int, int]) -> dict:
+def begin(model: nn.Module, images: Tensor, device: torch.device) -> tuple:
+    """Returns the size of a batch, its results, and the stream in which they are read:
+    on a GPU one of its own, that does not wait for later batches."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        outputs = model(images.to(device, non_blocking=True))
+    results = decode(outputs)
+    if device.type == "cpu":
+        return len(images), results, contextlib.nullcontext()
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    return len(images), results, torch.cuda.stream(aside)
+
+
+def to_annotations(results: dict, row: int, sample: Sample, seen: tuple) -> dict:
     """Returns one image's results by head, in its own pixels; `seen` is the height and
     width that it had on the canvas."""
-    return {
-        "defects": anomalies_in_words(results["defects"], row, STRIDE, sample, seen)
-    }
+    return {"defects": to_anomalies(results["defects"], row, STRIDE, sample, seen)}
 
 
-def anomalies_in_words(
+def to_anomalies(
     results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
 ) -> dict:
     """Returns anomaly scores 0..1 of each pixel and of the image as a whole."""
@@ -90,7 +103,7 @@ def evaluate(
     world: int = 1,
 ) -> dict[str, float]:
     """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores what all have found, and tells the others."""
+    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
     found = predict_samples(model, samples[rank::world], device, workers, evidence)
     if world == 1:
         return score(samples, found)
@@ -103,10 +116,12 @@ def evaluate(
     return metrics[0]
 
 
-def evidence(sample: Sample, words: dict) -> dict:
+def evidence(sample: Sample, predictions: dict) -> dict:
     """Returns the values that the metrics need from one image, by head."""
     return {
-        "defects": anomaly_evidence(sample, sample.labels["defects"], words["defects"])
+        "defects": anomaly_evidence(
+            sample, sample.labels["defects"], predictions["defects"]
+        )
     }
 
 
@@ -115,13 +130,13 @@ def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     metrics = {
         "defects": anomaly_metrics(
             [sample.labels["defects"] for sample in samples],
-            [words["defects"] for words in found],
+            [one["defects"] for one in found],
         )
     }
     return {
         f"{head}/{name}": value
-        for head, of_head in metrics.items()
-        for name, value in of_head.items()
+        for head, values in metrics.items()
+        for name, value in values.items()
     }
 
 
@@ -146,7 +161,7 @@ def calibrate(
         calibration.spread.fill_(1)
         normal = [x for x in samples if not x.labels[head].anomalous][rank::world]
         found = predict_samples(
-            model, normal, device, workers, lambda _, words: words[head]["score"]
+            model, normal, device, workers, lambda _, found: found[head]["score"]
         )
         shares = [found]
         if world > 1:
@@ -160,7 +175,7 @@ def calibrate(
         calibration.spread.copy_((alarm - logits.median()).clamp(min=0.1))
 
 
-def anomaly_evidence(sample: Sample, inspection: Inspection, words: dict) -> dict:
+def anomaly_evidence(sample: Sample, inspection: Inspection, item: dict) -> dict:
     """Returns label and score of an image, and histograms of its pixels over scores:
     "pixels" (3, SCORE_BINS) of normal ones, of anomalous ones, and of anomalous ones
     weighted such that each region counts as one."""
@@ -168,15 +183,15 @@ def anomaly_evidence(sample: Sample, inspection: Inspection, words: dict) -> dic
     pixels = np.zeros((3, SCORE_BINS))
     if mask is not None:
         # Bins of equal width in logits: most scores are near 0.
-        scores = np.clip(words["map"], 1e-7, 1 - 1e-7).astype(float)
+        scores = np.clip(item["map"], 1e-7, 1 - 1e-7).astype(float)
         share = (np.log(scores / (1 - scores)) + 16.2) / 32.4
         bins = (SCORE_BINS * share).astype(int)
         count, regions = cv2.connectedComponents(mask.astype(np.uint8))
-        places = [~mask, mask, *(regions == i for i in range(1, count))]
-        counts = [np.bincount(bins[of], minlength=SCORE_BINS) for of in places]
+        masks = [~mask, mask, *(regions == i for i in range(1, count))]
+        counts = [np.bincount(bins[x], minlength=SCORE_BINS) for x in masks]
         pixels[:2] = counts[:2]
-        pixels[2] = sum(of_region / of_region.sum() for of_region in counts[2:])
-    return {"label": words["label"], "score": words["score"], "pixels": pixels}
+        pixels[2] = sum(region / region.sum() for region in counts[2:])
+    return {"label": item["label"], "score": item["score"], "pixels": pixels}
 
 
 def anomaly_metrics(truth: list[Inspection], found: list[dict]) -> dict[str, float]:
@@ -184,17 +199,17 @@ def anomaly_metrics(truth: list[Inspection], found: list[dict]) -> dict[str, flo
     of each anomalous region that is found, over false positive rates up to 0.3
     (https://arxiv.org/abs/1911.02357). None of what does not occur, as pixels without
     masks."""
-    wanted = np.array([inspection.anomalous for inspection in truth])
-    alarms = np.array([words["label"] == "anomalous" for words in found])
-    values, bins = np.unique([words["score"] for words in found], return_inverse=True)
-    images = [np.bincount(bins[of], minlength=len(values)) for of in (~wanted, wanted)]
-    normal, anomalous, regions = sum(words["pixels"] for words in found)
+    positive = np.array([inspection.anomalous for inspection in truth])
+    alarms = np.array([item["label"] == "anomalous" for item in found])
+    values, bins = np.unique([item["score"] for item in found], return_inverse=True)
+    images = [np.bincount(bins[positive == x], minlength=len(values)) for x in (0, 1)]
+    normal, anomalous, regions = sum(item["pixels"] for item in found)
     metrics = {}
-    if wanted.any() and not wanted.all():
+    if positive.any() and not positive.all():
         metrics["image_auroc"] = area(*map(reached, images))
-    if wanted.any():
-        hits = 2 * (wanted & alarms).sum()
-        metrics["image_f1"] = float(hits / (wanted.sum() + alarms.sum()))
+    if positive.any():
+        hits = 2 * (positive & alarms).sum()
+        metrics["image_f1"] = float(hits / (positive.sum() + alarms.sum()))
     if normal.any() and anomalous.any():
         rates, covered = reached(normal), reached(regions)
         low = rates < 0.3
@@ -274,10 +289,14 @@ def run(main, args: argparse.Namespace):
         args.workers, args.threads = share_cores(args.workers, args.threads)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
-        line = str(error).splitlines()[-1]  # behind a worker's traceback
-        raise SystemExit(re.sub(r"^data\.\w+: ", "", line)) from None
+        raise SystemExit(in_a_line(error)) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def in_a_line(error: Exception) -> str:
+    """Returns the message of an error, which a worker puts behind its traceback."""
+    return re.sub(r"^data\.\w+: ", "", str(error).splitlines()[-1])
 
 
 def main(args: argparse.Namespace):

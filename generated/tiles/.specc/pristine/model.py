@@ -118,7 +118,7 @@ class AnomalyHead(nn.Module):
 
 
 def defect_block(inputs: int, channels: int) -> nn.Sequential:
-    # Its statistics are those of all images: what is normal is so in each of them.
+    # Batch norm: normal features have the same statistics in all images.
     return nn.Sequential(
         nn.Conv2d(inputs, channels, 3, padding=1, bias=False),
         nn.BatchNorm2d(channels),
@@ -147,7 +147,7 @@ class AnomalyDetector(nn.Module):
     def __init__(self):
         super().__init__()
         self.backbone = ResNet18()
-        self.head = AnomalyHead((64, 128), 64)
+        self.head = AnomalyHead((64, 128), channels=64)
         mean, std = 255 * torch.tensor([MEAN, STD]).view(2, 1, -1, 1, 1)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)

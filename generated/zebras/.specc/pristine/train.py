@@ -9,12 +9,9 @@ predict.py), metrics.jsonl, TensorBoard logs, curves.png and predictions.png.
 
 import argparse
 import math
-import os
 import signal
 import sys
 import time
-from importlib import import_module
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -24,9 +21,20 @@ from tqdm import tqdm
 
 from checkpoints import Log, Losses, fingerprint, resume, save
 from data import BATCH_SIZE, training_batches
-from evaluate import command_line, evaluate, share_cores
+from evaluate import evaluate, share_cores
 from model import Embedder, loss_terms
-from safety import Stopped, Votes, former_signals, guarded, is_finite, save_bad_batch
+from safety import (
+    Stopped,
+    Votes,
+    arguments,
+    flags,
+    former_signals,
+    guarded,
+    is_finite,
+    max_over_processes,
+    save_bad_batch,
+    setup,
+)
 from samples import read_samples
 
 MAX_ITERATIONS = 2000
@@ -68,8 +76,8 @@ def learning_rate(progress: float) -> float:
 
 
 def load_imagenet(backbone: nn.Module):
-    """timm's weights. All must be there, but for levels above timm's, and none besides,
-    but for what this job leaves out."""
+    """Loads timm's weights. Only levels above timm's may be missing, and only modules
+    that this job leaves out may be left over."""
     try:
         state = torch.hub.load_state_dict_from_url(
             WEIGHTS, map_location="cpu", weights_only=True
@@ -79,13 +87,11 @@ def load_imagenet(backbone: nn.Module):
         raise SystemExit(f"{WEIGHTS}: cannot be read: {error}") from None
     except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{WEIGHTS}: not a file of weights") from None
-    wanted = {name: tensor.shape for name, tensor in backbone.state_dict().items()}
-    others = [k for k in shapes if k not in wanted and not k.startswith(LEFT_OUT)]
+    own = {name: tensor.shape for name, tensor in backbone.state_dict().items()}
+    others = [k for k in shapes if k not in own and not k.startswith(LEFT_OUT)]
     faults = {
-        "missing": [k for k in wanted if k not in shapes and not k.startswith("down")],
-        "of another shape": [
-            k for k in wanted if shapes.get(k, wanted[k]) != wanted[k]
-        ],
+        "missing": [k for k in own if k not in shapes and not k.startswith("down")],
+        "of another shape": [k for k in own if shapes.get(k, own[k]) != own[k]],
         "not of this network": others,
     }
     if any(faults.values()):
@@ -96,32 +102,14 @@ def load_imagenet(backbone: nn.Module):
     backbone.load_state_dict(state, strict=False)
 
 
-# ---- Processes ----
-
-
-def setup(device: str) -> tuple[int, int, torch.device]:
-    """Returns rank, number of processes and device; 0 and 1 without torchrun."""
-    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    if device == "cuda":
-        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
-        torch.cuda.set_device(device)
-        torch.backends.cudnn.benchmark = True  # all images have one size
-    if world > 1:  # NCCL for gradients, gloo for agree()
-        # Import before init_process_group: its default arguments would hold the group.
-        import_module("torch.distributed.nn")
-        gpu = device.startswith("cuda")
-        dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo")
-    return rank, world, torch.device(device)
-
-
 # ---- Steps ----
 
 
 def to_device(batch: tuple[Tensor, dict], device: torch.device) -> tuple[Tensor, dict]:
     images, targets = batch
     return images.to(device, non_blocking=True), {
-        head: {name: x.to(device, non_blocking=True) for name, x in of_head.items()}
-        for head, of_head in targets.items()
+        head: {name: x.to(device, non_blocking=True) for name, x in tensors.items()}
+        for head, tensors in targets.items()
     }
 
 
@@ -154,23 +142,16 @@ def train(args: argparse.Namespace) -> dict[str, float]:
         "training images": fingerprint(training),
         "validation images": fingerprint(validation),
     }
-    state = dict(
-        iteration=0,
-        elapsed_seconds=0.0,
-        best=-math.inf,
-        threads=args.threads,
-        unlogged=[],
-    )
+    start = dict(iteration=0, elapsed_seconds=0.0, best=-math.inf)
+    start |= dict(threads=args.threads, unlogged=[])
     if last.exists():
-        state = resume(last, run, parts, state, args.resume == "any")
-    iteration, elapsed, best, threads, rows = state.values()
+        start = resume(last, run, parts, start, args.resume == "any")
+    iteration, elapsed, best, threads, rows = start.values()
     if rank == 0 and args.threads not in (None, threads):
         print(f"{last}: of {threads} threads: sums will differ", file=sys.stderr)
     args.workers, threads = share_cores(args.workers, args.threads or threads)
     replica = DistributedDataParallel(model) if world > 1 else model
-    batches = iter(
-        training_batches(training, args.seed, iteration, rank, world, args.workers)
-    )
+    loader = training_batches(training, args.seed, iteration, rank, world, args.workers)
 
     log = Log(args.output, iteration) if rank == 0 else None
     bar = tqdm(total=args.max_iterations, initial=iteration, disable=rank > 0)
@@ -182,7 +163,7 @@ def train(args: argparse.Namespace) -> dict[str, float]:
         rate = learning_rate(progress)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        images, targets = to_device(next(batches), device)
+        images, targets = to_device(next(loader), device)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             outputs = replica(images)
         terms = loss_terms(outputs, targets)
@@ -226,19 +207,17 @@ def train(args: argparse.Namespace) -> dict[str, float]:
             best = max(best, score)
         if rank == 0 and saves:
             saved = time.monotonic()
-            state = {name: part.state_dict() for name, part in parts.items()} | {
-                "run": run,
-                "iteration": iteration,
-                "elapsed_seconds": elapsed + saved - began,
-                "best": best,
-                "threads": threads,
-                "unlogged": rows,
-            }
-            save(last, state)
+            counters = iteration, elapsed + saved - began, best, threads, rows
+            state = {"run": run} | dict(zip(start, counters))
+            save(last, state | {name: x.state_dict() for name, x in parts.items()})
 
     bar.close()
-    if world > 1:  # DDP holds the process group, whose threads end with it
-        del replica
+    if rank == 0:
+        log.board.close()  # no thread may write while Python ends
+    if world > 1:
+        # torchrun ends all processes when one has left: rank 0 has saved by now.
+        max_over_processes(world, 0)
+        del replica  # DDP holds the process group, whose threads end with it
         dist.destroy_process_group()
     if stop:
         raise Stopped((votes.signals or [signal.SIGTERM])[0])
@@ -247,50 +226,14 @@ def train(args: argparse.Namespace) -> dict[str, float]:
     return metrics
 
 
-def flags() -> argparse.ArgumentParser:
-    parser = command_line(__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path(), help="root of datasets")
-    parser.add_argument("--output", type=Path, default=Path("runs/zebras"))
-    parser.add_argument("--reread", action="store_true", help="read the datasets anew")
-    parser.add_argument(
-        "--resume",
-        nargs="?",
-        const="same",
-        choices=("same", "any"),
-        metavar="any",
-        help="go on from last.pt, if there is one; any: also if the job, the images, "
-        "the seed, the number of processes or of iterations changed: keeps weights, "
-        "iteration and time; state of the optimizer and best score if they still fit",
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--max-iterations", type=int, default=MAX_ITERATIONS)
-    parser.add_argument(
-        "--overfit",
-        type=int,
-        metavar="N",
-        help="train and validate on the first N training images: a working job learns "
-        "them by heart",
-    )
-    return parser
-
-
 def main(**given: object) -> dict[str, float]:
     """Trains with flags as keywords, and leaves signals as they were. Returns metrics
     of the last validation, if it ran one; raises Stopped after a signal, when last.pt
     is saved."""
-    parser = flags()
-    args = parser.parse_args([])
-    if unknown := given.keys() - vars(args).keys():
-        raise TypeError(f"no such flags: {', '.join(sorted(unknown))}")
-    vars(args).update(given)
-    args.data, args.output = Path(args.data), Path(args.output)
-    if args.max_iterations < 1 or (args.workers or 0) < 0 or not 0 <= args.seed < 2**32:
-        parser.error("--max-iterations starts at 1, --workers and --seed at 0")
-    if args.overfit is not None and args.overfit < 1:
-        parser.error("--overfit starts at 1")
+    args = arguments(given, MAX_ITERATIONS)
     with former_signals():
         return train(args)
 
 
 if __name__ == "__main__":
-    guarded(main, flags().parse_args())
+    guarded(main, flags(MAX_ITERATIONS).parse_args())

@@ -1,0 +1,171 @@
+"""Finds datasets with annotations of Pascal VOC: XML files of lists, or of folders."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from specc.datasets.files import Unlike, Unreadable, entries
+from specc.datasets.found import Found, pair
+from specc.datasets.finders.pairs import (
+    all_images,
+    image_sets,
+    label_folder,
+    label_folders,
+    lone_labels,
+    within,
+)
+from specc.datasets.parts import reader
+
+STANDARD = "JPEGImages", "Annotations"
+
+
+def find(folder: Path) -> Iterator[Found]:
+    """Yields the dataset of lists of names, or else of folders of images with XML files.
+    Raises Unreadable."""
+    place, splits = _splits(folder)
+    if splits:
+        yield from _of_lists(folder, place, splits)
+    else:
+        yield from _of_folders(folder)
+
+
+# ---- Lists of names ----
+
+
+def _splits(folder: Path) -> tuple[Path, dict[str, Path]]:
+    """Returns the folder with the lists of a dataset, and the lists by name."""
+    for place in (folder / "ImageSets" / "Main", folder / "ImageSets", folder):
+        splits = {path.stem: path for path in entries(place)}
+        splits = {n: p for n, p in splits.items() if p.suffix.lower() == ".txt"}
+        if splits and (place != folder or _is_dataset(folder, splits)):
+            return place, splits
+    return folder, {}
+
+
+def _is_dataset(folder: Path, splits: dict[str, Path]) -> bool:
+    """Returns whether lists beside folders name annotations of VOC."""
+    train, *_ = pair(list(splits))
+    images = within(folder)
+    return bool(train and images != folder and label_folder(folder, images, ".xml"))
+
+
+def _of_lists(folder: Path, place: Path, splits: dict[str, Path]) -> Iterator[Found]:
+    train, validation, test = pair(list(splits))
+    if train is None and len(splits) == 1:
+        train = next(iter(splits))
+    if train is None:
+        what = f"lists {', '.join(sorted(splits)):.200}, none of them to train on"
+        raise Unreadable(f"{place}: {what}; call one train.txt")
+    image_folder, xml_folder = (folder / name for name in STANDARD)
+    layout, places = {}, {}
+    if not (image_folder.is_dir() and xml_folder.is_dir()) or place.name != "Main":
+        image_folder = within(folder)
+        xml_folder = label_folder(folder, image_folder, ".xml") or xml_folder
+        places = {"images": image_folder.as_posix(), "labels": xml_folder.as_posix()}
+    files = reader().images_by_stem(image_folder, Counter())
+    images, xmls = [], []
+    roles = {"train": train, "validation": validation, "test": test}
+    for role, name in roles.items():
+        stems = reader().names_in_split(splits[name], files) if name else []
+        own = [reader().below(xml_folder, f"{stem}.xml") for stem in stems]
+        if role == "test" and not any(path.is_file() for path in own):
+            test = None  # the set has no labels, as that of VOC 2012
+            continue
+        layout |= {f"{role}_{key}": place for key, place in places.items() if name}
+        xmls += own
+        images += [files[x] for x in stems if name == train and x in files]
+    options = {"categories": _categories(splits[train], xmls)}
+    held_out, last = (splits[name] if name else None for name in (validation, test))
+    where = "voc", "object_detection", splits[train], held_out, options, tuple(images)
+    yield Found(*where, test=last, layout=layout)
+
+
+# ---- Folders of images ----
+
+
+def _of_folders(folder: Path) -> Iterator[Found]:
+    sets = image_sets(folder)
+    train, validation, test = pair(list(sets))
+    if train is None:
+        train = next(iter(sets), None)
+    if train is None:
+        return
+    labels = label_folders(folder, sets, ".xml")
+    if train not in labels:
+        if labels:
+            what = (
+                f"no image has an XML file, as those in {sets[next(iter(labels))]} have"
+            )
+            raise Unlike(f"{sets[train]}: {what}")
+        return
+    unused = ""
+    if validation is not None and validation not in labels:
+        unused = f"no image in {sets[validation]} has an XML file"
+        validation = None
+    test = test if test in labels else None
+    roles = {"train": train, "validation": validation, "test": test}
+    used = {role: name for role, name in roles.items() if name is not None}
+    layout = {f"{role}_labels": labels[x].as_posix() for role, x in used.items()}
+    pairs = {x: _annotated(sets[x], labels[x]) for x in used.values()}
+    xmls = [xml for found in pairs.values() for xml in found.values()]
+    if not _is_voc(xmls[0]):
+        return
+    options = {"categories": _categories(labels[train], xmls)}
+    held_out, last = (sets.get(used.get(role)) for role in ("validation", "test"))
+    images = tuple(pairs[train])
+    note = lone_labels(all_images(sets[train]), labels[train], ".xml")
+    where = "voc", "object_detection", sets[train], held_out, options, images
+    notes = tuple(filter(None, [note]))
+    yield Found(*where, unused=unused, test=last, layout=layout, notes=notes)
+
+
+def _annotated(images: Path, labels: Path) -> dict[Path, Path]:
+    """Returns the XML file of each image that has one."""
+    pairs = {
+        image: labels / image.relative_to(images).with_suffix(".xml")
+        for image in all_images(images)
+    }
+    return {image: xml for image, xml in pairs.items() if xml.is_file()}
+
+
+# ---- Annotations ----
+
+
+def _categories(where: Path, xmls: list[Path]) -> list[str]:
+    """Returns the names of the objects in files. Raises Unreadable without a name."""
+    faults: list[str] = []
+    categories = set().union(*(_names(xml, faults) for xml in xmls))
+    if not categories:
+        some = f"no object with a name in {len(xmls)} files as {xmls[:1] and xmls[0]}"
+        why = faults[0] if faults else some if xmls else "it lists no image"
+        raise Unreadable(f"{where}: {why}")
+    return sorted(categories)
+
+
+def _is_voc(path: Path) -> bool:
+    """Returns whether an XML file may be an annotation of VOC: it is broken, or its
+    root says so."""
+    from defusedxml import ElementTree
+
+    try:
+        return ElementTree.parse(path).getroot().tag == "annotation"
+    except Exception:  # a broken file can raise any exception
+        return True
+
+
+def _names(path: Path, faults: list[str]) -> set[str]:
+    """The names of the objects in an XML file; what is wrong with it becomes a
+    fault."""
+    from defusedxml import ElementTree
+
+    found = []
+    try:
+        found = ElementTree.parse(path).getroot().findall("object")
+    except FileNotFoundError:
+        faults.append(f"there is no {path}")
+    except Exception as error:  # a broken file can raise any exception
+        faults.append(f"{path} is not XML: {type(error).__name__}: {error}")
+    names = [item.findtext("name", "").strip() for item in found]
+    return {name for name in names if name}

@@ -1,0 +1,50 @@
+"""Paths in the files of YOLO's datasets that begin with a folder of another machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from specc.datasets.files import read_text
+
+
+def prefixes(path: Path, entry: dict) -> Iterator[str]:
+    """Yields what may stand before paths that lead from the folder of a data.yaml."""
+    yield ""
+    train = entry["train"]
+    for name in train if isinstance(train, list) else [train]:
+        whole = whole_path(entry, name)
+        for rest in ends_of(whole):
+            place = path.parent / rest
+            if not place.exists():
+                continue
+            prefix = whole.removesuffix(rest)
+            yield prefix
+            lines = [] if place.is_dir() else read_text(place).splitlines()[:1]
+            for line in (whole_path(entry, line) for line in lines):
+                found = (x for x in ends_of(line) if (path.parent / x).exists())
+                yield from (line.removesuffix(end) for end in found)
+
+
+def whole_path(entry: dict, name: object) -> str:
+    """Returns a path of a data.yaml as its prefix is removed from it."""
+    path = PurePosixPath(str(entry.get("path") or "").strip(), str(name).strip())
+    return path.as_posix().replace("\\", "/")
+
+
+def ends_of(path: str) -> Iterator[str]:
+    """Yields a path without its first parts, the longest first."""
+    parts = path.split("/")
+    for count in range(len(parts)):
+        end = "/".join(parts[count:])
+        if end and not end.startswith("/") and ".." not in parts[count:]:
+            yield end
+
+
+def prefix_of_line(base: Path, line: str) -> str | None:
+    """Returns what stands before the path of an image from a folder; None without such
+    an image."""
+    for end in ends_of(line.replace("\\", "/")):
+        if (base / end).is_file():
+            return line[: len(line) - len(end)]
+    return None
