@@ -93,3 +93,14 @@ def test_each_image_with_a_label_counts_alike(model, head):
     each = [terms_of(model, head, slice(i, i + 1), [1] * 4)[0] for i in range(4)]
     several = terms_of(model, head, EVERY, [1] * 4)
     assert several == pytest.approx([sum(each) / 4], rel=1e-5)
+
+
+def test_pixels_of_labeled_images_count_by_defects_and_a_hundredth_of_all(model):
+    logits = outputs_of(model, slice(0, 2))["flaws"].logits
+    defects = targets_of(slice(0, 2), [1] * 4)["flaws"]["defects"].float()[:, None]
+    large = torch.nn.functional.interpolate(logits, (16, 24), mode="bilinear")
+    p = large.double().sigmoid()
+    cost = -(defects * p.log() + (1 - defects) * (1 - p).log()) * (p - defects) ** 2
+    expected = cost.sum() / (defects + 0.01).sum()
+    found = terms_of(model, "flaws", slice(0, 2), [1] * 4)
+    assert found == pytest.approx([expected.item()], rel=1e-4)
