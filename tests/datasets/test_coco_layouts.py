@@ -167,7 +167,7 @@ def test_images_that_are_not_there_are_counted(place, capsys):
     assert code == 0 and "validation" not in job["data"]
     assert "instances_val.json: its images are not there" in said
     folder = Path("set/images/train")
-    assert f"(1 of 4 images are not in {folder}, as train2.png" in said
+    assert f"1 of 4 images are not in {folder}, as train2.png" in said
 
 
 def test_images_in_two_folders_that_names_do_not_tell(place, capsys):
@@ -198,7 +198,7 @@ def test_objects_that_are_all_marked_as_crowds(place, capsys, task):
     assert code == 0 and job["data"]["layout"]["crowds"] == "objects"
     said = capsys.readouterr().out
     assert (
-        "(4 of 4 annotations have `iscrowd` 1, as if of crowds: each is taken" in said
+        "4 of 4 annotations have `iscrowd` 1, as if of crowds: each is taken" in said
     )
     layouts_coco.as_datumaro(place / "plain")
     plain, _ = init(task, "--data", "plain", "--force")
@@ -210,7 +210,7 @@ def test_some_crowds_are_told(place, capsys):
     job, code = init(MASKS, "--data", "set")
     assert code == 0 and "crowds" not in job["data"]["layout"]
     assert (
-        "(1 of 4 annotations have `iscrowd` 1, and are ignored"
+        "1 of 4 annotations have `iscrowd` 1, and are ignored"
         in capsys.readouterr().out
     )
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from specc.datasets import coco, layouts, native
+from specc.datasets import layouts, native
 from specc.datasets.become import become, formats_to, nearest
 from specc.datasets.files import Unlike, Unreadable, folders_in, require
-from specc.datasets.finders import dota, voc, yolo
+from specc.datasets.finders import coco, dota, voc, yolo
 from specc.datasets.foreign import recognized
 from specc.datasets.found import Found
 from specc.diagnostics import fail

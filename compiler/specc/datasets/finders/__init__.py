@@ -1,3 +1,2 @@
-"""Finds datasets whose labels stand in a file for each image: by folders that are paired
-with folders, and by lists of paths. A module knows one format; what formats share is in
-`pairs`."""
+"""Finds datasets in the layouts of other tools: a module a format, beside it what the
+module alone needs. What formats with a file of labels an image share is in `pairs`."""

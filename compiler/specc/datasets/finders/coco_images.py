@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote
 
-from specc.datasets.coco_files import CocoFile, role_of
+from specc.datasets.finders.coco_files import CocoFile, role_of
 from specc.datasets.files import Unplaced, Unreadable, entries, folders_in, image_size
 from specc.datasets.parts import reader
 from specc.plan.readers import FILE_NAMES

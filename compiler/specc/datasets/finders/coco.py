@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from specc.datasets import coco_files
-from specc.datasets.coco_files import CocoFile
-from specc.datasets.coco_images import Place, located
+from specc.datasets.finders import coco_files
+from specc.datasets.finders.coco_files import CocoFile
+from specc.datasets.finders.coco_images import Place, located
 from specc.datasets.files import Unlike, Unreadable
 from specc.datasets.found import TRAIN, VALIDATION, Found
 from specc.heads import TASKS
