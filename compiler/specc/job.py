@@ -23,12 +23,32 @@ class Augmentation:
         return self.horizontal_flip or self.vertical_flip or self.transpose
 
 
+class Columns(dict):
+    """A mapping that is never written to, so that it can be hashed."""
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.items()))
+
+
 @dataclass(frozen=True)
 class Layout:
     """Places of images and labels, and how these are written, by sets."""
 
     train_images: str | None = None  # a folder, relative to the root of the datasets
     validation_images: str | None = None
+    suffix: str | None = None  # what names of images lack: .jpg
+    columns: Columns | None = None  # `image` or a head -> its column, or its columns
+    header: tuple[str, ...] | None = None  # columns, where the file does not name them
+    delimiter: str | None = None  # comma, semicolon, tab, bar, space, json
+    quotes: bool | None = None
+    missing: str | None = None  # text of a cell without a value
+    separator: str | None = None  # between two names in a cell: space, comma, ...
+    decimal: str | None = None  # point, comma
+    box: tuple[str, ...] | None = None  # columns of a box: four, or one
+    box_form: str | None = None  # corners, size, center
+    box_unit: str | None = None  # pixels, fractions
+    size: tuple[str, ...] | None = None  # columns of an image's width and height
+    crowd: str | None = None  # column that is 1 where a box is around several objects
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from specc.checks.maps import map_findings
 from specc.checks.merge import merged_names
 from specc.checks.panoptic import things_are_categories
 from specc.checks.split import split_findings
+from specc.checks.tables import tables
 from specc.diagnostics import Diagnostic
 from specc.heads import TASKS, names_of, task_of
 from specc.job import Job, source_of
@@ -54,6 +55,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         training_set,
         bits,
         layouts,
+        tables,
         _tokens,
     )
     return [finding for rule in rules for finding in rule(job, given)]

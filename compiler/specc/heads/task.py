@@ -210,7 +210,8 @@ class Task:
     untold: bool = False  # annotations do not name a category of the file
     one_name: bool = False  # an annotation is a name; unknown names are left out
     splits_by: str = ""  # plural of labels whose images are all on one side of a split
-    # Formats with ignored objects that labels keep: crowds of COCO, difficult of VOC.
+    # Formats with ignored objects that labels keep: crowds of COCO and of tables with a
+    # column for them, difficult of VOC.
     ignores: tuple[str, ...] = ()
     # Format -> function that the page calls to read annotations; "": none.
     readers: Mapping[str, str] = field(default_factory=dict)

@@ -7,8 +7,9 @@ from typing import Any
 from specc.heads import once, tasks_of
 from specc.job import Job
 from specc.plan.heads import HeadPlan
-from specc.plan.readers import SIZED, Reader, readers_of
+from specc.plan.readers import Reader, readers_of
 from specc.plan.split import plan_split, split_constants, split_sections
+from specc.plan.tables import Writing, writings
 from specc.source import Line, constant, literal
 
 VOC_SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -60,7 +61,9 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
     formats = {reader.source.format for reader in readers}
     if "voc" in formats:
         lines.append(constant("VOC_SIDES", VOC_SIDES))
-    lines += [reader.columns for reader in readers if reader.source.format == "csv"]
+    for reader in readers:
+        if reader.source.format == "csv":
+            lines += reader.table.constants
     limits = (PIXELS, VALUES) if reads_yaml(job, heads) else (PIXELS,)
     return (*lines, BROKEN, *limits, SOURCES, NOTES, REAL)
 
@@ -72,13 +75,14 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     joined = [head for head in heads if head.joined]
     return {
         "readers": [reader.plain() for reader in readers],
+        "table": next(iter(writings(job)), Writing()).plain(),
         "training_call": readers[0].training,
         "validation_call": readers[0].validation,
         "judged_call": readers[0].validation_below("args.data"),
         "set_sections": _sets(job, readers),
         "joined_heads": joined,
         "may_contradict": lacking or any("same" in head.joined for head in joined),
-        **_sizes(any(reader.source.format in SIZED for reader in readers)),
+        **_sizes(any(reader.sized for reader in readers)),
         "image_size_template": f"dataset/image_size{'_bands' * bands}.py.jinja",
         "nullable": any(reader.nullable for reader in readers),
         "lone_maps": LONE_MAPS[lacking],

@@ -8,25 +8,20 @@ from typing import Any
 
 from specc.heads import once, task_of
 from specc.heads.task import Coco, Task
-from specc.job import HeadData, Job, source_of
+from specc.job import HeadData, Job, Layout, source_of
 from specc.plan.heads import HeadPlan, code_name
-from specc.source import COLUMNS, Line, constant, literal, mapping
+from specc.plan.tables import Table, holds_boxes, layout_of
+from specc.source import COLUMNS, literal, mapping
 from specc.words import listed
 
 PATHS = ("coco", "csv", "yolo")  # formats whose files hold paths
 SIZED = ("coco", "voc")  # formats that tell the sizes of their images
 UNNAMED = ("voc", "csv")  # formats that do not list the names of their categories
-EMPTY_CELLS = {  # whether there are several heads -> sentence of a docstring
-    True: "Where a cell is empty, a row trains the other heads alone.",
-    False: "A row with an empty cell in one of them is left out.",
-}
-
-
 SAID = (  # attributes of a reader that templates use
     *("name", "template", "docstring", "title", "heads", "parameters", "note", "pair"),
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
-    *("coco", "columns", "columns_described", "empty_cells", "read_annotations"),
-    *("framed", "named_heads", "lists_names"),
+    *("coco", "table", "read_annotations"),
+    *("framed", "named_heads", "lists_names", "sized"),
 )
 
 
@@ -51,12 +46,21 @@ class Reader:
         form, number = self.source.format, "several" if self.several else "one"
         if form == "native":
             return f"dataset/native_{number}.py.jinja"
+        if holds_boxes(self.source):
+            listed = layout_of(self.source).delimiter == "json"
+            return f"dataset/csv_{'objects' if listed else 'boxes'}.py.jinja"
         return f"dataset/{form}{'_several' * self.partial}.py.jinja"
 
     @property
     def partial(self) -> bool:
         """Whether an image may lack the labels of some of these heads."""
-        return self.several and self.source.format in ("native", "csv")
+        apart = self.source.format in ("native", "csv")
+        return self.several and apart and not holds_boxes(self.source)
+
+    @property
+    def sized(self) -> bool:
+        """Whether the files tell the sizes of their images."""
+        return tells_sizes(self.source.format, layout_of(self.source))
 
     @property
     def opened(self) -> bool:
@@ -69,7 +73,8 @@ class Reader:
         place = "path" if form in ("coco", "csv", "voc", "yolo") else "folder"
         use = 'split: str = "val"' if form == "yolo" else "training: bool = False"
         root = ", root: Path | None = None" * (form in PATHS)
-        return f"{place}: Path, {use}{root}"
+        images = ", images: Path" * bool(self.table.places)
+        return f"{place}: Path{images}, {use}{root}"
 
     @property
     def note(self) -> str:
@@ -80,7 +85,9 @@ class Reader:
     def training(self) -> str:
         """The call that reads the training set, below `root`."""
         use = '"train"' if self.source.format == "yolo" else "training=True"
-        return f"{self.name}(root / {self.prefix}TRAIN, {use}{self.rooted('root')})"
+        images = self.table.images("root", "TRAIN")
+        train = f"root / {self.prefix}TRAIN{images}"
+        return f"{self.name}({train}, {use}{self.rooted('root')})"
 
     @property
     def validation(self) -> str:
@@ -92,7 +99,9 @@ class Reader:
         `root`."""
         if self.source.validation is None:
             return ""
-        return f"{self.name}({root} / {self.prefix}VALIDATION{self.rooted(root)})"
+        images = self.table.images(root, "VALIDATION")
+        held_out = f"{root} / {self.prefix}VALIDATION{images}"
+        return f"{self.name}({held_out}{self.rooted(root)})"
 
     def rooted(self, root: str) -> str:
         """Returns the argument with the folder that no path may leave."""
@@ -179,21 +188,9 @@ class Reader:
         return [head for head in self.heads if head.one_name]
 
     @property
-    def columns(self) -> Line:
-        """The constant with the columns of a CSV file."""
-        names = ("image", *(head.name for head in self.heads))
-        return constant(f"{self.prefix}COLUMNS", names)
-
-    @property
-    def columns_described(self) -> list[str]:
-        """Lines that describe the columns; each head has a column of its name."""
-        lines = ["image: path from the file's folder"]
-        lines += [f"{head.name}: {head.code.annotation}" for head in self.heads]
-        return lines
-
-    @property
-    def empty_cells(self) -> str:
-        return EMPTY_CELLS[self.several]
+    def table(self) -> Table:
+        """The reading of a table, the file of the format csv."""
+        return Table(self.source, self.heads, self.prefix, self.several)
 
     @property
     def examples(self) -> list[str]:
@@ -207,6 +204,11 @@ class Reader:
     def plain(self) -> dict[str, Any]:
         """Returns the attributes that templates use, as plain values."""
         return {name: getattr(self, name) for name in SAID}
+
+
+def tells_sizes(form: str, layout: Layout) -> bool:
+    """Returns whether files of a format tell the sizes of their images."""
+    return form in SIZED or layout.size is not None
 
 
 def readers_of(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Reader, ...]:

@@ -88,27 +88,6 @@ def labels_path(image: Path) -> Path:
     return Path(*parts).with_suffix(".txt")
 
 
-def table_in(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """Returns the columns of a CSV file, and its rows with their lines; cells have no
-    spaces at their ends, and are empty where a row is short."""
-    try:
-        with noted(path).open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, skipinitialspace=True)
-            table = [(reader.line_num, [x.strip() for x in row]) for row in reader]
-    except (OSError, ValueError, csv.Error) as error:
-        raise SystemExit(f"{path}: cannot be read: {error}") from None
-    (_, columns), *table = [x for x in table if any(x[1])] or [(1, [])]
-    if twice := [name for name, n in Counter(columns).items() if name and n > 1]:
-        raise SystemExit(f"{path}: has the column {twice[0]} twice")
-    rows = []
-    for line, row in table:
-        if any(row[len(columns) :]):
-            what = f"{len(row)} cells, in the header {len(columns)}"
-            raise SystemExit(f"{path}: line {line}: {what}; quote what has commas")
-        rows.append((line, dict.fromkeys(columns, "") | dict(zip(columns, row))))
-    return columns, rows
-
-
 def image_folder(path: Path) -> Path:
     """Returns the folder with the images of a COCO file."""
     for folder in (path.with_suffix(""), path.parent / "images"):

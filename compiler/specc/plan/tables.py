@@ -1,0 +1,394 @@
+"""The plan of tables, the files of the format csv: what stands in which column."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from specc.heads import names_of, task_of
+from specc.job import Head, HeadData, Job, Layout, source_of
+from specc.source import Line, constant, literal
+
+if TYPE_CHECKING:
+    from specc.plan.heads import HeadPlan
+
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
+NAMED = {"comma": "commas", "semicolon": "semicolons", "tab": "tabs", "bar": "bars"}
+SEPARATORS = {"space": "", "comma": '","', "semicolon": '";"', "bar": '"|"'}
+LISTED = (  # tasks of which a cell may list the names, or the tokens
+    *("multilabel_classification", "scene_text_recognition"),
+    "autoregressive_text_recognition",
+)
+EMPTY_CELLS = {  # whether there are several heads -> sentence of a docstring
+    True: "Where a cell is empty, a row trains the other heads alone.",
+    False: "A row with an empty cell in one of them is left out.",
+}
+BOXES = {  # form of a box -> words for its numbers
+    None: "left, top, right, bottom",
+    "corners": "left, top, right, bottom",
+    "size": "left, top, width, height",
+    "center": "x and y of the center, width, height",
+}
+FORMS = {  # form of a box -> function that returns its corners
+    "size": "corners_of_size",
+    "center": "corners_of_center",
+}
+@dataclass(frozen=True)
+class Writing:
+    """How the lines of a table are parted into cells: the same in all tables of a
+    job (E387)."""
+
+    delimiter: str = "comma"
+    quotes: bool = True
+    headless: bool = False  # whether the file does not name its columns
+    missing: str | None = None  # text of cells without a value
+
+    @property
+    def dialect(self) -> str:
+        """Arguments of csv.reader."""
+        words = ["skipinitialspace=True"]
+        if self.delimiter in ("semicolon", "tab", "bar"):
+            words.append(f"delimiter={literal(DELIMITERS[self.delimiter])}")
+        if not self.quotes:
+            words.append("quoting=csv.QUOTE_NONE")
+        return ", ".join(words)
+
+    @property
+    def function(self) -> str:
+        """The function of dataset.py that reads such a file."""
+        return {"json": "json_lines_in", "space": "words_in"}.get(
+            self.delimiter, "table_in"
+        )
+
+    @property
+    def delimiters(self) -> str:
+        return NAMED.get(self.delimiter, "commas")
+
+    def plain(self) -> dict[str, Any]:
+        """Returns the values that templates use."""
+        more = {"dialect": self.dialect, "delimiters": self.delimiters}
+        return asdict(self) | more
+
+
+def writing_of(source: HeadData) -> Writing:
+    layout = layout_of(source)
+    quotes = layout.quotes is None or layout.quotes
+    delimiter, headless = layout.delimiter or "comma", layout.header is not None
+    return Writing(delimiter, quotes, headless, layout.missing)
+
+
+def layout_of(source: HeadData) -> Layout:
+    return source.layout or Layout()
+
+
+def holds_boxes(source: HeadData) -> bool:
+    """Returns whether the rows of a table are objects, not images."""
+    return source.format == "csv" and layout_of(source).box is not None
+
+
+def ignores_crowds(source: HeadData) -> bool:
+    return holds_boxes(source) and layout_of(source).crowd is not None
+
+
+def writings(job: Job) -> list[Writing]:
+    """Returns how the tables of a job are written."""
+    sources = [source_of(job, head) for head in job.heads]
+    return [writing_of(one) for one in sources if one.format == "csv"]
+
+
+def column_of(source: HeadData, name: str) -> str | tuple[str, ...]:
+    """Returns the column of `image` or of a head, or the columns of its names."""
+    return (layout_of(source).columns or {}).get(name, name)
+
+
+def read_task(job: Job, head: Head) -> str:
+    """Returns the task of a head's annotations."""
+    return source_of(job, head).task or head.task
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of a head in a row of a table, as expressions of the emitted code."""
+
+    given: str  # the head's annotation
+    known: str  # whether the cells hold one
+    columns: str  # the columns, as items of a tuple
+    flags: Line | None = None  # constant with the columns of the head's names
+
+
+def cells_of(job: Job, head: Head, prefix: str, constant: str) -> Cells:
+    """Returns the cells of a head; `constant` is that with the head's names."""
+    source, task = source_of(job, head), read_task(job, head)
+    column, names = column_of(source, head.name), names_of(head, task_of(head))
+    if not isinstance(column, str):
+        own = column != names
+        flags = f"{prefix}FLAGS" if own else constant
+        one = "" if task == "multilabel_classification" else "one_"
+        return Cells(
+            given=f"{one}flagged(given, {flags})",
+            known=f"None not in map(given.get, {flags})",
+            columns=f"*{flags}",
+            flags=Line(flags, literal(column)) if own else None,
+        )
+    cell, layout = f"given[{literal(column)}]", layout_of(source)
+    known, given = f"{cell} is not None", cell
+    if layout.decimal == "comma" and task == "regression":
+        given = f'{cell}.replace(",", ".")'
+    elif layout.separator and task in LISTED:
+        given = f"{cell}.split({SEPARATORS[layout.separator]})"
+    return Cells(given, known, literal(column))
+
+
+@dataclass(frozen=True)
+class Table:
+    """The reading of a table, as variables of templates/dataset."""
+
+    source: HeadData
+    heads: tuple[HeadPlan, ...]  # the heads that read it
+    prefix: str  # prefix of the constants
+    several: bool
+
+    @property
+    def layout(self) -> Layout:
+        return layout_of(self.source)
+
+    @property
+    def writing(self) -> Writing:
+        return writing_of(self.source)
+
+    # ---- Constants ----
+
+    @property
+    def constants(self) -> list[Line]:
+        lines = [constant(name, folders) for name, folders in self.places]
+        lines += [line for head in self.heads for line in head.flags]
+        if self.layout.header and self.header != self.name:
+            lines.append(constant(self.header, self.layout.header))
+        if self.layout.box and len(self.layout.box) == 4:
+            lines.append(constant(f"{self.prefix}BOX", self.layout.box))
+        if not (self.layout.header and self.layout.box):  # read nowhere
+            lines.append(Line(self.name, f"({', '.join(self.items)})"))
+        return lines
+
+    @property
+    def name(self) -> str:
+        """The constant with the columns that are read."""
+        return f"{self.prefix}COLUMNS"
+
+    @property
+    def header(self) -> str:
+        """The constant with the columns of a file that does not name them."""
+        read = [literal(name) for name in self.layout.header or ()]
+        return self.name if read == self.items else f"{self.prefix}HEADER"
+
+    @property
+    def items(self) -> list[str]:
+        """The columns that are read, as items of a tuple."""
+        layout, image = self.layout, literal(column_of(self.source, "image"))
+        if not layout.box:
+            return [image, *(head.columns for head in self.heads)]
+        four = f"*{self.prefix}BOX" if len(layout.box) == 4 else literal(layout.box[0])
+        own = [name for name in (self.category, layout.crowd) if name]
+        names = map(literal, (*own, *(layout.size or ())))
+        return [image, four, *names]
+
+    @property
+    def places(self) -> list[tuple[str, object]]:
+        """Constants with folders of images: their name, or names, and value."""
+        folders = self._folders()
+        given = {name: folder for name, folder in folders.items() if folder is not None}
+        if not given:
+            return []
+        if len(given) == len(folders) and len({*given.values()}) == 1:
+            return [(f"{self.prefix}IMAGES", next(iter(given.values())))]
+        names = ", ".join(f"{self.prefix}{name}_IMAGES" for name in given)
+        values = tuple(given.values())
+        return [(names, values if len(values) > 1 else values[0])]
+
+    def _folders(self) -> dict[str, str | None]:
+        folders = {"TRAIN": self.layout.train_images}
+        if self.source.validation is not None:
+            folders["VALIDATION"] = self.layout.validation_images
+        return folders
+
+    def images(self, root: str, name: str) -> str:
+        """Returns the argument with the folder of the images of the set TRAIN or
+        VALIDATION."""
+        if not self.places:
+            return ""
+        if self._folders()[name] is None:
+            return f", ({root} / {self.prefix}{name}).parent"
+        constants = self.places[0][0]
+        shared = constants.endswith(f"{self.prefix}IMAGES") and "_IMAGES" not in constants
+        one = f"{self.prefix}IMAGES" if shared else f"{self.prefix}{name}_IMAGES"
+        return f", {root} / {one}"
+
+    # ---- Expressions and texts ----
+
+    @property
+    def read(self) -> str:
+        """The call that reads the file."""
+        header = f", {self.header}" * self.writing.headless
+        return f"{self.writing.function}(path{header})"
+
+    @property
+    def has_header(self) -> bool:
+        return not self.writing.headless
+
+    @property
+    def columns_read(self) -> str:
+        """The variable with the columns of the file; `_` where none are compared."""
+        return "columns" if self.has_header else "_"
+
+    @property
+    def image(self) -> str:
+        """The name of the column with the images' names, as a literal."""
+        return literal(column_of(self.source, "image"))
+
+    @property
+    def holds(self) -> str:
+        """What the file has, before the description of its columns."""
+        if self.writing.delimiter == "json":
+            return "an object a line, which has these keys, among others"
+        if self.writing.headless:
+            return "these columns, among others, and no header"
+        return "a header and these columns, among others"
+
+    @property
+    def row_file(self) -> str:
+        return self.file(f"given[{self.image}]")
+
+    @property
+    def name_file(self) -> str:
+        return self.file("name")
+
+    @property
+    def object_file(self) -> str:
+        return self.file(f"row[{self.image}]")
+
+    def file(self, name: str) -> str:
+        """Returns the path of the image called `name`, an expression."""
+        place = "images" if self.places else "path.parent"
+        suffix = f" + {literal(self.layout.suffix)}" if self.layout.suffix else ""
+        return f"below({place}, {name}{suffix}, root)"
+
+    @property
+    def filled(self) -> str:
+        """Whether a row, `given`, has all labels of a head, or of the only one."""
+        if self.writing.delimiter == "json":  # an empty list is a value
+            return f'all(given[name] != "" for name in {self.name})'
+        return f"all(given[name] for name in {self.name})"
+
+    @property
+    def value(self) -> str:
+        """The value of a cell, None where it has none."""
+        if self.writing.delimiter == "json":
+            return 'None if given[name] == "" else given[name]'
+        return "given[name] or None"
+
+    @property
+    def head_names(self) -> str:
+        """The names of the heads."""
+        names = [literal(head.name) for head in self.heads]
+        same = [head.columns for head in self.heads] == names
+        return f"{self.name}[1:]" if same else f"({', '.join(names)})"
+
+    @property
+    def kind(self) -> str:
+        return "file of JSON lines" if self.writing.delimiter == "json" else "CSV file"
+
+    @property
+    def described(self) -> list[str]:
+        """Lines that describe the columns."""
+        layout, place = self.layout, "its folder" if self.places else "the file's folder"
+        suffix = f", without {layout.suffix}" if layout.suffix else ""
+        lines = [f"{column_of(self.source, 'image')}: path from {place}{suffix}"]
+        if layout.box:
+            lines += [f"{self.category}: NAME"] if self.category else []
+            unit = f"in {layout.box_unit or 'pixels'}"
+            lines.append(f"{', '.join(layout.box)}: {BOXES[layout.box_form]}, {unit}")
+            return lines
+        for head in self.heads:
+            column = column_of(self.source, head.name)
+            if isinstance(column, str):
+                lines.append(f"{column}: {head.code.annotation}")
+            else:
+                lines.append(f"{column[0]}, ... {column[-1]}: 1 or 0")
+        return lines
+
+    @property
+    def empty_cells(self) -> str:
+        if self.layout.box:
+            return "A row without a box names an image, which may have no object."
+        return EMPTY_CELLS[self.several]
+
+    # ---- Rows that are objects ----
+
+    @property
+    def category(self) -> str:
+        """The column with the categories of objects; "" where there is one category."""
+        columns, head = self.layout.columns or {}, self.heads[0]
+        alone = len(head.names) == 1 and head.name not in columns
+        return "" if alone else str(column_of(self.source, head.name))
+
+    @property
+    def category_given(self) -> str:
+        """The expression of an object's category."""
+        return f"row[{literal(self.category)}]" if self.category else f"{self.heads[0].constant}[0]"
+
+    @property
+    def cells(self) -> str:
+        """The expression of what tells of a row's box."""
+        box = self.layout.box or ()
+        if len(box) == 1:
+            return f"row[{literal(box[0])}]"
+        return f"[row[name] for name in {self.prefix}BOX]"
+
+    def corners(self, numbers: str) -> str:
+        """Returns the corners, in pixels, of four numbers, an expression."""
+        if form := FORMS.get(self.layout.box_form or ""):
+            numbers = f"{form}({numbers})"
+        if self.layout.box_unit == "fractions":
+            return f"in_pixels({numbers}, height, width)"
+        return numbers
+
+    @property
+    def row_corners(self) -> str:
+        """The expression of the corners of a row's box."""
+        one = len(self.layout.box or ()) == 1
+        return self.corners(f"numbers_in({self.cells})" if one else self.cells)
+
+    @property
+    def items_of_row(self) -> str:
+        """The variables of a loop over the objects that a JSON object lists, and what
+        the loop is over."""
+        boxes = f"row[{literal((self.layout.box or ('',))[0])}]"
+        if not self.category:
+            return f"box in {boxes}"
+        names = f"row[{literal(self.category)}]"
+        return f"category, box in zip({names}, {boxes}, strict=True)"
+
+    @property
+    def item_category(self) -> str:
+        return "category" if self.category else self.category_given
+
+    @property
+    def item_corners(self) -> str:
+        return self.corners("box")
+
+    @property
+    def shown(self) -> str:
+        """The height and width of the image as it is shown."""
+        return "*frame.shown" if self.layout.size else "height, width"
+
+    @property
+    def ignored(self) -> str:
+        """The expression that tells whether a row's box is ignored; "" for none."""
+        if self.layout.crowd is None:
+            return ""
+        return f'row[{literal(self.layout.crowd)}].lower() in ("1", "true")'
+
+    @property
+    def size(self) -> str:
+        """The expression of the width and height that the first row gives."""
+        return f"({', '.join(f'rows[0][{literal(x)}]' for x in self.layout.size or ())})"
