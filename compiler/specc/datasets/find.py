@@ -10,6 +10,7 @@ from specc.datasets import coco, layouts, native
 from specc.datasets.become import become, formats_to, nearest
 from specc.datasets.files import Unlike, Unreadable, folders_in, require
 from specc.datasets.found import Found
+from specc.datasets.tables.find import find_tables
 from specc.diagnostics import fail
 from specc.heads import TASKS
 from specc.language.schema import head
@@ -20,7 +21,7 @@ FINDERS = {
     "coco": coco.find,
     "voc": layouts.find_voc,
     "yolo": layouts.find_yolo,
-    "csv": layouts.find_csv,
+    "csv": find_tables,
     "folders": layouts.find_folders,
 }
 LOOKED_FOR = {
@@ -28,7 +29,7 @@ LOOKED_FOR = {
     "coco": "a .json with images, annotations and categories",
     "voc": "ImageSets/Main/train.txt",
     "yolo": "a .yaml with names and train",
-    "csv": "a .csv with a column `image`",
+    "csv": "a .csv with a column that names images",
     "folders": "a folder of images for each category, or these in train/ and val/",
 }
 UNLABELED = "images/, or these in train/ and val/"

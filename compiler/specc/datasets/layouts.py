@@ -1,14 +1,11 @@
-"""Finds datasets in other layouts: class folders, VOC, YOLO, CSV."""
+"""Finds datasets in other layouts: class folders, VOC, YOLO."""
 
 from __future__ import annotations
 
-import math
 import os
-import re
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from specc.datasets.files import (
     Unlike,
@@ -20,7 +17,6 @@ from specc.datasets.files import (
 from specc.datasets.found import Found, pair
 from specc.datasets.parts import images_in, names_in, reader
 
-MOST_CATEGORIES = 1000  # a column with more different values is text
 LOOKED_AT = 200  # most files of labels that are read to find their task
 OTHERS = ("images", "labels", "annotations", "jpegimages", "imagesets")
 
@@ -155,119 +151,3 @@ def _yolo_lines(images: tuple[Path, ...]) -> Iterator[str]:
     for path in map(reader().labels_path, images):
         lines = read_text(path).splitlines() if os.path.exists(path) else []
         yield from filter(str.strip, lines)
-
-
-def find_csv(folder: Path) -> Iterator[Found]:
-    """Yields CSV files with a column `image`; any other column may be the label."""
-    files = [folder] if folder.is_file() else entries(folder)
-    files = {path.stem: path for path in files if path.suffix.lower() == ".csv"}
-    tables, refused, unlike = {}, [], []
-    for name, path in files.items():
-        try:
-            columns, rows = reader().table_in(path)
-        except Unreadable as error:
-            refused.append(error)
-            continue
-        if rows and "image" in columns:
-            tables[name] = rows
-        else:
-            held = f"columns {', '.join(columns)}" if columns else "nothing"
-            what = f"{path}: has {held:.200}, and {len(rows)} rows"
-            unlike.append(Unlike(f"{what}; images are named in a column `image`"))
-    train, validation = pair(list(tables))
-    if train is None and len(tables) == 1:
-        train, validation = next(iter(tables)), None
-    if train is not None:
-        held_out = files[validation] if validation else None
-        checked = tables[validation] if validation else []
-        refused += yield from _columns(files[train], held_out, tables[train], checked)
-    for error in refused + unlike:
-        raise error
-
-
-def _columns(
-    path: Path, held_out: Path | None, rows: list[tuple], checked: list[tuple]
-) -> Generator[Found, None, list[Unreadable]]:
-    """Yields what was found for each column of labels; returns the faults of others.
-    Where the rows to validate on, `checked`, have no label, none are held out."""
-    images, wrong = _images_of(path, rows), []
-    for column in rows[0][1]:
-        if not column or column == "image":
-            continue
-        cells = _cells(rows, column)
-        others = _cells(checked, column)
-        values = [cell for _, cell in cells + others]
-        tasks = list(_column_tasks(values))
-        if several := _joined(cells, set(values)):
-            line, cell = several
-            what = f"`{column}` in line {line} holds several names: {cell!r:.50}"
-            wrong.append(Unreadable(f"{path}: {what}; a row has one"))
-            continue
-        for task, options in tasks:
-            options = {"name": column} | options
-            where, unused = (path, held_out if others else None), ""
-            if held_out and not others:
-                unused = f"{held_out} has nothing in `{column}`"
-            yield Found("csv", task, *where, options, images, column, unused=unused)
-        odd = [(path, *cell) for cell in cells] + [(held_out, *cell) for cell in others]
-        odd = [(file, line, cell) for file, line, cell in odd if _number(cell) is None]
-        if odd and (len(odd) <= len(values) / 2 or not tasks):
-            file, line, cell = odd[0]
-            what = f"`{column}` in line {line} is not a number: {cell!r:.50}"
-            wrong.append(Unreadable(f"{file}: {what}"))
-    return wrong
-
-
-def _cells(rows: list[tuple], column: str) -> list[tuple[int, str]]:
-    """Returns the values of a column with their lines; nothing without such a
-    column."""
-    return [(line, row[column]) for line, row in rows if row.get(column)]
-
-
-def _images_of(path: Path, rows: list[tuple]) -> tuple[Path, ...]:
-    """Raises Unreadable."""
-    images = []
-    for line, row in rows:
-        if row["image"]:
-            try:
-                images.append(reader().below(path.parent, row["image"], Path()))
-            except Unreadable as error:
-                raise Unreadable(f"{path}: line {line}: {error}") from None
-    return tuple(images)
-
-
-def _joined(cells: list[tuple[int, str]], names: set[str]) -> tuple[int, str] | None:
-    """A cell that lists names of others, as `cat|dog` where `dog` is one, too."""
-    for line, cell in cells:
-        parts = [part.strip() for part in re.split("[|;]", cell)]
-        if len(parts) > 1 and any(part in names for part in parts):
-            return line, cell
-    return None
-
-
-def _column_tasks(values: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields tasks (and options) that could be learned from a column."""
-    different = sorted(set(values))
-    numbers = [_number(value) for value in different]
-    if different and None not in numbers and min(numbers) < max(numbers):
-        yield "regression", {"range": nice_range(min(numbers), max(numbers))}
-    repeated = len(different) <= max(2, len(values) // 2)
-    if different and len(different) <= MOST_CATEGORIES and repeated:
-        yield "multiclass_classification", {"categories": different}
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def nice_range(lowest: float, highest: float) -> list[float]:
-    """Returns the ends of a range, rounded outward."""
-    if not 1e-300 < (highest - lowest) / 10 < math.inf:
-        return [lowest, highest]
-    step = 10.0 ** math.floor(math.log10((highest - lowest) / 10))
-    low, high = math.floor(lowest / step) * step, math.ceil(highest / step) * step
-    return [float(f"{low:.12g}"), float(f"{high:.12g}")]

@@ -249,7 +249,7 @@ class Table:
     def holds(self) -> str:
         """What the file has, before the description of its columns."""
         if self.writing.delimiter == "json":
-            return "an object a line, which has these keys, among others"
+            return "objects with these keys, among others"
         if self.writing.headless:
             return "these columns, among others, and no header"
         return "a header and these columns, among others"
@@ -300,7 +300,7 @@ class Table:
     @property
     def described(self) -> list[str]:
         """Lines that describe the columns."""
-        layout, place = self.layout, "its folder" if self.places else "the file's folder"
+        layout, place = self.layout, "the folder of the images" if self.places else "the file's folder"
         suffix = f", without {layout.suffix}" if layout.suffix else ""
         lines = [f"{column_of(self.source, 'image')}: path from {place}{suffix}"]
         if layout.box:
@@ -335,6 +335,14 @@ class Table:
     def category_given(self) -> str:
         """The expression of an object's category."""
         return f"row[{literal(self.category)}]" if self.category else f"{self.heads[0].constant}[0]"
+
+    @property
+    def has_box(self) -> str:
+        """The expression that tells whether a row has a box."""
+        box = self.layout.box or ()
+        if len(box) == 1:
+            return f"row[{literal(box[0])}]"
+        return f"any(row[name] for name in {self.prefix}BOX)"
 
     @property
     def cells(self) -> str:
