@@ -342,7 +342,7 @@ class Table:
         box = self.layout.box or ()
         if len(box) == 1:
             return f"row[{literal(box[0])}]"
-        return f"any(row[name] for name in {self.prefix}BOX)"
+        return f"any(row[side] for side in {self.prefix}BOX)"
 
     @property
     def cells(self) -> str:
@@ -350,7 +350,7 @@ class Table:
         box = self.layout.box or ()
         if len(box) == 1:
             return f"row[{literal(box[0])}]"
-        return f"[row[name] for name in {self.prefix}BOX]"
+        return f"[row[side] for side in {self.prefix}BOX]"
 
     def corners(self, numbers: str) -> str:
         """Returns the corners, in pixels, of four numbers, an expression."""

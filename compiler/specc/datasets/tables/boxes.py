@@ -55,6 +55,7 @@ class Boxes:
     category: str  # column, or "" where there is one category
     size: tuple[str, ...]  # columns of width and height of the image; or none
     crowd: str  # column, or ""
+    missing: str  # text of cells without a number, or ""
 
     def layout(self, name: str) -> dict[str, Any]:
         """Returns the options of the layout; `name` is that of the head."""
@@ -67,6 +68,8 @@ class Boxes:
             layout["size"] = list(self.size)
         if self.crowd:
             layout["crowd"] = self.crowd
+        if self.missing:
+            layout["missing"] = self.missing
         if self.category and self.category != name:
             layout["columns"] = {name: self.category}
         return layout
@@ -96,13 +99,17 @@ def _last(column: str) -> str:
 
 def _rows(sheet: Sheet, columns: tuple[str, ...]) -> list[list[float]]:
     """Returns the numbers in the rows that have some; none if others are there."""
-    cells = [[row[name] for name in columns] for _, row in sheet.rows]
-    filled = [row for row in cells if any(row) and {*map(str.lower, row)} != {"nan"}]
+    cells = [[str(row[name]) for name in columns] for _, row in sheet.rows]
+    filled = [row for row in cells if not all(map(_is_empty, row))]
     rows = [[number(cell) for cell in row] for row in filled]
     broken = sum(None in row for row in rows)
     if broken > len(rows) / 2:
         return []
     return [row for row in rows if None not in row]
+
+
+def _is_empty(cell: object) -> bool:
+    return not cell or str(cell).lower() == "nan"
 
 
 def _listed(sheet: Sheet, column: str) -> list[list[float]]:
@@ -162,7 +169,9 @@ def _described(
     if sheet.writing.delimiter == "json" or not all(_sides(sheet, name) for name in size):
         size = ()
     crowd = next((named[name] for name in CROWDS if name in named), "")
-    return Boxes(columns, form, unit, category, size, crowd)
+    cells = {str(row[name]) for _, row in sheet.rows for name in columns}
+    missing = next((cell for cell in sorted(cells) if cell.lower() == "nan"), "")
+    return Boxes(columns, form, unit, category, size, crowd, missing)
 
 
 def _sides(sheet: Sheet, column: str) -> bool:
@@ -188,7 +197,7 @@ def categories_of(sheets: list[Sheet], boxes: Boxes) -> dict[str, Any]:
     for sheet in sheets:
         for line, row in sheet.rows:
             cell = row.get(boxes.category)
-            if any(row.get(name) for name in boxes.columns) and cell:
+            if cell and not all(_is_empty(row.get(name)) for name in boxes.columns):
                 found |= {str(x) for x in cell} if isinstance(cell, list) else {cell}
     names = sorted(found)
     if not names or len(names) > MOST_CATEGORIES:

@@ -121,7 +121,7 @@ def joined(cells: Cells) -> tuple[int, str] | None:
     """A cell that lists names of others, as `cat|dog` where `dog` is one, too."""
     names = {cell for _, cell in cells if isinstance(cell, str)}
     for line, cell in cells:
-        parts = [p.strip() for p in re.split("[|;]", cell)] if cell in names else []
+        parts = [x.strip() for x in re.split("[|;]", str(cell))]
         if len(parts) > 1 and any(part in names for part in parts):
             return line, cell
     return None

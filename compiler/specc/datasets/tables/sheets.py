@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from specc.datasets.files import Unlike, Unreadable, read_text
+from specc.datasets.found import TRAIN, VALIDATION
 from specc.datasets.parts import reader
 from specc.plan.tables import DELIMITERS, Writing
 
@@ -119,7 +119,7 @@ def sheet_of(path: Path, index: Index) -> Sheet:
     shown = ", ".join(columns)
     held = f"columns {shown}" if shown else "nothing"
     if rows:
-        scores = {name: _looked_up(rows, name, index) for name in columns if name}
+        scores = {x: _looked_up(path, rows, x, index) for x in columns if x}
         best = max(scores, key=lambda name: (scores[name][2], -_rank(name)), default="")
         if best and scores[best][2]:
             place, suffix, _ = scores[best]
@@ -138,7 +138,9 @@ def plain(column: str) -> str:
     return re.sub("[^a-z0-9]", "", column.lower())
 
 
-def _looked_up(rows: list, column: str, index: Index) -> tuple[Path, str, int]:
+def _looked_up(
+    path: Path, rows: list, column: str, index: Index
+) -> tuple[Path, str, int]:
     """Returns where images lie that the cells of a column name, the suffix that they
     lack, and how many of some cells name one."""
     cells = [row[column] for _, row in rows if row[column]]
@@ -149,9 +151,24 @@ def _looked_up(rows: list, column: str, index: Index) -> tuple[Path, str, int]:
         return index.folder, "", 0
     most = max(hits.values())
     likely = [at for at, count in hits.items() if count == most]
-    # Of copies, the whole names, then the shallowest folder.
-    place, suffix = min(likely, key=lambda at: (at[1] != "", len(at[0].parts), *at))
+    own = _sets_named(path.relative_to(index.folder))
+
+    def order(at: tuple[Path, str]) -> tuple:
+        """Of equal names in several folders, those beside the table are taken, then
+        those of a folder that is called as its set."""
+        place, suffix = at
+        theirs = _sets_named(place.relative_to(index.folder))
+        likes = 2 * (own == theirs) + (not theirs)
+        return suffix != "", -likes, place != path.parent, len(place.parts), *at
+
+    place, suffix = min(likely, key=order)
     return place, suffix, most
+
+
+def _sets_named(path: Path) -> set[bool]:
+    """Returns whether a path names a set for training, or another one, or both."""
+    words = re.split("[^a-z]+", path.as_posix().lower())
+    return {names is TRAIN for names in (TRAIN, VALIDATION) if {*names} & {*words}}
 
 
 # ---- Lines and cells ----
@@ -221,7 +238,3 @@ def _columns(table: list[list[str]]) -> tuple[str, ...]:
         name = "label" if count == 2 else f"column{number + 1}"
         names.append("image" if number == first else name)
     return tuple(names)
-
-
-def relative(path: Path) -> str:
-    return Path(os.path.normpath(path)).as_posix()
