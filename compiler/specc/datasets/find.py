@@ -163,9 +163,7 @@ def _several(path: Path, what: str, fitting: list[Found]) -> None:
         if all(
             set(one.options.get("categories", "?")) <= {"0", "1"} for one in fitting
         ):
-            help += (
-                ", for one of these columns of 0 and 1; the native layout lists labels"
-            )
+            help += ", for one of these columns of 0 and 1"
     elif len(formats) > 1:
         help = f"add --format {' or --format '.join(formats)}"
     else:

@@ -142,6 +142,9 @@ def _small_datasets(job: Job, readers: tuple[Reader, ...]) -> dict[str, Any]:
     constants: dict[str, Any] = {}
     for reader in readers:
         sets = sets_of(reader)
+        for names, folders in reader.table.places:  # images are named from the root
+            one = isinstance(folders, str)
+            constants[names] = "." if one else tuple("." for _ in folders)
         if reader.validation:
             constants[f"{reader.prefix}TRAIN, {reader.prefix}VALIDATION"] = sets
         else:

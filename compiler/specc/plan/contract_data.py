@@ -10,8 +10,10 @@ from specc.heads import names_of, task_of
 from specc.heads.contract import Annotations
 from specc.heads.conversions import dataset_task, way_to
 from specc.job import Head, Job
+from specc.plan.contract_tables import of_table
 from specc.plan.heads import HeadPlan
 from specc.plan.readers import Reader
+from specc.plan.tables import holds_boxes
 from specc.source import literal, mapping
 
 SUFFIXES = {  # format -> suffix of the file that names a set
@@ -41,6 +43,7 @@ class MadeDataset:
     things: str  # list of the names that are things
     metadata: str  # content of metadata.yaml
     sizes: str  # assignment of an image's height and width, where labels need them
+    table: dict[str, Any]  # how the rows of a table are written; empty in other formats
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
     if form != NATIVE:
         made = [replace(one, annotations=_listed(one.annotations)) for one in made]
     labels = [one.annotations.label for one in made]
+    rows = [(one.head, one.names, one.annotations) for one in made]
     return MadeDataset(
         function=f"make_{reader.name.removeprefix('read_')}",
         template=f"{_template(form, made)}.py.jinja",
@@ -84,6 +88,7 @@ def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
         empty=_empty(job, made),
         metadata=f"[{', '.join(map(_entry, made))}]",
         sizes="height, width = " if any("height" in label for label in labels) else "",
+        table=of_table(job, reader, rows) if form == "csv" else {},
         **_of_one_kind(made),
     )
 
@@ -138,8 +143,8 @@ def _made(job: Job, reader: Reader) -> list[Made]:
     plans = {plan.name: plan for plan in reader.heads}
     heads = [h for h in job.heads if h.name in plans and task_of(h).annotated]
     wanted = [_for_head(head, plans[head.name]) for head in heads]
-    if reader.source.format == "csv":  # each head has a column of its own
-        return wanted
+    if reader.source.format == "csv" and not holds_boxes(reader.source):
+        return wanted  # each head has a column of its own
     # Start with the annotations that other heads can share.
     order = sorted(wanted, key=lambda one: (not one.annotations.whole, _converts(one)))
     made: list[Made] = []

@@ -156,6 +156,10 @@ class Table:
     def writing(self) -> Writing:
         return writing_of(self.source)
 
+    def column(self, name: str) -> str:
+        """Returns the one column of `image` or of a head."""
+        return str(column_of(self.source, name))
+
     # ---- Constants ----
 
     @property
@@ -193,9 +197,9 @@ class Table:
         return [image, four, *names]
 
     @property
-    def places(self) -> list[tuple[str, object]]:
+    def places(self) -> list[tuple[str, str | tuple[str, ...]]]:
         """Constants with folders of images: their name, or names, and value."""
-        folders = self._folders()
+        folders = self._folders() if self.source.format == "csv" else {}
         given = {name: folder for name, folder in folders.items() if folder is not None}
         if not given:
             return []
