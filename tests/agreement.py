@@ -13,7 +13,9 @@ from specc.backbones import TABLES
 from specc.heads import TASKS
 from specc.heads.conversions import sources_of, way
 from specc.language.schema import head as head_schema
+from specc.language.schema import part
 
+OPTIONS = part("common")["$defs"]["layout"]["properties"]
 MOST_IMAGES = 65536  # most images of a batch
 
 
@@ -27,6 +29,7 @@ def agreeing(job: dict) -> dict:
         agree_inside(head)
     agree_with_heads(data, heads)
     convert(data, heads, len(job["name"]))
+    lay_out(data, heads)
     mirror(data, heads)
     validate(data, heads)
     start(job["model"], trainer)
@@ -114,6 +117,62 @@ def convert(data: dict, heads: list[dict], number: int) -> None:
             form = source.get("format") or data.get("format")
             task = convertible(head, form, number) if source.get("train") else None
             source["task"] = task
+
+
+def lay_out(data: dict, heads: list[dict]) -> None:
+    """A layout has options of its format; those of a table fit the heads that read it,
+    and a job with several datasets has no tables that need some."""
+    sources = [data, *(head["data"] for head in heads if head.get("data"))]
+    alone = len(sources) == 1
+    task = data.get("task")
+    tasks = {task or head["task"] for head in heads}
+    if "object_detection" in tasks and (len(tasks) > 1 or not alone):
+        data["format"] = None if data.get("format") == "csv" else data.get("format")
+    for source in sources:
+        form = source.get("format")
+        if not alone and form == "csv" and tasks & {"multilabel_classification"}:
+            source["format"] = None
+        elif source is not data and form == "csv":
+            source["format"] = None
+    for source in sources:
+        form = source.get("format") or data.get("format") or "native"
+        layout = {
+            key: value
+            for key, value in (source.get("layout") or {}).items()
+            if form in OPTIONS[key]["x-formats"] and (alone or form != "csv")
+        }
+        source["layout"] = as_table(layout, heads, tasks) if form == "csv" else layout
+
+
+def as_table(layout: dict, heads: list[dict], tasks: set[str]) -> dict:
+    """The layout of one table for all heads."""
+    boxes, names = "object_detection" in tasks, ("separator", "decimal")
+    gone = names if boxes else ("box", "box_form", "box_unit", "size", "crowd")
+    layout = {key: value for key, value in layout.items() if key not in gone}
+    columns = layout.get("columns") or {}
+    image = columns.get("image")
+    layout["columns"] = {"image": image} if isinstance(image, str) else None
+    if boxes:
+        layout["box"] = (["l", "t", "r", "b"], ["box"])[len(layout) % 2]
+    elif "multilabel_classification" in tasks:
+        layout["separator"] = layout.get("separator") or "bar"
+    elif "regression" in tasks:
+        layout["separator"] = None
+    if not any("text" in task or "multilabel" in task for task in tasks):
+        layout["separator"] = None
+    for key in ("header", "quotes", "missing"):
+        if layout.get("delimiter") in ("json", "space"):
+            layout[key] = None
+    if layout.get("delimiter") == "json" and boxes:
+        layout |= {"box": ["o.bbox"], "crowd": None, "size": None}
+    if layout.get("header") or layout.get("delimiter") == "space":
+        names = [head.get("name") or head["task"] for head in heads]
+        read = [isinstance(image, str) and image or "image", *names]
+        for key in ("box", "size"):
+            read += layout.get(key) or []
+        read += [layout["crowd"]] if layout.get("crowd") else []
+        layout["header"] = [*dict.fromkeys(read)]
+    return {key: value for key, value in layout.items() if value is not None}
 
 
 def convertible(head: dict, form: str | None, number: int) -> str | None:

@@ -81,7 +81,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "judged_call": readers[0].validation_below("args.data"),
         "set_sections": _sets(job, readers),
         "joined_heads": joined,
-        "may_contradict": lacking or any("same" in head.joined for head in joined),
+        "may_contradict": any(lacking or "same" in head.joined for head in joined),
         **_sizes(any(reader.sized for reader in readers)),
         "image_size_template": f"dataset/image_size{'_bands' * bands}.py.jinja",
         "nullable": any(reader.nullable for reader in readers),
