@@ -59,7 +59,7 @@ def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
         )
     found, problems, unlike = [], [], []
     for name in formats:
-        if name == "folders" and found:
+        if name == "folders" and any(map(_holds_folders, found)):
             continue  # folders of another layout look like categories
         try:
             for one in FINDERS[name](path):
@@ -69,6 +69,13 @@ def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
         except Unreadable as error:
             problems.append(str(error))
     return Search(found, problems, unlike)
+
+
+def _holds_folders(found: Found) -> bool:
+    """Returns whether the folders beside a dataset are its own: those of categories may
+    lie beside a table of texts, and one of them may be called `images`."""
+    texts = found.format == "csv" and head(found.task).get("x-reads-text")
+    return not (texts or TASKS[found.task].unlabeled)
 
 
 def choose(path: Path, task: str, form: str | None, labels: str | None) -> Found:

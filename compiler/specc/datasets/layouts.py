@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +19,47 @@ from specc.datasets.found import Found, pair
 from specc.datasets.parts import images_in, names_in, reader
 
 LOOKED_AT = 200  # most files of labels that are read to find their task
+DEPTH = 2  # most levels of folders above those of categories, or of sets
 OTHERS = ("images", "labels", "annotations", "jpegimages", "imagesets")
 
 
 def find_folders(folder: Path) -> Iterator[Found]:
-    """Yields datasets with one folder of images for each category."""
-    sets = {path.name: path for path in folders_in(folder) if _classes(path)}
+    """Yields datasets with one folder of images for each category, in this folder, or
+    else below it."""
+    for place in _places(folder, DEPTH):
+        yield from _of_folders(place)
+
+
+def _places(folder: Path, depth: int) -> Iterator[Path]:
+    """Yields the folder if it holds categories, or sets of them; else those below it
+    that do."""
+    if pair(list(_sets_in(folder)))[0] is not None or _classes(folder):
+        yield folder
+    elif depth:
+        for place in _shown(folder):
+            yield from _places(place, depth - 1)
+
+
+def _sets_in(folder: Path) -> dict[str, Path]:
+    """Returns the folders in this one that hold categories, by their names: a set may
+    lie in a folder of its own."""
+    sets = {}
+    for path in _shown(folder):
+        place, inner = path, _shown(path)
+        while len(inner) == 1 and not _classes(place) and not images_in(inner[0]):
+            place, inner = inner[0], _shown(inner[0])
+        if _classes(place):
+            sets[path.name] = place
+    return sets
+
+
+def _shown(folder: Path) -> list[Path]:
+    hidden = reader().HIDDEN
+    return [path for path in folders_in(folder) if not path.name.startswith(hidden)]
+
+
+def _of_folders(folder: Path) -> Iterator[Found]:
+    sets = _sets_in(folder)
     train, validation = pair(list(sets))
     if train is None:
         sets, train, validation = {"": folder}, "", None
@@ -48,14 +84,33 @@ def find_folders(folder: Path) -> Iterator[Found]:
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:
-    """Returns subfolder -> images, if some subfolder has images and none is of another
-    layout; else nothing."""
-    folders = folders_in(folder)
-    if any(path.name.lower() in OTHERS for path in folders):
+    """Returns subfolder -> images, if some subfolder has images, itself or all in one
+    folder, and none is of another layout; else nothing."""
+    folders = {path: images_in(path) for path in _shown(folder)}
+    others = [path for path in folders if path.name.lower() in OTHERS]
+    few = others and len(folders) - len(others) < 2  # images, and what is drawn of them
+    if few or any(not folders[path] for path in others):
         return {}
-    hidden = reader().HIDDEN
-    filled = (images_in(p) for p in folders if not p.name.startswith(hidden))
-    return reader().images_by_class(folder, Counter()) if any(filled) else {}
+    for path in others:
+        for beside, images in folders.items():
+            if path != beside and _are_pairs(folders[path], images):
+                return {}
+    inner = {path: [x.name for x in _shown(path)] for path in folders}
+    alike = len(folders) > 1 and len({*map(tuple, inner.values())}) == 1
+    deeper = alike and all(
+        len(names) == 1 and images_in(path / names[0]) for path, names in inner.items()
+    )
+    filled = deeper or any(folders.values())
+    return reader().images_by_class(folder, Counter()) if filled else {}
+
+
+def _are_pairs(images: list[Path], others: list[Path]) -> bool:
+    """Returns whether most images have another one of their name, as masks have: it may
+    end with a word more."""
+    stems = {path.stem for path in images}
+    names = [path.stem for path in others]
+    paired = sum(name in stems or re.sub("[-_.][^-_.]*$", "", name) in stems for name in names)
+    return 2 * paired > len(stems)
 
 
 def find_voc(folder: Path) -> Iterator[Found]:
