@@ -94,7 +94,8 @@ def _written(layout: Layout, heads: list[Head], path: Path) -> Iterator[Diagnost
     for name in _read(layout, heads) if layout.header else ():
         if name not in layout.header:
             message = f"`header` has no column {quoted(name)}, which is read"
-            help = f"the columns are {listed(map(quoted, layout.header))}"
+            columns = listed([quoted(one) for one in layout.header])
+            help = f"the columns are {columns}"
             yield Diagnostic("E387", message, (*path, "header"), help=help)
 
 
