@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from specc.datasets.files import Unreadable
@@ -184,6 +185,19 @@ def _text(task: str, values: list[str], parted: bool) -> Learned:
     layout = {"separator": "space"} if parted else {}
     given = tokens if parted else "".join(tokens)
     return Learned(task, {"tokens": given}, layout, max(map(len, words)))
+
+
+def no_text(column: str, cells: Cells, images: list[Path]) -> str:
+    """Returns why the cells of a column, one for each of these images, are no texts:
+    they are numbers of words in a lexicon, which the names of images end with, or
+    lists of boxes; "" if they may be texts."""
+    texts = [cell for _, cell in cells if isinstance(cell, str)]
+    if texts and all(text.startswith(("[{", "{")) for text in texts):
+        return f"`{column}` lists objects, not a text"
+    ends = [path.stem.rpartition("_")[2] for path in images]
+    if len(texts) == len(ends) and all(map(str.isdecimal, texts)) and texts == ends:
+        return f"`{column}` has the numbers that names of images end with, no texts"
+    return ""
 
 
 # ---- Numbers ----

@@ -15,8 +15,9 @@ from specc.datasets.tables.columns import Learned, head_name
 from specc.datasets.tables.sheets import KINDS, Index, Sheet, sheet_of
 
 LISTS = ("label", "gt", "annotation", "train", "val", "valid", "test", "word", "text")
+MOST_TABLES = 20  # most tables of a subfolder
+SPLITS = ("split", "subset", "set", "usage", "partition", "datasplit")
 SUBMISSION = "submission"  # in the name of a file without labels: Kaggle's example
-HEADERS = ("file", "image")  # the first column of a list, in the job
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,12 @@ def find_tables(folder: Path) -> Iterator[Found]:
 
 def _files(folder: Path) -> list[Path]:
     """Returns files that may be tables: those of a folder, or else of its subfolders."""
-    own = [path for path in entries(folder) if _may_be(path)]
-    below = [path for place in folders_in(folder) for path in entries(place)]
-    below = [path for path in below if _may_be(path) and not _is_hidden(path)]
-    return own + below
+    files = [path for path in entries(folder) if _may_be(path)]
+    for place in folders_in(folder):
+        found = [path for path in entries(place) if _may_be(path)]
+        if len(found) <= MOST_TABLES:  # others are labels, a file for each image
+            files += found
+    return files
 
 
 def _may_be(path: Path) -> bool:
@@ -79,7 +82,8 @@ def _paired(tables: dict[Path, Sheet]) -> Iterator[Sets]:
     alone = {folder: paths[0] for folder, paths in by_folder.items() if len(paths) == 1}
     names = {folder.name: path for folder, path in alone.items()}
     train, validation = pair(list(names))
-    if train is not None and pair([path.stem for path in alone.values()])[0] is None:
+    stems = pair([path.stem for path in alone.values()])
+    if train is not None and (validation is not None or stems[0] is None):
         yield _sets(tables, names[train], names[validation] if validation else None)
         return
     for folder, paths in by_folder.items():
@@ -88,7 +92,17 @@ def _paired(tables: dict[Path, Sheet]) -> Iterator[Sets]:
         if train is not None:
             yield _sets(tables, stems[train], stems.get(validation or ""))
             return
-        yield from (Sets(tables[path], None) for path in paths)
+        yield from (Sets(tables[path], None, _split(tables[path])) for path in paths)
+
+
+def _split(sheet: Sheet) -> str:
+    """Returns text on a column that tells sets apart, which no reader follows."""
+    for column in sheet.columns:
+        values = sorted({str(cell).lower() for _, cell in sheet.cells(column)})
+        if columns.plain(column) in SPLITS and pair(values)[0] and len(values) > 1:
+            what = f"`{column}` of {sheet.path} tells sets apart: {', '.join(values):.60}"
+            return f"{what}; all rows are trained on, unless each set has a table"
+    return ""
 
 
 def _sets(tables: dict[Path, Sheet], train: Path, held_out: Path | None) -> Sets:
@@ -124,6 +138,10 @@ def _of_sets(sets: Sets, faults: list[Unreadable]) -> Iterator[Found]:
         yield from _column(sets, images, column, faults)
     kept = [column for column in rest if column not in flags]
     values = {x: [c for s in sets.sheets for _, c in s.cells(x)] for x in kept}
+    for column in kept:
+        if why := columns.no_text(column, train.cells(column), train.named):
+            faults.append(Unreadable(f"{train.path}: {why}"))
+            values[column] = []
     for column, learned in columns.of_texts(kept, values):
         yield _found(sets, images, learned, head_name(column), column, column, column)
 

@@ -125,7 +125,19 @@ def sheet_of(path: Path, index: Index) -> Sheet:
             place, suffix, _ = scores[best]
             return Sheet(path, writing, columns, rows, best, place, suffix)
     what = f"{path}: has {held:.200}, and {len(rows)} rows"
-    raise Unlike(f"{what}; no column names images below {index.folder}")
+    why = f"no column names images below {index.folder}"
+    raise Unlike(f"{what}; {_elsewhere(columns, rows, index) or why}")
+
+
+def _elsewhere(columns: tuple[str, ...], rows: list, index: Index) -> str:
+    """Returns text on the first image that a table names in another folder."""
+    for line, row in rows[:NAMES]:
+        for column in columns:
+            parts = _parts(str(row[column])) if reader().is_image(str(row[column])) else ()
+            if known := index.by_name.get(parts[-1] if parts else "", ()):
+                named = f"`{column}` in line {line} names {row[column]!r:.100}"
+                return f"{named}, the image is {known[0]}: write paths from a folder of it"
+    return ""
 
 
 def _rank(column: str) -> int:
