@@ -8,7 +8,8 @@ from typing import Any
 from specc.heads.contract import Annotations
 from specc.job import Head, Job, source_of
 from specc.plan.readers import Reader
-from specc.plan.tables import DELIMITERS, LISTED, Table, column_of, layout_of, read_task
+from specc.plan.rows import Table
+from specc.plan.tables import DELIMITERS, LISTED, column_of, layout_of, read_task
 from specc.source import literal, mapping
 
 SIGNS = {"space": " ", "comma": ",", "semicolon": ";", "bar": "|", None: ""}
@@ -32,8 +33,8 @@ def of_table(
     image = f"image{f'.removesuffix({literal(layout.suffix)})' * bool(layout.suffix)}"
     cells = {table.column("image"): image}
     if layout.box is None:
-        for head, names, annotations in made:
-            cells |= _cells(job, head, names, annotations.label)
+        for head, names, kind in made:
+            cells |= _cells(job, head, names, kind.label)
     elif json:
         cells |= _listed(table)
     else:

@@ -10,7 +10,8 @@ from specc.heads import once, task_of
 from specc.heads.task import Coco, Task
 from specc.job import HeadData, Job, Layout, source_of
 from specc.plan.heads import HeadPlan, code_name
-from specc.plan.tables import Table, holds_boxes, layout_of
+from specc.plan.rows import Table
+from specc.plan.tables import holds_boxes, layout_of
 from specc.source import COLUMNS, literal, mapping
 from specc.words import listed
 
