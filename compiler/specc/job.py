@@ -36,7 +36,7 @@ class Layout:
 
     train_images: str | None = None  # a folder, relative to the root of the datasets
     validation_images: str | None = None
-    suffix: str | None = None  # what names of images lack: .jpg
+    suffix: str | None = None  # suffix that names of images lack: .jpg
     columns: Columns | None = None  # `image` or a head -> its column, or its columns
     header: tuple[str, ...] | None = None  # columns, where the file does not name them
     delimiter: str | None = None  # comma, semicolon, tab, bar, space, json

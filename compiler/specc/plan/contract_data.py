@@ -81,7 +81,7 @@ def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
     rows = [(one.head, one.names, one.annotations) for one in made]
     return MadeDataset(
         function=f"make_{reader.name.removeprefix('read_')}",
-        template=f"{_template(form, made)}.py.jinja",
+        template=f"{_template(reader, made)}.py.jinja",
         sets=sets_of(reader),
         images=images,
         given=mapping(zip((one.head.name for one in made), labels)),
@@ -93,7 +93,10 @@ def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
     )
 
 
-def _template(form: str, made: list[Made]) -> str:
+def _template(reader: Reader, made: list[Made]) -> str:
+    form = reader.source.format
+    if holds_boxes(reader.source):
+        return reader.template.removesuffix(".py.jinja").replace("dataset", "contract")
     if not made:
         return "contract/images"
     return made[0].annotations.coco if form == "coco" else f"contract/{form}"

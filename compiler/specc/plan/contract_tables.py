@@ -13,6 +13,7 @@ from specc.plan.tables import DELIMITERS, LISTED, column_of, layout_of, read_tas
 from specc.source import literal, mapping
 
 SIGNS = {"space": " ", "comma": ",", "semicolon": ";", "bar": "|", None: ""}
+WRITTEN = {"json": "json", "space": "words"}  # others are cells
 SIDES = {  # form of a box -> its numbers
     "corners": ("left", "top", "right", "bottom"),
     "size": ("left", "top", "right - left", "bottom - top"),
@@ -26,8 +27,8 @@ SIDES = {  # form of a box -> its numbers
 def of_table(
     job: Job, reader: Reader, made: Iterable[tuple[Head, str, Annotations]]
 ) -> dict[str, Any]:
-    """Returns the variables of templates/contract/csv.py.jinja; `made` has each head
-    with the expressions of its names and labels."""
+    """Returns the variables of templates that make tables; `made` has each head with
+    the expressions of its names and labels."""
     table = reader.table
     layout, json = table.layout, table.writing.delimiter == "json"
     image = f"image{f'.removesuffix({literal(layout.suffix)})' * bool(layout.suffix)}"
@@ -41,13 +42,11 @@ def of_table(
         cells |= _object(table)
     return {
         "row": _nested(cells) if json else _mapping(cells),
-        "suffix": layout.suffix or "",
+        "suffix": layout.suffix or ".png",
         "header": literal(layout.header) if layout.header else "rows[0]",
-        "json": json,
-        "words": table.writing.delimiter == "space",
+        "written": f"contract/csv_{WRITTEN.get(table.writing.delimiter, 'cells')}.py.jinja",
         "headless": table.writing.headless,
         "dialect": _dialect(table),
-        "boxes": layout.box is not None and not json,
         "alone": _mapping({table.column("image"): image} | _sizes(table)),
     }
 

@@ -22,7 +22,7 @@ SAID = (  # attributes of a reader that templates use
     *("name", "template", "docstring", "title", "heads", "parameters", "note", "pair"),
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
     *("coco", "table", "read_annotations"),
-    *("framed", "named_heads", "lists_names", "sized"),
+    *("framed", "named_heads", "lists_names"),
 )
 
 
@@ -174,8 +174,8 @@ class Reader:
     @property
     def framed(self) -> str:
         """The expression of `labels` in pixels of the image, where the file's size of
-        the image differs; "" if no label has a place in the image."""
-        if not any(task.framed for task in self.tasks):
+        the image differs; "" if it tells none, or no label has a place in the image."""
+        if not (self.sized and any(task.framed for task in self.tasks)):
             return ""
         labels = [f"labels[{literal(head.name)}]" for head in self.heads]
         return mapping(

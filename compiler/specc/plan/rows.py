@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from specc.job import HeadData, Layout
 from specc.plan.heads import HeadPlan
 from specc.plan.tables import Writing, column_of, layout_of, writing_of
-from specc.source import Line, constant, literal
+from specc.source import Line, constant, literal, mapping
 
 EMPTY_CELLS = {  # whether there are several heads -> sentence of a docstring
     True: "Where a cell is empty, a row trains the other heads alone.",
@@ -138,7 +138,7 @@ class Table:
 
     @property
     def holds(self) -> str:
-        """What the file has, before the description of its columns."""
+        """Text that stands before the description of the columns."""
         if self.writing.delimiter == "json":
             return "objects with these keys, among others"
         if self.writing.headless:
@@ -146,36 +146,25 @@ class Table:
         return "a header and these columns, among others"
 
     @property
-    def row_file(self) -> str:
-        return self.file(f"given[{self.image}]")
-
-    @property
-    def name_file(self) -> str:
-        return self.file("name")
-
-    @property
-    def object_file(self) -> str:
-        return self.file(f"row[{self.image}]")
-
-    def file(self, name: str) -> str:
-        """Returns the path of the image called `name`, an expression."""
+    def file(self) -> str:
+        """The path of the image called `name`."""
         place = "images" if self.places else "path.parent"
         suffix = f" + {literal(self.layout.suffix)}" if self.layout.suffix else ""
-        return f"below({place}, {name}{suffix}, root)"
+        return f"below({place}, name{suffix}, root)"
 
     @property
     def filled(self) -> str:
         """Whether a row, `given`, has all labels of a head, or of the only one."""
         if self.writing.delimiter == "json":  # an empty list is a value
-            return f'all(given[name] != "" for name in {self.name})'
-        return f"all(given[name] for name in {self.name})"
+            return f'all(given[key] != "" for key in {self.name})'
+        return f"all(given[key] for key in {self.name})"
 
     @property
     def value(self) -> str:
         """The value of a cell, None where it has none."""
         if self.writing.delimiter == "json":
-            return 'None if given[name] == "" else given[name]'
-        return "given[name] or None"
+            return 'None if given[key] == "" else given[key]'
+        return "given[key] or None"
 
     @property
     def head_names(self) -> str:
@@ -281,11 +270,13 @@ class Table:
         return "*frame.shown" if self.layout.size else "height, width"
 
     @property
-    def ignored(self) -> str:
-        """The expression that tells whether a row's box is ignored; "" for none."""
-        if self.layout.crowd is None:
-            return ""
-        return f'row[{literal(self.layout.crowd)}].lower() in ("1", "true")'
+    def object(self) -> str:
+        """The expression of a row's object."""
+        given = [("category", self.category_given), ("bbox", self.row_corners)]
+        if self.layout.crowd is not None:
+            crowd = f'row[{literal(self.layout.crowd)}].lower() in ("1", "true")'
+            given.append(("ignored", crowd))
+        return mapping(given)
 
     @property
     def size(self) -> str:

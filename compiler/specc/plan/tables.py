@@ -11,7 +11,6 @@ from specc.job import Head, HeadData, Job, Layout, source_of
 from specc.source import Line, literal
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
-NAMED = {"comma": "commas", "semicolon": "semicolons", "tab": "tabs", "bar": "bars"}
 SEPARATORS = {"space": "", "comma": '","', "semicolon": '";"', "bar": '"|"'}
 LISTED = (  # tasks of which a cell may list the names, or the tokens
     *("multilabel_classification", "scene_text_recognition"),
@@ -44,14 +43,9 @@ class Writing:
             self.delimiter, "table_in"
         )
 
-    @property
-    def delimiters(self) -> str:
-        return NAMED.get(self.delimiter, "commas")
-
     def plain(self) -> dict[str, Any]:
         """Returns the values that templates use."""
-        more = {"dialect": self.dialect, "delimiters": self.delimiters}
-        return asdict(self) | more
+        return asdict(self) | {"dialect": self.dialect}
 
 
 def writing_of(source: HeadData) -> Writing:

@@ -1,4 +1,4 @@
-"""What the columns of a table hold: names, numbers, flags, texts."""
+"""Finds the labels in the columns of a table: names, numbers, flags, texts."""
 
 from __future__ import annotations
 

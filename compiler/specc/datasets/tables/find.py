@@ -17,7 +17,7 @@ from specc.datasets.tables.sheets import KINDS, Index, Sheet, sheet_of
 LISTS = ("label", "gt", "annotation", "train", "val", "valid", "test", "word", "text")
 MOST_TABLES = 20  # most tables of a subfolder
 SPLITS = ("split", "subset", "set", "usage", "partition", "datasplit")
-SUBMISSION = "submission"  # in the name of a file without labels: Kaggle's example
+SUBMISSION = "submission"  # names a file of Kaggle with examples of answers
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Sets:
 
     train: Sheet
     validation: Sheet | None
-    unused: str = ""  # what looks like a set for validation and is none
+    unused: str = ""  # text on a table that is no set for validation
 
     @property
     def sheets(self) -> list[Sheet]:

@@ -84,7 +84,7 @@ class Sheet:
 
     @property
     def form(self) -> tuple:
-        """What another set must share with it to be read in the same way."""
+        """The values that another set must share to be read in the same way."""
         return self.writing, self.image, self.suffix
 
     @cached_property
@@ -166,8 +166,8 @@ def _looked_up(
     own = _sets_named(path.relative_to(index.folder))
 
     def order(at: tuple[Path, str]) -> tuple:
-        """Of equal names in several folders, those beside the table are taken, then
-        those of a folder that is called as its set."""
+        """Puts a folder that is called as the set of the table first, where several
+        folders hold images of these names; then the folder of the table."""
         place, suffix = at
         theirs = _sets_named(place.relative_to(index.folder))
         likes = 2 * (own == theirs) + (not theirs)
