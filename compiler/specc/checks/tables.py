@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from specc.diagnostics import Diagnostic, Path
 from specc.heads import names_of, task_of
-from specc.job import Head, Job, Layout, source_of
+from specc.job import Head, HeadData, Job, Layout, source_of
 from specc.plan.tables import LISTED, column_of, layout_of, read_task, writings
 from specc.words import listed, quoted
 
@@ -26,7 +27,7 @@ def tables(job: Job, given: dict) -> list[Diagnostic]:
         if source.format != "csv":
             continue
         path = _path(given, index)
-        together = [one for one in job.heads if source_of(job, one) == source]
+        together = [one for one in job.heads if _sets(job, one) == _sets(job, head)]
         if together[0] is head:
             found += _alike(layout_of(source), together, path)
         found += _of_head(job, head, path)
@@ -37,6 +38,11 @@ def tables(job: Job, given: dict) -> list[Diagnostic]:
         help = "write the tables in the same way, or merge them"
         found.append(Diagnostic("E387", message, ("data",), note=note, help=help))
     return found
+
+
+def _sets(job: Job, head: Head) -> HeadData:
+    """Returns the datasets of a head, whatever the task of their annotations."""
+    return replace(source_of(job, head), task=None)
 
 
 def _path(given: dict, index: int) -> Path:
@@ -127,7 +133,7 @@ def _of_head(job: Job, head: Head, path: Path) -> Iterator[Diagnostic]:
     elif not isinstance(column, str):
         yield from _flags(head, task, column, where)
     elif layout.box:
-        first = next(one for one in job.heads if source_of(job, one) == source)
+        first = next(one for one in job.heads if _sets(job, one) == _sets(job, head))
         if column_of(source, first.name) != column:
             message = f"heads `{first.name}` and `{head.name}` have two columns of boxes"
             help = f"write the column of `{first.name}`"
@@ -137,7 +143,7 @@ def _of_head(job: Job, head: Head, path: Path) -> Iterator[Diagnostic]:
         help = "add `separator`, or name in `columns` a column for each label"
         yield Diagnostic("E387", message, path, help=help)
     if layout.separator and task not in LISTED and not layout.box:
-        others = [one for one in job.heads if source_of(job, one) == source]
+        others = [one for one in job.heads if _sets(job, one) == _sets(job, head)]
         if not any(read_task(job, one) in LISTED for one in others):
             message = f"head `{head.name}` reads one value of a cell"
             help = "remove `separator`"

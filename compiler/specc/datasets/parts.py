@@ -28,7 +28,7 @@ TABLES = "heads/tables/dataset.py.jinja"
 def reader(writing: Writing = Writing()) -> SimpleNamespace:
     """Returns the functions by name, those of tables that are written so; where an
     emitted reader would end, they raise Unreadable."""
-    tables = environment().get_template(TABLES).render(table=writing.plain())
+    tables = environment().get_template(TABLES).render(writing=writing.plain())
     texts = [*map(read_text, FILES), tables]
     text = "\n\n".join(['"""Parts."""', LIMITS, *texts])
     known: dict[str, Any] = {"__name__": "names"}

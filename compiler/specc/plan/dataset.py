@@ -75,7 +75,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     joined = [head for head in heads if head.joined]
     return {
         "readers": [reader.plain() for reader in readers],
-        "table": next(iter(writings(job)), Writing()).plain(),
+        "writing": next(iter(writings(job)), Writing()).plain(),
         "training_call": readers[0].training,
         "validation_call": readers[0].validation,
         "judged_call": readers[0].validation_below("args.data"),
