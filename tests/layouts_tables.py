@@ -54,7 +54,9 @@ def kaggle_ids(folder: Path) -> Case:
     images(folder / "test", ["900.jpg", "901.jpg"], 50)
     table(folder / "labels.csv", ["id", "breed"], [*map(list, zip(names, PETS))])
     table(folder / "sample_submission.csv", ["id", "breed"], [["900", "cat"]])
-    return Case("multiclass_classification", dict(zip([f"{x}.jpg" for x in names], PETS)))
+    return Case(
+        "multiclass_classification", dict(zip([f"{x}.jpg" for x in names], PETS))
+    )
 
 
 def kaggle_test(folder: Path) -> Case:
@@ -128,13 +130,24 @@ def hugging_face_lines(folder: Path) -> Case:
 
 # ---- Labels ----
 
-TAGS = ("haze water", "haze", "clear road", "clear", "haze road", "water", "road", "clear")
+TAGS = (
+    "haze water",
+    "haze",
+    "clear road",
+    "clear",
+    "haze road",
+    "water",
+    "road",
+    "clear",
+)
 
 
 def planet(folder: Path) -> Case:
     names = [f"train_{i}" for i in range(8)]
     images(folder / "train-jpg", [f"{name}.jpg" for name in names])
-    table(folder / "train_v2.csv", ["image_name", "tags"], [*map(list, zip(names, TAGS))])
+    table(
+        folder / "train_v2.csv", ["image_name", "tags"], [*map(list, zip(names, TAGS))]
+    )
     labels = {f"{x}.jpg": sorted(tags.split()) for x, tags in zip(names, TAGS)}
     return Case("multilabel_classification", labels)
 
@@ -143,7 +156,11 @@ def chest(folder: Path) -> Case:
     names = [f"{i}.png" for i in range(8)]
     images(folder / "images_001" / "images", names)
     cells = [tags.replace(" ", "|") for tags in TAGS]
-    table(folder / "Data_Entry.csv", ["Image Index", "Finding Labels"], [*map(list, zip(names, cells))])
+    table(
+        folder / "Data_Entry.csv",
+        ["Image Index", "Finding Labels"],
+        [*map(list, zip(names, cells))],
+    )
     labels = {x: sorted(tags.split()) for x, tags in zip(names, TAGS)}
     return Case("multilabel_classification", labels)
 
@@ -229,8 +246,12 @@ def quoted_text(folder: Path) -> Case:
     """ICDAR's lists: a comma, a space, a text in quotes."""
     words = [f"w{i}, {i}" for i in range(8)]
     images(folder, [f"word_{i}.png" for i in range(8)])
-    lines(folder / "gt.txt", [f'word_{i}.png, "{word}"' for i, word in enumerate(words)])
-    return Case("scene_text_recognition", {f"word_{i}.png": x for i, x in enumerate(words)})
+    lines(
+        folder / "gt.txt", [f'word_{i}.png, "{word}"' for i, word in enumerate(words)]
+    )
+    return Case(
+        "scene_text_recognition", {f"word_{i}.png": x for i, x in enumerate(words)}
+    )
 
 
 def formulas(folder: Path) -> Case:
@@ -325,7 +346,9 @@ def retinanet(folder: Path) -> Case:
     found = {f"images/{name}": items for name, items in objects(6).items()}
     images(folder, [*found, "images/empty.jpg"])
     rows = [
-        [name, *map(int, box), kind] for name, items in found.items() for kind, box in items
+        [name, *map(int, box), kind]
+        for name, items in found.items()
+        for kind, box in items
     ]
     table(folder / "annotations.csv", None, [*rows, ["images/empty.jpg", *[""] * 5]])
     labels = {Path(name).name: items for name, items in found.items()}
@@ -337,12 +360,18 @@ def pneumonia(folder: Path) -> Case:
     images(folder / "train_images", [f"p{i}.png" for i in range(6)])
     left, top, right, bottom = BOX
     rows = [
-        [f"p{i}", left, top, right - left, bottom - top, 1]
-        if i % 2
-        else [f"p{i}", *["nan"] * 4, 0]
+        (
+            [f"p{i}", left, top, right - left, bottom - top, 1]
+            if i % 2
+            else [f"p{i}", *["nan"] * 4, 0]
+        )
         for i in range(6)
     ]
-    table(folder / "train_labels.csv", "patientId,x,y,width,height,Target".split(","), rows)
+    table(
+        folder / "train_labels.csv",
+        "patientId,x,y,width,height,Target".split(","),
+        rows,
+    )
     return Case(
         "object_detection", {f"p{i}.png": [("1", BOX)] * (i % 2) for i in range(6)}
     )
@@ -350,11 +379,22 @@ def pneumonia(folder: Path) -> Case:
 
 def centers(folder: Path) -> Case:
     left, top, right, bottom = BOX
-    box = [(left + right) / 80, (top + bottom) / 60, (right - left) / 40, (bottom - top) / 30]
+    box = [
+        (left + right) / 80,
+        (top + bottom) / 60,
+        (right - left) / 40,
+        (bottom - top) / 30,
+    ]
     images(folder, [f"{i}.png" for i in range(6)])
     header = ["img", "label", "x_center", "y_center", "width", "height"]
-    table(folder / "boxes.csv", header, [[f"{i}.png", "ab"[i % 2], *box] for i in range(6)])
-    return Case("object_detection", {f"{i}.png": [("ab"[i % 2], BOX)] for i in range(6)})
+    table(
+        folder / "boxes.csv",
+        header,
+        [[f"{i}.png", "ab"[i % 2], *box] for i in range(6)],
+    )
+    return Case(
+        "object_detection", {f"{i}.png": [("ab"[i % 2], BOX)] for i in range(6)}
+    )
 
 
 def hugging_face_objects(folder: Path) -> Case:

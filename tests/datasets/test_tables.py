@@ -58,7 +58,9 @@ def refused(capsys, task: str) -> str:
 
 def test_paths_of_another_computer_are_named(place, capsys):
     layouts_tables.images(place / "set", ["1.png"])
-    layouts_tables.table(place / "set/a.csv", ["image", "kind"], [["/home/me/1.png", "a"]])
+    layouts_tables.table(
+        place / "set/a.csv", ["image", "kind"], [["/home/me/1.png", "a"]]
+    )
     said = refused(capsys, "multiclass_classification")
     assert "`image` in line 2 names '/home/me/1.png', the image is set/1.png" in said
 
@@ -83,7 +85,9 @@ def test_lists_of_objects_are_no_texts(place, capsys):
 def test_a_column_that_tells_sets_apart_is_told(place, capsys):
     names = [f"{i}.png" for i in range(8)]
     layouts_tables.images(place / "set", names)
-    rows = [[name, "ab"[i % 2], ("train", "test")[i // 6]] for i, name in enumerate(names)]
+    rows = [
+        [name, "ab"[i % 2], ("train", "test")[i // 6]] for i, name in enumerate(names)
+    ]
     layouts_tables.table(place / "set/all.csv", ["image", "kind", "split"], rows)
     made("multiclass_classification", "--labels", "kind")
     said = capsys.readouterr().out
@@ -141,8 +145,14 @@ SIDES = ["l", "t", "r", "b"]
 @pytest.mark.parametrize(
     "row, said",
     [
-        (["0.png", 1, 2, "x", 4, "a"], "0.png: not a category of the job with a bbox of"),
-        (["0.png", 1, 2, 3, "", "a"], "0.png: not a category of the job with a bbox of"),
+        (
+            ["0.png", 1, 2, "x", 4, "a"],
+            "0.png: not a category of the job with a bbox of",
+        ),
+        (
+            ["0.png", 1, 2, 3, "", "a"],
+            "0.png: not a category of the job with a bbox of",
+        ),
         (["0.png", 9, 2, 3, 4, "a"], "0.png: not left, top, right, bottom"),
         (["0.png", 50, 2, 60, 4, "a"], "0.png: a box outside the 40x30 image"),
         (["../0.png", 1, 2, 3, 4, "a"], "../0.png: leads out of"),
@@ -176,13 +186,24 @@ def test_a_job_may_know_fewer_categories_than_a_table(place, capsys):
 )
 def test_flags_that_tell_no_category_are_named(place, cells, said):
     layouts_tables.images(place, ["0.png"])
-    head = {"name": "kind", "task": "multiclass_classification", "categories": ["a", "b"]}
+    head = {
+        "name": "kind",
+        "task": "multiclass_classification",
+        "categories": ["a", "b"],
+    }
     with pytest.raises(SystemExit) as end:
-        read({"columns": {"kind": ["a", "b"]}}, [["0.png", *cells]], head, ["image", "a", "b"])
+        read(
+            {"columns": {"kind": ["a", "b"]}},
+            [["0.png", *cells]],
+            head,
+            ["image", "a", "b"],
+        )
     assert said in str(end.value)
 
 
 def test_a_column_that_is_gone_is_named(place):
     layouts_tables.images(place, ["0.png"])
     with pytest.raises(SystemExit, match="has no column r or b\n  its columns are"):
-        read({"box": SIDES}, [["0.png", 1, 2, "a"]], BOXED, ["image", "l", "t", "cells"])
+        read(
+            {"box": SIDES}, [["0.png", 1, 2, "a"]], BOXED, ["image", "l", "t", "cells"]
+        )

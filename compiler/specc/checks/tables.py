@@ -135,7 +135,9 @@ def _of_head(job: Job, head: Head, path: Path) -> Iterator[Diagnostic]:
     elif layout.box:
         first = next(one for one in job.heads if _sets(job, one) == _sets(job, head))
         if column_of(source, first.name) != column:
-            message = f"heads `{first.name}` and `{head.name}` have two columns of boxes"
+            message = (
+                f"heads `{first.name}` and `{head.name}` have two columns of boxes"
+            )
             help = f"write the column of `{first.name}`"
             yield Diagnostic("E387", message, path, help=help)
     elif task == LABELS and not layout.separator and layout.delimiter != "json":

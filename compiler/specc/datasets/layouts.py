@@ -109,7 +109,9 @@ def _are_pairs(images: list[Path], others: list[Path]) -> bool:
     end with a word more."""
     stems = {path.stem for path in images}
     names = [path.stem for path in others]
-    paired = sum(name in stems or re.sub("[-_.][^-_.]*$", "", name) in stems for name in names)
+    paired = sum(
+        name in stems or re.sub("[-_.][^-_.]*$", "", name) in stems for name in names
+    )
     return 2 * paired > len(stems)
 
 

@@ -79,7 +79,9 @@ def _object(table: Table) -> dict[str, str]:
     """Returns the cells of an `item`, an object with a box."""
     layout, box = table.layout, table.layout.box or ()
     sides = _sides(table)
-    cells = dict(zip(box, sides)) if len(box) == 4 else {box[0]: f"[{', '.join(sides)}]"}
+    cells = (
+        dict(zip(box, sides)) if len(box) == 4 else {box[0]: f"[{', '.join(sides)}]"}
+    )
     if table.category:
         cells[table.category] = 'item["category"]'
     return cells | _sizes(table) | ({layout.crowd: "0"} if layout.crowd else {})

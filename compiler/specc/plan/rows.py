@@ -110,7 +110,9 @@ class Table:
         if self._folders()[name] is None:
             return f", ({root} / {self.prefix}{name}).parent"
         constants = self.places[0][0]
-        shared = constants.endswith(f"{self.prefix}IMAGES") and "_IMAGES" not in constants
+        shared = (
+            constants.endswith(f"{self.prefix}IMAGES") and "_IMAGES" not in constants
+        )
         one = f"{self.prefix}IMAGES" if shared else f"{self.prefix}{name}_IMAGES"
         return f", {root} / {one}"
 
@@ -180,7 +182,9 @@ class Table:
     @property
     def described(self) -> list[str]:
         """Lines that describe the columns."""
-        layout, place = self.layout, "the folder of the images" if self.places else "the file's folder"
+        layout, place = self.layout, (
+            "the folder of the images" if self.places else "the file's folder"
+        )
         suffix = f", without {layout.suffix}" if layout.suffix else ""
         lines = [f"{column_of(self.source, 'image')}: path from {place}{suffix}"]
         if layout.box:
@@ -214,7 +218,11 @@ class Table:
     @property
     def category_given(self) -> str:
         """The expression of an object's category."""
-        return f"row[{literal(self.category)}]" if self.category else f"{self.heads[0].constant}[0]"
+        return (
+            f"row[{literal(self.category)}]"
+            if self.category
+            else f"{self.heads[0].constant}[0]"
+        )
 
     @property
     def has_box(self) -> str:
@@ -281,4 +289,6 @@ class Table:
     @property
     def size(self) -> str:
         """The expression of the width and height that the first row gives."""
-        return f"({', '.join(f'rows[0][{literal(x)}]' for x in self.layout.size or ())})"
+        return (
+            f"({', '.join(f'rows[0][{literal(x)}]' for x in self.layout.size or ())})"
+        )

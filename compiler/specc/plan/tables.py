@@ -16,6 +16,8 @@ LISTED = (  # tasks of which a cell may list the names, or the tokens
     *("multilabel_classification", "scene_text_recognition"),
     "autoregressive_text_recognition",
 )
+
+
 @dataclass(frozen=True)
 class Writing:
     """How the lines of a table are parted into cells: the same in all tables of a

@@ -32,7 +32,15 @@ COLUMNS = (  # form of a box, names of its columns, compared without signs
     ("size", ("xmin", "ymin", "w", "h")),
 )
 PREFIX = re.compile("^(bbox|box|roi|bndbox|boundingbox)(?=.)")
-LISTS = ("bbox", "bboxes", "box", "boxes", "boundingbox", "boundingboxes", "coordinates")
+LISTS = (
+    "bbox",
+    "bboxes",
+    "box",
+    "boxes",
+    "boundingbox",
+    "boundingboxes",
+    "coordinates",
+)
 CLASSES = (  # likely names of the column of categories, the likeliest first
     *("class", "classname", "label", "labelname", "category", "categoryname", "name"),
     *("object", "type", "categories", "classid", "labelid", "categoryid", "target"),
@@ -146,7 +154,9 @@ def _form(sheet: Sheet, column: str) -> str:
     for _, row in sheet.rows[::step]:
         found = image_size(sheet.place / f"{row[sheet.image]}{sheet.suffix}")
         cell = row[column]
-        boxes = cell if isinstance(cell, list) else [reader().numbers_in(cell)] * bool(cell)
+        boxes = (
+            cell if isinstance(cell, list) else [reader().numbers_in(cell)] * bool(cell)
+        )
         for box in boxes:
             left, top, third, fourth = map(float, box)
             corners &= third > left and fourth > top
@@ -157,16 +167,16 @@ def _form(sheet: Sheet, column: str) -> str:
     return "corners" if corners and not size else "size"
 
 
-def _described(
-    sheet: Sheet, columns: tuple[str, ...], form: str, unit: str
-) -> Boxes:
+def _described(sheet: Sheet, columns: tuple[str, ...], form: str, unit: str) -> Boxes:
     rest = [name for name in sheet.columns if name not in (*columns, sheet.image)]
     within = columns[0].rpartition(".")[0]  # the key of JSON objects that are listed
     category = _category(sheet, [name for name in rest if name.startswith(within)])
     named = {plain(name): name for name in rest}
     size = next((pair for pair in SIZES if {*pair} <= named.keys()), ())
     size = tuple(named[name] for name in size)
-    if sheet.writing.delimiter == "json" or not all(_sides(sheet, name) for name in size):
+    if sheet.writing.delimiter == "json" or not all(
+        _sides(sheet, name) for name in size
+    ):
         size = ()
     crowd = next((named[name] for name in CROWDS if name in named), "")
     cells = {str(row[name]) for _, row in sheet.rows for name in columns}

@@ -170,7 +170,9 @@ def of_flags(columns: list[str], rows: list[tuple]) -> Iterator[Learned]:
 def of_texts(columns: list[str], cells: dict[str, list]) -> Iterator[tuple]:
     """Yields (column, task) for the columns of texts: those with such a name, or else
     all that are left."""
-    texts = [c for c in columns if all(isinstance(x, str) for x in cells[c]) and cells[c]]
+    texts = [
+        c for c in columns if all(isinstance(x, str) for x in cells[c]) and cells[c]
+    ]
     likely = [column for column in texts if plain(column) in TEXT_COLUMNS]
     for column in likely or texts:
         values = cells[column]
@@ -213,7 +215,8 @@ def number(text: str) -> float | None:
 
 def numbers_in(values: list[str]) -> tuple[list[float | None], dict[str, str]]:
     """Returns the number of each value, None where it is none, and the options of the
-    layout by which they are numbers: a decimal comma, and `nan` where one is missing."""
+    layout by which they are numbers: a decimal comma, and `nan` where one is missing.
+    """
     layout = {}
     missing = sorted(value for value in values if value.lower() == "nan")
     if len(missing) == 1 < len(values):

@@ -100,7 +100,9 @@ def _split(sheet: Sheet) -> str:
     for column in sheet.columns:
         values = sorted({str(cell).lower() for _, cell in sheet.cells(column)})
         if columns.plain(column) in SPLITS and pair(values)[0] and len(values) > 1:
-            what = f"`{column}` of {sheet.path} tells sets apart: {', '.join(values):.60}"
+            what = (
+                f"`{column}` of {sheet.path} tells sets apart: {', '.join(values):.60}"
+            )
             return f"{what}; all rows are trained on, unless each set has a table"
     return ""
 

@@ -133,10 +133,14 @@ def _elsewhere(columns: tuple[str, ...], rows: list, index: Index) -> str:
     """Returns text on the first image that a table names in another folder."""
     for line, row in rows[:NAMES]:
         for column in columns:
-            parts = _parts(str(row[column])) if reader().is_image(str(row[column])) else ()
+            parts = (
+                _parts(str(row[column])) if reader().is_image(str(row[column])) else ()
+            )
             if known := index.by_name.get(parts[-1] if parts else "", ()):
                 named = f"`{column}` in line {line} names {row[column]!r:.100}"
-                return f"{named}, the image is {known[0]}: write paths from a folder of it"
+                return (
+                    f"{named}, the image is {known[0]}: write paths from a folder of it"
+                )
     return ""
 
 
