@@ -1,4 +1,4 @@
-"""Rules on the columns of tables, which heads read: E387."""
+"""Rules on the columns of tables, which heads read: E396."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DETECTION, LABELS = "object_detection", "multilabel_classification"
 
 
 def tables(job: Job, given: dict) -> list[Diagnostic]:
-    """E387: the layout of a table has the columns that its heads read."""
+    """E396: the layout of a table has the columns that its heads read."""
     if not writings(job):
         return []
     found = []
@@ -36,7 +36,7 @@ def tables(job: Job, given: dict) -> list[Diagnostic]:
         note = "`delimiter`, `quotes`, `missing` are those of all, and all or none have"
         note += " a `header`"
         help = "write the tables in the same way, or merge them"
-        found.append(Diagnostic("E387", message, ("data",), note=note, help=help))
+        found.append(Diagnostic("E396", message, ("data",), note=note, help=help))
     return found
 
 
@@ -61,19 +61,19 @@ def _alike(layout: Layout, heads: list[Head], path: Path) -> Iterator[Diagnostic
         if name not in known:
             help = f"write a column for {listed(known, 'or')}"
             message = f"`columns` names {quoted(name)}, which no head of the table is"
-            yield Diagnostic("E387", message, where, help=help)
+            yield Diagnostic("E396", message, where, help=help)
         elif name == "image" and not isinstance(column, str):
             help = "name one column"
-            yield Diagnostic("E387", "images have several columns", where, help=help)
+            yield Diagnostic("E396", "images have several columns", where, help=help)
     for key in OF_ROWS if layout.box else OF_BOXES:
         if getattr(layout, key) is not None:
             holds = "has" if layout.box else "lacks"
             message = f"`{key}` is not read where the layout {holds} `box`"
-            yield Diagnostic("E387", message, (*path, key), help=f"remove `{key}`")
+            yield Diagnostic("E396", message, (*path, key), help=f"remove `{key}`")
     if layout.box and len(layout.box) not in (1, 4):
         message = f"`box` has {len(layout.box)} columns"
         help = "name four columns, or one whose cells list four numbers"
-        yield Diagnostic("E387", message, (*path, "box"), help=help)
+        yield Diagnostic("E396", message, (*path, "box"), help=help)
     yield from _written(layout, heads, path)
 
 
@@ -83,26 +83,26 @@ def _written(layout: Layout, heads: list[Head], path: Path) -> Iterator[Diagnost
     if form == "space" and layout.header is None:
         help = 'name them, as in "header": ["image", "text"]'
         message = "cells with spaces between them need a `header`"
-        yield Diagnostic("E387", message, (*path, "delimiter"), help=help)
+        yield Diagnostic("E396", message, (*path, "delimiter"), help=help)
     unread = {"json": ("header", "quotes", "missing"), "space": ("quotes", "missing")}
     for key in unread.get(form or "", ()):
         if getattr(layout, key) is not None:
             message = f"`{key}` is not read where `delimiter` is {form}"
-            yield Diagnostic("E387", message, (*path, key), help=f"remove `{key}`")
+            yield Diagnostic("E396", message, (*path, key), help=f"remove `{key}`")
     if form == "json" and layout.box and (layout.crowd or layout.size):
         key = "crowd" if layout.crowd else "size"
         message = f"`{key}` is not read where `delimiter` is json"
-        yield Diagnostic("E387", message, (*path, key), help=f"remove `{key}`")
+        yield Diagnostic("E396", message, (*path, key), help=f"remove `{key}`")
     if form == "json" and layout.box and len(layout.box) > 1:
         message = f"`box` has {len(layout.box)} keys, where `delimiter` is json"
         help = "name the key of the boxes, such as `objects.bbox`"
-        yield Diagnostic("E387", message, (*path, "box"), help=help)
+        yield Diagnostic("E396", message, (*path, "box"), help=help)
     for name in _read(layout, heads) if layout.header else ():
         if name not in layout.header:
             message = f"`header` has no column {quoted(name)}, which is read"
             columns = listed([quoted(one) for one in layout.header])
             help = f"the columns are {columns}"
-            yield Diagnostic("E387", message, (*path, "header"), help=help)
+            yield Diagnostic("E396", message, (*path, "header"), help=help)
 
 
 def _read(layout: Layout, heads: list[Head]) -> list[str]:
@@ -129,7 +129,7 @@ def _of_head(job: Job, head: Head, path: Path) -> Iterator[Diagnostic]:
         if layout.box:
             help = "remove `box`, or give the head a table of its own"
         message = reads if layout.box else lacks
-        yield Diagnostic("E387", message, path, help=help)
+        yield Diagnostic("E396", message, path, help=help)
     elif not isinstance(column, str):
         yield from _flags(head, task, column, where)
     elif layout.box:
@@ -139,17 +139,17 @@ def _of_head(job: Job, head: Head, path: Path) -> Iterator[Diagnostic]:
                 f"heads `{first.name}` and `{head.name}` have two columns of boxes"
             )
             help = f"write the column of `{first.name}`"
-            yield Diagnostic("E387", message, path, help=help)
+            yield Diagnostic("E396", message, path, help=help)
     elif task == LABELS and not layout.separator and layout.delimiter != "json":
         message = f"head `{head.name}` has several labels, and a cell one"
         help = "add `separator`, or name in `columns` a column for each label"
-        yield Diagnostic("E387", message, path, help=help)
+        yield Diagnostic("E396", message, path, help=help)
     if layout.separator and task not in LISTED and not layout.box:
         others = [one for one in job.heads if _sets(job, one) == _sets(job, head)]
         if not any(read_task(job, one) in LISTED for one in others):
             message = f"head `{head.name}` reads one value of a cell"
             help = "remove `separator`"
-            yield Diagnostic("E387", message, (*path, "separator"), help=help)
+            yield Diagnostic("E396", message, (*path, "separator"), help=help)
 
 
 def _flags(
@@ -159,7 +159,7 @@ def _flags(
     if task not in FLAGGED:
         message = f"head `{head.name}` reads {task}, which one column holds"
         help = "name one column"
-        yield Diagnostic("E387", message, where, help=help)
+        yield Diagnostic("E396", message, where, help=help)
         return
     merge = getattr(head, "merge", None) or {}
     parts = {part for parts in merge.values() for part in parts}
@@ -168,4 +168,4 @@ def _flags(
     if missing:
         message = f"head `{head.name}` has {quoted(missing[0])}, and no such column"
         help = "name a column for each, or remove it from the head"
-        yield Diagnostic("E387", message, where, help=help)
+        yield Diagnostic("E396", message, where, help=help)

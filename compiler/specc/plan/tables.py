@@ -21,7 +21,7 @@ LISTED = (  # tasks of which a cell may list the names, or the tokens
 @dataclass(frozen=True)
 class Writing:
     """How the lines of a table are parted into cells: the same in all tables of a
-    job (E387)."""
+    job (E396)."""
 
     delimiter: str = "comma"
     quotes: bool = True
