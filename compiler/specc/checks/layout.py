@@ -1,11 +1,14 @@
-"""Rules on `layout`, which says where datasets have their images and labels: E385."""
+"""Rules on `layout`, which says where datasets have their images and labels, and on
+options of heads that are of one format: E385 to E387."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from specc.diagnostics import Diagnostic, Path
-from specc.job import Job, source_of
+from specc.heads import TASKS
+from specc.job import Job, Layout, source_of
+from specc.language.schema import head as head_schema
 from specc.language.schema import part
 from specc.words import listed, quoted
 
@@ -24,6 +27,45 @@ def layouts(job: Job, given: dict) -> list[Diagnostic]:
             findings.append(
                 Diagnostic("E385", message, (*path, key), note=note, help=help)
             )
+    return findings
+
+
+def head_options(job: Job, given: dict) -> list[Diagnostic]:
+    """E386: each option of a head is one that the format of its datasets has."""
+    findings = []
+    for index, head in enumerate(job.heads):
+        form, values = source_of(job, head).format, given["model"]["heads"][index]
+        for key, option in head_schema(head.task)["properties"].items():
+            formats = option.get("x-formats", [form])
+            if values.get(key) is None or form in formats:
+                continue
+            message = f"head `{head.name}` has `{key}`, its datasets the format `{form}`"
+            path = ("model", "heads", index, key)
+            note = f"`{key}` is of the format {listed(formats, 'or')}"
+            help = f"remove `{key}`, or change the format"
+            findings.append(Diagnostic("E386", message, path, note=note, help=help))
+    return findings
+
+
+def folders_of_maps(job: Job, given: dict) -> list[Diagnostic]:
+    """E387: a set of images that need maps says in which folder these are."""
+    findings = []
+    for index, head in enumerate(job.heads):
+        source = source_of(job, head)
+        if source.format != "maps":
+            continue
+        layout, normal = source.layout or Layout(), TASKS[head.task].on_normal_images
+        own = given["model"]["heads"][index].get("data")
+        where = f"/model/heads/{index}/data" if own else "/data"
+        wanted = {"train_labels": not normal} | {
+            "validation_labels": source.validation is not None
+        }
+        for key in (key for key, needed in wanted.items() if needed):
+            if getattr(layout, key) is None:
+                message = f"head `{head.name}` learns from maps, and has no `{key}`"
+                help = f"name the folder of the maps in {where}/layout/{key}"
+                path = ("model", "heads", index, "task")
+                findings.append(Diagnostic("E387", message, path, help=help))
     return findings
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from specc.datasets import coco, layouts, native
+from specc.datasets import coco, layouts, maps, native
 from specc.datasets.become import become, formats_to, nearest
 from specc.datasets.files import Unlike, Unreadable, folders_in, require
 from specc.datasets.found import Found
@@ -21,6 +21,7 @@ FINDERS = {
     "voc": layouts.find_voc,
     "yolo": layouts.find_yolo,
     "csv": layouts.find_csv,
+    "maps": maps.find,
     "folders": layouts.find_folders,
 }
 LOOKED_FOR = {
@@ -29,6 +30,7 @@ LOOKED_FOR = {
     "voc": "ImageSets/Main/train.txt",
     "yolo": "a .yaml with names and train",
     "csv": "a .csv with a column `image`",
+    "maps": "a folder of images, and beside it one of maps with the same names",
     "folders": "a folder of images for each category, or these in train/ and val/",
 }
 UNLABELED = "images/, or these in train/ and val/"
@@ -58,8 +60,10 @@ def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
         )
     found, problems, unlike = [], [], []
     for name in formats:
-        if name == "folders" and found:
+        if name == "folders" and (found or maps.are_in(path)):
             continue  # folders of another layout look like categories
+        if name == "maps" and any(not TASKS[x.task].unlabeled for x in found):
+            continue  # and folders of maps are parts of others
         try:
             for one in FINDERS[name](path):
                 found.append(one)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ class Found:
     category: str = ""  # category of all instances, where only keypoints have names
     way: tuple[str, ...] = ()
     unused: str = ""
+    layout: dict[str, Any] = field(default_factory=dict)  # options of `layout`
+    told: tuple[str, ...] = ()  # what the options rest on, for the user
 
     @property
     def says(self) -> str:

@@ -76,12 +76,16 @@ def _say_found(found: Found, job: dict) -> None:
     _say("validation", str(found.validation or held_out))
     if found.unused:
         _say("", f"({found.unused})")
+    for key, value in found.layout.items():
+        _say(key.replace("_", " "), str(value))
     if turned := turned_in_words(found):
         _say("turned", turned)
     if found.way:
         _say("annotations", f"{in_words(found.way)}, by `task` in `data`")
     for key, value in found.options.items():
         _say(key.replace("_", " "), _brief(value))
+    for line in found.told:
+        _say("", f"({line})")
     if TASKS[found.task].in_folder and "range" in found.options:  # maps of depth
         _say("depth", depth_in_words(found))
     height, width = job["data"]["resolution"]

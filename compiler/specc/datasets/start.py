@@ -159,6 +159,8 @@ def _draft(found: Found, name: str) -> dict[str, Any]:
         data["validation"] = found.validation.as_posix()
     if found.format != "native":
         data["format"] = found.format
+    if found.layout:
+        data["layout"] = found.layout
     if found.way:
         data["task"] = found.way[0]
     if TASKS[found.task].views:

@@ -41,6 +41,8 @@ class MadeDataset:
     things: str  # list of the names that are things
     metadata: str  # content of metadata.yaml
     sizes: str  # assignment of an image's height and width, where labels need them
+    image_ending: str  # end of the file names of images, in the format maps
+    map_ending: str  # the same of maps
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,12 @@ def sets_of(reader: Reader) -> tuple[str, ...]:
     return tuple(f"{prefix}{name}{suffix}" for name in names)
 
 
+def sets_of_maps(reader: Reader) -> tuple[str, ...] | str:
+    """Returns the folders of the maps of these sets."""
+    folders = tuple(f"{name}-maps" for name in sets_of(reader))
+    return folders if len(folders) > 1 else folders[0]
+
+
 def plan_datasets(job: Job, readers: tuple[Reader, ...]) -> tuple[MadeDataset, ...]:
     last = len(readers) - 1
     return tuple(
@@ -73,7 +81,7 @@ def plan_datasets(job: Job, readers: tuple[Reader, ...]) -> tuple[MadeDataset, .
 def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
     form, made = reader.source.format, _made(job, reader)
     if form != NATIVE:
-        made = [replace(one, annotations=_listed(one.annotations)) for one in made]
+        made = [replace(one, annotations=_of(form, one.annotations)) for one in made]
     labels = [one.annotations.label for one in made]
     return MadeDataset(
         function=f"make_{reader.name.removeprefix('read_')}",
@@ -84,6 +92,8 @@ def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
         empty=_empty(job, made),
         metadata=f"[{', '.join(map(_entry, made))}]",
         sizes="height, width = " if any("height" in label for label in labels) else "",
+        image_ending=reader.layout.image_ending or ".png",
+        map_ending=reader.layout.label_ending or ".png",
         **_of_one_kind(made),
     )
 
@@ -112,9 +122,10 @@ def _empty(job: Job, made: list[Made]) -> str:
     return mapping((one.head.name, "{}") for one in made)
 
 
-def _listed(annotations: Annotations) -> Annotations:
-    """Returns annotations for formats where a file lists all labels."""
-    return replace(annotations, label=annotations.listed or annotations.label)
+def _of(form: str, annotations: Annotations) -> Annotations:
+    """Returns annotations for formats where a file lists all labels, or for maps."""
+    label = annotations.mapped if form == "maps" else annotations.listed
+    return replace(annotations, label=label or annotations.label)
 
 
 def _entry(one: Made) -> str:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from specc.heads import once, task_of
 from specc.heads.task import Coco, Task
-from specc.job import HeadData, Job, source_of
+from specc.job import HeadData, Job, Layout, source_of
 from specc.plan.heads import HeadPlan, code_name
 from specc.source import COLUMNS, Line, constant, literal, mapping
 from specc.words import listed
 
 PATHS = ("coco", "csv", "yolo")  # formats whose files hold paths
 SIZED = ("coco", "voc")  # formats that tell the sizes of their images
-UNNAMED = ("voc", "csv")  # formats that do not list the names of their categories
+UNNAMED = ("voc", "csv", "maps")  # formats that do not list the names of their categories
 EMPTY_CELLS = {  # whether there are several heads -> sentence of a docstring
     True: "Where a cell is empty, a row trains the other heads alone.",
     False: "A row with an empty cell in one of them is left out.",
@@ -27,6 +28,7 @@ SAID = (  # attributes of a reader that templates use
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
     *("coco", "columns", "columns_described", "empty_cells", "read_annotations"),
     *("framed", "named_heads", "lists_names"),
+    *("images_found", "maps_found", "maps_beside", "maps_described"),
 )
 
 
@@ -67,6 +69,7 @@ class Reader:
     def parameters(self) -> str:
         form = self.source.format
         place = "path" if form in ("coco", "csv", "voc", "yolo") else "folder"
+        place = "folder: Path, maps" if form == "maps" else place
         use = 'split: str = "val"' if form == "yolo" else "training: bool = False"
         root = ", root: Path | None = None" * (form in PATHS)
         return f"{place}: Path, {use}{root}"
@@ -80,7 +83,9 @@ class Reader:
     def training(self) -> str:
         """The call that reads the training set, below `root`."""
         use = '"train"' if self.source.format == "yolo" else "training=True"
-        return f"{self.name}(root / {self.prefix}TRAIN, {use}{self.rooted('root')})"
+        maps = f"root / {self.prefix}TRAIN_LABELS, " * (self.source.format == "maps")
+        place = f"root / {self.prefix}TRAIN, {maps}"
+        return f"{self.name}({place}{use}{self.rooted('root')})"
 
     @property
     def validation(self) -> str:
@@ -92,7 +97,10 @@ class Reader:
         `root`."""
         if self.source.validation is None:
             return ""
-        return f"{self.name}({root} / {self.prefix}VALIDATION{self.rooted(root)})"
+        place = f"{root} / {self.prefix}VALIDATION"
+        if self.source.format == "maps":
+            place += f", {root} / {self.prefix}VALIDATION_LABELS"
+        return f"{self.name}({place}{self.rooted(root)})"
 
     def rooted(self, root: str) -> str:
         """Returns the argument with the folder that no path may leave."""
@@ -194,6 +202,65 @@ class Reader:
     @property
     def empty_cells(self) -> str:
         return EMPTY_CELLS[self.several]
+
+    @property
+    def layout(self) -> Layout:
+        return self.source.layout or Layout()
+
+    @property
+    def images_found(self) -> str:
+        """The expression of the images by what their names share with maps."""
+        if self.layout.image_ending is None:
+            return "images_by_stem(folder, counts)"
+        return f"files_ending(folder, {self.prefix}IMAGE_ENDING)"
+
+    @property
+    def maps_found(self) -> str:
+        """The same of the maps."""
+        if self.layout.label_ending is None:
+            return "images_by_stem(maps, counts)"
+        return f"files_ending(maps, {self.prefix}LABEL_ENDING)"
+
+    @property
+    def maps_beside(self) -> bool:
+        """Whether maps are found among the images, too."""
+        source, layout = self.source, self.layout
+        pairs = (source.train, layout.train_labels), (
+            source.validation,
+            layout.validation_labels,
+        )
+        return any(
+            PurePosixPath(maps).is_relative_to(PurePosixPath(images))
+            for images, maps in pairs
+            if images is not None and maps is not None
+        )
+
+    @property
+    def maps_described(self) -> list[str]:
+        """Lines that say what the pixels of maps tell."""
+        return once([head.code.annotation] for head in self.heads)
+
+    @property
+    def folders(self) -> list[Line]:
+        """The constants with the folders of maps, and the endings of names."""
+        if self.source.format != "maps":
+            return []
+        layout, prefix = self.layout, self.prefix
+        sets = {"TRAIN_LABELS": layout.train_labels}
+        if self.source.validation is not None:
+            sets["VALIDATION_LABELS"] = layout.validation_labels
+        names = ", ".join(f"{prefix}{name}" for name in sets)
+        value = tuple(sets.values()) if len(sets) > 1 else layout.train_labels
+        lines = [constant(names, value, "folders of their maps")]
+        endings = {
+            "IMAGE_ENDING": layout.image_ending,
+            "LABEL_ENDING": layout.label_ending,
+        }
+        return lines + [
+            constant(f"{prefix}{name}", ending, "of file names")
+            for name, ending in endings.items()
+            if ending is not None
+        ]
 
     @property
     def examples(self) -> list[str]:
