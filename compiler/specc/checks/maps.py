@@ -1,11 +1,12 @@
 """Values of a head that contradict each other where its labels are maps: E331 to
-E334."""
+E335."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from specc.diagnostics import Diagnostic
+from specc.heads.conversions import dataset_task
 from specc.job import Job, source_of
 from specc.words import quoted
 
@@ -24,7 +25,21 @@ def map_findings(job: Job, given: dict) -> list[Diagnostic]:
             given_colors = given["model"]["heads"][index].get("colors")
             findings += _categories_are_told(head, path, form, given_colors)
             findings += _ignored_apart(head, path)
+        if form == "maps" and dataset_task(job, head) == "instance_segmentation":
+            findings += _one_category(head, path)
     return findings
+
+
+def _one_category(head, path: tuple) -> Iterator[Diagnostic]:
+    """E335: maps of instance numbers tell no categories apart."""
+    if len(head.categories) > 1:
+        yield Diagnostic(
+            "E335",
+            f"head `{head.name}` has {len(head.categories)} categories, maps of instance"
+            " numbers tell none apart",
+            (*path, "categories"),
+            "leave one category, that of all instances",
+        )
 
 
 def _colors_of_categories(head, path: tuple) -> Iterator[Diagnostic]:

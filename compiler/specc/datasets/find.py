@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from specc.datasets import coco, layouts, maps, native
+from specc.datasets import coco, inspections, layouts, maps, native
 from specc.datasets.become import become, formats_to, nearest
 from specc.datasets.files import Unlike, Unreadable, folders_in, require
 from specc.datasets.found import Found
@@ -15,13 +15,20 @@ from specc.heads import TASKS
 from specc.language.schema import head
 from specc.words import listed
 
+
+def _maps(folder: Path) -> Iterator[Found]:
+    """Yields images with maps, and normal images with masks of others."""
+    inspected = list(inspections.find(folder))
+    yield from inspected or maps.find(folder)
+
+
 FINDERS = {
     "native": native.find,
     "coco": coco.find,
     "voc": layouts.find_voc,
     "yolo": layouts.find_yolo,
     "csv": layouts.find_csv,
-    "maps": maps.find,
+    "maps": _maps,
     "folders": layouts.find_folders,
 }
 LOOKED_FOR = {
@@ -60,8 +67,11 @@ def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
         )
     found, problems, unlike = [], [], []
     for name in formats:
-        if name == "folders" and (found or maps.are_in(path)):
+        if name == "folders" and found:
             continue  # folders of another layout look like categories
+        if name == "folders" and maps.are_in(path):
+            unlike.append(f"{path}: holds images and maps of them, no categories")
+            continue
         if name == "maps" and any(not TASKS[x.task].unlabeled for x in found):
             continue  # and folders of maps are parts of others
         try:

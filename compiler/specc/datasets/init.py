@@ -86,7 +86,8 @@ def _say_found(found: Found, job: dict) -> None:
         _say(key.replace("_", " "), _brief(value))
     for line in found.told:
         _say("", f"({line})")
-    if TASKS[found.task].in_folder and "range" in found.options:  # maps of depth
+    native = found.format == "native"
+    if native and TASKS[found.task].in_folder and "range" in found.options:  # maps of depth
         _say("depth", depth_in_words(found))
     height, width = job["data"]["resolution"]
     if bits := job["data"].get("bits"):

@@ -10,8 +10,10 @@ from specc.datasets.files import Unlike, Unreadable
 from specc.datasets.found import Found
 from specc.datasets.names_of_maps import Names, names_beside
 from specc.datasets.pairs import Pair, pairs_in
+from specc.datasets.numbers_in_maps import depths, numbers
 from specc.datasets.pixels import Seen, look
 
+Options = tuple[dict, tuple[str, ...]]
 MOST_CATEGORIES = 256  # maps with more values are of numbers or depths
 VOID = (
     *("void", "ignore", "ignored", "__ignore__", "unlabeled", "unlabelled"),
@@ -83,19 +85,35 @@ def _of_pair(
         "layout": layout | pair.endings,
         "unused": unused,
     }
+    faults, yielded = [], False
     seen = look(maps)
-    if not seen.files:
-        raise Unlike(f"{maps[0]}: its pixels cannot be read")
-    options, told = _semantic(folder, folder / pair.maps.path, seen)
-    yield Found(task="semantic_segmentation", options=options, told=told, **where)
+    kinds = {
+        "semantic_segmentation": lambda: _semantic(folder, folder / pair.maps.path, seen),
+        "depth_estimation": lambda: depths(maps, seen),
+        "instance_segmentation": lambda: numbers(maps, seen),
+    }
+    for task, options_of in kinds.items():
+        try:
+            if found := options_of():
+                yield Found(task=task, options=found[0], told=found[1], **where)
+                yielded = True
+        except Unreadable as error:
+            faults.append(error)
+    if not yielded:
+        raise next(iter(faults), Unlike(f"{maps[0]}: its pixels cannot be read"))
 
 
 # ---- Categories ----
 
 
-def _semantic(folder: Path, maps: Path, seen: Seen) -> tuple[dict, tuple[str, ...]]:
+def _semantic(folder: Path, maps: Path, seen: Seen) -> Options | None:
     """Returns the options of a head that learns the categories of maps, and lines that
-    say what they rest on. Raises Unreadable."""
+    say what they rest on; None where no pixels can be categories. Raises
+    Unreadable."""
+    if seen.modes.keys() & {"F", "I"} or not seen.colors:
+        return None
+    if seen.most > MOST_CATEGORIES:
+        raise Unlike(f"{maps}: a map with {seen.most} values or colors, no categories")
     names = names_beside(folder, maps)
     if _told_by_values(seen, names):
         return _by_values(seen, names)

@@ -78,6 +78,7 @@ READINGS = {  # start of a way -> its reading; the longest start of a way is tak
             "native": "parse_pages(*GIVEN, height, width)",
             "coco": f"parse_segments(GIVEN, {_SIZED})",
             "yolo": f"parse_polygons(GIVEN, {_SIZED})",
+            "maps": "parse_numbers(GIVEN, height, width, counts)",
         },
         "a page for each instance, black but for its category's color",
         in_folder=True,

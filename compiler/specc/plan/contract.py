@@ -156,7 +156,8 @@ def _small_datasets(job: Job, readers: tuple[Reader, ...]) -> dict[str, Any]:
             }
         if reader.folders:
             folders = reader.folders[0].name
-            constants[folders] = sets_of_maps(reader)
+            made = sets_of_maps(reader)
+            constants[folders] = made if "," in folders else made[-1]
     if job.data.group is not None:
         constants["GROUP"] = "([^/]+)$"  # one group for each image
     return constants

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from specc.heads import names_of, task_of
+from specc.heads.anomaly_detection import GOOD
 from specc.heads.contract import Annotations
 from specc.heads.conversions import dataset_task, way_to
 from specc.job import Head, Job
@@ -43,6 +44,7 @@ class MadeDataset:
     sizes: str  # assignment of an image's height and width, where labels need them
     image_ending: str  # end of the file names of images, in the format maps
     map_ending: str  # the same of maps
+    normal: str  # folder of normal images, in that format
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,9 @@ def sets_of(reader: Reader) -> tuple[str, ...]:
     return tuple(f"{prefix}{name}{suffix}" for name in names)
 
 
-def sets_of_maps(reader: Reader) -> tuple[str, ...] | str:
+def sets_of_maps(reader: Reader) -> tuple[str, ...]:
     """Returns the folders of the maps of these sets."""
-    folders = tuple(f"{name}-maps" for name in sets_of(reader))
-    return folders if len(folders) > 1 else folders[0]
+    return tuple(f"{name}-maps" for name in sets_of(reader))
 
 
 def plan_datasets(job: Job, readers: tuple[Reader, ...]) -> tuple[MadeDataset, ...]:
@@ -94,6 +95,7 @@ def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
         sizes="height, width = " if any("height" in label for label in labels) else "",
         image_ending=reader.layout.image_ending or ".png",
         map_ending=reader.layout.label_ending or ".png",
+        normal=next((x.normal or GOOD for x in job.heads if hasattr(x, "normal")), ""),
         **_of_one_kind(made),
     )
 
@@ -101,6 +103,8 @@ def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
 def _template(form: str, made: list[Made]) -> str:
     if not made:
         return "contract/images"
+    if form == "maps" and task_of(made[0].head).on_normal_images:
+        return "contract/maps_normal"
     return made[0].annotations.coco if form == "coco" else f"contract/{form}"
 
 

@@ -84,6 +84,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "image_size_template": f"dataset/image_size{'_bands' * bands}.py.jinja",
         "nullable": any(reader.nullable for reader in readers),
         "painted": _painted(job),
+        "metric": any(reader.source.format == "maps" for reader in readers),
         "lone_maps": LONE_MAPS[lacking],
         "paired_maps": PAIRED_MAPS[lacking],
         "validation": len(readers) == 1 and bool(readers[0].validation),

@@ -53,7 +53,14 @@ class Reader:
         form, number = self.source.format, "several" if self.several else "one"
         if form == "native":
             return f"dataset/native_{number}.py.jinja"
+        if form == "maps":
+            return f"dataset/maps{'_normal' * self.of_normal_images}.py.jinja"
         return f"dataset/{form}{'_several' * self.partial}.py.jinja"
+
+    @property
+    def of_normal_images(self) -> bool:
+        """Whether the folders of images tell which ones are normal."""
+        return any(task.on_normal_images for task in self.tasks)
 
     @property
     def partial(self) -> bool:
@@ -69,6 +76,8 @@ class Reader:
     def parameters(self) -> str:
         form = self.source.format
         place = "path" if form in ("coco", "csv", "voc", "yolo") else "folder"
+        if form == "maps" and self.of_normal_images:
+            return "folder: Path, maps: Path | None = None"
         place = "folder: Path, maps" if form == "maps" else place
         use = 'split: str = "val"' if form == "yolo" else "training: bool = False"
         root = ", root: Path | None = None" * (form in PATHS)
@@ -82,6 +91,8 @@ class Reader:
     @property
     def training(self) -> str:
         """The call that reads the training set, below `root`."""
+        if self.source.format == "maps" and self.of_normal_images:
+            return f"{self.name}(root / {self.prefix}TRAIN)"
         use = '"train"' if self.source.format == "yolo" else "training=True"
         maps = f"root / {self.prefix}TRAIN_LABELS, " * (self.source.format == "maps")
         place = f"root / {self.prefix}TRAIN, {maps}"
@@ -128,6 +139,7 @@ class Reader:
             return self.coco.docstring
         unlabeled = all(task.unlabeled for task in self.tasks)
         kind = "images" if unlabeled else self.source.format
+        kind = "maps_normal" if kind == "maps" and self.of_normal_images else kind
         return f"dataset/{kind}_docstring.jinja"
 
     @property
@@ -247,10 +259,11 @@ class Reader:
             return []
         layout, prefix = self.layout, self.prefix
         sets = {"TRAIN_LABELS": layout.train_labels}
+        sets = {} if self.of_normal_images else sets
         if self.source.validation is not None:
             sets["VALIDATION_LABELS"] = layout.validation_labels
         names = ", ".join(f"{prefix}{name}" for name in sets)
-        value = tuple(sets.values()) if len(sets) > 1 else layout.train_labels
+        value = tuple(sets.values()) if len(sets) > 1 else next(iter(sets.values()))
         lines = [constant(names, value, "folders of their maps")]
         endings = {
             "IMAGE_ENDING": layout.image_ending,

@@ -1,0 +1,53 @@
+"""Finds sets of normal and of flawed parts, laid out as MVTec AD is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from specc.datasets.files import Unlike, folders_in
+from specc.datasets.found import Found, pair
+from specc.datasets.parts import images_in
+
+NORMAL = ("good", "normal", "ok")  # names of the folder of normal images
+MASKS = ("ground_truth", "groundtruth", "masks", "mask", "gt", "labels")
+
+
+def find(folder: Path) -> Iterator[Found]:
+    """Yields a set that trains on normal images, and is validated on both kinds, with
+    masks. Raises Unlike."""
+    sets = {path.name: path for path in folders_in(folder)}
+    train, validation = pair(list(sets))
+    if train is None or validation is None:
+        return
+    names = [path.name for path in folders_in(sets[train])]
+    normal = next((name for name in names if name.lower() in NORMAL), None)
+    kinds = {path.name: path for path in folders_in(sets[validation])}
+    if normal is None or normal not in kinds or len(kinds) < 2:
+        return
+    masks = next((sets[name] for name in sets if name.lower() in MASKS), None)
+    if masks is None:
+        wanted = f"masks of the defects in {folder / MASKS[0]}, which is not there"
+        raise Unlike(f"{sets[validation]}: needs {wanted}")
+    images = tuple(images_in(sets[train] / normal))
+    if not images:
+        raise Unlike(f"{sets[train] / normal}: has no images")
+    layout = {"validation_labels": masks.as_posix()}
+    layout |= _ending(sets[validation], masks, [x for x in kinds if x != normal])
+    options = {} if normal == NORMAL[0] else {"normal": normal}
+    where = "maps", "anomaly_detection", sets[train], sets[validation]
+    yield Found(*where, options, images, layout=layout)
+
+
+def _ending(images: Path, masks: Path, kinds: list[str]) -> dict[str, str]:
+    """Returns the end of the names of masks, where these differ from those of images.
+    Raises Unlike where an image has no mask."""
+    for kind in kinds:
+        files = images_in(masks / kind)
+        for image in images_in(images / kind):
+            mask = next((x for x in files if x.name.startswith(image.stem)), None)
+            if mask is None:
+                raise Unlike(f"{image}: no mask of this name in {masks / kind}")
+            end = mask.name.removeprefix(image.stem)
+            return {} if mask.stem == image.stem else {"label_ending": end}
+    return {}
