@@ -13,7 +13,9 @@ from specc.backbones import TABLES
 from specc.heads import TASKS
 from specc.heads.conversions import sources_of, way
 from specc.language.schema import head as head_schema
+from specc.language.schema import part
 
+LAYOUT = part("common")["$defs"]["layout"]["properties"]
 MOST_IMAGES = 65536  # most images of a batch
 
 
@@ -27,6 +29,7 @@ def agreeing(job: dict) -> dict:
         agree_inside(head)
     agree_with_heads(data, heads)
     convert(data, heads, len(job["name"]))
+    lay_out(data, heads)
     mirror(data, heads)
     validate(data, heads)
     start(job["model"], trainer)
@@ -57,7 +60,7 @@ def agree_inside(head: dict) -> None:
         own = names or head["labels"]
         parts = {x for of_one in head["merge"].values() for x in of_one} - {*own}
         head["merge"] = {own[0]: sorted(parts)} if parts else None
-    if "colors" in head:
+    if head["task"] == "semantic_segmentation" or "colors" in head:
         head["colors"] = [[i % 256, i // 256, 255] for i in range(len(names))]
     if head.get("things"):
         head["things"] = names[: len(head["things"])]
@@ -93,12 +96,56 @@ def agree_with_heads(data: dict, heads: list[dict]) -> None:
     tasks = {head["task"] for head in heads}
     if not all(holds(data.get("format"), task) for task in tasks):
         data["format"] = None
-    if data.get("format") in ("coco", "yolo") and len(tasks) > 1:
+    if data.get("format") in ("coco", "yolo", "maps") and len(tasks) > 1:
         data["format"] = None  # a file of these is read for one task
     for head in heads:
         if source := head.get("data"):
             if not source.get("train") or not holds(source.get("format"), head["task"]):
                 source["format"] = None
+
+
+def lay_out(data: dict, heads: list[dict]) -> None:
+    """Layouts and heads have the options of their formats; maps have their folders."""
+    for source in (data, *[head["data"] for head in heads if head.get("data")]):
+        if source is not data and not source.get("train"):
+            source["layout"] = source["format"] = None
+        form = source.get("format") or "native"
+        layout = {
+            key: value
+            for key, value in (source.get("layout") or {}).items()
+            if form in LAYOUT[key]["x-formats"]
+        }
+        if form == "maps":
+            layout["train_labels"] = layout.get("train_labels") or "maps"
+            layout["validation_labels"] = layout.get("validation_labels") or "maps"
+            normal = any(head["task"] == "anomaly_detection" for head in heads)
+            if normal or not layout.get("train_images"):
+                layout["train_images"] = layout["validation_images"] = None
+        source["layout"] = layout or None
+    for head in heads:
+        own = head.get("data") or {}
+        form = (own if own.get("train") else data).get("format") or "native"
+        for key, option in head_schema(head["task"])["properties"].items():
+            if form not in option.get("x-formats", [form]):
+                head.pop(key, None)
+        if form == "maps":
+            read_maps(head, own.get("task") or data.get("task"))
+
+
+def read_maps(head: dict, source: str | None) -> None:
+    """Values or colors tell the categories; numbers of instances tell none."""
+    if head["task"] == "semantic_segmentation":
+        count = len(head["categories"])
+        if head.get("values"):
+            head["values"] = list(range(count))
+        else:
+            head["colors"] = [[i % 256, i // 256, 255] for i in range(count)]
+        if head.get("ignored"):
+            head["ignored"] = [65535] if head.get("values") else [[0, 0, 0]]
+    if "instance_segmentation" in (head["task"], source):
+        names = next(key for key in ("categories", "labels") if key in head)
+        head[names] = head[names][:1]
+        head.pop("colors", None)
 
 
 def convert(data: dict, heads: list[dict], number: int) -> None:

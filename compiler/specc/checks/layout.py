@@ -60,6 +60,14 @@ def folders_of_maps(job: Job, given: dict) -> list[Diagnostic]:
         wanted = {"train_labels": not normal} | {
             "validation_labels": source.validation is not None
         }
+        lone = layout.validation_images and not layout.train_images
+        if lone or layout.train_images and normal:
+            what = "the folders of a set" if normal else "no list of training images"
+            key = "validation_images" if lone else "train_images"
+            message = f"head `{head.name}` reads {what}, and has `{key}`"
+            help = f"remove {where}/layout/{key}"
+            path = ("model", "heads", index, "task")
+            findings.append(Diagnostic("E387", message, path, help=help))
         for key in (key for key, needed in wanted.items() if needed):
             if getattr(layout, key) is None:
                 message = f"head `{head.name}` learns from maps, and has no `{key}`"

@@ -32,13 +32,14 @@ def map_findings(job: Job, given: dict) -> list[Diagnostic]:
 
 def _one_category(head, path: tuple) -> Iterator[Diagnostic]:
     """E335: maps of instance numbers tell no categories apart."""
-    if len(head.categories) > 1:
+    key = "categories" if hasattr(head, "categories") else "labels"
+    if (count := len(getattr(head, key))) > 1:
         yield Diagnostic(
             "E335",
-            f"head `{head.name}` has {len(head.categories)} categories, maps of instance"
-            " numbers tell none apart",
-            (*path, "categories"),
-            "leave one category, that of all instances",
+            f"head `{head.name}` has {count} {key}, maps of instance numbers tell none"
+            " apart",
+            (*path, key),
+            "leave one, that of all instances",
         )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import Unlike, Unreadable
+from specc.datasets.files import Unlike, Unreadable, entries, read_text
 from specc.datasets.found import Found
+from specc.datasets.found import pair as split_names
 from specc.datasets.names_of_maps import Names, names_beside
 from specc.datasets.pairs import Pair, pairs_in
 from specc.datasets.numbers_in_maps import depths, numbers
@@ -19,6 +20,7 @@ VOID = (
     *("void", "ignore", "ignored", "__ignore__", "unlabeled", "unlabelled"),
     *("ignore region", "don't care", "dontcare", "unknown"),
 )
+OF_OBJECTS = "SegmentationObject"  # folder of VOC, beside that of categories
 BINARY = ["background", "foreground"]
 
 
@@ -32,7 +34,12 @@ def find(folder: Path) -> Iterator[Found]:
     training = found.get("train") or found.get(None) or []
     # COCO's segments are in a folder of the file's name.
     training = [x for x in training if not _beside_json(folder / x.maps.path)]
+    own = [x for x in training if x.maps.path.name != OF_OBJECTS]
+    training = own or training
     for pair in training:
+        if pair.images.kind is None and (sets := _lists(folder, pair)):
+            yield from _of_pair(folder, pair, None, "", len(training) > 1, sets)
+            continue
         held_out, unused = _held_out(pair, found)
         try:
             yield from _of_pair(folder, pair, held_out, unused, len(training) > 1)
@@ -45,6 +52,19 @@ def find(folder: Path) -> Iterator[Found]:
 def are_in(folder: Path) -> bool:
     """Returns whether a folder has images and maps of them, which are no classes."""
     return folder.is_dir() and any(pairs_in(folder).values())
+
+
+def _lists(folder: Path, pair: Pair) -> dict[str, Path]:
+    """Returns the lists of VOC that name images of a pair: train and, if there is one,
+    validation."""
+    files = entries(folder / "ImageSets" / "Segmentation")
+    splits = {path.stem: path for path in files if path.suffix.lower() == ".txt"}
+    known = {Path(image).with_suffix("").as_posix() for image, _ in pair.names}
+    found = {}
+    for key, name in zip(("train", "validation"), split_names(list(splits))):
+        if name and known & {*read_text(splits[name]).split()}:
+            found[key] = splits[name]
+    return found if "train" in found else {}
 
 
 def _beside_json(maps: Path) -> bool:
@@ -68,7 +88,12 @@ def _alike(one: Pair, other: Pair) -> bool:
 
 
 def _of_pair(
-    folder: Path, pair: Pair, held_out: Pair | None, unused: str, several: bool
+    folder: Path,
+    pair: Pair,
+    held_out: Pair | None,
+    unused: str,
+    several: bool,
+    lists: dict[str, Path] | None = None,
 ) -> Iterator[Found]:
     """Yields what can be learned from the maps of a pair."""
     sets = [one for one in (pair, held_out) if one is not None]
@@ -85,6 +110,14 @@ def _of_pair(
         "layout": layout | pair.endings,
         "unused": unused,
     }
+    if lists:
+        folders = {"images": where["train"], "labels": folder / pair.maps.path}
+        layout = {
+            f"{kind}_{what}": place.as_posix()
+            for what, place in folders.items()
+            for kind in lists
+        }
+        where |= {"validation": None, "layout": layout | pair.endings} | lists
     faults, yielded = [], False
     seen = look(maps)
     kinds = {

@@ -158,6 +158,10 @@ def _small_datasets(job: Job, readers: tuple[Reader, ...]) -> dict[str, Any]:
             folders = reader.folders[0].name
             made = sets_of_maps(reader)
             constants[folders] = made if "," in folders else made[-1]
+            if reader.listed:
+                made = tuple(f"{name}-images" for name in sets_of(reader))
+                names = reader.folders[1].name
+                constants[names] = made if "," in names else made[-1]
     if job.data.group is not None:
         constants["GROUP"] = "([^/]+)$"  # one group for each image
     return constants

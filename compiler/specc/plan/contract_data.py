@@ -86,7 +86,7 @@ def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
     labels = [one.annotations.label for one in made]
     return MadeDataset(
         function=f"make_{reader.name.removeprefix('read_')}",
-        template=f"{_template(form, made)}.py.jinja",
+        template=f"{_template(reader, made)}.py.jinja",
         sets=sets_of(reader),
         images=images,
         given=mapping(zip((one.head.name for one in made), labels)),
@@ -100,11 +100,14 @@ def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
     )
 
 
-def _template(form: str, made: list[Made]) -> str:
+def _template(reader: Reader, made: list[Made]) -> str:
+    form = reader.source.format
     if not made:
         return "contract/images"
     if form == "maps" and task_of(made[0].head).on_normal_images:
         return "contract/maps_normal"
+    if form == "maps" and reader.listed:
+        return "contract/maps_listed"
     return made[0].annotations.coco if form == "coco" else f"contract/{form}"
 
 

@@ -29,6 +29,7 @@ SAID = (  # attributes of a reader that templates use
     *("coco", "columns", "columns_described", "empty_cells", "read_annotations"),
     *("framed", "named_heads", "lists_names"),
     *("images_found", "maps_found", "maps_beside", "maps_described"),
+    *("listed", "set_place"),
 )
 
 
@@ -78,7 +79,8 @@ class Reader:
         place = "path" if form in ("coco", "csv", "voc", "yolo") else "folder"
         if form == "maps" and self.of_normal_images:
             return "folder: Path, maps: Path | None = None"
-        place = "folder: Path, maps" if form == "maps" else place
+        if form == "maps":
+            place = f"{'split: Path, ' * self.listed}folder: Path, maps"
         use = 'split: str = "val"' if form == "yolo" else "training: bool = False"
         root = ", root: Path | None = None" * (form in PATHS)
         return f"{place}: Path, {use}{root}"
@@ -94,9 +96,8 @@ class Reader:
         if self.source.format == "maps" and self.of_normal_images:
             return f"{self.name}(root / {self.prefix}TRAIN)"
         use = '"train"' if self.source.format == "yolo" else "training=True"
-        maps = f"root / {self.prefix}TRAIN_LABELS, " * (self.source.format == "maps")
-        place = f"root / {self.prefix}TRAIN, {maps}"
-        return f"{self.name}({place}{use}{self.rooted('root')})"
+        places = ", ".join(f"root / {name}" for name in self.places("TRAIN"))
+        return f"{self.name}({places}, {use}{self.rooted('root')})"
 
     @property
     def validation(self) -> str:
@@ -108,10 +109,14 @@ class Reader:
         `root`."""
         if self.source.validation is None:
             return ""
-        place = f"{root} / {self.prefix}VALIDATION"
-        if self.source.format == "maps":
-            place += f", {root} / {self.prefix}VALIDATION_LABELS"
-        return f"{self.name}({place}{self.rooted(root)})"
+        places = ", ".join(f"{root} / {name}" for name in self.places("VALIDATION"))
+        return f"{self.name}({places}{self.rooted(root)})"
+
+    def places(self, kind: str) -> list[str]:
+        """Returns the constants with the paths of a set, TRAIN or VALIDATION."""
+        kind = f"{self.prefix}{kind}"
+        images = [f"{kind}_IMAGES"] * self.listed
+        return [kind, *images, *[f"{kind}_LABELS"] * (self.source.format == "maps")]
 
     def rooted(self, root: str) -> str:
         """Returns the argument with the folder that no path may leave."""
@@ -220,6 +225,15 @@ class Reader:
         return self.source.layout or Layout()
 
     @property
+    def listed(self) -> bool:
+        """Whether files list the images of sets of the format maps."""
+        return self.source.format == "maps" and self.layout.train_images is not None
+
+    @property
+    def set_place(self) -> str:
+        return "split" if self.listed else "folder"
+
+    @property
     def images_found(self) -> str:
         """The expression of the images by what their names share with maps."""
         if self.layout.image_ending is None:
@@ -237,9 +251,9 @@ class Reader:
     def maps_beside(self) -> bool:
         """Whether maps are found among the images, too."""
         source, layout = self.source, self.layout
-        pairs = (source.train, layout.train_labels), (
-            source.validation,
-            layout.validation_labels,
+        pairs = (
+            (layout.train_images or source.train, layout.train_labels),
+            (layout.validation_images or source.validation, layout.validation_labels),
         )
         return any(
             PurePosixPath(maps).is_relative_to(PurePosixPath(images))
@@ -265,6 +279,14 @@ class Reader:
         names = ", ".join(f"{prefix}{name}" for name in sets)
         value = tuple(sets.values()) if len(sets) > 1 else next(iter(sets.values()))
         lines = [constant(names, value, "folders of their maps")]
+        if self.listed:
+            images = {"TRAIN_IMAGES": layout.train_images}
+            if self.source.validation is not None:
+                others = layout.validation_images or layout.train_images
+                images["VALIDATION_IMAGES"] = others
+            names = ", ".join(f"{prefix}{name}" for name in images)
+            value = tuple(images.values()) if len(images) > 1 else layout.train_images
+            lines.append(constant(names, value, "folders of their images"))
         endings = {
             "IMAGE_ENDING": layout.image_ending,
             "LABEL_ENDING": layout.label_ending,
