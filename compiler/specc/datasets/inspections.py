@@ -42,12 +42,16 @@ def find(folder: Path) -> Iterator[Found]:
 def _ending(images: Path, masks: Path, kinds: list[str]) -> dict[str, str]:
     """Returns the end of the names of masks, where these differ from those of images.
     Raises Unlike where an image has no mask."""
+    ends = set()
     for kind in kinds:
         files = images_in(masks / kind)
         for image in images_in(images / kind):
-            mask = next((x for x in files if x.name.startswith(image.stem)), None)
+            own = [x for x in files if x.name.startswith(image.stem)]
+            mask = min(own, key=lambda path: len(path.name), default=None)
             if mask is None:
                 raise Unlike(f"{image}: no mask of this name in {masks / kind}")
-            end = mask.name.removeprefix(image.stem)
-            return {} if mask.stem == image.stem else {"label_ending": end}
-    return {}
+            same = mask.stem == image.stem
+            ends.add("" if same else mask.name.removeprefix(image.stem))
+    if len(ends) > 1:
+        raise Unlike(f"{masks}: masks are named in several ways: {', '.join(ends)}")
+    return {"label_ending": end} if (end := "".join(ends)) else {}

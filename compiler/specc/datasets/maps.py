@@ -132,8 +132,10 @@ def _of_pair(
                 yielded = True
         except Unreadable as error:
             faults.append(error)
-    if not yielded:
-        raise next(iter(faults), Unlike(f"{maps[0]}: its pixels cannot be read"))
+    if not (yielded or faults):
+        faults.append(Unlike(f"{maps[0]}: its pixels cannot be read"))
+    for error in faults:
+        raise error
 
 
 # ---- Categories ----
