@@ -119,6 +119,7 @@ def lay_out(data: dict, heads: list[dict]) -> None:
             layout["train_labels"] = layout.get("train_labels") or "maps"
             layout["validation_labels"] = layout.get("validation_labels") or "maps"
             normal = any(head["task"] == "anomaly_detection" for head in heads)
+            layout["label_folder"] = None
             if normal or not layout.get("train_images"):
                 layout["train_images"] = layout["validation_images"] = None
         source["layout"] = layout or None

@@ -187,6 +187,19 @@ def as_kitti(folder: Path) -> Path:
     return places("image/{n}.png", "proj_depth/{n}.png")(folder, millimeters)
 
 
+def as_bowl(folder: Path) -> Path:
+    """As the Data Science Bowl of 2018: a folder for each image, and a mask for each
+    instance; the set to test on has none."""
+    for n in range(COUNT):
+        place = folder / ("stage1_train" if n < TRAINED else "stage1_test") / f"a{n}"
+        image(place / "images" / f"a{n}.png", n)
+        pixels = numbers(n)
+        for number in np.unique(pixels[pixels > 0]).tolist() if n < TRAINED else ():
+            mask = np.uint8(255 * (pixels == number))
+            write(place / "masks" / f"{number}.png", mask)
+    return folder
+
+
 def as_mvtec(folder: Path) -> Path:
     for n in range(COUNT):
         image(folder / "train" / "good" / f"00{n}.png", n)

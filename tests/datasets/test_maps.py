@@ -182,6 +182,21 @@ def test_each_number_is_an_instance(place, task):
         assert len(np.unique(pixels[top:bottom, left:right])) == 1
 
 
+@pytest.mark.parametrize("task", [INSTANCES, "object_detection"])
+def test_each_file_of_a_folder_is_an_instance(place, task):
+    job = init(task, layouts_maps.as_bowl(Path("bowl")))
+    assert job["data"]["layout"] == {"label_folder": "masks"}
+    assert job["data"]["train"] == "bowl/stage1_train"
+    assert "validation" not in job["data"]
+    first, found = first_of(job, 4, 1)
+    pixels = numbers(int(first.path.stem[1:]))
+    boxes = {tuple(map(int, item["bbox"])) for item in found}
+    assert len(boxes) == len(found) == 6
+    for left, top, right, bottom in boxes:
+        assert (right - left, bottom - top) == (12, 8)
+        assert len(np.unique(pixels[top:bottom, left:right])) == 1
+
+
 def test_mvtec_trains_on_good_parts_and_is_measured_on_all(place):
     job = init("anomaly_detection", layouts_maps.as_mvtec(Path("bottle")))
     assert job["data"]["layout"]["label_ending"] == "_mask.png"

@@ -3,10 +3,13 @@ options of heads that are of one format: E385 to E387."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from specc.diagnostics import Diagnostic, Path
 from specc.heads import TASKS
+from specc.heads.conversions import dataset_task
 from specc.job import Job, Layout, source_of
 from specc.language.schema import head as head_schema
 from specc.language.schema import part
@@ -60,6 +63,9 @@ def folders_of_maps(job: Job, given: dict) -> list[Diagnostic]:
         wanted = {"train_labels": not normal} | {
             "validation_labels": source.validation is not None
         }
+        if layout.label_folder is not None:
+            findings += _masks_of_instances(job, index, layout, where)
+            continue
         lone = layout.validation_images and not layout.train_images
         if lone or layout.train_images and normal:
             what = "the folders of a set" if normal else "no list of training images"
@@ -75,6 +81,22 @@ def folders_of_maps(job: Job, given: dict) -> list[Diagnostic]:
                 path = ("model", "heads", index, "task")
                 findings.append(Diagnostic("E387", message, path, help=help))
     return findings
+
+
+def _masks_of_instances(
+    job: Job, index: int, layout: Layout, where: str
+) -> Iterator[Diagnostic]:
+    """E387: a folder of masks for each image is of instances, and needs no other."""
+    head, path = job.heads[index], ("model", "heads", index, "task")
+    if dataset_task(job, head) != "instance_segmentation":
+        message = f"head `{head.name}` learns no instances, and has a `label_folder`"
+        help = f"remove {where}/layout/label_folder"
+        yield Diagnostic("E387", message, path, help=help)
+    for key, value in asdict(layout).items():
+        if key != "label_folder" and value is not None:
+            message = f"head `{head.name}` has a `label_folder`, and `{key}`, too"
+            help = f"remove {where}/layout/{key}"
+            yield Diagnostic("E387", message, path, help=help)
 
 
 def options() -> dict[str, dict]:

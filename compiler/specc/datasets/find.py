@@ -18,8 +18,8 @@ from specc.words import listed
 
 def _maps(folder: Path) -> Iterator[Found]:
     """Yields images with maps, and normal images with masks of others."""
-    inspected = list(inspections.find(folder))
-    yield from inspected or maps.find(folder)
+    found = [*inspections.find(folder), *inspections.find_folders(folder)]
+    yield from found or maps.find(folder)
 
 
 FINDERS = {

@@ -1,7 +1,9 @@
-"""Finds sets of normal and of flawed parts, laid out as MVTec AD is."""
+"""Finds sets of normal and of flawed parts, laid out as MVTec AD is, and sets with a
+folder of masks for each image."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from specc.datasets.found import Found, pair
 from specc.datasets.parts import images_in
 
 NORMAL = ("good", "normal", "ok")  # names of the folder of normal images
+SOME = 20  # most folders of images that are looked at
 MASKS = ("ground_truth", "groundtruth", "masks", "mask", "gt", "labels")
 
 
@@ -55,3 +58,40 @@ def _ending(images: Path, masks: Path, kinds: list[str]) -> dict[str, str]:
     if len(ends) > 1:
         raise Unlike(f"{masks}: masks are named in several ways: {', '.join(ends)}")
     return {"label_ending": end} if (end := "".join(ends)) else {}
+
+
+def find_folders(folder: Path) -> Iterator[Found]:
+    """Yields a set that has a folder for each image, with `images/` and `masks/`."""
+    sets = {path.name: path for path in folders_in(folder)}
+    sets = {name: path for name, path in sets.items() if _masks_in(path)}
+    train, validation = pair(list(sets))
+    if train is None:
+        sets, train, validation = {"": folder}, "", None
+    if not (name := _masks_in(sets[train])):
+        return
+    images = [
+        image
+        for place in folders_in(sets[train])
+        for inner in folders_in(place)
+        if inner.name != name
+        for image in images_in(inner)
+    ]
+    held_out = sets[validation] if validation else None
+    where = "maps", "instance_segmentation", sets[train], held_out
+    options, layout = {"categories": ["object"]}, {"label_folder": name}
+    yield Found(*where, options, tuple(images), layout=layout)
+
+
+def _masks_in(folder: Path) -> str:
+    """Returns the name of the folders of masks, if most folders in this one have one
+    beside a folder of an image; else nothing."""
+    places = folders_in(folder)[:SOME]
+    names = Counter()
+    for place in places:
+        inner = {path.name: path for path in folders_in(place)}
+        masks = [name for name in inner if name.lower() in MASKS]
+        others = [inner[name] for name in inner if name not in masks]
+        if len(masks) == 1 and any(len(images_in(other)) == 1 for other in others):
+            names.update(masks)
+    name, count = next(iter(names.most_common(1)), ("", 0))
+    return name if len(places) > 1 and 2 * count > len(places) else ""

@@ -119,7 +119,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         "native": f"parse_pages(*{given}, height, width)",
         "coco": f"parse_segments({given}, {counted})",
         "yolo": f"parse_polygons({given}, {counted})",
-        "maps": f"parse_numbers({given}, height, width, counts)",
+        "maps": f"{code.numbered_by}({given}, height, width, counts)",
     }
     return HeadExpressions(
         construction=f"InstanceHead({made})",

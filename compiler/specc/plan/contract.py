@@ -154,7 +154,7 @@ def _small_datasets(job: Job, readers: tuple[Reader, ...]) -> dict[str, Any]:
                 f"{reader.prefix}TRAIN": sets[0],
                 "VALIDATION_SHARE": HELD_OUT,
             }
-        if reader.folders:
+        if reader.folders and reader.layout.label_folder is None:
             folders = reader.folders[0].name
             made = sets_of_maps(reader)
             constants[folders] = made if "," in folders else made[-1]

@@ -45,6 +45,7 @@ class MadeDataset:
     image_ending: str  # end of the file names of images, in the format maps
     map_ending: str  # the same of maps
     normal: str  # folder of normal images, in that format
+    label_folder: str  # folder of the masks of an image's instances
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
         sizes="height, width = " if any("height" in label for label in labels) else "",
         image_ending=reader.layout.image_ending or ".png",
         map_ending=reader.layout.label_ending or ".png",
+        label_folder=reader.layout.label_folder or "",
         normal=next((x.normal or GOOD for x in job.heads if hasattr(x, "normal")), ""),
         **_of_one_kind(made),
     )
@@ -106,6 +108,8 @@ def _template(reader: Reader, made: list[Made]) -> str:
         return "contract/images"
     if form == "maps" and task_of(made[0].head).on_normal_images:
         return "contract/maps_normal"
+    if form == "maps" and reader.layout.label_folder is not None:
+        return "contract/maps_folders"
     if form == "maps" and reader.listed:
         return "contract/maps_listed"
     return made[0].annotations.coco if form == "coco" else f"contract/{form}"

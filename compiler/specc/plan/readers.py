@@ -29,7 +29,7 @@ SAID = (  # attributes of a reader that templates use
     *("coco", "columns", "columns_described", "empty_cells", "read_annotations"),
     *("framed", "named_heads", "lists_names"),
     *("images_found", "maps_found", "maps_beside", "maps_described"),
-    *("listed", "set_place"),
+    *("listed", "set_place", "prefix"),
 )
 
 
@@ -55,8 +55,15 @@ class Reader:
         if form == "native":
             return f"dataset/native_{number}.py.jinja"
         if form == "maps":
-            return f"dataset/maps{'_normal' * self.of_normal_images}.py.jinja"
+            return f"dataset/{self.kind_of_maps}.py.jinja"
         return f"dataset/{form}{'_several' * self.partial}.py.jinja"
+
+    @property
+    def kind_of_maps(self) -> str:
+        """The name of the templates of this reader, of the format maps."""
+        if self.layout.label_folder is not None:
+            return "maps_folders"
+        return f"maps{'_normal' * self.of_normal_images}"
 
     @property
     def of_normal_images(self) -> bool:
@@ -79,7 +86,7 @@ class Reader:
         place = "path" if form in ("coco", "csv", "voc", "yolo") else "folder"
         if form == "maps" and self.of_normal_images:
             return "folder: Path, maps: Path | None = None"
-        if form == "maps":
+        if form == "maps" and self.layout.label_folder is None:
             place = f"{'split: Path, ' * self.listed}folder: Path, maps"
         use = 'split: str = "val"' if form == "yolo" else "training: bool = False"
         root = ", root: Path | None = None" * (form in PATHS)
@@ -116,7 +123,8 @@ class Reader:
         """Returns the constants with the paths of a set, TRAIN or VALIDATION."""
         kind = f"{self.prefix}{kind}"
         images = [f"{kind}_IMAGES"] * self.listed
-        return [kind, *images, *[f"{kind}_LABELS"] * (self.source.format == "maps")]
+        apart = self.source.format == "maps" and self.layout.label_folder is None
+        return [kind, *images, *[f"{kind}_LABELS"] * apart]
 
     def rooted(self, root: str) -> str:
         """Returns the argument with the folder that no path may leave."""
@@ -144,7 +152,7 @@ class Reader:
             return self.coco.docstring
         unlabeled = all(task.unlabeled for task in self.tasks)
         kind = "images" if unlabeled else self.source.format
-        kind = "maps_normal" if kind == "maps" and self.of_normal_images else kind
+        kind = self.kind_of_maps if kind == "maps" else kind
         return f"dataset/{kind}_docstring.jinja"
 
     @property
@@ -272,6 +280,9 @@ class Reader:
         if self.source.format != "maps":
             return []
         layout, prefix = self.layout, self.prefix
+        if layout.label_folder is not None:
+            note = "beside that of an image: its masks"
+            return [constant(f"{prefix}LABEL_FOLDER", layout.label_folder, note)]
         sets = {"TRAIN_LABELS": layout.train_labels}
         sets = {} if self.of_normal_images else sets
         if self.source.validation is not None:
