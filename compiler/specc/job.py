@@ -33,7 +33,7 @@ class Layout:
     validation_labels: str | None = None
     image_ending: str | None = None  # end of file names; None: any suffix of images
     label_ending: str | None = None
-    label_folder: str | None = None  # beside an image's: a mask of each instance
+    label_folder: str | None = None  # name of the folders of instances' masks
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from specc.datasets import coco, inspections, layouts, maps, native
+from specc.datasets import coco, layouts, native
 from specc.datasets.become import become, formats_to, nearest
 from specc.datasets.files import Unlike, Unreadable, folders_in, require
 from specc.datasets.found import Found
+from specc.datasets.maps import inspections
+from specc.datasets.maps import find as maps
 from specc.diagnostics import fail
 from specc.heads import TASKS
 from specc.language.schema import head
@@ -73,7 +75,7 @@ def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
             unlike.append(f"{path}: holds images and maps of them, no categories")
             continue
         if name == "maps" and any(not TASKS[x.task].unlabeled for x in found):
-            continue  # and folders of maps are parts of others
+            continue  # folders of maps are parts of other layouts
         try:
             for one in FINDERS[name](path):
                 found.append(one)

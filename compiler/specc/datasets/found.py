@@ -34,7 +34,7 @@ class Found:
     way: tuple[str, ...] = ()
     unused: str = ""
     layout: dict[str, Any] = field(default_factory=dict)  # options of `layout`
-    told: tuple[str, ...] = ()  # what the options rest on, for the user
+    told: tuple[str, ...] = ()  # lines for the user on how sure the options are
 
     @property
     def says(self) -> str:

@@ -34,7 +34,7 @@ class SemanticSegmentation(Head):
     channels: int  # channels of the decoder
     merge: dict[str, list[str]] | None = None  # category -> names in the dataset
     values: tuple[int, ...] | None = None  # their values in maps; None: their colors
-    ignored: tuple[int | tuple[int, int, int], ...] | None = None  # of unknown pixels
+    ignored: tuple[int | tuple[int, int, int], ...] | None = None  # values of unknown pixels
 
 
 # ---- The graph ----

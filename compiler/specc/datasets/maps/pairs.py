@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from specc.datasets.parts import reader
-from specc.datasets.pixels import looks_like_maps
+from specc.datasets.maps.pixels import looks_like_maps
 
 DEEPEST = 5  # folders below the dataset's in which images are looked for
 MOST_FILES = 400_000
@@ -30,7 +30,7 @@ MAP_WORDS = (
     r"|segmentationobject|segmentationclassaug|targets?|trimaps?|depths?|disparity|y"
     r"|instances?|instanceids|parsing|mattes?|bin|l|p|manual|pixels|colou?r"
 )
-OTHER_MAPS = r"color|colour|instanceids|polygons|rgb|vis(?:ualization)?|overlay|preview"
+OTHER_MAPS = r"colou?r|instanceids|polygons|rgb|vis(?:ualization)?|overlay|preview"
 ARRAYS = (".npy", ".exr", ".pfm", ".npz", ".mat", ".h5")  # maps that are no images
 LOSSY = (".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".jp2")
 
@@ -44,7 +44,7 @@ class Root:
 
     @property
     def kind(self) -> str | None:
-        """Which set it is of, by its name and those of the folders above it."""
+        """The set that it is of, by its name and those of the folders above it."""
         for part in reversed(self.path.parts):
             for kind in SETS:
                 if words_of_set(kind).search(part.lower()):
@@ -77,7 +77,7 @@ class Pair:
     maps: Root
     image_end: str
     map_end: str
-    suffixes: tuple[str, str] | None = None  # of both, where these tell them apart
+    suffixes: tuple[str, str] | None = None  # suffixes of files where these tell both apart
 
     @cached_property
     def names(self) -> list[tuple[str, str]]:

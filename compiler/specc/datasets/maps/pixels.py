@@ -17,7 +17,7 @@ LOSSY = ("JPEG", "WEBP", "JPEG2000", "AVIF", "MPO")
 
 @dataclass
 class Seen:
-    """What some maps hold: the Pillow modes, the values of those of gray or with a
+    """The content of some maps: the Pillow modes, the values of those of gray or with a
     palette, by kind of mode, and the colors of all. A value or color leads to a place
     where it was seen: file, x, y."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,15 @@ from typing import Any
 from specc.datasets.files import Unlike, Unreadable, entries, read_text
 from specc.datasets.found import Found
 from specc.datasets.found import pair as split_names
-from specc.datasets.names_of_maps import Names, names_beside
-from specc.datasets.pairs import Pair, pairs_in
-from specc.datasets.numbers_in_maps import depths, numbers
-from specc.datasets.pixels import Seen, look
+from specc.datasets.maps.names import Names, names_beside
+from specc.datasets.maps.pairs import Pair, pairs_in
+from specc.datasets.maps.numbers import depths, numbers
+from specc.datasets.maps.pixels import Seen, look
 
 Options = tuple[dict, tuple[str, ...]]
 MOST_CATEGORIES = 256  # maps with more values are of numbers or depths
-VOID = (
-    *("void", "ignore", "ignored", "__ignore__", "unlabeled", "unlabelled"),
-    *("ignore region", "don't care", "dontcare", "unknown"),
+VOID = re.compile(
+    r"void|ignored?|__ignore__|unlabell?ed|ignore region|don'?t ?care|unknown"
 )
 OF_OBJECTS = "SegmentationObject"  # folder of VOC, beside that of categories
 BINARY = ["background", "foreground"]
@@ -188,8 +188,7 @@ def _by_values(seen: Seen, names: Names | None) -> tuple[dict, tuple[str, ...]]:
         known = _shifted(known, values)
     else:
         known, ignored = _unnamed(values)
-    known = {v: name for v, name in known.items()}
-    void = [v for v, name in known.items() if name.lower() in VOID]
+    void = [v for v, name in known.items() if VOID.fullmatch(name.lower())]
     ignored += void
     categories = {v: known[v] for v in sorted(known) if v not in void}
     for value in values:
@@ -263,7 +262,7 @@ def _by_colors(seen: Seen, names: Names | None) -> tuple[dict, tuple[str, ...]]:
             labels = BINARY
         known = dict(zip(labels, colors))
         told = ("no file names the colors: their names are numbered",)
-    void = {name for name in known if name.lower() in VOID}
+    void = {name for name in known if VOID.fullmatch(name.lower())}
     kept = {name: list(color) for name, color in known.items() if name not in void}
     options: dict[str, Any] = {"categories": [*kept], "colors": [*kept.values()]}
     options |= {"ignored": [list(known[x]) for x in known if x in void]} if void else {}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from specc.datasets.files import Unlike
 from specc.datasets.layouts import nice_range
-from specc.datasets.pixels import Seen
+from specc.datasets.maps.pixels import Seen
 
 SOME = 60  # most maps that are read
 NUMBERED = 12  # most maps in which numbers are followed
@@ -89,7 +89,7 @@ def numbers(maps: list[Path], seen: Seen) -> Options | None:
     if seen.modes.keys() - {"L", "P", "I;16", "I;16B", "I"} or 0 not in found:
         return None
     if len(found - {0}) < 2:
-        return None  # of instances that touch, one value would make one
+        return None  # one value would make one of instances that touch
     connected = total = 0
     for path in maps[:: -(-len(maps) // NUMBERED)]:
         whole, count = _connected(path)

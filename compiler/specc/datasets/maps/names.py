@@ -22,7 +22,7 @@ PARTS = (("r", "g", "b"), ("red", "green", "blue"))
 
 @dataclass(frozen=True)
 class Names:
-    """What a file says of categories: names with colors, names with numbers, or names
+    """The names of categories in a file: names with colors, names with numbers, or names
     alone, in order."""
 
     path: Path
