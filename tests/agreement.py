@@ -116,9 +116,10 @@ def lay_out(data: dict, heads: list[dict]) -> None:
             if form in LAYOUT[key]["x-formats"]
         }
         if form == "maps":
-            layout["train_labels"] = layout.get("train_labels") or "maps"
-            layout["validation_labels"] = layout.get("validation_labels") or "maps"
             normal = any(head["task"] == "anomaly_detection" for head in heads)
+            labels = layout.get("train_labels") or "maps"
+            layout["train_labels"] = None if normal else labels
+            layout["validation_labels"] = layout.get("validation_labels") or "maps"
             layout["label_folder"] = None
             if normal or not layout.get("train_images"):
                 layout["train_images"] = layout["validation_images"] = None

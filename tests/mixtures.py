@@ -72,6 +72,7 @@ FORMATS = {
     "voc": {"detector", "two detectors"},
     "yolo": {"detector", "two detectors", "masks", "quadrilaterals"},
     "csv": {"classifier", "two classifiers", "number, rank", "number"},
+    "maps": {"segmenter", "depth", "masks", "flaws"},
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
 FACTORS = {
@@ -90,7 +91,7 @@ FACTORS = {
         {"kind": "bifpn"},
     ],
     "heads": list(HEADS),
-    "format": list(FORMATS),
+    "format": [form for form in FORMATS if form != "maps"],  # these are RARE
     "augmentation": [
         {},
         False,
@@ -213,6 +214,14 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
     return {"name": name, "loss_weight": choice["loss_weight"]} | options[kind]
 
 
+def layout_of(choice: dict) -> dict | None:
+    """The folders of maps, in the format that needs them."""
+    if choice["format"] != "maps":
+        return None
+    of_training = {} if choice["heads"] == "flaws" else {"train_labels": "maps"}
+    return of_training | {"validation_labels": "maps/val"}
+
+
 def job_of(choice: dict) -> dict:
     """The job of one value for every factor."""
     neck, top = choice["neck"], choice["top_level"]
@@ -238,6 +247,7 @@ def job_of(choice: dict) -> dict:
             "channels": choice["channels"],
             "bits": choice.get("bits"),
             "validation": choice["validation"],
+            "layout": layout_of(choice),
             "task": choice["heads"].partition(" from ")[2].replace(" ", "_") or None,
             "group": choice["group"],
         },
@@ -279,6 +289,10 @@ def pairwise(candidates: int, limit: int, seed: int) -> list[dict]:
 
 
 RARE = [  # mixtures that few draws hold, and that a template needs
+    {"heads": "segmenter", "format": "maps"},
+    {"heads": "depth", "format": "maps"},
+    {"heads": "masks", "format": "maps", "categories": 1},
+    {"heads": "flaws", "format": "maps"},
     {"heads": "detector", "format": "coco"},
     {"heads": "detector", "format": "yolo"},
     {"heads": "detector", "format": "voc"},

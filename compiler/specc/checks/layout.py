@@ -66,10 +66,13 @@ def folders_of_maps(job: Job, given: dict) -> list[Diagnostic]:
         if layout.label_folder is not None:
             findings += _masks_of_instances(job, index, layout, where)
             continue
-        lone = layout.validation_images and not layout.train_images
-        if lone or layout.train_images and normal:
+        lone = bool(layout.validation_images) and not layout.train_images
+        keys = ["validation_images"] * lone
+        if normal:
+            needless = "train_images", "train_labels", "validation_images"
+            keys = [key for key in needless if getattr(layout, key)]
+        for key in keys:
             what = "the folders of a set" if normal else "no list of training images"
-            key = "validation_images" if lone else "train_images"
             message = f"head `{head.name}` reads {what}, and has `{key}`"
             help = f"remove {where}/layout/{key}"
             path = ("model", "heads", index, "task")

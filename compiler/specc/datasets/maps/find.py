@@ -18,7 +18,7 @@ from specc.datasets.maps.pixels import Seen, look
 Options = tuple[dict, tuple[str, ...]]
 MOST_CATEGORIES = 256  # maps with more values are of numbers or depths
 VOID = re.compile(
-    r"void|ignored?|__ignore__|unlabell?ed|ignore region|don'?t ?care|unknown"
+    r"void|ignored?|__ignore__|un(label)l?ed|ignore region|don'?t ?care|unknown"
 )
 OF_OBJECTS = "SegmentationObject"  # folder of VOC, beside that of categories
 BINARY = ["background", "foreground"]
