@@ -20,6 +20,9 @@ from specc.words import listed
 
 def _maps(folder: Path) -> Iterator[Found]:
     """Yields images with maps, and normal images with masks of others."""
+    for place in (folder, *folders_in(folder)[:SUBFOLDERS]):
+        if any((place / f"metadata.{x}").exists() for x in ("yaml", "json")):
+            return  # a native dataset describes its maps
     found = [*inspections.find(folder), *inspections.find_folders(folder)]
     yield from found or maps.find(folder)
 

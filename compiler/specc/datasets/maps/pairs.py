@@ -17,6 +17,7 @@ from specc.datasets.maps.pixels import looks_like_maps
 
 DEEPEST = 5  # folders below the dataset's in which images are looked for
 MOST_FILES = 400_000
+UNNAMED_ROOTS = 6  # most folders whose names need not say which holds maps
 MOST_ROOTS = 24  # most folders of a set that are compared with one another
 TRIED = 40  # maps whose names are compared with those of images
 SETS = {  # kind of a set -> words in the names of its folders
@@ -188,14 +189,14 @@ def _pairs(folder: Path, roots: list[Root], shared: list[Root] | tuple) -> Itera
     roots = roots[:MOST_ROOTS]
     for maps in roots:
         for images in roots:
-            if pair := _pair(folder, images, maps):
+            if pair := _pair(folder, images, maps, len(roots) > UNNAMED_ROOTS):
                 key = maps.path
                 if key not in chosen or len(pair.names) > len(chosen[key].names):
                     chosen[key] = pair
     if not chosen:
         for maps in shared[:MOST_ROOTS]:
             for images in roots:
-                if pair := _pair(folder, images, maps):
+                if pair := _pair(folder, images, maps, True):
                     chosen.setdefault(images.path, pair)
     yield from _outermost(list(chosen.values()))
 
@@ -213,16 +214,16 @@ def _outermost(pairs: list[Pair]) -> list[Pair]:
     return [pair for pair, _ in kept]
 
 
-def _pair(folder: Path, images: Root, maps: Root) -> Pair | None:
+def _pair(folder: Path, images: Root, maps: Root, by_name: bool) -> Pair | None:
     """Returns the pair of two folders, if the second one holds maps of the images in
-    the first."""
+    the first; with `by_name` only if names say so."""
     for pair in [*_twins(images, maps), *_likely(images, maps)]:
         few = min(len(images.files), len(maps.files))
         if images is maps:
             few //= 2
         elif len(maps.files) > 2 * len(images.files):  # several maps of an image
             few = len(images.files)
-        if len(pair.names) < max(1, few / 2) or not _is_named(pair, folder):
+        if len(pair.names) < max(1, few / 2) or not _is_named(pair, folder, by_name):
             continue
         return pair
     return None
@@ -282,15 +283,15 @@ def _ends_of(images: Root, maps: Root, stem: str) -> Iterator[tuple[str, str]]:
         yield best[1:]
 
 
-def _is_named(pair: Pair, folder: Path) -> bool:
+def _is_named(pair: Pair, folder: Path, by_name: bool) -> bool:
     """Returns whether names and pixels say which of the two are maps."""
     own = [*pair.maps.path.parts, pair.map_end]
     other = [*pair.images.path.parts, pair.image_end]
     told = any(is_word_of_maps(x) for x in own if x not in other)
     untold = any(is_word_of_maps(x) for x in other if x not in own)
-    if untold and not told:
-        return False
     named = told and not untold
+    if untold and not told or by_name and not named:
+        return False
     some = pair.names[:: max(1, len(pair.names) // 4)][:4]
     return looks_like_maps(
         [folder / pair.images.path / image for image, _ in some],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -93,17 +94,25 @@ def looks_like_maps(images: list[Path], maps: list[Path], named: bool) -> bool:
     say so, and else of far fewer than the images."""
     if any(path.suffix.lower() in (".npy", ".exr", ".pfm") for path in maps):
         return named or all(path.suffix.lower() != ".npy" for path in images)
-    seen = look(maps)
-    if not seen.files:
+    seen = [x for x in map(_glance, maps) if x.files]
+    if not seen:
         return False
-    if named and not seen.colors:
-        return True  # floating point numbers
-    deep = all(mode.startswith(("I", "F")) for mode in seen.modes)
-    lossy = any(form in LOSSY for form in seen.formats)
+    most = max(x.most for x in seen)
+    modes = {mode for x in seen for mode in x.modes}
+    deep = all(mode.startswith(("I", "F")) for mode in modes)
     if named:
-        gray = not seen.modes.keys() - {*GRAY}
-        return deep or gray or seen.most <= 4 * FEW
-    pictures = look(images)
-    return (
-        not lossy and not deep and seen.most <= FEW and pictures.most > 3 * seen.most
-    )
+        return deep or not modes - {*GRAY} or most <= 4 * FEW
+    if deep or most > FEW or any({*x.formats} & {*LOSSY} for x in seen):
+        return False
+    return max(x.most for x in map(_glance, images)) > 3 * most
+
+
+def _glance(path: Path) -> Seen:
+    """Returns what is in one file, which is decoded once."""
+    path = path.absolute()
+    return _decoded(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=512)
+def _decoded(path: Path, time: int) -> Seen:
+    return look([path])
