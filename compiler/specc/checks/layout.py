@@ -1,5 +1,5 @@
 """Rules on `layout`, which says where datasets have their images and labels, and on
-options of heads that are of one format: E385 to E387."""
+options of heads that are of one format: E385 to E397."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def head_options(job: Job, given: dict) -> list[Diagnostic]:
 
 
 def folders_of_maps(job: Job, given: dict) -> list[Diagnostic]:
-    """E387: a set of images that need maps says in which folder these are."""
+    """E397: a set of images that need maps says in which folder these are."""
     findings = []
     for index, head in enumerate(job.heads):
         source = source_of(job, head)
@@ -76,30 +76,30 @@ def folders_of_maps(job: Job, given: dict) -> list[Diagnostic]:
             message = f"head `{head.name}` reads {what}, and has `{key}`"
             help = f"remove {where}/layout/{key}"
             path = ("model", "heads", index, "task")
-            findings.append(Diagnostic("E387", message, path, help=help))
+            findings.append(Diagnostic("E397", message, path, help=help))
         for key in (key for key, needed in wanted.items() if needed):
             if getattr(layout, key) is None:
                 message = f"head `{head.name}` learns from maps, and has no `{key}`"
                 help = f"name the folder of the maps in {where}/layout/{key}"
                 path = ("model", "heads", index, "task")
-                findings.append(Diagnostic("E387", message, path, help=help))
+                findings.append(Diagnostic("E397", message, path, help=help))
     return findings
 
 
 def _masks_of_instances(
     job: Job, index: int, layout: Layout, where: str
 ) -> Iterator[Diagnostic]:
-    """E387: a folder of masks for each image is of instances, and needs no other."""
+    """E397: a folder of masks for each image is of instances, and needs no other."""
     head, path = job.heads[index], ("model", "heads", index, "task")
     if dataset_task(job, head) != "instance_segmentation":
         message = f"head `{head.name}` learns no instances, and has a `label_folder`"
         help = f"remove {where}/layout/label_folder"
-        yield Diagnostic("E387", message, path, help=help)
+        yield Diagnostic("E397", message, path, help=help)
     for key, value in asdict(layout).items():
         if key != "label_folder" and value is not None:
             message = f"head `{head.name}` has a `label_folder`, and `{key}`, too"
             help = f"remove {where}/layout/{key}"
-            yield Diagnostic("E387", message, path, help=help)
+            yield Diagnostic("E397", message, path, help=help)
 
 
 def options() -> dict[str, dict]:
