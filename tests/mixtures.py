@@ -75,6 +75,7 @@ FORMATS = {
         *("classifier", "two classifiers", "number, rank", "number", "detector"),
         *("labels", "text"),
     },
+    "maps": {"segmenter", "depth", "masks", "flaws"},
 }
 TABLES = [  # how tables are written
     {},
@@ -106,7 +107,7 @@ FACTORS = {
         {"kind": "bifpn"},
     ],
     "heads": list(HEADS),
-    "format": list(FORMATS),
+    "format": [form for form in FORMATS if form != "maps"],  # these are RARE
     "table": TABLES,
     "box": BOXES,
     "augmentation": [
@@ -249,9 +250,23 @@ def table_of(choice: dict) -> dict:
     if "header" in layout:
         named = [columns["image"], *(columns.get(x, x) for x in HEADS[choice["heads"]])]
         more = [x for key in ("box", "size") for x in layout.get(key, ())]
-        layout["header"] = [*named, *more, *([layout["crowd"]] if "crowd" in layout else [])]
+        layout["header"] = [
+            *named,
+            *more,
+            *([layout["crowd"]] if "crowd" in layout else []),
+        ]
         layout["header"] = [*dict.fromkeys(layout["header"])]
     return layout | {"columns": columns}
+
+
+def layout_of(choice: dict) -> dict | None:
+    """The columns of a table, or the folders of maps."""
+    if choice["format"] == "csv":
+        return table_of(choice)
+    if choice["format"] != "maps":
+        return None
+    of_training = {} if choice["heads"] == "flaws" else {"train_labels": "maps"}
+    return of_training | {"validation_labels": "maps/val"}
 
 
 def job_of(choice: dict) -> dict:
@@ -279,7 +294,7 @@ def job_of(choice: dict) -> dict:
             "channels": choice["channels"],
             "bits": choice.get("bits"),
             "validation": choice["validation"],
-            "layout": table_of(choice) if choice["format"] == "csv" else None,
+            "layout": layout_of(choice),
             "task": choice["heads"].partition(" from ")[2].replace(" ", "_") or None,
             "group": choice["group"],
         },
@@ -321,6 +336,10 @@ def pairwise(candidates: int, limit: int, seed: int) -> list[dict]:
 
 
 RARE = [  # mixtures that few draws hold, and that a template needs
+    {"heads": "segmenter", "format": "maps"},
+    {"heads": "depth", "format": "maps"},
+    {"heads": "masks", "format": "maps", "categories": 1},
+    {"heads": "flaws", "format": "maps"},
     {"heads": "detector", "format": "coco"},
     {"heads": "detector", "format": "yolo"},
     {"heads": "detector", "format": "voc"},

@@ -163,7 +163,7 @@ def build(
     return commands.build(jobs, output, wanted, verify, force, dry_run)
 
 
-FORMATS = click.Choice(["native", "coco", "voc", "yolo", "csv", "folders"])
+FORMATS = click.Choice(["native", "coco", "voc", "yolo", "csv", "folders", "maps"])
 LABELS = click.option(
     "--labels",
     metavar="NAME",

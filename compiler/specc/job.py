@@ -36,6 +36,11 @@ class Layout:
 
     train_images: str | None = None  # a folder, relative to the root of the datasets
     validation_images: str | None = None
+    train_labels: str | None = None  # a folder, too
+    validation_labels: str | None = None
+    image_ending: str | None = None  # end of file names; None: any suffix of images
+    label_ending: str | None = None
+    label_folder: str | None = None  # name of the folders of instances' masks
     suffix: str | None = None  # suffix that names of images lack: .jpg
     columns: Columns | None = None  # `image` or a head -> its column, or its columns
     header: tuple[str, ...] | None = None  # columns, where the file does not name them
@@ -58,7 +63,7 @@ class Data:
     validation_fraction: float
     group: str | None  # pattern: images with equal matches in their paths are one group
     resolution: tuple[int, int]  # height, width in pixels
-    format: str  # native, folders, coco, voc, yolo, csv
+    format: str  # native, folders, coco, voc, yolo, csv, maps
     layout: Layout | None
     task: str | None  # task of the annotations; None: each head's own
     channels: int  # 1 (gray), 3 (RGB) or 4 (RGB and another band)

@@ -75,7 +75,9 @@ def test_columns_of_flags_are_one_head_or_one_each(place, capsys):
     """Rows with two flags, or none, have no category."""
     table("labels.csv", "image,cat,dog", ("0,1", "1,1", "1,0", "0,1"))
     said = refused(capsys, CLASSES)
-    assert "add --labels cat or --labels dog, for one of these columns of 0 and 1" in said
+    assert (
+        "add --labels cat or --labels dog, for one of these columns of 0 and 1" in said
+    )
     assert run_cli(["init", "multilabel_classification", "--data", "."]) == 0
     job = json.loads(Path("job.json").read_text())
     assert job["data"]["layout"]["columns"] == {"labels": ["cat", "dog"]}

@@ -163,7 +163,11 @@ TABLES = {
             {"box": ["x", "y", "w", "h"], "box_form": "center", "box_unit": "fractions"}
             | {"columns": {"tags": "one"}},
         ),
-        ("one box a cell", [PERSON], {"box": ["b"], "box_form": "size", "crowd": "many"}),
+        (
+            "one box a cell",
+            [PERSON],
+            {"box": ["b"], "box_form": "size", "crowd": "many"},
+        ),
         ("objects of JSON", [BOXES], {"delimiter": "json", "box": ["o.bbox"]}),
         ("flags", [KINDS], {"columns": {"one": PLAIN}, "delimiter": "tab"}),
         (

@@ -9,7 +9,11 @@ from specc.heads.conversions import dataset_task, formats_of, sources_of, way
 from specc.job import Head, Job, source_of
 from specc.words import listed, quoted
 
-LAYOUTS = {"coco": "COCO", "yolo": "YOLO"}  # formats with files for a single task
+LAYOUTS = {
+    "coco": "COCO",
+    "yolo": "YOLO",
+    "maps": "map",
+}  # formats with files for a single task
 
 
 def formats(job: Job, given: dict) -> list[Diagnostic]:

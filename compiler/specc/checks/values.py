@@ -9,7 +9,7 @@ from specc.checks.anomalies import anomalies_are_validated, neck_is_trained
 from specc.checks.batches import NOTE, views_have_others
 from specc.checks.data import bits, conversions, formats, one_task, training_set
 from specc.checks.keypoints import flip_pairs, mirroring, sigmas
-from specc.checks.layout import layouts
+from specc.checks.layout import folders_of_maps, head_options, layouts
 from specc.checks.maps import map_findings
 from specc.checks.merge import merged_names
 from specc.checks.panoptic import things_are_categories
@@ -56,6 +56,8 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         bits,
         layouts,
         tables,
+        head_options,
+        folders_of_maps,
         _tokens,
     )
     return [finding for rule in rules for finding in rule(job, given)]

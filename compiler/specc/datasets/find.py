@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,11 +10,23 @@ from specc.datasets import coco, layouts, native
 from specc.datasets.become import become, formats_to, nearest
 from specc.datasets.files import Unlike, Unreadable, folders_in, require
 from specc.datasets.found import Found
+from specc.datasets.maps import find as maps
+from specc.datasets.maps import inspections
 from specc.datasets.tables.find import find_tables
 from specc.diagnostics import fail
 from specc.heads import TASKS
 from specc.language.schema import head
 from specc.words import listed
+
+
+def _maps(folder: Path) -> Iterator[Found]:
+    """Yields images with maps, and normal images with masks of others."""
+    for place in (folder, *folders_in(folder)[:SUBFOLDERS]):
+        if any((place / f"metadata.{x}").exists() for x in ("yaml", "json")):
+            return  # a native dataset describes its maps
+    found = [*inspections.find(folder), *inspections.find_folders(folder)]
+    yield from found or maps.find(folder)
+
 
 FINDERS = {
     "native": native.find,
@@ -22,6 +34,7 @@ FINDERS = {
     "voc": layouts.find_voc,
     "yolo": layouts.find_yolo,
     "csv": find_tables,
+    "maps": _maps,
     "folders": layouts.find_folders,
 }
 LOOKED_FOR = {
@@ -30,6 +43,7 @@ LOOKED_FOR = {
     "voc": "ImageSets/Main/train.txt",
     "yolo": "a .yaml with names and train",
     "csv": "a .csv with a column that names images",
+    "maps": "a folder of images, and beside it one of maps with the same names",
     "folders": "a folder of images for each category, or these in train/ and val/",
 }
 UNLABELED = "images/, or these in train/ and val/"
@@ -61,6 +75,11 @@ def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
     for name in formats:
         if name == "folders" and any(map(_holds_folders, found)):
             continue  # folders of another layout look like categories
+        if name == "folders" and maps.are_in(path):
+            unlike.append(f"{path}: holds images and maps of them, no categories")
+            continue
+        if name == "maps" and any(not TASKS[x.task].unlabeled for x in found):
+            continue  # folders of maps are parts of other layouts
         try:
             for one in FINDERS[name](path):
                 found.append(one)

@@ -20,6 +20,7 @@ class Found:
     of annotations, a column. ``longest`` is the length of the longest text, in tokens.
     ``way`` leads from the task of its annotations to ``task``, where they are
     converted. ``unused`` says what looks like a set for validation and is none.
+    ``layout`` has the options of a job's `layout`, ``notes`` what a user should know.
     """
 
     format: str
@@ -33,7 +34,8 @@ class Found:
     category: str = ""  # category of all instances, where only keypoints have names
     way: tuple[str, ...] = ()
     unused: str = ""
-    layout: dict[str, Any] = field(default_factory=dict)  # options of the job's layout
+    layout: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def says(self) -> str:

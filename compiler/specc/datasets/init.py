@@ -76,13 +76,20 @@ def _say_found(found: Found, job: dict) -> None:
     _say("validation", str(found.validation or held_out))
     if found.unused:
         _say("", f"({found.unused})")
+    for key, value in found.layout.items():
+        _say("layout", f"{key}: {_brief(value)}")
     if turned := turned_in_words(found):
         _say("turned", turned)
     if found.way:
         _say("annotations", f"{in_words(found.way)}, by `task` in `data`")
     for key, value in found.options.items():
         _say(key.replace("_", " "), _brief(value))
-    if TASKS[found.task].in_folder and "range" in found.options:  # maps of depth
+    for line in found.notes:
+        _say("", f"({line})")
+    native = found.format == "native"
+    if (
+        native and TASKS[found.task].in_folder and "range" in found.options
+    ):  # maps of depth
         _say("depth", depth_in_words(found))
     height, width = job["data"]["resolution"]
     if bits := job["data"].get("bits"):
@@ -124,6 +131,8 @@ def turned_in_words(found: Found) -> str:
 
 
 def _brief(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_brief(one)}" for key, one in value.items())
     if not isinstance(value, list):
         return str(value)
     shown = ", ".join(str(item) for item in value[:SHOWN])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from specc.heads.contract import Annotations, HeadContract
-from specc.job import Head, Job
+from specc.job import Head, Job, source_of
 from specc.source import Line, literal
 
 # Where a head is drawn: in the image's pixels, right of the image, or below both. Heads
@@ -38,6 +38,13 @@ class HeadCode:
     partial: bool  # whether images may lack labels for the head
     ignores: bool  # whether labels hold ignored objects, of this head or of others
     own_areas: bool  # whether labels hold ignored objects and the areas of the file
+
+    @property
+    def numbered_by(self) -> str:
+        """The function that reads the instances of an image from maps."""
+        head = next(head for head in self.job.heads if head.name == self.name)
+        layout = source_of(self.job, head).layout
+        return "parse_masks" if layout and layout.label_folder else "parse_numbers"
 
     @property
     def strides(self) -> tuple[int, ...]:

@@ -16,7 +16,12 @@ from specc.heads.contract import FEW, PREDICTED
 from specc.heads.task import Task
 from specc.job import Head, Job
 from specc.language.schema import part
-from specc.plan.contract_data import MadeDataset, plan_datasets, sets_of
+from specc.plan.contract_data import (
+    MadeDataset,
+    places_of_maps,
+    plan_datasets,
+    sets_of,
+)
 from specc.plan.heads import HeadPlan
 from specc.plan.readers import Reader, readers_of
 from specc.plan.split import head_of_identities
@@ -152,6 +157,7 @@ def _small_datasets(job: Job, readers: tuple[Reader, ...]) -> dict[str, Any]:
                 f"{reader.prefix}TRAIN": sets[0],
                 "VALIDATION_SHARE": HELD_OUT,
             }
+        constants |= places_of_maps(reader)
     if job.data.group is not None:
         constants["GROUP"] = "([^/]+)$"  # one group for each image
     return constants

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from specc.heads import names_of, task_of
+from specc.heads.anomaly_detection import GOOD
 from specc.heads.contract import Annotations
 from specc.heads.conversions import dataset_task, way_to
 from specc.job import Head, Job
@@ -44,6 +45,10 @@ class MadeDataset:
     metadata: str  # content of metadata.yaml
     sizes: str  # assignment of an image's height and width, where labels need them
     table: dict[str, Any]  # how the rows of a table are written; empty in other formats
+    image_ending: str  # end of the file names of images, in the format maps
+    map_ending: str  # the same of maps
+    normal: str  # folder of normal images, in that format
+    label_folder: str  # folder of the masks of an image's instances
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,17 @@ def sets_of(reader: Reader) -> tuple[str, ...]:
     return tuple(f"{prefix}{name}{suffix}" for name in names)
 
 
+def places_of_maps(reader: Reader) -> dict[str, Any]:
+    """Returns the constants of a copy's dataset.py with folders of maps, and of images
+    that are listed, by their names."""
+    places, ends = {}, {"_LABELS": "maps", "_IMAGES": "images"}
+    for line in reader.maps.constants:
+        if what := ends.get(line.name[-7:]):
+            made = tuple(f"{name}-{what}" for name in sets_of(reader))
+            places[line.name] = made if "," in line.name else made[-1]
+    return places
+
+
 def plan_datasets(job: Job, readers: tuple[Reader, ...]) -> tuple[MadeDataset, ...]:
     last = len(readers) - 1
     return tuple(
@@ -76,7 +92,7 @@ def plan_datasets(job: Job, readers: tuple[Reader, ...]) -> tuple[MadeDataset, .
 def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
     form, made = reader.source.format, _made(job, reader)
     if form != NATIVE:
-        made = [replace(one, annotations=_listed(one.annotations)) for one in made]
+        made = [replace(one, annotations=_of(form, one.annotations)) for one in made]
     labels = [one.annotations.label for one in made]
     rows = [(one.head, one.names, one.annotations) for one in made]
     return MadeDataset(
@@ -89,6 +105,10 @@ def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
         metadata=f"[{', '.join(map(_entry, made))}]",
         sizes="height, width = " if any("height" in label for label in labels) else "",
         table=of_table(job, reader, rows) if form == "csv" else {},
+        image_ending=reader.maps.layout.image_ending or ".png",
+        map_ending=reader.maps.layout.label_ending or ".png",
+        label_folder=reader.maps.layout.label_folder or "",
+        normal=next((x.normal or GOOD for x in job.heads if hasattr(x, "normal")), ""),
         **_of_one_kind(made),
     )
 
@@ -99,6 +119,9 @@ def _template(reader: Reader, made: list[Made]) -> str:
         return reader.template.removesuffix(".py.jinja").replace("dataset", "contract")
     if not made:
         return "contract/images"
+    if form == "maps":
+        listed = reader.maps.kind == "maps" and reader.maps.listed
+        return f"contract/{reader.maps.kind}{'_listed' * listed}"
     return made[0].annotations.coco if form == "coco" else f"contract/{form}"
 
 
@@ -120,9 +143,10 @@ def _empty(job: Job, made: list[Made]) -> str:
     return mapping((one.head.name, "{}") for one in made)
 
 
-def _listed(annotations: Annotations) -> Annotations:
-    """Returns annotations for formats where a file lists all labels."""
-    return replace(annotations, label=annotations.listed or annotations.label)
+def _of(form: str, annotations: Annotations) -> Annotations:
+    """Returns annotations for formats where a file lists all labels, or for maps."""
+    label = annotations.mapped if form == "maps" else annotations.listed
+    return replace(annotations, label=label or annotations.label)
 
 
 def _entry(one: Made) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from specc.heads import once, tasks_of
-from specc.job import Job
+from specc.job import Job, source_of
 from specc.plan.heads import HeadPlan
 from specc.plan.readers import Reader, readers_of
 from specc.plan.split import plan_split, split_constants, split_sections
@@ -43,10 +43,12 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         source, prefix = reader.source, reader.prefix
         if source.validation is None:
             lines.append(constant(f"{prefix}TRAIN", source.train, "paths below --data"))
+            lines += reader.maps.constants
             continue
         sets, names = (source.train, source.validation), f"{prefix}TRAIN"
         names += f", {prefix}VALIDATION"
         lines.append(constant(names, sets, "paths below --data"))
+        lines += reader.maps.constants
     if not all(reader.validation for reader in readers):
         share = job.data.validation_fraction
         lines.append(
@@ -85,6 +87,8 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **_sizes(any(reader.sized for reader in readers)),
         "image_size_template": f"dataset/image_size{'_bands' * bands}.py.jinja",
         "nullable": any(reader.nullable for reader in readers),
+        "painted": _painted(job),
+        "metric": any(reader.source.format == "maps" for reader in readers),
         "lone_maps": LONE_MAPS[lacking],
         "paired_maps": PAIRED_MAPS[lacking],
         "validation": len(readers) == 1 and bool(readers[0].validation),
@@ -94,6 +98,14 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "label_types": [task.kept or task.label for task in tasks],
         "samples_folder": _samples_folder(job),
     }
+
+
+def _painted(job: Job) -> bool:
+    """Returns whether maps have colors of which black may be one."""
+    return any(
+        source_of(job, head).format == "maps" and getattr(head, "values", ()) is None
+        for head in job.heads
+    )
 
 
 def _samples_folder(job: Job) -> str:

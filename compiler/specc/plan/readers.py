@@ -10,6 +10,7 @@ from specc.heads import once, task_of
 from specc.heads.task import Coco, Task
 from specc.job import HeadData, Job, Layout, source_of
 from specc.plan.heads import HeadPlan, code_name
+from specc.plan.maps import Maps
 from specc.plan.rows import Table
 from specc.plan.tables import holds_boxes, layout_of
 from specc.source import COLUMNS, literal, mapping
@@ -17,11 +18,15 @@ from specc.words import listed
 
 PATHS = ("coco", "csv", "yolo")  # formats whose files hold paths
 SIZED = ("coco", "voc")  # formats that tell the sizes of their images
-UNNAMED = ("voc", "csv")  # formats that do not list the names of their categories
+UNNAMED = (
+    "voc",
+    "csv",
+    "maps",
+)  # formats that do not list the names of their categories
 SAID = (  # attributes of a reader that templates use
     *("name", "template", "docstring", "title", "heads", "parameters", "note", "pair"),
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
-    *("coco", "table", "read_annotations"),
+    *("coco", "table", "maps", "read_annotations", "prefix"),
     *("framed", "named_heads", "lists_names"),
 )
 
@@ -50,6 +55,8 @@ class Reader:
         if holds_boxes(self.source):
             listed = layout_of(self.source).delimiter == "json"
             return f"dataset/csv_{'objects' if listed else 'boxes'}.py.jinja"
+        if form == "maps":
+            return f"dataset/{self.maps.kind}.py.jinja"
         return f"dataset/{form}{'_several' * self.partial}.py.jinja"
 
     @property
@@ -72,6 +79,8 @@ class Reader:
     def parameters(self) -> str:
         form = self.source.format
         place = "path" if form in ("coco", "csv", "voc", "yolo") else "folder"
+        if form == "maps":
+            return self.maps.parameters
         use = 'split: str = "val"' if form == "yolo" else "training: bool = False"
         root = ", root: Path | None = None" * (form in PATHS)
         images = ", images: Path" * bool(self.table.places)
@@ -86,9 +95,9 @@ class Reader:
     def training(self) -> str:
         """The call that reads the training set, below `root`."""
         use = '"train"' if self.source.format == "yolo" else "training=True"
-        images = self.table.images("root", "TRAIN")
-        train = f"root / {self.prefix}TRAIN{images}"
-        return f"{self.name}({train}, {use}{self.rooted('root')})"
+        if self.source.format == "maps" and self.maps.of_normal_images:
+            use = ""  # sets without masks are for training
+        return self._call("train", "root", use)
 
     @property
     def validation(self) -> str:
@@ -100,9 +109,16 @@ class Reader:
         `root`."""
         if self.source.validation is None:
             return ""
-        images = self.table.images(root, "VALIDATION")
-        held_out = f"{root} / {self.prefix}VALIDATION{images}"
-        return f"{self.name}({held_out}{self.rooted(root)})"
+        return self._call("validation", root)
+
+    def _call(self, which: str, root: str, use: str = "") -> str:
+        """Returns the call that reads a set below the expression `root`."""
+        name = which.upper()
+        given = [f"{root} / {self.prefix}{name}"]
+        if self.source.format == "maps":
+            given = [f"{root} / {place}" for place in self.maps.places(name)]
+        given = ", ".join(filter(None, (*given, self.table.images(root, name), use)))
+        return f"{self.name}({given}{self.rooted(root)})"
 
     def rooted(self, root: str) -> str:
         """Returns the argument with the folder that no path may leave."""
@@ -130,6 +146,7 @@ class Reader:
             return self.coco.docstring
         unlabeled = all(task.unlabeled for task in self.tasks)
         kind = "images" if unlabeled else self.source.format
+        kind = self.maps.kind if kind == "maps" else kind
         return f"dataset/{kind}_docstring.jinja"
 
     @property
@@ -192,6 +209,11 @@ class Reader:
     def table(self) -> Table:
         """The reading of a table, the file of the format csv."""
         return Table(self.source, self.heads, self.prefix, self.several)
+
+    @property
+    def maps(self) -> Maps:
+        """The reading of images beside maps, the format maps."""
+        return Maps(self.source, self.tasks, self.heads, self.prefix)
 
     @property
     def examples(self) -> list[str]:

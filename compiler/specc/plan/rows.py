@@ -108,13 +108,13 @@ class Table:
         if not self.places:
             return ""
         if self._folders()[name] is None:
-            return f", ({root} / {self.prefix}{name}).parent"
+            return f"({root} / {self.prefix}{name}).parent"
         constants = self.places[0][0]
         shared = (
             constants.endswith(f"{self.prefix}IMAGES") and "_IMAGES" not in constants
         )
         one = f"{self.prefix}IMAGES" if shared else f"{self.prefix}{name}_IMAGES"
-        return f", {root} / {one}"
+        return f"{root} / {one}"
 
     # ---- Expressions and texts ----
 

@@ -32,6 +32,40 @@ def images_by_stem(folder: Path, counts: Counter) -> dict[str, Path]:
     return images
 
 
+def files_ending(folder: Path, ending: str) -> dict[str, Path]:
+    """Returns the files below a folder whose names end so, by their paths from it
+    without this ending."""
+    files = {}
+    for place, folders, names in os.walk(folder, followlinks=True):
+        above = map(os.path.realpath, Path(place).parents)
+        if os.path.islink(place) and os.path.realpath(place) in above:
+            folders.clear()
+            continue
+        noted(Path(place))
+        folders[:] = sorted(x for x in folders if not x.startswith(HIDDEN))
+        for name in names:
+            if name.endswith(ending) and not name.startswith(HIDDEN):
+                path = Path(place, name)
+                key = path.relative_to(folder).as_posix().removesuffix(ending)
+                files[key] = path
+    return files
+
+
+def in_both(
+    images: dict[str, Path], maps: dict[str, Path], places: tuple, counts: Counter
+) -> list[str]:
+    """Returns the names that an image and a map have, of two folders, and counts the
+    others; ends the run where there are none."""
+    names = sorted(images.keys() & maps.keys())
+    if not names:
+        found = f"{len(images)} images in {places[0]}, {len(maps)} maps in {places[1]}"
+        shown = [next(iter(files), "none") for files in (images, maps)]
+        raise SystemExit(f"{found}, no two of one name: {' and '.join(shown):.300}")
+    counts["images left out: they have no map"] += len(images) - len(names)
+    counts["maps left out: they have no image"] += len(maps) - len(names)
+    return names
+
+
 def names_in_split(path: Path, images: dict[str, Path]) -> list[str]:
     """Returns the names in a file of VOC; a line may tell behind it whether a category
     is there: 1, -1 or 0."""
