@@ -14,7 +14,9 @@ from specc.checks.layout import options
 from specc.heads import TASKS
 from specc.heads.conversions import sources_of, way
 from specc.language.schema import head as head_schema
+from specc.language.schema import part
 
+OPTIONS = part("common")["$defs"]["layout"]["properties"]
 MOST_IMAGES = 65536  # most images of a batch
 
 
@@ -28,6 +30,7 @@ def agreeing(job: dict) -> dict:
         agree_inside(head)
     agree_with_heads(data, heads)
     convert(data, heads, len(job["name"]))
+    lay_out(data, heads)
     mirror(data, heads)
     validate(data, heads)
     test(data, heads)
@@ -60,7 +63,7 @@ def agree_inside(head: dict) -> None:
         own = names or head["labels"]
         parts = {x for of_one in head["merge"].values() for x in of_one} - {*own}
         head["merge"] = {own[0]: sorted(parts)} if parts else None
-    if "colors" in head:
+    if head["task"] == "semantic_segmentation" or "colors" in head:
         head["colors"] = [[i % 256, i // 256, 255] for i in range(len(names))]
     if head.get("things"):
         head["things"] = names[: len(head["things"])]
@@ -96,12 +99,84 @@ def agree_with_heads(data: dict, heads: list[dict]) -> None:
     tasks = {head["task"] for head in heads}
     if not all(holds(data.get("format"), task) for task in tasks):
         data["format"] = None
-    if data.get("format") in ("coco", "yolo") and len(tasks) > 1:
+    if data.get("format") in ("coco", "yolo", "maps") and len(tasks) > 1:
         data["format"] = None  # a file of these is read for one task
     for head in heads:
         if source := head.get("data"):
             if not source.get("train") or not holds(source.get("format"), head["task"]):
                 source["format"] = None
+
+
+def lay_out(data: dict, heads: list[dict]) -> None:
+    """Layouts and heads have the options of their formats; tables fit the heads that
+    read them, and maps have their folders."""
+    sources = [data, *(head["data"] for head in heads if head.get("data"))]
+    alone = len(sources) == 1
+    tasks = {data.get("task") or head["task"] for head in heads}
+    drop_tables(data, sources, tasks)
+    for source in sources:
+        if source is not data and not source.get("train"):
+            source["layout"] = source["format"] = None
+        form = source.get("format") or data.get("format") or "native"
+        layout = {
+            key: value
+            for key, value in (source.get("layout") or {}).items()
+            if form in OPTIONS[key]["x-formats"] and (alone or form != "csv")
+        }
+        if form == "maps":
+            layout |= places_of_maps(layout, heads)
+        elif form == "csv":
+            layout = as_table(layout, heads, tasks)
+        source["layout"] = layout or None
+    for head in heads:
+        own = head.get("data") or {}
+        form = own.get("train") and own.get("format") or data.get("format") or "native"
+        for key, option in head_schema(head["task"])["properties"].items():
+            if form not in option.get("x-formats", [form]):
+                head.pop(key, None)
+        if form == "maps":
+            read_maps(head, own.get("task") or data.get("task"))
+
+
+def drop_tables(data: dict, sources: list[dict], tasks: set[str]) -> None:
+    """A job with several datasets has no tables that need a layout."""
+    alone = len(sources) == 1
+    if "object_detection" in tasks and (len(tasks) > 1 or not alone):
+        data["format"] = None if data.get("format") == "csv" else data.get("format")
+    for source in sources:
+        if source.get("format") == "csv":
+            lists = not alone and "multilabel_classification" in tasks
+            if lists or source is not data:
+                source["format"] = None
+
+
+def places_of_maps(layout: dict, heads: list[dict]) -> dict:
+    """The folders of maps, which those of normal images need for validation alone."""
+    normal = any(head["task"] == "anomaly_detection" for head in heads)
+    places = {
+        "train_labels": None if normal else layout.get("train_labels") or "maps",
+        "validation_labels": layout.get("validation_labels") or "maps",
+        "label_folder": None,
+    }
+    if normal or not layout.get("train_images"):
+        places |= {"train_images": None, "validation_images": None}
+    return places
+
+
+def read_maps(head: dict, source: str | None) -> None:
+    """Values or colors tell the categories; numbers of instances tell none."""
+    if head["task"] == "semantic_segmentation":
+        count = len(head["categories"])
+        if head.get("values"):
+            head["values"] = list(range(count))
+        else:
+            head["colors"] = [[i % 256, i // 256, 255] for i in range(count)]
+        if head.get("ignored"):
+            head["ignored"] = [65535] if head.get("values") else [[0, 0, 0]]
+    if "instance_segmentation" in (head["task"], source):
+        names = next(key for key in ("categories", "labels") if key in head)
+        head[names] = head[names][:1]
+        head.pop("colors", None)
 
 
 def convert(data: dict, heads: list[dict], number: int) -> None:
@@ -117,6 +192,37 @@ def convert(data: dict, heads: list[dict], number: int) -> None:
             form = source.get("format") or data.get("format")
             task = convertible(head, form, number) if source.get("train") else None
             source["task"] = task
+
+
+def as_table(layout: dict, heads: list[dict], tasks: set[str]) -> dict:
+    """The layout of one table for all heads."""
+    boxes, names = "object_detection" in tasks, ("separator", "decimal")
+    gone = names if boxes else ("box", "box_form", "box_unit", "size", "crowd")
+    layout = {key: value for key, value in layout.items() if key not in gone}
+    columns = layout.get("columns") or {}
+    image = columns.get("image")
+    layout["columns"] = {"image": image} if isinstance(image, str) else None
+    if boxes:
+        layout["box"] = (["l", "t", "r", "b"], ["box"])[len(layout) % 2]
+    elif "multilabel_classification" in tasks:
+        layout["separator"] = layout.get("separator") or "bar"
+    elif "regression" in tasks:
+        layout["separator"] = None
+    if not any("text" in task or "multilabel" in task for task in tasks):
+        layout["separator"] = None
+    for key in ("header", "quotes", "missing"):
+        if layout.get("delimiter") in ("json", "space"):
+            layout[key] = None
+    if layout.get("delimiter") == "json" and boxes:
+        layout |= {"box": ["o.bbox"], "crowd": None, "size": None}
+    if layout.get("header") or layout.get("delimiter") == "space":
+        names = [head.get("name") or head["task"] for head in heads]
+        read = [isinstance(image, str) and image or "image", *names]
+        for key in ("box", "size"):
+            read += layout.get(key) or []
+        read += [layout["crowd"]] if layout.get("crowd") else []
+        layout["header"] = [*dict.fromkeys(read)]
+    return {key: value for key, value in layout.items() if value is not None}
 
 
 def convertible(head: dict, form: str | None, number: int) -> str | None:

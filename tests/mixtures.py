@@ -77,8 +77,25 @@ FORMATS = {
         "quadrilaterals",
         "quads from object detection",
     },
-    "csv": {"classifier", "two classifiers", "number, rank", "number"},
+    "csv": {
+        *("classifier", "two classifiers", "number, rank", "number", "detector"),
+        *("labels", "text"),
+    },
+    "maps": {"segmenter", "depth", "masks", "flaws"},
 }
+TABLES = [  # how tables are written
+    {},
+    {"delimiter": "semicolon", "decimal": "comma", "missing": "nan", "suffix": ".jpg"},
+    {"delimiter": "tab", "quotes": False, "header": [], "train_images": "images"},
+    {"delimiter": "space", "header": [], "validation_images": "a"},
+    {"delimiter": "json", "train_images": "a", "validation_images": "b"},
+]
+BOXES = [
+    {"box": ["l", "t", "r", "b"], "size": ["w", "h"]},
+    {"box": ["x", "y", "w", "h"], "box_form": "size", "crowd": "many"},
+    {"box": ["x", "y", "w", "h"], "box_form": "center", "box_unit": "fractions"},
+    {"box": ["bbox"], "box_form": "size"},
+]
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
 FACTORS = {
     "backbone": [
@@ -96,7 +113,9 @@ FACTORS = {
         {"kind": "bifpn"},
     ],
     "heads": list(HEADS),
-    "format": list(FORMATS),
+    "format": [form for form in FORMATS if form != "maps"],  # these are RARE
+    "table": TABLES,
+    "box": BOXES,
     "augmentation": [
         {},
         False,
@@ -220,6 +239,43 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
     return {"name": name, "loss_weight": choice["loss_weight"]} | options[kind]
 
 
+def table_of(choice: dict) -> dict:
+    """The layout of a table for the heads of a choice."""
+    layout, boxes = dict(choice["table"]), choice["heads"] == "detector"
+    json, name = layout.get("delimiter") == "json", HEADS[choice["heads"]][0]
+    columns = {"image": "File Name"}
+    if boxes:
+        columns |= {name: "o.kind" if json else "Kind"}
+        layout |= {"box": ["o.bbox"], "box_form": "size"} if json else choice["box"]
+        layout.pop("decimal", None)
+    elif name == "tags" and choice["categories"] == 3 and "header" not in layout:
+        columns |= {name: [f"kind {i}" for i in range(3)]}
+    elif name in ("tags", "word") and not json:
+        layout["separator"] = "bar"
+    else:
+        columns |= {name: "Kind"}
+    if "header" in layout:
+        named = [columns["image"], *(columns.get(x, x) for x in HEADS[choice["heads"]])]
+        more = [x for key in ("box", "size") for x in layout.get(key, ())]
+        layout["header"] = [
+            *named,
+            *more,
+            *([layout["crowd"]] if "crowd" in layout else []),
+        ]
+        layout["header"] = [*dict.fromkeys(layout["header"])]
+    return layout | {"columns": columns}
+
+
+def layout_of(choice: dict) -> dict | None:
+    """The columns of a table, or the folders of maps."""
+    if choice["format"] == "csv":
+        return table_of(choice)
+    if choice["format"] != "maps":
+        return None
+    of_training = {} if choice["heads"] == "flaws" else {"train_labels": "maps"}
+    return of_training | {"validation_labels": "maps/val"}
+
+
 def job_of(choice: dict) -> dict:
     """The job of one value for every factor."""
     neck, top = choice["neck"], choice["top_level"]
@@ -246,6 +302,7 @@ def job_of(choice: dict) -> dict:
             "bits": choice.get("bits"),
             "validation": choice["validation"],
             "test": choice["test"],
+            "layout": layout_of(choice),
             "task": choice["heads"].partition(" from ")[2].replace(" ", "_") or None,
             "group": choice["group"],
         },
@@ -287,6 +344,10 @@ def pairwise(candidates: int, limit: int, seed: int) -> list[dict]:
 
 
 RARE = [  # mixtures that few draws hold, and that a template needs
+    {"heads": "segmenter", "format": "maps"},
+    {"heads": "depth", "format": "maps"},
+    {"heads": "masks", "format": "maps", "categories": 1},
+    {"heads": "flaws", "format": "maps"},
     {"heads": "detector", "format": "coco"},
     {"heads": "detector", "format": "yolo"},
     {"heads": "detector", "format": "voc"},
@@ -294,6 +355,8 @@ RARE = [  # mixtures that few draws hold, and that a template needs
     {"heads": "mask from panoptic segmentation", "format": "coco"},
     {"heads": "mask from panoptic segmentation", "format": "native"},
     {"heads": "keypoints", "format": "coco", "resize_input": False},
+    {"heads": "detector", "format": "csv", "table": {}, "box": BOXES[0]},
+    {"heads": "detector", "format": "csv", "table": TABLES[4]},
     {"heads": "masks", "format": "coco"},
     {"heads": "masks", "format": "yolo"},
     {"heads": "quadrilaterals", "format": "yolo"},

@@ -52,7 +52,7 @@ LIKELY = {
     "Validation fraction": st.sampled_from([None, None, None, None, 0.5]),
     "Head name": st.sampled_from(["a", "b-c", "d_e", "f0", "g", "h", "cells", None]),
     "Format": st.sampled_from(
-        [*["native"] * 6, "coco", "folders", "voc", "yolo", "dota", "csv", None]
+        [*["native"] * 6, "coco", "folders", "voc", "yolo", "dota", "csv", "maps", None]
     ),
     "Dataset task": st.sampled_from(
         [*[None] * 12, "object_detection", "multiclass_classification"]

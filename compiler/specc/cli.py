@@ -154,7 +154,9 @@ def build(
     return commands.build(jobs, output, wanted, verify, force, dry_run)
 
 
-FORMATS = click.Choice(["native", "coco", "voc", "yolo", "dota", "csv", "folders"])
+FORMATS = click.Choice(
+    ["native", "coco", "voc", "yolo", "dota", "csv", "folders", "maps"]
+)
 
 
 @cli.command()

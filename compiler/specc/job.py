@@ -23,6 +23,13 @@ class Augmentation:
         return self.horizontal_flip or self.vertical_flip or self.transpose
 
 
+class Columns(dict):
+    """A mapping that is never written to, so that it can be hashed."""
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.items()))
+
+
 @dataclass(frozen=True)
 class Layout:
     """Places of images and labels, and how these are written, by sets."""
@@ -38,6 +45,22 @@ class Layout:
     file_names: str | None = None  # last_part, decoded, decoded_last_part
     name_key: str | None = None  # coco_url; None: file_name
     crowds: str | None = None  # objects; None: crowds are ignored
+    image_ending: str | None = None  # end of file names; None: any suffix of images
+    label_ending: str | None = None
+    label_folder: str | None = None  # name of the folders of instances' masks
+    suffix: str | None = None  # suffix that names of images lack: .jpg
+    columns: Columns | None = None  # `image` or a head -> its column, or its columns
+    header: tuple[str, ...] | None = None  # columns, where the file does not name them
+    delimiter: str | None = None  # comma, semicolon, tab, bar, space, json
+    quotes: bool | None = None
+    missing: str | None = None  # text of a cell without a value
+    separator: str | None = None  # between two names in a cell: space, comma, ...
+    decimal: str | None = None  # point, comma
+    box: tuple[str, ...] | None = None  # columns of a box: four, or one
+    box_form: str | None = None  # corners, size, center
+    box_unit: str | None = None  # pixels, fractions
+    size: tuple[str, ...] | None = None  # columns of an image's width and height
+    crowd: str | None = None  # column that is 1 where a box is around several objects
 
 
 @dataclass(frozen=True)
@@ -48,7 +71,7 @@ class Data:
     validation_fraction: float
     group: str | None  # pattern: images with equal matches in their paths are one group
     resolution: tuple[int, int]  # height, width in pixels
-    format: str  # native, folders, coco, voc, yolo, dota, csv
+    format: str  # native, folders, coco, voc, yolo, dota, csv, maps
     layout: Layout | None
     task: str | None  # task of the annotations; None: each head's own
     channels: int  # 1 (gray), 3 (RGB) or 4 (RGB and another band)

@@ -197,9 +197,7 @@ def test_objects_that_are_all_marked_as_crowds(place, capsys, task):
     job, code = init(task, "--data", "set")
     assert code == 0 and job["data"]["layout"]["crowds"] == "objects"
     said = capsys.readouterr().out
-    assert (
-        "4 of 4 annotations have `iscrowd` 1, as if of crowds: each is taken" in said
-    )
+    assert "4 of 4 annotations have `iscrowd` 1, as if of crowds: each is taken" in said
     layouts_coco.as_datumaro(place / "plain")
     plain, _ = init(task, "--data", "plain", "--force")
     assert read_all(job) == read_all(plain)

@@ -274,7 +274,7 @@ def test_rows_without_the_only_label_are_left_out(reader, tmp_path, capsys):
         ("image,price\na.png,nan\n", "line 2: a.png: 'nan' lies outside"),
         ("image,price\na.png,11\n", "line 2: a.png: '11' lies outside"),
         ("image,price\n../a.png,1\n", "line 2: ../a.png: leads out of"),
-        ("image,price\nc.png,1\n", "line 2: c.png: no such image"),
+        ("image,price\nc.png,1\n", "all.csv: no labeled images"),
         ("image,cost\na.png,1\n", "has no column price\n  its columns are image, cost"),
         ("", "has no column image or price\n  its columns are none"),
         ("image,price\n", "no labeled images"),
@@ -284,6 +284,13 @@ def test_what_is_wrong_in_csv_is_told(reader, tmp_path, text, said):
     with pytest.raises(SystemExit) as stop:
         reader(PRICE, format="csv").read_dataset(csv_file(tmp_path, text))
     assert said in str(stop.value)
+
+
+def test_rows_of_absent_images_are_counted(reader, tmp_path, capsys):
+    path = csv_file(tmp_path, "image,price\na.png,1\ngone.png,2\nfar/b.png,3\n")
+    (sample,) = reader(PRICE, format="csv").read_dataset(path)
+    assert sample.labels == {"price": 1.0}
+    assert "all.csv: rows left out: no such image: 2" in capsys.readouterr().err
 
 
 def test_short_rows_of_csv_are_left_out(reader, tmp_path):

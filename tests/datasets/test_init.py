@@ -15,7 +15,7 @@ from specc.build import analyze
 from specc.cli import run_cli
 from specc.datasets.found import left_and_right, pair
 from specc.datasets.layout import COLUMNS, job_text
-from specc.datasets.layouts import nice_range
+from specc.datasets.tables.columns import nice_range
 from specc.datasets.start import name_of
 from specc.shapes.dataset import COUNTS
 from specc.shapes.scene import BACKGROUNDS, CATEGORIES

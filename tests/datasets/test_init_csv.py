@@ -47,7 +47,7 @@ def test_a_table_without_the_labels_validates_nothing(place, capsys, header, cel
 @pytest.mark.parametrize(
     "cells, said",
     [
-        (("'1,5'", "'2,5'", "'3,5'"), "line 2 is not a number: '1,5'"),
+        (("'1,250'", "'2,500'", "'3,750'"), "line 2 is not a number: '1,250'"),
         (("5 kg", "6 kg", "7 kg"), "line 2 is not a number: '5 kg'"),
         (("1", "NA", "3"), "line 3 is not a number: 'NA'"),
         (("1", "2", "inf"), "line 4 is not a number: 'inf'"),
@@ -65,34 +65,30 @@ def test_what_is_no_number_in_a_validation_set(place, capsys):
     assert "val.csv: `price` in line 3 is not a number: '?'" in said
 
 
-@pytest.mark.parametrize("task", [CLASSES, "multilabel_classification"])
-def test_cells_that_list_names_are_no_names(place, capsys, task):
+def test_a_cell_with_several_names_has_no_category(place, capsys):
     table("labels.csv", "image,label", ("dog|cat", "dog", "cat", "dog", "cat", "dog"))
     said = "`label` in line 2 holds several names: 'dog|cat'; a row has one"
-    assert said in refused(capsys, task)
-
-
-def test_a_column_of_flags_for_each_label(place, capsys):
-    table("labels.csv", "image,cat,dog", ("0,1", "1,1", "1,0", "0,1"))
-    said = refused(capsys, "multilabel_classification")
-    wanted = "--labels cat or --labels dog, for one of these columns of 0 and 1"
-    assert f"{wanted}; the native layout lists labels" in said
-
-
-@pytest.mark.parametrize(
-    "header, shown",
-    [
-        ("filename,label", "columns filename, label"),
-        ("image;label", "columns image;label"),
-        ("img0.png,cat", "columns img0.png, cat"),
-    ],
-)
-def test_columns_of_another_layout_are_shown(place, capsys, header, shown):
-    table("labels.csv", header, PETS)
-    if ";" in header:  # in all rows
-        Path("labels.csv").write_text(Path("labels.csv").read_text().replace(",", ";"))
-    said = f"labels.csv: has {shown}, and 6 rows; images are named in a column `image`"
     assert said in refused(capsys, CLASSES)
+
+
+def test_columns_of_flags_are_one_head_or_one_each(place, capsys):
+    """Rows with two flags, or none, have no category."""
+    table("labels.csv", "image,cat,dog", ("0,1", "1,1", "1,0", "0,1"))
+    said = refused(capsys, CLASSES)
+    assert (
+        "add --labels cat or --labels dog, for one of these columns of 0 and 1" in said
+    )
+    assert run_cli(["init", "multilabel_classification", "--data", "."]) == 0
+    job = json.loads(Path("job.json").read_text())
+    assert job["data"]["layout"]["columns"] == {"labels": ["cat", "dog"]}
+    assert job["model"]["heads"][0]["labels"] == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("header", ["filename,note", "picture,note"])
+def test_columns_without_images_are_shown(place, capsys, header):
+    Path("labels.csv").write_text("\n".join([header, *("gone.png,x",) * 6]))
+    said = f"labels.csv: has columns {header.replace(',', ', ')}, and 6 rows; no column"
+    assert f"{said} names images below ." in refused(capsys, CLASSES)
     layouts.as_yolo(place / "set")  # beside a dataset they are no matter
     (place / "labels.csv").rename(place / "set" / "results.csv")
     assert run_cli(["init", "object_detection", "--data", "set"]) == 0

@@ -231,4 +231,4 @@ def test_parts_are_formatted_as_the_code_that_is_emitted():
 
 def test_every_folder_is_that_of_a_head_or_common():
     folders = {name.split("/")[0] for name in resources.names("templates/heads")}
-    assert folders == {*rendering.TASK_NAMES, "common", "names", "files"}
+    assert folders == {*rendering.TASK_NAMES, "common", "tables", "names", "files"}

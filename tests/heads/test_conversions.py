@@ -210,7 +210,12 @@ def test_every_conversion_of_the_table_is_possible():
         ("regression", head("object_detection", ["a"]), "native", "E381"),
         ("object_detection", head("instance_segmentation", ["a"]), "native", "E381"),
         ("keypoint_detection", head("object_detection", ["a", "b"]), "native", "E382"),
-        ("object_detection", head("multilabel_classification", ["a"]), "csv", "E307"),
+        (
+            "object_detection",
+            head("multilabel_classification", ["a"]),
+            "folders",
+            "E307",
+        ),
     ],
 )
 def test_impossible_conversions_are_refused(source, one, format, said):

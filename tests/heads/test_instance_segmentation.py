@@ -92,7 +92,9 @@ def test_masks_lie_where_they_belong(segmenter, words, size):
     assert overlap(mask, expected) > 0.93
 
     sample = words.Sample(Path("x.png"), *size, {})
-    (item,) = words.to_annotations(segmenter.decode(outputs), 0, sample, fitted)["cells"]
+    (item,) = words.to_annotations(segmenter.decode(outputs), 0, sample, fitted)[
+        "cells"
+    ]
     assert item["category"] == "b" and item["mask"]["size"] == list(size)
     np.testing.assert_array_equal(words.coco_mask.decode(item["mask"]), mask)
 

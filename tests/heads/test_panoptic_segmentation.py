@@ -110,7 +110,9 @@ def test_better_instances_lie_on_top_and_hidden_ones_are_left_out(modules):
     outputs = drawing(modules.model, boxes, horizon=48)
     sample = modules.evaluate.Sample(Path("x.png"), HEIGHT, WIDTH, {})
     decoded = modules.model.decode(outputs)
-    said = modules.evaluate.to_annotations(decoded, 0, sample, (HEIGHT, WIDTH))["street"]
+    said = modules.evaluate.to_annotations(decoded, 0, sample, (HEIGHT, WIDTH))[
+        "street"
+    ]
     assert len(said["scores"]) == 3
     assert set(np.unique(said["instances"])) == {0, 1, 3}
     assert (said["instances"][20:60, 20:60] == 1).all()
@@ -123,7 +125,9 @@ def test_little_stuff_is_left_out(modules):
     alone[:, :, -1, -1] = torch.tensor([0, 5, 0])  # a cell of sky, 0.4 % of the road
     sample = modules.evaluate.Sample(Path("x.png"), HEIGHT, WIDTH, {})
     decoded = modules.model.decode(outputs._replace(stuff=alone))
-    said = modules.evaluate.to_annotations(decoded, 0, sample, (HEIGHT, WIDTH))["street"]
+    said = modules.evaluate.to_annotations(decoded, 0, sample, (HEIGHT, WIDTH))[
+        "street"
+    ]
     assert set(np.unique(said["categories"])) == {-1, ROAD}
     assert (said["categories"] == -1).sum() <= 64
     assert said["scores"] == [] and not said["instances"].any()

@@ -174,7 +174,39 @@ LAID_OUT = {
         ("dota", CORNERS, FOLDERS, {}),
     ]
 }
-ALL = UNLABELED | CONVERTED | SEVERAL | SHARED | LAID_OUT
+KINDS = head("multiclass_classification", PLAIN)
+TEXT = {"name": "one", "task": "scene_text_recognition", "tokens": "abc"}
+TABLES = {
+    f"{name} in a table": job(*heads, format="csv", layout=layout)
+    for name, heads, layout in [
+        ("boxes", [BOXES], {"box": ["l", "t", "r", "b"], "size": ["w", "h"]}),
+        (
+            "boxes in fractions",
+            [BOXES, own(TAGS, "tags", task="object_detection")],
+            {"box": ["x", "y", "w", "h"], "box_form": "center", "box_unit": "fractions"}
+            | {"columns": {"tags": "one"}},
+        ),
+        (
+            "one box a cell",
+            [PERSON],
+            {"box": ["b"], "box_form": "size", "crowd": "many"},
+        ),
+        ("objects of JSON", [BOXES], {"delimiter": "json", "box": ["o.bbox"]}),
+        ("flags", [KINDS], {"columns": {"one": PLAIN}, "delimiter": "tab"}),
+        (
+            "labels",
+            [TAGS, {"name": "age", "task": "regression", "range": [0, 9]}],
+            {"separator": "bar", "delimiter": "semicolon", "decimal": "comma"},
+        ),
+        ("words", [TEXT], {"delimiter": "space", "header": ["image", "one"]}),
+        (
+            "names from elsewhere",
+            [KINDS],
+            {"train_images": "a", "validation_images": "b", "suffix": ".png"},
+        ),
+    ]
+}
+ALL = UNLABELED | CONVERTED | SEVERAL | SHARED | TABLES | LAID_OUT
 
 
 # ---- The code reads what is made ----
@@ -218,6 +250,11 @@ def test_the_code_reads_the_datasets_that_its_contract_makes(name, tmp_path):
         labeled = {head for sample in samples for head in sample.labels}
         assert labeled == set(contract.FOUND)
         assert all(sample.path.suffix == ".png" for sample in samples)
+
+
+@pytest.mark.parametrize("name", ["boxes in fractions in a table", "flags in a table"])
+def test_tables_are_made_as_their_layout_says(name, tmp_path):
+    test_the_code_reads_the_datasets_that_its_contract_makes(name, tmp_path)
 
 
 def test_labels_are_of_every_kind(tmp_path):

@@ -9,7 +9,10 @@ from specc.heads.conversions import dataset_task, formats_of, sources_of, way
 from specc.job import Head, Job, sets_of_head, source_of
 from specc.words import listed, quoted
 
-LAYOUTS = {"coco": "COCO", "yolo": "YOLO", "dota": "DOTA"}  # files for a single task
+LAYOUTS = {  # formats with files for a single task
+    **{"coco": "COCO", "yolo": "YOLO", "dota": "DOTA"},
+    "maps": "map",
+}
 
 
 def formats(job: Job, given: dict) -> list[Diagnostic]:

@@ -16,11 +16,18 @@ from specc.checks.data import (
     training_set,
 )
 from specc.checks.keypoints import flip_pairs, mirroring, sigmas
-from specc.checks.layout import layouts, places, sets_of_layouts
+from specc.checks.layout import (
+    folders_of_maps,
+    head_options,
+    layouts,
+    places,
+    sets_of_layouts,
+)
 from specc.checks.maps import map_findings
 from specc.checks.merge import merged_names
 from specc.checks.panoptic import things_are_categories
 from specc.checks.split import split_findings
+from specc.checks.tables import tables
 from specc.diagnostics import Diagnostic
 from specc.heads import TASKS, names_of, task_of
 from specc.job import Job, source_of
@@ -64,6 +71,9 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         layouts,
         places,
         sets_of_layouts,
+        tables,
+        head_options,
+        folders_of_maps,
         _tokens,
     )
     return [finding for rule in rules for finding in rule(job, given)]

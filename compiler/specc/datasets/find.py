@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,10 +13,23 @@ from specc.datasets.files import Unlike, Unreadable, folders_in, require
 from specc.datasets.finders import coco, dota, voc, yolo
 from specc.datasets.foreign import recognized
 from specc.datasets.found import Found
+from specc.datasets.maps import find as maps
+from specc.datasets.maps import inspections
+from specc.datasets.tables.find import find_tables
 from specc.diagnostics import fail
 from specc.heads import TASKS
 from specc.language.schema import head
 from specc.words import listed
+
+
+def _maps(folder: Path) -> Iterator[Found]:
+    """Yields images with maps, and normal images with masks of others."""
+    for place in (folder, *folders_in(folder)[:SUBFOLDERS]):
+        if any((place / f"metadata.{x}").exists() for x in ("yaml", "json")):
+            return  # a native dataset describes its maps
+    found = [*inspections.find(folder), *inspections.find_folders(folder)]
+    yield from found or maps.find(folder)
+
 
 FINDERS = {
     "native": native.find,
@@ -24,7 +37,8 @@ FINDERS = {
     "voc": voc.find,
     "yolo": yolo.find,
     "dota": dota.find,
-    "csv": layouts.find_csv,
+    "csv": find_tables,
+    "maps": _maps,
     "folders": layouts.find_folders,
 }
 LOOKED_FOR = {
@@ -33,7 +47,8 @@ LOOKED_FOR = {
     "voc": "ImageSets/Main/train.txt, or XML files of images",
     "yolo": "a .yaml with names and train, or classes.txt or obj.names",
     "dota": "labelTxt/ beside images/",
-    "csv": "a .csv with a column `image`",
+    "csv": "a .csv with a column that names images",
+    "maps": "a folder of images, and beside it one of maps with the same names",
     "folders": "a folder of images for each category, or these in train/ and val/",
 }
 UNLABELED = "images/, or these in train/ and val/"
@@ -64,8 +79,13 @@ def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
         )
     found, problems, unlike, help = [], [], [], "mend that file"
     for name in formats:
-        if name == "folders" and found:
+        if name == "folders" and any(map(_holds_folders, found)):
             continue  # folders of another layout look like categories
+        if name == "folders" and maps.are_in(path):
+            unlike.append(f"{path}: holds images and maps of them, no categories")
+            continue
+        if name == "maps" and any(not TASKS[x.task].unlabeled for x in found):
+            continue  # folders of maps are parts of other layouts
         try:
             for one in FINDERS[name](path):
                 found.append(one)
@@ -75,6 +95,13 @@ def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
             problems.append(str(error))
             help = getattr(error, "help", help)
     return Search(found, problems, unlike, help)
+
+
+def _holds_folders(found: Found) -> bool:
+    """Returns whether the folders beside a dataset are its own: those of categories may
+    lie beside a table of texts, and one of them may be called `images`."""
+    texts = found.format == "csv" and head(found.task).get("x-reads-text")
+    return not (texts or TASKS[found.task].unlabeled)
 
 
 def choose(path: Path, task: str, form: str | None, labels: str | None) -> Found:
@@ -178,9 +205,7 @@ def _several(path: Path, what: str, fitting: list[Found]) -> None:
         if all(
             set(one.options.get("categories", "?")) <= {"0", "1"} for one in fitting
         ):
-            help += (
-                ", for one of these columns of 0 and 1; the native layout lists labels"
-            )
+            help += ", for one of these columns of 0 and 1"
     elif len(formats) > 1:
         help = f"add --format {' or --format '.join(formats)}"
     else:

@@ -94,7 +94,7 @@ def _say_found(found: Found, job: dict) -> None:
     if found.test:
         _say("test", f"{found.test}, which evaluate.py --test measures")
     for key, value in found.layout.items():
-        _say("layout", f"{key}: {value}")
+        _say("layout", f"{key}: {_brief(value)}")
     for note in found.notes:
         _say("note", note)
     for line in found.beside:
@@ -105,7 +105,12 @@ def _say_found(found: Found, job: dict) -> None:
         _say("annotations", f"{in_words(found.way)}, by `task` in `data`")
     for key, value in found.options.items():
         _say(key.replace("_", " "), _brief(value))
-    if TASKS[found.task].in_folder and "range" in found.options:  # maps of depth
+    for line in found.notes:
+        _say("", f"({line})")
+    native = found.format == "native"
+    if (
+        native and TASKS[found.task].in_folder and "range" in found.options
+    ):  # maps of depth
         _say("depth", depth_in_words(found))
     height, width = job["data"]["resolution"]
     if bits := job["data"].get("bits"):
@@ -147,6 +152,8 @@ def turned_in_words(found: Found) -> str:
 
 
 def _brief(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_brief(one)}" for key, one in value.items())
     if not isinstance(value, list):
         return str(value)
     shown = ", ".join(str(item) for item in value[:SHOWN])

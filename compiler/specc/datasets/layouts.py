@@ -1,30 +1,57 @@
-"""Finds datasets in other layouts: class folders, CSV."""
+"""Finds folders of images for each category."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from specc.datasets.files import (
-    Unlike,
-    Unreadable,
-    entries,
-    folders_in,
-)
+from specc.datasets.files import Unlike, folders_in
 from specc.datasets.found import Found, pair
 from specc.datasets.parts import images_in, reader
 
-MOST_CATEGORIES = 1000  # a column with more different values is text
+DEPTH = 2  # most levels of folders above those of categories, or of sets
 OTHERS = ("images", "labels", "annotations", "jpegimages", "imagesets")
 
 
 def find_folders(folder: Path) -> Iterator[Found]:
-    """Yields datasets with one folder of images for each category."""
-    sets = {path.name: path for path in folders_in(folder) if _classes(path)}
+    """Yields datasets with one folder of images for each category, in this folder, or
+    else below it."""
+    for place in _places(folder, DEPTH):
+        yield from _of_folders(place)
+
+
+def _places(folder: Path, depth: int) -> Iterator[Path]:
+    """Yields the folder if it holds categories, or sets of them; else those below it
+    that do."""
+    if pair(list(_sets_in(folder)))[0] is not None or _classes(folder):
+        yield folder
+    elif depth:
+        for place in _shown(folder):
+            yield from _places(place, depth - 1)
+
+
+def _sets_in(folder: Path) -> dict[str, Path]:
+    """Returns the folders in this one that hold categories, by their names: a set may
+    lie in a folder of its own."""
+    sets = {}
+    for path in _shown(folder):
+        place, inner = path, _shown(path)
+        while len(inner) == 1 and not _classes(place) and not images_in(inner[0]):
+            place, inner = inner[0], _shown(inner[0])
+        if _classes(place):
+            sets[path.name] = place
+    return sets
+
+
+def _shown(folder: Path) -> list[Path]:
+    hidden = reader().HIDDEN
+    return [path for path in folders_in(folder) if not path.name.startswith(hidden)]
+
+
+def _of_folders(folder: Path) -> Iterator[Found]:
+    sets = _sets_in(folder)
     train, validation, test = pair(list(sets))
     if train is None:
         sets, train, validation, test = {"": folder}, "", None, None
@@ -51,131 +78,32 @@ def find_folders(folder: Path) -> Iterator[Found]:
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:
-    """Returns subfolder -> images, if some subfolder has images and none is of another
-    layout; else nothing."""
-    folders = folders_in(folder)
-    if any(path.name.lower() in OTHERS for path in folders):
+    """Returns subfolder -> images, if some subfolder has images, itself or all in one
+    folder, and none is of another layout; else nothing."""
+    folders = {path: images_in(path) for path in _shown(folder)}
+    others = [path for path in folders if path.name.lower() in OTHERS]
+    few = others and len(folders) - len(others) < 2  # images, and what is drawn of them
+    if few or any(not folders[path] for path in others):
         return {}
-    hidden = reader().HIDDEN
-    filled = (images_in(p) for p in folders if not p.name.startswith(hidden))
-    return reader().images_by_class(folder, Counter()) if any(filled) else {}
+    for path in others:
+        for beside, images in folders.items():
+            if path != beside and _are_pairs(folders[path], images):
+                return {}
+    inner = {path: [x.name for x in _shown(path)] for path in folders}
+    alike = len(folders) > 1 and len({*map(tuple, inner.values())}) == 1
+    deeper = alike and all(
+        len(names) == 1 and images_in(path / names[0]) for path, names in inner.items()
+    )
+    filled = deeper or any(folders.values())
+    return reader().images_by_class(folder, Counter()) if filled else {}
 
 
-def find_csv(folder: Path) -> Iterator[Found]:
-    """Yields CSV files with a column `image`; any other column may be the label."""
-    files = [folder] if folder.is_file() else entries(folder)
-    files = {path.stem: path for path in files if path.suffix.lower() == ".csv"}
-    tables, refused, unlike = {}, [], []
-    for name, path in files.items():
-        try:
-            columns, rows = reader().table_in(path)
-        except Unreadable as error:
-            refused.append(error)
-            continue
-        if rows and "image" in columns:
-            tables[name] = rows
-        else:
-            held = f"columns {', '.join(columns)}" if columns else "nothing"
-            what = f"{path}: has {held:.200}, and {len(rows)} rows"
-            unlike.append(Unlike(f"{what}; images are named in a column `image`"))
-    train, *others = pair(list(tables))
-    if train is None and len(tables) == 1:
-        train, others = next(iter(tables)), []
-    if train is not None:
-        more = {files[name]: tables[name] for name in filter(None, others)}
-        refused += yield from _columns(files[train], tables[train], more)
-    for error in refused + unlike:
-        raise error
-
-
-def _columns(
-    path: Path, rows: list[tuple], others: dict[Path, list[tuple]]
-) -> Generator[Found, None, list[Unreadable]]:
-    """Yields what was found for each column of labels; returns the faults of the rest.
-    Of the other files, those without a label are no sets."""
-    images, wrong = _images_of(path, rows), []
-    for column in rows[0][1]:
-        if not column or column == "image":
-            continue
-        cells = _cells(rows, column)
-        labeled = {file: _cells(rows, column) for file, rows in others.items()}
-        odd = [file for file, cells in labeled.items() if not cells]
-        sets = [file for file in others if file not in odd]
-        found = [(path, *cell) for cell in cells]
-        found += [(file, *cell) for file in sets for cell in labeled[file]]
-        values = [cell for *_, cell in found]
-        tasks = list(_column_tasks(values))
-        if several := _joined(cells, set(values)):
-            line, cell = several
-            what = f"`{column}` in line {line} holds several names: {cell!r:.50}"
-            wrong.append(Unreadable(f"{path}: {what}; a row has one"))
-            continue
-        for task, options in tasks:
-            options = {"name": column} | options
-            held_out, test = [*sets, None, None][:2]
-            unused = f"{odd[0]} has nothing in `{column}`" if odd else ""
-            where, said = (path, held_out), {"unused": unused, "test": test}
-            yield Found("csv", task, *where, options, images, column, **said)
-        odd = [
-            (file, line, cell) for file, line, cell in found if _number(cell) is None
-        ]
-        if odd and (len(odd) <= len(values) / 2 or not tasks):
-            file, line, cell = odd[0]
-            what = f"`{column}` in line {line} is not a number: {cell!r:.50}"
-            wrong.append(Unreadable(f"{file}: {what}"))
-    return wrong
-
-
-def _cells(rows: list[tuple], column: str) -> list[tuple[int, str]]:
-    """Returns the values of a column with their lines; nothing without such a
-    column."""
-    return [(line, row[column]) for line, row in rows if row.get(column)]
-
-
-def _images_of(path: Path, rows: list[tuple]) -> tuple[Path, ...]:
-    """Raises Unreadable."""
-    images = []
-    for line, row in rows:
-        if row["image"]:
-            try:
-                images.append(reader().below(path.parent, row["image"], Path()))
-            except Unreadable as error:
-                raise Unreadable(f"{path}: line {line}: {error}") from None
-    return tuple(images)
-
-
-def _joined(cells: list[tuple[int, str]], names: set[str]) -> tuple[int, str] | None:
-    """A cell that lists names of others, as `cat|dog` where `dog` is one, too."""
-    for line, cell in cells:
-        parts = [part.strip() for part in re.split("[|;]", cell)]
-        if len(parts) > 1 and any(part in names for part in parts):
-            return line, cell
-    return None
-
-
-def _column_tasks(values: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields tasks (and options) that could be learned from a column."""
-    different = sorted(set(values))
-    numbers = [_number(value) for value in different]
-    if different and None not in numbers and min(numbers) < max(numbers):
-        yield "regression", {"range": nice_range(min(numbers), max(numbers))}
-    repeated = len(different) <= max(2, len(values) // 2)
-    if different and len(different) <= MOST_CATEGORIES and repeated:
-        yield "multiclass_classification", {"categories": different}
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
-
-
-def nice_range(lowest: float, highest: float) -> list[float]:
-    """Returns the ends of a range, rounded outward."""
-    if not 1e-300 < (highest - lowest) / 10 < math.inf:
-        return [lowest, highest]
-    step = 10.0 ** math.floor(math.log10((highest - lowest) / 10))
-    low, high = math.floor(lowest / step) * step, math.ceil(highest / step) * step
-    return [float(f"{low:.12g}"), float(f"{high:.12g}")]
+def _are_pairs(images: list[Path], others: list[Path]) -> bool:
+    """Returns whether most images have another one of their name, as masks have: it may
+    end with a word more."""
+    stems = {path.stem for path in images}
+    names = [path.stem for path in others]
+    paired = sum(
+        name in stems or re.sub("[-_.][^-_.]*$", "", name) in stems for name in names
+    )
+    return 2 * paired > len(stems)

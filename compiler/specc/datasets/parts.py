@@ -13,17 +13,24 @@ from typing import Any
 from specc.datasets.files import MOST_VALUES, Unreadable
 from specc.emit.imports import with_imports
 from specc.emit.names import defined
+from specc.emit.render import environment
+from specc.plan.tables import Writing
 from specc.resources import read_text
 
 FILES = ("templates/heads/files/dataset.py", "templates/heads/names/dataset.py")
 LIMITS = f"MOST_VALUES, SOURCES, NOTES = {MOST_VALUES}, {{}}, []"
 
 
+TABLES = "heads/tables/dataset.py.jinja"
+
+
 @functools.cache
-def reader() -> SimpleNamespace:
-    """Returns the functions by name; where an emitted reader would end, they raise
-    Unreadable."""
-    text = "\n\n".join(['"""Parts."""', LIMITS, *map(read_text, FILES)])
+def reader(writing: Writing = Writing()) -> SimpleNamespace:
+    """Returns the functions by name, those of tables that are written so; where an
+    emitted reader would end, they raise Unreadable."""
+    tables = environment().get_template(TABLES).render(writing=writing.plain())
+    texts = [*map(read_text, FILES), tables]
+    text = "\n\n".join(['"""Parts."""', LIMITS, *texts])
     known: dict[str, Any] = {"__name__": "names"}
     exec(compile(with_imports("names.py", text, {}), "names.py", "exec"), known)
     parts = {name: known[name] for name in defined(text)}

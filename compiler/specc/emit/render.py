@@ -102,7 +102,7 @@ def _files() -> tuple[tuple[str, str], ...]:
     """Returns the files of parts below templates/ with their texts: heads in the order
     of the registry, then common/."""
     found = []
-    for home in (*TASK_NAMES, "common", "names", "files"):
+    for home in (*TASK_NAMES, "common", "tables", "names", "files"):
         for name in names(f"templates/heads/{home}"):
             file = f"heads/{home}/{name}"
             text = read_text(f"templates/{file}")

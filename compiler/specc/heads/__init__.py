@@ -104,10 +104,12 @@ def count_of(head: Head, task: Task) -> int:
 
 def formats_ignoring(job: Job) -> set[str]:
     """Returns the formats of a job from which labels keep ignored objects."""
+    sources = [(source_of(job, head), task_of(head)) for head in job.heads]
     return {
-        form
-        for head in job.heads
-        if (form := source_of(job, head).format) in task_of(head).ignores
+        source.format
+        for source, task in sources
+        if source.format in task.ignores
+        and (source.format != "csv" or source.layout and source.layout.crowd)
     }
 
 

@@ -16,7 +16,7 @@ from specc.heads.maps import (
 )
 from specc.heads.task import HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
-from specc.source import constant, literal
+from specc.source import Line, constant, literal
 
 if TYPE_CHECKING:
     from specc.scope import Node, Scope
@@ -28,6 +28,7 @@ class AnomalyDetection(Head):
     top_level: int
     channels: int
     false_alarms: float  # fraction of normal images with a score of 0.5 or more
+    normal: str | None = None  # folder of normal images in others; None: GOOD
 
 
 # ---- The graph ----
@@ -66,6 +67,7 @@ def _block(net: Scope, name: str, x: Node, channels: int) -> Node:
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
 MODES_LINE = constant("MASK_MODES", MODES, "Pillow modes of masks")
+GOOD = "good"  # folder of normal images, as MVTec names it
 BINS_LINE = constant("SCORE_BINS", 2000, "bins of scores for the metrics of pixels")
 DEFECT_LINES = (
     constant("CLEAN_SHARE", 0.3, "share of training images that get no drawn defect"),
@@ -96,12 +98,23 @@ def plan(head: AnomalyDetection, code: HeadCode) -> HeadExpressions:
         evidence=f"anomaly_evidence(sample, {code.labels}, {code.words})",
         metrics=f"anomaly_metrics({code.all_labels()}, {code.all_found()})",
         words_example=f'"{head.name}": {{label, score, map (height, width)}}, 0..1',
-        annotation="normal or anomalous",
+        annotation=(
+            "white where the image is anomalous"
+            if code.format == "maps"
+            else "normal or anomalous"
+        ),
         calibrated=(f"{module}.calibration", alarms),
         constants=(stride_constant(code),),
-        dataset_constants=(MODES_LINE,),
+        dataset_constants=(*_folder(head, code), MODES_LINE),
         evaluate_constants=(constant(alarms, head.false_alarms, note), BINS_LINE),
     )
+
+
+def _folder(head: AnomalyDetection, code: HeadCode) -> tuple[Line, ...]:
+    """Returns the constant with the folder of normal images, where folders tell."""
+    if code.format != "maps":
+        return ()
+    return (constant("NORMAL", head.normal or GOOD, "folder of the normal images"),)
 
 
 # ---- The contract ----
@@ -115,6 +128,7 @@ def annotated(head: AnomalyDetection, names: str) -> Annotations:
     folder = literal(f"{head.name}-masks")
     return Annotations(
         label=f"some_inspection(folder / {folder}, number, height, width)",
+        mapped="save_some_mask(place, number, height, width)",
         entry={"masks": folder},
     )
 
@@ -136,7 +150,7 @@ TASK = Task(
         folder_note="A mask has the stem of its image; it may be smaller.",
         metadata=("masks: masks/  # white where an image is anomalous; or none",),
     ),
-    readers={"native": ""},
+    readers={"native": "", "maps": ""},
     on_normal_images=True,
     training_note="A set to train on needs neither annotations nor masks.",
     constants={"data.py": DEFECT_LINES},

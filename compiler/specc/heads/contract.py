@@ -43,6 +43,7 @@ class Annotations:
     label: str  # label of an image, as in native annotations
     coco: str = "contract/coco"  # template that writes the dataset as COCO
     listed: str = ""  # label in other formats, if it differs from the native one
+    mapped: str = ""  # writes the map of an image to `place`, in the format maps
     names: str = ""  # names in the annotations, if they are not the head's
     category: str = ""  # category of all instances, where names are of keypoints
     corners: str = ""  # polygon of an `item`, where YOLO's labels are no boxes

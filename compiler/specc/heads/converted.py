@@ -78,6 +78,7 @@ READINGS = {  # start of a way -> its reading; the longest start of a way is tak
             "native": "parse_pages(*GIVEN, height, width)",
             "coco": f"parse_segments(GIVEN, {_SIZED})",
             "yolo": f"parse_polygons(GIVEN, {_SIZED})",
+            "maps": "PARSER(GIVEN, height, width, counts)",
         },
         "a page for each instance, black but for its category's color",
         in_folder=True,
@@ -214,6 +215,7 @@ def converted(
         "GIVEN": code.given,
         "COLORS": f"{code.prefix}COLORS",
         "NUMBERS": code.numbers,
+        "PARSER": code.numbered_by,
     }
     annotations = code.counted and reading.counted or reading.annotations
     parse = _of_format(reading.parse, form)
@@ -242,5 +244,7 @@ def _of_format(by_format: dict, form: str):
 def _with(expression: str, names: dict[str, str]) -> str:
     """Returns an expression with its words in capitals replaced."""
     return re.sub(
-        r"\b(NAMES|NUMBERS|GIVEN|COLORS|LABEL)\b", lambda m: names[m[0]], expression
+        r"\b(NAMES|NUMBERS|GIVEN|COLORS|LABEL|PARSER)\b",
+        lambda m: names[m[0]],
+        expression,
     )

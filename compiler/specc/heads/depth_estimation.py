@@ -17,7 +17,7 @@ from specc.heads.maps import (
     stride_constant,
 )
 from specc.heads.task import HeadCode, HeadExpressions, Native, Task
-from specc.job import Head
+from specc.job import Head, source_of
 from specc.source import constant, literal
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class DepthEstimation(Head):
     bottom_level: int
     top_level: int
     channels: int  # channels of the decoder
+    unit: float | None = None  # depth of one step of a map's values; None: a code
 
 
 # ---- The graph ----
@@ -50,12 +51,18 @@ def build(
 
 MODES = ("L", "I;16", "I;16B", "I")
 MODES_LINE = constant("DEPTH_MODES", MODES, "Pillow modes of gray, 8 or 16 bits")
+VALUES_LINE = constant("DEPTH_MODES", (*MODES, "F"), "Pillow modes of depths")
+CODES = "gray, 8 or 16 bits: 0 unknown, 1 the farthest, 255 or 65535 nearest"
+FLOATS = "depths; 0 and what is no finite number is unknown"
 
 
 def plan(head: DepthEstimation, code: HeadCode) -> HeadExpressions:
     ends = f"{code.prefix}NEAREST, {code.prefix}FARTHEST"
     least = f"{code.prefix}FARTHEST / 1000"
-    truth = f"read_depth({code.labels}, {ends})"
+    read, parse, lines = _reading(head, code, ends)
+    truth, told = read.replace("LABEL", code.labels), ends
+    if code.format == "maps":
+        told = f"lambda x: {read.replace('LABEL', 'x')}, {ends}"
     return HeadExpressions(
         construction=(
             f"DepthHead({code.widths}, channels={head.channels}, "
@@ -66,24 +73,45 @@ def plan(head: DepthEstimation, code: HeadCode) -> HeadExpressions:
         decode=f'{{"depth": {code.outputs}}}',
         own=f'{{"depth": {enlarged(code, "depth")}.squeeze(1)}}',
         annotations=f"read_depth_maps(folder, {ends})",
-        parse=f"parse_map({code.given}, height, width, DEPTH_MODES)",
+        parse=parse,
         place=f"warp({truth}, sample, transform, -1)",
         words=f"to_depth({code.results}, row, {code.prefix}STRIDE, sample, seen)",
         label_words=f"resized_map({truth}, sample.height, sample.width)",
         draw=f"draw_depth(image, {code.words}, {ends})",
         saved=f"save_depth({code.words}, {ends}, {saved_path(code)})",
         evidence=f"depth_errors({truth}, {code.words}, {least})",
-        told=f"depth_in_numbers({code.all_labels('training')}, {ends})",
-        map_check=code.checked_maps(f"lambda x: read_depth(x, {ends})", TASK.fewest),
+        told=f"depth_in_numbers({code.all_labels('training')}, {told})",
+        map_check=code.checked_maps(
+            f"lambda x: {read.replace('LABEL', 'x')}", TASK.fewest
+        ),
         metrics=f"depth_metrics({code.all_found()})",
         words_example=f'"{head.name}": (height, width), in the unit of the range',
-        annotation="gray, 8 or 16 bits: 0 unknown, 1 the farthest, 255 or 65535 nearest",
+        annotation=FLOATS if code.format == "maps" else CODES,
         constants=(
             constant(ends, head.range, "nearest and farthest depth"),
             stride_constant(code),
         ),
-        dataset_constants=(MODES_LINE,),
+        dataset_constants=lines,
     )
+
+
+def _reading(
+    head: DepthEstimation, code: HeadCode, ends: str
+) -> tuple[str, str, tuple]:
+    """Returns the expressions that read a LABEL's map and that parse its file, and
+    constants of dataset.py."""
+    if code.format != "maps":
+        parse = f"parse_map({code.given}, height, width, DEPTH_MODES)"
+        return f"read_depth(LABEL, {ends})", parse, (MODES_LINE,)
+    unit = f"{code.prefix}UNIT"
+    note = "depth of one step of a map's values"
+    line = constant(unit, 1.0 if head.unit is None else head.unit, note)
+    layout = source_of(code.job, head).layout
+    if layout and (layout.label_ending or "").lower().endswith(".npy"):
+        parse = f"parse_array({code.given}, height, width)"
+        return f"read_depth_array(LABEL, {unit})", parse, (line,)
+    parse = f"parse_map({code.given}, height, width, DEPTH_MODES)"
+    return f"read_depth_image(LABEL, {unit})", parse, (line, VALUES_LINE)
 
 
 # ---- The contract ----
@@ -98,6 +126,7 @@ def annotated(head: DepthEstimation, names: str) -> Annotations:
     limits = f"[{names}NEAREST, {names}FARTHEST]"
     return Annotations(
         label=f"some_depth_map(folder / {folder}, number, height, width)",
+        mapped="save_some_depth(place, number, height, width)",
         entry={"range": limits, "annotations": folder},
     )
 
@@ -121,7 +150,7 @@ TASK = Task(
     label="Path",
     native=Native(metadata=("range: [nearest, farthest]",)),
     in_folder=True,
-    readers={"native": ""},
+    readers={"native": "", "maps": ""},
     meaning=("range",),
     moves=True,
     stack="stack_depth",

@@ -106,6 +106,10 @@ GRIDS = (
 )
 
 
+PAGED = "a page for each instance, black but for its category's color"
+NUMBERED = "each pixel has the number of its instance, 0 where there is none"
+
+
 def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
     names, prefix = code.constant, code.prefix
     stride, colors = f"{prefix}MASK_STRIDE", f"{prefix}COLORS"
@@ -117,6 +121,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         "native": f"parse_pages(*{given}, height, width)",
         "coco": f"parse_segments({given}, {counted})",
         "yolo": f"parse_polygons({given}, {counted})",
+        "maps": f"{code.numbered_by}({given}, height, width, counts)",
     }
     return HeadExpressions(
         construction=f"InstanceHead({detector_sizes(head, code, names)})",
@@ -138,7 +143,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         ),
         metrics=f"instance_metrics({code.all_labels()}, {code.all_found()}, {names})",
         words_example=f'"{head.name}": [{{category, bbox, mask, score}}, ...]',
-        annotation="a page for each instance, black but for its category's color",
+        annotation=NUMBERED if code.format == "maps" else PAGED,
         constants=(
             strides_constant(code),
             masks_constant(stride, code),
@@ -190,6 +195,7 @@ def annotated(head: Head, names: str) -> Annotations:
         label=f"save_masks({where})",
         listed=objects,
         corners='np.array(item["bbox"])[[[0, 1], [2, 1], [2, 3], [0, 3]]]',
+        mapped="save_some_numbers(place, number, height, width)",
         entry={"colors": colors, "annotations": folder},
     )
 
@@ -236,6 +242,7 @@ TASK = Task(
         "native": "",
         "coco": "instance_from_coco",
         "yolo": "polygons_in(lines, height, width)",
+        "maps": "",
     },
     meaning=("categories",),
     moves=True,

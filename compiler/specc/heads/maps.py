@@ -38,10 +38,14 @@ def colors_file(code: HeadCode, colors: tuple) -> str:
     return f"{code.name}.colors.json" if code.prefix else "colors.json"
 
 
-def colors_constant(code: HeadCode, colors: tuple) -> Line:
+def colors_constant(code: HeadCode, colors: tuple, drawn: bool = False) -> Line:
+    """Returns the constant with the colors of maps, or, if `drawn`, of drawings
+    alone."""
     name, file = f"{code.prefix}COLORS", colors_file(code, colors)
     if not file:
-        note = "colors of the categories in maps; black is unknown"
+        note = "colors of the categories in maps"
+        note += "; black is unknown" * (code.format != "maps")
+        note = "colors of the categories in drawings" if drawn else note
         return constant(name, colors, note)
     path = f"Path(__file__).with_name({literal(file)})"
     text = f'{path}.read_text(encoding="utf-8")'

@@ -92,7 +92,7 @@ TASK = Task(
     native=Native(
         metadata=("labels: [NAME, ...]",), empty_note="`[]` is one without labels"
     ),
-    readers={"native": ""},
+    readers={"native": "", "csv": ""},
     meaning=("labels",),
     stack="stack_labels",
     drawn=BELOW,

@@ -19,7 +19,7 @@ from specc.heads.maps import (
 )
 from specc.heads.task import HeadCode, HeadExpressions, Native, Task
 from specc.job import Head
-from specc.source import constant, literal
+from specc.source import Line, constant, literal
 
 if TYPE_CHECKING:
     from specc.scope import Node, Scope
@@ -33,6 +33,10 @@ class SemanticSegmentation(Head):
     top_level: int
     channels: int  # channels of the decoder
     merge: dict[str, list[str]] | None = None  # category -> names in the dataset
+    values: tuple[int, ...] | None = None  # their values in maps; None: their colors
+    ignored: tuple[int | tuple[int, int, int], ...] | None = (
+        None  # values of unknown pixels
+    )
 
 
 # ---- The graph ----
@@ -53,15 +57,17 @@ def build(
 MODES = ("RGB", "RGBA", "P", "L", "1")
 BAND = constant("BAND", 2**18, "about this many logits of a map are enlarged at once")
 MODES_LINE = constant("COLOR_MODES", MODES, "Pillow modes of maps that have colors")
+VALUE_MODES = ("1", "L", "P", "I;16")
+VALUES_LINE = constant("VALUE_MODES", VALUE_MODES, "Pillow modes of maps of values")
 
 
 def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
     names, colors = code.constant, f"{code.prefix}COLORS"
-    native = code.format == "native"  # other maps come from COCO's panoptic segments
-    truth = f"read_categories(*{code.labels})"
-    truth = truth if native else f"read_segments({code.labels})"
-    read = "lambda x: read_categories(*x)" if native else "read_segments"
-    file = colors_file(code, head.colors)
+    file, (read, parse, lines) = colors_file(code, head.colors), _reading(head, code)
+    truth = read.replace("LABEL", code.labels)
+    saved = f"save_categories({code.words}, {colors}, {saved_path(code)})"
+    if head.values is not None:
+        saved = f"save_values({code.words}, {code.prefix}VALUES, {saved_path(code)})"
     return HeadExpressions(
         construction=(
             f"SegmentationHead({code.widths}, channels={head.channels}, "
@@ -74,29 +80,66 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
         annotations=(
             f"read_colored_maps(folder, {literal(TASK.title)}, {code.numbers})"
         ),
-        parse=(
-            f"ColoredMap(parse_map({code.given}[0], height, width, COLOR_MODES),"
-            f" {code.given}[1])"
-        ),
+        parse=parse,
         place=f"warp({truth}, sample, transform, -1)",
         words=(
             f"to_category_map({code.results}, row, {code.prefix}STRIDE, sample, seen)"
         ),
         label_words=f"resized_map({truth}, sample.height, sample.width)",
         draw=f"draw_categories(image, {code.words}, {colors})",
-        saved=f"save_categories({code.words}, {colors}, {saved_path(code)})",
+        saved=saved,
         evidence=f"count_pixels({truth}, {code.words}, len({names}))",
-        map_check=code.checked_maps(read, TASK.fewest),
+        map_check=code.checked_maps(_function(read), TASK.fewest),
         metrics=f"segmentation_metrics({code.all_found()}, {names})",
         words_example=f'"{head.name}": (height, width), indices of categories',
-        annotation="each pixel in the color of its category, black where unknown",
+        annotation=_annotation(head, code),
         constants=(stride_constant(code),),
         files=((file, head.colors),) if file else (),
         dataset_constants=(
-            colors_constant(code, head.colors),
-            MODES_LINE,
+            colors_constant(code, head.colors, head.values is not None),
+            *lines,
         ),
     )
+
+
+def _reading(head: SemanticSegmentation, code: HeadCode) -> tuple[str, str, tuple]:
+    """Returns the expressions that read a LABEL's map and that parse its file, and
+    constants of dataset.py."""
+    p, checked = code.prefix, f"parse_map({code.given}, height, width, COLOR_MODES)"
+    if code.format == "maps" and head.values is not None:
+        lines = (
+            constant(f"{p}VALUES", head.values, "values of the categories in maps"),
+            constant(f"{p}IGNORED", head.ignored or (), "values of unknown pixels"),
+            VALUES_LINE,
+        )
+        checked = checked.replace("COLOR_MODES", "VALUE_MODES")
+        return f"read_values(LABEL, {p}VALUES, {p}IGNORED)", checked, lines
+    if code.format == "maps":
+        unknown = "".join(f", ({color}, -1)" for color in head.ignored or ())
+        places = f"(*zip({p}COLORS, range(len({p}COLORS)))"
+        lines = (Line(f"{p}PLACES", f"{places}{unknown or ','})"), MODES_LINE)
+        parse = f"ColoredMap({checked}, {p}PLACES)"
+        return "read_categories(*LABEL)", parse, lines
+    if code.format == "native":
+        checked = checked.replace(code.given, f"{code.given}[0]", 1)
+        parse = f"ColoredMap({checked}, {code.given}[1])"
+        return "read_categories(*LABEL)", parse, (MODES_LINE,)
+    return "read_segments(LABEL)", "", (MODES_LINE,)  # COCO's panoptic segments
+
+
+def _annotation(head: SemanticSegmentation, code: HeadCode) -> str:
+    if code.format == "maps" and head.values is not None:
+        return "the gray or index of each pixel is the value of its category"
+    black = ", black where unknown" * (code.format != "maps")
+    return f"each pixel in the color of its category{black}"
+
+
+def _function(read: str) -> str:
+    """Returns the function of a label that an expression of LABEL stands for."""
+    name, _, arguments = read.partition("(")
+    if arguments == "LABEL)":
+        return name
+    return f"lambda x: {read.replace('LABEL', 'x')}"
 
 
 # ---- The contract ----
@@ -111,11 +154,14 @@ def annotated(head: Head, names: str) -> Annotations:
     place = f"folder / {folder}, number, height, width"
     return Annotations(
         label=f"some_class_map({place}, {colors})",
+        mapped=f"save_some_map(place, number, height, width, told_by({literal(head.name)}))",
         entry={"colors": f"dict(zip({names}, {colors}))", "annotations": folder},
     )
 
 
 def variant(head: SemanticSegmentation) -> Task:
+    if head.values is not None:
+        return OF_VALUES
     return OF_SEGMENTS if head.data and head.data.format == "coco" else TASK
 
 
@@ -145,7 +191,7 @@ TASK = Task(
     ),
     in_folder=True,
     framed="segments_in_image(LABEL, frame)",
-    readers={"native": ""},
+    readers={"native": "", "maps": ""},
     meaning=("categories",),
     moves=True,
     stack="stack_class_maps",
@@ -155,3 +201,4 @@ TASK = Task(
     annotated=annotated,
 )
 OF_SEGMENTS = replace(TASK, label="SegmentMap")
+OF_VALUES = replace(TASK, label="Path")

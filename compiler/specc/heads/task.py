@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from specc.heads.contract import Annotations, HeadContract
-from specc.job import Head, Job
+from specc.job import Head, Job, source_of
 from specc.source import Line, literal
 
 # Where a head is drawn: in the image's pixels, right of the image, or below both. Heads
@@ -38,6 +38,13 @@ class HeadCode:
     partial: bool  # whether images may lack labels for the head
     ignores: bool  # whether labels hold ignored objects, of this head or of others
     own_areas: bool  # whether labels hold ignored objects and the areas of the file
+
+    @property
+    def numbered_by(self) -> str:
+        """The function that reads the instances of an image from maps."""
+        head = next(head for head in self.job.heads if head.name == self.name)
+        layout = source_of(self.job, head).layout
+        return "parse_masks" if layout and layout.label_folder else "parse_numbers"
 
     @property
     def strides(self) -> tuple[int, ...]:
@@ -211,7 +218,8 @@ class Task:
     untold: bool = False  # annotations do not name a category of the file
     one_name: bool = False  # an annotation is a name; unknown names are left out
     splits_by: str = ""  # plural of labels whose images are all on one side of a split
-    # Formats with ignored objects that labels keep: crowds of COCO, difficult of VOC.
+    # Formats with ignored objects that labels keep: crowds of COCO and of tables with a
+    # column for them, difficult of VOC.
     ignores: tuple[str, ...] = ()
     # Format -> function that the page calls to read annotations; "": none. Of YOLO and
     # DOTA, the call of it, with the `lines` of a file, or its path.

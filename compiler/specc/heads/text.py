@@ -181,7 +181,7 @@ SHARED = dict(
         metadata=("tokens: TEXT, or [TOKEN, ...]",),
         empty_note='`""` is one without text',
     ),
-    readers={"native": ""},
+    readers={"native": "", "csv": ""},
     meaning=("tokens",),
     stack="stack_texts",
     drawn=BELOW,

@@ -5,8 +5,9 @@ the compiler reads all of them from here. Some annotations are our own: `x-unit`
 number), `x-other` (further values of a choice, besides those listed), and for heads
 `x-metrics` (the first is the primary one), `x-needs` (options that some of them need),
 `x-lower-is-better` (those of them that are errors or distances), `x-formats` (the
-dataset formats that hold the task's annotations, or that read an option of a layout)
-and `x-reads-text` (the head learns nothing from images that are mirrored or cropped).
+dataset formats that hold the task's annotations, or that read an option of a layout
+or of a head) and
+`x-reads-text` (the head learns nothing from images that are mirrored or cropped).
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from specc.plan.contract_data import (
     MadeDataset,
     made_places,
     places_of,
+    places_of_maps,
     plan_datasets,
     sets_of,
 )
@@ -150,6 +151,9 @@ def _small_datasets(job: Job, readers: tuple[Reader, ...]) -> dict[str, Any]:
     constants: dict[str, Any] = {}
     for reader in readers:
         sets = sets_of(reader)
+        for names, folders in reader.table.places:  # images are named from the root
+            one = isinstance(folders, str)
+            constants[names] = "." if one else tuple("." for _ in folders)
         if reader.validation:
             constants[f"{reader.prefix}TRAIN, {reader.prefix}VALIDATION"] = sets
         else:
@@ -161,6 +165,7 @@ def _small_datasets(job: Job, readers: tuple[Reader, ...]) -> dict[str, Any]:
             made = made_places(reader)
             constants[", ".join(places)] = made if made[1:] else made[0]
         constants |= places_of(reader)
+        constants |= places_of_maps(reader)
     if job.data.group is not None:
         constants["GROUP"] = "([^/]+)$"  # one group for each image
     return constants

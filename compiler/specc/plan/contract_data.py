@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from specc.heads import names_of, task_of
+from specc.heads.anomaly_detection import GOOD
 from specc.heads.contract import Annotations
 from specc.heads.conversions import dataset_task, way_to
 from specc.job import Head, Job
+from specc.plan.contract_tables import of_table
 from specc.plan.heads import HeadPlan
 from specc.plan.places import VOC
 from specc.plan.readers import Reader
+from specc.plan.tables import holds_boxes
 from specc.source import literal, mapping
 
 SUFFIXES = {  # format -> suffix of the file that names a set
@@ -53,6 +56,11 @@ class MadeDataset:
     poses: bool  # whether labels of YOLO hold keypoints
     entry: str  # expression: their entries in a data.yaml
     sizes: str  # assignment of an image's height and width, where labels need them
+    table: dict[str, Any]  # how the rows of a table are written; empty in other formats
+    image_ending: str  # end of the file names of images, in the format maps
+    map_ending: str  # the same of maps
+    normal: str  # folder of normal images, in that format
+    mask_folder: str  # folder of the masks of an image's instances
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,17 @@ def places_of(reader: Reader) -> dict[str, Any]:
     return values
 
 
+def places_of_maps(reader: Reader) -> dict[str, Any]:
+    """Returns the constants of a copy's dataset.py with folders of maps, and of images
+    that are listed, by their names."""
+    places, ends = {}, {"_LABELS": "maps", "_IMAGES": "images"}
+    for line in reader.maps.constants:
+        if what := ends.get(line.name[-7:]):
+            made = tuple(f"{name}-{what}" for name in sets_of(reader))
+            places[line.name] = made if "," in line.name else made[-1]
+    return places
+
+
 def plan_datasets(job: Job, readers: tuple[Reader, ...]) -> tuple[MadeDataset, ...]:
     last = len(readers) - 1
     return tuple(
@@ -118,11 +137,12 @@ def plan_datasets(job: Job, readers: tuple[Reader, ...]) -> tuple[MadeDataset, .
 def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
     form, made = reader.source.format, _made(job, reader)
     if form != NATIVE:
-        made = [replace(one, annotations=_listed(one.annotations)) for one in made]
+        made = [replace(one, annotations=_of(form, one.annotations)) for one in made]
     labels = [one.annotations.label for one in made]
+    rows = [(one.head, one.names, one.annotations) for one in made]
     return MadeDataset(
         function=f"make_{reader.name.removeprefix('read_')}",
-        template=f"{_template(form, reader, made)}.py.jinja",
+        template=f"{_template(reader, made)}.py.jinja",
         sets=sets_of(reader),
         images=images,
         given=mapping(zip((one.head.name for one in made), labels)),
@@ -135,6 +155,11 @@ def _dataset(job: Job, reader: Reader, images: str) -> MadeDataset:
         has_entry=reader.places.has_entry,
         poses=bool(reader.poses),
         entry=POSES if reader.poses else '{"names": list(names)}',
+        table=of_table(job, reader, rows) if form == "csv" else {},
+        image_ending=reader.maps.layout.image_ending or ".png",
+        map_ending=reader.maps.layout.label_ending or ".png",
+        mask_folder=reader.maps.layout.label_folder or "",
+        normal=next((x.normal or GOOD for x in job.heads if hasattr(x, "normal")), ""),
         **_of_one_kind(made),
     )
 
@@ -148,9 +173,15 @@ def _folder(reader: Reader, what: str) -> str:
     return "folder" if reader.places.kind else f"folder / {literal(VOC[what])}"
 
 
-def _template(form: str, reader: Reader, made: list[Made]) -> str:
+def _template(reader: Reader, made: list[Made]) -> str:
+    form = reader.source.format
+    if holds_boxes(reader.source):
+        return reader.template.removesuffix(".py.jinja").replace("dataset", "contract")
     if not made:
         return "contract/images"
+    if form == "maps":
+        listed = reader.maps.kind == "maps" and reader.maps.listed
+        return f"contract/{reader.maps.kind}{'_listed' * listed}"
     if kind := reader.places.kind:
         return f"contract/{form}_{kind}"
     return made[0].annotations.coco if form == "coco" else f"contract/{form}"
@@ -174,9 +205,10 @@ def _empty(job: Job, made: list[Made]) -> str:
     return mapping((one.head.name, "{}") for one in made)
 
 
-def _listed(annotations: Annotations) -> Annotations:
-    """Returns annotations for formats where a file lists all labels."""
-    return replace(annotations, label=annotations.listed or annotations.label)
+def _of(form: str, annotations: Annotations) -> Annotations:
+    """Returns annotations for formats where a file lists all labels, or for maps."""
+    label = annotations.mapped if form == "maps" else annotations.listed
+    return replace(annotations, label=label or annotations.label)
 
 
 def _entry(one: Made) -> str:
@@ -200,8 +232,8 @@ def _made(job: Job, reader: Reader) -> list[Made]:
     plans = {plan.name: plan for plan in reader.heads}
     heads = [h for h in job.heads if h.name in plans and task_of(h).annotated]
     wanted = [_for_head(head, plans[head.name]) for head in heads]
-    if reader.source.format == "csv":  # each head has a column of its own
-        return wanted
+    if reader.source.format == "csv" and not holds_boxes(reader.source):
+        return wanted  # each head has a column of its own
     # Start with the annotations that other heads can share.
     order = sorted(wanted, key=lambda one: (not one.annotations.whole, _converts(one)))
     made: list[Made] = []

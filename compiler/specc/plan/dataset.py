@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from specc.heads import once, tasks_of
-from specc.job import Job
+from specc.job import Job, source_of
 from specc.plan.heads import HeadPlan
-from specc.plan.readers import SIZED, Reader, readers_of
+from specc.plan.readers import Reader, readers_of
 from specc.plan.split import plan_split, split_constants, split_sections
+from specc.plan.tables import Writing, writings
 from specc.source import Line, constant, literal
 
 VOC_SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -54,6 +55,7 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         if source.format == "coco" and source.layout and source.layout.prefix:
             note = "removed from the names of images"
             lines.append(constant(f"{prefix}PREFIX", source.layout.prefix, note))
+        lines += reader.maps.constants
     lines += [line for reader in readers for line in reader.places.constants]
     if not all(reader.validation for reader in readers):
         share = job.data.validation_fraction
@@ -69,7 +71,9 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
     formats = {reader.source.format for reader in readers}
     if "voc" in formats:
         lines.append(constant("VOC_SIDES", VOC_SIDES))
-    lines += [reader.columns for reader in readers if reader.source.format == "csv"]
+    for reader in readers:
+        if reader.source.format == "csv":
+            lines += reader.table.constants
     limits = (PIXELS, VALUES) if reads_yaml(job, heads) else (PIXELS,)
     return (*lines, BROKEN, *limits, SOURCES, NOTES, REAL)
 
@@ -81,6 +85,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     joined = [head for head in heads if head.joined]
     return {
         "readers": [reader.plain() for reader in readers],
+        "writing": next(iter(writings(job)), Writing()).plain(),
         "training_call": readers[0].training,
         "validation_call": readers[0].validation,
         "judged_set": _judged_set(readers),
@@ -88,9 +93,11 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "set_sections": _sets(job, readers),
         "joined_heads": joined,
         "may_contradict": any(lacking or "same" in head.joined for head in joined),
-        **_sizes(any(reader.source.format in SIZED for reader in readers)),
+        **_sizes(any(reader.sized for reader in readers)),
         "image_size_template": f"dataset/image_size{'_bands' * bands}.py.jinja",
         "nullable": any(reader.nullable for reader in readers),
+        "painted": _painted(job),
+        "metric": any(reader.source.format == "maps" for reader in readers),
         "lone_maps": LONE_MAPS[lacking],
         "paired_maps": PAIRED_MAPS[lacking],
         "held_out": not all(reader.validation for reader in readers),
@@ -113,6 +120,14 @@ def _judged_set(readers: tuple[Reader, ...]) -> str:
     if len(readers) == 1 and readers[0].validation:
         return f"samples = {readers[0].validation_below('args.data')}"
     return "_, samples = read_datasets(args.data)"
+
+
+def _painted(job: Job) -> bool:
+    """Returns whether maps have colors of which black may be one."""
+    return any(
+        source_of(job, head).format == "maps" and getattr(head, "values", ()) is None
+        for head in job.heads
+    )
 
 
 def _samples_folder(job: Job) -> str:

@@ -12,6 +12,7 @@ from specc.heads.converted import converted
 from specc.heads.task import HeadCode, HeadExpressions, Task
 from specc.job import Head, Job, sets_of_head, source_of
 from specc.plan.neck import NeckPlan
+from specc.plan.tables import cells_of, holds_boxes
 from specc.source import Line, constant, literal
 
 NAMES_IN_CODE = 100  # most names in the code; more are written to a JSON file
@@ -39,6 +40,9 @@ class HeadPlan:
     named: bool  # whether its names, or how many there are, are its first constant
     counted: bool  # whether that is how many
     given: str  # expression: the head's annotation of an image
+    known: str  # expression: whether an image, of several heads, has one
+    columns: str  # the head's columns in a table, as items of a tuple
+    flags: tuple[Line, ...]  # constant with the columns of its names, if it has them
     one_name: bool  # whether the annotation is a name
     names_key: str  # key of the names in a dataset's metadata
     compared: str  # template: compares the names with a dataset's folders
@@ -74,9 +78,8 @@ class HeadPlan:
     def is_labeled(self) -> str:
         """The expression: whether an image has a label for this head, of several
         heads."""
-        known = f"given[{literal(self.name)}] is not None"
         named = f" and is_named({self.given}, {self.numbers}, counts)"
-        return known + named * self.one_name
+        return self.known + named * self.one_name
 
     @property
     def parse(self) -> str:
@@ -119,8 +122,15 @@ def plan_heads(
 
 def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
     several, task = len(job.heads) > 1, task_of(head)
+    source = source_of(job, head)
     read = [level for level in summary.levels if head.name in level.heads]
     code = _code(job, head, task, read)
+    known, columns, flags = f"given[{literal(head.name)}] is not None", "", ()
+    if source.format == "csv" and not holds_boxes(source):
+        cells = cells_of(job, head, code.prefix, code.constant)
+        code = replace(code, given=cells.given)
+        known, columns = cells.known, cells.columns
+        flags = (cells.flags,) if cells.flags else ()
     expressions = task.plan(head, code)
     if way := way_to(head):
         expressions = converted(expressions, way, code.format, code)
@@ -130,8 +140,8 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
     file, trained = f"{task.names}.json", "_trained" * bool(task.training_note)
     in_file = len(names) > NAMES_IN_CODE
     file = f"{head.name}.{file}" if several else file
-    source, named = expressions.names, count_of(head, task) > 0
-    own = [_names(code.constant, names, source, file if in_file else None)]
+    named = count_of(head, task) > 0
+    own = [_names(code.constant, names, expressions.names, file if in_file else None)]
     if code.counted:
         note = "distinct ones of the training set, in sorted order"
         own = [constant(code.constant, count_of(head, task), note)]
@@ -156,6 +166,9 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         ),
         merged=_merged(head),
         given=code.given,
+        known=known,
+        columns=columns,
+        flags=flags,
         one_name=task.one_name,
         names_key=task.dataset_key or task.names,
         compare="compare_categories" if task.may_leave_out else "compare_names",
@@ -196,7 +209,7 @@ def _code(job: Job, head: Head, task: Task, read: list) -> HeadCode:
     several, source = len(job.heads) > 1, source_of(job, head)
     form, places = source.format, [sets_of_head(job, one) for one in job.heads]
     shared = places.count(sets_of_head(job, head)) > 1
-    keyed = form == "csv" or shared and form == "native"
+    keyed = shared and form == "native"
     prefix = f"{code_name(head.name).upper()}_" if several else ""
     key = f"[{literal(head.name)}]"
     ignoring = formats_ignoring(job)
@@ -226,8 +239,10 @@ def is_partial(job: Job) -> bool:
     """Returns whether an image may have labels for some heads and not for others, as in
     formats where each head has annotations of its own."""
     places = {sets_of_head(job, head) for head in job.heads}
-    apart = len(places) > 1 or places.pop().format in ("native", "csv")
-    return len(job.heads) > 1 and apart
+    if len(job.heads) == 1 or len(places) > 1:
+        return len(job.heads) > 1
+    source = source_of(job, job.heads[0])
+    return source.format in ("native", "csv") and not holds_boxes(source)
 
 
 def _width(level: Level) -> str:

@@ -10,15 +10,18 @@ from specc.heads import once, task_of
 from specc.heads.task import Coco, Task
 from specc.job import HeadData, Job, Layout, sets_of_head
 from specc.plan.heads import HeadPlan, code_name
+from specc.plan.maps import Maps
 from specc.plan.native import examples_of, notes_of
 from specc.plan.places import Places
-from specc.source import COLUMNS, Line, constant, literal, mapping
+from specc.plan.rows import Table
+from specc.plan.tables import holds_boxes, layout_of
+from specc.source import COLUMNS, literal, mapping
 from specc.words import listed
 
 PATHS = ("coco", "csv", "yolo")  # formats whose files hold paths
 SIZED = ("coco", "voc")  # formats that tell the sizes of their images
 # Formats that do not list the names of their categories.
-UNNAMED = ("voc", "csv", "dota")
+UNNAMED = ("voc", "csv", "dota", "maps")
 SETS = ("train", "validation", "test")
 SEGMENTS = 'path.with_suffix("")'  # the folder of PNGs, where no layout names it
 FILE_NAMES = {  # value of `file_names` -> expression
@@ -31,18 +34,11 @@ PLACED = {  # docstring of COCO files -> docstring where the job names folders
     "dataset/coco_docstring.jinja": "dataset/coco_placed_docstring.jinja",
     "dataset/coco_panoptic_docstring.jinja": "dataset/coco_panoptic_placed_docstring.jinja",
 }
-EMPTY_CELLS = {  # whether there are several heads -> sentence of a docstring
-    True: "Where a cell is empty, a row trains the other heads alone.",
-    False: "A row with an empty cell in one of them is left out.",
-}
-
-
 SAID = (  # attributes of a reader that templates use
     *("name", "template", "docstring", "title", "heads", "parameters", "note", "pair"),
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
-    *("coco", "columns", "columns_described", "empty_cells", "read_annotations"),
-    *("framed", "named_heads", "lists_names", "located", "file_name", "prefix", "hook"),
-    *("places", "poses", "lines"),
+    *("coco", "table", "maps", "read_annotations", "prefix", "framed", "named_heads"),
+    *("lists_names", "located", "file_name", "hook", "places", "poses", "lines"),
 )
 
 
@@ -67,6 +63,11 @@ class Reader:
         form, number = self.source.format, "several" if self.several else "one"
         if form == "native":
             return f"dataset/native_{number}.py.jinja"
+        if holds_boxes(self.source):
+            listed = layout_of(self.source).delimiter == "json"
+            return f"dataset/csv_{'objects' if listed else 'boxes'}.py.jinja"
+        if form == "maps":
+            return f"dataset/{self.maps.kind}.py.jinja"
         kind = "several" if self.partial else self.places.kind
         return f"dataset/{form}{f'_{kind}' * bool(kind)}.py.jinja"
 
@@ -82,7 +83,13 @@ class Reader:
     @property
     def partial(self) -> bool:
         """Whether an image may lack the labels of some of these heads."""
-        return self.several and self.source.format in ("native", "csv")
+        apart = self.source.format in ("native", "csv")
+        return self.several and apart and not holds_boxes(self.source)
+
+    @property
+    def sized(self) -> bool:
+        """Whether the files tell the sizes of their images."""
+        return tells_sizes(self.source.format, layout_of(self.source))
 
     @property
     def opened(self) -> bool:
@@ -92,12 +99,15 @@ class Reader:
     @property
     def parameters(self) -> str:
         form = self.source.format
+        if form == "maps":
+            return self.maps.parameters
         place = "path" if form in ("coco", "csv", "voc", "yolo", "dota") else "folder"
         folders = "folder: Path, " * self.placed
         folders += "segments: Path, " * self.labeled_apart
         folders += "".join(
             f"{what[:-1]}_folder: Path, " for what in self.places.folders
         )
+        folders += "images: Path, " * bool(self.table.places)
         use = 'split: str = "val"' if self.by_split else "training: bool = False"
         root = ", root: Path | None = None" * (form in PATHS)
         if self.places.kind == "listed":
@@ -113,6 +123,8 @@ class Reader:
     def training(self) -> str:
         """The call that reads the training set, below `root`."""
         use = '"train"' if self.by_split else "training=True"
+        if self.source.format == "maps" and self.maps.of_normal_images:
+            use = ""  # sets without masks are for training
         return self._call("train", "root", use)
 
     @property
@@ -137,14 +149,17 @@ class Reader:
     def _call(self, which: str, root: str, use: str = "") -> str:
         """Returns the call that reads a set below the expression `root`."""
         file = f"{root} / {self.prefix}{which.upper()}"
-        given = [file]
+        given = [file + self.places.arguments(which.upper(), root)]
         if self.placed:
             elsewhere = f"{self.coco.images}({file})"
             given.append(self._place(which, "images", root) or elsewhere)
         if self.labeled_apart:
             elsewhere = f'({file}).with_suffix("")'
             given.append(self._place(which, "labels", root) or elsewhere)
-        given[-1] += self.places.arguments(which.upper(), root)
+        if self.source.format == "maps":
+            places = self.maps.places(which.upper())
+            given = [f"{root} / {place}" for place in places]
+        given.append(self.table.images(root, which.upper()))
         given = ", ".join(filter(None, (*given, use)))
         return f"{self.name}({given}{self.rooted(root)})"
 
@@ -214,6 +229,7 @@ class Reader:
             return PLACED[own] if self.placed else own
         unlabeled = all(task.unlabeled for task in self.tasks)
         kind = "_".join(filter(None, (self.source.format, self.places.kind)))
+        kind = self.maps.kind if kind == "maps" else kind
         kind = "images" if unlabeled else kind
         return f"dataset/{kind}_docstring.jinja"
 
@@ -288,8 +304,8 @@ class Reader:
     @property
     def framed(self) -> str:
         """The expression of `labels` in pixels of the image, where the file's size of
-        the image differs; "" if no label has a place in the image."""
-        if not any(task.framed for task in self.tasks):
+        the image differs; "" if it tells none, or no label has a place in the image."""
+        if not (self.sized and any(task.framed for task in self.tasks)):
             return ""
         labels = [f"labels[{literal(head.name)}]" for head in self.heads]
         return mapping(
@@ -303,21 +319,14 @@ class Reader:
         return [head for head in self.heads if head.one_name]
 
     @property
-    def columns(self) -> Line:
-        """The constant with the columns of a CSV file."""
-        names = ("image", *(head.name for head in self.heads))
-        return constant(f"{self.prefix}COLUMNS", names)
+    def table(self) -> Table:
+        """The reading of a table, the file of the format csv."""
+        return Table(self.source, self.heads, self.prefix, self.several)
 
     @property
-    def columns_described(self) -> list[str]:
-        """Lines that describe the columns; each head has a column of its name."""
-        lines = ["image: path from the file's folder"]
-        lines += [f"{head.name}: {head.code.annotation}" for head in self.heads]
-        return lines
-
-    @property
-    def empty_cells(self) -> str:
-        return EMPTY_CELLS[self.several]
+    def maps(self) -> Maps:
+        """The reading of images beside maps, the format maps."""
+        return Maps(self.source, self.tasks, self.heads, self.prefix)
 
     @property
     def examples(self) -> list[str]:
@@ -331,6 +340,11 @@ class Reader:
     def plain(self) -> dict[str, Any]:
         """Returns the attributes that templates use, as plain values."""
         return {name: getattr(self, name) for name in SAID}
+
+
+def tells_sizes(form: str, layout: Layout) -> bool:
+    """Returns whether files of a format tell the sizes of their images."""
+    return form in SIZED or layout.size is not None
 
 
 def readers_of(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Reader, ...]:

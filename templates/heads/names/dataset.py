@@ -32,6 +32,40 @@ def images_by_stem(folder: Path, counts: Counter) -> dict[str, Path]:
     return images
 
 
+def files_ending(folder: Path, ending: str) -> dict[str, Path]:
+    """Returns the files below a folder whose names end so, by their paths from it
+    without this ending."""
+    files = {}
+    for place, folders, names in os.walk(folder, followlinks=True):
+        above = map(os.path.realpath, Path(place).parents)
+        if os.path.islink(place) and os.path.realpath(place) in above:
+            folders.clear()
+            continue
+        noted(Path(place))
+        folders[:] = sorted(x for x in folders if not x.startswith(HIDDEN))
+        for name in names:
+            if name.endswith(ending) and not name.startswith(HIDDEN):
+                path = Path(place, name)
+                key = path.relative_to(folder).as_posix().removesuffix(ending)
+                files[key] = path
+    return files
+
+
+def in_both(
+    images: dict[str, Path], maps: dict[str, Path], places: tuple, counts: Counter
+) -> list[str]:
+    """Returns the names that an image and a map have, of two folders, and counts the
+    others; ends the run where there are none."""
+    names = sorted(images.keys() & maps.keys())
+    if not names:
+        found = f"{len(images)} images in {places[0]}, {len(maps)} maps in {places[1]}"
+        shown = [next(iter(files), "none") for files in (images, maps)]
+        raise SystemExit(f"{found}, no two of one name: {' and '.join(shown):.300}")
+    counts["images left out: they have no map"] += len(images) - len(names)
+    counts["maps left out: they have no image"] += len(maps) - len(names)
+    return names
+
+
 def names_in_split(path: Path, images: dict[str, Path]) -> list[str]:
     """Returns the names in a file of VOC, perhaps with quotes or the image's suffix; a
     line may tell behind it whether a category is there: 1, -1 or 0."""
@@ -149,27 +183,6 @@ def labels_path(image: Path) -> Path:
             parts[place] = "labels"
             break
     return Path(*parts).with_suffix(".txt")
-
-
-def table_in(path: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """Returns the columns of a CSV file, and its rows with their lines; cells have no
-    spaces at their ends, and are empty where a row is short."""
-    try:
-        with noted(path).open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, skipinitialspace=True)
-            table = [(reader.line_num, [x.strip() for x in row]) for row in reader]
-    except (OSError, ValueError, csv.Error) as error:
-        raise SystemExit(f"{path}: cannot be read: {error}") from None
-    (_, columns), *table = [x for x in table if any(x[1])] or [(1, [])]
-    if twice := [name for name, n in Counter(columns).items() if name and n > 1]:
-        raise SystemExit(f"{path}: has the column {twice[0]} twice")
-    rows = []
-    for line, row in table:
-        if any(row[len(columns) :]):
-            what = f"{len(row)} cells, in the header {len(columns)}"
-            raise SystemExit(f"{path}: line {line}: {what}; quote what has commas")
-        rows.append((line, dict.fromkeys(columns, "") | dict(zip(columns, row))))
-    return columns, rows
 
 
 def image_folder(path: Path) -> Path:

@@ -10,6 +10,13 @@ def draw_categories(
     return np.where(categories[:, :, None] < 0, image, mixed)
 
 
+def save_values(categories: np.ndarray, values: tuple, path: Path) -> str:
+    """Saves a map of gray values, as datasets have it; returns the name of its file."""
+    kind = np.uint8 if max(values) < 256 else np.uint16
+    Image.fromarray(np.array(values, kind)[categories]).save(path)
+    return path.name
+
+
 def save_categories(categories: np.ndarray, colors: tuple, path: Path) -> str:
     """Saves a map as datasets have it; returns the name of its file."""
     save_image(path, np.array(colors, np.uint8)[categories])

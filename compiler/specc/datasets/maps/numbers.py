@@ -1,0 +1,125 @@
+"""Looks for depths and for numbers of instances in maps."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from specc.datasets.files import Unlike
+from specc.datasets.tables.columns import nice_range
+from specc.datasets.maps.pixels import Seen
+
+SOME = 60  # most maps that are read
+NUMBERED = 12  # most maps in which numbers are followed
+UNREAD = (".exr", ".pfm", ".npz", ".mat", ".h5")  # formats of depths that none reads
+DEPTH = re.compile(r"depth|disp|distance|range_?map|velodyne|zmap")
+KITTI = re.compile(r"kitti|proj_depth|velodyne|groundtruth_depth|depth_annotated")
+MILLIMETERS, OF_KITTI = 0.001, 1 / 256
+Options = tuple[dict, tuple[str, ...]]
+
+
+def depths(maps: list[Path], seen: Seen) -> Options | None:
+    """Returns the options of a head that learns depths in meters, and what they rest
+    on; None where the maps hold none. Raises Unlike."""
+    suffix = maps[0].suffix.lower()
+    if suffix in UNREAD:
+        what = "cannot be read here: write depths in meters as float32 .npy or TIFF"
+        raise Unlike(f"{maps[0]}: depths in {suffix} {what}")
+    spans, kinds = _spans(maps)
+    place = maps[0].as_posix().lower()
+    named = bool(DEPTH.search(place)) or bool(KITTI.search(place))
+    if not spans or "other" in kinds:
+        return None
+    if kinds == {"byte"}:
+        if named:
+            raise Unlike(
+                f"{maps[0]}: depths of 8 bits, whose unit nothing tells: write"
+                " a job with `unit` and `range`"
+            )
+        return None
+    if kinds == {"deep"} and not named and seen.most <= 256:
+        return None
+    unit, told = None, ("depths are taken for meters; 0 is unknown",)
+    if kinds == {"deep"}:
+        kitti = bool(KITTI.search(place))
+        unit = OF_KITTI if kitti else MILLIMETERS
+        what = "256ths of a meter, as KITTI's" if kitti else "millimeters"
+        told = (f"values of 16 bits are taken for {what}; 0 is unknown",)
+    elif len(kinds) > 1:
+        raise Unlike(f"{maps[0]}: depths in integers here, in floats there")
+    low, high = (
+        scale * (unit or 1) for scale in (min(spans)[0], max(x[1] for x in spans))
+    )
+    if not low < high:
+        raise Unlike(f"{maps[0]}: all depths are {low:.4g}")
+    options = {"range": nice_range(low, high)} | ({"unit": unit} if unit else {})
+    return options, told
+
+
+def _spans(maps: list[Path]) -> tuple[list[tuple[float, float]], set[str]]:
+    """Returns the nearest and farthest value of some maps, and the kinds of their
+    values: byte, deep, float or other."""
+    import numpy as np
+    from PIL import Image
+
+    spans, kinds = [], set()
+    for path in maps[:: -(-len(maps) // SOME)]:
+        try:
+            if path.suffix.lower() == ".npy":
+                values = np.load(path, allow_pickle=False)
+            else:
+                with Image.open(path) as image:
+                    if image.mode in ("1", "P"):
+                        return [], {"other"}
+                    values = np.asarray(image)
+            values = values.reshape(values.shape[:2])
+        except Exception:  # a broken file can raise any exception
+            if path.suffix.lower() != ".npy":
+                kinds.add("other")
+            continue
+        names = {"f": "float", "u": "deep", "i": "deep"}
+        byte = values.dtype == np.uint8
+        kinds.add("byte" if byte else names.get(values.dtype.kind, "other"))
+        known = values[np.isfinite(values) & (values > 0)]
+        if known.size:
+            spans.append((float(known.min()), float(known.max())))
+    return spans, kinds
+
+
+def numbers(maps: list[Path], seen: Seen) -> Options | None:
+    """Returns the options of a head that learns numbered instances; None where values
+    are no such numbers."""
+    found = {value for kind in seen.values.values() for value in kind}
+    if seen.modes.keys() - {"L", "P", "I;16", "I;16B", "I"} or 0 not in found:
+        return None
+    if len(found - {0}) < 2:
+        return None  # one value would make one of instances that touch
+    connected = total = 0
+    for path in maps[:: -(-len(maps) // NUMBERED)]:
+        whole, count = _connected(path)
+        connected, total = connected + whole, total + count
+    if total == 0 or connected < 0.8 * total:
+        return None
+    told = ("each value but 0 is taken for the number of an instance",)
+    return {"categories": ["object"]}, told
+
+
+def _connected(path: Path) -> tuple[int, int]:
+    """Returns how many of a map's values are each in one piece, of how many."""
+    import cv2
+    import numpy as np
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            pixels = np.asarray(image)
+    except Exception:  # a broken file can raise any exception
+        return 0, 0
+    values = np.unique(pixels[pixels > 0])
+    if len(values) > 5000:  # depths
+        return 0, len(values)
+    whole, some = 0, values[:: -(-len(values) // 100) or 1]
+    for value in some.tolist():
+        pieces = cv2.connectedComponents((pixels == value).astype(np.uint8))[0] - 1
+        whole += pieces == 1
+    return whole, len(some)

@@ -1,0 +1,304 @@
+"""Finds the tables of a folder, pairs them, and says what their columns hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from specc.datasets.files import Unlike, Unreadable, entries, folders_in
+from specc.datasets.found import Found, pair
+from specc.datasets.parts import reader
+from specc.datasets.tables import boxes, columns
+from specc.datasets.tables.columns import Learned, head_name
+from specc.datasets.tables.sheets import KINDS, Index, Sheet, sheet_of
+
+LISTS = ("label", "gt", "annotation", "train", "val", "valid", "test", "word", "text")
+MOST_TABLES = 20  # most tables of a subfolder
+SPLITS = ("split", "subset", "set", "usage", "partition", "datasplit")
+SUBMISSION = "submission"  # names a file of Kaggle with examples of answers
+
+
+@dataclass(frozen=True)
+class Sets:
+    """The tables of a dataset, one for each set."""
+
+    train: Sheet
+    validation: Sheet | None
+    unused: str = ""  # text on a table that is no set for validation
+    test: Sheet | None = None
+
+    @property
+    def sheets(self) -> list[Sheet]:
+        return [x for x in (self.train, self.validation, self.test) if x]
+
+
+def find_tables(folder: Path) -> Iterator[Found]:
+    """Yields the datasets of tables: files with a row for an image, or for an object."""
+    index = Index(folder.parent if folder.is_file() else folder)
+    faults: list[Unreadable] = []
+    tables: dict[Path, Sheet] = {}
+    for path in [folder] if folder.is_file() else _files(folder):
+        try:
+            tables[path] = sheet_of(path, index)
+        except Unreadable as error:
+            if path.suffix.lower() != ".txt":
+                faults.append(error)
+    for sets in _paired(tables):
+        yield from _of_sets(sets, faults)
+    for error in sorted(faults, key=lambda one: isinstance(one, Unlike)):
+        raise error
+
+
+def _files(folder: Path) -> list[Path]:
+    """Returns files that may be tables: those of a folder, or else of its subfolders."""
+    files = [path for path in entries(folder) if _may_be(path)]
+    for place in folders_in(folder):
+        found = [path for path in entries(place) if _may_be(path)]
+        if len(found) <= MOST_TABLES:  # others are labels, a file for each image
+            files += found
+    return files
+
+
+def _may_be(path: Path) -> bool:
+    kind = path.suffix.lower()
+    if kind not in KINDS or SUBMISSION in path.stem.lower() or _is_hidden(path):
+        return False
+    listed = any(word in path.stem.lower() for word in LISTS)
+    return path.is_file() and (kind != ".txt" or listed)
+
+
+def _is_hidden(path: Path) -> bool:
+    hidden = reader().HIDDEN
+    return path.name.startswith(hidden) or path.parent.name.startswith(hidden)
+
+
+def _paired(tables: dict[Path, Sheet]) -> Iterator[Sets]:
+    """Yields the sets of each dataset. Tables are named as their sets, or lie in
+    folders that are; others are datasets of their own."""
+    by_folder: dict[Path, list[Path]] = {}
+    for path in tables:
+        by_folder.setdefault(path.parent, []).append(path)
+    alone = {folder: paths[0] for folder, paths in by_folder.items() if len(paths) == 1}
+    names = {folder.name: path for folder, path in alone.items()}
+    train, *others = pair(list(names))
+    stems = pair([path.stem for path in alone.values()])
+    if train is not None and (others[0] is not None or stems[0] is None):
+        yield _sets(tables, names[train], *map(names.get, others))
+        return
+    for folder, paths in by_folder.items():
+        stems = {path.stem: path for path in paths}
+        train, *others = pair(list(stems))
+        if train is not None:
+            yield _sets(tables, stems[train], *map(stems.get, others))
+            return
+        yield from (Sets(tables[path], None, _split(tables[path])) for path in paths)
+
+
+def _split(sheet: Sheet) -> str:
+    """Returns text on a column that tells sets apart, which no reader follows."""
+    for column in sheet.columns:
+        values = sorted({str(cell).lower() for _, cell in sheet.cells(column)})
+        if columns.plain(column) in SPLITS and pair(values)[0] and len(values) > 1:
+            what = (
+                f"`{column}` of {sheet.path} tells sets apart: {', '.join(values):.60}"
+            )
+            return f"{what}; all rows are trained on, unless each set has a table"
+    return ""
+
+
+def _sets(
+    tables: dict[Path, Sheet], train: Path, held_out: Path | None, test: Path | None
+) -> Sets:
+    one, other = tables[train], tables[held_out] if held_out else None
+    last = tables[test] if test else None
+    if other and other.form != one.form:
+        what = f"{other.path} is written in another way, or names images in another"
+        return Sets(one, None, f"{what} column")
+    return Sets(one, other, test=last if last and last.form == one.form else None)
+
+
+# ---- From columns to datasets ----
+
+
+def _of_sets(sets: Sets, faults: list[Unreadable]) -> Iterator[Found]:
+    train = sets.train
+    images, rest = train.images, [x for x in train.columns if x and x != train.image]
+    if found := boxes.boxes_in(train):
+        try:
+            yield _boxes(sets, found)
+        except Unreadable as error:
+            faults.append(error)
+        if len(train.named) > len({*train.named}):
+            return  # rows are objects, not images
+        rest = [name for name in rest if name not in (*found.columns, *found.size)]
+    flags = columns.flag_columns(rest, train.rows)
+    if flags:
+        for learned in columns.of_flags(flags, train.rows):
+            name = "category" if "categories" in learned.options else "labels"
+            yield _found(sets, images, learned, name, name, flags, flags[0])
+            if name == "category":  # each column alone says no more
+                rest = [column for column in rest if column not in flags]
+    for column in rest:
+        yield from _column(sets, images, column, faults)
+    kept = [column for column in rest if column not in flags]
+    values = {x: [c for s in sets.sheets for _, c in s.cells(x)] for x in kept}
+    for column in kept:
+        if why := columns.no_text(column, train.cells(column), train.named):
+            faults.append(Unreadable(f"{train.path}: {why}"))
+            values[column] = []
+    for column, learned in columns.of_texts(kept, values):
+        yield _found(sets, images, learned, head_name(column), column, column, column)
+
+
+def _column(
+    sets: Sets, images: tuple[Path, ...], column: str, faults: list[Unreadable]
+) -> Iterator[Found]:
+    """Yields what is learned from one column; adds what is wrong to the faults."""
+    path, cells = sets.train.path, sets.train.cells(column)
+    held_out = sets.validation
+    others = held_out.cells(column) if held_out else []
+    values = [value for _, value in cells + others]
+    for learned in columns.of_names(values):
+        yield _found(sets, images, learned, head_name(column), column, column, column)
+    if several := columns.joined(cells):
+        line, cell = several
+        what = f"`{column}` in line {line} holds several names: {cell!r:.50}"
+        faults.append(Unreadable(f"{path}: {what}; a row has one"))
+        return
+    tasks = list(columns.of_column(column, cells, others))
+    for learned in tasks:
+        yield _found(sets, images, learned, head_name(column), column, column, column)
+    texts = [value for value in values if isinstance(value, str)]
+    odd = [(path, *x) for x in cells]
+    odd += [(held_out.path, *x) for x in others] if held_out else []
+    if texts and len(texts) == len(values):
+        numbers, _ = columns.numbers_in(sorted({*values}))
+        if None in numbers:
+            odd = [x for x in odd if columns.number(x[-1]) is None]
+            if len(odd) <= len(values) / 2 or not tasks:
+                faults.append(columns.not_a_number(column, odd))
+
+
+def _found(
+    sets: Sets,
+    images: tuple[Path, ...],
+    learned: Learned,
+    name: str,
+    label: str,
+    column: str | list[str],
+    shown: str,
+) -> Found:
+    """Returns the dataset of a column, or of the columns of flags."""
+    held_out, unused = sets.validation, sets.unused
+    if held_out and not held_out.cells(shown):
+        unused = f"{held_out.path} has nothing in `{shown}`"
+        held_out = None
+    last = sets.test if sets.test and sets.test.cells(shown) else None
+    sheets = Sets(sets.train, held_out, test=last)
+    layout = layout_of(sheets, "image")
+    layout |= learned.layout
+    return _as_found(sheets, learned, layout, images, name, label, column, unused)
+
+
+def _as_found(
+    sets: Sets,
+    learned: Learned,
+    layout: dict[str, Any],
+    images: tuple[Path, ...],
+    name: str,
+    label: str,
+    column: str | list[str],
+    unused: str,
+) -> Found:
+    if column != name:
+        layout["columns"] = layout.get("columns", {}) | {name: column}
+    validation = sets.validation.path if sets.validation else None
+    return Found(
+        "csv",
+        learned.task,
+        sets.train.path,
+        validation,
+        {"name": name} | learned.options,
+        images,
+        label,
+        learned.longest,
+        unused=unused,
+        test=sets.test.path if sets.test else None,
+        layout=ordered(layout),
+    )
+
+
+def _boxes(sets: Sets, found: boxes.Boxes) -> Found:
+    """Raises Unreadable."""
+    held_out, unused = sets.validation, sets.unused
+    read = {*found.columns, found.category} - {""}
+    if held_out and not read <= {*held_out.columns}:
+        missing = sorted(read - {*held_out.columns})[0]
+        unused = f"{held_out.path} has nothing in `{missing}`"
+        held_out = None
+    last = sets.test if sets.test and read <= {*sets.test.columns} else None
+    sheets = Sets(sets.train, held_out, test=last)
+    name = boxes.name_of_head(found)
+    own, layout = found.layout(name), layout_of(sheets, "image")
+    layout |= own | {"columns": layout.get("columns", {}) | own.get("columns", {})}
+    options = boxes.categories_of(sheets.sheets, found)
+    return Found(
+        "csv",
+        "object_detection",
+        sets.train.path,
+        held_out.path if held_out else None,
+        {"name": name} | options,
+        sets.train.images,
+        unused=unused,
+        test=last.path if last else None,
+        layout=ordered(layout),
+    )
+
+
+def layout_of(sets: Sets, image: str) -> dict[str, Any]:
+    """Returns the options of a layout by which the images of tables are found."""
+    train, held_out = sets.train, sets.validation
+    places = [sheet.place for sheet in sets.sheets]
+    layout: dict[str, Any] = {}
+    if any(sheet.place != sheet.path.parent for sheet in sets.sheets):
+        layout["train_images"] = places[0].as_posix()
+        if held_out:
+            layout["validation_images"] = held_out.place.as_posix()
+        if sets.test:
+            layout["test_images"] = sets.test.place.as_posix()
+    if train.suffix:
+        layout["suffix"] = train.suffix
+    if train.image != image:
+        layout["columns"] = {image: train.image}
+    writing = train.writing
+    if writing.headless:
+        layout["header"] = list(train.columns)
+    if writing.delimiter != "comma":
+        layout["delimiter"] = writing.delimiter
+    if not writing.quotes and writing.delimiter != "space":
+        layout["quotes"] = False
+    return layout
+
+
+ORDER = (
+    *("train_images", "validation_images", "test_images", "suffix", "columns"),
+    *(
+        "header",
+        "delimiter",
+        "quotes",
+        "missing",
+        "separator",
+        "decimal",
+        "box",
+        "box_form",
+        "box_unit",
+    ),
+    *("size", "crowd"),
+)
+
+
+def ordered(layout: dict[str, Any]) -> dict[str, Any]:
+    """Returns the options that say something, in the order of the schema."""
+    return {name: layout[name] for name in ORDER if layout.get(name) not in (None, {})}

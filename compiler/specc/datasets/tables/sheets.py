@@ -1,0 +1,256 @@
+"""Reads a table: how its lines are parted into cells, and which column names images."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from specc.datasets.files import Unlike, Unreadable, read_text
+from specc.datasets.found import TRAIN, VALIDATION
+from specc.datasets.parts import reader
+from specc.plan.tables import DELIMITERS, Writing
+
+KINDS = {  # suffix of a file -> delimiters to try, the likeliest first
+    ".csv": ("comma", "semicolon", "tab", "bar"),
+    ".tsv": ("tab",),
+    ".txt": ("tab", "comma", "semicolon", "bar", "space"),
+    ".jsonl": ("json",),
+    ".ndjson": ("json",),
+}
+LINES = 200  # most lines by which a delimiter is found
+NAMES = 100  # most cells of a column that are looked for among the images
+IMAGE_COLUMNS = (  # likely names of the column of images, compared without signs
+    *("image", "filename", "file", "imagepath", "filepath", "path", "img", "imageid"),
+    *("id", "imagename", "imgname", "name"),
+)
+RETINANET = ("image", "x1", "y1", "x2", "y2", "class")  # keras-retinanet's table
+Cells = list[tuple[int, Any]]  # values of a column with their lines
+
+
+@dataclass(frozen=True)
+class Index:
+    """The images below a folder, by their names and by these without suffix."""
+
+    folder: Path
+
+    @cached_property
+    def files(self) -> set[Path]:
+        found = reader().images_below(self.folder, Counter())
+        return {path for _, images in found for path in images}
+
+    @cached_property
+    def by_name(self) -> dict[str, list[Path]]:
+        found: dict[str, list[Path]] = defaultdict(list)
+        for path in sorted(self.files):
+            found[path.name].append(path)
+            found[path.stem].append(path)
+        return found
+
+    def places(self, cell: str) -> list[tuple[Path, str]]:
+        """Returns each folder from which a cell names an image, and the suffix that
+        the cell lacks."""
+        parts = _parts(cell)
+        found = []
+        for path in self.by_name.get(parts[-1], ()) if parts else ():
+            own = (*parts[:-1], path.name)
+            if path.parts[-len(own) :] == own:
+                place = path.parents[len(own) - 1]
+                found.append((place, path.name.removeprefix(parts[-1])))
+        return found
+
+
+def _parts(cell: str) -> tuple[str, ...]:
+    """Returns the folders and the name in a path."""
+    return tuple(part for part in re.split(r"[/\\]", cell) if part not in ("", "."))
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table, and where its images are."""
+
+    path: Path
+    writing: Writing
+    columns: tuple[str, ...]
+    rows: list[tuple[int, dict[str, Any]]]
+    image: str  # column that names images
+    place: Path  # folder from which it names them
+    suffix: str  # suffix that the names lack
+    known: set[Path] = field(default_factory=set)  # images that are there
+
+    @property
+    def form(self) -> tuple:
+        """The values that another set must share to be read in the same way."""
+        return self.writing, self.image, self.suffix
+
+    @cached_property
+    def named(self) -> list[Path]:
+        """The image of each row that names one. Raises Unreadable for a path that
+        leads out."""
+        images = []
+        for line, row in self.rows:
+            if name := row[self.image]:
+                try:
+                    whole = f"{name}{self.suffix}"
+                    images.append(reader().below(self.place, whole, Path()))
+                except Unreadable as error:
+                    raise Unreadable(f"{self.path}: line {line}: {error}") from None
+        return images
+
+    @cached_property
+    def images(self) -> tuple[Path, ...]:
+        """The images that rows name, each once, but for those that are not there."""
+        return tuple(path for path in dict.fromkeys(self.named) if path.is_file())
+
+    def cells(self, column: str) -> Cells:
+        """Returns the values of a column with their lines; nothing without such a
+        column."""
+        return [(line, row[column]) for line, row in self.rows if row.get(column)]
+
+
+def sheet_of(path: Path, index: Index) -> Sheet:
+    """Returns a table. Raises Unlike where no column names an image below the folder
+    of the index, Unreadable."""
+    writing, columns, rows = _read(path)
+    shown = ", ".join(columns)
+    held = f"columns {shown}" if shown else "nothing"
+    if rows:
+        scores = {x: _looked_up(path, rows, x, index) for x in columns if x}
+        best = max(scores, key=lambda name: (scores[name][2], -_rank(name)), default="")
+        if best and scores[best][2]:
+            place, suffix, _ = scores[best]
+            return Sheet(path, writing, columns, rows, best, place, suffix)
+    what = f"{path}: has {held:.200}, and {len(rows)} rows"
+    why = f"no column names images below {index.folder}"
+    raise Unlike(f"{what}; {_elsewhere(columns, rows, index) or why}")
+
+
+def _elsewhere(columns: tuple[str, ...], rows: list, index: Index) -> str:
+    """Returns text on the first image that a table names in another folder."""
+    for line, row in rows[:NAMES]:
+        for column in columns:
+            parts = (
+                _parts(str(row[column])) if reader().is_image(str(row[column])) else ()
+            )
+            if known := index.by_name.get(parts[-1] if parts else "", ()):
+                named = f"`{column}` in line {line} names {row[column]!r:.100}"
+                return (
+                    f"{named}, the image is {known[0]}: write paths from a folder of it"
+                )
+    return ""
+
+
+def _rank(column: str) -> int:
+    name = plain(column)
+    return IMAGE_COLUMNS.index(name) if name in IMAGE_COLUMNS else len(IMAGE_COLUMNS)
+
+
+def plain(column: str) -> str:
+    """Returns the name of a column in small letters, without other signs."""
+    return re.sub("[^a-z0-9]", "", column.lower())
+
+
+def _looked_up(
+    path: Path, rows: list, column: str, index: Index
+) -> tuple[Path, str, int]:
+    """Returns where images lie that the cells of a column name, the suffix that they
+    lack, and how many of some cells name one."""
+    cells = [row[column] for _, row in rows if row[column]]
+    cells = [cell for cell in dict.fromkeys(map(str, cells))]
+    some = cells[:: max(1, len(cells) // NAMES)]
+    hits: Counter = Counter(at for cell in some for at in {*index.places(cell)})
+    if not hits:
+        return index.folder, "", 0
+    most = max(hits.values())
+    likely = [at for at, count in hits.items() if count == most]
+    own = _sets_named(path.relative_to(index.folder))
+
+    def order(at: tuple[Path, str]) -> tuple:
+        """Puts a folder that is called as the set of the table first, where several
+        folders hold images of these names; then the folder of the table."""
+        place, suffix = at
+        theirs = _sets_named(place.relative_to(index.folder))
+        likes = 2 * (own == theirs) + (not theirs)
+        return suffix != "", -likes, place != path.parent, len(place.parts), *at
+
+    place, suffix = min(likely, key=order)
+    return place, suffix, most
+
+
+def _sets_named(path: Path) -> set[bool]:
+    """Returns whether a path names a set for training, or another one, or both."""
+    words = re.split("[^a-z]+", path.as_posix().lower())
+    return {names is TRAIN for names in (TRAIN, VALIDATION) if {*names} & {*words}}
+
+
+# ---- Lines and cells ----
+
+
+def _read(path: Path) -> tuple[Writing, tuple[str, ...], list]:
+    """Returns how a table is written, its columns and its rows. Raises Unreadable."""
+    writing, header = _writing(path)
+    read = getattr(reader(writing), writing.function)
+    columns, rows = read(path, header) if writing.headless else read(path)
+    return writing, tuple(columns), rows
+
+
+def _writing(path: Path) -> tuple[Writing, tuple[str, ...]]:
+    """Returns how a table is written, and the columns of one that does not name them.
+    Raises Unreadable."""
+    kinds = KINDS[path.suffix.lower()]
+    if kinds == ("json",):
+        return Writing("json"), ()
+    lines = [line for line in read_text(path).splitlines() if line.strip()][:LINES]
+    tables = {name: _parted(lines, name) for name in kinds}
+    scores = {name: _regular(table) for name, table in tables.items()}
+    best = max(kinds, key=lambda name: (scores[name], -kinds.index(name)))
+    table = tables[best]
+    headless = bool(table) and any(map(reader().is_image, table[0]))
+    if path.suffix.lower() == ".txt" and (not headless or scores[best] < 0.9):
+        raise Unlike(f"{path}: its lines are no names of images, each with a label")
+    quotes = best not in ("tab", "space") or not any(map(_is_open, table))
+    return Writing(best, quotes, headless), _columns(table) if headless else ()
+
+
+def _parted(lines: list[str], delimiter: str) -> list[list[str]]:
+    """Returns the cells of lines; quotes around a cell are part of it where nothing is
+    quoted."""
+    if delimiter == "space":
+        return [line.split(maxsplit=1) for line in lines]
+    quoting = csv.QUOTE_NONE if delimiter == "tab" else csv.QUOTE_MINIMAL
+    sign = DELIMITERS[delimiter]
+    try:
+        rows = csv.reader(lines, skipinitialspace=True, delimiter=sign, quoting=quoting)
+        return [[cell.strip() for cell in row] for row in rows]
+    except csv.Error:
+        return []
+
+
+def _regular(table: list[list[str]]) -> float:
+    """Returns the share of rows that have as many cells as the first, more than one."""
+    count = len(table[0]) if table else 0
+    if count < 2:
+        return 0.0
+    return sum(len(row) == count for row in table) / len(table)
+
+
+def _is_open(row: list[str]) -> bool:
+    """Returns whether a cell begins with quotes that do not end it."""
+    return any(cell[:1] == '"' and (len(cell) < 2 or cell[-1] != '"') for cell in row)
+
+
+def _columns(table: list[list[str]]) -> tuple[str, ...]:
+    """Returns names for the columns of a table that has none."""
+    count = max(map(len, table))
+    if count == len(RETINANET) and reader().is_image(table[0][0]):
+        return RETINANET
+    images = [reader().is_image(cell) for cell in table[0]]
+    names, first = [], images.index(True)
+    for number in range(count):
+        name = "label" if count == 2 else f"column{number + 1}"
+        names.append("image" if number == first else name)
+    return tuple(names)

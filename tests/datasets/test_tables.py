@@ -1,0 +1,209 @@
+"""Tables as people have them: found by `specc init`, and read as its job says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import layouts_tables
+import pytest
+from layouts_tables import LAYOUTS
+
+from specc.cli import run_cli
+from specc.datasets.emitted import Emitted, load, words_of
+
+
+def made(task: str, *arguments: str) -> dict:
+    """The job that init writes for the dataset in `set`."""
+    assert run_cli(["init", task, "--data", "set", *arguments]) == 0
+    return json.loads(Path("job.json").read_text("utf-8"))
+
+
+def in_words(emitted: Emitted, sample) -> object:
+    """The label of a sample as a layout tells it."""
+    (name,) = sample.labels
+    words, label = words_of(emitted, sample)[name], sample.labels[name]
+    if hasattr(label, "boxes"):
+        label = label.labeled() if hasattr(label, "labeled") else label
+        kinds = [emitted.job.heads[0].categories[index] for index in label.classes]
+        return sorted(zip(kinds, map(tuple, label.boxes.round(3).tolist())))
+    if "labels" in words:
+        return sorted(words["labels"])
+    return next(words[key] for key in ("category", "value", "text") if key in words)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_table_is_found_and_read(place, capsys, name):
+    case = LAYOUTS[name](place / "set")
+    job = made(case.task)
+    emitted = load(json.dumps(job | {"trainer": {}}).encode())
+    training, held_out = emitted.dataset.read_datasets(Path("."))
+    assert ("validation" in job["data"]) == (case.held_out > 0)
+    if case.held_out:
+        assert len(held_out) == case.held_out
+    else:
+        training = training + held_out
+    found = {sample.path.name: in_words(emitted, sample) for sample in training}
+    expected = case.labels
+    if case.task == "object_detection":
+        expected = {image: sorted(items) for image, items in expected.items()}
+    assert found == expected
+    assert {sample.height for sample in training} == {30}
+
+
+def refused(capsys, task: str) -> str:
+    assert run_cli(["init", task, "--data", "set"]) == 1
+    return capsys.readouterr().err
+
+
+def test_paths_of_another_computer_are_named(place, capsys):
+    layouts_tables.images(place / "set", ["1.png"])
+    layouts_tables.table(
+        place / "set/a.csv", ["image", "kind"], [["/home/me/1.png", "a"]]
+    )
+    said = refused(capsys, "multiclass_classification")
+    assert "`image` in line 2 names '/home/me/1.png', the image is set/1.png" in said
+
+
+def test_numbers_of_a_lexicon_are_no_texts(place, capsys):
+    """MJSynth's lists: the word stands in the name of the image."""
+    names = [f"{i}_word_{71711 + i}.jpg" for i in range(4)]
+    layouts_tables.images(place / "set/1", names)
+    rows = [f"./1/{name} {71711 + i}" for i, name in enumerate(names)]
+    layouts_tables.lines(place / "set/annotation_train.txt", rows)
+    said = refused(capsys, "scene_text_recognition")
+    assert "`label` has the numbers that names of images end with, no texts" in said
+
+
+def test_lists_of_objects_are_no_texts(place, capsys):
+    layouts_tables.images(place / "set", ["1.png", "2.png"])
+    cell = json.dumps([{"transcription": "a", "points": [[0, 0]]}])
+    layouts_tables.lines(place / "set/Label.txt", [f"{i}.png\t{cell}" for i in (1, 2)])
+    assert "lists objects, not a text" in refused(capsys, "scene_text_recognition")
+
+
+def test_a_column_that_tells_sets_apart_is_told(place, capsys):
+    names = [f"{i}.png" for i in range(8)]
+    layouts_tables.images(place / "set", names)
+    rows = [
+        [name, "ab"[i % 2], ("train", "test")[i // 6]] for i, name in enumerate(names)
+    ]
+    layouts_tables.table(place / "set/all.csv", ["image", "kind", "split"], rows)
+    made("multiclass_classification", "--labels", "kind")
+    said = capsys.readouterr().out
+    assert "`split` of set/all.csv tells sets apart: test, train; all rows" in said
+
+
+def test_a_validation_table_of_another_form_is_told(place, capsys):
+    layouts_tables.two_sets(place / "set")
+    path = place / "set/val.tsv"
+    path.write_text(path.read_text().replace("img", "file"))
+    assert "validation" not in made("multiclass_classification")["data"]
+    assert "val.tsv is written in another way" in capsys.readouterr().out
+
+
+def test_two_tables_are_two_datasets(place, capsys):
+    layouts_tables.images(place / "set", ["1.png", "2.png"])
+    for name in ("one", "two"):
+        rows = [["1.png", "a"], ["2.png", "b"]]
+        layouts_tables.table(place / f"set/{name}.csv", ["image", "kind"], rows)
+    said = refused(capsys, "multiclass_classification")
+    assert "holds 2 datasets" in said and "set/one.csv or set/two.csv" in said
+    assert run_cli(["init", "multiclass_classification", "--data", "set/two.csv"]) == 0
+
+
+@pytest.mark.parametrize(
+    "line, said",
+    [
+        ("[1]", "line 2: not an object: [1]"),
+        ('{"file_name": ', "metadata.jsonl: cannot be read"),
+    ],
+)
+def test_broken_lines_of_json_are_named(place, capsys, line, said):
+    layouts_tables.images(place / "set", ["1.png"])
+    entries = [{"file_name": "1.png", "label": "a"}, line]
+    layouts_tables.lines(place / "set/metadata.jsonl", entries)
+    assert said in refused(capsys, "multiclass_classification")
+
+
+# ---- The reader ----
+
+
+def read(layout: dict, rows: list, head: dict, header: list | None = None) -> list:
+    """The labels of the images that a table in this folder names."""
+    layouts_tables.table(Path("a.csv"), header, rows)
+    data = {"train": "a.csv", "format": "csv", "layout": layout}
+    job = {"name": "a", "data": data, "model": {"heads": [head]}}
+    emitted = load(json.dumps(job).encode())
+    return [x.labels[head["name"]] for x in emitted.dataset.read_dataset(Path("a.csv"))]
+
+
+BOXED = {"name": "cells", "task": "object_detection", "categories": ["a", "b"]}
+SIDES = ["l", "t", "r", "b"]
+
+
+@pytest.mark.parametrize(
+    "row, said",
+    [
+        (
+            ["0.png", 1, 2, "x", 4, "a"],
+            "0.png: not a category of the job with a bbox of",
+        ),
+        (
+            ["0.png", 1, 2, 3, "", "a"],
+            "0.png: not a category of the job with a bbox of",
+        ),
+        (["0.png", 9, 2, 3, 4, "a"], "0.png: not left, top, right, bottom"),
+        (["0.png", 50, 2, 60, 4, "a"], "0.png: a box outside the 40x30 image"),
+        (["../0.png", 1, 2, 3, 4, "a"], "../0.png: leads out of"),
+    ],
+)
+def test_what_is_wrong_with_a_box_is_named(place, row, said):
+    layouts_tables.images(place, ["0.png"])
+    header = ["image", *SIDES, "cells"]
+    with pytest.raises(SystemExit) as end:
+        read({"box": SIDES}, [row], BOXED, header)
+    assert said in str(end.value)
+
+
+def test_a_job_may_know_fewer_categories_than_a_table(place, capsys):
+    layouts_tables.images(place, ["0.png"])
+    rows = [["0.png", 1, 2, 3, 4, kind] for kind in ("a", "c", "a")]
+    (label,) = read({"box": SIDES}, rows, BOXED, ["image", *SIDES, "cells"])
+    assert label.boxes.tolist() == [[1, 2, 3, 4]]
+    said = capsys.readouterr().err
+    assert "what the job does not name, left out: c: 1" in said
+    assert "equal objects left out: 1" in said
+
+
+@pytest.mark.parametrize(
+    "cells, said",
+    [
+        ((1, 1), "line 2: 0.png: not one column with a 1, but ['a', 'b']"),
+        ((0, 0), "line 2: 0.png: not one column with a 1, but []"),
+        ((2, 0), "line 2: 0.png: neither 0 nor 1 in a: '2'"),
+    ],
+)
+def test_flags_that_tell_no_category_are_named(place, cells, said):
+    layouts_tables.images(place, ["0.png"])
+    head = {
+        "name": "kind",
+        "task": "multiclass_classification",
+        "categories": ["a", "b"],
+    }
+    with pytest.raises(SystemExit) as end:
+        read(
+            {"columns": {"kind": ["a", "b"]}},
+            [["0.png", *cells]],
+            head,
+            ["image", "a", "b"],
+        )
+    assert said in str(end.value)
+
+
+def test_a_column_that_is_gone_is_named(place):
+    layouts_tables.images(place, ["0.png"])
+    with pytest.raises(SystemExit, match="has no column r or b\n  its columns are"):
+        read(
+            {"box": SIDES}, [["0.png", 1, 2, "a"]], BOXED, ["image", "l", "t", "cells"]
+        )
