@@ -156,6 +156,7 @@ def places_of_maps(layout: dict, heads: list[dict]) -> dict:
     places = {
         "train_labels": None if normal else layout.get("train_labels") or "maps",
         "validation_labels": layout.get("validation_labels") or "maps",
+        "test_labels": layout.get("test_labels") or "maps",
         "label_folder": None,
     }
     if normal or not layout.get("train_images"):

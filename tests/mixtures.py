@@ -273,7 +273,8 @@ def layout_of(choice: dict) -> dict | None:
     if choice["format"] != "maps":
         return None
     of_training = {} if choice["heads"] == "flaws" else {"train_labels": "maps"}
-    return of_training | {"validation_labels": "maps/val"}
+    of_test = {"test_labels": "maps/test"} if choice["test"] else {}
+    return of_training | {"validation_labels": "maps/val"} | of_test
 
 
 def job_of(choice: dict) -> dict:

@@ -4,6 +4,7 @@ what stands in the file."""
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import layouts
 import mutations
@@ -250,13 +251,18 @@ def test_where_an_image_was_looked_for_is_told(emitted, place, capsys):
     assert said in capsys.readouterr().out
 
 
-def test_numbers_that_are_none_are_told_with_their_line(place, capsys):
+def test_numbers_that_are_none_are_missing_or_told_with_their_line(place, capsys):
     for i in range(4):
         write(place / f"{i}.jpg", image(i))
-    rows = [f"{i}.jpg,{i if i != 2 else 'nan'}" for i in range(4)]
-    write(place / "labels.csv", "\n".join(["image,price", *rows]))
-    assert run_cli(["init", "regression", "--data", "."]) == 1
-    assert "`price` in line 4 is not a number: 'nan'" in capsys.readouterr().err
+    for cell in ("nan", "n. a."):
+        rows = [f"{i}.jpg,{i if i != 2 else cell}" for i in range(4)]
+        write(place / "labels.csv", "\n".join(["image,price", *rows]))
+        code = run_cli(["init", "regression", "--data", ".", "--force"])
+        assert code == (cell != "nan")
+    assert "`price` in line 4 is not a number: 'n. a.'" in capsys.readouterr().err
+    assert json.loads(Path("job.json").read_text())["data"]["layout"] == {
+        "missing": "nan"
+    }
 
 
 # ---- Broken images ----

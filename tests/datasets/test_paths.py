@@ -94,7 +94,9 @@ def test_a_job_of_the_folder_that_holds_the_class_folders(place, capsys):
     os.chdir(home)
     head, _ = started("multiclass_classification")
     assert run_cli(["build", "job.json"]) == 0
-    assert (home / "generated" / "flowers" / "train.py").is_file()
+    assert (
+        home / "generated" / "flowers-multiclass-classification" / "train.py"
+    ).is_file()
     again, reading = started("multiclass_classification")
     assert again == head and not reading.problems and not reading.fatal
     assert reading.counts["folders left out: written by specc"] == 1

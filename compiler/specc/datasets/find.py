@@ -28,7 +28,22 @@ def _maps(folder: Path) -> Iterator[Found]:
         if any((place / f"metadata.{x}").exists() for x in ("yaml", "json")):
             return  # a native dataset describes its maps
     found = [*inspections.find(folder), *inspections.find_folders(folder)]
-    yield from found or maps.find(folder)
+    segments = _segments(folder)
+    for one in found or maps.find(folder):
+        if one.layout.get("train_labels") not in segments:
+            yield one
+
+
+def _segments(folder: Path) -> set[str]:
+    """Returns the folders of the segments of COCO's files, which are no maps of
+    categories."""
+    try:
+        found = [
+            one for one in coco.find(folder) if one.task == "panoptic_segmentation"
+        ]
+    except Unreadable:
+        return set()
+    return {one.layout.get("train_labels", "") for one in found}
 
 
 FINDERS = {

@@ -3,6 +3,7 @@ reads only the XML of the older tool of this name."""
 
 from __future__ import annotations
 
+import os
 import base64
 import binascii
 import itertools
@@ -21,7 +22,7 @@ LOOKED_AT = 20  # most files that are read to recognize the layout
 
 def files_in(source: Path) -> list[Path]:
     """Returns LabelMe's files in a folder, at any depth."""
-    files = [source] if source.is_file() else sorted(source.rglob("*.json"))
+    files = [source] if os.path.isfile(source) else sorted(source.rglob("*.json"))
     return [path for path in files if _content(path) is not None]
 
 
@@ -41,7 +42,7 @@ def records(source: Path, files: list[Path], folder: Path) -> Iterator[dict]:
     labels = list(dict.fromkeys(str(shape.get("label")).strip() for shape in shapes))
     numbers = {name: number for number, name in enumerate(labels)}
     yield {"format": FORM, "labels": labels, "points": {}}
-    base = source if source.is_dir() else source.parent
+    base = source if os.path.isdir(source) else source.parent
     for place, (path, content) in enumerate(zip(files, contents)):
         parts = path.relative_to(base).parts[:-1]
         split = parts[:1] if any(pair(list(parts[:1]))) else ()
@@ -69,7 +70,7 @@ def _content(path: Path) -> dict | None:
 def _image(path: Path, content: dict, place: Path) -> str | None:
     name = str(content["imagePath"]).replace("\\", "/")
     for file in (path.parent / name, path.with_name(PureWindowsPath(name).name)):
-        if file.is_file():
+        if os.path.isfile(file):
             return str(file.absolute())
     if not content.get("imageData"):
         return None

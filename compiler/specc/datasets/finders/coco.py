@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ SHOWN = 4  # most files whose reasons are told
 def find(folder: Path) -> Iterator[Found]:
     """Yields the datasets of a folder, of folders in it, or of a file and the other sets
     beside it. Raises Unreadable."""
-    top = folder.parent if folder.is_file() else folder
+    top = folder.parent if os.path.isfile(folder) else folder
     files, unlike, broken = _read(_meant(folder), top)
     refused: list[Unreadable] = []
     yielded = False
@@ -45,7 +46,7 @@ def find(folder: Path) -> Iterator[Found]:
 
 def _meant(path: Path) -> list[CocoFile]:
     """Returns the files of a folder; of a file for training, those of its dataset."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return [coco_files.named(file, path) for file in coco_files.json_files(path)]
     one = coco_files.named(path, path.parent)
     if path.suffix.lower() != ".json" or one.role != "train":

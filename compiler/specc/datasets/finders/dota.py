@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ HEADERS = ("imagesource:", "gsd:")
 
 def find(folder: Path) -> Iterator[Found]:
     """Yields the dataset of folders of images and of annotations. Raises Unlike."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return
     sets = image_sets(folder)
     train, validation, test = pair(list(sets))
@@ -65,7 +66,7 @@ def _texts(images: Path, labels: Path) -> list[str]:
     lines = (
         line
         for path in paths
-        if path.is_file()
+        if os.path.isfile(path)
         for line in read_text(path).splitlines()
     )
     kept = (line.strip() for line in lines if not line.lower().startswith(HEADERS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,7 +61,10 @@ def _of_lists(folder: Path, place: Path, splits: dict[str, Path]) -> Iterator[Fo
         raise Unreadable(f"{place}: {what}; call one train.txt")
     image_folder, xml_folder = (folder / name for name in STANDARD)
     layout, places = {}, {}
-    if not (image_folder.is_dir() and xml_folder.is_dir()) or place.name != "Main":
+    if (
+        not (os.path.isdir(image_folder) and os.path.isdir(xml_folder))
+        or place.name != "Main"
+    ):
         image_folder = within(folder)
         xml_folder = label_folder(folder, image_folder, ".xml") or xml_folder
         places = {"images": image_folder.as_posix(), "labels": xml_folder.as_posix()}
@@ -70,7 +74,7 @@ def _of_lists(folder: Path, place: Path, splits: dict[str, Path]) -> Iterator[Fo
     for role, name in roles.items():
         stems = reader().names_in_split(splits[name], files) if name else []
         own = [reader().below(xml_folder, f"{stem}.xml") for stem in stems]
-        if role == "test" and not any(path.is_file() for path in own):
+        if role == "test" and not any(os.path.isfile(path) for path in own):
             test = None  # the set has no labels, as that of VOC 2012
             continue
         layout |= {f"{role}_{key}": place for key, place in places.items() if name}
@@ -127,7 +131,7 @@ def _annotated(images: Path, labels: Path) -> dict[Path, Path]:
         image: labels / image.relative_to(images).with_suffix(".xml")
         for image in all_images(images)
     }
-    return {image: xml for image, xml in pairs.items() if xml.is_file()}
+    return {image: xml for image, xml in pairs.items() if os.path.isfile(xml)}
 
 
 # ---- Annotations ----

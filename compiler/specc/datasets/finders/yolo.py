@@ -31,7 +31,7 @@ NO_LABELS = (*NAME_FILES, "train.txt", "val.txt", "valid.txt", "test.txt")
 def find(folder: Path) -> Iterator[Found]:
     """Yields the datasets of data.yaml, or of another file with `names` and `train`;
     where there is none, that of a file of names. Raises Unreadable."""
-    files = [folder] if folder.is_file() else entries(folder)
+    files = [folder] if os.path.isfile(folder) else entries(folder)
     entries_ = {}
     for path in files:
         if path.suffix.lower() not in (".yaml", ".yml"):
@@ -41,7 +41,7 @@ def find(folder: Path) -> Iterator[Found]:
             entries_[path] = entry
     for path, entry in entries_.items():
         yield from _of_yaml(path, entry)
-    if not entries_ and folder.is_dir():
+    if not entries_ and os.path.isdir(folder):
         yield from _of_names(folder)
 
 
@@ -151,7 +151,7 @@ def _one_folder(path: Path, entry: dict, split: str, prefix: str) -> Path | None
     if isinstance(name, list) or not name:
         return None
     folder = path.parent / whole_path(entry, name).removeprefix(prefix)
-    return folder if folder.is_dir() else None
+    return folder if os.path.isdir(folder) else None
 
 
 def _is_set(folder: Path) -> bool:
@@ -185,7 +185,7 @@ def _of_names(folder: Path) -> Iterator[Found]:
     """Yields the dataset of a file with a name a line, and of folders or lists."""
     names = _names_file(folder)
     if names is None:
-        if image_sets(folder) and (folder / "labels").is_dir():
+        if image_sets(folder) and os.path.isdir(folder / "labels"):
             what = "has images and labels; the names of the categories are missing"
             raise Unlike(f"{folder}: {what}: write them to classes.txt, one a line")
         return
@@ -221,7 +221,7 @@ def _names_file(folder: Path) -> Path | None:
     places = [folder, *folders_in(folder)]
     places += [inner for place in places[1:] for inner in folders_in(place)]
     files = [place / name for place in places for name in NAME_FILES]
-    files = [path for path in files if path.is_file()]
+    files = [path for path in files if os.path.isfile(path)]
     files.sort(
         key=lambda path: path.parent != folder and pair([path.parent.name])[0] is None
     )

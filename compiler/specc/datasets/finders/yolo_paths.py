@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -16,13 +17,13 @@ def prefixes(path: Path, entry: dict) -> Iterator[str]:
         whole = whole_path(entry, name)
         for rest in ends_of(whole):
             place = path.parent / rest
-            if not place.exists():
+            if not os.path.exists(place):
                 continue
             prefix = whole.removesuffix(rest)
             yield prefix
-            lines = [] if place.is_dir() else read_text(place).splitlines()[:1]
+            lines = [] if os.path.isdir(place) else read_text(place).splitlines()[:1]
             for line in (whole_path(entry, line) for line in lines):
-                found = (x for x in ends_of(line) if (path.parent / x).exists())
+                found = (x for x in ends_of(line) if os.path.exists(path.parent / x))
                 yield from (line.removesuffix(end) for end in found)
 
 
@@ -45,6 +46,6 @@ def prefix_of_line(base: Path, line: str) -> str | None:
     """Returns what stands before the path of an image from a folder; None without such
     an image."""
     for end in ends_of(line.replace("\\", "/")):
-        if (base / end).is_file():
+        if os.path.isfile(base / end):
             return line[: len(line) - len(end)]
     return None

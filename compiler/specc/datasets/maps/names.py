@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import csv
 import json
 import re
@@ -38,7 +39,7 @@ def names_beside(folder: Path, maps: Path) -> Names | None:
     places = places[: places.index(folder) + 1] if folder in places else [folder]
     for place in dict.fromkeys([*places, folder]):
         for path in entries(place):
-            if FILES.fullmatch(path.name.lower()) and path.is_file():
+            if FILES.fullmatch(path.name.lower()) and os.path.isfile(path):
                 if path.stat().st_size <= LARGEST and (found := _names_in(path)):
                     return found
     return None

@@ -39,7 +39,8 @@ def find_tables(folder: Path) -> Iterator[Found]:
     index = Index(folder.parent if folder.is_file() else folder)
     faults: list[Unreadable] = []
     tables: dict[Path, Sheet] = {}
-    for path in [folder] if folder.is_file() else _files(folder):
+    one = [folder] if folder.suffix.lower() in KINDS else []
+    for path in one if folder.is_file() else _files(folder):
         try:
             tables[path] = sheet_of(path, index)
         except Unreadable as error:

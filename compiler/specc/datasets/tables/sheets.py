@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import csv
 import re
 from collections import Counter, defaultdict
@@ -104,7 +105,7 @@ class Sheet:
     @cached_property
     def images(self) -> tuple[Path, ...]:
         """The images that rows name, each once, but for those that are not there."""
-        return tuple(path for path in dict.fromkeys(self.named) if path.is_file())
+        return tuple(path for path in dict.fromkeys(self.named) if os.path.isfile(path))
 
     def cells(self, column: str) -> Cells:
         """Returns the values of a column with their lines; nothing without such a
