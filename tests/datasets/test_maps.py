@@ -137,6 +137,12 @@ def test_semantic_masks_are_found_and_read(place, make, sets, options, layout):
     np.testing.assert_array_equal(categories, table[expected])
 
 
+def test_the_current_folder_may_hold_images_and_masks(place):
+    job = init(SEMANTIC, layouts_maps.one_folder(Path()))
+    assert (job["data"]["train"], job["data"]["layout"]["train_labels"]) == (".", ".")
+    first_of(job, 7, 1)
+
+
 def test_train_ids_of_cityscapes_are_taken(place):
     job = init(SEMANTIC, layouts_maps.as_cityscapes(Path("city")))
     layout = job["data"]["layout"]

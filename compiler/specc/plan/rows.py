@@ -179,7 +179,7 @@ class Table:
 
     @property
     def kind(self) -> str:
-        return "file of JSON lines" if self.writing.delimiter == "json" else "CSV file"
+        return "JSONL file" if self.writing.delimiter == "json" else "CSV file"
 
     @property
     def described(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from os.path import abspath
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def _lists(folder: Path, pair: Pair) -> dict[str, Path]:
 
 
 def _beside_json(maps: Path) -> bool:
-    return maps.with_name(f"{maps.name}.json").is_file()
+    return Path(f"{abspath(maps)}.json").is_file()  # `.` alone has no name
 
 
 def _others(pair: Pair, found: dict) -> list[Pair]:
