@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import layouts
+import layouts_coco
 import pytest
 from PIL import Image
 
@@ -285,6 +286,15 @@ def test_a_job_is_named_by_dataset_and_task_and_never_as_one_that_exists(place):
     layouts.as_native(place / "n" / ("long" * 30))
     job, code = init(DETECTION, "--data", place / "n" / ("long" * 30), "--force")
     assert code == 0 and len(job["name"]) <= 64 and job["name"].endswith("-detection")
+
+
+def test_places_of_a_layout_begin_at_the_root_too(place):
+    root = place / "drive"
+    layouts_coco.as_unpacked(root / "coco")
+    job, _ = init(DETECTION, "--data", root / "coco", "--root", root)
+    assert job["data"]["train"] == "coco/annotations/instances_train2017.json"
+    assert job["data"]["layout"]["train_images"] == "coco/train2017"
+    assert job["data"]["layout"]["validation_images"] == "coco/val2017"
 
 
 def test_no_path_of_a_machine_is_in_a_job_with_a_root(place, capsys):

@@ -23,6 +23,10 @@ from specc.heads import TASKS
 from specc.plan.readers import SIZED
 from specc.words import did_you_mean
 
+SETS = {"train", "validation", "test"}  # options of `data` that are paths
+PLACES = {f"{name}_{what}" for name in SETS for what in ("images", "labels")} | {
+    "names"
+}
 SHOWN = 8  # most names that are shown
 SOME = 20  # number of maps whose depths are read
 
@@ -42,9 +46,9 @@ def init(
         _in_the_way(out)
     found = choose(data, task, form, labels)
     job = starting_job(found, free_name(name_of(data), task, out))
-    for key in ("train", "validation"):
-        if key in job["data"]:
-            job["data"][key] = path_in_job(job["data"][key], root)
+    for values, keys in ((job["data"], SETS), (job["data"].get("layout", {}), PLACES)):
+        for key in values.keys() & keys:
+            values[key] = path_in_job(values[key], root)
     _write(out, job_text(job))
     _say_found(found, job)
     say_weights(job)
