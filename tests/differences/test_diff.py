@@ -172,7 +172,9 @@ def test_the_class_is_what_loading_shows(number, tmp_path):
     assert {*reshaped} == {*found.reshaped}
     fitting = {key: value for key, value in state.items() if key not in reshaped}
     missing, unexpected = model.load_state_dict(fitting, strict=False)
-    assert {*missing} - {*reshaped} == {*found.new}
+    # PyTorch lets counts of batches be missing.
+    new = {key for key in found.new if not key.endswith("num_batches_tracked")}
+    assert {*missing} - {*reshaped} == new
     assert {*unexpected} == {*found.dropped}
     if NAMED[kind] <= NAMED["recipe"]:
         model.load_state_dict(state)

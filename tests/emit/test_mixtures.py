@@ -16,13 +16,13 @@ import black
 import pytest
 from emitted_jobs import write
 from general_code import bare_numbers
+from layout_jobs import COCO, LAID_OUT, MAPS, TABLES
 from mixtures import (
     FACTORS,
     OF_TIMM,
     QUICK,
     job_of,
     pairwise,
-    rendered,
     rendered_job,
 )
 from pyflakes.api import check as pyflakes
@@ -130,21 +130,27 @@ needs_timm = pytest.mark.skipif(
 )
 
 
-def all_of(choices: list[dict]) -> tuple[list[Compiled], set[str]]:
-    """Returns the compiled choices, and the templates that they use."""
+def all_of(jobs: list[dict]) -> tuple[list[Compiled], set[str]]:
+    """Returns the compiled jobs, and the templates that they use."""
     environment.cache_clear()
-    made = [rendered(choice) for choice in choices]
+    made = [rendered_job(job) for job in jobs]
     return made, {name for _, name in environment().cache.keys()}
 
 
 @pytest.fixture(scope="module")
 def mixtures() -> tuple[list[Compiled], set[str]]:
-    return all_of(QUICK)
+    return all_of([job_of(choice) for choice in QUICK])
+
+
+@pytest.fixture(scope="module")
+def laid_out() -> tuple[list[Compiled], set[str]]:
+    """Jobs of datasets that other tools wrote."""
+    return all_of([*(LAID_OUT | TABLES | COCO | MAPS).values()])
 
 
 @pytest.fixture(scope="module")
 def of_timm() -> tuple[list[Compiled], set[str]]:
-    return all_of(OF_TIMM)
+    return all_of([job_of(choice) for choice in OF_TIMM])
 
 
 @pytest.mark.parametrize(
@@ -187,7 +193,7 @@ def test_the_mixtures_hold_every_value():
 @pytest.mark.parametrize("seed", range(1, 9))
 def test_many_mixtures_give_clean_code(seed, tmp_path, capsys):
     for choice in pairwise(candidates=60, limit=60, seed=seed):
-        check_comments(rendered(choice))
+        check_comments(rendered_job(job_of(choice)))
         compiled = compiled_with_tests(choice)
         check_code(compiled, tmp_path, capsys)
         check_format(compiled)
@@ -207,6 +213,13 @@ def test_mixtures_with_a_model_of_timm_give_clean_code(
     check_code(compiled, tmp_path, capsys)
 
 
+def test_datasets_of_other_tools_give_clean_code(laid_out, tmp_path, capsys):
+    for number, compiled in enumerate(laid_out[0]):
+        check_comments(compiled)
+        check_docstrings(compiled)
+        check_code(compiled, tmp_path / str(number), capsys)
+
+
 @needs_timm
 @pytest.mark.slow
 @pytest.mark.parametrize("number", range(2))
@@ -216,9 +229,10 @@ def test_mixtures_with_a_model_of_timm_are_well_formatted(number):
 
 @needs_timm
 @pytest.mark.slow
-def test_every_template_is_used_by_some_job(mixtures, of_timm):
+def test_every_template_is_used_by_some_job(mixtures, laid_out, of_timm):
     of_packages = {"__init__.py.jinja"}  # see tests/scripts/test_package.py
-    assert set(TEMPLATES) - mixtures[1] - of_timm[1] == of_packages
+    used = mixtures[1] | laid_out[1] | of_timm[1]
+    assert set(TEMPLATES) - used == of_packages
 
 
 # ---- The parts of heads ----
@@ -235,24 +249,25 @@ def parts() -> list[Part]:
 
 @needs_timm
 @pytest.mark.slow
-def test_every_part_is_emitted_by_some_job(mixtures, of_timm, parts):
-    emitted = names_in([*mixtures[0], *of_timm[0]])
+def test_every_part_is_emitted_by_some_job(mixtures, laid_out, of_timm, parts):
+    emitted = names_in([*mixtures[0], *laid_out[0], *of_timm[0]])
     unused = [x.place for x in parts if not emitted[x.module].issuperset(x.defines)]
     assert unused == []
 
 
 @pytest.mark.slow
-def test_a_part_uses_names_that_something_defines(mixtures, parts):
+def test_a_part_uses_names_that_something_defines(mixtures, laid_out, parts):
     """Libraries, parts, pages and the constants of jobs."""
-    known = KNOWN.union(*names_in(mixtures[0]).values())
+    known = KNOWN.union(*names_in([*mixtures[0], *laid_out[0]]).values())
     unknown = [f"{x.place}: {name}" for x in parts for name in x.uses - known]
     assert unknown == []
 
 
 @pytest.mark.slow
-def test_parts_are_clean_code(mixtures):
+def test_parts_are_clean_code(mixtures, laid_out):
     """With the names of libraries, parts, pages and constants counted as known."""
-    known, found = KNOWN.union(*names_in(mixtures[0]).values()), []
+    known = KNOWN.union(*names_in([*mixtures[0], *laid_out[0]]).values())
+    found = []
     for file in resources.names("templates/heads"):
         if file.endswith(".py"):
             tree = ast.parse(resources.read_text(f"templates/heads/{file}"))

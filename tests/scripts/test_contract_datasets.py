@@ -10,6 +10,23 @@ import pytest
 from contracts import emit
 from conversion_jobs import head
 from emitted_jobs import load, load_all, write
+from layout_jobs import (
+    BOXES,
+    COLORS,
+    LAID_OUT,
+    MASKS,
+    NAMES,
+    PERSON,
+    PICTURE,
+    PLAIN,
+    SEGMENTS,
+    TABLES,
+    TAGS,
+    VIEWS,
+    job,
+    own,
+    whole,
+)
 from test_contract import hold
 from test_contract_faults import FOUND, PADDED, PROCESSES, breach, changed
 
@@ -18,41 +35,7 @@ from specc.emit.render import render
 from specc.plan.extras import CONTRACT, Extras
 from specc.plan.page import plan
 
-NAMES = ["a<b", "c&d", "no"]
-PLAIN = ["a", "b", "c"]  # names that folders can have
-COLORS = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
-NECK = {"kind": "fpn", "bottom_level": 3, "top_level": 4, "channels": 32}
-PICTURE = {"name": "picture", "task": "autoencoding", "code_size": 8, "channels": 32}
-VIEWS = {"name": "views", "task": "view_invariance_learning", "projection_size": 16}
-TAGS = head("multilabel_classification", NAMES)
-BOXES = head("object_detection", NAMES)
-PERSON = head("object_detection", ["person"])
-MASKS = head("instance_segmentation", NAMES, colors=COLORS)
-SEGMENTS = head(
-    "panoptic_segmentation", NAMES, colors=COLORS, things=["no", "c&d"], name="segments"
-)
 KIND = {"train": "kinds", "validation": "kinds", "format": "folders"}
-
-
-def job(*heads: dict, **data) -> dict:
-    needs_neck = any("detection" in h["task"] or "instance" in h["task"] for h in heads)
-    needs_neck |= any("panoptic" in h["task"] for h in heads)
-    model = {"backbone": {"top_level": 4 if needs_neck else 3}, "heads": heads}
-    sets = {"train": "/elsewhere/a", "validation": "../b", "resolution": [64, 96]}
-    model |= {"neck": NECK} if needs_neck else {}
-    return {"name": "job", "data": sets | data, "model": model}
-
-
-def whole(of: dict) -> dict:
-    """The job that takes images at their own size."""
-    backbone = of["model"]["backbone"] | {"resize_input": False}
-    return of | {"model": of["model"] | {"backbone": backbone}}
-
-
-def own(one: dict, name: str, **data) -> dict:
-    return one | {"name": name, "data": data}
-
-
 UNLABELED = {
     "autoencoding": job(PICTURE, channels=1),
     "autoencoding at each image's own size": whole(job(PICTURE)),
@@ -150,61 +133,6 @@ SHARED = {  # annotations that several heads read
         head("keypoint_detection", ["left", "right"]),
         format="coco",
     ),
-}
-FOLDERS = {"train_labels": "x", "validation_labels": "y"}
-PLACES = {"train_images": "v", "validation_images": "w"} | FOLDERS
-POINTS = head("keypoint_detection", ["left", "right"])
-CORNERS = head("quadrilateral_detection", NAMES)
-LISTS = {"train": "a.txt", "validation": "b.txt"}
-LAID_OUT = {
-    f"{one['task']} in {form}, {', '.join(layout) or 'as it is'}": job(
-        one, format=form, layout=layout, **sets
-    )
-    for form, one, layout, sets in [
-        ("yolo", BOXES, {"prefix": "../"}, {}),
-        ("yolo", BOXES, {"names": "classes.txt", "prefix": "data/"}, LISTS),
-        ("yolo", MASKS, {"names": "classes.txt"}, {"validation": None}),
-        ("yolo", CORNERS, {"names": "data.yaml"} | FOLDERS, {}),
-        ("yolo", POINTS, {}, {}),
-        ("yolo", POINTS, {"names": "data.yaml"}, {}),
-        ("voc", BOXES, FOLDERS, {}),
-        ("voc", BOXES, PLACES, LISTS),
-        ("voc", BOXES, {"train_labels": "x"}, {"validation": None}),
-        ("dota", BOXES, {}, {}),
-        ("dota", CORNERS, FOLDERS, {}),
-    ]
-}
-KINDS = head("multiclass_classification", PLAIN)
-TEXT = {"name": "one", "task": "scene_text_recognition", "tokens": "abc"}
-TABLES = {
-    f"{name} in a table": job(*heads, format="csv", layout=layout)
-    for name, heads, layout in [
-        ("boxes", [BOXES], {"box": ["l", "t", "r", "b"], "size": ["w", "h"]}),
-        (
-            "boxes in fractions",
-            [BOXES, own(TAGS, "tags", task="object_detection")],
-            {"box": ["x", "y", "w", "h"], "box_form": "center", "box_unit": "fractions"}
-            | {"columns": {"tags": "one"}},
-        ),
-        (
-            "one box a cell",
-            [PERSON],
-            {"box": ["b"], "box_form": "size", "crowd": "many"},
-        ),
-        ("objects of JSON", [BOXES], {"delimiter": "json", "box": ["o.bbox"]}),
-        ("flags", [KINDS], {"columns": {"one": PLAIN}, "delimiter": "tab"}),
-        (
-            "labels",
-            [TAGS, {"name": "age", "task": "regression", "range": [0, 9]}],
-            {"separator": "bar", "delimiter": "semicolon", "decimal": "comma"},
-        ),
-        ("words", [TEXT], {"delimiter": "space", "header": ["image", "one"]}),
-        (
-            "names from elsewhere",
-            [KINDS],
-            {"train_images": "a", "validation_images": "b", "suffix": ".png"},
-        ),
-    ]
 }
 ALL = UNLABELED | CONVERTED | SEVERAL | SHARED | TABLES | LAID_OUT
 
