@@ -137,6 +137,13 @@ MAPS = {
         ]
     )
 }
+RARE = [  # jobs with parts that mixtures may lack
+    job(MASKS) | {"trainer": {"deterministic": True}},
+    job({"name": "who", "task": "metric_learning", "identities": 2000}),
+]
+MAPS["flaws by averaged weights"] = MAPS[next(reversed(MAPS))] | {
+    "trainer": {"ema": 0.9}
+}
 for of in MAPS.values():
     if "test" in of["data"]:
         of["data"]["layout"] = of["data"]["layout"] | {"test_labels": "s"}

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import layouts
+import layouts_maps
 import pytest
 
 from specc.cli import run_cli
@@ -157,3 +158,63 @@ def test_names_of_files_that_are_no_text(place, capsys):
     told = json.loads(capsys.readouterr().out)
     (broken,) = [x for x in told["findings"] if x["finding"] == "left out"]
     assert code == 0 and "$x_{.png" in broken["files"][0]
+
+
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("labels.csv", "id,label\nimg_1,cat\nimg_2,dog\nimg_3,ox\n"),
+        ("classes.csv", "id,name\n0,a\n1\n2,b\n"),
+        ("classes.csv", f"name\na\n{'x' * 200_000}\n"),
+        ("classes.txt", "0 sky\n1 cat\n1 dog\n2 ox\n"),
+        ("label_map.json", '{"\u00b2": "a", "1": "b"}'),
+    ],
+)
+def test_other_files_than_names_of_categories_name_none(place, name, text):
+    """Such a file has no number for each name: the names are numbered."""
+    layouts_maps.index_masks(place / "set")
+    Path("set", name).write_text(text, "utf-8")
+    assert holds_words("init", "semantic_segmentation", "--data", "set") == 0
+    head = json.loads(Path("job.json").read_text())["model"]["heads"][0]
+    assert head["categories"] == ["class_0", "class_1", "class_2"]
+
+
+@pytest.mark.parametrize(
+    "row", ["dog,1,2", "dog,red,2,3", "dog,1,2,256", "dog,1.5,2,3"]
+)
+def test_what_is_no_color_is_named(place, capsys, row):
+    layouts_maps.index_masks(place / "set")
+    Path("set", "classes.csv").write_text(f"name,r,g,b\ncat,1,2,3\n{row}\n")
+    assert holds_words("init", "semantic_segmentation", "--data", "set") == 1
+    assert "classes.csv: dog (" in capsys.readouterr().err
+
+
+def test_maps_that_are_broken_links(place):
+    for number in range(4):
+        for path in (f"set/images/{number}.jpg", f"set/masks/{number}.png"):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            os.symlink("nowhere", path)
+    holds_words("data", "set")
+    look("set")
+
+
+@pytest.mark.parametrize(
+    "box",
+    ["1.. 2 3 4", "[. 2 3 4]", ["1 2 3 4"], [1, 2, 30, 1e400], [1, 2, 30, 10**400]],
+)
+def test_lists_of_what_are_no_four_numbers(place, box):
+    for number in range(4):
+        layouts.save(place / "set" / f"{number}.png", number)
+    rows = [{"image": f"{i}.png", "bbox": box, "label": "a"} for i in range(4)]
+    Path("set", "all.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    holds_words("data", "set")
+    look("set")
+
+
+def test_ids_of_segments_that_are_no_numbers(place):
+    part = {"id": [1], "category_id": 1}
+    item = {"image_id": 0, "file_name": "0.png", "segments_info": [part]}
+    content = {"images": [{"id": 0, "file_name": "0.jpg"}], "annotations": [item]}
+    content["categories"] = [{"id": 1, "name": "a"}]
+    Path("train.json").write_text(json.dumps(content))
+    assert holds_words("init", "panoptic_segmentation", "--data", ".") == 1

@@ -192,3 +192,11 @@ def test_views_have_their_labels_where_the_image_has_them(world):
         assert np.mean(seen[:height, :width] == given) > 0.98
         things = given > 0
         assert np.mean(seen[:height, :width][things] == given[things]) > 0.8
+
+
+@pytest.mark.parametrize("text", ['{"lock": 1}', "[" * 100_000, "[1]"])
+def test_a_file_that_is_no_lock_is_refused(place, capsys, no_pictures, text):
+    dataset(place)
+    Path("data.lock.json").write_text(text)
+    told, code = gate(capsys, "--check")
+    assert code == 1 and "E428" in told and "is no lock" in told

@@ -16,7 +16,7 @@ import black
 import pytest
 from emitted_jobs import write
 from general_code import bare_numbers
-from layout_jobs import COCO, LAID_OUT, MAPS, TABLES
+from layout_jobs import COCO, LAID_OUT, MAPS, RARE, TABLES
 from mixtures import (
     FACTORS,
     OF_TIMM,
@@ -144,8 +144,8 @@ def mixtures() -> tuple[list[Compiled], set[str]]:
 
 @pytest.fixture(scope="module")
 def laid_out() -> tuple[list[Compiled], set[str]]:
-    """Jobs of datasets that other tools wrote."""
-    return all_of([*(LAID_OUT | TABLES | COCO | MAPS).values()])
+    """Jobs of datasets that other tools wrote, and of rare options."""
+    return all_of([*(LAID_OUT | TABLES | COCO | MAPS).values(), *RARE])
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +217,9 @@ def test_datasets_of_other_tools_give_clean_code(laid_out, tmp_path, capsys):
     for number, compiled in enumerate(laid_out[0]):
         check_comments(compiled)
         check_docstrings(compiled)
-        check_code(compiled, tmp_path / str(number), capsys)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        check_code(compiled, folder, capsys)
 
 
 @needs_timm

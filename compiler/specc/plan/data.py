@@ -34,6 +34,7 @@ PLACED_WITH = {  # argument of `place` -> its type
 }
 _JOB_FILE = 'Path(__file__).with_name("resolved.json")'
 JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
+SCORED = dict(samples="Sequence[Sample]", found="list[dict]", device="torch.device")
 KEPT_NOTE = {  # whether predictions hold maps -> sentence of a docstring
     True: """Or what `kept` makes of it, one image at a time: the maps of all would need much
     memory.""",
@@ -177,15 +178,16 @@ def _copied(job: Job) -> dict[str, Any]:
 
 
 def _scored(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
-    """Returns the device argument of metrics, and the kind of COCO's scores."""
-    used = any(re.search(r"\bdevice\b", head.code.metrics) for head in heads)
+    """Returns what metrics are computed from, and the kind of COCO's scores."""
+    called = " ".join(head.code.metrics for head in heads)
+    used = {x: SCORED[x] for x in SCORED if re.search(rf"\b{x}\b", called)}
     masks = any("instance_metrics(" in head.code.metrics for head in heads)
     return {
         "scores_masks": masks,
         "scored_kind": "kind" if masks else '"bbox"',
         "of_boxes": ', "bbox"' * masks,
-        "device_parameter": ", device: torch.device" * used,
-        "device_argument": ", device" * used,
+        "score_parameters": ", ".join(f"{name}: {kind}" for name, kind in used.items()),
+        "score_arguments": ", ".join(used),
     }
 
 

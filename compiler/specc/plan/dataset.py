@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from specc.heads import once, tasks_of
+from specc.heads.conversions import dataset_task
 from specc.job import Job, source_of
 from specc.plan.heads import HeadPlan
 from specc.plan.readers import Reader, readers_of
@@ -92,7 +93,12 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "test_call": _test_call(readers),
         "set_sections": _sets(job, readers),
         "joined_heads": joined,
-        "may_contradict": any(lacking or "same" in head.joined for head in joined),
+        "merging": _merging(any(lacking or "same" in head.joined for head in joined)),
+        "keeps_masks": any(
+            {"instance_segmentation", "panoptic_segmentation"}
+            & {head.task, dataset_task(job, head)}
+            for head in job.heads
+        ),
         **_sizes(any(reader.sized for reader in readers)),
         "image_size_template": f"dataset/image_size{'_bands' * bands}.py.jinja",
         "nullable": any(reader.nullable for reader in readers),
@@ -105,6 +111,16 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "label_type": " | ".join(once([task.label] for task in tasks)),
         "label_types": [task.kept or task.label for task in tasks],
         "samples_folder": _samples_folder(job),
+    }
+
+
+def _merging(refuses: bool) -> dict[str, Any]:
+    """Returns how samples of one image are merged: with `refuses`, their labels may
+    contradict each other, which is a problem of the dataset."""
+    return {
+        "refuses": refuses,
+        "parameters": "problems: list, " * refuses + "counts: Counter",
+        "given": "problems, " * refuses + "counts",
     }
 
 

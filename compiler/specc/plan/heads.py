@@ -43,7 +43,7 @@ class HeadPlan:
     known: str  # expression: whether an image, of several heads, has one
     columns: str  # the head's columns in a table, as items of a tuple
     flags: tuple[Line, ...]  # constant with the columns of its names, if it has them
-    one_name: bool  # whether the annotation is a name
+    one_name: bool  # whether the annotation is a name, which the job may lack
     names_key: str  # key of the names in a dataset's metadata
     compared: str  # template: compares the names with a dataset's folders
     compare: str  # function that compares the names with those of a dataset
@@ -126,11 +126,13 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
     read = [level for level in summary.levels if head.name in level.heads]
     code = _code(job, head, task, read)
     known, columns, flags = f"given[{literal(head.name)}] is not None", "", ()
+    always_named = False
     if source.format == "csv" and not holds_boxes(source):
         cells = cells_of(job, head, code.prefix, code.constant)
         code = replace(code, given=cells.given)
         known, columns = cells.known, cells.columns
         flags = (cells.flags,) if cells.flags else ()
+        always_named = cells.always_named
     expressions = task.plan(head, code)
     if way := way_to(head):
         expressions = converted(expressions, way, code.format, code)
@@ -169,7 +171,7 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         known=known,
         columns=columns,
         flags=flags,
-        one_name=task.one_name,
+        one_name=task.one_name and not always_named,
         names_key=task.dataset_key or task.names,
         compare="compare_categories" if task.may_leave_out else "compare_names",
         compared_with=code.numbers if task.may_leave_out else f"set({code.constant})",

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from specc.heads import once
-from specc.heads.task import Task
 from specc.job import HeadData, Layout
 from specc.plan.heads import HeadPlan
 from specc.plan.tables import layout_of
@@ -19,9 +18,9 @@ class Maps:
     """The reading of maps, as variables of templates/dataset."""
 
     source: HeadData
-    tasks: tuple[Task, ...]
     heads: tuple[HeadPlan, ...]  # the heads that read them
     prefix: str  # prefix of the constants
+    of_normal_images: bool  # whether the folders of images tell which ones are normal
 
     @property
     def layout(self) -> Layout:
@@ -33,11 +32,6 @@ class Maps:
         if self.of_instances:
             return "maps_folders"
         return f"maps{'_normal' * self.of_normal_images}"
-
-    @property
-    def of_normal_images(self) -> bool:
-        """Whether the folders of images tell which ones are normal."""
-        return any(task.on_normal_images for task in self.tasks)
 
     @property
     def of_instances(self) -> bool:

@@ -326,7 +326,8 @@ class Reader:
     @property
     def maps(self) -> Maps:
         """The reading of images beside maps, the format maps."""
-        return Maps(self.source, self.tasks, self.heads, self.prefix)
+        normal = any(task.on_normal_images for task in self.tasks)
+        return Maps(self.source, self.heads, self.prefix, normal)
 
     @property
     def examples(self) -> list[str]:

@@ -284,8 +284,8 @@ class Table:
         """The expression of a row's object."""
         given = [("category", self.category_given), ("bbox", self.row_corners)]
         if self.layout.crowd is not None:
-            crowd = f'row[{literal(self.layout.crowd)}].lower() in ("1", "true")'
-            given.append(("ignored", crowd))
+            crowd = f"row[{literal(self.layout.crowd)}].lower()"
+            given.append(("ignored", f'{crowd} in ("1", "1.0", "true")'))
         return mapping(given)
 
     @property

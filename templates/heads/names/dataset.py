@@ -24,7 +24,7 @@ def images_by_class(folder: Path, counts: Counter) -> dict[str, list[Path]]:
 def images_by_stem(folder: Path, counts: Counter) -> dict[str, Path]:
     """Returns the images below a folder by their paths from it, without suffix."""
     images = {}
-    for place, files in images_below(folder, counts):
+    for _, files in images_below(folder, counts):
         for file in files:
             stem = file.relative_to(folder).with_suffix("").as_posix()
             if images.setdefault(stem, file) != file:

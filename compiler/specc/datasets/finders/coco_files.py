@@ -139,9 +139,10 @@ def read(file: CocoFile) -> CocoFile:
         names=tuple(str(image.get("file_name")) for image in images),
         segments=tuple(str(item.get("file_name")) for item in segments),
         ids=frozenset(
-            part.get("id")
+            part["id"]
             for item in segments[:1]
             for part in _dicts(item.get("segments_info"))
+            if isinstance(part.get("id"), int)
         ),
         category=_category(content),
         by_url=by_url,

@@ -89,7 +89,7 @@ def _nearly(
     if not pairs:
         return
     alike = group or next(by_names(looked, pairs), None)
-    together = [pair for pair in pairs if alike and alike.keeps(pair)]
+    together = {pair: None for pair in pairs if alike and alike.keeps(pair)}
     total = len(looked.reading.validation)
     if together:
         names = list(dict.fromkeys(alike.keys[pair[1]] for pair in together))
@@ -102,7 +102,7 @@ def _nearly(
         yield _finding(
             "D203", "frames", message, _shown(together), len(together), group
         )
-    others = [pair for pair in pairs if pair not in set(together)]
+    others = [pair for pair in pairs if pair not in together]
     if others:
         message = (
             f"{len(others)} of {total} validation images nearly equal training images"

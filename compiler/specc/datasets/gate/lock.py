@@ -16,6 +16,7 @@ from specc.diagnostics import fail
 
 NAME = "data.lock.json"
 VERSION = 1
+KEYS = {"lock", "fingerprint", "sets", "heads", "files"}
 LISTED = 20_000  # most images that are listed; of more a lock has counts alone
 NAMED = 8  # most names in a line
 
@@ -92,9 +93,9 @@ def load(path: Path, code: str = "E428") -> dict[str, Any]:
         lock = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         fail(code, f"there is no `{path}`", help="write it by `specc data JOB --lock`")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         fail(code, f"`{path}` is no lock: {error}", help="name another file by --lock")
-    if not isinstance(lock, dict) or lock.get("lock") != VERSION:
+    if not isinstance(lock, dict) or lock.get("lock") != VERSION or KEYS - lock.keys():
         fail(code, f"`{path}` is no lock", help="name another file by --lock")
     return lock
 

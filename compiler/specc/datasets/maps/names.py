@@ -53,12 +53,15 @@ def _names_in(path: Path) -> Names | None:
     if path.suffix.lower() == ".json":
         return _of_json(path, text)
     if path.suffix.lower() == ".csv":
-        return _of_table(path, text)
+        try:
+            return _of_table(path, text)
+        except csv.Error:
+            return None
     rows = list(_rows(text))
     if rows and all(len(row) == 4 for row in rows):
         return _of_colors(path, rows)
     if rows and all(len(row) == 2 and row[1].isdigit() for row in rows):
-        return _checked(path, numbers={int(number): name for name, number in rows})
+        return _of_numbers(path, [(number, name) for name, number in rows])
     if rows and all(len(row) == 1 for row in rows):
         names = [name for (name,) in rows if name != "__ignore__"]
         return _checked(path, listed=tuple(_plain(name) for name in names))
@@ -93,16 +96,27 @@ def _rows(text: str) -> Iterator[list[str]]:
 def _of_colors(path: Path, rows: list[list[str]]) -> Names | None:
     colors = {}
     for name, *color in rows:
-        values = tuple(map(int, color))
+        values = tuple(int(part) if part.isdecimal() else 256 for part in color)
         if name in colors or values in colors.values() or max(values) > 255:
-            raise Unreadable(f"{path}: {name} {values}: twice, or no color")
+            what = f"{name} ({', '.join(color)}): twice, or no color"
+            raise Unreadable(f"{path}: {what}")
         colors[name] = values
     return _checked(path, colors=colors)
+
+
+def _of_numbers(path: Path, pairs: list[tuple[str, str]]) -> Names | None:
+    """Returns the names of numbers; None where one is no number, or has two names."""
+    try:
+        numbers = {int(number): name for number, name in pairs}
+    except ValueError:
+        return None
+    return _checked(path, numbers=numbers) if len(numbers) == len(pairs) else None
 
 
 def _of_table(path: Path, text: str) -> Names | None:
     """Returns the names of a table with a header, as name, r, g, b; or without one."""
     rows = [[x.strip() for x in row] for row in csv.reader(text.splitlines()) if row]
+    rows = [row + [""] * (len(rows[0]) - len(row)) for row in rows]
     head = [name.lower().lstrip("\ufeff") for name in rows[0]] if rows else []
     name = next((head.index(key) for key in NAME_KEYS if key in head), None)
     if name is None:
@@ -114,7 +128,7 @@ def _of_table(path: Path, text: str) -> Names | None:
             return _of_colors(path, table)
     number = next((head.index(x) for x in ("id", "value", "index") if x in head), None)
     if number is not None:
-        return _checked(path, numbers={int(r[number]): r[name] for r in rows[1:]})
+        return _of_numbers(path, [(row[number], row[name]) for row in rows[1:]])
     return _checked(path, listed=tuple(row[name] for row in rows[1:]))
 
 
@@ -134,9 +148,9 @@ def _of_json(path: Path, text: str) -> Names | None:
         return _checked(path, listed=tuple(value))
     if isinstance(value, dict):
         if all(str(key).isdigit() and isinstance(x, str) for key, x in value.items()):
-            return _checked(path, numbers={int(key): x for key, x in value.items()})
+            return _of_numbers(path, list(value.items()))
         if all(type(x) is int for x in value.values()):
-            return _checked(path, numbers={x: key for key, x in value.items()})
+            return _of_numbers(path, [(x, key) for key, x in value.items()])
     return None
 
 

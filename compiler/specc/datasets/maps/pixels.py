@@ -110,9 +110,12 @@ def looks_like_maps(images: list[Path], maps: list[Path], named: bool) -> bool:
 
 
 def _glance(path: Path) -> Seen:
-    """Returns what is in one file, which is decoded once."""
+    """Returns what is in one file, which is decoded once; nothing of a broken link."""
     path = path.absolute()
-    return _decoded(path, path.stat().st_mtime_ns)
+    try:
+        return _decoded(path, path.stat().st_mtime_ns)
+    except OSError:
+        return Seen()
 
 
 @lru_cache(maxsize=512)

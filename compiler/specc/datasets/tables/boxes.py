@@ -47,7 +47,8 @@ CLASSES = (  # likely names of the column of categories, the likeliest first
 )
 SIZES = (("width", "height"), ("imagewidth", "imageheight"), ("imgwidth", "imgheight"))
 CROWDS = ("isgroupof", "iscrowd")
-FOUR = re.compile(r"[\[(]?\s*-?[\d.]+(e-?\d+)?([\s,;]+-?[\d.]+(e-?\d+)?){3}\s*[\])]?")
+NUMBER = r"-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?"
+FOUR = re.compile(rf"[\[(]?\s*{NUMBER}([\s,;]+{NUMBER}){{3}}\s*[\])]?", re.IGNORECASE)
 NAME = "objects"  # name of the head
 ONE = "object"  # category of objects that the table does not name
 MEASURED = 200  # most rows whose images are measured
@@ -121,20 +122,20 @@ def _is_empty(cell: object) -> bool:
 
 
 def _listed(sheet: Sheet, column: str) -> list[list[float]]:
-    """Returns the numbers that the cells of a column list, four each; none where a
-    cell lists anything else."""
+    """Returns the numbers that the cells of a column list, four each: as a text, or as
+    JSON's lists; none where a cell lists anything else."""
     rows = []
     for _, row in sheet.rows:
         cell = row[column]
         boxes = cell if isinstance(cell, list) else [cell] if cell else []
         for box in boxes:
             if isinstance(box, list) and len(box) == 4:
-                rows.append([float(x) for x in box if isinstance(x, (int, float))])
-            elif isinstance(box, str) and FOUR.fullmatch(box.strip()):
-                rows.append([float(x) for x in reader().numbers_in(box)])
+                rows.append([number(str(x)) for x in box])
+            elif box is cell and FOUR.fullmatch(box.strip()):
+                rows.append([number(x) for x in reader().numbers_in(box)])
             else:
                 return []
-    return rows if all(len(row) == 4 for row in rows) else []
+    return [] if any(None in row for row in rows) else rows
 
 
 def _unit(rows: list[list[float]]) -> str:

@@ -36,11 +36,12 @@ class Sets:
 
 def find_tables(folder: Path) -> Iterator[Found]:
     """Yields the datasets of tables: files with a row for an image, or for an object."""
-    index = Index(folder.parent if folder.is_file() else folder)
+    is_file = folder.is_file()
+    index = Index(folder.parent if is_file else folder)
     faults: list[Unreadable] = []
     tables: dict[Path, Sheet] = {}
-    one = [folder] if folder.suffix.lower() in KINDS else []
-    for path in one if folder.is_file() else _files(folder):
+    named = [folder] * (folder.suffix.lower() in KINDS)
+    for path in named if is_file else _files(folder):
         try:
             tables[path] = sheet_of(path, index)
         except Unreadable as error:
