@@ -100,12 +100,12 @@ def evaluate(
             dist.broadcast(buffer, 0)
     found = find(model, samples[rank::world], device, workers)
     if world == 1:
-        return score(samples, found)
+        return score(found)
     shares, metrics = [None] * world if rank == 0 else None, [None]
     dist.gather_object(found, shares)
     if rank == 0:
         found = [shares[i % world][i // world] for i in range(len(samples))]
-        metrics = [score(samples, found)]
+        metrics = [score(found)]
     dist.broadcast_object_list(metrics)
     return metrics[0]
 
@@ -126,7 +126,7 @@ def find(
     ]
 
 
-def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
+def score(found: list[dict]) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
     metrics = {"texture": view_metrics([one["texture"] for one in found])}
     return {

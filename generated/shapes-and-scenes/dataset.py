@@ -250,17 +250,11 @@ def joined(parts: list, counts: Counter) -> NamedTuple:
     boxes = [tuple(box) for part in parts for box in part.boxes.tolist()]
     if len(parts) == 1 and len({*boxes}) == len(boxes):
         return parts[0]
-    pairs = zip(*parts)
-    columns = [
-        np.concatenate(x) if hasattr(x[0], "dtype") else sum(x, ()) for x in pairs
-    ]
-    rows = zip(*(x.tolist() if hasattr(x, "dtype") else x for x in columns))
+    columns = [np.concatenate(x) for x in zip(*parts)]
+    rows = zip(*(x.tolist() for x in columns))
     kept = sorted({str(row): place for place, row in enumerate(rows)}.values())
     counts["equal objects left out"] += len(boxes) - len(kept)
-    chosen = (
-        x[kept] if hasattr(x, "dtype") else tuple(x[i] for i in kept) for x in columns
-    )
-    return type(parts[0])(*chosen)
+    return type(parts[0])(*(x[kept] for x in columns))
 
 
 def read_annotations(folder: Path, task: str, key: str, known: dict[str, int]) -> dict:

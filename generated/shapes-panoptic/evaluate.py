@@ -132,12 +132,12 @@ def evaluate(
             dist.broadcast(buffer, 0)
     found = predict_samples(model, samples[rank::world], device, workers, evidence)
     if world == 1:
-        return score(samples, found)
+        return score(found)
     shares, metrics = [None] * world if rank == 0 else None, [None]
     dist.gather_object(found, shares)
     if rank == 0:
         found = [shares[i % world][i // world] for i in range(len(samples))]
-        metrics = [score(samples, found)]
+        metrics = [score(found)]
     dist.broadcast_object_list(metrics)
     return metrics[0]
 
@@ -155,7 +155,7 @@ def evidence(sample: Sample, predictions: dict) -> dict:
     }
 
 
-def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
+def score(found: list[dict]) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
     metrics = {"scene": panoptic_metrics([one["scene"] for one in found], THINGS)}
     return {

@@ -75,7 +75,7 @@ def group_of(sample: Sample, root: Path) -> str:
     return found[1]
 
 
-def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample]:
+def one_per_image(samples: list, counts: Counter) -> list[Sample]:
     """Merges samples of one file, reached by several names or links, into one."""
     known = {}
     for sample in samples:
@@ -99,7 +99,7 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
             problems.append((name, error))
         else:
             samples.append(Sample(path, height, width, labels))
-    samples = one_per_image(samples, problems, counts)
+    samples = one_per_image(samples, counts)
     report(folder, samples, problems, counts, training)
     return samples
 

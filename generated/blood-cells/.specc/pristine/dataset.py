@@ -65,7 +65,7 @@ def read_datasets(root: Path) -> tuple[list[Sample], list[Sample]]:
     return without(training, validation, root / TRAIN), validation
 
 
-def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample]:
+def one_per_image(samples: list, counts: Counter) -> list[Sample]:
     """Merges samples of one file, reached by several names or links, into one."""
     known = {}
     for sample in samples:
@@ -110,7 +110,7 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
             problems.append((name, error))
         else:
             samples.append(Sample(path, height, width, labels))
-    samples = one_per_image(samples, problems, counts)
+    samples = one_per_image(samples, counts)
     report(folder, samples, problems, counts, training)
     return samples
 
@@ -164,17 +164,11 @@ def joined(parts: list, counts: Counter) -> NamedTuple:
     boxes = [tuple(box) for part in parts for box in part.boxes.tolist()]
     if len(parts) == 1 and len({*boxes}) == len(boxes):
         return parts[0]
-    pairs = zip(*parts)
-    columns = [
-        np.concatenate(x) if hasattr(x[0], "dtype") else sum(x, ()) for x in pairs
-    ]
-    rows = zip(*(x.tolist() if hasattr(x, "dtype") else x for x in columns))
+    columns = [np.concatenate(x) for x in zip(*parts)]
+    rows = zip(*(x.tolist() for x in columns))
     kept = sorted({str(row): place for place, row in enumerate(rows)}.values())
     counts["equal objects left out"] += len(boxes) - len(kept)
-    chosen = (
-        x[kept] if hasattr(x, "dtype") else tuple(x[i] for i in kept) for x in columns
-    )
-    return type(parts[0])(*chosen)
+    return type(parts[0])(*(x[kept] for x in columns))
 
 
 def read_annotations(folder: Path, task: str, key: str, known: dict[str, int]) -> dict:

@@ -35,9 +35,9 @@ def flags(max_iterations: float) -> argparse.ArgumentParser:
         const="same",
         choices=("same", "any"),
         metavar="any",
-        help="go on from last.pt, if there is one; any: even if job, images, seed, number "
-        "of processes or of iterations changed: keeps weights, iteration and time; state "
-        "of the optimizer and best score if they still fit",
+        help="go on from last.pt, if there is one; any: even if the job, the images, "
+        "the seed, the number of processes or of iterations changed: keeps weights, "
+        "iteration and time; state of the optimizer and best score if they still fit",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--max-iterations", type=int, default=max_iterations)
