@@ -27,6 +27,7 @@ class Picture(NamedTuple):
 
 class Sets(NamedTuple):
     names: list[str]  # categories, labels, identities or keypoints
+    things: list[str]  # of panoptic maps
     sets: dict[str, list[Picture]]  # train, val, test
 
 
@@ -75,7 +76,9 @@ def coco(of: Sets, pictures: list[Picture], prefix: str = "", polygons=False) ->
                 item["category_id"] = 1 + of.names.index(thing["category"])
             if "keypoints" in thing:
                 points = [thing["keypoints"].get(name) for name in of.names]
-                item["keypoints"] = [x for p in points for x in (*(p or (0, 0)), 2 * bool(p))]
+                item["keypoints"] = [
+                    x for p in points for x in (*(p or (0, 0)), 2 * bool(p))
+                ]
                 known = np.array([p for p in points if p])
                 thing = {"bbox": [*known.min(0), *known.max(0)]} | thing
             left, top, right, bottom = map(float, thing["bbox"])
@@ -160,10 +163,8 @@ def coco_panoptic(folder: Path, of: Sets) -> None:
             ]
             item = {"image_id": number, "file_name": png, "segments_info": parts}
             content["annotations"].append(item)
-        things = {int(kind) for x in pictures for kind in np.unique(
-            x.label["categories"][x.label["instances"] > 0])}
-        for place, category in enumerate(content["categories"]):
-            category["isthing"] = int(place in things)
+        for category in content["categories"]:
+            category["isthing"] = int(category["name"] in of.things)
         write_json(folder / "annotations" / f"panoptic_{name}2017.json", content)
 
 
@@ -256,10 +257,11 @@ def voc_set(images: Path, labels: Path, pictures: list[Picture]) -> None:
         link(picture, images)
         size = f"<width>{picture.width}</width><height>{picture.height}</height>"
         begin = "<annotation>", f"<size>{size}<depth>3</depth></size>"
-        things = (
-            THING.format(thing["category"], *map(round, thing["bbox"]))
-            for thing in picture.label
-        )
+        things = []
+        for thing in picture.label:
+            left, top, right, bottom = map(round, thing["bbox"])
+            sides = left, top, max(right, left + 1), max(bottom, top + 1)
+            things.append(THING.format(thing["category"], *sides))
         write(labels / f"{picture.path.stem}.xml", *begin, *things, "</annotation>")
 
 
@@ -421,7 +423,9 @@ def index_map(picture: Picture) -> np.ndarray:
 def palette(of: Sets) -> np.ndarray:
     """Colors (256, 3) of indices, none twice."""
     place = np.arange(256)
-    return np.stack([place * 37 % 256, place * 91 % 256, 255 - place], 1).astype(np.uint8)
+    return np.stack([place * 37 % 256, place * 91 % 256, 255 - place], 1).astype(
+        np.uint8
+    )
 
 
 def beside(images: str, maps: str, pixels: Callable[[Picture], np.ndarray]):

@@ -12,7 +12,7 @@ import foreign_sets as foreign
 import numpy as np
 import pytest
 from foreign_sets import Picture, Sets
-from processes import python
+from runs import run
 from test_init import NEEDS_REAL, REAL
 
 from specc.cli import run_cli
@@ -61,7 +61,7 @@ CASES = [
     Case("bccd_voc", DETECTION, foreign.roboflow_coco),
     Case("coco128_yolo", DETECTION, foreign.roboflow_yolo, **YOLO),
     Case("coco128_yolo", DETECTION, foreign.unpacked_coco, close=1e-3),
-    Case("coco128_yolo", DETECTION, foreign.labelimg_voc, **VOC),
+    Case("coco128_yolo", DETECTION, foreign.labelimg_voc, close=1),  # some are tiny
     Case("coco128_yolo", LABELS, foreign.flags),
     Case("coco_panoptic", PANOPTIC, foreign.coco_panoptic),
     Case("camvid", SEMANTIC, foreign.index_masks),
@@ -93,7 +93,6 @@ CASES = [
     Case("houses", "regression", foreign.excel),
     Case("houses", "regression", foreign.kaggle_csv),
     Case("omniglot", "metric_learning", foreign.class_folders),
-    Case("omniglot", "metric_learning", foreign.kaggle_csv),
     Case("tiles", "anomaly_detection", foreign.mvtec, sets=2),
 ]
 
@@ -132,10 +131,20 @@ def real(tmp_path_factory) -> Callable[[str, str], Sets]:
             told = {key: pictures(emitted, samples) for key, samples in sets.items()}
             [head] = json.loads(out.read_text())["model"]["heads"]
             [names] = [head[key] for key in NAMES if key in head] or [[]]
-            made[name, task] = Sets(names, told)
+            made[name, task] = Sets(names, head.get("things", []), told)
         return made[name, task]
 
     return get
+
+
+def merged(of: Sets, count: int) -> Sets:
+    """The sets that a layout has: without one to test on it validates on both."""
+    sets = of.sets
+    if count == 1:
+        sets = {"train": sets["train"]}
+    elif count == 2:
+        sets = {"train": sets["train"], "val": sets["val"] + sets["test"]}
+    return of._replace(sets=sets)
 
 
 # ---- Labels that are alike ----
@@ -166,8 +175,9 @@ def assert_same_label(found, wanted, case: Case, picture: Picture) -> None:
 
 
 def distance(one: dict, other: dict) -> float:
-    """The farthest that a number of one object is from that of another one."""
-    if one.get("category") != other.get("category"):
+    """The farthest that a number of one object is from that of another one; what no file
+    names is an `object`."""
+    if one.get("category") not in (other.get("category"), "object"):
         return np.inf
     for key in ("quadrilateral", "keypoints", "bbox"):
         if key in one:
@@ -211,7 +221,7 @@ def read(job: dict, sets: int) -> dict[str, list[Picture]]:
     "case", CASES, ids=lambda case: f"{case.name}-{case.write.__name__}"
 )
 def test_a_foreign_layout_is_learned_from(place, real, case):
-    of = real(case.name, case.task)
+    of = merged(real(case.name, case.task), case.sets)
     case.write(place / "set", of)
     assert run_cli(["init", case.task, "--data", "set", "-o", "job.json"]) == 0
     job = json.loads((place / "job.json").read_text("utf-8"))
@@ -227,7 +237,7 @@ def test_a_foreign_layout_is_learned_from(place, real, case):
             assert_same_label(label, right.label, case, right)
     assert run_cli(["data", "job.json"]) == 0
     assert run_cli(["build", "job.json"]) == 0
-    train = place / "generated" / job["name"] / "train.py"
-    done = python(str(train), "--max-iterations", "3", "--workers", "0", PYTHONPATH="")
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert list(Path("runs").rglob("best.pt"))
+    code, output = place / "generated" / job["name"], place / "run"
+    flags = ("--data", place, "--output", output, "--workers", 0)
+    run(code, "train.py", *flags, "--max-iterations", 3)
+    assert (output / "best.pt").exists()
