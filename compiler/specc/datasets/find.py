@@ -24,11 +24,15 @@ from specc.words import listed
 
 def _maps(folder: Path) -> Iterator[Found]:
     """Yields images with maps, and normal images with masks of others."""
-    for place in (folder, *folders_in(folder)[:SUBFOLDERS]):
+    places = folder, *folders_in(folder)[:SUBFOLDERS]
+    for place in places:
         if any((place / f"metadata.{x}").exists() for x in ("yaml", "json")):
             return  # a native dataset describes its maps
     found = [*inspections.find(folder), *inspections.find_folders(folder)]
-    yield from found or maps.find(folder)
+    segments = {path.stem for place in places for path in place.glob("*.json")}
+    for one in found or maps.find(folder):  # COCO's files describe maps of their names
+        if Path(one.layout.get("train_labels", "")).name not in segments:
+            yield one
 
 
 FINDERS = {
