@@ -94,3 +94,18 @@ def test_identities_of_a_set_one_level_deeper(place, capsys):
     job = init("metric_learning")
     assert job["data"]["validation"] == "set/omniglot/val"
     assert job["model"]["heads"][0]["identities"] == ["a", "b"]
+
+
+@pytest.mark.parametrize("task", [CLASSES, "metric_learning"])
+@pytest.mark.parametrize("sets", [("train", "val", "test"), ("training", "testing")])
+def test_sets_of_images_are_no_categories(place, capsys, task, sets):
+    """Their images lie flat; a table may tell what they show."""
+    fill(Path("set"), ("{}",), sets)
+    assert run_cli(["init", task, "--data", "set"]) == 1
+    said = f"set: {', '.join(sorted(sets))} are names of sets, not of categories"
+    assert said in capsys.readouterr().err
+
+
+def test_a_category_may_have_the_name_of_a_set(place, capsys):
+    fill(Path("set"), ("{}",), ("bus", "train"))
+    assert init()["model"]["heads"][0]["categories"] == ["bus", "train"]

@@ -1,5 +1,5 @@
 """Real sets in the native layout, written as tools write COCO's: the same labels come
-back, and a run trains on them as they are."""
+back."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layouts_coco import as_datumaro, as_roboflow, write
+from layouts_coco import write
 from PIL import Image
-from processes import python
 from test_coco_layouts import DETECTION, MASKS, PANOPTIC, POINTS
 from test_init import NEEDS_REAL, REAL, init
 
-from specc.cli import run_cli
 from specc.datasets.emitted import load
 
 SETS = ("train", "val")
@@ -133,20 +131,3 @@ def test_a_real_set_is_the_same_in_any_layout(place, name, task, layout):
     assert code == 0
     read = load(json.dumps(job).encode()).dataset.read_datasets(Path())
     assert [told(samples) for samples in read] == [told(samples) for samples in sets]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "make", [as_roboflow, pytest.param(as_datumaro, marks=pytest.mark.soak)]
-)
-def test_three_commands_lead_to_a_run(place, make):
-    make(place / "set")
-    assert run_cli(["init", DETECTION, "--data", "set"]) == 0
-    assert run_cli(["build", "job.json"]) == 0
-    train = place / "generated" / "set" / "train.py"
-    done = python(str(train), "--max-iterations", "3", "--workers", "0")
-    assert done.returncode == 0, done.stderr[-2000:]
-    [best] = Path("runs").rglob("best.pt")
-    given = ["--weights", str(best), "--workers", "0", "--test"]
-    done = python(str(train.with_name("evaluate.py")), *given)
-    assert "object_detection/ap" in json.loads(done.stdout), done.stderr[-2000:]

@@ -24,13 +24,16 @@ from specc.words import listed
 
 def _maps(folder: Path) -> Iterator[Found]:
     """Yields images with maps, and normal images with masks of others."""
-    for place in (folder, *folders_in(folder)[:SUBFOLDERS]):
+    places = folder, *folders_in(folder)[:SUBFOLDERS]
+    for place in places:
         if any((place / f"metadata.{x}").exists() for x in ("yaml", "json")):
             return  # a native dataset describes its maps
     found = [*inspections.find(folder), *inspections.find_folders(folder)]
+    stems = {path.stem for place in places for path in place.glob("*.json")}
     segments = _segments(folder)
-    for one in found or maps.find(folder):
-        if one.layout.get("train_labels") not in segments:
+    for one in found or maps.find(folder):  # COCO's files describe maps of their names
+        labels = one.layout.get("train_labels", "")
+        if Path(labels).name not in stems and labels not in segments:
             yield one
 
 
@@ -43,7 +46,7 @@ def _segments(folder: Path) -> set[str]:
         ]
     except Unreadable:
         return set()
-    return {one.layout.get("train_labels", "") for one in found}
+    return {one.layout["train_labels"] for one in found if "train_labels" in one.layout}
 
 
 FINDERS = {

@@ -109,8 +109,6 @@ def _say_found(found: Found, job: dict) -> None:
         _say("annotations", f"{in_words(found.way)}, by `task` in `data`")
     for key, value in found.options.items():
         _say(key.replace("_", " "), _brief(value))
-    for line in found.notes:
-        _say("", f"({line})")
     native = found.format == "native"
     if (
         native and TASKS[found.task].in_folder and "range" in found.options

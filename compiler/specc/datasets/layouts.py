@@ -56,6 +56,9 @@ def _of_folders(folder: Path) -> Iterator[Found]:
     if train is None:
         sets, train, validation, test = {"": folder}, "", None, None
     classes = _classes(sets[train])
+    if len(classes) > 1 and {*classes} <= {*pair(list(classes))}:
+        names = ", ".join(sorted(classes))
+        raise Unlike(f"{sets[train]}: {names} are names of sets, not of categories")
     if len(classes) < 2:
         if classes and any(classes.values()):
             what = f"images in one folder, {', '.join(classes)}, and no other category"

@@ -40,8 +40,7 @@ def find_tables(folder: Path) -> Iterator[Found]:
     index = Index(folder.parent if is_file else folder)
     faults: list[Unreadable] = []
     tables: dict[Path, Sheet] = {}
-    named = [folder] * (folder.suffix.lower() in KINDS)
-    for path in named if is_file else _files(folder):
+    for path in _named(folder) if is_file else _files(folder):
         try:
             tables[path] = sheet_of(path, index)
         except Unreadable as error:
@@ -51,6 +50,11 @@ def find_tables(folder: Path) -> Iterator[Found]:
         yield from _of_sets(sets, faults)
     for error in sorted(faults, key=lambda one: isinstance(one, Unlike)):
         raise error
+
+
+def _named(path: Path) -> list[Path]:
+    """Returns a file that may be a table, whatever it is called."""
+    return [path] if path.suffix.lower() in KINDS else []
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,0 +1,76 @@
+"""From a foreign layout to a run by three commands: one layout of each format here, all
+others in test_foreign_sets.py."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import layouts
+import layouts_maps
+import pytest
+from layouts_coco import as_roboflow
+from layouts_tables import tensorflow
+from layouts_yolo import dota, roboflow, voc_beside
+from processes import python
+from runs import run
+
+from specc.cli import run_cli
+
+pytestmark = pytest.mark.slow
+
+DETECTION, CLASSES = "object_detection", "multiclass_classification"
+LAYOUTS = {
+    "coco": (as_roboflow, DETECTION),
+    "voc": (voc_beside, DETECTION),
+    "yolo": (roboflow, DETECTION),
+    "dota": (dota, "quadrilateral_detection"),
+    "csv": (tensorflow, DETECTION),
+    "folders": (layouts.as_folders, CLASSES),
+    "maps": (layouts_maps.index_masks, "semantic_segmentation"),
+}
+THREE = ("--max-iterations", "3", "--workers", "0")
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_format_is_learned_from_as_it_is(place, name):
+    make, task = LAYOUTS[name]
+    make(place / "set")
+    assert run_cli(["init", task, "--data", "set"]) == 0
+    assert run_cli(["build", "job.json"]) == 0
+    job = json.loads(Path("job.json").read_text("utf-8"))
+    assert job["data"]["format"] == name
+    code, output = place / "generated" / job["name"], place / "run"
+    run(code, "train.py", "--data", place, "--output", output, *THREE)
+    rows = [json.loads(x) for x in (output / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["split"] == "validation"
+    if "test" in job["data"]:
+        given = ("--weights", output / "best.pt", "--data", place, "--workers", 0)
+        done = run(code, "evaluate.py", *given, "--test")
+        told = [key for key in rows[-1] if key.startswith(f"{task}/")]
+        assert json.loads(done.stdout).keys() == set(told)
+
+
+def command(line: str, *more: str) -> str:
+    """Runs a line that was printed, as a shell would; returns what it says."""
+    program, *arguments = shlex.split(line)
+    before = {"specc": ["-m", "specc.cli"], "python": []}[program]
+    done = python(*before, *arguments, *more)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout + done.stderr
+
+
+def test_what_is_printed_leads_from_a_zip_to_a_run(place):
+    """Four commands: unzip, init, build, train; not one edit."""
+    packed = shutil.make_archive("things", "zip", roboflow(place / "export"))
+    shutil.rmtree(place / "export")
+    shutil.unpack_archive(packed, "things")
+    said = command(f"specc init {DETECTION} --data things")
+    data, build, train = re.findall(r"^(?:next:)? +((?:specc|python) .*)", said, re.M)
+    assert data == "specc data job.json"
+    assert train in command(build)
+    command(train, *THREE)
+    assert len(list(Path("runs").rglob("best.pt"))) == 1
