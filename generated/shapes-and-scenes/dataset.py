@@ -416,7 +416,7 @@ def visible_objects(
         for place in np.flatnonzero(~ordered | ~inside):
             outside = f"a box outside the {width}x{height} image"
             what = outside if ordered[place] else "not left, top, right, bottom"
-            raise ValueError(f"{what}: {[*given[place]]}")
+            raise ValueError(f"{what}: {np.asarray(given[place]).tolist()}")
         counts["boxes clipped to their image"] += int(clipped.sum())
         counts["boxes without area left out"] += int(empty.sum())
         visible, *columns = (x[~empty] for x in (visible, *columns))
