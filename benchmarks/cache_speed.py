@@ -78,7 +78,7 @@ def compare(
     folder, costs, waits = data.CACHE, {"none": [], "first": [], "second": []}, []
     for number in range(rounds + 1):  # the first round is a warm-up
         data.CACHE = folder / str(number)
-        kept, _ = data.cached(samples, samples[:1], tell=False)
+        kept, _ = data.cached(samples, samples[:1], verbose=False)
         began = time.perf_counter()
         found = {
             "first": cost(lambda: epoch(data, kept, 0)),

@@ -68,7 +68,7 @@ JOBS: dict[str, Small] = {
     task: Small(head_of(name), **more)
     for task, name, more in (
         ("autoencoding", "picture", {"options": LOW | SLOW}),
-        ("depth_estimation", "depths", {}),
+        ("depth_estimation", "depths", {"options": {"batch_size": 8}}),
         ("instance_segmentation", "masks", {"falls": ("mask",)}),
         ("keypoint_detection", "reach", {"falls": ("keypoints", "presence")}),
         ("metric_learning", "ground", {"soon": False}),

@@ -91,12 +91,12 @@ def test_a_warm_cache_gives_the_views_of_a_cold_one(with_cache, tmp_path, name):
     options = OPTIONS[name]
     data = with_cache(**options)
     given = draw(data, tmp_path / "images", options.get("channels", 3))
-    training, validation = data.cached(given, given, tell=False)
+    training, validation = data.cached(given, given, verbose=False)
     assert not any(are_there(training) + are_there(validation))
     # Cold: each view made right after its image was decoded.
     cold = [view for epoch in (4, 5) for view in seen(data, training, [epoch])]
     first = [data.ValidationSet(validation)[i] for i in range(len(given))]
-    again = data.cached(given, given, tell=False)
+    again = data.cached(given, given, verbose=False)
     shutil.rmtree(tmp_path / "images")
     slots = [samples.slots for samples in (training, validation)]
     assert [samples.slots for samples in again] == slots
@@ -111,11 +111,11 @@ def test_each_view_may_be_the_first(with_cache, tmp_path, monkeypatch):
     """Whichever view decodes an image, the later ones are the same."""
     data = with_cache()
     given = draw(data, tmp_path / "images")
-    warm = data.cached(given, given, tell=False)[0]
+    warm = data.cached(given, given, verbose=False)[0]
     expected = seen(data, warm, range(4))
     for epoch in range(4):
         monkeypatch.setattr(data, "CACHE", tmp_path / f"cache{epoch}")
-        cold = data.cached(given, given, tell=False)[0]
+        cold = data.cached(given, given, verbose=False)[0]
         count = len(SIZES)
         own = expected[epoch * count : (epoch + 1) * count]
         assert_equal(seen(data, cold, [epoch]), own)
@@ -129,7 +129,7 @@ def test_views_of_one_size_are_those_without_a_cache(
     data = with_cache(**options)
     plain = emitted(DETECTION, validation="val", **options).data
     given = draw(data, tmp_path / "images", options.get("channels", 3))
-    training, validation = data.cached(given, given, tell=False)
+    training, validation = data.cached(given, given, verbose=False)
     assert_equal(seen(data, training), seen(plain, given))
     for i in range(len(given)):
         image = data.ValidationSet(validation)[i]
@@ -140,7 +140,7 @@ def test_scaled_views_are_nearly_those_without_a_cache(with_cache, emitted, tmp_
     """They are shrunk from pixels of a size that none of them is larger than."""
     data, plain = with_cache(), emitted(DETECTION, validation="val").data
     given = draw(data, tmp_path / "images")
-    training, _ = data.cached(given, given, tell=False)
+    training, _ = data.cached(given, given, verbose=False)
     for sample in training:
         height, width = data.fit(sample.height, sample.width)
         wanted = min(round(1.25 * height), sample.height)
@@ -168,7 +168,7 @@ def test_an_image_that_does_not_decode_is_no_other_than_without(
     data, plain = with_cache(), emitted(DETECTION, validation="val").data
     given = draw(data, tmp_path / "images", suffix=".jpg")
     given[2].path.write_bytes(given[2].path.read_bytes()[:-50])
-    training, _ = data.cached(given, given, tell=False)
+    training, _ = data.cached(given, given, verbose=False)
     views, others = data.TrainingSet(training, 0), plain.TrainingSet(given, 0)
     for epoch in range(3):
         for i in range(len(given)):
@@ -185,14 +185,14 @@ def test_a_changed_image_is_decoded_again(with_cache, tmp_path):
     """Though its name, length and time are as they were."""
     data = with_cache(augmentation=False)
     given = draw(data, tmp_path / "images", suffix=".bmp")
-    training, _ = data.cached(given, given, tell=False)
+    training, _ = data.cached(given, given, verbose=False)
     before = seen(data, training, [0])
     path, status = given[1].path, given[1].path.stat()
     assert cv2.imwrite(str(path), 255 - cv2.imread(str(path)))
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert path.stat().st_size == status.st_size
     assert path.stat().st_mtime_ns == status.st_mtime_ns
-    training, _ = data.cached(given, given, tell=False)
+    training, _ = data.cached(given, given, verbose=False)
     after = seen(data, training, [0])
     assert_equal([*before[:1], *before[2:]], [*after[:1], *after[2:]])
     inside = np.s_[:20, :20]
@@ -204,10 +204,10 @@ def test_a_changed_image_is_decoded_again(with_cache, tmp_path):
 def test_another_job_has_pixels_of_its_own(with_cache, emitted, tmp_path, options):
     data = with_cache(augmentation=False)
     given = draw(data, tmp_path / "images")
-    seen(data, data.cached(given, given, tell=False)[0])
+    seen(data, data.cached(given, given, verbose=False)[0])
     other = with_cache(augmentation=False, **options)
     plain = emitted(DETECTION, validation="val", augmentation=False, **options).data
-    training, _ = other.cached(given, given, tell=False)
+    training, _ = other.cached(given, given, verbose=False)
     assert not any(are_there(training))
     assert_equal(seen(other, training), seen(plain, given))
 
@@ -226,7 +226,7 @@ def test_another_decoder_has_pixels_of_its_own(tmp_path):
         (folder / "data.py").write_text(text.replace(place, line + place))
         modules.append(load_data(folder).data)
     given = draw(modules[0], tmp_path / "images")
-    first, second = (data.cached(given, given, tell=False)[0] for data in modules)
+    first, second = (data.cached(given, given, verbose=False)[0] for data in modules)
     assert first[0].slot.file != second[0].slot.file
     views = seen(modules[0], first), seen(modules[1], second)
     assert np.abs(views[0][0].astype(int) - views[1][0]).max() > 50
@@ -235,14 +235,14 @@ def test_another_decoder_has_pixels_of_its_own(tmp_path):
 def test_a_file_that_was_cut_short_is_filled_again(with_cache, tmp_path):
     data = with_cache()
     given = draw(data, tmp_path / "images")
-    training, _ = data.cached(given, given, tell=False)
+    training, _ = data.cached(given, given, verbose=False)
     before = seen(data, training)
     file = training[0].slot.file
     size = file.stat().st_size
     synced(data, training)
     for length, whole in ((0, 0), (size // 2, 0), (size - 39, len(SIZES) - 3)):
         os.truncate(file, length)
-        training, _ = data.cached(given, given, tell=False)
+        training, _ = data.cached(given, given, verbose=False)
         assert are_there(training).count(True) == whole
         assert_equal(seen(data, training), before)
         synced(data, training)
@@ -252,7 +252,7 @@ def test_a_crash_of_the_machine_takes_what_was_not_synced(with_cache, tmp_path):
     """Not that of a process: another run of the same boot finds all of it."""
     data = with_cache()
     given = draw(data, tmp_path / "images")
-    training, _ = data.cached(given, given, tell=False)
+    training, _ = data.cached(given, given, verbose=False)
     expected = seen(data, training)
     file = training[0].slot.file
 
@@ -260,7 +260,7 @@ def test_a_crash_of_the_machine_takes_what_was_not_synced(with_cache, tmp_path):
         with file.open("r+b") as opened:
             opened.seek(-36, os.SEEK_END)
             opened.write(boot)
-        return are_there(data.cached(given, given, tell=False)[0])
+        return are_there(data.cached(given, given, verbose=False)[0])
 
     this = file.read_bytes()[-36:]
     assert this == Path("/proc/sys/kernel/random/boot_id").read_bytes()[:36]
@@ -286,19 +286,19 @@ def test_what_the_cache_takes_is_told(with_cache, tmp_path, capsys):
     parts = [data.Samples(columns_of(list(part))) for part in (given[:5], given[5:])]
     size = sum(3 * np.prod(np.minimum(data.fit(*one), one)) for one in SIZES)
     told = f"{tmp_path}/cache: {size / 1e6:.1f} MB for {len(SIZES)} decoded images"
-    training, _ = data.cached(*parts, tell=True)
+    training, _ = data.cached(*parts, verbose=True)
     assert capsys.readouterr().out == f"{told}; 0 of them are there\n"
     seen(data, training)
-    data.cached(*parts, tell=True)
+    data.cached(*parts, verbose=True)
     assert capsys.readouterr().out == f"{told}; 5 of them are there\n"
-    data.cached(*parts, tell=False)
+    data.cached(*parts, verbose=False)
     assert capsys.readouterr().out == ""
 
 
 def test_a_disk_without_room_is_refused(with_cache, tmp_path, monkeypatch):
     data = with_cache()
     given = draw(data, tmp_path / "images")
-    training, validation = data.cached(given, given, tell=False)
+    training, validation = data.cached(given, given, verbose=False)
     wanted = sum(sample.slot.size for sample in (*training, *validation))
     for free, filled in ((wanted - 1, 0), (wanted, 0), (wanted // 2, len(given))):
         usage = shutil._ntuple_diskusage(10**9, 0, free)
@@ -309,9 +309,9 @@ def test_a_disk_without_room_is_refused(with_cache, tmp_path, monkeypatch):
             with pytest.raises(
                 SystemExit, match="cache: decoded images need 0 MB, 0 MB are"
             ):
-                data.cached(given, given, tell=False)
+                data.cached(given, given, verbose=False)
         else:
-            data.cached(given, given, tell=False)
+            data.cached(given, given, verbose=False)
 
 
 def test_a_folder_that_cannot_be_made_is_told(with_cache, tmp_path, monkeypatch):
@@ -320,6 +320,6 @@ def test_a_folder_that_cannot_be_made_is_told(with_cache, tmp_path, monkeypatch)
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(data, "CACHE", tmp_path / "file" / "cache")
     with pytest.raises(SystemExit) as caught:
-        data.cached(given, given, tell=False)
+        data.cached(given, given, verbose=False)
     reason = "the cache of decoded images cannot be made: Not a directory"
     assert str(caught.value) == f"{tmp_path}/file/cache: {reason}"

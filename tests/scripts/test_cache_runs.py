@@ -47,7 +47,7 @@ for path in sorted(folder.glob("*.png")):
     none = Objects(np.zeros((0, 4), np.float32), np.zeros(0, np.int64))
     given.append(Sample(path, height, width, {"cells": none}))
 given = Samples(columns_of(given))
-training, _ = data.cached(given, given, tell=False)
+training, _ = data.cached(given, given, verbose=False)
 fill, filled = cache.fill, []
 
 

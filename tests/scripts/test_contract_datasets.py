@@ -275,6 +275,6 @@ def test_what_predict_finds_follows_the_size_that_the_model_sees():
     assert views == {"representation": (128,)}
 
 
-def test_boxes_beside_masks_tell_their_cells():
+def test_boxes_beside_masks_tell_their_points():
     found = contract_plan(job(BOXES, MASKS | {"name": "masks"})).found
-    assert found["one"]["cells"] == (100,) and "cells" not in found["masks"]
+    assert found["one"]["points"] == (100,) and "points" not in found["masks"]

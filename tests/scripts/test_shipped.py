@@ -113,9 +113,11 @@ def test_the_next_batch_is_begun_before_this_one_is_read(tmp_path, monkeypatch):
     evaluate, model, steps = modules.evaluate, modules.model.Classifier(), []
     alone = [evaluate.predict_samples(model, [sample], CPU)[0] for sample in samples]
     model.register_forward_hook(lambda *_: steps.append("batch"))
-    in_words = evaluate.in_words
+    to_annotations = evaluate.to_annotations
     monkeypatch.setattr(
-        evaluate, "in_words", lambda *given: steps.append("words") or in_words(*given)
+        evaluate,
+        "to_annotations",
+        lambda *given: steps.append("words") or to_annotations(*given),
     )
     found = evaluate.predict_samples(model, samples, CPU)
     batch, words = ["batch"], ["words"]
@@ -143,7 +145,7 @@ def test_a_cache_keeps_images_at_the_size_that_is_judged(tmp_path):
     pixels = noise(tmp_path / "large.png", 130, 200)
     sample = modules.dataset.Sample(tmp_path / "large.png", 130, 200, {"scene": 0})
     samples = modules.samples.Samples(modules.samples.columns_of([sample]))
-    _, kept = modules.data.cached(samples, samples, tell=False)
+    _, kept = modules.data.cached(samples, samples, verbose=False)
     for _ in range(2):  # decoded, then read again
         (image,) = modules.data.ValidationSet(kept)
         assert (image.permute(1, 2, 0).numpy() == pixels[:, :, ::-1]).all()
