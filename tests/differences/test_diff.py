@@ -158,8 +158,13 @@ def test_a_change_has_the_class_that_was_stated(job, changes, kind):
     assert max((c.effect.kind for c in found.changes), default=0) <= NAMED[kind]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", range(len(PAIRS)))
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(n, marks=pytest.mark.slow if n % 8 == 4 else pytest.mark.soak)
+        for n in range(len(PAIRS))
+    ],
+)
 def test_the_class_is_what_loading_shows(number, tmp_path):
     """Weights load whole, or but for the tensors that are named, or not at all."""
     job, changes, kind = PAIRS[number]

@@ -91,10 +91,22 @@ def colored(task: str, names: list[str]) -> dict:
     [
         ("object_detection", "categories", lambda x: x.logits),
         ("multiclass_classification", "categories", lambda x: x),
-        ("multilabel_classification", "labels", lambda x: x),
-        ("semantic_segmentation", "categories", lambda x: x.movedim(1, -1)),
+        pytest.param(
+            "multilabel_classification", "labels", lambda x: x, marks=pytest.mark.soak
+        ),
+        pytest.param(
+            "semantic_segmentation",
+            "categories",
+            lambda x: x.movedim(1, -1),
+            marks=pytest.mark.soak,
+        ),
         ("scene_text_recognition", "tokens", lambda x: x),
-        ("quadrilateral_detection", "categories", lambda x: x.objects.logits),
+        pytest.param(
+            "quadrilateral_detection",
+            "categories",
+            lambda x: x.objects.logits,
+            marks=pytest.mark.soak,
+        ),
         ("instance_segmentation", "categories", lambda x: x.objects.logits),
     ],
 )
