@@ -20,7 +20,7 @@ PANOPTIC = "panoptic_segmentation"
 def read_all(job: dict) -> dict[str, dict[str, object]]:
     """The label of each image by its name, of each set, as the job's reader has it."""
     reader = load(json.dumps(job).encode()).dataset
-    if "validation" not in job["data"]:  # else a part would be held out
+    if "validation" not in job["data"]:  # no part may be held out
         path = job["data"]["train"]
         layout = job["data"].get("layout", {})
         place = [Path(layout["train_images"])] if "train_images" in layout else []

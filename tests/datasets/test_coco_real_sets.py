@@ -18,7 +18,12 @@ from test_init import NEEDS_REAL, REAL, init
 from specc.datasets.emitted import load
 
 SETS = ("train", "val")
-KEPT = ("boxes", "classes", "masks", "keypoints")  # what every layout stores
+KEPT = (
+    "boxes",
+    "classes",
+    "masks",
+    "keypoints",
+)  # attributes of labels that every layout stores
 
 
 def native(task: str, name: str) -> tuple[dict, list[list]]:
@@ -93,7 +98,7 @@ def written(head: dict, samples: list, images: Path, file: Path) -> None:
 
 
 def told(samples: list) -> dict[str, list]:
-    """What is kept of each image's label, in an order of its own."""
+    """Returns image name -> the stored attributes of its label, sorted."""
     found = {}
     for sample in samples:
         [label] = sample.labels.values()

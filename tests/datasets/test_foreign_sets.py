@@ -25,13 +25,13 @@ NAMES = ("categories", "labels", "keypoints")
 
 
 class Case(NamedTuple):
-    name: str  # of the real set
+    name: str  # name of the real set
     task: str
     write: Callable[[Path, Sets], None]
-    sets: int = 3  # that the layout has
+    sets: int = 3  # number of sets of the layout
     close: float = 0  # pixels of a box or a point; meters of a depth
     sides: float = 0  # the same as a part of the longer side
-    iou: float = 1  # of masks
+    iou: float = 1  # least IoU of a mask with that of the native layout
 
 
 DETECTION, MASKS = "object_detection", "instance_segmentation"

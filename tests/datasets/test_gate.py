@@ -73,7 +73,7 @@ def cut_short(place: Path, *files: str) -> None:
 
 BROKEN = {"9.jpg": [box(4, 4, 24, 20)]}
 BACKWARD = {"3.png": [box(24, 4, 4, 20)]}
-CASES = {  # what is wrong -> expected code, whether training refuses
+CASES = {  # fault -> expected code, whether training refuses
     "nothing": (None, False),
     "a broken training image": ("D206", False),
     "an empty training image": ("D206", False),

@@ -110,7 +110,7 @@ def _ways(files: list[CocoFile]) -> Iterator[tuple[str | None, str | None]]:
         )
     for form in ("last_part", "decoded_last_part"):
         known = {Place(Path(), file_names=form).file_name(name) for name in names}
-        if len(known) == len(set(names)):  # else two images would become one
+        if len(known) == len(set(names)):  # no two images may become one
             yield None, form
 
 
