@@ -50,7 +50,7 @@ def breach(folder: Path, test: str) -> str:
 def test_swapped_outputs_break_it(tmp_path):
     folder = tmp_path / "cells"
     shutil.copytree(GENERATED / "blood-cells", folder)
-    old, new = "Predictions(rows(logits), bins,", "Predictions(bins, rows(logits),"
+    old, new = "return Predictions(logits, bins,", "return Predictions(bins, logits,"
     said = breach(changed(folder, ("model.py", old, new)), OUTPUTS)
     assert "outputs.logits.shape" in said
 
