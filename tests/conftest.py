@@ -5,9 +5,10 @@ Modules that take seconds to import are imported by the fixtures that need them.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -30,9 +31,10 @@ pytest.register_assert_rewrite("outputs", "runs")  # asserts show values
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config, items: list[pytest.Item]) -> None:
     """A soak test is slow too: `-m "not slow"` is the quick part. Files that take long
     come first, so that no process of several ends with one alone."""
+    mark_beside_samples(items, whole="::" not in "".join(config.args))
     weights = Counter()
     for item in items:
         if item.get_closest_marker("soak"):
@@ -40,6 +42,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         elif item.get_closest_marker("slow"):
             weights[item.path] += 1
     items.sort(key=lambda item: -weights[item.path])
+
+
+def mark_beside_samples(items: list[pytest.Item], whole: bool) -> None:
+    """Of a test with a `sample`, the cases that it does not name are soak, or what its
+    `rest` says. Raises UsageError where `whole` files lack a case that is named."""
+    named, found = {}, defaultdict(set)
+    for item in items:
+        if sample := item.get_closest_marker("sample"):
+            place = item.nodeid.partition("[")[0]
+            named[place] = set(sample.args)
+            found[place].add(item.callspec.id)
+            if item.callspec.id not in sample.args:
+                item.add_marker(sample.kwargs.get("rest", "soak"))
+    for place, cases in named.items():
+        if whole and cases - found[place]:
+            raise pytest.UsageError(f"{place}: no cases {cases - found[place]}")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: no garbage collection looks through it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

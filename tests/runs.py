@@ -127,7 +127,7 @@ def run(folder: Path, script: str, *arguments: object, code=0, curves=False):
     return done
 
 
-def group(folder: Path, script: str, *arguments: object, processes=2, code=0) -> None:
+def group(folder: Path, script: str, *arguments: object, processes=2, code=0):
     """Run a script in several processes, which find each other as under torchrun."""
     if warm().has_ended:
         warm.cache_clear()
@@ -135,6 +135,7 @@ def group(folder: Path, script: str, *arguments: object, processes=2, code=0) ->
     environment = one_core()
     done = warm().run(words, folder.parent, environment, PATIENCE, processes=processes)
     assert done.returncode == code, done.stderr[-3000:]
+    return done
 
 
 def train(folder: Path, output: object, *arguments: object, **how):

@@ -171,6 +171,7 @@ def test_schema_is_one_document(run):
 # ---- build: where to, and what it says ----
 
 
+@pytest.mark.slow
 def test_build_goes_below_the_current_folder(run):
     code, out, err = run("build", put("job.json"))
     assert code == 0 and err == ""
@@ -192,6 +193,7 @@ def test_build_into_a_folder(run):
     assert Path("out/model.py").exists()
 
 
+@pytest.mark.slow
 def test_build_of_several_jobs(run):
     jobs = [put("a.json", name="one"), put("b.json", name="two")]
     code, out, _ = run("build", "-o", "out", *jobs)
@@ -271,6 +273,7 @@ def test_a_conflict_is_told_with_its_place_until_it_is_resolved(run):
     assert code == 0 and "`--verify` compares it with the level graph" in out
 
 
+@pytest.mark.slow
 def test_verify_warns_of_an_edited_model_that_is_not_the_graph_s(run):
     job = put("job.json")
     run("build", job)
@@ -286,6 +289,14 @@ def test_verify_warns_of_an_edited_model_that_is_not_the_graph_s(run):
     code, _, err = run("build", "--verify", job)
     assert code == 0
     assert "warning: generated/cells/model.py: state dict `backbone.bn1.weight`" in err
+
+
+@pytest.mark.soak
+def test_verify_warns_of_an_edited_model_that_does_not_run(run):
+    job = put("job.json")
+    run("build", job)
+    model = Path("generated/cells/model.py")
+    text = model.read_text()
     model.write_text(text.replace("import math", "import maths") + "import nowhere\n")
     code, _, err = run("build", "--verify", job)
     assert code == 0 and "does not run" in err

@@ -1,6 +1,6 @@
 """Any bytes are a job or diagnostics, and whatever a job holds stays data.
 
-`make test` draws a few hundred jobs, `make soak` 20,000 through check and render and 300
+`make test` draws some forty jobs, `make soak` 20,000 through check and render and 300
 through the whole build.
 """
 
@@ -140,8 +140,8 @@ def standing(folder: Path) -> set[Path]:
 
 @pytest.mark.slow
 def test_a_job_gives_diagnostics_or_code():
-    counts = run_jobs(100, 0)
-    assert counts["jobs"] - counts["refused"] >= 25  # else little was rendered
+    counts = run_jobs(40, 0)
+    assert counts["jobs"] - counts["refused"] >= 8  # else little was rendered
 
 
 @pytest.mark.slow
@@ -153,7 +153,7 @@ def test_any_bytes_give_diagnostics_or_a_job():
 @pytest.mark.slow
 def test_a_build_writes_into_its_folder_alone(place, monkeypatch):
     monkeypatch.setenv("SPECC_DEBUG", "1")  # an unexpected exception comes through
-    assert run_builds(3, 0, place)["built"] >= 2
+    assert run_builds(2, 0, place)["built"] >= 1
 
 
 # ---- As many as were asked for ----

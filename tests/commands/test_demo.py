@@ -165,8 +165,7 @@ def test_a_run_without_validation_is_an_error(tmp_path):
 
 @pytest.mark.slow
 def test_the_demo_runs_the_code_that_is_emitted(few_shapes, tmp_path, capfd):
-    """Short of learning: two steps, a stop's worth of resuming, and all its pictures."""
-    demo.run(tmp_path, iterations=1)
+    """Short of learning: two steps, and all its pictures."""
     demo.run(tmp_path, iterations=2)
     runs = tmp_path / "runs" / "shapes"
     rows = [json.loads(line) for line in (runs / "metrics.jsonl").open()]

@@ -42,6 +42,22 @@ def told(samples: list) -> dict[str, str]:
     }
 
 
+@pytest.mark.sample(
+    "as_written-object_detection",
+    "as_roboflow-instance_segmentation",
+    "as_unpacked-object_detection",
+    "as_cvat-instance_segmentation",
+    "as_cvat_tasks-object_detection",
+    "as_datumaro-object_detection",
+    "as_label_studio-object_detection",
+    "as_label_studio_links-instance_segmentation",
+    "as_absolute-object_detection",
+    "as_supervisely-object_detection",
+    "as_encoded-instance_segmentation",
+    "as_windows-object_detection",
+    "as_text_ids-object_detection",
+    "as_lvis-instance_segmentation",
+)
 @pytest.mark.parametrize("task", [DETECTION, MASKS])
 @pytest.mark.parametrize("make", OBJECTS)
 def test_a_layout_is_found_and_read_as_it_is(place, make, task):
@@ -96,6 +112,7 @@ def test_names_of_another_machine(place, make, layout):
     assert job["data"]["layout"] == layout
 
 
+@pytest.mark.slow
 def test_keypoints_of_coco_beside_its_instances(place, capsys):
     layouts_coco.as_unpacked(place / "set")
     job, code = init(POINTS, "--data", "set")
@@ -110,6 +127,11 @@ def test_keypoints_of_coco_beside_its_instances(place, capsys):
     assert people in said
 
 
+@pytest.mark.sample(
+    "panoptic_segmentation-as_panoptic",
+    "instance_segmentation-as_panoptic_apart",
+    "semantic_segmentation-as_panoptic",
+)
 @pytest.mark.parametrize("make", SEGMENTS)
 @pytest.mark.parametrize(
     "task", [PANOPTIC, MASKS, "semantic_segmentation", "multilabel_classification"]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from emitted_jobs import build
 from map_data import ROOM, make, room
 from PIL import Image
+from runs import run
 
 from specc.cli import run_cli
 
@@ -72,6 +72,7 @@ def test_a_map_of_32_bits_is_named(job, tmp_path):
         job.data.read_depth(path, 1, 5)
 
 
+@pytest.mark.slow
 def test_init_data_and_train_tell_the_same(place, capsys):
     """The data and the job of the case: millimeters, read as the range says."""
     for name in ("train", "val"):
@@ -100,8 +101,8 @@ def test_init_data_and_train_tell_the_same(place, capsys):
     job["trainer"]["max_iterations"] = 1
     job["data"]["resolution"] = [64, 64]
     Path("job.json").write_text(json.dumps(job))
-    assert run_cli(["build", "job.json", "-o", "built"]) == 0
-    command = [sys.executable, "built/train.py", "--device", "cpu", "--workers", "0"]
-    ran = subprocess.run(command, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
+    (place / "built").mkdir()
+    ran = run(
+        build(job, place / "built"), "train.py", "--device", "cpu", "--workers", 0
+    )
     assert f"depth: {words}, of a range from 1 to 5\n" in ran.stderr

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import pytest
 import yaml
-from emitted_jobs import NAMES
+from emitted_jobs import NAMES, build
+from runs import run
 from small_data import box, native, picture
 
 from specc.cli import run_cli
@@ -136,10 +135,9 @@ def test_training_refuses_what_the_gate_refuses(place, what):
     dataset(place)
     spoil(place, what)
     Path("job.json").write_text(json.dumps(JOB))
-    assert run_cli(["build", "job.json", "-o", "out"]) == 0
-    command = [sys.executable, "out/train.py", "--device", "cpu", "--workers", "0"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert (done.returncode != 0) == CASES[what][1], done.stderr
+    (place / "out").mkdir()
+    flags = ("--device", "cpu", "--workers", 0)
+    done = run(build(JOB, place / "out"), "train.py", *flags, code=int(CASES[what][1]))
     assert "Traceback" not in done.stderr
 
 

@@ -38,6 +38,7 @@ def unexpected(monkeypatch):
     monkeypatch.setenv("SPECC_DEBUG", "1")  # an unexpected exception comes through
 
 
+@pytest.mark.sample("categories", rest="slow")
 @pytest.mark.parametrize(
     "key", ["task", "categories", "annotations", "colors", "range"]
 )
@@ -53,6 +54,7 @@ def test_any_value_in_metadata(place, key):
         look("set")
 
 
+@pytest.mark.sample("categories", rest="slow")
 @pytest.mark.parametrize("key", ["images", "annotations", "categories"])
 def test_any_value_in_a_coco_file(place, key):
     layouts.as_coco(place / "set")
@@ -68,6 +70,7 @@ def test_any_value_in_a_coco_file(place, key):
             search(Path("set"))
 
 
+@pytest.mark.sample("names", rest="slow")
 @pytest.mark.parametrize("key", ["train", "val", "names", "path"])
 def test_any_value_in_a_yolo_file(place, key):
     layouts.as_yolo(place / "set")
@@ -102,6 +105,7 @@ def test_any_csv_file(place, text):
     look("set/all.csv")
 
 
+@pytest.mark.slow
 def test_odd_folders(place):
     (place / "file").write_bytes(bytes(100))
     (place / "empty").mkdir()
@@ -149,6 +153,7 @@ def test_odd_names_of_categories(place):
     assert head["categories"] == sorted(['"""', "a'b", "other", "{{ x }}", "漢"])
 
 
+@pytest.mark.slow
 def test_names_of_files_that_are_no_text(place, capsys):
     layouts.as_folders(place / "set")
     source = place / "set" / "train" / "a" / "0.png"

@@ -170,6 +170,7 @@ def test_a_format(place, make, task, labels, data, head):
     assert_is_right(job)
 
 
+@pytest.mark.slow
 def test_a_job_reads_what_it_was_made_for(place):
     """The emitted reader, in place of training: that is in the soak."""
     from specc.datasets.data import look
@@ -297,6 +298,7 @@ def test_places_of_a_layout_begin_at_the_root_too(place):
     assert job["data"]["layout"]["validation_images"] == "coco/val2017"
 
 
+@pytest.mark.slow
 def test_no_path_of_a_machine_is_in_a_job_with_a_root(place, capsys):
     layouts.as_native(place / "drive" / "cells")
     here = place / "work"
@@ -424,6 +426,7 @@ def test_real_data(place, folder, task):
     assert analyze(json.dumps(job).encode())[2] == []
 
 
+@pytest.mark.slow
 def test_many_identities_are_counted(place):
     """A job that lists a hundred thousand would be too large."""
     for name in (*(f"train/{i}" for i in range(1001)), "val/a", "val/b"):

@@ -78,6 +78,7 @@ def no_histograms(request, monkeypatch):
 # ---- What is there ----
 
 
+@pytest.mark.slow
 def test_counts_sizes_and_classes(place, capsys):
     dataset(place / "set", [box(8, 8, 60, 50), box(70, 20, 120, 90, category="b")])
     image(place / "set" / "val" / "images" / "2.png", 100, 50, 99)
@@ -97,6 +98,10 @@ def test_counts_sizes_and_classes(place, capsys):
     assert findings(told)["absent"]["files"] == ["no"]
 
 
+@pytest.mark.sample(
+    "as_coco-instance_segmentation-objects",
+    "as_folders-multiclass_classification-images",
+)
 @pytest.mark.parametrize(
     "lay_out, task, unit",
     [
@@ -118,6 +123,7 @@ def test_a_dataset_without_a_job(place, capsys, lay_out, task, unit):
         assert Path(path).parent == Path("looked") and cv2.imread(path) is not None
 
 
+@pytest.mark.slow
 def test_columns_are_looked_at_one_by_one(place, capsys):
     layouts.as_csv(place / "set")
     told, code = inspect(capsys, "set")
@@ -129,6 +135,9 @@ def test_columns_are_looked_at_one_by_one(place, capsys):
     assert told["heads"][0]["task"] == "regression"
 
 
+@pytest.mark.sample(
+    "depth_estimation-None", "keypoint_detection-None", "multilabel_classification-None"
+)
 @pytest.mark.parametrize(
     "task, labels",
     [
@@ -342,6 +351,7 @@ def test_the_neck_of_a_job_is_edited_too(place, capsys):
     assert job["model"]["neck"]["top_level"] == 3
 
 
+@pytest.mark.slow
 def test_objects_that_no_box_reaches_are_told(place, capsys):
     """Level 3 gives boxes of 30 x 8 = 240 pixels: `check` tells it by the resolution, `data`
     where there are larger objects. Neither is told once the edits are made, and no level

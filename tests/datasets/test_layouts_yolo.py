@@ -52,6 +52,21 @@ def assert_same(samples: list, name: str, close: float):
             assert box == pytest.approx(right, abs=close)
 
 
+@pytest.mark.sample(
+    "roboflow",
+    "ultralytics",
+    "ultralytics_foreign_path",
+    "ultralytics_lists",
+    "cvat_yolo",
+    "darknet",
+    "label_studio",
+    "labelimg",
+    "labels_elsewhere",
+    "train_and_test",
+    "voc_two_folders",
+    "voc_lists",
+    "cvat_voc",
+)
 @pytest.mark.parametrize("make", (YOLO | VOC).values(), ids=lambda make: make.__name__)
 def test_a_layout_is_read_as_it_is(place, make):
     make(place)
@@ -75,6 +90,7 @@ BY_CATEGORY = [f"kpt_names: {{0: {LISTED}, 1: {LISTED}}}", "flip_idx: [0, 2, 1]"
 NUMBERED = ["point_0", "point_1", "point_2"]
 
 
+@pytest.mark.sample("numbered", "named by category")
 @pytest.mark.parametrize(
     "lines, values, names, pairs",
     [
@@ -162,6 +178,7 @@ def test_keypoints_that_do_not_fit_the_job(emitted, place, entry, row, said):
 # ---- DOTA ----
 
 
+@pytest.mark.sample("labelTxt")
 @pytest.mark.parametrize("inner", ["labelTxt", "labelTxt-v1.5", "annotations"])
 def test_dota_is_read_as_corners(place, inner):
     dota(place, inner)

@@ -156,6 +156,7 @@ def shapes(world, task: str, **data) -> Looked:
     return look(content, Path(), Images())
 
 
+@pytest.mark.sample("depth_estimation", "keypoint_detection", "metric_learning")
 @pytest.mark.parametrize(
     "task",
     [

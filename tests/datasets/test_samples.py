@@ -81,6 +81,15 @@ def assert_same(one: object, other: object) -> None:
         assert one == other
 
 
+@pytest.mark.sample(
+    "autoencoding",
+    "autoregressive_text_recognition",
+    "instance_segmentation",
+    "metric_learning",
+    "quadrilateral_detection",
+    "regression",
+    "semantic_segmentation",
+)
 @pytest.mark.parametrize("task", sorted(TASKS))
 def test_samples_are_what_the_reader_gives(task, drawn, tmp_path):
     """When they are read, and when a new process maps them."""
@@ -285,6 +294,7 @@ def test_a_damaged_file_is_never_believed(tmp_path, root, cache):
     assert file.read_bytes() == good
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_wrote_is_no_file_of_samples(tmp_path, root, cache):
     """It ends within the write; the next one reads as if it had never been."""
     made = detector(tmp_path)

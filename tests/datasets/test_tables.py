@@ -32,6 +32,21 @@ def in_words(emitted: Emitted, sample) -> object:
     return next(words[key] for key in ("category", "value", "text") if key in words)
 
 
+@pytest.mark.sample(
+    "kaggle_ids",
+    "two_sets",
+    "without_header",
+    "one_hot",
+    "hugging_face_lines",
+    "planet",
+    "lists_of_labels",
+    "decimal_commas",
+    "spaced_text",
+    "quoted_text",
+    "tensorflow",
+    "open_images",
+    "centers",
+)
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_table_is_found_and_read(place, capsys, name):
     case = LAYOUTS[name](place / "set")

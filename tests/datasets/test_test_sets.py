@@ -102,6 +102,7 @@ def test_datasets_apart_have_one_test_set_each(place):
     assert found == {("x", "one"), ("y", "other")} and len(tested) == 24
 
 
+@pytest.mark.sample("None")
 @pytest.mark.slow
 @pytest.mark.parametrize("validation", ["set/val", None])
 def test_evaluate_measures_the_test_set(place, three_sets, validation):

@@ -3,10 +3,12 @@ others in test_foreign_sets.py."""
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shlex
 import shutil
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import layouts
@@ -15,8 +17,7 @@ import pytest
 from layouts_coco import as_roboflow
 from layouts_tables import tensorflow
 from layouts_yolo import dota, roboflow, voc_beside
-from processes import python
-from runs import run
+from runs import one_core, run, warm
 
 from specc.cli import run_cli
 
@@ -34,6 +35,7 @@ LAYOUTS = {  # of each format but yolo, which is trained on as it is printed
 THREE = ("--max-iterations", "3", "--workers", "0")
 
 
+@pytest.mark.sample("voc", "csv")
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_format_is_learned_from_as_it_is(place, name):
     make, task = LAYOUTS[name]
@@ -54,12 +56,19 @@ def test_a_format_is_learned_from_as_it_is(place, name):
 
 
 def command(line: str, *more: str) -> str:
-    """Runs a line that was printed, as a shell would; returns what it says."""
+    """Runs a line that was printed, in this process or one for a script that has
+    imported its libraries; returns what it says."""
     program, *arguments = shlex.split(line)
-    before = {"specc": ["-m", "specc.cli"], "python": []}[program]
-    done = python(*before, *arguments, *more)
+    if program == "specc":
+        said = io.StringIO()
+        with redirect_stdout(said), redirect_stderr(said):
+            assert run_cli(arguments) == 0
+        return said.getvalue()
+    script = Path(arguments[0]).absolute()
+    assert (program, script.name) == ("python", "train.py")
+    done = warm().run([str(script), *arguments[1:], *more], Path.cwd(), one_core(), 120)
     assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout + done.stderr
+    return done.stdout
 
 
 def test_what_is_printed_leads_from_a_zip_to_a_run(place):

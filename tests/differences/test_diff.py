@@ -158,6 +158,7 @@ def test_a_change_has_the_class_that_was_stated(job, changes, kind):
     assert max((c.effect.kind for c in found.changes), default=0) <= NAMED[kind]
 
 
+@pytest.mark.sample("12", "28")
 @pytest.mark.parametrize(
     "number",
     [
@@ -185,6 +186,7 @@ def test_the_class_is_what_loading_shows(number, tmp_path):
         model.load_state_dict(state)
 
 
+@pytest.mark.slow
 def test_a_field_says_where_it_comes_from_and_which_lines_follow(tmp_path, capsys):
     old, new = tmp_path / "old.json", tmp_path / "new.json"
     old.write_text(json.dumps(DETECTOR))

@@ -76,6 +76,25 @@ def test_backbones_have_the_parameters_of_timm(name):
     assert parameters_of(graph, "backbone") == BACKBONE_PARAMETERS[name]
 
 
+@pytest.mark.sample(
+    "resnet18-fpn",
+    "resnet50-fpn",
+    "efficientnet_b0-fpn",
+    "efficientnetv2_s-fpn",
+    "mobilenetv2_035-fpn",
+    "mobilenetv3_large-fpn",
+    "mobilenetv3_small-fpn",
+    "resnet18-1",
+    "resnet50-7",
+    "fpn-2-5",
+    "fpn-4-4",
+    "fpn-backbone",
+    "bifpn",
+    "bifpn-2-4",
+    "deep",
+    "odd",
+    "heads",
+)
 @pytest.mark.parametrize("job", JOBS.values(), ids=JOBS)
 def test_shapes_and_macs_are_those_of_torch(job):
     graph = build_graph(job)

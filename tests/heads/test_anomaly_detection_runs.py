@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 import yaml
 from emitted_jobs import build
-from runs import assert_equal_runs, checkpoint, run, train, train_until_killed
+from runs import (
+    assert_equal_runs,
+    checkpoint,
+    group,
+    run,
+    train,
+    train_until_killed,
+)
 from torchrun import torchrun
 
 from specc.shapes.tiles import draw_dataset
@@ -169,7 +176,7 @@ def test_two_processes_calibrate_and_measure_as_one_does(trained, place):
     job, output = trained
     weights, script = output / "best.pt", job / "calibrate.py"
     script.write_text(CALIBRATE)
-    torchrun(script, weights, place, place / "measured")
+    group(job, script.name, weights, place, place / "measured")
     one, two = (json.loads((place / f"measured-{i}").read_text()) for i in (0, 1))
     assert one == two
     best = checkpoint(weights)

@@ -34,9 +34,8 @@ LIKE_OTHERS = {
     "regression": "multilabel_classification",
     "autoregressive_text_recognition": "scene_text_recognition",
 }
-# Heads whose checkpoints hold more than weights that all heads have, or whose batches are
-# made otherwise; tests/scripts/test_resume.py has a classifier.
-RESUMED = ("anomaly_detection", "panoptic_segmentation", "view_invariance_learning")
+# Heads that tests/scripts/test_run.py trains.
+RUN_ELSEWHERE = ("multiclass_classification", "object_detection")
 
 
 def soaked(tasks: list[str], soak: Callable[[str], bool]) -> list:
@@ -44,15 +43,14 @@ def soaked(tasks: list[str], soak: Callable[[str], bool]) -> list:
     return [pytest.param(x, marks=marks if soak(x) else ()) for x in tasks]
 
 
-each_task = pytest.mark.parametrize(
-    "task", soaked(KNOWN, LIKE_OTHERS.__contains__), scope="module"
-)
-each_resumed = pytest.mark.parametrize(
-    "task", soaked(KNOWN, lambda task: task not in RESUMED), scope="module"
-)
-each_soaked = pytest.mark.parametrize(
-    "task", soaked(KNOWN, lambda task: True), scope="module"
-)
+def each_of(*tasks: str):
+    """All heads: those of `tasks`, and the others in the soak."""
+    return pytest.mark.parametrize(
+        "task", soaked(KNOWN, lambda task: task not in tasks), scope="module"
+    )
+
+
+each_task = each_of(*(set(KNOWN) - LIKE_OTHERS.keys() - set(RUN_ELSEWHERE)))
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +113,7 @@ def test_names_of_a_run_are_those_recorded(task, trained):
     assert keys.of_run(trained).items() <= keys.recorded()["heads"][task].items()
 
 
-@each_task
+@each_of("metric_learning", "panoptic_segmentation", "scene_text_recognition")
 def test_a_new_process_measures_the_same(task, job, trained):
     flags = ("--weights", trained / "best.pt", "--data", job.parent)
     found = json.loads(run(job, "evaluate.py", *flags).stdout)
@@ -123,7 +121,7 @@ def test_a_new_process_measures_the_same(task, job, trained):
     assert found == pytest.approx(expected, abs=1e-5)
 
 
-@each_task
+@each_of("semantic_segmentation", "view_invariance_learning")
 def test_a_model_in_bfloat16_can_be_judged(task, job, trained):
     """As on a GPU, where a validation has the precision of training. Five images are
     too few for equal metrics."""
@@ -141,7 +139,7 @@ def test_a_model_in_bfloat16_can_be_judged(task, job, trained):
     assert all(map(math.isfinite, found.values()))
 
 
-@each_task
+@each_of("autoencoding", "depth_estimation", "keypoint_detection")
 def test_a_new_process_predicts_the_same_again(task, job, trained):
     written = []
     images = head_jobs.images(job.parent, task)
@@ -163,7 +161,7 @@ def test_a_new_process_predicts_the_same_again(task, job, trained):
     assert written[0] == written[1]
 
 
-@each_resumed
+@each_of("anomaly_detection")  # whose checkpoints hold more than weights
 def test_a_killed_run_goes_on_bit_for_bit(task, job, trained):
     """It is killed between its two validations, which are after 10 and 20 iterations."""
     output = trained.with_name(f"{job.name}-killed")
@@ -173,7 +171,7 @@ def test_a_killed_run_goes_on_bit_for_bit(task, job, trained):
     assert_equal_runs(trained, output)
 
 
-@each_soaked
+@each_of()
 def test_two_processes_are_one(task, job):
     """Alone: tests/scripts/test_partial_labels.py has several heads on one trunk."""
     views = task == "view_invariance_learning"

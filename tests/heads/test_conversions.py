@@ -48,6 +48,11 @@ SAME = [  # tasks that the drawn dataset has both: source, its names, head
 ]
 
 
+@pytest.mark.sample(
+    "panoptic_segmentation to instance_segmentation",
+    "object_detection to multilabel_classification",
+    "multiclass_classification to metric_learning",
+)
 @pytest.mark.parametrize(
     "source, one", SAME, ids=[f"{source} to {one['task']}" for source, one in SAME]
 )
@@ -93,6 +98,7 @@ def test_maps_become_labels(emitted, world, source):
     torch.testing.assert_close(found[:, 1:], wanted)
 
 
+@pytest.mark.slow
 def test_keypoints_become_boxes_around_them(emitted, world):
     path = world / "shapes" / "val"
     boxes = reading(emitted, head("object_detection", ["it"]), "keypoint_detection")
@@ -229,6 +235,7 @@ def test_impossible_conversions_are_refused(source, one, format, said):
         assert all(name in finding.help for name in sources_of(one["task"]))
 
 
+@pytest.mark.slow
 def test_the_build_says_what_is_converted(place, capsys):
     data = {"train": "train", "task": "instance_segmentation"}
     heads = [head("multilabel_classification", ["a"])]

@@ -161,12 +161,14 @@ IMPERFECT = {
 }
 
 
+@pytest.mark.sample("object_detection", "keypoint_detection", "panoptic_segmentation")
 @pytest.mark.parametrize("task", HEADS)
 def test_five_hundred_objects_found_exactly_score_one(scorers, task):
     expected = {name: float(name != "corner_error") for name in IMPERFECT[task]}
     assert scorers(task)(OBJECTS) == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.sample("object_detection", "instance_segmentation", "keypoint_detection")
 @pytest.mark.parametrize("task", HEADS)
 def test_three_hundred_of_them_score_what_they_are(scorers, task):
     assert scorers(task)(FOUND) == pytest.approx(IMPERFECT[task], abs=1e-6)

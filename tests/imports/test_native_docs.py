@@ -67,6 +67,14 @@ def write(folder: Path, title: str) -> None:
         mask.save(folder / entry["masks"] / "bad.png")
 
 
+@pytest.mark.sample(
+    "keypoint detection",
+    "instance segmentation",
+    "semantic segmentation",
+    "depth estimation",
+    "metric learning",
+    "anomaly detection",
+)
 @pytest.mark.parametrize("title", EXAMPLES)
 def test_an_example_is_a_dataset(place, title):
     write(Path("val"), title)

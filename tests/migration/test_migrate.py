@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from emitted_jobs import load, load_all
+from emitted_jobs import compile_raw, load, load_all
 
-from specc.build import compile_job
 from specc.cli import run_cli
 
 
@@ -30,7 +29,7 @@ def job_of(*heads: dict, channels=3, neck=True) -> dict:
 
 def build(job: dict, folder: Path):
     """Returns the emitted model with random weights, and the resolved job's text."""
-    compiled = compile_job(json.dumps(job).encode())
+    compiled = compile_raw(json.dumps(job).encode())
     folder.mkdir(parents=True)
     (folder / "model.py").write_text(compiled.files["model.py"])
     model = getattr(load(folder / "model.py"), compiled.model_class)()
@@ -90,7 +89,12 @@ def colored(task: str, names: list[str]) -> dict:
     "task, option, logits",
     [
         ("object_detection", "categories", lambda x: x.logits),
-        ("multiclass_classification", "categories", lambda x: x),
+        pytest.param(
+            "multiclass_classification",
+            "categories",
+            lambda x: x,
+            marks=pytest.mark.soak,
+        ),
         pytest.param(
             "multilabel_classification", "labels", lambda x: x, marks=pytest.mark.soak
         ),
@@ -107,7 +111,12 @@ def colored(task: str, names: list[str]) -> dict:
             lambda x: x.objects.logits,
             marks=pytest.mark.soak,
         ),
-        ("instance_segmentation", "categories", lambda x: x.objects.logits),
+        pytest.param(
+            "instance_segmentation",
+            "categories",
+            lambda x: x.objects.logits,
+            marks=pytest.mark.soak,
+        ),
     ],
 )
 def test_kept_names_keep_their_logits(tmp_path, task, option, logits):
@@ -124,6 +133,7 @@ def test_kept_names_keep_their_logits(tmp_path, task, option, logits):
     assert not torch.allclose(a[..., 1], b[..., 0], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_keypoints_follow_their_names(tmp_path):
     old = job_of(head("keypoint_detection", "keypoints", OLD))
     new = job_of(head("keypoint_detection", "keypoints", NEW))
@@ -133,6 +143,7 @@ def test_keypoints_follow_their_names(tmp_path):
         assert torch.allclose(a[:, :, source], b[:, :, place], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_identities_follow_their_names(tmp_path):
     old = job_of(head("metric_learning", "identities", OLD), neck=False)
     new = job_of(head("metric_learning", "identities", NEW), neck=False)
@@ -143,6 +154,7 @@ def test_identities_follow_their_names(tmp_path):
         assert torch.allclose(a.cosines[:, source], b.cosines[:, place], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_stuff_and_things_follow_their_names(tmp_path):
     names = ["road", "car", "sky"], ["sky", "tree", "car", "road"]
     task, things = "panoptic_segmentation", {"things": ["car"]}
@@ -158,6 +170,7 @@ def test_stuff_and_things_follow_their_names(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_heads_are_matched_by_name_and_others_are_drawn(tmp_path, capsys):
     kind = head("multiclass_classification", "categories", OLD)
     boxes = head("object_detection", "categories", OLD) | {"name": "boxes"}
@@ -171,6 +184,7 @@ def test_heads_are_matched_by_name_and_others_are_drawn(tmp_path, capsys):
     assert torch.allclose(a, b, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_level_more_of_the_neck_is_drawn(tmp_path, capsys):
     one = job_of(head("object_detection", "categories", OLD))
     more = copy.deepcopy(one)
@@ -182,6 +196,7 @@ def test_a_level_more_of_the_neck_is_drawn(tmp_path, capsys):
     assert torch.allclose(a, b[:, : a.shape[1]], atol=1e-6)
 
 
+@pytest.mark.sample("3-4", "1-3")
 @pytest.mark.parametrize("before, after", [(3, 4), (1, 3), (1, 4)])
 def test_channels_of_images_are_converted(tmp_path, before, after):
     one = head("multiclass_classification", "categories", OLD)
@@ -236,6 +251,7 @@ def test_foreign_weights_are_refused(tmp_path, capsys):
     assert capsys.readouterr().err.count("E413") == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "names, anew", [(["a", "b", "c"], False), (["c", "b", "a"], True)]
 )

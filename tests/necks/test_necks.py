@@ -105,6 +105,13 @@ def assert_equal(found, expected):
 # ---- Outputs ----
 
 
+@pytest.mark.sample(
+    "levels0-3-resnet18",
+    "levels1-1-resnet18",
+    "levels2-2-resnet18",
+    "levels3-3-resnet18",
+    "levels4-1-resnet18",
+)
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize("levels", LEVELS)
@@ -113,6 +120,12 @@ def test_a_bifpn_makes_what_its_graph_says(levels, layers, backbone):
     check_outputs(Emitted(neck, detecting(*levels), backbone=backbone))
 
 
+@pytest.mark.sample(
+    "levels0-neck-resnet18",
+    "levels1-backbone-resnet18",
+    "levels2-neck-resnet18",
+    "levels3-backbone-resnet18",
+)
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("source", ["neck", "backbone"])
 @pytest.mark.parametrize("levels", LEVELS)
@@ -121,6 +134,7 @@ def test_an_fpn_makes_what_its_graph_says(levels, source, backbone):
     check_outputs(Emitted(neck, detecting(*levels), backbone=backbone))
 
 
+@pytest.mark.sample("neck0")
 @pytest.mark.slow
 @pytest.mark.parametrize("neck", [bifpn(3, 7), fpn(2, 4), fpn(3, 7, "backbone")])
 def test_necks_over_a_wider_backbone(neck):
@@ -128,6 +142,7 @@ def test_necks_over_a_wider_backbone(neck):
     check_outputs(Emitted(neck, detecting(*levels), backbone="resnet50"))
 
 
+@pytest.mark.sample("neck1-3", "neck3-6", "neck5-2", "neck7-2", "neck9-5")
 @pytest.mark.parametrize(
     "neck, top_level",
     [
@@ -151,6 +166,9 @@ def test_necks_over_backbones_of_other_depths(neck, top_level):
 # ---- What no head reads ----
 
 
+@pytest.mark.sample(
+    "bottom-1", "top-3", "between-2", "gap-2", "lowest-3", "highest-1", "beside-3"
+)
 @pytest.mark.parametrize("layers", [1, 2, 3])
 @pytest.mark.parametrize(
     "heads",
@@ -176,6 +194,7 @@ def test_a_bifpn_without_what_no_head_reads(heads, layers):
     assert ("LastBiFPNLayer" in emitted.text) == (read < 7 and layers > 1)
 
 
+@pytest.mark.sample("heads0-kept0", "heads1-kept1", "heads3-kept3")
 @pytest.mark.parametrize(
     "heads, kept",
     [
@@ -204,6 +223,7 @@ def test_a_head_may_read_the_backbone_beside_the_neck(neck):
 # ---- Cost ----
 
 
+@pytest.mark.sample("neck1", "neck3")
 @pytest.mark.parametrize(
     "neck",
     [bifpn(3, 7), bifpn(2, 4, 1, 64), fpn(3, 7), fpn(3, 7, "backbone")],
@@ -237,6 +257,9 @@ def test_every_weight_of_a_bifpn_is_learned(layers):
 # ---- Text ----
 
 
+@pytest.mark.sample(
+    "neck0-7-heads0", "neck2-7-heads2", "neck3-1-heads3", "neck4-5-heads4"
+)
 @pytest.mark.parametrize(
     "neck, top_level, heads",
     [

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,8 +13,8 @@ from runs import (
     SCENE,
     assert_equal_runs,
     checkpoint,
+    group,
     make,
-    one_core,
     refusal,
     rows,
     run,
@@ -41,6 +39,7 @@ from dataset import Objects, Sample
 from samples import Samples, columns_of
 
 folder, first, deadly = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+first += 3 if os.environ["RANK"] == "2" else 0
 given = []
 for path in sorted(folder.glob("*.png")):
     height, width, _ = cv2.imread(str(path)).shape
@@ -76,8 +75,9 @@ print(digest.hexdigest(), len(pickle.dumps(views)))
 
 @pytest.fixture
 def filler(tmp_path):
-    """Starts a process that fills the cache from image `first` on and then digests all
-    views. It dies as it writes image number `deadly`."""
+    """Runs processes that fill the cache, the last of three from the middle, the others
+    from image `first` on, and then digest all views; returns what they say. They die as
+    they write image number `deadly`."""
     folder = tmp_path / "job"
     folder.mkdir()
     job = {"validation": "val", "cache": str(tmp_path / "cache")}
@@ -85,46 +85,36 @@ def filler(tmp_path):
     draw(load_data(folder).data, tmp_path / "images")
     (folder / "fill.py").write_text(FILL)
 
-    def start(first=0, deadly=0) -> subprocess.Popen:
-        words = (folder / "fill.py", tmp_path / "images", first, deadly)
-        return subprocess.Popen(
-            [sys.executable, *map(str, words)],
-            env=one_core(),
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+    def fill(first=0, deadly=0, processes=1, code=0) -> str:
+        words = (tmp_path / "images", first, deadly)
+        how = {"processes": processes, "code": code}
+        return group(folder, "fill.py", *words, **how).stdout
 
-    return start
-
-
-def said(process: subprocess.Popen, code=0) -> str:
-    text = process.communicate(timeout=60)[0]
-    assert process.returncode == code
-    return text
+    return fill
 
 
 def test_processes_fill_one_file_together(filler, tmp_path):
-    expected = said(filler())
+    expected = filler()
     shutil.rmtree(tmp_path / "cache")
-    together = [filler(first) for first in (0, 0, 3)]
-    assert [said(process) for process in together] == [expected] * 3
+    together = filler(processes=3).splitlines(keepends=True)
+    assert together == [expected] * 3
     assert len(kept(tmp_path)) == 2  # training, validation
     assert int(expected.split()[1]) < 10_000  # no pixels travel to workers
 
 
 def test_a_kill_leaves_nothing_that_counts_and_is_not_whole(filler, tmp_path):
-    expected = said(filler())
+    expected = filler()
     for deadly in (1, 4, len(SIZES)):
         shutil.rmtree(tmp_path / "cache")
-        said(filler(deadly=deadly), code=-signal.SIGKILL)
+        filler(deadly=deadly, code=-signal.SIGKILL)
         ends = [path.read_bytes()[-36 - len(SIZES) :] for path in kept(tmp_path)]
         assert sum(sum(end[: len(SIZES)]) for end in ends) == deadly - 1
-        assert said(filler(first=2)) == expected
+        assert filler(first=2) == expected
 
 
 # ---- Runs ----
 
-SMALL = {"backbone": {"top_level": 2}, "max_iterations": 16, "validations": 4}
+SMALL = {"backbone": {"top_level": 2}, "max_iterations": 8, "validations": 2}
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +193,7 @@ def test_two_processes_fill_it_for_each_other(world, job):
     assert checkpoint(outputs[0] / "last.pt")["run"]["processes"] == 2
 
 
+@pytest.mark.sample("0")
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_full_disk_ends_a_run_in_one_line(job, workers):
     broken = job.with_name(f"full-{workers}")

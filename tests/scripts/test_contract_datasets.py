@@ -162,6 +162,13 @@ def samples_of(folder: Path, root: Path) -> tuple[ModuleType, list, list]:
     return contract, *modules.dataset.read_datasets(root)
 
 
+@pytest.mark.sample(
+    "autoencoding",
+    "instance_segmentation to object_detection",
+    "object_detection to multilabel_classification",
+    "one box a cell in a table",
+    "object_detection in yolo, prefix",
+)
 @pytest.mark.parametrize(
     "name",
     [
@@ -185,6 +192,7 @@ def test_tables_are_made_as_their_layout_says(name, tmp_path):
     test_the_code_reads_the_datasets_that_its_contract_makes(name, tmp_path)
 
 
+@pytest.mark.slow
 def test_labels_are_of_every_kind(tmp_path):
     (tmp_path / "data").mkdir()
     folder = rendered(SHARED["segments, things and labels"], tmp_path / "job")
@@ -242,6 +250,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",

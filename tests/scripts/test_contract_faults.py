@@ -55,6 +55,7 @@ def test_swapped_outputs_break_it(tmp_path):
     assert "outputs.logits.shape" in said
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 def test_swapped_heads_break_it(tmp_path):
     folder = tmp_path / "both"
@@ -68,6 +69,7 @@ def test_swapped_heads_break_it(tmp_path):
     breach(folder, OUTPUTS)
 
 
+@pytest.mark.sample("a weight's name")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "edit, test",
@@ -81,6 +83,7 @@ def test_another_model_breaks_it(edit, test, tmp_path):
     breach(changed(emit(JOB, tmp_path / "job"), edit), test)
 
 
+@pytest.mark.soak
 @pytest.mark.slow
 def test_a_constant_that_is_not_found_breaks_it(tmp_path):
     """The copy would be as large as the job."""

@@ -36,10 +36,10 @@ for net, name in ((detector, "Detector"), (classifier, "Classifier")):
     print(*net.predict(getattr(net, name)().eval(), images))
 before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
 few = {"data": ".", "max_iterations": 2, "workers": 0, "threads": 1}
-metrics = training.main(**few, output="runs/both")
+metrics = training.main(**few, output="vision/runs/detector")
 print("shapes/ap" in metrics)
 with ThreadPoolExecutor() as pool:
-    work = partial(also_training.main, **few, output="runs/other")
+    work = partial(also_training.main, **few, output="vision/runs/scene")
     print("scene/accuracy" in pool.submit(work).result())
 assert before == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
 local = {path.stem for path in Path("vision/scene").glob("*.py")} & set(sys.modules)
@@ -76,6 +76,7 @@ def packaged(folder: Path, *heads: dict) -> Path:
 # ---- What is emitted ----
 
 
+@pytest.mark.slow
 def test_it_is_emitted_where_it_is_asked_for_and_kept(job, capsys):
     build("-o", str(FOLDER), job)
     scripts = {path.name: path.read_text() for path in FOLDER.glob("*.py")}
@@ -98,6 +99,7 @@ def test_next_steps_run_from_the_folder_above(job, capsys):
     assert "in vision: python -m scenes.train\n" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_only_imports_and_commands_differ(job):
     build("--tests", "-o", "plain", job)
     build("--tests", "--package", "-o", str(FOLDER), job)
@@ -186,10 +188,17 @@ def test_its_modules_do_what_scripts_do(world):
     plain, package = world / "runs/by-path", world / "runs/by-name"
     assert rows(package) == rows(plain)
     weights, shown = ("--weights", package / "last.pt"), world / "runs/shown"
-    measured = python(world, "-m", "scenery.evaluate", *weights, "--data", world)
-    assert json.loads(measured) == {
-        key: value for key, value in rows(package)[-1].items() if key in measured
-    }
     pictures = images(world)
     python(world, "-m", "scenery.predict", *weights, "--output", shown, *pictures)
     assert len(json.loads((shown / "predictions.json").read_text())) == len(pictures)
+
+
+@pytest.mark.soak
+def test_a_module_measures_what_its_run_validated(world):
+    packaged(world / "measured", SCENE)
+    flags = ("--data", world, "--max-iterations", 4, "--threads", 1)
+    python(world, "-m", "measured.train", *flags, "--output", "runs/measured")
+    weights = ("--weights", world / "runs/measured/last.pt")
+    said = python(world, "-m", "measured.evaluate", *weights, "--data", world)
+    logged = rows(world / "runs/measured")[-1]
+    assert json.loads(said) == {key: x for key, x in logged.items() if key in said}

@@ -55,7 +55,7 @@ def flags(job: Path, output: Path) -> tuple:
 @pytest.fixture(scope="module")
 def unbroken(job) -> Path:
     output = job.parent / "unbroken"
-    torchrun(job / "train.py", *flags(job, output))
+    group(job, "train.py", *flags(job, output))
     return output
 
 
@@ -75,7 +75,7 @@ def test_metrics_are_worked_out_by_rank_0_alone(job):
     assert text.count(line) == 1
     tell = f"    Path(__file__).with_name(os.environ['RANK']).touch()\n{line}"
     path.write_text(text.replace(line, tell))
-    torchrun(telling / "train.py", *flags(telling, telling / "run"))
+    group(telling, "train.py", *flags(telling, telling / "run"))
     assert (telling / "0").exists() and not (telling / "1").exists()
     assert [row for row in rows(telling / "run") if "scene/f1" in row]
 
@@ -109,7 +109,7 @@ def test_a_group_leaves_no_threads(place, compiles):
     short = {"max_iterations": 2, "validations": 1, "compile": compiles}
     folder = make(place / f"ends-{compiles}".lower(), SCENE, **short)
     (folder / "ends.py").write_text(ENDS)
-    torchrun(folder / "ends.py", *flags(folder, folder / "run"))
+    group(folder, "ends.py", *flags(folder, folder / "run"))
     for rank in range(2):
         assert "threads, []" in (folder / f"left-{rank}").read_text()
 
@@ -148,23 +148,23 @@ def test_a_stopped_group_saves_and_goes_on(unbroken, job):
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=PATIENCE)
     assert 6 <= checkpoint(output / "last.pt")["iteration"] <= 12
-    torchrun(job / "train.py", *flags(job, output))
+    group(job, "train.py", *flags(job, output))
     assert_equal_runs(unbroken, output)
 
 
 def test_means_over_a_stop_are_those_of_the_whole_run(job):
-    """Rank 1 is stopped at 57; all agree within ten steps, and none of them is lost."""
+    """Rank 1 is stopped at 17; all agree within ten steps, and none of them is lost."""
     stopping, whole = job.with_name("stopping"), job.parent / "long"
     shutil.copytree(job, stopping)
     text = (stopping / "train.py").read_text()
     assert text.count(STEP) == 1
-    stop = "        if rank == 1 and iteration == 57:\n            votes.signals.append(15)\n"
+    stop = "        if rank == 1 and iteration == 17:\n            votes.signals.append(15)\n"
     (stopping / "train.py").write_text(text.replace(STEP, STEP + stop))
-    output, length = stopping / "run", ("--max-iterations", 70)
+    output, length = stopping / "run", ("--max-iterations", 30)
     group(job, "train.py", *flags(job, whole), *length)
     group(stopping, "train.py", *flags(job, output), *length, code=143)
     last = checkpoint(output / "last.pt")
-    assert 57 <= last["iteration"] <= 67
+    assert 17 <= last["iteration"] <= 27
     assert len(last["unlogged"]) == last["iteration"] % 10
     group(job, "train.py", *flags(job, output), *length)
     assert_equal_runs(whole, output)

@@ -223,6 +223,14 @@ def test_a_small_range_is_written_with_all_its_digits(tmp_path):
 # ---- Precision ----
 
 
+@pytest.mark.sample(
+    "instance_segmentation",
+    "panoptic_segmentation",
+    "depth_estimation",
+    "anomaly_detection",
+    "metric_learning",
+    "autoregressive_text_recognition",
+)
 @pytest.mark.parametrize("task", TASKS)
 def test_outputs_are_in_float32_whatever_a_gpu_computes_in(task, tmp_path):
     """Thresholds and metrics then are those of one precision: that of the job."""

@@ -63,6 +63,7 @@ def videos() -> ModuleType:
     return reader(KIND, format="folders", group=PREFIX, validation_fraction=0.3)
 
 
+@pytest.mark.slow
 def test_images_of_a_group_stay_together(videos, tmp_path):
     """Groups cross the categories: each video has frames of both."""
     for i in range(10):
@@ -112,6 +113,7 @@ def test_without_parentheses_the_whole_match_is_the_group(tmp_path):
 # ---- Identities ----
 
 
+@pytest.mark.sample("0.5-3")
 @pytest.mark.parametrize("share, held_out", [(0.01, 2), (0.5, 3), (0.99, 4)])
 def test_metric_learning_is_measured_on_identities_never_seen(
     tmp_path, share, held_out
@@ -180,6 +182,7 @@ def test_a_head_with_a_validation_set_of_its_own_needs_no_rule():
     ]
 
 
+@pytest.mark.slow
 def test_code_for_groups_is_emitted_where_a_job_asks_for_it():
     plain = (GENERATED / "flowers" / "dataset.py").read_text("utf-8")
     assert "hold_out" not in plain and "GROUP" not in plain

@@ -35,8 +35,8 @@ from specc.graph.cost import receptive_field, summarize
 from specc.graph.levels import levels_of, prune
 from specc.timm.models import ask, idle_weights
 
-# Levels above the model's, maps whose channels are last, branches: the others are alike.
-QUICK = ("convnext_atto", SWIN, "hrnet_w18_small")
+# Levels above the model's, and maps whose channels are last: the others are alike.
+QUICK = ("convnext_atto", SWIN)
 SOME = [
     pytest.param(name, marks=() if name in QUICK else pytest.mark.soak)
     for name in MODELS
@@ -45,6 +45,7 @@ SOME = [
 # ---- The level graph ----
 
 
+@pytest.mark.sample("convnext_atto", "hrnet_w18_small")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_levels_and_costs_are_those_of_a_real_forward(name):
@@ -187,6 +188,7 @@ def test_features_are_timm_s_and_every_weight_learns(name, tmp_path):
     assert sum(p.numel() for p in model.parameters()) == made.summary.parameters
 
 
+@pytest.mark.slow
 def test_blocks_of_levels_above_are_not_kept(tmp_path):
     made, model = emitted(tmp_path, "efficientnet_lite0", head=3, top_level=3)
     assert len(model.backbone.body.blocks) == 3
@@ -194,6 +196,7 @@ def test_blocks_of_levels_above_are_not_kept(tmp_path):
     assert not any("blocks.3" in key for key in made.summary.state)
 
 
+@pytest.mark.slow
 def test_a_stem_without_blocks_is_a_backbone_too(tmp_path):
     made, model = emitted(tmp_path, "mobilenetv3_small_050", head=1, top_level=1)
     assert "del self.body.blocks[0:]" in made.files["model.py"]
@@ -202,6 +205,7 @@ def test_a_stem_without_blocks_is_a_backbone_too(tmp_path):
     assert made.summary.parameters == weights
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_trained_is_refused(monkeypatch):
     def train(self, mode=True):
         raise ValueError("only for prediction")
@@ -214,6 +218,7 @@ def test_a_model_that_cannot_be_trained_is_refused(monkeypatch):
     assert caught.value.diagnostics[0].code == "E222"
 
 
+@pytest.mark.slow
 def test_gray_images_have_one_channel(tmp_path):
     made, model = emitted(tmp_path, "convnext_atto", head=5, gray=1)
     assert "in_chans=1" in made.files["model.py"]
@@ -252,10 +257,10 @@ def test_mean_and_deviation_are_the_weights_own():
 
 @pytest.mark.slow
 def test_the_same_job_gives_the_same_bytes():
-    first = compiled("hrnet_w18_small", neck=(3, 4), top_level=4)
+    first = compiled("convnext_atto", neck=(3, 4), top_level=4)
     for function in (ask, idle_weights):
         function.cache_clear()
-    assert compiled("hrnet_w18_small", neck=(3, 4), top_level=4).files == first.files
+    assert compiled("convnext_atto", neck=(3, 4), top_level=4).files == first.files
 
 
 # ---- What is refused (see also rejects/) ----
@@ -291,6 +296,7 @@ def test_without_timm_the_extra_is_named(missing, monkeypatch):
     assert error.message.endswith(f"{what} is not installed")
 
 
+@pytest.mark.slow
 def test_a_broken_installation_is_no_traceback(place, monkeypatch):
     (place / "blocked").mkdir()
     (place / "blocked" / "timm.py").write_text("raise OSError('no libcudart.so')\n")
@@ -342,6 +348,7 @@ def test_a_model_that_cannot_be_asked_is_refused(monkeypatch):
 # ---- The command line ----
 
 
+@pytest.mark.slow
 def test_a_second_build_is_known_from_its_stamp(place, capsys):
     Path("job.json").write_bytes(encoded("test_convnext", head=5))
     assert cli.run_cli(["build", "job.json"]) == 0

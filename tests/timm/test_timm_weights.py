@@ -69,6 +69,7 @@ def own_process(tmp_path_factory) -> dict:
     return os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
 
 
+@pytest.mark.sample("3-w.pth", "1-w.safetensors")
 @pytest.mark.parametrize("file", ["w.pth", "w.safetensors"])
 @pytest.mark.parametrize("channels", [3, 1])
 def test_a_local_file_is_loaded_by_name(file, channels, whole_model, tmp_path):
@@ -124,6 +125,13 @@ SAID = {
 }
 
 
+@pytest.mark.sample(
+    "write_text-3",
+    "write_another-1",
+    "write_wider-3",
+    "write_code-3",
+    "write_nothing-1",
+)
 @pytest.mark.slow
 @pytest.mark.parametrize("channels", [3, 1])
 @pytest.mark.parametrize("writer", SAID, ids=lambda one: one.__name__)
@@ -140,6 +148,7 @@ def test_what_is_no_weights_is_refused(writer, channels, whole_model, tmp_path):
     assert not (tmp_path / "was-run").exists()
 
 
+@pytest.mark.sample("3")
 @pytest.mark.slow
 @pytest.mark.parametrize("channels", [3, 1])
 def test_the_hub_is_asked_by_name_and_tag(channels, whole_model, tmp_path, monkeypatch):
@@ -174,7 +183,8 @@ def test_a_hub_that_does_not_answer_is_told(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_run_of_the_emitted_code_learns_and_resumes(own_process, tmp_path):
+@pytest.mark.parametrize("resumed", [False, pytest.param(True, marks=pytest.mark.soak)])
+def test_a_run_of_the_emitted_code_learns_and_resumes(own_process, tmp_path, resumed):
     draw_dataset(tmp_path / "shapes", train=8, validation=4)
     head = {"name": "shapes", "task": "object_detection"}
     head["categories"] = ["circle", "square", "triangle", "star"]
@@ -187,7 +197,7 @@ def test_a_run_of_the_emitted_code_learns_and_resumes(own_process, tmp_path):
     write(made, tmp_path / "code")
     (tmp_path / "code" / "job.json").write_text(json.dumps(job))
     cores = ("--workers", "0", "--threads", "1")
-    for more in (["--max-iterations", "2"], ["--resume", "any"]):
+    for more in (["--max-iterations", "2"], ["--resume", "any"])[: 1 + resumed]:
         done = subprocess.run(
             [sys.executable, "code/train.py", *cores, *more],
             cwd=tmp_path,
@@ -197,5 +207,5 @@ def test_a_run_of_the_emitted_code_learns_and_resumes(own_process, tmp_path):
         )
         assert done.returncode == 0, done.stderr
     last = torch.load(tmp_path / "runs" / "tried" / "last.pt", weights_only=True)
-    assert last["iteration"] == 4
+    assert last["iteration"] == (4 if resumed else 2)
     assert "backbone.body.stem_0.weight" in last["model"]
