@@ -63,6 +63,7 @@ def test_the_demo_draws_builds_trains_and_predicts(scripts, tmp_path, capfd):
     assert str(folder / "runs" / "shapes" / "predictions.png") in shown
 
 
+@pytest.mark.slow
 def test_a_second_run_goes_on_in_the_folder(scripts, tmp_path):
     demo.run(tmp_path, iterations=3)
     drawn = (tmp_path / "data" / "train" / "boxes.yaml").stat().st_mtime_ns
@@ -74,6 +75,7 @@ def test_a_second_run_goes_on_in_the_folder(scripts, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_users_job_is_kept(scripts, tmp_path):
     demo.run(tmp_path)
     job = tmp_path / "shapes" / "job.json"
@@ -83,6 +85,7 @@ def test_a_users_job_is_kept(scripts, tmp_path):
     assert job.read_text() == edited
 
 
+@pytest.mark.slow
 def test_a_job_edited_wrong_is_reported(scripts, tmp_path, capsys):
     demo.run(tmp_path)
     job = tmp_path / "shapes" / "job.json"
@@ -92,6 +95,7 @@ def test_a_job_edited_wrong_is_reported(scripts, tmp_path, capsys):
     assert "error[E" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_metric_below_expectation_fails_unless_the_run_was_cut(scripts, tmp_path):
     scripts["train.py"] = TRAIN.replace("AP50", "0.2")
     demo.run(tmp_path, iterations=2)
@@ -99,6 +103,7 @@ def test_a_metric_below_expectation_fails_unless_the_run_was_cut(scripts, tmp_pa
         demo.run(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_script_that_fails_ends_the_demo(scripts, tmp_path):
     scripts["train.py"] = "raise SystemExit(3)\n"
     with pytest.raises(DemoError, match="train.py ended with exit code 3") as caught:
@@ -106,6 +111,7 @@ def test_a_script_that_fails_ends_the_demo(scripts, tmp_path):
     assert f"to train afresh: delete {tmp_path / 'runs'}" in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ending", "code"),
     [
@@ -125,6 +131,7 @@ def test_a_stop_ends_the_demo_with_the_same_code(
     assert "the same command again goes on" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_stop_of_the_demo_reaches_the_script(scripts, tmp_path):
     """Sent to the demo alone, as `kill` does it."""
     scripts["train.py"] = """
@@ -178,6 +185,7 @@ def test_the_demo_runs_the_code_that_is_emitted(few_shapes, tmp_path, capfd):
     assert "drawings in runs/shapes/drawn" in shown and "AP50 0." in shown
 
 
+@pytest.mark.slow
 def test_the_job_and_the_dataset_agree(scripts, tmp_path):
     demo.run(tmp_path)
     job, _, findings = analyze((tmp_path / "shapes" / "job.json").read_bytes())

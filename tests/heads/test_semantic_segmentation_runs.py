@@ -40,12 +40,16 @@ def job(world) -> Path:
 
 @pytest.fixture(scope="module")
 def learned(job) -> Path:
+    """The output of a short run, whose predictions are maps of any kind."""
     output = job.parent / "runs" / "maps"
-    train(job, output)
+    train(job, output, "--max-iterations", 10)
     return output
 
 
-def test_both_heads_learn(learned):
+@pytest.mark.soak  # in fewer iterations each learns in test_behaviors.py
+def test_both_heads_learn(job):
+    learned = job.parent / "runs" / "learned-maps"
+    train(job, learned)
     losses = [row for row in rows(learned) if row["split"] == "train"]
     for name in ("regions/loss/category", "depths/loss/log"):
         late = sum(row[name] for row in losses[-3:]) / 3  # batches of four differ

@@ -69,6 +69,7 @@ def test_a_loss_that_is_nan_leaves_its_batch_and_the_last_checkpoint(job):
     assert checkpoint(output / "last.pt")["iteration"] == 12
 
 
+@pytest.mark.soak
 def test_weights_that_are_infinite_are_told_from_a_loss(job):
     step = "        optimizer.step()\n"
     bad = "        if iteration == 8:\n            model.head.linear.bias.data += math.inf\n"
@@ -124,6 +125,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(job):
     assert not list((broken / "run").glob("*.tmp"))
 
 
+@pytest.mark.soak
 def test_another_error_of_a_checkpoint_is_not_taken_for_the_disk_s(job):
     raising = (
         "            raise RuntimeError('CUDA error: unspecified launch failure')\n"

@@ -110,19 +110,29 @@ TRACE = (
 )
 
 
-def test_a_run_without_a_new_best_ends_early(world):
-    """With a rate of nearly nothing the first validation stays the best."""
+def patient(world: Path, name: str) -> tuple[Path, Path]:
+    """A job whose rate is nearly nothing: the first validation stays the best."""
     options = {"max_iterations": 12, "validations": 6, "early_stopping": 2}
     options["optimizer"] = SGD | {"learning_rate": 1e-30}
-    job = make(world / "patient", SCENE, backbone=SMALL, **options)
-    output = world / "runs" / "patient"
+    job = make(world / name, SCENE, backbone=SMALL, **options)
+    return job, world / "runs" / name
+
+
+def test_a_run_without_a_new_best_ends_early(world):
+    job, output = patient(world, "patient")
     said = train(job, output).stdout
     assert "stopped early: no better scene/balanced_accuracy in 2 validations" in said
     state = checkpoint(output / "last.pt")
     assert (state["iteration"], state["stale_validations"]) == (6, 2)
     train(job, output, "--resume")  # the run stays ended
     assert checkpoint(output / "last.pt")["iteration"] == 6
-    # Killed after the second validation, it remembers that one was in vain.
+
+
+@pytest.mark.soak
+def test_a_killed_run_remembers_validations_in_vain(world):
+    """Killed after the second validation."""
+    job, output = patient(world, "patient-whole")
+    train(job, output)
     dies = (
         "checkpoints.py",
         SAVES,
@@ -177,17 +187,24 @@ STOP_AT_3 = (
 )
 
 
+def run_scaled(world: Path, name: str, scale: str) -> Path:
+    """With the scaler of a GPU, which begins with this scale."""
+    enabled = 'GradScaler(device.type, enabled=device.type == "cuda")'
+    scaled = f"GradScaler(device.type, init_scale={scale}, growth_interval=10**6)"
+    options = {"gradient_clipping": 1e6, "precision": "fp16"}
+    return run(world, name, **options, edits=[("train.py", enabled, scaled)])
+
+
 def test_the_norm_of_gradients_is_told_as_they_are_unscaled(world):
-    """A step that the scaler skips counts as 0, and ends no run."""
-    enabled = ("train.py", 'GradScaler(device.type, enabled=device.type == "cuda")')
-    scaled = "GradScaler(device.type, init_scale=2.0**20, growth_interval=10**6)"
-    options = {"gradient_clipping": 1e6}
-    plain = rows(run(world, "clipped", **options))[0]["gradient_norm"]
-    edits = [(*enabled, scaled)]
-    output = run(world, "clipped-scaled", precision="fp16", **options, edits=edits)
+    plain = rows(run(world, "clipped", gradient_clipping=1e6))[0]["gradient_norm"]
+    output = run_scaled(world, "clipped-scaled", "2.0**20")
     assert rows(output)[0]["gradient_norm"] == pytest.approx(plain, rel=1e-3)
-    edits = [(*enabled, scaled.replace("2.0**20", "math.inf"))]
-    output = run(world, "clipped-skipped", precision="fp16", **options, edits=edits)
+
+
+@pytest.mark.soak
+def test_a_step_that_the_scaler_skips_counts_as_none(world):
+    """And ends no run."""
+    output = run_scaled(world, "clipped-skipped", "math.inf")
     assert rows(output)[0]["gradient_norm"] == 0
 
 
@@ -199,23 +216,23 @@ def test_compiled_code_learns_the_same(world, plain):
     assert largest_difference(plain, output) < 1e-3
 
 
-def test_the_backbone_learns_at_its_own_rate(world, plain):
+@pytest.mark.parametrize("decay", [pytest.param(0.0, marks=pytest.mark.soak), 0.01])
+def test_the_backbone_learns_at_its_own_rate(world, plain, decay):
     """With a factor of nearly nothing it stands still, and the head learns."""
-    for decay in (0.0, 0.01):
-        name = f"slow-backbone{'-decay' * (decay > 0)}"
-        output = run(
-            world,
-            name,
-            backbone_learning_rate_factor=1e-30,
-            optimizer=SGD | {"weight_decay": decay},
-        )
-        state, learned = checkpoint(output / "last.pt"), weights(plain)
-        first = weights_at_start(world / name)
-        for key, value in state["model"].items():
-            if key.endswith("weight"):
-                still = value.allclose(first[key], rtol=0, atol=1e-20)
-                assert still == key.startswith("backbone."), key
-                assert not torch.equal(learned[key], first[key])
+    name = f"slow-backbone{'-decay' * (decay > 0)}"
+    output = run(
+        world,
+        name,
+        backbone_learning_rate_factor=1e-30,
+        optimizer=SGD | {"weight_decay": decay},
+    )
+    state, learned = checkpoint(output / "last.pt"), weights(plain)
+    first = weights_at_start(world / name)
+    for key, value in state["model"].items():
+        if key.endswith("weight"):
+            still = value.allclose(first[key], rtol=0, atol=1e-20)
+            assert still == key.startswith("backbone."), key
+            assert not torch.equal(learned[key], first[key])
 
 
 def weights_at_start(job: Path) -> dict[str, torch.Tensor]:

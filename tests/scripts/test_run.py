@@ -167,6 +167,7 @@ def test_a_classifier_learns_from_folders(world):
     assert losses[-1] < losses[0] and row["scene/accuracy"] > 0.3
 
 
+@pytest.mark.soak
 def test_a_detector_learns_from_coco(world):
     coco = {"images": [], "annotations": [], "categories": []}
     for number, name in enumerate(CATEGORIES):
@@ -361,6 +362,7 @@ def test_wrong_flags_end_as_those_of_other_commands(detector, flags):
     assert "Traceback" not in done.stderr and done.stderr.startswith("usage: ")
 
 
+@pytest.mark.soak
 def test_a_second_interrupt_ends_a_run_at_once(detector):
     """The first waits for the step under way, in which this one sleeps."""
     slow = detector.with_name("slow-steps")
