@@ -260,6 +260,7 @@ def load(folder: Path, name: str):
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.sample(
     "documents", "faces", "melodies", "nuclei", "rooms", "shapes-and-scenes"
 )

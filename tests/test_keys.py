@@ -10,6 +10,7 @@ def test_the_recorded_examples_are_those_that_exist():
     assert list(keys.recorded()["examples"]) == keys.EXAMPLES
 
 
+@pytest.mark.slow
 @pytest.mark.sample(
     "documents",
     "faces",

@@ -54,6 +54,7 @@ def load_train(folder: Path):
 # ---- Frozen levels ----
 
 
+@pytest.mark.sample("resnet18-2", "mobilenetv2_035-1", "mobilenetv3_small-4")
 @pytest.mark.parametrize("frozen", [1, 2, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["resnet18", "mobilenetv2_035", "mobilenetv3_small"])
 def test_frozen_levels_stay_as_they_are(name, frozen, tmp_path):

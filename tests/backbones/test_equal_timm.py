@@ -69,6 +69,7 @@ def far(ours: torch.Tensor, theirs: torch.Tensor) -> float:
     return ((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-12)).item()
 
 
+@pytest.mark.slow
 @pytest.mark.sample("resnet18", "efficientnet_b0", "mobilenetv2", "mobilenetv3_small")
 @pytest.mark.parametrize(
     "name",

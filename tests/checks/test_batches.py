@@ -40,6 +40,13 @@ def errors(job: dict) -> list[str]:
     return [finding.code for finding in findings if finding.is_error]
 
 
+@pytest.mark.sample(
+    "head0-32-backbone0-None-1",
+    "head1-64-backbone1-None-1",
+    "head3-32-backbone3-None-1",
+    "head4-32-backbone4-neck4-1",
+    "head5-64-backbone5-neck5-2",
+)
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize(
     "head, side, backbone, neck",

@@ -19,6 +19,14 @@ def only(job):
     return finding
 
 
+@pytest.mark.sample(
+    "neck0-resnet50",
+    "neck0-efficientnetv2_l",
+    "neck1-efficientnet_b0",
+    "neck1-mobilenetv2_035",
+    "neck2-efficientnet_b7",
+    "neck2-mobilenetv3_small",
+)
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("neck", [(3, 7), (2, 5), (3, 5)])
 def test_right_jobs_have_no_findings(name, neck):

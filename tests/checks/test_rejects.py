@@ -57,6 +57,7 @@ def codes_in_source():
     return sorted({code for text in texts for code in quoted.findall(text)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_words(case):
     said = words(case.read_bytes())

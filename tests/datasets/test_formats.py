@@ -119,6 +119,7 @@ def test_names_of_a_split_do_not_leave_it(reader, tmp_path):
         assert f"{name}: no image of this name in " in str(stop.value)
 
 
+@pytest.mark.slow
 def test_real_voc_is_the_native_set(reader, test_data):
     """The slices hold the same photographs, in two layouts."""
     categories = ["RBC", "WBC", "Platelets"]

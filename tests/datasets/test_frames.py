@@ -76,6 +76,7 @@ def coco(folder: Path, *items: dict, names=("a", "b", "no"), **image) -> Path:
     return folder / "val.json"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])
 def test_labels_of_stored_pixels_are_turned_with_their_image(
     emitted, tmp_path, capsys, orientation

@@ -38,7 +38,8 @@ def unexpected(monkeypatch):
     monkeypatch.setenv("SPECC_DEBUG", "1")  # an unexpected exception comes through
 
 
-@pytest.mark.sample("categories", rest="slow")
+@pytest.mark.slow
+@pytest.mark.sample("categories")
 @pytest.mark.parametrize(
     "key", ["task", "categories", "annotations", "colors", "range"]
 )
@@ -54,7 +55,8 @@ def test_any_value_in_metadata(place, key):
         look("set")
 
 
-@pytest.mark.sample("categories", rest="slow")
+@pytest.mark.slow
+@pytest.mark.sample("categories")
 @pytest.mark.parametrize("key", ["images", "annotations", "categories"])
 def test_any_value_in_a_coco_file(place, key):
     layouts.as_coco(place / "set")
@@ -70,7 +72,8 @@ def test_any_value_in_a_coco_file(place, key):
             search(Path("set"))
 
 
-@pytest.mark.sample("names", rest="slow")
+@pytest.mark.slow
+@pytest.mark.sample("names")
 @pytest.mark.parametrize("key", ["train", "val", "names", "path"])
 def test_any_value_in_a_yolo_file(place, key):
     layouts.as_yolo(place / "set")

@@ -417,6 +417,14 @@ REAL_TASKS = [
 ]
 
 
+@pytest.mark.sample(
+    "bccd-object_detection",
+    "camvid-semantic_segmentation",
+    "captcha-scene_text_recognition",
+    "coco_panoptic-panoptic_segmentation",
+    "houses-regression",
+    "omniglot-metric_learning",
+)
 @NEEDS_REAL
 @pytest.mark.parametrize("folder, task", REAL_TASKS)
 def test_real_data(place, folder, task):
@@ -426,7 +434,7 @@ def test_real_data(place, folder, task):
     assert analyze(json.dumps(job).encode())[2] == []
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_many_identities_are_counted(place):
     """A job that lists a hundred thousand would be too large."""
     for name in (*(f"train/{i}" for i in range(1001)), "val/a", "val/b"):

@@ -146,6 +146,7 @@ def only(world: Path, place: Path, task: str) -> Path:
     return place / "set"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source, task, names",
     [

@@ -98,6 +98,7 @@ def test_counts_sizes_and_classes(place, capsys):
     assert findings(told)["absent"]["files"] == ["no"]
 
 
+@pytest.mark.slow
 @pytest.mark.sample(
     "as_coco-instance_segmentation-objects",
     "as_folders-multiclass_classification-images",

@@ -60,6 +60,7 @@ def found(data: dict, root: Path = Path(), head: dict = HEAD) -> dict:
     return {finding.code: finding for finding in findings_of(looked)}
 
 
+@pytest.mark.sample("clip{scene}_{number:04}.png", "{letter}{number}.png")
 @NEEDS_IMAGEHASH
 @pytest.mark.parametrize(
     "name",

@@ -186,6 +186,7 @@ def test_depths_are_in_meters(place, make, unit, scale):
     assert low <= expected[~unknown].min() and expected[~unknown].max() <= high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", [INSTANCES, "object_detection"])
 def test_each_number_is_an_instance(place, task):
     job = init(task, layouts_maps.of_numbers(Path("cells")))

@@ -85,6 +85,7 @@ def test_what_is_not_of_a_dataset_is_left_out_and_counted(place, capsys):
     }
 
 
+@pytest.mark.slow
 def test_a_job_of_the_folder_that_holds_the_class_folders(place, capsys):
     """It is named as the folder, and built beside the images, not among them."""
     home = place / "flowers"

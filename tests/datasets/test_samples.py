@@ -81,6 +81,7 @@ def assert_same(one: object, other: object) -> None:
         assert one == other
 
 
+@pytest.mark.slow
 @pytest.mark.sample(
     "autoencoding",
     "autoregressive_text_recognition",

@@ -61,6 +61,7 @@ def test_native_objects_of_other_categories_are_left_out(emitted, tmp_path, caps
     assert lines_of(capsys) == {LEFT_OUT.format("a", 1)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form, line", [("coco", ""), ("yolo", "{} .1 .1 .6 .1 .6 .6")])
 def test_masks_of_other_categories_are_left_out(emitted, tmp_path, capsys, form, line):
     masks = {"name": "cells", "task": "instance_segmentation", "categories": ["b"]}
@@ -206,6 +207,7 @@ def test_segments_of_other_categories_are_unknown(emitted, tmp_path, capsys):
     assert LEFT_OUT.format("sky", 1) in lines_of(capsys)
 
 
+@pytest.mark.slow
 def test_maps_of_segments_have_the_same_unknown(emitted, tmp_path, capsys):
     head = {"name": "one", "task": "semantic_segmentation", "channels": 8}
     head |= {"categories": ["car", "road"], "colors": [[1, 1, 1], [2, 2, 2]]}

@@ -18,6 +18,7 @@ KNOWN = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.sample(
     "documents", "flowers", "melodies", "nuclei", "rooms", "street-photos", "vehicles"
 )

@@ -12,7 +12,8 @@ from specc.build import compile_job
 GENERATED = Path(__file__).parents[2] / "generated"
 
 
-@pytest.mark.sample("documents", "rooms")
+@pytest.mark.slow
+@pytest.mark.sample("rooms")
 @pytest.mark.parametrize("name", ["documents", "rooms", "nuclei", "flowers"])
 def test_readers_and_metrics_use_their_parameters(name):
     job = (GENERATED / name / "job.json").read_bytes()

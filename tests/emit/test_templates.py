@@ -165,6 +165,7 @@ def hostile() -> Compiled:
     return compile_job(json.dumps(hostile_job(HOSTILE)).encode())
 
 
+@pytest.mark.slow
 def test_strings_of_the_job_are_string_constants_alone(hostile):
     given = {*HOSTILE, *HOSTILE_PATHS.values(), "zq\"'\\{{ 1 }}.pt"}
     assert strings_in_code(hostile.files, MARK) == given

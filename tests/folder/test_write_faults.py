@@ -120,6 +120,7 @@ def test_an_interrupt_leaves_the_folder_as_it_was(folder, source, monkeypatch):
     assert tree(folder) == before
 
 
+@pytest.mark.slow
 @pytest.mark.sample("False-rename", "False-fsync", "True-replace", "True-rename")
 @pytest.mark.parametrize("function", ["replace", "rename", "unlink", "fsync"])
 @pytest.mark.parametrize("built", [False, True])

@@ -38,6 +38,8 @@ class Counter(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
+@pytest.mark.slow
+@pytest.mark.sample("float-size0", "float-size2", "half-size1", "bfloat16-size3")
 @pytest.mark.parametrize("size", [MODEL_SIZE, (160, 96), (2048, 3104), (8, 8)])
 @pytest.mark.parametrize("change", ["float", "half", "bfloat16", "double"])
 def test_cells_have_their_centers_at_any_size(detector, size, change):
@@ -71,6 +73,7 @@ def test_cells_cost_one_kernel_and_are_no_weights(detector):
     assert not [name for name in detector.Detector().state_dict() if "grid" in name]
 
 
+@pytest.mark.slow
 def test_cells_are_exported_for_any_size_where_images_are_not_resized():
     """Also where the example has the size of the training crops, whose cells are known."""
     module = load(GENERATED / "shapes-and-scenes" / "model.py")

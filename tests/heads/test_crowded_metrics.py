@@ -161,6 +161,7 @@ IMPERFECT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.sample("object_detection", "keypoint_detection", "panoptic_segmentation")
 @pytest.mark.parametrize("task", HEADS)
 def test_five_hundred_objects_found_exactly_score_one(scorers, task):
@@ -168,6 +169,7 @@ def test_five_hundred_objects_found_exactly_score_one(scorers, task):
     assert scorers(task)(OBJECTS) == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.sample("object_detection", "instance_segmentation", "keypoint_detection")
 @pytest.mark.parametrize("task", HEADS)
 def test_three_hundred_of_them_score_what_they_are(scorers, task):

@@ -242,6 +242,7 @@ def test_huge_polygons_are_cut_off(coco_reader, tmp_path):
 # ---- Demo data ----
 
 
+@pytest.mark.slow
 def test_the_demo_s_masks_are_read(emitted, tmp_path):
     draw_dataset(tmp_path / "shapes", train=12, validation=2)
     colors = list(masks.COLORS.values())

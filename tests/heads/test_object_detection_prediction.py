@@ -59,6 +59,7 @@ SIZES = [
 ]
 
 
+@pytest.mark.sample("size1", "size3", "size6")
 @pytest.mark.parametrize("size", SIZES)
 def test_torch_and_opencv_see_the_same(detector, opencv, tmp_path, size):
     """Same geometry; pixels within 1.5 levels of 255 on average, 12 at the edges."""

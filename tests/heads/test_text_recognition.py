@@ -126,6 +126,7 @@ def test_images_may_have_any_size(emit, task):
     assert module.predict(model, images)["word"]["tokens"].shape == (1, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_an_exported_model_reads_the_same(emit, task):
     model = emit(task)["model"].TextReader().eval()
@@ -333,6 +334,7 @@ def test_a_text_of_tokens_is_a_list_of_its_characters():
     assert heads[0] == heads[1] and heads[0].tokens == ("a", "b", "c")
 
 
+@pytest.mark.slow
 def test_two_text_heads_have_tokens_of_their_own(tmp_path):
     job = job_of(TASKS[0])
     other = {"name": "notes", "task": TASKS[1], "tokens": ["do", "re"], "max_tokens": 2}

@@ -67,6 +67,7 @@ def write(folder: Path, title: str) -> None:
         mask.save(folder / entry["masks"] / "bad.png")
 
 
+@pytest.mark.slow
 @pytest.mark.sample(
     "keypoint detection",
     "instance segmentation",

@@ -85,6 +85,7 @@ def colored(task: str, names: list[str]) -> dict:
     return {"colors": colors} if task.endswith("segmentation") else {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "task, option, logits",
     [
@@ -196,6 +197,7 @@ def test_a_level_more_of_the_neck_is_drawn(tmp_path, capsys):
     assert torch.allclose(a, b[:, : a.shape[1]], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.sample("3-4", "1-3")
 @pytest.mark.parametrize("before, after", [(3, 4), (1, 3), (1, 4)])
 def test_channels_of_images_are_converted(tmp_path, before, after):

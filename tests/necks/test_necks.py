@@ -105,6 +105,7 @@ def assert_equal(found, expected):
 # ---- Outputs ----
 
 
+@pytest.mark.slow
 @pytest.mark.sample(
     "levels0-3-resnet18",
     "levels1-1-resnet18",
@@ -120,6 +121,7 @@ def test_a_bifpn_makes_what_its_graph_says(levels, layers, backbone):
     check_outputs(Emitted(neck, detecting(*levels), backbone=backbone))
 
 
+@pytest.mark.slow
 @pytest.mark.sample(
     "levels0-neck-resnet18",
     "levels1-backbone-resnet18",
@@ -166,6 +168,7 @@ def test_necks_over_backbones_of_other_depths(neck, top_level):
 # ---- What no head reads ----
 
 
+@pytest.mark.slow
 @pytest.mark.sample(
     "bottom-1", "top-3", "between-2", "gap-2", "lowest-3", "highest-1", "beside-3"
 )
@@ -194,6 +197,7 @@ def test_a_bifpn_without_what_no_head_reads(heads, layers):
     assert ("LastBiFPNLayer" in emitted.text) == (read < 7 and layers > 1)
 
 
+@pytest.mark.slow
 @pytest.mark.sample("heads0-kept0", "heads1-kept1", "heads3-kept3")
 @pytest.mark.parametrize(
     "heads, kept",
@@ -257,6 +261,7 @@ def test_every_weight_of_a_bifpn_is_learned(layers):
 # ---- Text ----
 
 
+@pytest.mark.slow
 @pytest.mark.sample(
     "neck0-7-heads0", "neck2-7-heads2", "neck3-1-heads3", "neck4-5-heads4"
 )

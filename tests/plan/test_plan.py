@@ -83,6 +83,7 @@ VALUES = some.recursive(
 
 
 # A busy machine is no failure.
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(VALUES)
 def test_python_reads_a_literal_as_its_value(value):

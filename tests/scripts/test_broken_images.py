@@ -108,6 +108,7 @@ def test_more_than_ten_broken_images_end_the_run(data, tmp_path):
     assert len(lines) == 11 and lines[1].endswith("00.jpg: cannot be decoded")
 
 
+@pytest.mark.slow
 def test_one_in_a_hundred_may_be_broken(data, tmp_path):
     """20 of 2,000 images are broken; one file stands for many samples."""
     given = samples(data, tmp_path, 40, set(range(20)))
@@ -116,6 +117,7 @@ def test_one_in_a_hundred_may_be_broken(data, tmp_path):
         batches(data, given[:20] + 20 * given[20:], 110)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count, ends", [(2000, True), (2100, False)])
 def test_one_more_than_one_in_a_hundred_may_not(data, dataset, tmp_path, count, ends):
     """21 of 2,000 are too many, of 2,100 they are not: here, and where headers are read."""

@@ -24,6 +24,7 @@ def emitted() -> set[str]:
     return {path.name for path in Path("generated/scenes").iterdir()} & BOTH
 
 
+@pytest.mark.slow
 def test_it_is_emitted_where_it_is_asked_for(job):
     assert build(job) == 0 and emitted() == set()
     plain = Path("generated/scenes/README.md").read_text()
@@ -35,6 +36,7 @@ def test_it_is_emitted_where_it_is_asked_for(job):
     assert BOTH <= manifest["files"].keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"trainer": {"batch_size": 4}}])
 def test_a_later_build_keeps_it(job, changes, capsys):
     build("--tests", job)

@@ -162,6 +162,7 @@ def samples_of(folder: Path, root: Path) -> tuple[ModuleType, list, list]:
     return contract, *modules.dataset.read_datasets(root)
 
 
+@pytest.mark.slow
 @pytest.mark.sample(
     "autoencoding",
     "instance_segmentation to object_detection",

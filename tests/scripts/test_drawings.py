@@ -55,6 +55,7 @@ def drawings(tmp_path_factory) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
+@pytest.mark.slow
 def test_what_stands_beside_moves_no_box_and_no_map(drawings):
     drawn, inside = drawings
     assert inside.shape == (HEIGHT, WIDTH, 3)

@@ -151,6 +151,7 @@ def of_head(terms: dict, head: str) -> dict:
     return {name: x for name, x in terms.items() if name.split("/")[0] == head}
 
 
+@pytest.mark.slow
 def test_a_loss_is_that_of_the_labeled_images(all_heads):
     """Two images have labels for all heads, two others lack them."""
     one, two, three, four = all_heads.samples
@@ -184,6 +185,7 @@ def test_a_head_without_labels_has_no_loss_and_a_whole_graph(all_heads, missing)
                 assert not gradient.any(), name
 
 
+@pytest.mark.slow
 def test_metrics_are_those_of_the_labeled_images(all_heads):
     """Each head lacks the label of an image of its own."""
     device, samples = torch.device("cpu"), all_heads.samples

@@ -27,6 +27,7 @@ def job(*heads: dict, **data) -> dict:
     return {"version": 1, "name": "a", "data": data, "model": {"heads": heads}}
 
 
+@pytest.mark.slow
 def test_the_union_of_datasets_is_read(emitted, tmp_path):
     native(tmp_path / "cells", {"0.png": [box(1, 2, 9, 9)], "1.png": []})
     for name in NAMES:

@@ -65,6 +65,7 @@ def judged_and_shipped(folder: Path, path: Path, class_name: str) -> tuple:
     return *seen, words, found
 
 
+@pytest.mark.sample("1-size0", "3-size1", "3-size3", "4-size2")
 @pytest.mark.parametrize("size", [(121, 181), (40, 50), (64, 96), (300, 310)])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_images_are_resized_by_one_filter(tmp_path, size, channels):
@@ -223,6 +224,7 @@ def test_a_small_range_is_written_with_all_its_digits(tmp_path):
 # ---- Precision ----
 
 
+@pytest.mark.slow
 @pytest.mark.sample(
     "instance_segmentation",
     "panoptic_segmentation",

@@ -43,6 +43,7 @@ def read(path):
     return yaml.safe_load(path.read_text("utf-8"))
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_bytes(dataset, tmp_path):
     draw_dataset(tmp_path / "again", train=40, validation=10)
     assert digests(tmp_path / "again") == digests(dataset)

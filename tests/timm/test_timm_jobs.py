@@ -113,6 +113,7 @@ def test_weights_that_are_tied_count_once(tmp_path):
     assert made.summary.state == state
 
 
+@pytest.mark.slow
 def test_levels_above_the_model_s_are_convolutions():
     found = summary_of("convnext_atto", head=7, top_level=7, resolution=(128, 128))
     assert [(x.level, x.backbone) for x in found.levels[-2:]] == [(6, 320), (7, 320)]
@@ -143,6 +144,7 @@ def test_the_forward_decides_where_timm_s_table_is_wrong(monkeypatch):
     assert wrong == right
 
 
+@pytest.mark.slow
 def test_a_size_that_does_not_halve_evenly_is_what_the_model_makes_of_it():
     found = summary_of("convnext_atto", (100, 130), head=5)
     sizes = [(x.level, x.height, x.width) for x in found.levels]
@@ -227,6 +229,7 @@ def test_gray_images_have_one_channel(tmp_path):
     assert made.summary.state["backbone.body.stem_0.weight"][1] == 1
 
 
+@pytest.mark.slow
 def test_images_at_their_own_size_are_padded_to_the_highest_stride(tmp_path):
     made, model = emitted(tmp_path, "convnext_atto", head=4, resize_input=False)
     assert made.summary.divisor == 16
@@ -266,6 +269,7 @@ def test_the_same_job_gives_the_same_bytes():
 # ---- What is refused (see also rejects/) ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [1, 2, 3])
 def test_a_transformer_of_one_stride_serves_no_pyramid(level):
     error = refused("vit_tiny_patch16_224", (224, 224), neck=(level, 5))

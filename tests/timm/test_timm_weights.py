@@ -69,6 +69,7 @@ def own_process(tmp_path_factory) -> dict:
     return os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
 
 
+@pytest.mark.slow
 @pytest.mark.sample("3-w.pth", "1-w.safetensors")
 @pytest.mark.parametrize("file", ["w.pth", "w.safetensors"])
 @pytest.mark.parametrize("channels", [3, 1])
