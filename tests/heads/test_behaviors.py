@@ -37,7 +37,7 @@ LIKE_OTHERS = {
 # Heads that tests/scripts/test_run.py trains, or a file of their own.
 RUN_ELSEWHERE = (
     *("autoencoding", "metric_learning", "multiclass_classification"),
-    *("object_detection", "view_invariance_learning"),
+    "object_detection",
 )
 
 

@@ -217,7 +217,7 @@ def output(job) -> Path:
     return job.parent / "runs" / "views"
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_training_learns(output):
     losses = [row["loss"] for row in rows(output) if row["split"] == "train"]
     assert losses[-1] < 0.9 * losses[0] and losses == sorted(losses, reverse=True)
@@ -229,7 +229,7 @@ def test_training_learns(output):
     assert cv2.imread(str(output / "predictions.png")).std() > 10
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_new_process_finds_the_same(output, job, world, tmp_path):
     flags = ("--weights", output / "best.pt")
     done = run(job, "evaluate.py", *flags, "--data", world)

@@ -37,6 +37,7 @@ def timed(job) -> Path:
     return output
 
 
+@pytest.mark.soak
 def test_a_timed_run_ends_in_time_and_at_the_end_of_its_decay(timed):
     state = checkpoint(timed / "last.pt")
     budget = 3600 * HOURS
@@ -48,6 +49,7 @@ def test_a_timed_run_ends_in_time_and_at_the_end_of_its_decay(timed):
     assert rates[-1] < 0.03 * max(rates)
 
 
+@pytest.mark.soak
 def test_hours_count_over_resumes(timed, job):
     iteration = checkpoint(timed / "last.pt")["iteration"]
     train(job, timed, "--resume")

@@ -69,7 +69,7 @@ def test_swapped_heads_break_it(tmp_path):
     breach(folder, OUTPUTS)
 
 
-@pytest.mark.sample("a weight's name")
+@pytest.mark.soak
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "edit, test",

@@ -76,7 +76,7 @@ def packaged(folder: Path, *heads: dict) -> Path:
 # ---- What is emitted ----
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_it_is_emitted_where_it_is_asked_for_and_kept(job, capsys):
     build("-o", str(FOLDER), job)
     scripts = {path.name: path.read_text() for path in FOLDER.glob("*.py")}
@@ -168,7 +168,7 @@ except TypeError as error:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_stop_is_an_exception_and_a_wrong_flag_is_named(world):
     (world / "vision").mkdir(exist_ok=True)
     packaged(world / "vision" / "scene", SCENE)

@@ -152,6 +152,7 @@ def test_a_stopped_group_saves_and_goes_on(unbroken, job):
     assert_equal_runs(unbroken, output)
 
 
+@pytest.mark.soak
 def test_means_over_a_stop_are_those_of_the_whole_run(job):
     """Rank 1 is stopped at 17; all agree within ten steps, and none of them is lost."""
     stopping, whole = job.with_name("stopping"), job.parent / "long"

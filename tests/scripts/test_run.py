@@ -96,7 +96,7 @@ def test_a_few_images_can_be_learned_by_heart(detector):
     "number, code, workers",
     [
         pytest.param(signal.SIGTERM, 143, 1, marks=pytest.mark.soak),
-        (signal.SIGINT, 130, 0),
+        pytest.param(signal.SIGINT, 130, 0, marks=pytest.mark.soak),
         pytest.param(signal.SIGKILL, -9, 0, marks=pytest.mark.soak),
     ],
 )

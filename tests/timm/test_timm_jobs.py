@@ -155,7 +155,7 @@ def test_a_size_that_does_not_halve_evenly_is_what_the_model_makes_of_it():
 # ---- The emitted model ----
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("name", SOME)
 def test_the_emitted_model_is_the_graph_s(name):
     resolution, neck, expected = MODELS[name]
