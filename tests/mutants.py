@@ -28,6 +28,7 @@ import os
 import pickle
 import random
 import re
+import resource
 import signal
 import sys
 import tempfile
@@ -57,7 +58,8 @@ TESTS = (
     *("datasets/test_nothing_to_learn.py", "datasets/test_depth_told.py"),
     "datasets/test_bits.py",
 )
-PATIENCE = 120  # seconds until a mutant counts as stuck, and so as noticed
+PATIENCE = 120  # seconds of a core until a mutant is stuck, which tests notice, too
+WAITING = 10  # times as long by the clock: machines are shared, and processes may wait
 BAR = 0.92
 GET_CODE = SourceFileLoader.get_code
 # First in a function while the tests that call it are found; torch.compile leaves it out.
@@ -121,11 +123,13 @@ def compile_with(change) -> None:
 # ---- Children, forked once torch is imported ----
 
 
-def in_child(act, patience: float = 3600) -> int | None:
-    """What `act` returns in a process of its own that says nothing; None if it is stuck."""
+def in_child(act, patience: int = 3600) -> int | None:
+    """What `act` returns in a process of its own that says nothing; None if it is stuck:
+    after `patience` seconds of a core, as the clock runs on while others compute."""
     child = os.fork()
     if child == 0:
         os.setsid()
+        resource.setrlimit(resource.RLIMIT_CPU, (patience, patience))
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
@@ -134,11 +138,12 @@ def in_child(act, patience: float = 3600) -> int | None:
             code = int(act())
         finally:
             os._exit(code)
-    end = time.monotonic() + patience
+    end = time.monotonic() + WAITING * patience
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            return os.waitstatus_to_exitcode(status)
+            code = os.waitstatus_to_exitcode(status)
+            return None if code in (-signal.SIGXCPU, -signal.SIGKILL) else code
         time.sleep(0.05)
     os.killpg(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -234,9 +239,9 @@ def reach(tests: list[str], names: set[str], report: Path) -> Reach:
     return Reach(tests, sorted(m for m in made if tests.get(m.function)), uncalled)
 
 
-def lives(mutant: Mutant, tests: list[str], most: int) -> bool:
-    """Whether the fastest tests of a function, then the files of all of its tests, pass
-    with a mutant of it."""
+def fate(mutant: Mutant, tests: list[str], most: int) -> str:
+    """Whether a mutant "lives": the fastest tests of its function, then the files of all
+    of its tests pass; else it "dies", or is "stuck" in one of them."""
 
     def mutate(tree: ast.Module) -> None:
         functions = functions_of(tree, {mutant.function})
@@ -249,7 +254,8 @@ def lives(mutant: Mutant, tests: list[str], most: int) -> bool:
         first = sorted(tests[:most], key=lambda test: files.index(test.split("::")[0]))
         return run_tests(first) or run_tests(files)
 
-    return in_child(act, PATIENCE) == 0
+    code = in_child(act, PATIENCE)
+    return "stuck" if code is None else "dies" if code else "lives"
 
 
 def chosen(mutants: list[Mutant], count: int, seed: int, only: str) -> list[Mutant]:
@@ -283,14 +289,14 @@ def main(args: argparse.Namespace) -> int:
     left, made = [], chosen(found.mutants, args.count, args.seed, args.only)
     for mutant in made:
         began = time.monotonic()
-        alive = lives(mutant, found.tests[mutant.function], args.most)
-        said = "lives" if alive else "dies "
+        said = fate(mutant, found.tests[mutant.function], args.most)
+        alive = said == "lives"
         change = f"{mutant.before} -> {mutant.after}"
         reason = KNOWN.get(mutant.function, {}).get(change, "")
         left += [reason] if alive else []
         told = f"  ({reason})" if alive and reason else ""
         seconds = time.monotonic() - began
-        print(f"{said} {seconds:5.1f} s  {mutant}{told}", flush=True)
+        print(f"{said:5} {seconds:5.1f} s  {mutant}{told}", flush=True)
     share = 1 - len(left) / max(1, len(made))
     print(f"{len(made) - len(left)} of {len(made)} die: {share:.1%}")
     return int(share < BAR or not all(left))

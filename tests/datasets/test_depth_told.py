@@ -52,6 +52,25 @@ def test_maps_that_are_unknown_or_broken(job, tmp_path):
     assert told.startswith("depth: nearest 1, median 1, farthest 1,")
 
 
+@pytest.mark.parametrize("count", [1, 49, 50, 99, 100, 101, 250])
+def test_fewer_than_fifty_maps_are_all_read_of_more_fifty_at_most(
+    job, monkeypatch, count
+):
+    """Evenly: what is nearest and farthest in each is told by its place in the list."""
+    read = []
+
+    def depth_of(place: int, nearest: float, farthest: float) -> np.ndarray:
+        read.append(place)
+        return np.array([[place, -1.0]])
+
+    monkeypatch.setattr(job.data, "read_depth", depth_of)
+    told = job.data.depth_in_numbers(range(count), 0, 300)
+    assert len(read) == count if count < 50 else 25 <= len(read) <= 50
+    assert read == list(range(0, count, read[1] if read[1:] else 1))
+    assert told.startswith(f"depth: nearest 0, median {np.median(read):.4g}, ")
+    assert f"farthest {read[-1]:.4g}, of a range from 0 to 300" in told
+
+
 @pytest.mark.parametrize("kind, most", [(np.int32, 70_000), (np.float32, 5)])
 def test_maps_of_other_bits_are_not_measured_by_init(place, capsys, kind, most):
     """The emitted reader refuses them: by their mode, or as they are decoded."""

@@ -88,6 +88,23 @@ def test_dice_and_cross_entropy_of_a_mask_are_those_of_the_papers(instances, fil
     assert found.item() == pytest.approx(dice + math.log(2), rel=1e-5)
 
 
+def test_a_mask_is_what_the_network_of_its_point_says(instances):
+    """A hidden layer that sees the features and offset of a pixel, then one number."""
+    c, points, pixels = instances.MASK_CHANNELS, 3, 5
+    torch.manual_seed(0)
+    kernels = torch.randn(points, c * c + 2 * c + c + c + 1)
+    features, offsets = torch.randn(1, c, pixels), torch.randn(points, 2, pixels)
+    found = instances.mask_logits(kernels, features, offsets)
+    for point, kernel in enumerate(kernels):
+        of_features, of_offset, bias, last, last_bias = kernel.split(
+            (c * c, 2 * c, c, c, 1)
+        )
+        layer = torch.cat([of_features.view(c, c), of_offset.view(c, 2)], 1)
+        hidden = F.linear(torch.cat([features[0], offsets[point]]).T, layer, bias)
+        expected = F.linear(hidden.relu(), last[None], last_bias)[:, 0]
+        torch.testing.assert_close(found[point], expected, rtol=1e-4, atol=1e-4)
+
+
 def test_a_mask_is_learned_where_it_is_drawn(instances):
     """Its network sees the places of pixels from the cell, in units of 8 strides, both
     in the loss and as `mask_logits` draws it."""

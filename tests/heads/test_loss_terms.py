@@ -3,10 +3,15 @@ that `assign` gives: by loops of Python floats."""
 
 from __future__ import annotations
 
+import json
 import math
+import multiprocessing
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
+import torch.distributed as dist
 from emitted_jobs import load, make
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -210,3 +215,117 @@ def test_terms_of_corners(pages):
     errors, _ = point_terms(pages, outputs, outputs.corners, targets, every)
     expected = object_terms(pages, outputs.objects, targets) | {"corners": 20 * errors}
     assert {k: v.item() for k, v in found.items()} == pytest.approx(expected, rel=1e-4)
+
+
+# ---- What terms are divided by ----
+
+# In each of two processes, and then by what their losses are divided there.
+COUNTS = ((3.0, 1.0), (0.0, 0.0), (0.25, 0.5), (1.0, 0.0))
+DIVISORS = [2.0, 0.5, 0.5, 0.5]
+
+
+def divisors(model: ModuleType, counts: list[float]) -> list[float]:
+    return [model.global_count(torch.tensor(count)).item() for count in counts]
+
+
+def count_in_a_group(model: ModuleType, place: Path, rank: int) -> None:
+    """As one of two processes; writes the divisors to a file of its own."""
+    store = dist.FileStore(str(place / "store"), 2)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=2)
+    found = divisors(model, [pair[rank] for pair in COUNTS])
+    (place / f"{rank}.json").write_text(json.dumps(found))
+    dist.destroy_process_group()
+
+
+def test_two_processes_divide_by_half_of_what_both_count(pages, tmp_path):
+    """And both by the same, which is that of one process with the images of both."""
+    start = multiprocessing.get_context("fork").Process
+    group = [start(target=count_in_a_group, args=(pages, tmp_path, x)) for x in (0, 1)]
+    for process in group:
+        process.start()
+    for process in group:
+        process.join(60)
+        assert process.exitcode == 0
+    found = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
+    assert found == [DIVISORS, DIVISORS]
+    assert divisors(pages, list(map(sum, COUNTS))) == [2 * each for each in DIVISORS]
+
+
+# ---- What a job weighs ----
+
+AB = ["a", "b"]
+# By loss: a head, the weights that it has by default, and what else its loss is given.
+LOSSES = {
+    "keypoint_loss": (
+        {"task": "keypoint_detection", "keypoints": AB},
+        {"keypoint_weight": 20.0, "presence_weight": 1.0},
+    ),
+    "quadrilateral_loss": (
+        {"task": "quadrilateral_detection", "categories": AB},
+        {"corner_weight": 20.0},
+    ),
+    "instance_loss": (
+        {"task": "instance_segmentation", "categories": AB},
+        {"mask_weight": 2.0},
+    ),
+    "panoptic_loss": (
+        {
+            "task": "panoptic_segmentation",
+            "categories": AB,
+            "things": ["b"],
+            "colors": [[0, 0, 9], [0, 9, 0]],
+        },
+        {"mask_weight": 2.0, "stuff_weight": 1.0},
+    ),
+    "metric_loss": (
+        {"task": "metric_learning", "identities": [*AB, "c", "d"]},
+        {"margin": 0.1, "scale": 16.0},
+    ),
+    "regression_loss": ({"task": "regression", "range": [2.0, 10.0]}, {}, (2.0, 10.0)),
+    "depth_loss": ({"task": "depth_estimation", "range": [1.0, 5.0]}, {}, 0.005),
+}
+
+
+def recorded(monkeypatch, model: ModuleType, losses: list[str]) -> dict[str, tuple]:
+    """What each loss is given from now on; it has one term, of 3."""
+    given = {}
+
+    def loss_named(loss: str):
+        def record(*arguments, **weights) -> dict[str, float]:
+            given[loss] = arguments, weights
+            return {"term": 3.0}
+
+        return record
+
+    for loss in losses:
+        monkeypatch.setattr(model, loss, loss_named(loss))
+    return given
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_loss_is_given_outputs_targets_and_weights(tmp_path, monkeypatch, loss):
+    """The targets are those of its head, whose name its terms have."""
+    head, weights, *further = LOSSES[loss]
+    model = load(make(tmp_path, [{"name": "one"} | head]) / "model.py")
+    given = recorded(monkeypatch, model, [loss])
+    found = model.loss_terms("outputs", {"one": "targets", "other": "others"})
+    assert given == {loss: (("outputs", "targets", *further), weights)}
+    assert found == {"one/loss/term": 3.0}
+
+
+def test_heads_of_one_job_have_weights_of_their_own(tmp_path, monkeypatch):
+    halves = {
+        loss: {name: value / 2 for name, value in weights.items()}
+        for loss, (_, weights, *_) in LOSSES.items()
+        if weights
+    }
+    heads = [{"name": loss} | LOSSES[loss][0] | own for loss, own in halves.items()]
+    heads[0]["loss_weight"] = 0.25
+    model = load(make(tmp_path, heads, validation="val") / "model.py")
+    given = recorded(monkeypatch, model, [*halves])
+    found = model.loss_terms(
+        *({loss: (kind, loss) for loss in halves} for kind in "ot")
+    )
+    assert given == {x: ((("o", x), ("t", x)), own) for x, own in halves.items()}
+    first, *others = halves
+    assert found == {f"{first}/loss/term": 0.75} | {f"{x}/loss/term": 3 for x in others}
