@@ -6,7 +6,6 @@ import errno
 import itertools
 import os
 import shutil
-from pathlib import Path
 
 import pytest
 from outputs import emitted, killed, output, refusal, tree

@@ -1,4 +1,4 @@
-"""What lets `specc build --check` fail, as findings for tools and GitHub's annotations."""
+"""Findings of `specc build --check`, for tools and for annotations on GitHub."""
 
 from __future__ import annotations
 
