@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from pathlib import Path
 
 import pytest
 
 from specc.diagnostics import JobError
-from specc.folder.write import Output
+from specc.folder.write import Output, write
 
 JOB = b'{"name": "cells"}\n'
 
@@ -36,3 +38,30 @@ def refusal(expected: str, action, *arguments, **flags):
     assert finding.code == expected
     assert finding.help
     return finding
+
+
+# ---- Kills ----
+
+
+def killed(wanted: Output, function: str, step: int) -> bool:
+    """Build in another process, which ends at that call of a function of `os` at once,
+    as by SIGKILL; False if it was not reached."""
+    child = os.fork()
+    if child == 0:
+        real, calls = getattr(os, function), itertools.count()
+
+        def die(*arguments, **options):
+            if next(calls) == step:
+                os._exit(9)
+            return real(*arguments, **options)
+
+        setattr(os, function, die)
+        write(wanted)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+def emitted(folder: Path) -> dict[str, bytes | None]:
+    """What stands in the folder, but for what is staged."""
+    found = tree(folder) if folder.exists() else {}
+    return {path: x for path, x in found.items() if not path.startswith(".specc-")}

@@ -77,6 +77,7 @@ def test_no_command_shows_help(run):
     [
         ["build"],
         ["build", "--strict", "job.json"],
+        ["build", "--format", "github", "job.json"],
         ["build", "--check", "--force", "job.json"],
         ["build", "--check", "--dry-run", "job.json"],
         ["check", "--format", "xml", "job.json"],
@@ -363,6 +364,49 @@ def test_check_lists_edits_and_only_strict_fails(run):
     assert code == 0 and "edited     train.py" in out
     code, out, _ = run("build", "--check", "--strict", job)
     assert code == 1 and "--strict fails: files were edited" in out
+
+
+def test_check_tells_tools_what_is_due(run):
+    job = put("job.json")
+    check = ["build", "--check", "--format", "github", job]
+    code, out, err = run(*check)
+    assert code == 1 and err == "" and "E439" in out and "is not built yet" in out
+    run("build", job)
+    assert run(*check) == (0, "", "")
+    put("job.json", trainer={"max_iterations": 7})
+    code, out, err = run(*check)
+    assert code == 1 and err == "" and len(out.splitlines()) == 1
+    assert "is stale: a build changes job.json, resolved.json, train.py" in out
+    check[3] = "json"
+    code, out, err = run(*check[:-1], wrong_job(), "gone.json")
+    unreadable, wrong = map(json.loads, out.splitlines())
+    assert code == 1 and err == "" and unreadable["code"] == "E401"
+    assert wrong["file"] == "wrong.json" and wrong["pointer"] == "/model/backbone/name"
+
+
+def test_check_annotates_edits_at_their_line(run):
+    job = put("job.json")
+    check = ["build", "--check", "--format", "github", job]
+    run("build", job)
+    path = Path("generated/cells/train.py")
+    text = path.read_text()
+    path.write_text(f"# mine\n{text}")
+    assert run(*check) == (0, "", "")
+    code, out, _ = run(*check, "--strict")
+    assert (
+        code == 1
+        and "title=specc E439::" in out
+        and "as specc wrote it: train.py" in out
+    )
+    path.write_text(f"# mine\nx = (\n{text}")
+    code, out, _ = run(*check)
+    place = "::error file=generated/cells/train.py,line=2,col=1,title=specc E440::"
+    assert code == 1 and out.startswith(place) and "never closed" in out
+    put("job.json", trainer={"max_iterations": 7})
+    path.write_text(text.replace("MAX_ITERATIONS = 10000", "MAX_ITERATIONS = 8"))
+    assert run("build", job)[0] == 1
+    code, out, _ = run(*check)
+    assert code == 1 and "train.py,line=" in out and "title=specc E411::" in out
 
 
 # ---- our failures, interrupts, colors ----

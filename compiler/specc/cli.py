@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from specc import __version__
-from specc.commands.flags import BELOW, FORM, LABELS
+from specc.commands.flags import BELOW, FINDINGS, FORM, LABELS
 from specc.datasets.gate.command import data
 from specc.diagnostics import JobError
 from specc.differences.cli import diff
@@ -47,14 +47,7 @@ def cli(context: click.Context) -> None:
 
 @cli.command()
 @JOBS
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "github"]),
-    default="text",
-    show_default=True,
-    help="For people, for tools, or as annotations of a GitHub workflow.",
-)
+@FINDINGS
 def check(jobs: tuple[str, ...], form: str) -> int:
     """Say what is wrong with jobs, and write nothing.
 
@@ -120,6 +113,7 @@ def graph(job: str, form: str) -> int:
     help="Overwrite files that you edited; copies are kept as FILE.orig.",
 )
 @click.option("--dry-run", is_flag=True, help="Write nothing; say what would happen.")
+@FINDINGS
 def build(
     jobs: tuple[str, ...],
     output: Path | None,
@@ -130,6 +124,7 @@ def build(
     verify: bool,
     force: bool,
     dry_run: bool,
+    form: str,
 ) -> int:
     """Write the code of jobs. What you edited is merged with what a job changes.
 
@@ -138,9 +133,11 @@ def build(
     specc build -o detector job.json
     specc build --tests --package -o vision/detector job.json
     specc build --check generated/*/job.json
+    specc build --check --format github generated/*/job.json
     """
-    if strict and not check:
-        raise click.UsageError("--strict belongs to --check")
+    if not check and (strict or form != "text"):
+        flag = "--strict" if strict else "--format"
+        raise click.UsageError(f"{flag} belongs to --check")
     if check and (force or dry_run):
         raise click.UsageError(
             "--check writes nothing: leave --force and --dry-run out"
@@ -150,7 +147,7 @@ def build(
 
     wanted = Wanted(tests, package)
     if check:
-        return commands.build_check(jobs, output, wanted, strict, verify)
+        return commands.build_check(jobs, output, wanted, strict, verify, form)
     return commands.build(jobs, output, wanted, verify, force, dry_run)
 
 

@@ -6,11 +6,12 @@ import random
 from pathlib import Path
 
 import pytest
+from edits import assert_nothing_is_lost, changed
 from outputs import output, refusal, tree
 
 from specc.folder import record
 from specc.folder.compare import compare
-from specc.folder.write import Written, write
+from specc.folder.write import write
 
 LINES = [f"line_{number} = {number}\n" for number in range(12)]
 BASE = "".join(LINES)
@@ -183,32 +184,23 @@ def test_a_dry_run_says_what_happens_and_writes_nothing(folder, source, force):
 # ---- No edit lost, no change lost ----
 
 
-def changed(lines: list[str], rng: random.Random, side: str) -> tuple[list, bool]:
-    """Lines with random ones inserted, changed, deleted and moved, and whether any
-    was moved. Each line stays unique."""
-    lines, moved = list(lines), False
-    for number in range(rng.randint(1, 4)):
-        place = rng.randrange(len(lines))
-        kind = rng.choice(("insert", "change", "delete", "move"))
-        if kind in ("change", "delete", "move") and len(lines) > 1:
-            line = lines.pop(place)
-        if kind == "move":
-            lines.insert(rng.randrange(len(lines) + 1), line)
-            moved = True
-        elif kind != "delete":
-            lines.insert(place, f"{side}_{number} = {rng.random()}\n")
-    return lines, moved
-
-
-def assert_nothing_is_lost(base, mine, new, moved: bool, text: str, written: Written):
-    """Of unique lines: those that either side made are there; in a clean merge those
-    that either side removed are not, unless lines moved: git keeps one that moved."""
-    lines = text.splitlines(keepends=True)
-    made = (set(mine) | set(new)) - set(base)
-    assert made <= set(lines)
-    if written.is_clean:
-        kept = (set(mine) & set(new)) | made
-        assert kept == set(lines) or (moved and kept < set(lines))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "b\nnew\nc\n",  # the user's line is lost
+        "mine\nb\nc\n",  # that of the render is
+        "mine\na\nb\nnew\nc\n",  # what the user deleted is back
+        "mine\nb\nnew\n",  # what nobody deleted is gone
+        "mine\nb\nnew\nc\nof nobody\n",
+        "<<<<<<< x\nmine\n||||||| x\na\n=======\na\n>>>>>>> x\nb\nc\n",
+    ],
+)
+def test_a_loss_would_be_found(text):
+    base, mine, new = "a\nb\nc\nd\n", "mine\nb\nc\nd\n", "a\nb\nnew\nc\n"
+    sides = [x.splitlines(keepends=True) for x in (base, mine, new)]
+    assert_nothing_is_lost(*sides, "mine\nb\nnew\nc\n")
+    with pytest.raises(AssertionError):
+        assert_nothing_is_lost(*sides, text)
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -224,15 +216,13 @@ def test_no_edit_and_no_change_is_lost_in_many(tmp_path, source):
 
 def check_random_edits(folder: Path, source: Path, rng: random.Random):
     base = [f"a_{number} = {number}\n" for number in range(rng.randint(3, 30))]
-    (mine, moved), (new, moved_too) = changed(base, rng, "mine"), changed(
-        base, rng, "new"
-    )
+    mine, new = (changed(base, rng, side) for side in ("mine", "new"))
     path = edited(folder, source, "".join(mine), "".join(base))
     wanted = output(folder, source, model="".join(new))
     written = write(wanted)
     text = path.read_text()
     if mine != base and new != base and mine != new:
         assert "model.py" in written.edited
-    assert_nothing_is_lost(base, mine, new, moved or moved_too, text, written)
+    assert_nothing_is_lost(base, mine, new, text)
     assert (folder / record.PRISTINE / "model.py").read_text() == "".join(new)
     assert compare(wanted).is_current() == written.is_clean

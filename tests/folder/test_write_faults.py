@@ -6,10 +6,9 @@ import errno
 import itertools
 import os
 import shutil
-from pathlib import Path
 
 import pytest
-from outputs import output, refusal, tree
+from outputs import emitted, killed, output, refusal, tree
 
 from specc.diagnostics import JobError
 from specc.folder import record
@@ -183,27 +182,3 @@ def test_a_commit_reaches_nothing_through_links(folder, source, tmp_path):
     (folder / ".specc-commit/removed.json").write_text("[]")
     refusal("E404", write, output(folder, source, model="b\n"))
     assert not list((tmp_path / "prey").iterdir())
-
-
-def killed(wanted: Output, function: str, step: int) -> bool:
-    """Build in another process, which ends at that call of a function of `os` at once,
-    as by SIGKILL; False if it was not reached."""
-    child = os.fork()
-    if child == 0:
-        real, calls = getattr(os, function), itertools.count()
-
-        def die(*arguments, **options):
-            if next(calls) == step:
-                os._exit(9)
-            return real(*arguments, **options)
-
-        setattr(os, function, die)
-        write(wanted)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
-
-
-def emitted(folder: Path) -> dict[str, bytes | None]:
-    """What stands in the folder, but for what is staged."""
-    found = tree(folder) if folder.exists() else {}
-    return {path: x for path, x in found.items() if not path.startswith(".specc-")}

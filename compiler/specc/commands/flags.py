@@ -14,6 +14,14 @@ FORM = click.option(
     show_default=True,
     help="For people, or for tools.",
 )
+FINDINGS = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="For people, for tools, or as annotations of a GitHub workflow.",
+)
 BELOW = click.option(
     "--data",
     "root",

@@ -96,15 +96,17 @@ def build_check(
     wanted: Wanted,
     strict: bool,
     verify: bool,
+    form: str,
 ) -> int:
     """`specc build --check`: would a build change anything?"""
+    from specc.commands.due import findings_of
     from specc.folder.compare import compare
     from specc.folder.output import output_of
 
-    files, wrong = _job_files(paths, out, wanted)
+    files, wrong = _job_files(paths, out, wanted, form)
     for file, outcome in _compiled(files):
         if isinstance(outcome, list):
-            say_findings(outcome, file.data, file.path)
+            _tell(outcome, file.data, file.path, form)
             wrong = True
             continue
         if verify:
@@ -112,10 +114,14 @@ def build_check(
         try:
             comparison = compare(output_of(file, outcome))
         except JobError as error:
-            say_findings(error.diagnostics)
+            _tell(error.diagnostics, None, file.path, form)
             wrong = True
             continue
-        _say_compared(file, comparison, strict)
+        if form == "text":
+            _say_compared(file, comparison, strict)
+        else:
+            for path, finding in findings_of(file, comparison, strict):
+                _tell([finding], None, path, form)
         wrong |= not comparison.is_current(strict)
     return int(wrong)
 
@@ -162,8 +168,18 @@ def say_findings(
         click.echo(text, nl=False, err=True)
 
 
+def _tell(
+    findings: Sequence[Diagnostic], data: bytes | None, path: str, form: str
+) -> None:
+    """Prints findings: to stderr for people, to stdout for tools."""
+    if form == "text":
+        say_findings(findings, data, path)
+    else:
+        click.echo(_report(findings, data, path, form), nl=False)
+
+
 def _job_files(
-    paths: Sequence[str], out: Path | None, wanted: Wanted
+    paths: Sequence[str], out: Path | None, wanted: Wanted, form: str = "text"
 ) -> tuple[list[JobFile], bool]:
     """Returns the jobs that could be read, and whether any could not.
 
@@ -174,7 +190,7 @@ def _job_files(
         try:
             files.append(jobfiles.open_job(path, out, len(paths) > 1, wanted))
         except JobError as error:
-            say_findings(error.diagnostics)
+            _tell(error.diagnostics, None, path, form)
             wrong = True
     jobfiles.refuse_shared_folders(files)
     return files, wrong

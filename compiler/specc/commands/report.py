@@ -30,7 +30,7 @@ def report(
     ``format`` is text (source line, underlined, and a summary), json (one object a
     line) or github (one workflow command a line). Nothing from the job reaches a
     terminal unescaped. Without `source` the findings name no place in a job: they are
-    about the file or the output folder as a whole.
+    about the output folder, or about a file as a whole or at their ``position``.
     """
     if not diagnostics:
         return ""
@@ -61,7 +61,7 @@ def _plain(text: str, **_) -> str:
 
 def _span(one: Diagnostic, source: Source | None) -> Span:
     if source is None:
-        return Span(1, 1, 1)
+        return Span(*(one.position or (1, 1)), 1)
     if one.position is not None:
         return Span(*one.position, _token_length(*one.position, source))
     return source.locate_key(one.path) if one.at_key else source.locate(one.path)

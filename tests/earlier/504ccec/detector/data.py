@@ -1,0 +1,297 @@
+"""Images and batches: from a sample to what the model sees."""
+
+import atexit
+import itertools
+import multiprocessing
+import signal
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from dataset import BROKEN_SHARE, MOST_BROKEN, Objects, Sample
+from model import HEIGHT, PAD, WIDTH, fit
+from samples import Samples
+
+BATCH_SIZE = 4  # images of one optimizer step, over all processes
+SCALE = 0.25  # training images grow or shrink by up to this share
+COLOR = 0.2  # their brightness, contrast and saturation vary by up to this share
+
+# ---- Images: the geometry of model.py, in OpenCV ----
+
+
+class ImageError(Exception):
+    """An image cannot be decoded."""
+
+
+class ChangedError(Exception):
+    """The size of an image has changed since the dataset was read."""
+
+
+class Transform(NamedTuple):
+    """Maps pixels of the image to pixels of the canvas: xy * scale + offset."""
+
+    scale: np.ndarray  # (2,) for x and y, negative where mirrored
+    offset: np.ndarray  # (2,)
+
+    def move(self, boxes: np.ndarray) -> np.ndarray:
+        corners = boxes.reshape(-1, 2, 2) * self.scale + self.offset
+        return np.concatenate([corners.min(1), corners.max(1)], 1).astype(np.float32)
+
+
+def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
+    """RGB image (height, width, 3), uint8, antialiased.
+
+    A JPEG is decoded at 1/2, 1/4 or 1/8 where that is still large enough: most of the
+    decoding is saved, and the reduction is a clean low-pass.
+    """
+    reduction = min(sample.height / height, sample.width / width)
+    step, flag = 1, cv2.IMREAD_COLOR
+    if reduction >= 2 and sample.path.suffix.lower() in (".jpg", ".jpeg"):
+        step, flag = 2, cv2.IMREAD_REDUCED_COLOR_2
+        step, flag = (4, cv2.IMREAD_REDUCED_COLOR_4) if reduction >= 4 else (step, flag)
+        step, flag = (8, cv2.IMREAD_REDUCED_COLOR_8) if reduction >= 8 else (step, flag)
+    try:
+        # cv2.imread would fill up a truncated JPEG with gray; imdecode returns None.
+        image = cv2.imdecode(np.fromfile(sample.path, np.uint8), flag)
+    except (OSError, cv2.error):
+        image = None
+    if image is None:
+        raise ImageError(f"{sample.path}: cannot be decoded")
+    sides = np.subtract(image.shape[:2], [sample.height / step, sample.width / step])
+    if (abs(sides) >= 1).any():
+        raise ChangedError(
+            f"{sample.path}: changed since the dataset was read: --reread"
+        )
+    image = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
+    image = F.interpolate(image, (height, width), mode="bilinear", antialias=True)
+    return cv2.cvtColor(image[0].permute(1, 2, 0).numpy(), cv2.COLOR_BGR2RGB)
+
+
+def letterbox(sample: Sample) -> tuple[np.ndarray, Transform]:
+    """Fits the image into the top left of a canvas (HEIGHT, WIDTH, 3)."""
+    height, width = fit(sample.height, sample.width)
+    canvas = on_canvas(read_image(sample, height, width), 0, 0)
+    scale = np.float32([width / sample.width, height / sample.height])
+    return canvas, Transform(scale, np.zeros(2, np.float32))
+
+
+def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
+    """Crops or pads an image placed at (top, left) to the size of the canvas."""
+    image = image[max(0, -top) : HEIGHT - top, max(0, -left) : WIDTH - left]
+    top, left = max(0, top), max(0, left)
+    bottom, right = HEIGHT - top - image.shape[0], WIDTH - left - image.shape[1]
+    border = (top, bottom, left, right, cv2.BORDER_CONSTANT)
+    return cv2.copyMakeBorder(image, *border, value=PAD)
+
+
+def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Transform]:
+    """Returns an image scaled, recolored, placed and mirrored at random."""
+    height, width = fit(sample.height, sample.width)
+    factor = rng.uniform(1 - SCALE, 1 + SCALE)
+    height, width = max(1, round(height * factor)), max(1, round(width * factor))
+    image = read_image(sample, height, width)
+    image = recolor(image, rng)
+    # Crops an image that is larger than the canvas, pads a smaller one.
+    top, left = place(height, HEIGHT, rng), place(width, WIDTH, rng)
+    canvas = on_canvas(image, top, left)
+    scale = np.float32([width / sample.width, height / sample.height])
+    offset = np.float32([left, top])
+    if rng.random() < 0.5:
+        canvas = cv2.flip(canvas, 1)
+        scale, offset = scale * [-1, 1], [WIDTH, 0] + offset * [-1, 1]
+    return canvas, Transform(scale, offset)
+
+
+def place(length: int, canvas: int, rng: np.random.Generator) -> int:
+    """Returns a random offset on the canvas; negative if `length` is larger."""
+    return int(rng.integers(min(0, canvas - length), max(0, canvas - length) + 1))
+
+
+def recolor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Scales brightness, contrast and saturation by random factors around 1."""
+    brightness, contrast, saturation = rng.uniform(1 - COLOR, 1 + COLOR, 3)
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    gain = brightness * contrast
+    middle = brightness * (1 - contrast) * cv2.mean(gray)[0]
+    gray = cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
+    return cv2.addWeighted(
+        image, gain * saturation, gray, gain * (1 - saturation), middle, dst=gray
+    )
+
+
+def moved(objects: Objects, transform: Transform) -> Objects:
+    """Moves objects to the canvas; drops those of which less than a quarter is left."""
+    boxes = transform.move(objects.boxes)
+    visible = np.clip(boxes, 0, np.float32([WIDTH, HEIGHT, WIDTH, HEIGHT]))
+    sides, whole = visible[:, 2:] - visible[:, :2], boxes[:, 2:] - boxes[:, :2]
+    kept = sides.prod(1) > 0.25 * whole.prod(1)
+    return Objects(visible[kept], objects.classes[kept])
+
+
+# ---- Batches ----
+
+
+class TrainingSet(Dataset):
+    """Augmented samples by (epoch, index): the same pair gives the same view.
+
+    An image that cannot be decoded is replaced by another one, chosen by the same pair.
+    The error messages are returned with the sample.
+    """
+
+    def __init__(self, samples: Sequence[Sample], seed: int):
+        self.samples, self.seed = samples, seed
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, dict, list[str]]:
+        rng = np.random.default_rng((self.seed, *key))
+        broken = []
+        for index in self.candidates(key[1], rng):
+            sample = self.samples[index]
+            try:
+                canvas, transform = augment(sample, rng)
+            except ImageError as error:
+                broken.append(str(error))
+            else:
+                labels = {"shapes": moved(sample.labels["shapes"], transform)}
+                return canvas, labels, broken
+        raise ImageError(broken[-1])
+
+    def candidates(self, index: int, rng: np.random.Generator) -> Iterator[int]:
+        """Yields the sample, then random others in place of broken ones."""
+        yield index
+        yield from rng.permutation(len(self.samples))[: MOST_BROKEN + 1].tolist()
+
+
+class ValidationSet(Dataset):
+    """Letterboxed images (C, H, W), in order."""
+
+    def __init__(self, samples: Sequence[Sample]):
+        self.samples = samples
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Tensor:
+        canvas, _ = letterbox(self.samples[index])
+        return torch.from_numpy(canvas).permute(2, 0, 1)
+
+
+class Batches:
+    """The (epoch, index) pairs of every batch from iteration `start` on, without end.
+
+    They depend on the seed and the iteration alone, so that a resumed run goes on as if
+    it had never stopped. With several processes each takes its share of a batch.
+    """
+
+    def __init__(self, length: int, seed: int, start: int, rank: int, world: int):
+        self.length, self.seed, self.start = length, seed, start
+        self.rank, self.world = rank, world
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        epoch, order = -1, None
+        for first in itertools.count(self.start * BATCH_SIZE, BATCH_SIZE):
+            batch = []
+            for position in range(first + self.rank, first + BATCH_SIZE, self.world):
+                if epoch != position // self.length:
+                    epoch = position // self.length
+                    rng = np.random.default_rng((self.seed, epoch))
+                    order = rng.permutation(self.length).tolist()
+                batch.append((epoch, order[position % self.length]))
+            yield batch
+
+
+def collate(
+    batch: list[tuple[np.ndarray, dict, list[str]]],
+) -> tuple[Tensor, dict, list[str]]:
+    """Stacks images (B, 3, H, W), uint8, and targets; lists errors."""
+    canvases, labels, broken = zip(*batch)
+    images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
+    targets = {
+        "shapes": stack_objects([of["shapes"] for of in labels]),
+    }
+    return images, targets, sum(broken, [])
+
+
+def stack_objects(batch: list[Objects]) -> dict[str, Tensor]:
+    """Returns boxes (B, G, 4) and classes (B, G), -1 where padded."""
+    most = object_rows(len(objects.classes) for objects in batch)
+    boxes = torch.zeros(len(batch), most, 4)
+    classes = torch.full((len(batch), most), -1)
+    for i, objects in enumerate(batch):
+        count = len(objects.classes)
+        boxes[i, :count] = torch.from_numpy(objects.boxes)
+        classes[i, :count] = torch.from_numpy(objects.classes)
+    return {"boxes": boxes, "classes": classes}
+
+
+def object_rows(counts: Iterable[int]) -> int:
+    """Returns the G of a batch with these numbers of objects: a power of two, as
+    torch.compile compiles the loss anew for each G; at least 16."""
+    return 1 << max(max(counts) - 1, 15).bit_length()
+
+
+def training_batches(
+    samples: Samples, seed: int, start: int, rank: int, world: int, workers: int
+) -> Iterator[tuple[Tensor, dict]]:
+    """Returns images and targets, from iteration `start` on."""
+    loader = DataLoader(
+        TrainingSet(samples, seed),
+        batch_sampler=Batches(len(samples), seed, start, rank, world),
+        collate_fn=collate,
+        **loading(workers),
+    )
+    return tell_broken(iter(loader), len(samples))
+
+
+def tell_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dict]]:
+    """Yields batches; names each broken image once, and ends if there are too many."""
+    known = set()
+    for images, targets, broken in batches:
+        for problem in sorted(set(broken) - known):
+            known.add(problem)
+            said = f"{problem}; another image takes its place ({len(known)} so far)"
+            tqdm.write(said, file=sys.stderr)
+        if len(known) > max(MOST_BROKEN, BROKEN_SHARE * length):
+            listed = "\n  ".join(sorted(known)[:10])
+            what = f"{len(known)} of {length} training images cannot be decoded"
+            raise SystemExit(f"{what}, among them\n  {listed}")
+        yield images, targets
+
+
+def validation_batches(samples: Sequence[Sample], workers: int) -> DataLoader:
+    return DataLoader(
+        ValidationSet(samples),
+        min(BATCH_SIZE, 32),  # NMS needs memory quadratic in CANDIDATES for each image
+        **loading(workers),
+    )
+
+
+def loading(workers: int) -> dict:
+    """Returns arguments of a DataLoader with this number of workers."""
+    cv2.setNumThreads(0)  # OpenCV's threads do not survive the fork of a worker
+    atexit.unregister(end_workers)  # once is enough
+    atexit.register(end_workers)
+    pinned = torch.cuda.is_available()
+    return dict(num_workers=workers, worker_init_fn=prepare_worker, pin_memory=pinned)
+
+
+def prepare_worker(_: int):
+    """Ignores Ctrl-C and SIGTERM in a worker: the main process saves first."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def end_workers():
+    """Kills workers at exit: they ignore the SIGTERM that Python would send."""
+    if hasattr(signal, "SIGCHLD"):  # else PyTorch's handler would report a crash
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for worker in multiprocessing.active_children():
+        if worker.daemon:  # Python ends these, and waits for others
+            worker.kill()

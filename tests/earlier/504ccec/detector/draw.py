@@ -1,0 +1,124 @@
+"""Drawings: what was found in an image, a sheet of predictions, the curves of a run."""
+
+import colorsys
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.figure import Figure
+
+from data import read_image
+from dataset import Objects, Sample
+from model import CATEGORIES
+
+TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixels
+DRAWN_SCORE = 0.3  # less certain objects are left out of drawings
+
+
+def draw(image: np.ndarray, words: dict) -> np.ndarray:
+    """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
+    image = image.copy()
+    image = draw_objects(image, words["shapes"], CATEGORIES)
+    return image
+
+
+def draw_objects(
+    image: np.ndarray, objects: list[dict], names: tuple[str, ...]
+) -> np.ndarray:
+    thickness = max(1, round(max(image.shape) / 320))
+    for item in reversed(objects):  # the best ones on top
+        if item.get("score", 1.0) >= DRAWN_SCORE:
+            left, top, right, bottom = (round(side) for side in item["bbox"])
+            color = color_of(names.index(item["category"]))
+            cv2.rectangle(image, (left, top), (right, bottom), color, thickness)
+            write(image, caption(item), (left, top), color)
+    return image
+
+
+def caption(item: dict) -> str:
+    return item["category"] + (f" {item['score']:.2f}" if "score" in item else "")
+
+
+def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
+    """Writes text on a band of `color` above `corner`, inside the image."""
+    font, size = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, max(image.shape) / 1200)
+    (width, height), descent = cv2.getTextSize(text, font, size, 1)
+    x = max(0, min(corner[0], image.shape[1] - width))
+    y = max(height + descent, min(corner[1], image.shape[0]))
+    cv2.rectangle(image, (x, y - height - descent), (x + width, y), color, cv2.FILLED)
+    cv2.putText(image, text, (x, y - descent), font, size, (0, 0, 0), 1, cv2.LINE_AA)
+
+
+def color_of(index: int) -> tuple[int, int, int]:
+    """Returns a color; hues of consecutive indices differ by the golden ratio."""
+    red, green, blue = colorsys.hsv_to_rgb(index * 0.618 % 1, 0.65, 1.0)
+    return round(255 * red), round(255 * green), round(255 * blue)
+
+
+# ---- The sheet: labels beside predictions ----
+
+
+def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
+    """Draws RGB tiles in rows of two images: labels on the left, predictions beside."""
+    tiles = []
+    for sample, words in zip(samples, found):
+        image = read_image(sample, sample.height, sample.width)
+        tiles += [tile(draw(image, labels_of(sample))), tile(draw(image, words))]
+    while len(tiles) % 4:
+        tiles.append(np.full_like(tiles[0], 255))
+    rows = [np.hstack(tiles[i : i + 4]) for i in range(0, len(tiles), 4)]
+    return np.vstack(rows)
+
+
+def labels_of(sample: Sample) -> dict:
+    """Returns the labels of a sample in the form of predictions."""
+    return {"shapes": objects_of(sample.labels["shapes"], CATEGORIES)}
+
+
+def objects_of(objects: Objects, names: tuple[str, ...]) -> list[dict]:
+    pairs = zip(objects.classes.tolist(), objects.boxes.tolist())
+    return [{"category": names[category], "bbox": box} for category, box in pairs]
+
+
+def tile(image: np.ndarray) -> np.ndarray:
+    """Fits an image into a white square of TILE pixels."""
+    scale = (TILE - GAP) / max(image.shape)
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    square = np.full((TILE, TILE, 3), 255, np.uint8)
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    square[:height, :width] = resized
+    return square
+
+
+def save_image(path: Path, image: np.ndarray):
+    encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
+    path.write_bytes(encoded)
+
+
+# ---- The curves of a run ----
+
+
+def save_curves(metrics: Path, path: Path):
+    """Plots metrics.jsonl: the loss and its terms, the learning rate, the metrics."""
+    rows = [json.loads(line) for line in metrics.read_text().splitlines()]
+    figure = Figure(figsize=(15, 4), layout="constrained")
+    losses, rates, scores = figure.subplots(1, 3)
+    plot(losses, rows, "train", lambda name: "loss" in name)
+    plot(rates, rows, "train", lambda name: name == "learning_rate")
+    plot(scores, rows, "validation", lambda name: name.count("/") == 1)
+    losses.set_yscale("log")
+    figure.savefig(path, dpi=100)
+
+
+def plot(axes, rows: list[dict], split: str, wanted: Callable[[str], bool]):
+    rows = [row for row in rows if row["split"] == split]
+    iterations = [row["iteration"] for row in rows]
+    for name in filter(wanted, dict.fromkeys(name for row in rows for name in row)):
+        axes.plot(iterations, [row.get(name) for row in rows], marker=".", label=name)
+    axes.set_title(split)
+    axes.set_xlabel("iteration")
+    axes.grid(alpha=0.3)
+    if axes.lines:
+        axes.legend(fontsize="small")
