@@ -88,6 +88,11 @@ TABLES = {
         ),
         ("words", [TEXT], {"delimiter": "space", "header": ["image", "one"]}),
         (
+            "rows of sets",
+            [KINDS],
+            {"split": "part", "train_rows": "a", "validation_rows": "b"},
+        ),
+        (
             "names from elsewhere",
             [KINDS],
             {"train_images": "a", "validation_images": "b", "suffix": ".png"},
@@ -130,6 +135,7 @@ MAPS = {
             ),
             (DEPTH | {"unit": 0.001}, FOLDERS, {}),
             (DEPTH | {"unit": 1.0}, FOLDERS | {"label_ending": ".npy"}, {}),
+            (PIXELS, FOLDERS | {"label_beginning": "mask_"}, {"validation": "v"}),
             (DEPTH, FOLDERS, {}),
             (head("instance_segmentation", ["a"]), FOLDERS, {}),
             (head("instance_segmentation", ["a"]), {"label_folder": "masks"}, {}),

@@ -113,11 +113,25 @@ def places_of(reader: Reader) -> dict[str, Any]:
     return values
 
 
+def parts_of(reader: Reader) -> dict[str, Any]:
+    """Returns the constant of a copy's dataset.py with the values by which rows of its
+    tables are of one of the sets: a name of a set, and none of a set that is not
+    made."""
+    stems = [name.partition(".")[0] for name in sets_of(reader)]
+    for line in reader.table.split_constants[1:]:
+        names = line.name.split(", ")
+        stems += [""] * (len(names) - len(stems))
+        return {line.name: tuple(stems) if names[1:] else stems[0]}
+    return {}
+
+
 def places_of_maps(reader: Reader) -> dict[str, Any]:
     """Returns the constants of a copy's dataset.py with folders of maps, and of images
     that are listed, by their names."""
     places, ends = {}, {"_LABELS": "maps", "_IMAGES": "images"}
     for line in reader.maps.constants:
+        if line.name.endswith("_BEGINNING"):  # names of copies are numbers alone
+            places[line.name] = ""
         if what := ends.get(line.name[-7:]):
             made = tuple(f"{name}-{what}" for name in sets_of(reader))
             places[line.name] = made if "," in line.name else made[-1]

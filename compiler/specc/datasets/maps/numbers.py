@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
-from specc.datasets.files import Unlike
+from specc.datasets.files import Unlike, Unplaced
 from specc.datasets.tables.columns import nice_range
 from specc.datasets.maps.pixels import Seen
 
 SOME = 60  # most maps that are read
 NUMBERED = 12  # most maps in which numbers are followed
-UNREAD = (".exr", ".pfm", ".npz", ".mat", ".h5")  # formats of depths that none reads
+UNREAD = (".pfm", ".npz", ".mat", ".h5")  # formats of depths that none reads
 DEPTH = re.compile(r"depth|disp|distance|range_?map|velodyne|zmap")
 KITTI = re.compile(r"kitti|proj_depth|velodyne|groundtruth_depth|depth_annotated")
 MILLIMETERS, OF_KITTI = 0.001, 1 / 256
@@ -22,6 +23,9 @@ def depths(maps: list[Path], seen: Seen) -> Options | None:
     """Returns the options of a head that learns depths in meters, and what they rest
     on; None where the maps hold none. Raises Unlike."""
     suffix = maps[0].suffix.lower()
+    if suffix == ".exr":
+        what = "OpenCV's packages do not read OpenEXR"
+        raise Unplaced(f"{maps[0]}: {what}", _to_arrays(maps[0].parent))
     if suffix in UNREAD:
         what = "cannot be read here: write depths in meters as float32 .npy or TIFF"
         raise Unlike(f"{maps[0]}: depths in {suffix} {what}")
@@ -54,6 +58,17 @@ def depths(maps: list[Path], seen: Seen) -> Options | None:
         raise Unlike(f"{maps[0]}: all depths are {low:.4g}")
     options = {"range": nice_range(low, high)} | ({"unit": unit} if unit else {})
     return options, told
+
+
+def _to_arrays(folder: Path) -> str:
+    """Returns the command that writes OpenEXR files of depths as arrays beside them."""
+    read = "next(iter(OpenEXR.File(p).channels().values())).pixels"
+    code = (
+        "import numpy, OpenEXR, sys; "
+        f"[numpy.save(p[:-4], {read}) for p in sys.argv[1:]]"
+    )
+    files = shlex.quote(folder.as_posix())
+    return f"pip install OpenEXR && python -c {shlex.quote(code)} {files}/*.exr"
 
 
 def _spans(maps: list[Path]) -> tuple[list[tuple[float, float]], set[str]]:
