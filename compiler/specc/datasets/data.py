@@ -139,7 +139,7 @@ def _starting_jobs(
         if task in (None, one.task) and labels in (None, one.labels)
     ]
     if not found:
-        problems = "; ".join(searched.problems[:3])
+        problems = "; ".join([*searched.problems[:3], *searched.unlike[:3]])
         says = "; ".join(dict.fromkeys(one.says for one in searched.found[:8]))
         fail(
             "E421",

@@ -42,9 +42,10 @@ def find(folder: Path) -> Iterator[Found]:
     for pair in training:
         sets = _lists(folder, pair) if pair.images.kind is None else {}
         others = [] if sets else _others(pair, found)
+        notes = [x for x in (told, _unread(pair, others, found)) if x]
         try:
             for one in _of_pair(folder, pair, others, len(training) > 1, sets):
-                yield replace(one, notes=(*one.notes, told)) if told else one
+                yield replace(one, notes=(*one.notes, *notes))
         except Unreadable as error:
             faults.append(error)
     faults += [Unlike(f"{told}: name a folder in it")] if told else []
@@ -82,6 +83,18 @@ def _others(pair: Pair, found: dict) -> list[Pair]:
         for kind in ("val", "test")
     )
     return [other for others in alike for other in others]
+
+
+def _unread(pair: Pair, others: list[Pair], found: dict) -> str:
+    """Returns text on further folders of the sets beside a pair; "" without such."""
+    chosen = {one.images.path for one in (pair, *others)}
+    rest = [
+        one.images.path.as_posix()
+        for kind in ("val", "test")
+        for one in found.get(kind, ())
+        if _alike(pair, one) and one.images.path not in chosen
+    ]
+    return f"also named as a set, and not read: {', '.join(rest)}" if rest else ""
 
 
 def _alike(one: Pair, other: Pair) -> bool:

@@ -155,6 +155,12 @@ class Pair:
         return sorted(found)
 
     @property
+    def weight(self) -> tuple[int, int]:
+        """The number of images, and that of the names that both paths share."""
+        shared = {*self.images.path.parts} & {*self.maps.path.parts}
+        return len(self.names), len(shared)
+
+    @property
     def pattern(self) -> tuple:
         return self.images.pattern, self.maps.pattern, *self.ends
 
@@ -240,15 +246,15 @@ def pairs_in(folder: Path) -> tuple[dict[str | None, list[Pair]], str]:
 
 
 def _pairs(folder: Path, roots: list[Root], shared: list[Root] | tuple) -> Iterator:
-    """Yields the pair of each folder of maps: that with the most images. Maps of all
-    sets may be in one folder, `shared`."""
+    """Yields the pair of each folder of maps: that with the most images, of several
+    that whose paths are most alike. Maps of all sets may be in one folder, `shared`."""
     chosen: dict[tuple, Pair] = {}
     roots = roots[:MOST_ROOTS]
     for maps in roots:
         for images in roots:
             if pair := _pair(folder, images, maps, len(roots) > UNNAMED_ROOTS):
                 key = maps.path
-                if key not in chosen or len(pair.names) > len(chosen[key].names):
+                if key not in chosen or pair.weight > chosen[key].weight:
                     chosen[key] = pair
     if not chosen:
         for maps in shared[:MOST_ROOTS]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from specc.datasets.files import Unlike, Unreadable, entries, folders_in
-from specc.datasets.found import Found, pair
+from specc.datasets.found import Found, pair, unread
 from specc.datasets.parts import reader
 from specc.datasets.tables import boxes, columns
 from specc.datasets.tables.columns import Learned, head_name
@@ -92,13 +92,13 @@ def _paired(tables: dict[Path, Sheet]) -> Iterator[Sets]:
     train, *others = pair(list(names))
     stems = pair([path.stem for path in alone.values()])
     if train is not None and (others[0] is not None or stems[0] is None):
-        yield _sets(tables, names[train], *map(names.get, others))
+        yield _sets(tables, names, train, *others)
         return
     for folder, paths in by_folder.items():
         stems = {path.stem: path for path in paths}
         train, *others = pair(list(stems))
         if train is not None:
-            yield _sets(tables, stems[train], *map(stems.get, others))
+            yield _sets(tables, stems, train, *others)
             return
         yield from (Sets(tables[path], None) for path in paths)
 
@@ -115,19 +115,20 @@ def _by_split(sets: Sets, index: Index) -> Sets:
         parts.get("validation"),
         sets.unused,
         parts.get("test"),
-        (told,) if told else (),
+        (*sets.notes, told) if told else sets.notes,
     )
 
 
-def _sets(
-    tables: dict[Path, Sheet], train: Path, held_out: Path | None, test: Path | None
-) -> Sets:
-    one, other = tables[train], tables[held_out] if held_out else None
-    last = tables[test] if test else None
+def _sets(tables: dict[Path, Sheet], names: dict[str, Path], *chosen) -> Sets:
+    """Returns the tables with the chosen names: for training, validation and test."""
+    one, other, last = (tables[names[x]] if x else None for x in chosen)
+    told = unread(list(names), *chosen)
+    notes = (told,) if told else ()
     if other and other.form != one.form:
         what = f"{other.path} is written in another way, or names images in another"
-        return Sets(one, None, f"{what} column")
-    return Sets(one, other, test=last if last and last.form == one.form else None)
+        return Sets(one, None, f"{what} column", notes=notes)
+    last = last if last and last.form == one.form else None
+    return Sets(one, other, test=last, notes=notes)
 
 
 # ---- From columns to datasets ----
@@ -145,6 +146,8 @@ def _of_sets(sets: Sets, faults: list[Unreadable]) -> Iterator[Found]:
         if len(train.named) > len({*train.named}):
             return  # rows are objects, not images
         rest = [name for name in rest if name not in (*found.columns, *found.size)]
+    elif lacking := boxes.lacking(train):
+        faults.append(Unlike(f"{train.path}: {lacking}"))
     flags = columns.flag_columns(rest, train.rows)
     if flags:
         for learned in columns.of_flags(flags, train.rows):
