@@ -64,7 +64,7 @@ class Layout:
     size: tuple[str, ...] | None = None  # columns of an image's width and height
     crowd: str | None = None  # column that is 1 where a box is around several objects
     split: str | None = None  # column that tells sets apart
-    train_rows: str | None = None  # its value in the rows of a set
+    train_rows: str | None = None  # value of this column in the rows of a set
     validation_rows: str | None = None
     test_rows: str | None = None
 

@@ -35,7 +35,7 @@ MAP_WORDS = (
 OTHER_MAPS = r"colou?r|instanceids|polygons|rgb|vis(?:ualization)?|overlay|preview"
 ARRAYS = (".npy", ".exr", ".pfm", ".npz", ".mat", ".h5")  # maps that are no images
 LOSSY = (".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".jp2")
-BEGINS = (  # of names as image_1 and im_a7: words before a number, or the first word
+BEGINS = (  # words before a number, as in image_1; or the first word, as in im_a7
     re.compile(r"(?:[A-Za-z]+[-_. ]*)+(?=\d)"),
     re.compile(r"[A-Za-z]+[-_. ]+(?=.)"),
 )
@@ -75,7 +75,7 @@ class Root:
 
     @cached_property
     def begins(self) -> dict[str, set[str]]:
-        """What names begin with, by their stems without it."""
+        """The beginnings of names, by their stems without them."""
         found: dict[str, set[str]] = {}
         for stem in self.stems:
             for begin, rest in [("", stem), *parts_of(stem)]:
@@ -115,7 +115,7 @@ class Pair:
 
     @property
     def ends(self) -> tuple:
-        """What tells names of images from those of maps."""
+        """The parts of names by which images and maps differ."""
         return self.image_end, self.map_end, self.suffixes, self.begins
 
     @cached_property

@@ -83,7 +83,7 @@ class Sheet:
     place: Path  # folder from which it names them
     suffix: str  # suffix that the names lack
     split: str = ""  # column that tells sets apart, where the rows are those of one
-    part: str = ""  # its value in these rows
+    part: str = ""  # value of that column in these rows
 
     @property
     def form(self) -> tuple:

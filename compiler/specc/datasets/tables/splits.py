@@ -51,7 +51,7 @@ def _roles(column: str, values: list[str]) -> dict[str, str]:
     if name not in FLAGS or sorted(flags, key=str) != [0, 1]:
         return {}
     named = {FLAGS[name][flag]: value for flag, value in zip(flags, values)}
-    if "validation" not in named:  # as where a table is named so
+    if "validation" not in named:  # a table of this name, too, serves as one
         named["validation"] = named.pop("test")
     return named
 
