@@ -60,6 +60,7 @@ LAID_OUT = {
         ("voc", BOXES, {"train_labels": "x"}, {"validation": None}),
         ("dota", BOXES, {}, {}),
         ("dota", CORNERS, FOLDERS, {}),
+        ("dota", BOXES, FOLDERS | {"test_labels": "z"}, {"test": "t"}),
     ]
 }
 KINDS = head("multiclass_classification", PLAIN)
