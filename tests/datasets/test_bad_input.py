@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import layouts
@@ -15,6 +17,8 @@ import layouts_yolo
 import pytest
 
 from specc.cli import run_cli
+from specc.datasets.emitted import load, read
+from specc.datasets.maps import pairs
 
 CLASSES, DETECTION = "multiclass_classification", "object_detection"
 CORNERS, SEMANTIC = "quadrilateral_detection", "semantic_segmentation"
@@ -178,3 +182,52 @@ def test_what_is_not_read_is_told(place, capsys, make, task, words):
     make(place / "set")
     assert words in said_of(capsys, task, code=0)
     assert json.loads(Path("job.json").read_text())["data"]["train"]
+
+
+# ---- Images beside maps ----
+
+
+def job_of(task: str) -> dict:
+    assert run_cli(["init", task, "--data", "set"]) == 0
+    return json.loads(Path("job.json").read_text("utf-8"))
+
+
+def test_hidden_files_are_counted_where_names_end_alike(place):
+    layouts_maps.of_arrays(place / "set")
+    job = job_of("depth_estimation")
+    (place / "set" / "depth" / "._0.npy").write_bytes(b"\0\5\26\7Mac OS X")
+    reading = read(load(json.dumps(job).encode()), Path())
+    assert not reading.problems and reading.counts["hidden files left out"] == 1
+
+
+def test_files_that_are_too_many_to_look_at_are_told(place, capsys, monkeypatch):
+    layouts_maps.index_masks(place / "set")
+    monkeypatch.setattr(pairs, "MOST_FILES", 10)
+    said = said_of(capsys, SEMANTIC, code=1)
+    assert "set: of more than 10 images and maps those from set/masks" in said
+    assert "were not looked at: name a folder in it" in said
+
+
+def test_a_map_beyond_the_limit_of_pillow_is_named(place):
+    """19000x10000 pixels in a few bytes."""
+    layouts_maps.index_masks(place / "set")
+    job = job_of(SEMANTIC)
+    header = struct.pack(">IIBBBBB", 19_000, 10_000, 8, 0, 0, 0, 0)
+    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(bytes(9)))
+    data = b"".join(
+        struct.pack(">I", len(x)) + kind + x + struct.pack(">I", zlib.crc32(kind + x))
+        for kind, x in chunks
+    )
+    path = place / "set" / "masks" / "train" / "0.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    reading = read(load(json.dumps(job).encode()), Path())
+    (problem,) = reading.problems
+    assert "masks/train/0.png: Image size (190000000 pixels) exceeds limit" in problem
+
+
+def test_dota_in_one_folder_is_found_without_a_flag(place):
+    layouts_yolo.dota(place / "sets")
+    (place / "sets" / "train").rename(place / "set")
+    data = job_of(CORNERS)["data"]
+    assert (data["format"], data["train"]) == ("dota", "set/images")
+    assert "validation" not in data and "layout" not in data

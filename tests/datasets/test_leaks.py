@@ -198,7 +198,7 @@ def test_beyond_a_number_of_images_some_are_compared(place, monkeypatch):
 
 
 @NEEDS_IMAGEHASH
-def test_thumbnails_are_found_as_by_comparing_all():
+def test_thumbnails_are_found_as_by_comparing_all(monkeypatch):
     rng = np.random.default_rng(0)
     training = [rng.integers(0, 255, (32, 32), np.uint8) for _ in range(300)]
     copies = {3: 17, 8: 255, 21: 0}
@@ -208,5 +208,7 @@ def test_thumbnails_are_found_as_by_comparing_all():
     for place, other in copies.items():
         noise = rng.normal(0, 8, (32, 32))
         validation[place] = np.clip(training[other] + noise, 0, 255).astype(np.uint8)
+    assert near.nearest(training, validation) == copies
+    monkeypatch.setattr(near, "BLOCK", 7)  # thumbnails are taken in blocks
     assert near.nearest(training, validation) == copies
     assert near.nearest(training, []) == near.nearest([], validation) == {}

@@ -6,7 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
-from specc.datasets.files import Unlike, Unplaced
+from specc.datasets.files import Unlike, Unplaced, opened
 from specc.datasets.tables.columns import nice_range
 from specc.datasets.maps.pixels import Seen
 
@@ -75,7 +75,6 @@ def _spans(maps: list[Path]) -> tuple[list[tuple[float, float]], set[str]]:
     """Returns the nearest and farthest value of some maps, and the kinds of their
     values: byte, deep, float or other."""
     import numpy as np
-    from PIL import Image
 
     spans, kinds = [], set()
     for path in maps[:: -(-len(maps) // SOME)]:
@@ -83,7 +82,7 @@ def _spans(maps: list[Path]) -> tuple[list[tuple[float, float]], set[str]]:
             if path.suffix.lower() == ".npy":
                 values = np.load(path, allow_pickle=False)
             else:
-                with Image.open(path) as image:
+                with opened(path) as image:
                     if image.mode in ("1", "P"):
                         return [], {"other"}
                     values = np.asarray(image)
@@ -123,10 +122,9 @@ def _connected(path: Path) -> tuple[int, int]:
     """Returns how many of a map's values are each in one piece, of how many."""
     import cv2
     import numpy as np
-    from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             pixels = np.asarray(image)
     except Exception:  # a broken file can raise any exception
         return 0, 0
