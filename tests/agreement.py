@@ -221,7 +221,7 @@ def as_table(layout: dict, heads: list[dict], tasks: set[str]) -> dict:
         read = [isinstance(image, str) and image or "image", *names]
         for key in ("box", "size"):
             read += layout.get(key) or []
-        read += [layout["crowd"]] if layout.get("crowd") else []
+        read += [layout[key] for key in ("crowd", "split") if layout.get(key)]
         layout["header"] = [*dict.fromkeys(read)]
     return {key: value for key, value in layout.items() if value is not None}
 
@@ -297,6 +297,11 @@ def lay_out(data: dict, heads: list[dict]) -> None:
                 del layout[key]
         if "last" in (layout.get("file_names") or ""):
             layout["prefix"] = None
+        for name in ("train", "validation", "test"):
+            layout.pop(f"{name}_rows", None)
+            shared = not source.get("train") and data.get(name)
+            if layout.get("split") and (shared or name in sets):
+                layout[f"{name}_rows"] = name
 
 
 # ---- Model and trainer ----

@@ -60,6 +60,7 @@ LAID_OUT = {
         ("voc", BOXES, {"train_labels": "x"}, {"validation": None}),
         ("dota", BOXES, {}, {}),
         ("dota", CORNERS, FOLDERS, {}),
+        ("dota", BOXES, FOLDERS | {"test_labels": "z"}, {"test": "t"}),
     ]
 }
 KINDS = head("multiclass_classification", PLAIN)
@@ -87,6 +88,11 @@ TABLES = {
             {"separator": "bar", "delimiter": "semicolon", "decimal": "comma"},
         ),
         ("words", [TEXT], {"delimiter": "space", "header": ["image", "one"]}),
+        (
+            "rows of sets",
+            [KINDS],
+            {"split": "part", "train_rows": "a", "validation_rows": "b"},
+        ),
         (
             "names from elsewhere",
             [KINDS],
@@ -130,6 +136,7 @@ MAPS = {
             ),
             (DEPTH | {"unit": 0.001}, FOLDERS, {}),
             (DEPTH | {"unit": 1.0}, FOLDERS | {"label_ending": ".npy"}, {}),
+            (PIXELS, FOLDERS | {"label_beginning": "mask_"}, {"validation": "v"}),
             (DEPTH, FOLDERS, {}),
             (head("instance_segmentation", ["a"]), FOLDERS, {}),
             (head("instance_segmentation", ["a"]), {"label_folder": "masks"}, {}),

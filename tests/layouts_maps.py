@@ -107,6 +107,17 @@ def twins(folder: Path) -> Path:
     return places("{n}.jpg", "{n}.png")(folder, lambda n: values(n, 0, 1, 2))
 
 
+def of_beginnings(folder: Path) -> Path:
+    """Words before the number tell images and masks apart, in one folder of a set."""
+    masks = places("{set}/image_{n}.png", "{set}/mask_{n}.png")
+    return masks(folder, lambda n: values(n, 0, 1, 2))
+
+
+def of_label_beginnings(folder: Path) -> Path:
+    masks = places("pictures/a{n}.jpg", "gt/gt_a{n}.png")
+    return masks(folder, lambda n: values(n, 0, 1, 2))
+
+
 def as_camvid(folder: Path) -> Path:
     masks = places("{set}/{n}.png", "{set}annot/{n}.png")
     return masks(folder, lambda n: values(n, 0, 1, 2))
@@ -179,6 +190,10 @@ def of_millimeters(folder: Path) -> Path:
 
 def of_arrays(folder: Path) -> Path:
     return places("images/{n}.png", "depth/{n}.npy")(folder, meters)
+
+
+def of_arrays_in_one_folder(folder: Path) -> Path:
+    return places("rgb_{n}.png", "depth_{n}.npy")(folder, meters)
 
 
 def of_floats(folder: Path) -> Path:

@@ -260,7 +260,7 @@ def table_of(choice: dict) -> dict:
         layout["header"] = [
             *named,
             *more,
-            *([layout["crowd"]] if "crowd" in layout else []),
+            *(layout[key] for key in ("crowd", "split") if key in layout),
         ]
         layout["header"] = [*dict.fromkeys(layout["header"])]
     return layout | {"columns": columns}

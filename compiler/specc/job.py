@@ -47,6 +47,8 @@ class Layout:
     crowds: str | None = None  # objects; None: crowds are ignored
     image_ending: str | None = None  # end of file names; None: any suffix of images
     label_ending: str | None = None
+    image_beginning: str | None = None  # beginning of file names; None: none
+    label_beginning: str | None = None
     label_folder: str | None = None  # name of the folders of instances' masks
     suffix: str | None = None  # suffix that names of images lack: .jpg
     columns: Columns | None = None  # `image` or a head -> its column, or its columns
@@ -61,6 +63,10 @@ class Layout:
     box_unit: str | None = None  # pixels, fractions
     size: tuple[str, ...] | None = None  # columns of an image's width and height
     crowd: str | None = None  # column that is 1 where a box is around several objects
+    split: str | None = None  # column that tells sets apart
+    train_rows: str | None = None  # value of this column in the rows of a set
+    validation_rows: str | None = None
+    test_rows: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -62,6 +63,12 @@ def literal(value: Any) -> str:
     if value is None or isinstance(value, (str, bool, int)):
         return repr(value)
     raise TypeError(f"no literal for {type(value).__name__}")
+
+
+def parameter(name: str, expressions: Iterable[str]) -> str:
+    """Returns the name of a parameter, `_` where none of the expressions reads it."""
+    read = any(re.search(rf"\b{name}\b", expression) for expression in expressions)
+    return name if read else "_"
 
 
 # ---- Maps: their names, shapes and types ----

@@ -109,3 +109,13 @@ def test_sets_of_images_are_no_categories(place, capsys, task, sets):
 def test_a_category_may_have_the_name_of_a_set(place, capsys):
     fill(Path("set"), ("{}",), ("bus", "train"))
     assert init()["model"]["heads"][0]["categories"] == ["bus", "train"]
+
+
+def test_one_of_two_categories_may_look_like_the_images_of_a_dataset(place, capsys):
+    fill(Path("set"), ("{}",), ("drawings", "images"))
+    assert run_cli(["init", CLASSES, "--data", "set"]) == 1
+    said = capsys.readouterr().err
+    assert (
+        "set: two folders of images, drawings and images: `images` beside one" in said
+    )
+    assert "if it is a category, rename it" in said

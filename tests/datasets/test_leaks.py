@@ -12,6 +12,7 @@ import yaml
 from small_data import box, picture
 
 from specc.datasets.gate import near
+from specc.datasets.gate.findings import Finding
 from specc.datasets.advice import findings_of
 from specc.datasets.data import look
 from specc.datasets.survey import Images
@@ -54,10 +55,13 @@ def clips(folder: Path, name: str, scenes=range(8), frames=range(6)) -> None:
     annotate(folder)
 
 
-def found(data: dict, root: Path = Path(), head: dict = HEAD) -> dict:
+def findings(data: dict, head: dict = HEAD) -> list[Finding]:
     job = {"name": "clips", "data": DATA | data, "model": {"heads": [head]}}
-    looked = look(json.dumps(job).encode(), root, Images())
-    return {finding.code: finding for finding in findings_of(looked)}
+    return findings_of(look(json.dumps(job).encode(), Path(), Images()))
+
+
+def found(data: dict, head: dict = HEAD) -> dict:
+    return {finding.code: finding for finding in findings(data, head)}
 
 
 @pytest.mark.sample("clip{scene}_{number:04}.png", "{letter}{number}.png")
@@ -136,6 +140,37 @@ def test_copies_that_are_scaled_compressed_or_darker_are_found(place):
     assert one["D201"].files == ("train/images/fir.png = val/images/lime.png",)
 
 
+@NEEDS_IMAGEHASH
+def test_images_of_the_test_set_are_compared_with_both_others(place):
+    for number, name in enumerate(("train/images/elm", "val/images/oak")):
+        for copy in range(2):
+            save(place / f"{name}{copy}.png", picture(120, 160, 10 * number + copy))
+    last = place / "test" / "images"
+    save(last / "pear.png", picture(120, 160, 0))  # equals an image to train on
+    save(last / "plum.jpg", picture(120, 160, 11))  # is one to validate on, compressed
+    save(last / "rose.png", picture(120, 160, 99))
+    sets = {"train": "train", "validation": "val", "test": "test"}
+    for name in sets.values():
+        annotate(place / name)
+    told = [x for x in findings(sets) if x.code in ("D201", "D202", "D203")]
+    assert [(x.code, x.message, x.files) for x in told] == [
+        (
+            "D201",
+            "1 image is both in training and test (equal pixels)",
+            ("test/images/pear.png = train/images/elm0.png",),
+        ),
+        (
+            "D202",
+            "1 of 3 test images nearly equal validation images",
+            ("val/images/oak1.png ~ test/images/plum.jpg",),
+        ),
+    ]
+    (place / "test" / "labels.yaml").write_text("a: [")
+    one = found(sets)["D305"]
+    assert "test set were not looked for" in one.message
+    assert "test/labels.yaml: cannot be read" in one.files[0]
+
+
 def test_equal_images_of_one_split_get_the_group_too(place):
     """Two files for each image: pixels are compared, no library is needed."""
     for number in range(20):
@@ -164,7 +199,7 @@ def test_beyond_a_number_of_images_some_are_compared(place, monkeypatch):
 
 
 @NEEDS_IMAGEHASH
-def test_thumbnails_are_found_as_by_comparing_all():
+def test_thumbnails_are_found_as_by_comparing_all(monkeypatch):
     rng = np.random.default_rng(0)
     training = [rng.integers(0, 255, (32, 32), np.uint8) for _ in range(300)]
     copies = {3: 17, 8: 255, 21: 0}
@@ -174,5 +209,7 @@ def test_thumbnails_are_found_as_by_comparing_all():
     for place, other in copies.items():
         noise = rng.normal(0, 8, (32, 32))
         validation[place] = np.clip(training[other] + noise, 0, 255).astype(np.uint8)
+    assert near.nearest(training, validation) == copies
+    monkeypatch.setattr(near, "BLOCK", 7)  # thumbnails are taken in blocks
     assert near.nearest(training, validation) == copies
     assert near.nearest(training, []) == near.nearest([], validation) == {}

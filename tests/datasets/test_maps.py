@@ -74,6 +74,18 @@ def truth(first, *given: int) -> np.ndarray:
             CLASSES,
             {"image_ending": ".jpg", "label_ending": ".png"},
         ),
+        (
+            layouts_maps.of_beginnings,
+            (5, 3),
+            CLASSES,
+            {"image_beginning": "image_", "label_beginning": "mask_"},
+        ),
+        (
+            layouts_maps.of_label_beginnings,
+            (7, 1),
+            CLASSES,
+            {"label_beginning": "gt_"},
+        ),
         (layouts_maps.as_camvid, (5, 3), CLASSES, {}),
         (
             layouts_maps.as_carvana,
@@ -110,8 +122,9 @@ def test_semantic_masks_are_found_and_read(place, make, sets, options, layout):
     assert job["data"]["format"] == "maps"
     (head,) = job["model"]["heads"]
     assert head == {"task": SEMANTIC} | options
-    endings = {k: v for k, v in job["data"]["layout"].items() if k.endswith("ending")}
-    assert endings == layout
+    named = ("beginning", "ending")
+    names = {k: v for k, v in job["data"]["layout"].items() if k.endswith(named)}
+    assert names == layout
     first, categories = first_of(job, *sets)
     known = (
         [head["values"].index(v) if v in head["values"] else -1 for v in (0, 1, 2)]
@@ -167,6 +180,7 @@ def test_train_ids_of_cityscapes_are_taken(place):
         (layouts_maps.of_millimeters, 0.001, 0.001),
         (layouts_maps.of_arrays, None, None),
         (layouts_maps.of_floats, None, None),
+        (layouts_maps.of_arrays_in_one_folder, None, None),
         (layouts_maps.as_kitti, 1 / 256, 1 / 256),
     ],
 )
@@ -177,7 +191,7 @@ def test_depths_are_in_meters(place, make, unit, scale):
     first, depth = first_of(
         job, *((5, 3) if make is layouts_maps.of_millimeters else (7, 1))
     )
-    number = int(first.path.stem.split("_")[0])
+    number = int(first.path.stem.split("_")[-1])
     expected = meters(number) if scale is None else millimeters(number) * scale
     unknown = ~(expected > 0)
     assert (depth[unknown] == -1).all()
@@ -272,6 +286,12 @@ def test_depths_that_cannot_be_read_are_named(place, capsys):
     layouts_maps.of_arrays(Path("b"))
     for path in list(Path("b", "depth").iterdir()):
         path.rename(path.with_suffix(".exr"))
+    said = refusal(capsys, DEPTH, Path("b"))
+    assert "b/depth/0.exr: OpenCV's packages do not read OpenEXR" in said
+    assert "help: pip install OpenEXR && python -c " in said
+    assert "in sys.argv[1:]]' b/depth/*.exr\n" in said
+    for path in list(Path("b", "depth").iterdir()):
+        path.rename(path.with_suffix(".pfm"))
     assert "write depths in meters as float32 .npy" in refusal(capsys, DEPTH, Path("b"))
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import layouts_boxes
 import layouts_tables
 import pytest
-from layouts_tables import LAYOUTS
 
 from specc.cli import run_cli
 from specc.datasets.emitted import Emitted, load, words_of
+
+LAYOUTS = layouts_tables.LAYOUTS | layouts_boxes.LAYOUTS
 
 
 def made(task: str, *arguments: str) -> dict:
@@ -95,18 +97,6 @@ def test_lists_of_objects_are_no_texts(place, capsys):
     cell = json.dumps([{"transcription": "a", "points": [[0, 0]]}])
     layouts_tables.lines(place / "set/Label.txt", [f"{i}.png\t{cell}" for i in (1, 2)])
     assert "lists objects, not a text" in refused(capsys, "scene_text_recognition")
-
-
-def test_a_column_that_tells_sets_apart_is_told(place, capsys):
-    names = [f"{i}.png" for i in range(8)]
-    layouts_tables.images(place / "set", names)
-    rows = [
-        [name, "ab"[i % 2], ("train", "test")[i // 6]] for i, name in enumerate(names)
-    ]
-    layouts_tables.table(place / "set/all.csv", ["image", "kind", "split"], rows)
-    made("multiclass_classification", "--labels", "kind")
-    said = capsys.readouterr().out
-    assert "`split` of set/all.csv tells sets apart: test, train; all rows" in said
 
 
 def test_a_validation_table_of_another_form_is_told(place, capsys):

@@ -14,9 +14,15 @@ from pathlib import Path
 import layouts
 import layouts_maps
 import pytest
-from layouts_coco import as_roboflow
-from layouts_tables import tensorflow
-from layouts_yolo import dota, roboflow, voc_beside
+from layouts_boxes import tensorflow
+from layouts_coco import as_cvat, as_roboflow
+from layouts_yolo import (
+    dota,
+    label_studio,
+    roboflow,
+    ultralytics_foreign_path,
+    voc_beside,
+)
 from runs import one_core, run, warm
 
 from specc.cli import run_cli
@@ -71,9 +77,24 @@ def command(line: str, *more: str) -> str:
     return done.stdout
 
 
-def test_what_is_printed_leads_from_a_zip_to_a_run(place):
+TOOLS = {  # name of a tool -> its export, and the format that it is
+    "Roboflow": (roboflow, "yolo"),
+    "CVAT": (as_cvat, "coco"),
+    "Label Studio": (label_studio, "yolo"),
+    "LabelImg": (voc_beside, "voc"),
+    "Ultralytics": (ultralytics_foreign_path, "yolo"),
+}
+
+
+@pytest.mark.parametrize(
+    "tool",
+    ["Roboflow", *(pytest.param(x, marks=pytest.mark.soak) for x in [*TOOLS][1:])],
+)
+def test_what_is_printed_leads_from_a_zip_to_a_run(place, tool):
     """Four commands: unzip, init, build, train; not one edit."""
-    packed = shutil.make_archive("things", "zip", roboflow(place / "export"))
+    make, form = TOOLS[tool]
+    make(place / "export")
+    packed = shutil.make_archive("things", "zip", place / "export")
     shutil.rmtree(place / "export")
     shutil.unpack_archive(packed, "things")
     said = command(f"specc init {DETECTION} --data things")
@@ -81,6 +102,6 @@ def test_what_is_printed_leads_from_a_zip_to_a_run(place):
     assert data == "specc data job.json"
     assert train in command(build)
     job = json.loads(Path("job.json").read_text("utf-8"))
-    assert job["data"]["format"] == "yolo" and "validation" in job["data"]
+    assert job["data"]["format"] == form
     command(train, *THREE)
     assert len(list(Path("runs").rglob("best.pt"))) == 1

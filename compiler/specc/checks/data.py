@@ -120,6 +120,8 @@ def test_sets(job: Job, given: dict) -> list[Diagnostic]:
         path = _own(given, index, "test") or ("data", "test")
         if source.test is None or source.format == "yolo":  # one file names all sets
             continue
+        if source.layout and source.layout.split:  # one table holds all sets: E398
+            continue
         for key in ("train", "validation"):
             if getattr(source, key) == source.test and path not in _places(findings):
                 message = f"{quoted(source.test)} is both `{key}` and `test`"

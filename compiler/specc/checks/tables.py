@@ -26,7 +26,7 @@ def tables(job: Job, given: dict) -> list[Diagnostic]:
         source = source_of(job, head)
         if source.format != "csv":
             continue
-        path = _path(given, index)
+        path = path_of_layout(given, index)
         together = [one for one in job.heads if _sets(job, one) == _sets(job, head)]
         if together[0] is head:
             found += _alike(layout_of(source), together, path)
@@ -45,7 +45,7 @@ def _sets(job: Job, head: Head) -> HeadData:
     return replace(source_of(job, head), task=None)
 
 
-def _path(given: dict, index: int) -> Path:
+def path_of_layout(given: dict, index: int) -> Path:
     """Returns the path of the layout of a head's data, or of what stands for it."""
     own = given["model"]["heads"][index].get("data") or {}
     if own.get("layout"):
@@ -113,7 +113,7 @@ def _read(layout: Layout, heads: list[Head]) -> list[str]:
     for name in ("image", *wanted, *(columns if single else ())):
         column = columns.get(name, name)
         names += [column] if isinstance(column, str) else column
-    more = (*(layout.box or ()), *(layout.size or ()), layout.crowd)
+    more = (*(layout.box or ()), *(layout.size or ()), layout.crowd, layout.split)
     return list(dict.fromkeys([*names, *filter(None, more)]))
 
 

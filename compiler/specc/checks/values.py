@@ -27,6 +27,7 @@ from specc.checks.maps import map_findings
 from specc.checks.merge import merged_names
 from specc.checks.panoptic import things_are_categories
 from specc.checks.split import split_findings
+from specc.checks.splits import splits
 from specc.checks.tables import tables
 from specc.diagnostics import Diagnostic
 from specc.heads import TASKS, names_of, task_of
@@ -72,6 +73,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         places,
         sets_of_layouts,
         tables,
+        splits,
         head_options,
         folders_of_maps,
         _tokens,

@@ -107,7 +107,7 @@ def look(content: bytes, root: Path, images: Images) -> Looked:
     """Reads and decodes the dataset of a job. Raises JobError."""
     emitted = load(content)
     reading = read(emitted, root)
-    decode(emitted, reading.training + reading.validation, images)
+    decode(emitted, reading.training + reading.validation + reading.test, images)
     labels = {h.name: labels_of(emitted, reading, h) for h in emitted.job.heads}
     return Looked(json.loads(content), emitted, root, reading, images, labels)
 
@@ -139,7 +139,7 @@ def _starting_jobs(
         if task in (None, one.task) and labels in (None, one.labels)
     ]
     if not found:
-        problems = "; ".join(searched.problems[:3])
+        problems = "; ".join([*searched.problems[:3], *searched.unlike[:3]])
         says = "; ".join(dict.fromkeys(one.says for one in searched.found[:8]))
         fail(
             "E421",

@@ -50,6 +50,8 @@ class Reading:
     left_out: list[str] = field(default_factory=list)  # few broken training images
     counts: Counter = field(default_factory=Counter)
     fatal: str = ""
+    test: list = field(default_factory=list)  # samples of the test set
+    untested: str = ""  # why the test set could not be read
     hopeless: list[str] = field(default_factory=list)  # reasons why no run would begin
 
 
@@ -122,7 +124,20 @@ def read(emitted: Emitted, root: Path) -> Reading:
         reading.fatal = f"{type(error).__name__}: {error}"
     else:
         reading.hopeless += check(emitted, reading)
+        if hasattr(dataset, "read_test_set"):
+            _read_test_set(dataset, root, reading)
     return reading
+
+
+def _read_test_set(dataset: ModuleType, root: Path, reading: Reading) -> None:
+    """Reads the test set, which training does without."""
+    dataset.report = lambda *_: None
+    try:
+        reading.test = dataset.read_test_set(root)
+    except SystemExit as error:
+        reading.untested = str(error)
+    except Exception as error:  # nothing that a dataset holds may end in a traceback
+        reading.untested = f"{type(error).__name__}: {error}"
 
 
 def check(emitted: Emitted, reading: Reading) -> list[str]:

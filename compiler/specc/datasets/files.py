@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from specc.diagnostics import fail
 
@@ -78,17 +81,28 @@ def entries(folder: Path) -> list[Path]:
         return []
 
 
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Opens an image of up to MOST_PIXELS. Pillow's own limit stays as it is: emitted
+    code that runs in this process refuses what it refuses in a run."""
+    from PIL import Image
+
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with Image.open(path) as image:
+            if not 0 < image.width * image.height <= MOST_PIXELS:
+                raise Unreadable(f"{path}: more than {MOST_PIXELS:,} pixels")
+            yield image
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
 def image_size(path: Path) -> tuple[int, int] | None:
     """Returns height and width of an image after EXIF rotation, read from the header;
     None without a legible header."""
-    from PIL import Image
-
-    Image.MAX_IMAGE_PIXELS = None  # too large images are refused below
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             width, height = image.size
-            if not 0 < width * height <= MOST_PIXELS:
-                return None
             turned = image.getexif().get(0x0112) in range(5, 9)  # EXIF orientation
     except Exception:  # a broken file can raise any exception
         return None
@@ -97,12 +111,9 @@ def image_size(path: Path) -> tuple[int, int] | None:
 
 def largest_value(path: Path) -> int | None:
     """Returns the largest value of a 16-bit image; None for any other image."""
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
-            deep = image.mode.startswith("I") or ";16" in str(image.tile)
-            if not deep or image_size(path) is None:
+        with opened(path) as image:
+            if not (image.mode.startswith("I") or ";16" in str(image.tile)):
                 return None
             gray = image.mode.startswith("I")
             return image.getextrema()[1] if gray else _largest_of_colors(path)
@@ -127,14 +138,11 @@ def depths_in(
     """Returns the nearest, median and farthest depth of gray maps; None if all pixels
     are unknown."""
     import numpy as np
-    from PIL import Image
 
     spans = []
     for path in maps:
         try:
-            with Image.open(path) as image:
-                if image_size(path) is None:
-                    continue
+            with opened(path) as image:
                 codes, deep = np.asarray(image), image.mode != "L"
                 kind = image.mode.partition(";")[0]  # I;16B and so on
         except Exception:  # a broken file can raise any exception

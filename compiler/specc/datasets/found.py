@@ -61,6 +61,14 @@ def pair(names: list[str]) -> tuple[str | None, str | None, str | None]:
     return (train, validation, test) if validation else (train, test, None)
 
 
+def unread(names: list[str], *read: str | None) -> str:
+    """Returns text on names of sets besides those that are read; "" without such."""
+    words = {*TRAIN, *VALIDATION, *TEST}
+    rest = [name for name in sorted(names) if name not in read]
+    rest = [x for x in rest if words & {*re.split(r"[^a-z]+", x.lower())}]
+    return f"also named as a set, and not read: {', '.join(rest)}" if rest else ""
+
+
 def _first(names: list[str], words: tuple[str, ...]) -> str | None:
     for word in words:
         for name in sorted(names, key=lambda name: (len(name), name)):

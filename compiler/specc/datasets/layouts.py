@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from specc.datasets.files import Unlike, folders_in
-from specc.datasets.found import Found, pair
+from specc.datasets.found import Found, pair, unread
 from specc.datasets.parts import images_in, reader
 
 DEPTH = 2  # most levels of folders above those of categories, or of sets
@@ -17,9 +17,15 @@ OTHERS = ("images", "labels", "annotations", "jpegimages", "imagesets")
 
 def find_folders(folder: Path) -> Iterator[Found]:
     """Yields datasets with one folder of images for each category, in this folder, or
-    else below it."""
+    else below it. Raises Unlike."""
     for place in _places(folder, DEPTH):
         yield from _of_folders(place)
+    filled = [path.name for path in _shown(folder) if images_in(path)]
+    if len(filled) == 2 and {name.lower() for name in filled} & {*OTHERS}:
+        what = f"two folders of images, {' and '.join(filled)}"
+        name = next(name for name in filled if name.lower() in OTHERS)
+        why = f"`{name}` beside one other is taken for the images of a dataset"
+        raise Unlike(f"{folder}: {what}: {why}; if it is a category, rename it")
 
 
 def _places(folder: Path, depth: int) -> Iterator[Path]:
@@ -77,7 +83,9 @@ def _of_folders(folder: Path) -> Iterator[Found]:
     ):
         held_out, last = (sets[name] if name else None for name in others)
         where = "folders", task, sets[train], held_out
-        yield Found(*where, {key: names}, images, unused=why, test=last)
+        told = unread(list(sets), train, validation, test)
+        notes = (told,) if told else ()
+        yield Found(*where, {key: names}, images, unused=why, test=last, notes=notes)
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:

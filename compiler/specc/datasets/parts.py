@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from specc.datasets.files import MOST_VALUES, Unreadable
+from specc.datasets.files import MOST_VALUES, Unreadable, opened
 from specc.emit.imports import with_imports
 from specc.emit.names import defined
 from specc.emit.render import environment
@@ -62,10 +62,8 @@ def images_in(folder: Path) -> list[Path]:
 
 def is_turned(path: Path) -> bool:
     """Whether an image is shown turned or mirrored, as the emitted readers see it."""
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             return reader().orientation_of(image) > 1
     except Exception:  # decoders raise many kinds of errors on broken files
         return False

@@ -76,21 +76,20 @@ def thumbnail(pixels: Any) -> Any:
     return gray.round().astype(np.uint8)
 
 
-def doubled(reading: Reading, images: Images) -> dict[str, list[list[str]]]:
-    """Returns groups of images with equal pixels: across the sets, and within
-    training."""
-    groups: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for name in SETS:
+def equal(reading: Reading, images: Images, *names: str) -> list[list[str]]:
+    """Returns groups of images with equal pixels: of each set that is named, one or
+    several."""
+    groups: dict[str, dict[str, set[str]]] = defaultdict(dict)
+    for name in names:
         for sample in getattr(reading, name):
-            if sample.path in images.pixels:
-                groups[images.pixels[sample.path]][name].add(str(sample.path))
-    found = {"between": [], "within": []}
-    for group in groups.values():
-        if len(group) > 1:
-            found["between"].append(sorted(group["training"] | group["validation"]))
-        elif len(group.get("training", ())) > 1:
-            found["within"].append(sorted(group["training"]))
-    return found
+            if pixels := images.pixels.get(sample.path):
+                groups[pixels].setdefault(name, set()).add(str(sample.path))
+    found = [
+        sorted(set().union(*group.values()))
+        for group in groups.values()
+        if len(group) == len(names)
+    ]
+    return [group for group in found if len(group) > 1]
 
 
 def sizes_of(samples: list) -> dict[str, Any]:

@@ -26,11 +26,12 @@ def as_values(
 ) -> dict[str, Any]:
     """Returns the whole report as values for JSON."""
     job, reading = looked.emitted.job, looked.reading
+    sets = (*SETS, "test") if reading.test else SETS
     values: dict[str, Any] = {
         "name": job.name,
         "format": job.data.format,
         "resolution": list(job.data.resolution),
-        "sets": {name: sizes_of(getattr(reading, name)) for name in SETS},
+        "sets": {name: sizes_of(getattr(reading, name)) for name in sets},
         "notes": dict(sorted(reading.counts.items())),
         "heads": [_head(looked, head) for head in job.heads],
     }

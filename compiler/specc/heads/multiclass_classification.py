@@ -52,7 +52,7 @@ def plan(head: MulticlassClassification, code: HeadCode) -> HeadExpressions:
         loss=f"{loss}({code.outputs}, {code.targets}, {smoothing})",
         blank="0",
         decode=f"decode_category({code.outputs})",
-        parse=f"parse_category({code.given}, {code.numbers})",
+        parse=code.category,
         words=f"to_category({code.results}, row, {names})",
         label_words=mapping([("category", f"{names}[{code.labels}]")]),
         draw=f"draw_category(image, {code.words}, {names})",

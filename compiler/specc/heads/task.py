@@ -38,6 +38,7 @@ class HeadCode:
     partial: bool  # whether images may lack labels for the head
     ignores: bool  # whether labels hold ignored objects, of this head or of others
     own_areas: bool  # whether labels hold ignored objects and the areas of the file
+    flagged: bool = False  # whether the annotation is the name of a column of a table
 
     @property
     def numbered_by(self) -> str:
@@ -45,6 +46,13 @@ class HeadCode:
         head = next(head for head in self.job.heads if head.name == self.name)
         layout = source_of(self.job, head).layout
         return "parse_masks" if layout and layout.label_folder else "parse_numbers"
+
+    @property
+    def category(self) -> str:
+        """The index of an image's category; that of a column is one of the job."""
+        if self.flagged:
+            return f"{self.numbers}[{self.given}]"
+        return f"parse_category({self.given}, {self.numbers})"
 
     @property
     def strides(self) -> tuple[int, ...]:
@@ -236,7 +244,7 @@ class Task:
     views: bool = False  # learns from two views of an image, in consecutive rows
     moves: bool = False  # labels have places in the image, which augmentation moves
     transforms: tuple[str, ...] = ()  # methods that move labels: boxes, points
-    stack: str = ""  # function that makes a batch of targets
+    stack: str = ""  # function that makes a batch of targets; "": there are none
 
     # evaluate.py and draw.py
     on_device: bool = False  # results are maps, which stay on the device until written

@@ -118,7 +118,6 @@ TASK = Task(
     unlabeled=True,
     readers={"native": ""},
     views=True,
-    stack="stack_nothing",
     drawn=BELOW,
     contract=contract,
 )

@@ -19,6 +19,7 @@ from specc.language.schema import part
 from specc.plan.contract_data import (
     MadeDataset,
     made_places,
+    parts_of,
     places_of,
     places_of_maps,
     plan_datasets,
@@ -154,6 +155,7 @@ def _small_datasets(job: Job, readers: tuple[Reader, ...]) -> dict[str, Any]:
         for names, folders in reader.table.places:  # images are named from the root
             one = isinstance(folders, str)
             constants[names] = "." if one else tuple("." for _ in folders)
+        constants |= parts_of(reader)
         if reader.validation:
             constants[f"{reader.prefix}TRAIN, {reader.prefix}VALIDATION"] = sets
         else:

@@ -16,7 +16,7 @@ from specc.plan.heads import HeadPlan
 from specc.plan.places import VOC
 from specc.plan.readers import Reader
 from specc.plan.tables import holds_boxes
-from specc.source import literal, mapping
+from specc.source import Line, literal, mapping
 
 SUFFIXES = {  # format -> suffix of the file that names a set
     "coco": ".json",
@@ -108,9 +108,23 @@ def places_of(reader: Reader) -> dict[str, Any]:
             values[line.name] = NAMES_FILES[places.has_entry]
         elif not line.name.endswith("PREFIX"):
             what = "images" if line.name.endswith("IMAGES") else "labels"
-            folders = tuple(f"{name}-{what}" for name in sets)
-            values[line.name] = folders if len(folders) > 1 else folders[0]
+            values[line.name] = _each(line, [f"{name}-{what}" for name in sets])
     return values
+
+
+def _each(line: Line, values: list[str]) -> str | tuple[str, ...]:
+    """Returns a value for each name of a constant: the set to test on, which is not
+    made, has the last."""
+    count = line.name.count(",") + 1
+    each = tuple(values[:count] + values[-1:] * (count - len(values)))
+    return each if count > 1 else each[0]
+
+
+def parts_of(reader: Reader) -> dict[str, Any]:
+    """Returns the constant of a copy's dataset.py with the values by which rows of its
+    tables are of one of the sets: the names of these."""
+    stems = [name.partition(".")[0] for name in sets_of(reader)]
+    return {x.name: _each(x, stems) for x in reader.table.split_constants[1:]}
 
 
 def places_of_maps(reader: Reader) -> dict[str, Any]:
@@ -118,9 +132,12 @@ def places_of_maps(reader: Reader) -> dict[str, Any]:
     that are listed, by their names."""
     places, ends = {}, {"_LABELS": "maps", "_IMAGES": "images"}
     for line in reader.maps.constants:
+        if line.name.endswith("_BEGINNING"):  # names of copies are numbers alone
+            places[line.name] = ""
         if what := ends.get(line.name[-7:]):
-            made = tuple(f"{name}-{what}" for name in sets_of(reader))
-            places[line.name] = made if "," in line.name else made[-1]
+            made = [f"{name}-{what}" for name in sets_of(reader)]
+            lone = line.name.startswith(f"{reader.prefix}VALIDATION")
+            places[line.name] = _each(line, made[lone:])
     return places
 
 

@@ -32,7 +32,8 @@ def of_table(
     table = reader.table
     layout, json = table.layout, table.writing.delimiter == "json"
     image = f"image{f'.removesuffix({literal(layout.suffix)})' * bool(layout.suffix)}"
-    cells = {table.column("image"): image}
+    part = {layout.split: "folder.name"} if layout.split else {}
+    cells = {table.column("image"): image} | part
     if layout.box is None:
         for head, names, kind in made:
             cells |= _cells(job, head, names, kind.label)
@@ -47,7 +48,7 @@ def of_table(
         "written": f"contract/csv_{WRITTEN.get(table.writing.delimiter, 'cells')}.py.jinja",
         "headless": table.writing.headless,
         "dialect": _dialect(table),
-        "alone": _mapping({table.column("image"): image} | _sizes(table)),
+        "alone": _mapping({table.column("image"): image} | part | _sizes(table)),
     }
 
 

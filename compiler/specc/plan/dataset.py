@@ -8,6 +8,7 @@ from specc.heads import once, tasks_of
 from specc.heads.conversions import dataset_task
 from specc.job import Job, source_of
 from specc.plan.heads import HeadPlan
+from specc.plan.places import BELOW, ONE_BELOW
 from specc.plan.readers import Reader, readers_of
 from specc.plan.split import plan_split, split_constants, split_sections
 from specc.plan.tables import Writing, writings
@@ -44,10 +45,10 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         source, prefix = reader.source, reader.prefix
         sets, names = (source.train, source.validation), f"{prefix}TRAIN"
         if source.validation is None:
-            lines.append(constant(names, source.train, "paths below --data"))
+            lines.append(constant(names, source.train, ONE_BELOW))
         else:
             names += f", {prefix}VALIDATION"
-            lines.append(constant(names, sets, "paths below --data"))
+            lines.append(constant(names, sets, BELOW))
         if source.test is not None:
             lines.append(constant(f"{prefix}TEST", source.test))
         if places := reader.coco_places:
@@ -102,6 +103,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **_sizes(any(reader.sized for reader in readers)),
         "image_size_template": f"dataset/image_size{'_bands' * bands}.py.jinja",
         "nullable": any(reader.nullable for reader in readers),
+        "native": any(reader.source.format == "native" for reader in readers),
         "painted": _painted(job),
         "metric": any(reader.source.format == "maps" for reader in readers),
         "lone_maps": LONE_MAPS[lacking],

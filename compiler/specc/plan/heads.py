@@ -129,7 +129,7 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
     always_named = False
     if source.format == "csv" and not holds_boxes(source):
         cells = cells_of(job, head, code.prefix, code.constant)
-        code = replace(code, given=cells.given)
+        code = replace(code, given=cells.given, flagged=cells.flagged)
         known, columns = cells.known, cells.columns
         flags = (cells.flags,) if cells.flags else ()
         always_named = cells.always_named
@@ -186,6 +186,8 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
 
 def _targets(job: Job, head: Head, task: Task) -> str:
     name = literal(head.name)
+    if not task.stack:
+        return "{}"
     if is_partial(job):
         return f"stacked({task.stack}, {name}, labels)"
     return f"{task.stack}([of[{name}] for of in labels])"

@@ -76,14 +76,11 @@ class Maps:
         lines = [self._folders("LABELS", "folders of their maps")]
         if self.listed:
             lines.append(self._folders("IMAGES", "folders of their images"))
-        endings = {
-            "IMAGE_ENDING": layout.image_ending,
-            "LABEL_ENDING": layout.label_ending,
-        }
+        ends = ("image_beginning", "label_beginning", "image_ending", "label_ending")
         return lines + [
-            constant(f"{prefix}{name}", ending, "of file names")
-            for name, ending in endings.items()
-            if ending is not None
+            constant(f"{prefix}{name.upper()}", getattr(layout, name), "of file names")
+            for name in ends
+            if getattr(layout, name) is not None
         ]
 
     def _folders(self, what: str, note: str) -> Line:
@@ -114,16 +111,24 @@ class Maps:
     @property
     def images(self) -> str:
         """The expression of the images by what their names share with maps."""
-        if self.layout.image_ending is None:
-            return "images_by_stem(folder, counts)"
-        return f"files_ending(folder, {self.prefix}IMAGE_ENDING)"
+        return self._files("folder", "image")
 
     @property
     def files(self) -> str:
         """The same of the maps."""
-        if self.layout.label_ending is None:
-            return "images_by_stem(maps, counts)"
-        return f"files_ending(maps, {self.prefix}LABEL_ENDING)"
+        return self._files("maps", "label")
+
+    def _files(self, folder: str, what: str) -> str:
+        """Returns the expression of the images or of the maps in a folder."""
+        name, files = (
+            f"{self.prefix}{what.upper()}",
+            f"images_by_stem({folder}, counts)",
+        )
+        if getattr(self.layout, f"{what}_ending") is not None:
+            files = f"files_ending({folder}, {name}_ENDING, counts)"
+        if getattr(self.layout, f"{what}_beginning") is not None:
+            files = f"files_beginning({files}, {name}_BEGINNING)"
+        return files
 
     @property
     def beside(self) -> bool:

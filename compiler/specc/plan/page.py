@@ -37,7 +37,7 @@ from specc.plan.places import Places
 from specc.plan.resolved import as_job
 from specc.plan.titles import cost_line, level_table, markdown_rows, needs_of, title_of
 from specc.plan.train import plan_train, train_constants
-from specc.source import Line, constant, literal, mapping, star
+from specc.source import Line, constant, literal, mapping, parameter, star
 from specc.timm.models import is_timm
 
 PARTIAL_NOTE = """
@@ -235,6 +235,12 @@ def _judged(mode: str) -> dict[str, str]:
     }
 
 
+def _labeled_sample(job: Job, heads: tuple[HeadPlan, ...]) -> str:
+    """Returns the parameter of the function that tells a sample's labels."""
+    words = [head.label_words for head in heads]
+    return "sample" if is_partial(job) else parameter("sample", words)
+
+
 def _results(job: Job, heads: tuple[HeadPlan, ...]) -> str:
     if not any(head.own_pixels for head in heads):
         return "results"
@@ -257,6 +263,10 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         ),
         "loss_weights": {head.name: head.loss_weight for head in heads},
         "losses": mapping((head.name, head.code.loss) for head in heads),
+        "loss_targets": parameter("targets", (head.code.loss for head in heads)),
+        "target_labels": parameter("labels", (head.targets for head in heads)),
+        "stacks": any("stacked(" in head.targets for head in heads),
+        "labeled_sample": _labeled_sample(job, heads),
         "decoded": mapping((head.name, head.code.decode) for head in heads),
         "own_note": _own_note(job),
         "in_own_pixels": "in their own pixels" if placed else "of any size",

@@ -11,7 +11,7 @@ from specc.source import Line, constant, literal
 
 VOC = {"images": "JPEGImages", "labels": "Annotations"}  # folders beside ImageSets/
 YAML = (".yaml", ".yml")
-BELOW = "paths below --data"
+BELOW, ONE_BELOW = "paths below --data", "path below --data"
 SETS = ("train", "validation", "test")
 
 
@@ -70,10 +70,11 @@ class Places:
             names = [f"{self.prefix}{one}_{what}".upper() for one in sets]
             folders = tuple(self._folder(one, what) for one in sets)
             value = folders if len(folders) > 1 else folders[0]
-            lines.append(constant(", ".join(names), value, BELOW))
+            note = BELOW if len(folders) > 1 else ONE_BELOW
+            lines.append(constant(", ".join(names), value, note))
         if self.kind == "listed":
-            name, note = f"{self.prefix}NAMES_FILE", "path below --data"
-            lines.append(constant(name, self.layout.names, note))
+            name = f"{self.prefix}NAMES_FILE"
+            lines.append(constant(name, self.layout.names, ONE_BELOW))
         if self.source.format == "yolo" and self.layout.prefix:
             note = "removed from paths in the files of the dataset"
             lines.append(constant(f"{self.prefix}PREFIX", self.layout.prefix, note))

@@ -15,7 +15,7 @@ from specc.plan.native import examples_of, notes_of
 from specc.plan.places import Places
 from specc.plan.rows import Table
 from specc.plan.tables import holds_boxes, layout_of
-from specc.source import COLUMNS, literal, mapping
+from specc.source import COLUMNS, literal, mapping, parameter
 from specc.words import listed
 
 PATHS = ("coco", "csv", "yolo")  # formats whose files hold paths
@@ -37,8 +37,9 @@ PLACED = {  # docstring of COCO files -> docstring where the job names folders
 SAID = (  # attributes of a reader that templates use
     *("name", "template", "docstring", "title", "heads", "parameters", "note", "pair"),
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
-    *("coco", "table", "maps", "read_annotations", "prefix", "framed", "named_heads"),
-    *("lists_names", "located", "file_name", "hook", "places", "poses", "lines"),
+    *("annotation", "coco", "table", "maps", "read_annotations", "prefix", "framed"),
+    *("named_heads", "lists_names", "located", "file_name", "hook", "places", "poses"),
+    "lines",
 )
 
 
@@ -108,6 +109,7 @@ class Reader:
             f"{what[:-1]}_folder: Path, " for what in self.places.folders
         )
         folders += "images: Path, " * bool(self.table.places)
+        folders += "part: str, " * bool(self.table.split)
         use = 'split: str = "val"' if self.by_split else "training: bool = False"
         root = ", root: Path | None = None" * (form in PATHS)
         if self.places.kind == "listed":
@@ -160,6 +162,7 @@ class Reader:
             places = self.maps.places(which.upper())
             given = [f"{root} / {place}" for place in places]
         given.append(self.table.images(root, which.upper()))
+        given.append(self.table.part(which.upper()))
         given = ", ".join(filter(None, (*given, use)))
         return f"{self.name}({given}{self.rooted(root)})"
 
@@ -287,6 +290,12 @@ class Reader:
     def read_annotations(self) -> str:
         """The function that reads an annotation, or a file of them, in this format."""
         return self.tasks[0].readers.get(self.source.format, "")
+
+    @property
+    def annotation(self) -> str:
+        """The variable of an image's annotation; `_` where nothing reads it."""
+        read = [self.parsed, *(head.given for head in self.named_heads)]
+        return "given" if self.nullable else parameter("given", read)
 
     @property
     def annotations(self) -> str:

@@ -52,6 +52,7 @@ class Table:
     @property
     def constants(self) -> list[Line]:
         lines = [constant(name, folders) for name, folders in self.places]
+        lines += self.split_constants
         lines += [line for head in self.heads for line in head.flags]
         if self.layout.header and self.header != self.name:
             lines.append(constant(self.header, self.layout.header))
@@ -97,12 +98,34 @@ class Table:
         return [(names, values if len(values) > 1 else values[0])]
 
     def _folders(self) -> dict[str, str | None]:
-        folders = {"TRAIN": self.layout.train_images}
-        if self.source.validation is not None:
-            folders["VALIDATION"] = self.layout.validation_images
-        if self.source.test is not None:
-            folders["TEST"] = self.layout.test_images
-        return folders
+        return self._by_set("images")
+
+    def _by_set(self, what: str) -> dict[str, str | None]:
+        """Returns the values of `train_{what}` and so on, of the sets that are there."""
+        return {
+            name.upper(): getattr(self.layout, f"{name}_{what}")
+            for name in ("train", "validation", "test")
+            if getattr(self.source, name) is not None
+        }
+
+    @property
+    def split_constants(self) -> list[Line]:
+        """The constants with the column that tells sets apart, and its values."""
+        if not self.layout.split:
+            return []
+        note = "the column that tells sets apart"
+        rows = self._by_set("rows")
+        names = ", ".join(f"{self.prefix}{name}_ROWS" for name in rows)
+        values = tuple(rows.values())
+        return [
+            constant(f"{self.prefix}SPLIT", self.layout.split, note),
+            constant(names, values if values[1:] else values[0]),
+        ]
+
+    def part(self, name: str) -> str:
+        """Returns the argument with the value of the rows of the set TRAIN, VALIDATION
+        or TEST; "" where all rows of a table are of one set."""
+        return f"{self.prefix}{name}_ROWS" * bool(self.layout.split)
 
     def images(self, root: str, name: str) -> str:
         """Returns the argument with the folder of the images of the set TRAIN,
@@ -125,6 +148,21 @@ class Table:
         """The call that reads the file."""
         header = f", {self.header}" * self.writing.headless
         return f"{self.writing.function}(path{header})"
+
+    @property
+    def split(self) -> str:
+        """The constant with the column that tells sets apart; "" without."""
+        return f"{self.prefix}SPLIT" * bool(self.layout.split)
+
+    @property
+    def no_rows(self) -> str:
+        """The expression of the message where no row is of a set."""
+        return f'f"{{path}}: no row with {{part!r}} in {{{self.split}}}"'
+
+    @property
+    def wanted(self) -> str:
+        """The columns that a file has to have."""
+        return f"(*{self.name}, {self.split})" if self.split else self.name
 
     @property
     def has_header(self) -> bool:
@@ -189,6 +227,7 @@ class Table:
         )
         suffix = f", without {layout.suffix}" if layout.suffix else ""
         lines = [f"{column_of(self.source, 'image')}: path from {place}{suffix}"]
+        lines += [f"{layout.split}: set of the row"] * bool(layout.split)
         if layout.box:
             lines += [f"{self.category}: NAME"] if self.category else []
             unit = f"in {layout.box_unit or 'pixels'}"

@@ -94,6 +94,7 @@ class Cells:
     known: str  # whether the cells hold one
     columns: str  # the columns, as items of a tuple
     flags: Line | None = None  # constant with the columns of the head's names
+    flagged: bool = False  # whether there is a column for each name
     always_named: bool = False  # whether the head has a name for each column
 
 
@@ -110,6 +111,7 @@ def cells_of(job: Job, head: Head, prefix: str, constant: str) -> Cells:
             known=f"None not in map(given.get, {flags})",
             columns=f"*{flags}",
             flags=Line(flags, literal(column)) if own else None,
+            flagged=True,
             always_named={*column} <= {*names},
         )
     cell, layout = f"given[{literal(column)}]", layout_of(source)

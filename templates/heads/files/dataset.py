@@ -28,7 +28,11 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
     return folder / (name if plain == name or os.path.exists(folder / name) else plain)
 
 
-def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Path]]]:
+def is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def images_below(folder: Path, counts: Counter, wanted=is_image) -> Iterator[tuple]:
     """Returns each folder from this one down, and its images. Links are followed; what
     systems, tools and specc itself leave beside images is left out, and counted."""
     for place, folders, files in os.walk(folder, followlinks=True):
@@ -40,17 +44,13 @@ def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Pat
             folders.clear()
             continue
         noted(Path(place))
-        files = [name for name in files if is_image(name)]
+        files = [name for name in files if wanted(name)]
         shown = [name for name in files if not name.startswith(HIDDEN)]
         counts["hidden files left out"] += len(files) - len(shown)
         hidden = [name for name in folders if name.startswith(HIDDEN)]
         counts["hidden folders left out"] += len(hidden)
         folders[:] = sorted(set(folders) - set(hidden))
         yield Path(place), [Path(place, name) for name in sorted(shown)]
-
-
-def is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def read_json(path: Path, hook: Callable[[dict], dict] | None = None) -> object:

@@ -32,23 +32,24 @@ def images_by_stem(folder: Path, counts: Counter) -> dict[str, Path]:
     return images
 
 
-def files_ending(folder: Path, ending: str) -> dict[str, Path]:
+def files_ending(folder: Path, ending: str, counts: Counter) -> dict[str, Path]:
     """Returns the files below a folder whose names end so, by their paths from it
     without this ending."""
     files = {}
-    for place, folders, names in os.walk(folder, followlinks=True):
-        above = map(os.path.realpath, Path(place).parents)
-        if os.path.islink(place) and os.path.realpath(place) in above:
-            folders.clear()
-            continue
-        noted(Path(place))
-        folders[:] = sorted(x for x in folders if not x.startswith(HIDDEN))
-        for name in names:
-            if name.endswith(ending) and not name.startswith(HIDDEN):
-                path = Path(place, name)
-                key = path.relative_to(folder).as_posix().removesuffix(ending)
-                files[key] = path
+    for _, found in images_below(folder, counts, lambda name: name.endswith(ending)):
+        for path in found:
+            files[path.relative_to(folder).as_posix().removesuffix(ending)] = path
     return files
+
+
+def files_beginning(files: dict[str, Path], beginning: str) -> dict[str, Path]:
+    """Returns the files whose names begin so, by their paths without this beginning."""
+    found = {}
+    for key, path in files.items():
+        folder, name = os.path.split(key)
+        if name.startswith(beginning):
+            found[os.path.join(folder, name.removeprefix(beginning))] = path
+    return found
 
 
 def in_both(

@@ -9,7 +9,7 @@ from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote
 
 from specc.datasets.finders.coco_files import CocoFile, role_of
-from specc.datasets.files import Unplaced, Unreadable, entries, folders_in, image_size
+from specc.datasets.files import Unplaced, Unreadable, entries, folders_in, opened
 from specc.datasets.parts import reader
 from specc.plan.readers import FILE_NAMES
 
@@ -190,12 +190,11 @@ def _holds_segments(path: Path | None, file: CocoFile) -> bool:
     """Returns whether an image holds the first segments of a file, and nothing else: an
     image that is shown may have the same name."""
     import numpy as np
-    from PIL import Image
 
-    if path is None or image_size(path) is None:
+    if path is None:
         return False
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             pixels = np.asarray(image.convert("RGB"), np.int64)
     except Exception:  # a broken file can raise any exception
         return False

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from specc.datasets.files import Unlike, read_text
-from specc.datasets.found import Found, pair
+from specc.datasets.found import Found, pair, unread
 from specc.datasets.finders.pairs import (
     all_images,
     image_sets,
     label_folders,
     lone_labels,
+    unlabeled,
 )
 from specc.datasets.parts import names_in
 
@@ -50,7 +51,12 @@ def find(folder: Path) -> Iterator[Found]:
     if any(labels[name] != sets[name].parent / "labelTxt" for name in used.values()):
         layout = {f"{role}_labels": labels[x].as_posix() for role, x in used.items()}
     images = all_images(sets[train])
-    notes = tuple(filter(None, [lone_labels(images, labels[train], ".txt")]))
+    told = [
+        lone_labels(images, labels[train], ".txt"),
+        unlabeled(images, sets[train], labels[train], ".txt"),
+        unread(list(sets), train, validation, test),
+    ]
+    notes = tuple(filter(None, told))
     held_out, last = (sets.get(used.get(role)) for role in ("validation", "test"))
     for task in ("object_detection", "quadrilateral_detection"):
         where = "dota", task, sets[train], held_out, {"categories": categories}, images

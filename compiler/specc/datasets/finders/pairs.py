@@ -118,3 +118,11 @@ def lone_labels(
     files = (path for path in entries(labels) if path.suffix.lower() == suffix)
     alone = [x for x in files if x.stem not in stems and x.name not in others]
     return f"{len(alone)} files without an image, as {alone[0]}" if alone else ""
+
+
+def unlabeled(images: tuple[Path, ...], folder: Path, labels: Path, suffix: str) -> str:
+    """Returns a note on images of a folder that have no file of labels; "" without
+    such."""
+    paths = (labels / x.relative_to(folder).with_suffix(suffix) for x in images)
+    alone = [x for x, path in zip(images, paths) if not os.path.isfile(path)]
+    return f"{len(alone)} images without labels, as {alone[0]}" if alone else ""

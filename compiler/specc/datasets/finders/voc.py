@@ -7,14 +7,16 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from specc.datasets.files import Unlike, Unreadable, entries
-from specc.datasets.found import Found, pair
+from specc.datasets.files import Unlike, Unplaced, Unreadable, entries
+from specc.datasets.found import Found, pair, unread
 from specc.datasets.finders.pairs import (
     all_images,
+    folders_below,
     image_sets,
     label_folder,
     label_folders,
     lone_labels,
+    unlabeled,
     within,
 )
 from specc.datasets.parts import reader
@@ -80,6 +82,11 @@ def _of_lists(folder: Path, place: Path, splits: dict[str, Path]) -> Iterator[Fo
         layout |= {f"{role}_{key}": place for key, place in places.items() if name}
         xmls += own
         images += [files[x] for x in stems if name == train and x in files]
+    names = reader().names_in_split(splits[train], files)
+    if names and not images:
+        what = f"none of its {len(names)} names, as {names[0]}, is an image"
+        help = f"put the images into {image_folder}"
+        raise Unplaced(f"{splits[train]}: {what} in {image_folder}", help)
     options = {"categories": _categories(splits[train], xmls)}
     held_out, last = (splits[name] if name else None for name in (validation, test))
     where = "voc", "object_detection", splits[train], held_out, options, tuple(images)
@@ -95,6 +102,7 @@ def _of_folders(folder: Path) -> Iterator[Found]:
     if train is None:
         train = next(iter(sets), None)
     if train is None:
+        _refuse_lone(folder)
         return
     labels = label_folders(folder, sets, ".xml")
     if train not in labels:
@@ -119,10 +127,25 @@ def _of_folders(folder: Path) -> Iterator[Found]:
     options = {"categories": _categories(labels[train], xmls)}
     held_out, last = (sets.get(used.get(role)) for role in ("validation", "test"))
     images = tuple(pairs[train])
-    note = lone_labels(all_images(sets[train]), labels[train], ".xml")
+    every = all_images(sets[train])
+    told = [
+        lone_labels(every, labels[train], ".xml"),
+        unlabeled(every, sets[train], labels[train], ".xml"),
+        unread(list(sets), train, validation, test),
+    ]
     where = "voc", "object_detection", sets[train], held_out, options, images
-    notes = tuple(filter(None, [note]))
+    notes = tuple(filter(None, told))
     yield Found(*where, unused=unused, test=last, layout=layout, notes=notes)
+
+
+def _refuse_lone(folder: Path) -> None:
+    """Raises Unplaced for annotations where no folder has images."""
+    for place in folders_below(folder, depth=2):
+        xmls = [x for x in entries(place) if x.suffix.lower() == ".xml"]
+        if xmls and _is_voc(xmls[0]):
+            what = f"{len(xmls)} annotations, as {xmls[0].name}, and no images"
+            help = f"put the images beside them, or into {folder / STANDARD[0]}"
+            raise Unplaced(f"{place}: {what} in {folder}", help)
 
 
 def _annotated(images: Path, labels: Path) -> dict[Path, Path]:

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import Unlike, Unreadable, entries, folders_in, read_text
+from specc.datasets.files import (
+    Unlike,
+    Unplaced,
+    Unreadable,
+    entries,
+    folders_in,
+    read_text,
+)
 from specc.datasets.found import Found, pair
 from specc.datasets.finders.pairs import (
     all_images,
@@ -115,7 +122,8 @@ def _images(path: Path, entry: dict) -> tuple[str, tuple[Path, ...]]:
     if outside:
         raise outside
     where = f"{', '.join(names):.200}, seen from {path.parent.absolute()}{fault}"
-    raise Unreadable(f"{path}: `train` leads to no images: {where}")
+    what = f"{path}: `train` leads to no images: {where}"
+    raise Unplaced(what, "put the images there, or mend `train`")
 
 
 def _of_split(path: Path, entry: dict, split: str, prefix: str) -> tuple[Path, ...]:
@@ -173,8 +181,7 @@ def _elsewhere(
     labels = _labels(path.parent, sets) if sets else {}
     if "train" not in labels:
         first = reader().labels_path(images[0])
-        what = f"none of {len(images)} images has a label, looked for as {first}"
-        raise Unreadable(f"{path}: {what}")
+        raise _without_labels(path, images, first)
     yield from _of_folders(path, entry, sets, labels)
 
 
@@ -279,9 +286,7 @@ def _of_lists(
         last = None
     if not any(map(_lines, map(reader().labels_path, images[:LOOKED_AT]))):
         first = reader().labels_path(images[0])
-        raise Unreadable(
-            f"{path}: none of {len(images)} images has a label, looked for as {first}"
-        )
+        raise _without_labels(path, images, first)
     layout = {"names": names.as_posix()} | ({"prefix": prefix} if prefix else {})
     places = {reader().labels_path(image).parent for image in some_of(images)}
     notes = [lone_labels(images, place, ".txt", NO_LABELS) for place in sorted(places)]
@@ -332,8 +337,7 @@ def _of_folders(
     images = all_images(train)
     if not any(map(_lines, _files_of(train, images, labels["train"]))):
         first = next(_files_of(train, images, labels["train"]))
-        what = f"none of {len(images)} images has a label, looked for as {first}"
-        raise Unreadable(f"{train}: {what}")
+        raise _without_labels(train, images, first)
     note = lone_labels(images, labels["train"].folder, ".txt", NO_LABELS)
     for task, options in _tasks(train, images, entry, entry["names"], labels["train"]):
         where = "yolo", task, train, held_out, options, images
@@ -347,6 +351,11 @@ def _of_folders(
 
 
 # ---- Labels ----
+
+
+def _without_labels(path: Path, images: tuple[Path, ...], first: Path) -> Unplaced:
+    what = f"none of {len(images)} images has a label, looked for as {first}"
+    return Unplaced(f"{path}: {what}", "bring the files of labels there")
 
 
 def _lines(path: Path) -> list[str]:

@@ -46,11 +46,11 @@ class Grouping:
 
 
 def by_names(
-    looked: Looked, pairs: list[Pair], expressions=NAMED
+    looked: Looked, samples: list, pairs: list[Pair], expressions=NAMED
 ) -> Iterator[Grouping]:
     """Yields the expressions that find more than one group, and something in each
     image: those that keep most pairs together first, the finest of them first."""
-    paths = {sample.path: _below(sample.path, looked.root) for sample in looked.samples}
+    paths = {sample.path: _below(sample.path, looked.root) for sample in samples}
     found = []
     for expression in expressions:
         matches = {path: re.search(expression, name) for path, name in paths.items()}
@@ -69,7 +69,7 @@ def helping(looked: Looked, pairs: list[Pair]) -> Grouping | None:
     images by it; None where none helps."""
     if looked.emitted.job.data.validation is not None:
         return None
-    for one in by_names(looked, pairs, NAMED + NUMBERED):
+    for one in by_names(looked, looked.samples, pairs, NAMED + NUMBERED):
         edit = [("/data/group", one.expression)]
         if one.kept < KEPT * len(pairs) or not is_legal(looked.values, edit):
             continue

@@ -1,4 +1,4 @@
-"""Findings about images that are in both sets, or nearly: metrics of them are too
+"""Findings about images that are in two of the sets, or nearly: metrics of them are too
 good."""
 
 from __future__ import annotations
@@ -10,93 +10,113 @@ from specc.datasets.gate import near
 from specc.datasets.gate.findings import Finding
 from specc.datasets.gate.grouping import Grouping, Pair, by_names, helping
 from specc.datasets.gate.looked import Looked
-from specc.datasets.survey import SETS, doubled
+from specc.datasets.survey import SETS, equal
 
+PAIRS = (SETS, ("training", "test"), ("validation", "test"))
 GROUPS = 5  # most groups that a message names
 
 
 def leaks_of(looked: Looked) -> Iterator[Finding]:
-    groups = doubled(looked.reading, looked.images)
-    equal, nearly, notes = groups["between"], *_near(looked)
-    pairs = _pairs_of(looked, equal) + nearly
-    group = helping(looked, pairs) if pairs else None
-    yield from _equal(looked, equal, group)
-    yield from _nearly(looked, nearly, group)
-    if groups["within"]:
-        more = sum(len(group) - 1 for group in groups["within"])
+    reading, known = looked.reading, set()
+    for names in PAIRS:
+        groups = equal(reading, looked.images, *names)
+        nearly, notes = _near(looked, *names)
+        pairs = _pairs_of(looked, groups, *names) + nearly
+        group = helping(looked, pairs) if pairs and names == SETS else None
+        yield from _equal(looked, groups, group, *names)
+        yield from _nearly(looked, nearly, group, *names)
+        yield from notes
+        known.update(*groups)
+    if not near.can_search() and reading.validation + reading.test:
+        message = "nearly equal images in both sets were not looked for: no ImageHash"
+        yield Finding("D305", "unsearched", message, "pip install 'specc[data]'")
+    if reading.untested:
+        message = "images of the test set were not looked for in the other sets"
+        help = "mend it, or the job: evaluate.py --test would end"
+        told = (" ".join(reading.untested.split()),)
+        yield Finding("D305", "unsearched", message, help, files=told)
+    within = equal(reading, looked.images, "training")
+    if within := [group for group in within if known.isdisjoint(group)]:
+        more = sum(len(group) - 1 for group in within)
         message = f"{more} of the training images are repeated (equal pixels)"
-        files = tuple(" = ".join(group) for group in groups["within"])
+        files = tuple(" = ".join(group) for group in within)
         yield Finding("D301", "doubled", message, "keep one of each", more, files=files)
-    yield from notes
 
 
-def _near(looked: Looked) -> tuple[list[Pair], list[Finding]]:
-    """Returns the nearly equal images of both sets whose pixels differ, and notes on
+def _near(looked: Looked, *names: str) -> tuple[list[Pair], list[Finding]]:
+    """Returns the nearly equal images of two sets whose pixels differ, and notes on
     what was not compared."""
     pixels = looked.images.pixels
     sets = [
         list({s.path: s for s in getattr(looked.reading, name) if s.path in pixels})
-        for name in SETS
+        for name in names
     ]
-    if not all(sets):
+    if not all(sets) or not near.can_search():
         return [], []
-    if not near.can_search():
-        message = "nearly equal images in both sets were not looked for: no ImageHash"
-        help = "pip install 'specc[data]'"
-        return [], [Finding("D305", "unsearched", message, help)]
     known = {pixels[path] for path in sets[0]}
     sets[1] = [path for path in sets[1] if pixels[path] not in known]
     step, notes = -(-sum(map(len, sets)) // near.MOST), []
     if step > 1:
         sets = [paths[::step] for paths in sets]
-        message = f"nearly equal images were looked for in one of {step} images"
+        where = f"looked for in one of {step} images of {' and '.join(names)}"
+        message = f"nearly equal images were {where}"
         help = "images with equal pixels are found in all of them"
         notes.append(Finding("D305", "unsearched", message, help))
-    training, validation = ([looked.images.small[p] for p in paths] for paths in sets)
-    found = near.nearest(training, validation)
+    first, second = ([looked.images.small[p] for p in paths] for paths in sets)
+    found = near.nearest(first, second)
     return [(sets[0][found[i]], sets[1][i]) for i in sorted(found)], notes
 
 
-def _pairs_of(looked: Looked, groups: list[list[str]]) -> list[Pair]:
-    """Returns each equal validation image with an equal training image."""
-    training = {str(sample.path) for sample in looked.reading.training}
-    validation = {str(sample.path) for sample in looked.reading.validation}
+def _pairs_of(
+    looked: Looked, groups: list[list[str]], one: str, other: str
+) -> list[Pair]:
+    """Returns each image of the second set with an equal one of the first."""
+    first, second = (
+        {str(sample.path) for sample in getattr(looked.reading, name)}
+        for name in (one, other)
+    )
     pairs = []
     for group in groups:
-        first = next(path for path in group if path in training)
-        pairs += [(Path(first), Path(x)) for x in group if x in validation]
+        path = next(path for path in group if path in first)
+        pairs += [(Path(path), Path(x)) for x in group if x in second]
     return pairs
 
 
 def _equal(
-    looked: Looked, groups: list[list[str]], group: Grouping | None
+    looked: Looked,
+    groups: list[list[str]],
+    group: Grouping | None,
+    one: str,
+    other: str,
 ) -> Iterator[Finding]:
     if not groups:
         return
     count = len(groups)
     are = "images are" if count > 1 else "image is"
-    message = f"{count} {are} both in training and validation (equal pixels)"
+    message = f"{count} {are} both in {one} and {other} (equal pixels)"
     files = tuple(" = ".join(paths) for paths in groups)
-    kept = group is not None and all(map(group.keeps, _pairs_of(looked, groups)))
+    pairs = _pairs_of(looked, groups, one, other)
+    kept = group is not None and all(map(group.keeps, pairs))
     yield _finding("D201", "leak", message, files, count, group if kept else None)
 
 
 def _nearly(
-    looked: Looked, pairs: list[Pair], group: Grouping | None
+    looked: Looked, pairs: list[Pair], group: Grouping | None, one: str, other: str
 ) -> Iterator[Finding]:
     """Yields a finding for pairs whose names have something in common, and one for the
     others."""
     if not pairs:
         return
-    alike = group or next(by_names(looked, pairs), None)
+    samples = getattr(looked.reading, one) + getattr(looked.reading, other)
+    alike = group or next(by_names(looked, samples, pairs), None)
     together = {pair: None for pair in pairs if alike and alike.keeps(pair)}
-    total = len(looked.reading.validation)
+    total = len(getattr(looked.reading, other))
     if together:
         names = list(dict.fromkeys(alike.keys[pair[1]] for pair in together))
         more = f" and {len(names) - GROUPS} more" if len(names) > GROUPS else ""
         message = (
-            f"{len(together)} of {total} validation images are of one video, part or"
-            f" person with training images, by names and looks: {', '.join(names[:GROUPS])}"
+            f"{len(together)} of {total} {other} images are of one video, part or"
+            f" person with {one} images, by names and looks: {', '.join(names[:GROUPS])}"
             f"{more}"
         )
         yield _finding(
@@ -104,9 +124,7 @@ def _nearly(
         )
     others = [pair for pair in pairs if pair not in together]
     if others:
-        message = (
-            f"{len(others)} of {total} validation images nearly equal training images"
-        )
+        message = f"{len(others)} of {total} {other} images nearly equal {one} images"
         yield _finding("D202", "near", message, _shown(others), len(others), None)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 BANDS = 16  # bytes of a hash; hashes with fewer bits that differ have one in common
 ALIKE = 0.93  # least correlation of nearly equal images
 CORRELATED = 16  # side of what is correlated: pixels of moving things hardly count
+BLOCK = 4096  # thumbnails whose means are taken together
 MOST = 100_000  # most images that are compared; beyond, some of each set
 
 
@@ -68,11 +69,14 @@ def _units(thumbnails: list) -> Any:
     flat images rows of 0."""
     import numpy as np
 
-    stack = np.stack(thumbnails).astype(np.float32)
-    parts = stack.shape[1] // CORRELATED
-    grid = stack.reshape(-1, CORRELATED, parts, CORRELATED, parts).mean((2, 4))
-    rows = grid.reshape(len(stack), -1)
+    rows = np.empty((len(thumbnails), CORRELATED**2), np.float32)
+    for first in range(0, len(rows), BLOCK):
+        stack = np.stack(thumbnails[first : first + BLOCK])
+        parts = stack.shape[1] // CORRELATED
+        grid = stack.reshape(-1, CORRELATED, parts, CORRELATED, parts)
+        rows[first : first + BLOCK] = grid.mean((2, 4)).reshape(len(stack), -1)
     rows -= rows.mean(1, keepdims=True)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    flat = lengths < CORRELATED  # a standard deviation below 1 shows nothing
-    return np.where(flat, 0, rows / np.maximum(lengths, CORRELATED))
+    rows /= np.maximum(lengths, CORRELATED)
+    rows[lengths[:, 0] < CORRELATED] = 0  # a standard deviation below 1 shows nothing
+    return rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from os.path import abspath
 from pathlib import Path
 from typing import Any
@@ -32,28 +33,29 @@ def find(folder: Path) -> Iterator[Found]:
     if not folder.is_dir():
         return
     faults: list[Unreadable] = []
-    found = pairs_in(folder)
+    found, told = pairs_in(folder)
     training = found.get("train") or found.get(None) or []
     # COCO's segments are in a folder of the file's name.
     training = [x for x in training if not _beside_json(folder / x.maps.path)]
     own = [x for x in training if x.maps.path.name != OF_OBJECTS]
     training = own or training
     for pair in training:
-        if pair.images.kind is None and (sets := _lists(folder, pair)):
-            yield from _of_pair(folder, pair, [], len(training) > 1, sets)
-            continue
-        others = _others(pair, found)
+        sets = _lists(folder, pair) if pair.images.kind is None else {}
+        others = [] if sets else _others(pair, found)
+        notes = [x for x in (told, _unread(pair, others, found)) if x]
         try:
-            yield from _of_pair(folder, pair, others, len(training) > 1)
+            for one in _of_pair(folder, pair, others, len(training) > 1, sets):
+                yield replace(one, notes=(*one.notes, *notes))
         except Unreadable as error:
             faults.append(error)
+    faults += [Unlike(f"{told}: name a folder in it")] if told else []
     for error in faults:
         raise error
 
 
 def are_in(folder: Path) -> bool:
     """Returns whether a folder has images and maps of them, which are no classes."""
-    return folder.is_dir() and any(pairs_in(folder).values())
+    return folder.is_dir() and any(pairs_in(folder)[0].values())
 
 
 def _lists(folder: Path, pair: Pair) -> dict[str, Path]:
@@ -83,10 +85,21 @@ def _others(pair: Pair, found: dict) -> list[Pair]:
     return [other for others in alike for other in others]
 
 
+def _unread(pair: Pair, others: list[Pair], found: dict) -> str:
+    """Returns text on further folders of the sets beside a pair; "" without such."""
+    chosen = {one.images.path for one in (pair, *others)}
+    rest = [
+        one.images.path.as_posix()
+        for kind in ("val", "test")
+        for one in found.get(kind, ())
+        if _alike(pair, one) and one.images.path not in chosen
+    ]
+    return f"also named as a set, and not read: {', '.join(rest)}" if rest else ""
+
+
 def _alike(one: Pair, other: Pair) -> bool:
     same_maps = one.maps.pattern == other.maps.pattern or one.maps is other.maps
-    ends = one.image_end, one.map_end, one.suffixes
-    return ends == (other.image_end, other.map_end, other.suffixes) and same_maps
+    return one.ends == other.ends and same_maps
 
 
 def _of_pair(

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from specc.datasets.files import Unlike, folders_in
+from specc.datasets.files import Unlike, Unplaced, folders_in
 from specc.datasets.found import Found, pair
 from specc.datasets.parts import images_in
 
@@ -52,7 +52,8 @@ def _ending(images: Path, masks: Path, kinds: list[str]) -> dict[str, str]:
             own = [x for x in files if x.name.startswith(image.stem)]
             mask = min(own, key=lambda path: len(path.name), default=None)
             if mask is None:
-                raise Unlike(f"{image}: no mask of this name in {masks / kind}")
+                what = f"{image}: no mask of this name in {masks / kind}"
+                raise Unplaced(what, "bring it there, or take the image out")
             same = mask.stem == image.stem
             ends.add("" if same else mask.name.removeprefix(image.stem))
     if len(ends) > 1:

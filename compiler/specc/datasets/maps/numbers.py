@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
-from specc.datasets.files import Unlike
+from specc.datasets.files import Unlike, Unplaced, opened
 from specc.datasets.tables.columns import nice_range
 from specc.datasets.maps.pixels import Seen
 
 SOME = 60  # most maps that are read
 NUMBERED = 12  # most maps in which numbers are followed
-UNREAD = (".exr", ".pfm", ".npz", ".mat", ".h5")  # formats of depths that none reads
+UNREAD = (".pfm", ".npz", ".mat", ".h5")  # formats of depths that none reads
 DEPTH = re.compile(r"depth|disp|distance|range_?map|velodyne|zmap")
 KITTI = re.compile(r"kitti|proj_depth|velodyne|groundtruth_depth|depth_annotated")
 MILLIMETERS, OF_KITTI = 0.001, 1 / 256
@@ -22,6 +23,9 @@ def depths(maps: list[Path], seen: Seen) -> Options | None:
     """Returns the options of a head that learns depths in meters, and what they rest
     on; None where the maps hold none. Raises Unlike."""
     suffix = maps[0].suffix.lower()
+    if suffix == ".exr":
+        what = "OpenCV's packages do not read OpenEXR"
+        raise Unplaced(f"{maps[0]}: {what}", _to_arrays(maps[0].parent))
     if suffix in UNREAD:
         what = "cannot be read here: write depths in meters as float32 .npy or TIFF"
         raise Unlike(f"{maps[0]}: depths in {suffix} {what}")
@@ -56,11 +60,21 @@ def depths(maps: list[Path], seen: Seen) -> Options | None:
     return options, told
 
 
+def _to_arrays(folder: Path) -> str:
+    """Returns the command that writes OpenEXR files of depths as arrays beside them."""
+    read = "next(iter(OpenEXR.File(p).channels().values())).pixels"
+    code = (
+        "import numpy, OpenEXR, sys; "
+        f"[numpy.save(p[:-4], {read}) for p in sys.argv[1:]]"
+    )
+    files = shlex.quote(folder.as_posix())
+    return f"pip install OpenEXR && python -c {shlex.quote(code)} {files}/*.exr"
+
+
 def _spans(maps: list[Path]) -> tuple[list[tuple[float, float]], set[str]]:
     """Returns the nearest and farthest value of some maps, and the kinds of their
     values: byte, deep, float or other."""
     import numpy as np
-    from PIL import Image
 
     spans, kinds = [], set()
     for path in maps[:: -(-len(maps) // SOME)]:
@@ -68,7 +82,7 @@ def _spans(maps: list[Path]) -> tuple[list[tuple[float, float]], set[str]]:
             if path.suffix.lower() == ".npy":
                 values = np.load(path, allow_pickle=False)
             else:
-                with Image.open(path) as image:
+                with opened(path) as image:
                     if image.mode in ("1", "P"):
                         return [], {"other"}
                     values = np.asarray(image)
@@ -108,10 +122,9 @@ def _connected(path: Path) -> tuple[int, int]:
     """Returns how many of a map's values are each in one piece, of how many."""
     import cv2
     import numpy as np
-    from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             pixels = np.asarray(image)
     except Exception:  # a broken file can raise any exception
         return 0, 0

@@ -3,6 +3,7 @@ files."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from bisect import bisect_left
@@ -34,6 +35,10 @@ MAP_WORDS = (
 OTHER_MAPS = r"colou?r|instanceids|polygons|rgb|vis(?:ualization)?|overlay|preview"
 ARRAYS = (".npy", ".exr", ".pfm", ".npz", ".mat", ".h5")  # maps that are no images
 LOSSY = (".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".jp2")
+BEGINS = (  # words before a number, as in image_1; or the first word, as in im_a7
+    re.compile(r"(?:[A-Za-z]+[-_. ]*)+(?=\d)"),
+    re.compile(r"[A-Za-z]+[-_. ]+(?=.)"),
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,32 @@ class Root:
     def order(self) -> list[str]:
         return sorted(self.stems)
 
+    @cached_property
+    def begins(self) -> dict[str, set[str]]:
+        """The beginnings of names, by their stems without them."""
+        found: dict[str, set[str]] = {}
+        for stem in self.stems:
+            for begin, rest in [("", stem), *parts_of(stem)]:
+                found.setdefault(rest, set()).add(begin)
+        return found
+
+    def without(self, begin: str) -> dict[str, str]:
+        """Returns the files whose names begin so, by their stems without it."""
+        found = {}
+        for stem, name in self.stems.items():
+            folder, last = os.path.split(stem)
+            if last.startswith(begin):
+                found[os.path.join(folder, last.removeprefix(begin))] = name
+        return found
+
+
+def parts_of(stem: str) -> Iterator[tuple[str, str]]:
+    """Yields words that a name begins with, and its stem without them."""
+    folder, name = os.path.split(stem)
+    for pattern in BEGINS:
+        if found := pattern.match(name):
+            yield found[0], os.path.join(folder, name[found.end() :])
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -78,9 +109,14 @@ class Pair:
     maps: Root
     image_end: str
     map_end: str
-    suffixes: tuple[str, str] | None = (
-        None  # suffixes of files where these tell both apart
-    )
+    # Suffixes of files, or the beginnings of their names, where these tell both apart
+    suffixes: tuple[str, str] | None = None
+    begins: tuple[str, str] = ("", "")
+
+    @property
+    def ends(self) -> tuple:
+        """The parts of names by which images and maps differ."""
+        return self.image_end, self.map_end, self.suffixes, self.begins
 
     @cached_property
     def names(self) -> list[tuple[str, str]]:
@@ -92,6 +128,16 @@ class Pair:
             ]
             known = {*self.images.files}
             return [(x + image, x + label) for x in stems if x + image in known]
+        if any(self.begins):
+            images, maps = map(Root.without, (self.images, self.maps), self.begins)
+            taken = {self.maps.path / name for name in maps.values()}
+            return sorted(
+                (name, maps[key])
+                for key, name in images.items()
+                if key in maps
+                and reader().is_image(name)
+                and self.images.path / name not in taken
+            )
         maps = {
             stem.removesuffix(self.map_end): name
             for stem, name in self.maps.stems.items()
@@ -109,14 +155,20 @@ class Pair:
         return sorted(found)
 
     @property
+    def weight(self) -> tuple[int, int]:
+        """The number of images, and that of the names that both paths share."""
+        shared = {*self.images.path.parts} & {*self.maps.path.parts}
+        return len(self.names), len(shared)
+
+    @property
     def pattern(self) -> tuple:
-        ends = self.image_end, self.map_end, self.suffixes
-        return self.images.pattern, self.maps.pattern, *ends
+        return self.images.pattern, self.maps.pattern, *self.ends
 
     @property
     def endings(self) -> dict[str, str]:
-        """The options of a layout that say how file names end."""
-        found = {}
+        """The options of a layout that say how file names begin and end."""
+        keys = "image_beginning", "label_beginning"
+        found = {key: begin for key, begin in zip(keys, self.begins) if begin}
         for place, key in enumerate(("image_ending", "label_ending")):
             end = (self.image_end, self.map_end)[place]
             files = [names[place] for names in self.names]
@@ -142,10 +194,11 @@ def is_word_of_maps(text: str) -> bool:
     return any(re.fullmatch(MAP_WORDS, word) for word in every if word)
 
 
-def roots_in(folder: Path) -> list[Root]:
-    """Returns the folders, this one first, with the images and arrays below each."""
+def roots_in(folder: Path) -> tuple[list[Root], str]:
+    """Returns the folders, this one first, with the images and arrays below each; and
+    text on those that are too many to be looked at."""
     files: dict[PurePosixPath, list[str]] = {}
-    count = 0
+    count, told = 0, ""
     for place, folders, names in os.walk(folder, followlinks=True):
         here = PurePosixPath(Path(place).relative_to(folder).as_posix())
         hidden = reader().HIDDEN
@@ -160,21 +213,27 @@ def roots_in(folder: Path) -> list[Root]:
             and not name.startswith(hidden)
         ]
         count += len(kept)
-        if own or count > MOST_FILES:
+        if count > MOST_FILES:
+            told = told or (
+                f"{folder}: of more than {MOST_FILES:,} images and maps those from"
+                f" {place} on were not looked at"
+            )
+        if own or told:
             folders.clear()
             continue
         for above in (here, *here.parents):
             below = here.relative_to(above)
             files.setdefault(above, []).extend((below / x).as_posix() for x in kept)
     order = sorted(files, key=lambda path: (len(path.parts), path))
-    return [Root(path, tuple(files[path])) for path in order if files[path]]
+    return [Root(path, tuple(files[path])) for path in order if files[path]], told
 
 
-def pairs_in(folder: Path) -> dict[str | None, list[Pair]]:
-    """Returns the pairs of folders by the set that they are of; those of no set where
-    no set is to train on."""
+def pairs_in(folder: Path) -> tuple[dict[str | None, list[Pair]], str]:
+    """Returns the pairs of folders by the set that they are of, those of no set where
+    no set is to train on; and text on folders that were not looked at."""
     by_kind: dict[str | None, list[Root]] = {}
-    for root in roots_in(folder):
+    roots, told = roots_in(folder)
+    for root in roots:
         by_kind.setdefault(root.kind, []).append(root)
     found = {
         kind: list(_pairs(folder, roots, by_kind.get(None, ())))
@@ -183,19 +242,19 @@ def pairs_in(folder: Path) -> dict[str | None, list[Pair]]:
     }
     if not found.get("train"):
         found[None] = list(_pairs(folder, by_kind.get(None, []), ()))
-    return found
+    return found, told
 
 
 def _pairs(folder: Path, roots: list[Root], shared: list[Root] | tuple) -> Iterator:
-    """Yields the pair of each folder of maps: that with the most images. Maps of all
-    sets may be in one folder, `shared`."""
+    """Yields the pair of each folder of maps: that with the most images, of several
+    that whose paths are most alike. Maps of all sets may be in one folder, `shared`."""
     chosen: dict[tuple, Pair] = {}
     roots = roots[:MOST_ROOTS]
     for maps in roots:
         for images in roots:
             if pair := _pair(folder, images, maps, len(roots) > UNNAMED_ROOTS):
                 key = maps.path
-                if key not in chosen or len(pair.names) > len(chosen[key].names):
+                if key not in chosen or pair.weight > chosen[key].weight:
                     chosen[key] = pair
     if not chosen:
         for maps in shared[:MOST_ROOTS]:
@@ -221,13 +280,16 @@ def _outermost(pairs: list[Pair]) -> list[Pair]:
 def _pair(folder: Path, images: Root, maps: Root, by_name: bool) -> Pair | None:
     """Returns the pair of two folders, if the second one holds maps of the images in
     the first; with `by_name` only if names say so."""
-    for pair in [*_twins(images, maps), *_likely(images, maps)]:
+    for pair in itertools.chain(
+        _twins(images, maps), _likely(images, maps), _begun(images, maps)
+    ):
         few = min(len(images.files), len(maps.files))
         if images is maps:
             few //= 2
         elif len(maps.files) > 2 * len(images.files):  # several maps of an image
             few = len(images.files)
-        if len(pair.names) < max(1, few / 2) or not _is_named(pair, folder, by_name):
+        named = by_name or any(pair.begins)
+        if len(pair.names) < max(1, few / 2) or not _is_named(pair, folder, named):
             continue
         return pair
     return None
@@ -244,6 +306,17 @@ def _twins(images: Root, maps: Root) -> Iterator[Pair]:
 
 def _likely(images: Root, maps: Root) -> Iterator[Pair]:
     return (Pair(images, maps, *ends) for ends in _ends(images, maps))
+
+
+def _begun(images: Root, maps: Root) -> Iterator[Pair]:
+    """Yields the likely pairs whose names begin otherwise, the likeliest first."""
+    votes: Counter = Counter()
+    for stem in maps.order[:: max(1, len(maps.order) // TRIED)]:
+        for begin, rest in parts_of(stem):
+            others = images.begins.get(rest, set()) - {begin}
+            votes.update((other, begin) for other in others)
+    order = sorted(votes, key=lambda begins: (-votes[begins], begins))
+    yield from (Pair(images, maps, "", "", begins=begins) for begins in order[:4])
 
 
 def _ends(images: Root, maps: Root) -> list[tuple[str, str]]:
@@ -289,8 +362,8 @@ def _ends_of(images: Root, maps: Root, stem: str) -> Iterator[tuple[str, str]]:
 
 def _is_named(pair: Pair, folder: Path, by_name: bool) -> bool:
     """Returns whether names and pixels say which of the two are maps."""
-    own = [*pair.maps.path.parts, pair.map_end]
-    other = [*pair.images.path.parts, pair.image_end]
+    own = [*pair.maps.path.parts, pair.map_end, pair.begins[1]]
+    other = [*pair.images.path.parts, pair.image_end, pair.begins[0]]
     told = any(is_word_of_maps(x) for x in own if x not in other)
     untold = any(is_word_of_maps(x) for x in other if x not in own)
     named = told and not untold

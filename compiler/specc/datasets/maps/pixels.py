@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import MOST_PIXELS
+from specc.datasets.files import opened
 
 LOOKED_AT = 600  # most maps of a dataset that are decoded to find their values
 FEW = 64  # most values or colors of what is taken for a map by its pixels alone
@@ -42,12 +42,9 @@ def look(maps: list[Path]) -> Seen:
 
 def _add(seen: Seen, path: Path) -> None:
     import numpy as np
-    from PIL import Image
 
     try:
-        with Image.open(path) as image:
-            if image.size[0] * image.size[1] > MOST_PIXELS:
-                return
+        with opened(path) as image:
             mode, form, palette = image.mode, image.format, image.getpalette()
             gray = mode in GRAY
             image = image.convert("L") if mode == "1" else image

@@ -92,13 +92,38 @@ def boxes_in(sheet: Sheet) -> Boxes | None:
         for known in (named, short):
             columns = tuple(known[name] for name in names if name in known)
             if len({*columns}) == 4 and (rows := _rows(sheet, columns)):
-                unit = _unit(rows)
-                return _described(sheet, columns, form, unit)
+                if names[2:] in SIZES and _are_of_images(sheet, columns[2:]):
+                    continue
+                return _described(sheet, columns, form, _unit(rows))
     for column in sheet.columns:
         if _last(column) in LISTS and (rows := _listed(sheet, column)):
             form = _form(sheet, column)
             return _described(sheet, (column,), form, _unit(rows))
     return None
+
+
+def lacking(sheet: Sheet) -> str:
+    """Returns text on the one side of a box that no column has; "" where more are
+    absent."""
+    named = {PREFIX.sub("", plain(column)): column for column in sheet.columns}
+    for _, names in COLUMNS:
+        absent = [name for name in names if name not in named]
+        if len(absent) == 1 and not {*names} & {"w", "h", "width", "height"}:
+            known = ", ".join(named[name] for name in names if name in named)
+            what = f"has sides of boxes, {known}, and no column `{absent[0]}`"
+            return f"{what}: its columns are {', '.join(sheet.columns)}"
+    return ""
+
+
+def _are_of_images(sheet: Sheet, columns: tuple[str, ...]) -> bool:
+    """Returns whether two columns hold width and height of the images, not of boxes."""
+    sizes = []
+    for _, row in sheet.rows[:: max(1, len(sheet.rows) // MEASURED)]:
+        found = image_size(sheet.place / f"{row[sheet.image]}{sheet.suffix}")
+        if found and row[columns[0]]:
+            width, height = (number(str(row[name])) or 0 for name in columns)
+            sizes.append(height >= found[0] and width >= found[1])
+    return len(sizes) > 1 and all(sizes)
 
 
 def _last(column: str) -> str:

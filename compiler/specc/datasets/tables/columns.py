@@ -59,7 +59,7 @@ def of_column(column: str, cells: Cells, others: Cells) -> Iterator[Learned]:
         limits = nice_range(min(numbers), max(numbers))
         yield Learned("regression", {"range": limits}, written)
     repeated = len(different) <= max(2, len(values) // 2)
-    if different and len(different) <= MOST_CATEGORIES and repeated:
+    if 1 < len(different) <= MOST_CATEGORIES and repeated:
         yield Learned("multiclass_classification", {"categories": different})
 
 

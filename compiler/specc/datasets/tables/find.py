@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from specc.datasets.files import Unlike, Unreadable, entries, folders_in
-from specc.datasets.found import Found, pair
+from specc.datasets.found import Found, pair, unread
 from specc.datasets.parts import reader
 from specc.datasets.tables import boxes, columns
 from specc.datasets.tables.columns import Learned, head_name
 from specc.datasets.tables.sheets import KINDS, Index, Sheet, sheet_of
+from specc.datasets.tables.splits import parted
 
 LISTS = ("label", "gt", "annotation", "train", "val", "valid", "test", "word", "text")
 MOST_TABLES = 20  # most tables of a subfolder
-SPLITS = ("split", "subset", "set", "usage", "partition", "datasplit")
 SUBMISSION = "submission"  # names a file of Kaggle with examples of answers
 
 
@@ -28,6 +28,7 @@ class Sets:
     validation: Sheet | None
     unused: str = ""  # text on a table that is no set for validation
     test: Sheet | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def sheets(self) -> list[Sheet]:
@@ -47,7 +48,7 @@ def find_tables(folder: Path) -> Iterator[Found]:
             if path.suffix.lower() != ".txt":
                 faults.append(error)
     for sets in _paired(tables):
-        yield from _of_sets(sets, faults)
+        yield from _of_sets(_by_split(sets, index), faults)
     for error in sorted(faults, key=lambda one: isinstance(one, Unlike)):
         raise error
 
@@ -91,38 +92,43 @@ def _paired(tables: dict[Path, Sheet]) -> Iterator[Sets]:
     train, *others = pair(list(names))
     stems = pair([path.stem for path in alone.values()])
     if train is not None and (others[0] is not None or stems[0] is None):
-        yield _sets(tables, names[train], *map(names.get, others))
+        yield _sets(tables, names, train, *others)
         return
     for folder, paths in by_folder.items():
         stems = {path.stem: path for path in paths}
         train, *others = pair(list(stems))
         if train is not None:
-            yield _sets(tables, stems[train], *map(stems.get, others))
+            yield _sets(tables, stems, train, *others)
             return
-        yield from (Sets(tables[path], None, _split(tables[path])) for path in paths)
+        yield from (Sets(tables[path], None) for path in paths)
 
 
-def _split(sheet: Sheet) -> str:
-    """Returns text on a column that tells sets apart, which no reader follows."""
-    for column in sheet.columns:
-        values = sorted({str(cell).lower() for _, cell in sheet.cells(column)})
-        if columns.plain(column) in SPLITS and pair(values)[0] and len(values) > 1:
-            what = (
-                f"`{column}` of {sheet.path} tells sets apart: {', '.join(values):.60}"
-            )
-            return f"{what}; all rows are trained on, unless each set has a table"
-    return ""
+def _by_split(sets: Sets, index: Index) -> Sets:
+    """Returns the sets that a column of the one table tells apart, if one does."""
+    if sets.validation or sets.test:
+        return sets
+    parts, told = parted(sets.train, index)
+    if not parts:
+        return sets
+    return Sets(
+        parts["train"],
+        parts.get("validation"),
+        sets.unused,
+        parts.get("test"),
+        (*sets.notes, told) if told else sets.notes,
+    )
 
 
-def _sets(
-    tables: dict[Path, Sheet], train: Path, held_out: Path | None, test: Path | None
-) -> Sets:
-    one, other = tables[train], tables[held_out] if held_out else None
-    last = tables[test] if test else None
+def _sets(tables: dict[Path, Sheet], names: dict[str, Path], *chosen) -> Sets:
+    """Returns the tables with the chosen names: for training, validation and test."""
+    one, other, last = (tables[names[x]] if x else None for x in chosen)
+    told = unread(list(names), *chosen)
+    notes = (told,) if told else ()
     if other and other.form != one.form:
         what = f"{other.path} is written in another way, or names images in another"
-        return Sets(one, None, f"{what} column")
-    return Sets(one, other, test=last if last and last.form == one.form else None)
+        return Sets(one, None, f"{what} column", notes=notes)
+    last = last if last and last.form == one.form else None
+    return Sets(one, other, test=last, notes=notes)
 
 
 # ---- From columns to datasets ----
@@ -130,7 +136,8 @@ def _sets(
 
 def _of_sets(sets: Sets, faults: list[Unreadable]) -> Iterator[Found]:
     train = sets.train
-    images, rest = train.images, [x for x in train.columns if x and x != train.image]
+    apart = "", train.image, train.split
+    images, rest = train.images, [x for x in train.columns if x not in apart]
     if found := boxes.boxes_in(train):
         try:
             yield _boxes(sets, found)
@@ -139,6 +146,8 @@ def _of_sets(sets: Sets, faults: list[Unreadable]) -> Iterator[Found]:
         if len(train.named) > len({*train.named}):
             return  # rows are objects, not images
         rest = [name for name in rest if name not in (*found.columns, *found.size)]
+    elif lacking := boxes.lacking(train):
+        faults.append(Unlike(f"{train.path}: {lacking}"))
     flags = columns.flag_columns(rest, train.rows)
     if flags:
         for learned in columns.of_flags(flags, train.rows):
@@ -173,6 +182,10 @@ def _column(
         what = f"`{column}` in line {line} holds several names: {cell!r:.50}"
         faults.append(Unreadable(f"{path}: {what}; a row has one"))
         return
+    if len({*map(str, values)}) == 1:
+        what = f"`{column}` has {values[0]!r:.50} in all rows: nothing to tell apart"
+        faults.append(Unlike(f"{path}: {what}"))
+        return
     tasks = list(columns.of_column(column, cells, others))
     for learned in tasks:
         yield _found(sets, images, learned, head_name(column), column, column, column)
@@ -202,7 +215,7 @@ def _found(
         unused = f"{held_out.path} has nothing in `{shown}`"
         held_out = None
     last = sets.test if sets.test and sets.test.cells(shown) else None
-    sheets = Sets(sets.train, held_out, test=last)
+    sheets = Sets(sets.train, held_out, test=last, notes=sets.notes)
     layout = layout_of(sheets, "image")
     layout |= learned.layout
     return _as_found(sheets, learned, layout, images, name, label, column, unused)
@@ -233,6 +246,7 @@ def _as_found(
         unused=unused,
         test=sets.test.path if sets.test else None,
         layout=ordered(layout),
+        notes=sets.notes,
     )
 
 
@@ -245,7 +259,7 @@ def _boxes(sets: Sets, found: boxes.Boxes) -> Found:
         unused = f"{held_out.path} has nothing in `{missing}`"
         held_out = None
     last = sets.test if sets.test and read <= {*sets.test.columns} else None
-    sheets = Sets(sets.train, held_out, test=last)
+    sheets = Sets(sets.train, held_out, test=last, notes=sets.notes)
     name = boxes.name_of_head(found)
     own, layout = found.layout(name), layout_of(sheets, "image")
     layout |= own | {"columns": layout.get("columns", {}) | own.get("columns", {})}
@@ -260,6 +274,7 @@ def _boxes(sets: Sets, found: boxes.Boxes) -> Found:
         unused=unused,
         test=last.path if last else None,
         layout=ordered(layout),
+        notes=sets.notes,
     )
 
 
@@ -278,6 +293,10 @@ def layout_of(sets: Sets, image: str) -> dict[str, Any]:
         layout["suffix"] = train.suffix
     if train.image != image:
         layout["columns"] = {image: train.image}
+    if train.split:
+        layout |= {"split": train.split, "train_rows": train.part}
+        layout |= {"validation_rows": held_out.part} if held_out else {}
+        layout |= {"test_rows": sets.test.part} if sets.test else {}
     writing = train.writing
     if writing.headless:
         layout["header"] = list(train.columns)
@@ -290,17 +309,8 @@ def layout_of(sets: Sets, image: str) -> dict[str, Any]:
 
 ORDER = (
     *("train_images", "validation_images", "test_images", "suffix", "columns"),
-    *(
-        "header",
-        "delimiter",
-        "quotes",
-        "missing",
-        "separator",
-        "decimal",
-        "box",
-        "box_form",
-        "box_unit",
-    ),
+    *("split", "train_rows", "validation_rows", "test_rows", "header", "delimiter"),
+    *("quotes", "missing", "separator", "decimal", "box", "box_form", "box_unit"),
     *("size", "crowd"),
 )
 

@@ -6,7 +6,8 @@ import os
 import csv
 import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,8 @@ class Sheet:
     image: str  # column that names images
     place: Path  # folder from which it names them
     suffix: str  # suffix that the names lack
-    known: set[Path] = field(default_factory=set)  # images that are there
+    split: str = ""  # column that tells sets apart, where the rows are those of one
+    part: str = ""  # value of that column in these rows
 
     @property
     def form(self) -> tuple:
@@ -120,7 +122,8 @@ def sheet_of(path: Path, index: Index) -> Sheet:
     shown = ", ".join(columns)
     held = f"columns {shown}" if shown else "nothing"
     if rows:
-        scores = {x: _looked_up(path, rows, x, index) for x in columns if x}
+        named = path.relative_to(index.folder).parts
+        scores = {x: looked_up(named, rows, x, index) for x in columns if x}
         best = max(scores, key=lambda name: (scores[name][2], -_rank(name)), default="")
         if best and scores[best][2]:
             place, suffix, _ = scores[best]
@@ -155,11 +158,12 @@ def plain(column: str) -> str:
     return re.sub("[^a-z0-9]", "", column.lower())
 
 
-def _looked_up(
-    path: Path, rows: list, column: str, index: Index
+def looked_up(
+    named: Sequence[str], rows: list, column: str, index: Index
 ) -> tuple[Path, str, int]:
     """Returns where images lie that the cells of a column name, the suffix that they
-    lack, and how many of some cells name one."""
+    lack, and how many of some cells name one; `named` are the folders and the name of
+    their table, or the name of their set."""
     cells = [row[column] for _, row in rows if row[column]]
     cells = [cell for cell in dict.fromkeys(map(str, cells))]
     some = cells[:: max(1, len(cells) // NAMES)]
@@ -168,23 +172,24 @@ def _looked_up(
         return index.folder, "", 0
     most = max(hits.values())
     likely = [at for at, count in hits.items() if count == most]
-    own = _sets_named(path.relative_to(index.folder))
+    own, beside = _sets_named(named), index.folder.joinpath(*named).parent
 
     def order(at: tuple[Path, str]) -> tuple:
         """Puts a folder that is called as the set of the table first, where several
         folders hold images of these names; then the folder of the table."""
         place, suffix = at
-        theirs = _sets_named(place.relative_to(index.folder))
+        theirs = _sets_named(place.relative_to(index.folder).parts)
         likes = 2 * (own == theirs) + (not theirs)
-        return suffix != "", -likes, place != path.parent, len(place.parts), *at
+        return suffix != "", -likes, place != beside, len(place.parts), *at
 
     place, suffix = min(likely, key=order)
     return place, suffix, most
 
 
-def _sets_named(path: Path) -> set[bool]:
-    """Returns whether a path names a set for training, or another one, or both."""
-    words = re.split("[^a-z]+", path.as_posix().lower())
+def _sets_named(parts: Sequence[str]) -> set[bool]:
+    """Returns whether the parts of a path name a set for training, or another one, or
+    both."""
+    words = re.split("[^a-z]+", "/".join(parts).lower())
     return {names is TRAIN for names in (TRAIN, VALIDATION) if {*names} & {*words}}
 
 
