@@ -95,6 +95,7 @@ MASKS = (
     constant("MASK_CHANNELS", MASK_CHANNELS, _CHANNELS),
     constant("MASK_REACH", 8, "strides of a point in the unit of offsets from it"),
     constant("MASK_POINTS", 128, "most points of an image that learn a mask"),
+    constant("MASKS_AT_ONCE", 32, "masks of an image that are decoded at once"),
 )
 NO_GRIDS = (  # target of an image without instances
     "Grids(np.zeros((0, 4), np.float32), np.zeros(0, np.int64),"
@@ -166,7 +167,7 @@ def cell_of(code: HeadCode) -> str:
     stride = f"{code.prefix}MASK_STRIDE"
     if code.job.backbone.resize_input:
         return f"{stride} * ratio[:2]"
-    return f"torch.full((2,), {stride}, device=images.device)"
+    return f"{stride} * torch.ones(2, device=images.device)"
 
 
 # ---- The contract ----
@@ -221,6 +222,7 @@ TASK = Task(
         "resized": "model/instances_resized.py.jinja",
         "whole": "model/instances_whole.py.jinja",
     },
+    pasted="model/instances_pasted.py.jinja",
     label="Instances",
     joined="joined([ONE, OTHER], counts)",
     in_folder=True,

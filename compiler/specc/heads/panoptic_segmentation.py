@@ -118,7 +118,8 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
             f" len(range({stride} // 2, WIDTH, {stride}))), -1, np.int16))"
         ),
         decode=f"decode_panoptic({code.outputs}, {decoder_limits(head)})",
-        own=f"(height, width), {cell_of(code)}, {things}, {stuff}",
+        own=cell_of(code),
+        pasted=f"{things}, {stuff}",
         annotations=f"read_panoptic_maps(folder, {code.numbers}, {things})",
         parse=pages if native else f"parse_coco_panoptic({of_coco}, counts)",
         things=things,
@@ -228,9 +229,10 @@ TASK = Task(
     constants={"model.py": (*CONSTANTS, *MASKS, LEAST), "data.py": GRIDS},
     points_wanted=True,
     own_pixels={
-        "resized": "model/panoptic_resized.py.jinja",
-        "whole": "model/panoptic_whole.py.jinja",
+        "resized": "model/instances_resized.py.jinja",
+        "whole": "model/instances_whole.py.jinja",
     },
+    pasted="model/panoptic_pasted.py.jinja",
     own_note='"categories" and "instances" are (B, h, w), as `merge_segments` has them',
     label="Instances",
     joined="same_segments(ONE, OTHER)",

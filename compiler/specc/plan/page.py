@@ -208,7 +208,6 @@ def _model_values(
         "forward": _forward(job, heads, backbone, neck),
         "shares_box_tower": any(task.shares_box_tower for task in tasks_of(job)),
         "constructions": mapping((head.name, head.code.construction) for head in heads),
-        "results_template": f"model/{_results(job, heads)}.py.jinja",
         "returns_type": "dict" if several else task_of(job.heads[0]).output_type,
         "returns": (
             "each head's output by its name"
@@ -230,21 +229,16 @@ def _judged(mode: str) -> dict[str, str]:
     images = "images.to(device, non_blocking=True)"
     size = "sample.height, sample.width"
     return {
-        "judged_input": f"padded(model, {images})" if mode == "whole" else images,
+        "judged_input": f"padded({images}, model.mean)" if mode == "whole" else images,
         "seen_size": f"fit({size})" if mode == "resized" else size,
     }
-
-
-def _results(job: Job, heads: tuple[HeadPlan, ...]) -> str:
-    if not any(head.own_pixels for head in heads):
-        return "results"
-    return "results_resized" if job.backbone.resize_input else "results_whole"
 
 
 def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     placed = tuple(head for head in heads if head.own_pixels)
     return {
         "placed_heads": placed,
+        "pasted_heads": tuple(head for head in heads if head.pasted),
         "coordinates": any(task.coordinates for task in tasks_of(job)),
         "bounded": any(task.coordinates == "inside" for task in tasks_of(job)),
         "points_wanted": any(task.points_wanted for task in tasks_of(job)),
