@@ -133,6 +133,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         annotations=f"read_colored_maps(folder, {task}, {code.numbers})",
         parse=parsed[code.format],
         place=f"moved_instances({code.labels}, transform)",
+        sealed=f"found_instances({code.sealed}, {code.sealed_names('categories')}, *image.shape[:2])",
         words=f"to_instances({code.results}, row, {names}, {stride}, ratio, limits)",
         label_words=f"labeled_instances({code.labels}{'.labeled()' * code.own_areas}, {names})",
         draw=f"draw_instances(image, {code.words}, {names})",

@@ -97,6 +97,11 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
     names, prefix, labels = code.constant, code.prefix, code.labels
     stride, colors = f"{prefix}MASK_STRIDE", f"{prefix}COLORS"
     things, stuff = f"{prefix}THINGS", f"{prefix}STUFF"
+    thing = [name in head.things for name in head.categories]
+    indices = ", ".join(
+        literal([i for i, one in enumerate(thing) if one == kind])
+        for kind in (True, False)
+    )
     instances = f"InstanceHead({detector_sizes(head, code, things)})"
     decoder = f"{_inputs(code)}, channels={head.channels}, kinds=len({stuff})"
     weights = (
@@ -124,6 +129,7 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
         parse=pages if native else f"parse_coco_panoptic({of_coco}, counts)",
         things=things,
         place=f"moved_panoptic({labels}, transform, {things}, {stuff}, {stride})",
+        sealed=f"found_segments({code.sealed}, {indices}, *image.shape[:2])",
         words=(
             f"to_panoptic({code.results}, row, {stride}, ratio, limits,"
             f" ({things}, {stuff}))"
@@ -226,7 +232,11 @@ TASK = Task(
     counted=("category", "categories"),
     annotations="segments",
     rank=4,
-    constants={"model.py": (*CONSTANTS, *MASKS, LEAST), "data.py": GRIDS},
+    constants={
+        "model.py": (*CONSTANTS, *MASKS, LEAST),
+        "runtime.py": (LEAST,),
+        "data.py": GRIDS,
+    },
     points_wanted=True,
     own_pixels={
         "resized": "model/instances_resized.py.jinja",

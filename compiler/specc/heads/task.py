@@ -60,6 +60,15 @@ class HeadCode:
         return literal(self.name)
 
     @property
+    def sealed(self) -> str:
+        """The head's results for an image, in runtime.py."""
+        return f"found[{self.key}]"
+
+    def sealed_names(self, option: str) -> str:
+        """Returns the names that an option of the head lists, in runtime.py."""
+        return f"self.heads[{self.key}][{literal(option)}]"
+
+    @property
     def labeled(self) -> str:
         """The label of a sample, without the ignored objects."""
         return f"{self.labels}{'.labeled()' * self.ignores}"
@@ -118,6 +127,7 @@ class HeadExpressions:
     annotation: str  # example of an annotation in the native layout
     # (results, scaled, height, width, ratio), in model.py: see own_pixels of the task
     own: str = ""
+    sealed: str = ""  # (found, image), in runtime.py -> prediction
     pasted: str = ""  # further arguments in the template `pasted` of the task
     indexed: str = ""  # the names that the label indexes, if the label is an index
     blank: str = "None"  # placeholder of the target of an image without a label

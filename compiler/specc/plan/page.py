@@ -30,7 +30,8 @@ from specc.plan.dataset import (
     plan_dataset,
     reads_yaml,
 )
-from specc.plan.extras import PLAIN, Extras
+from specc.plan.export import plan_export
+from specc.plan.extras import PLAIN, RUNTIME, Extras
 from specc.plan.heads import HeadPlan, is_partial, plan_heads
 from specc.plan.neck import NeckPlan, plan_neck
 from specc.plan.places import Places
@@ -83,6 +84,7 @@ def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
         "evaluate.py": evaluate_constants(job, heads),
         "draw.py": draw_constants(job),
         "train.py": train_constants(job, summary, backbone),
+        RUNTIME: constants_of(job, RUNTIME),
     }
     values = {
         **_texts(job, summary, heads),
@@ -92,6 +94,7 @@ def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
         **plan_dataset(job, heads),
         **plan_data(job, heads),
         **plan_train(job),
+        **plan_export(job, summary, heads),
     }
     if extras.tests:
         values["requirements"] = sorted(
@@ -114,7 +117,7 @@ def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
 
 def _commands(package: str, caches: bool) -> dict[str, Any]:
     """How scripts are launched, and from where: by their paths, or by `python -m`."""
-    names = ("train", "evaluate", "predict", "measure")
+    names = ("train", "evaluate", "predict", "measure", "export")
     paths = {
         name: f"-m {package}.{name}" if package else f"{name}.py" for name in names
     }
