@@ -73,15 +73,15 @@ class TextDecoder(nn.Module):
             return self.next_logits(text, image, [None] * len(image), place=0)
         token, logits = torch.full_like(features[:, :1, 0], self.end).long(), []
         heads, (length, width) = self.layers[0].text.heads, self.places.weight.shape
-        size = len(image), 2, features.shape[0], heads, length, width // heads
-        caches = features.new_zeros(size)
+        size = 2, features.shape[0], heads, length, width // heads
+        caches = [features.new_zeros(size) for _ in image]
         for place in range(length):  # always all: shapes are static
             logits.append(self.next_logits(token, image, caches, place))
             token = logits[-1].argmax(2)
         return torch.cat(logits, 1)
 
     def next_logits(
-        self, text: Tensor, image: list[tuple], caches: Sequence, place: int
+        self, text: Tensor, image: list[tuple], caches: list, place: int
     ) -> Tensor:
         """Returns logits (B, T, classes) of the token after each of a text (B, T), or
         with caches after its token at `place` (B, 1)."""
