@@ -35,5 +35,5 @@ clean:
 # An environment that lacks pip, for whatever reason, is begun again.
 $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,data,timm,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,data,export,timm,dev]'
 	touch $@

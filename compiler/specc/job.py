@@ -183,6 +183,7 @@ class Job:
     neck: Neck | None
     heads: tuple[Head, ...]
     trainer: Trainer
+    export: bool = False  # whether export.py and runtime.py are emitted
 
 
 def source_of(job: Job, head: Head) -> HeadData:

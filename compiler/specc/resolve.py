@@ -56,7 +56,8 @@ def _job(given: dict) -> Job:
     )
     trainer = _trainer(given.get("trainer") or {}, filled["trainer"], heads)
     data = _data(given["data"], filled["data"], heads)
-    return Job(given["name"], data, backbone, neck, heads, trainer)
+    export = bool(filled["export"])
+    return Job(given["name"], data, backbone, neck, heads, trainer, export)
 
 
 def _untrained(model: dict) -> dict[str, int]:

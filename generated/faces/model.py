@@ -541,24 +541,24 @@ def decode_objects(
     offsets = (boxes[..., :2] + boxes[..., 2:]) / 2 - predictions.points
     central = offsets.abs() <= predictions.strides / 2
     ranks = scores + (central.all(2, keepdim=True) & (scores > min_score))
-    candidates = min(max(CANDIDATES, 3 * limit), ranks[0].numel())
-    index = ranks.flatten(1).topk(candidates).indices
-    scores, order = scores.flatten(1).gather(1, index).sort(descending=True)
-    index, categories = index.gather(1, order), ranks.shape[2]
-    point, classes = index // categories, index % categories
-    boxes = boxes.take_along_dim(point[..., None], 1)
+    candidates, (points, categories) = max(CANDIDATES, 3 * limit), ranks.shape[1:]
+    missing = torch.sym_max(0, candidates - points * categories)  # in small images
+    ranks, scores = (F.pad(x.flatten(1), (0, missing)) for x in (ranks, scores))
+    index = ranks.topk(candidates).indices
+    scores, order = scores.gather(1, index).sort(descending=True)
+    index = index.gather(1, order)
+    point, classes = (index // categories).clamp(max=points - 1), index % categories
+    boxes = boxes.gather(1, point[..., None].expand(-1, -1, 4))
 
     keep = nms(boxes, classes, max_iou) & (scores > min_score)
-    scores, order = (scores * keep).topk(min(limit, candidates))
+    scores, order = (scores * keep).topk(limit)
     keep = scores > 0
-    boxes = boxes.take_along_dim(order[..., None], 1) * keep[..., None]
-    missing = limit - order.shape[1]  # small images have fewer candidates
     return {
-        "boxes": F.pad(boxes, (0, 0, 0, missing)),
-        "scores": F.pad(scores, (0, missing)),
-        "classes": F.pad(classes.gather(1, order) * keep, (0, missing)),
+        "boxes": boxes.gather(1, order[..., None].expand(-1, -1, 4)) * keep[..., None],
+        "scores": scores,
+        "classes": classes.gather(1, order) * keep,
         "count": keep.sum(1),
-        "points": F.pad(point.gather(1, order), (0, missing)),
+        "points": point.gather(1, order) * keep,
     }
 
 
@@ -592,7 +592,8 @@ def decode_keypoints(
     """
     found = decode_objects(predictions.objects, min_score, max_iou, limit)
     points = found["points"][..., None, None]
-    keypoints = predictions.keypoints.take_along_dim(points, 1)  # (B, limit, K, 3)
+    points = points.expand(-1, -1, *predictions.keypoints.shape[2:])
+    keypoints = predictions.keypoints.gather(1, points)  # (B, limit, K, 3)
     real = (found["scores"] > 0)[..., None]
     return {
         "keypoints": in_boxes(keypoints[..., :2], found["boxes"]) * real[..., None],
@@ -612,8 +613,35 @@ def decode(outputs: KeypointPredictions) -> dict[str, dict[str, Tensor]]:
 
 def fit(height: int, width: int) -> tuple[int, int]:
     """Returns height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
-    scale = min(HEIGHT / height, WIDTH / width)
-    return max(1, round(height * scale)), max(1, round(width * scale))
+    # In whole numbers and by `sym_min`: an exported model does so for sizes to come.
+    rows = torch.sym_min(HEIGHT, (height * WIDTH + width // 2) // width)
+    columns = torch.sym_min(WIDTH, (width * HEIGHT + height // 2) // height)
+    return torch.sym_max(1, rows), torch.sym_max(1, columns)
+
+
+def letterboxed(images: Tensor, mean: Tensor) -> Tensor:
+    """Returns images (B, 3, h, w) scaled to fit, at the top left of mean canvases."""
+    rows, columns = fit(*images.shape[-2:])
+    images = F.interpolate(
+        images.float(), (rows, columns), mode="bilinear", antialias=True
+    )
+    canvas = mean.expand(images.shape[0], -1, HEIGHT, WIDTH).clone()
+    canvas[..., :rows, :columns] = images.round()
+    return canvas
+
+
+def to_image_pixels(results: dict, images: Tensor) -> dict[str, dict[str, Tensor]]:
+    """Returns the results of `decode` in pixels of `images`."""
+    height, width = images.shape[-2:]
+    scaled = fit(height, width)
+    limit = torch.tensor([width, height], device=images.device)
+    ratio = limit / torch.tensor(scaled[::-1], device=images.device)
+    ratio, limit = ratio.repeat(2), limit.repeat(2)
+    found = results["landmarks"]
+    found["boxes"] = (found["boxes"] * ratio).clamp(min=0).minimum(limit)
+    keypoints = found["keypoints"] * ratio[:2]
+    found["keypoints"] = keypoints.clamp(min=0).minimum(limit[:2])
+    return results
 
 
 @torch.inference_mode()
@@ -626,17 +654,6 @@ def predict(model: KeypointDetector, images: Tensor) -> dict[str, dict[str, Tens
         raise ValueError("the model is in training mode: call model.eval() first")
     if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
         raise ValueError(f"not uint8 (B, C, h, w): {images.dtype}, {images.shape}")
-    height, width = images.shape[-2:]
     images = images.to(model.mean.device)
-    scaled = fit(height, width)
-    images = F.interpolate(images.float(), scaled, mode="bilinear", antialias=True)
-    canvas = model.mean.expand(len(images), -1, HEIGHT, WIDTH).clone()
-    canvas[..., : scaled[0], : scaled[1]] = images.round()
-    results = decode(model(canvas))
-    ratio = images.new_tensor([width / scaled[1], height / scaled[0]]).repeat(2)
-    limit = images.new_tensor([width, height]).repeat(2)
-    found = results["landmarks"]
-    found["boxes"] = (found["boxes"] * ratio).clamp(min=0).minimum(limit)
-    keypoints = found["keypoints"] * ratio[:2]
-    found["keypoints"] = keypoints.clamp(min=0).minimum(limit[:2])
-    return results
+    canvas = letterboxed(images, model.mean)
+    return to_image_pixels(decode(model(canvas)), images)

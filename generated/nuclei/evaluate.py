@@ -22,7 +22,7 @@ from faster_coco_eval import COCO, COCOeval_faster
 from faster_coco_eval.core import mask as coco_mask
 from torch import Tensor, nn
 
-from data import ChangedError, ImageError, validation_batches
+from data import ChangedError, ImageError, read_image, validation_batches
 from dataset import VALIDATION, Instances, Sample, read_dataset
 from model import CATEGORIES, MASK_STRIDE, Segmenter, decode, fit, mask_in
 
@@ -116,8 +116,13 @@ def run_lengths_of(
     mask = np.zeros((height, width), np.uint8, order="F")
     place, inside = mask_in(box, logits, stride)
     mask[place] = inside
-    runs = coco_mask.encode(mask)
-    return {"size": [height, width], "counts": runs["counts"].decode()}
+    return compressed_runs(mask)
+
+
+def compressed_runs(mask: np.ndarray) -> dict:
+    """Returns COCO's run lengths of a mask (height, width)."""
+    runs = coco_mask.encode(np.asfortranarray(mask, np.uint8))
+    return {"size": [*mask.shape], "counts": runs["counts"].decode()}
 
 
 # ---- Metrics ----
@@ -244,6 +249,25 @@ def load_model(path: Path, device: torch.device) -> Segmenter:
     return model.to(device, memory_format=torch.channels_last).eval()
 
 
+def predict_onnx(path: Path, samples: Sequence[Sample]) -> list[dict]:
+    """Returns predictions of a file of export.py, as `predict_samples` returns them."""
+    from runtime import Model  # needs ONNX Runtime, as nothing else here does
+
+    model, found = Model(str(path)), []
+    for sample in samples:
+        predictions = model(read_image(sample, sample.height, sample.width))
+        for item in predictions["nuclei"]:
+            item["mask"] = compressed_runs(item["mask"])
+        found.append(predictions)
+    return found
+
+
+def evaluate_onnx(path: Path, samples: Sequence[Sample]) -> dict[str, float]:
+    """Returns the metrics of a file of export.py, as `evaluate` returns them."""
+    found = predict_onnx(path, samples)
+    return score(samples, found)
+
+
 def heads_of(job: str) -> dict:
     """Returns task and names of each head: checkpoint and job must agree on them."""
     heads = json.loads(job)["model"]["heads"]
@@ -294,13 +318,18 @@ def in_a_line(error: Exception) -> str:
 
 def main(args: argparse.Namespace):
     device = torch.device(args.device)
-    model = load_model(args.weights, device)
     samples = read_dataset(args.data / VALIDATION)
+    if args.onnx:
+        print(json.dumps(evaluate_onnx(args.onnx, samples), indent=2))
+        return
+    model = load_model(args.weights, device)
     print(json.dumps(evaluate(model, samples, device, args.workers), indent=2))
 
 
 if __name__ == "__main__":
     parser = command_line(__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, required=True, help="best.pt, last.pt")
+    weights = parser.add_mutually_exclusive_group(required=True)
+    weights.add_argument("--weights", type=Path, help="best.pt, last.pt")
+    weights.add_argument("--onnx", type=Path, metavar="FILE", help="of export.py")
     parser.add_argument("--data", type=Path, default=Path(), help="root of datasets")
     run(main, parser.parse_args())

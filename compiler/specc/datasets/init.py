@@ -16,7 +16,7 @@ from specc.datasets.layout import job_text
 from specc.datasets.naming import free_name, path_in_job
 from specc.datasets.parts import images_in, is_turned
 from specc.datasets.start import Sizes, measure, name_of, starting_job
-from specc.datasets.weights import say_weights
+from specc.datasets.weights import say_export, say_weights
 from specc.diagnostics import fail
 from specc.folder import jobfiles
 from specc.heads import TASKS
@@ -52,6 +52,7 @@ def init(
     _write(out, job_text(job))
     _say_found(found, job)
     say_weights(job)
+    say_export()
     click.echo(f"wrote {out}")
     if os.path.isabs(job["data"]["train"]):
         click.echo("its paths are of this machine: --root FOLDER leaves FOLDER out")

@@ -31,3 +31,9 @@ def say_weights(job: dict[str, Any]) -> None:
     click.echo(f"    = edit: set {POINTER} to {json.dumps(edit)}")
     click.echo(f"    = edit: set {POINTER} to {json.dumps(local)}")
     click.echo(f"      curl -L -o {file} {HUB.format(TABLES[name].weights)}")
+
+
+def say_export() -> None:
+    """Prints the edit of a job with which its folder can export to ONNX."""
+    click.echo("  export       none; to one ONNX file, compared with model.py:")
+    click.echo("    = edit: set /export to true")

@@ -39,6 +39,7 @@ _STANDARD = {
 _OTHERS = {
     "cv2": ("cv2", None),
     "np": ("numpy", None),
+    "onnxruntime": ("onnxruntime", None),
     "pytest": ("pytest", None),
     "torch": ("torch", None),
     "dist": ("torch.distributed", None),
@@ -59,6 +60,8 @@ _OTHERS = {
     "DistributedDataParallel": ("torch.nn.parallel", "DistributedDataParallel"),
     "DataLoader": ("torch.utils.data", "DataLoader"),
     "Dataset": ("torch.utils.data", "Dataset"),
+    "Dim": ("torch.export", "Dim"),
+    "pytree": ("torch.utils", "_pytree as pytree"),
     "SummaryWriter": ("torch.utils.tensorboard", "SummaryWriter"),
     "tqdm": ("tqdm", "tqdm"),
 }

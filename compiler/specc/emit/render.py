@@ -20,7 +20,7 @@ from specc.emit.imports import with_imports
 from specc.emit.parts import Shelf, fail, module_of, refuse_tags, with_parts
 from specc.heads import TASK_NAMES
 from specc.plan.contract import ContractPlan
-from specc.plan.extras import CONTRACT, INIT
+from specc.plan.extras import CONTRACT, INIT, RUNTIME
 from specc.plan.page import Plan
 from specc.resources import names, read_text, template_folder
 from specc.source import literal
@@ -28,7 +28,7 @@ from specc.source import literal
 CODE = (
     *("model.py", "cache.py", "dataset.py", "samples.py", "data.py"),
     *("evaluate.py", "draw.py", "checkpoints.py", "safety.py", "train.py"),
-    "predict.py",
+    *("predict.py", "export.py"),
 )
 MODULES = (  # modules that have parts
     *("model.py", "dataset.py", "samples.py", "data.py"),
@@ -51,7 +51,7 @@ def render(plan: Plan) -> dict[str, str]:
     pages = {
         path: _filled(path, context, constants=plan.constants.get(path, ()))
         for path in CODE
-        if path != "cache.py" or context["caches"]
+        if context["emitted"].get(path, True)
     }
     code: dict[str, str] = {}
     for path, text in with_parts(pages, shelves).items():
@@ -60,6 +60,11 @@ def render(plan: Plan) -> dict[str, str]:
         page = {CONTRACT: _filled(CONTRACT, context)}
         text = with_parts(page, shelves_for((CONTRACT,), context))[CONTRACT]
         code[CONTRACT] = with_imports(CONTRACT, text, {})  # scripts run apart from it
+    if context["emitted"][RUNTIME]:  # runs apart from the others
+        constants = plan.constants.get(RUNTIME, ())
+        page = {RUNTIME: _filled(RUNTIME, context, constants=constants)}
+        text = with_parts(page, shelves_for((RUNTIME,), context))[RUNTIME]
+        code[RUNTIME] = with_imports(RUNTIME, text, {})
     texts = {
         path: _filled(path, context) for path in (*TEXTS, *context["further_texts"])
     }

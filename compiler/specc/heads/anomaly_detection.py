@@ -91,6 +91,7 @@ def plan(head: AnomalyDetection, code: HeadCode) -> HeadExpressions:
         annotations="read_inspections(folder, training)",
         parse=f"parse_inspection({code.given}, height, width)",
         place="draw_defect(canvas, rng)",
+        sealed=f"found_anomalies({code.sealed})",
         words=f"to_anomalies({code.results}, row, {stride}, sample, seen)",
         label_words=f"inspection_of(sample, {code.labels})",
         draw=f"draw_anomalies(image, {code.words})",

@@ -74,6 +74,7 @@ def plan(head: Autoencoding, code: HeadCode) -> HeadExpressions:
         annotations="read_images(folder)",
         parse="None",
         place="(canvas, warp(np.ones((1, 1), bool), sample, transform, 0))",
+        sealed=f"found_picture({code.sealed})",
         words=f"to_reconstruction({code.results}, row, sample, seen)",
         label_words=code.labels,
         draw=f"draw_reconstruction(image, {code.words})",

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from specc.heads.task import HeadCode, HeadExpressions, Task
 from specc.heads.text import (
     SHARED,
-    Reading,
     TextRecognition,
     cells,
     decode,
@@ -35,14 +34,14 @@ class AutoregressiveTextRecognition(TextRecognition):
 def build(
     net: Scope, head: AutoregressiveTextRecognition, levels: dict[int, Node]
 ) -> dict[str, Node]:
-    """Output: logits (places, tokens + 1), as inference makes them in ``places`` steps;
+    """Output: logits (places, tokens + 1), as inference makes them, one by one;
     the last place only holds the end of the text."""
     here, places = net.at(head.level), head.max_tokens + 1
     image = cells(here, levels[head.level], head.width)
     before = here.embedding("tokens", len(head.tokens) + 1, places, head.width)
     place = here.embedding("places", places, places, head.width)
     x = here.add("told", before, place)
-    return {"logits": decode(here, head, x, image, Reading(places, again=True))}
+    return {"logits": decode(here, head, x, image, by_token=True)}
 
 
 # ---- Expressions of the emitted code ----

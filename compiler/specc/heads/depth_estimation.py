@@ -75,6 +75,7 @@ def plan(head: DepthEstimation, code: HeadCode) -> HeadExpressions:
         annotations=f"read_depth_maps(folder, {ends})",
         parse=parse,
         place=f"warp({truth}, sample, transform, -1)",
+        sealed=f'{code.sealed}["depth"]',
         words=f"to_depth({code.results}, row, {code.prefix}STRIDE, sample, seen)",
         label_words=f"resized_map({truth}, sample.height, sample.width)",
         draw=f"draw_depth(image, {code.words}, {ends})",

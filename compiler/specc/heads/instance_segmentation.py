@@ -95,6 +95,7 @@ MASKS = (
     constant("MASK_CHANNELS", MASK_CHANNELS, _CHANNELS),
     constant("MASK_REACH", 8, "strides of a point in the unit of offsets from it"),
     constant("MASK_POINTS", 128, "most points of an image that learn a mask"),
+    constant("MASKS_AT_ONCE", 32, "masks of an image that are decoded at once"),
 )
 NO_GRIDS = (  # target of an image without instances
     "Grids(np.zeros((0, 4), np.float32), np.zeros(0, np.int64),"
@@ -132,6 +133,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         annotations=f"read_colored_maps(folder, {task}, {code.numbers})",
         parse=parsed[code.format],
         place=f"moved_instances({code.labels}, transform)",
+        sealed=f"found_instances({code.sealed}, {code.sealed_names('categories')}, *image.shape[:2])",
         words=f"to_instances({code.results}, row, {names}, {stride}, ratio, limits)",
         label_words=f"labeled_instances({code.labels}{'.labeled()' * code.own_areas}, {names})",
         draw=f"draw_instances(image, {code.words}, {names})",
@@ -166,7 +168,7 @@ def cell_of(code: HeadCode) -> str:
     stride = f"{code.prefix}MASK_STRIDE"
     if code.job.backbone.resize_input:
         return f"{stride} * ratio[:2]"
-    return f"torch.full((2,), {stride}, device=images.device)"
+    return f"{stride} * torch.ones(2, device=images.device)"
 
 
 # ---- The contract ----
@@ -221,6 +223,7 @@ TASK = Task(
         "resized": "model/instances_resized.py.jinja",
         "whole": "model/instances_whole.py.jinja",
     },
+    pasted="model/instances_pasted.py.jinja",
     label="Instances",
     joined="joined([ONE, OTHER], counts)",
     in_folder=True,

@@ -97,6 +97,7 @@ def plan(head: KeypointDetection, code: HeadCode) -> HeadExpressions:
         decode=f"decode_keypoints({code.outputs}, {decoder_limits(head)})",
         parse=f"{parse}({code.given}, {names}, height, width, counts)",
         place=f"moved_poses({code.labels}, transform{mirrored})",
+        sealed=f"found_poses({code.sealed}, {code.sealed_names('keypoints')})",
         words=f"to_poses({code.results}, row, {names}, ratio, limits)",
         label_words=f"poses_of({code.labels}{'.labeled()' * code.own_areas}, {names})",
         draw=f"draw_poses(image, {code.words}, {names})",

@@ -81,6 +81,7 @@ def plan(head: MetricLearning, code: HeadCode) -> HeadExpressions:
         decode=f"decode_embedding({code.outputs})",
         parse=f"parse_identity({code.given}, {known})",
         place=place,
+        sealed=mapping([("embedding", f'{code.sealed}["embedding"].tolist()')]),
         words=f"to_embedding({code.results}, row)",
         label_words=mapping([("identity", code.labels)]),
         draw=f"draw_identity(image, {code.words})",

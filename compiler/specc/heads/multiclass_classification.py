@@ -53,6 +53,7 @@ def plan(head: MulticlassClassification, code: HeadCode) -> HeadExpressions:
         blank="0",
         decode=f"decode_category({code.outputs})",
         parse=code.category,
+        sealed=f"found_category({code.sealed}, {code.sealed_names('categories')})",
         words=f"to_category({code.results}, row, {names})",
         label_words=mapping([("category", f"{names}[{code.labels}]")]),
         draw=f"draw_category(image, {code.words}, {names})",

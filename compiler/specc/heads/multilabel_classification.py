@@ -46,6 +46,7 @@ def plan(head: MultilabelClassification, code: HeadCode) -> HeadExpressions:
         blank=f"np.zeros(len({names}), np.float32)",
         decode=f"decode_labels({code.outputs})",
         parse=f"parse_labels({code.given}, {code.numbers}, counts)",
+        sealed=f"found_labels({code.sealed}, {code.sealed_names('labels')}, {least})",
         words=f"to_labels({code.results}, row, {names}, {least})",
         label_words=f"present_labels({code.labels}, {names})",
         draw=f"draw_labels(image, {code.words})",

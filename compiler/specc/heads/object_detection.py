@@ -148,6 +148,7 @@ def plan(head: ObjectDetection, code: HeadCode) -> HeadExpressions:
         decode=f"decode_objects({code.outputs}, {decoder_limits(head)})",
         parse=f"{parse}, {code.numbers}, height, width, counts)",
         place=f"moved({code.labels}, transform)",
+        sealed=f"found_objects({code.sealed}, {code.sealed_names('categories')})",
         words=f"to_objects({code.results}, row, {names}, ratio, limits)",
         label_words=f"objects_of({code.labeled}, {names})",
         draw=f"draw_objects(image, {code.words}, {names})",

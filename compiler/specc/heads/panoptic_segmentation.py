@@ -97,6 +97,11 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
     names, prefix, labels = code.constant, code.prefix, code.labels
     stride, colors = f"{prefix}MASK_STRIDE", f"{prefix}COLORS"
     things, stuff = f"{prefix}THINGS", f"{prefix}STUFF"
+    thing = [name in head.things for name in head.categories]
+    indices = ", ".join(
+        literal([i for i, one in enumerate(thing) if one == kind])
+        for kind in (True, False)
+    )
     instances = f"InstanceHead({detector_sizes(head, code, things)})"
     decoder = f"{_inputs(code)}, channels={head.channels}, kinds=len({stuff})"
     weights = (
@@ -118,11 +123,13 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
             f" len(range({stride} // 2, WIDTH, {stride}))), -1, np.int16))"
         ),
         decode=f"decode_panoptic({code.outputs}, {decoder_limits(head)})",
-        own=f"(height, width), {cell_of(code)}, {things}, {stuff}",
+        own=cell_of(code),
+        pasted=f"{things}, {stuff}",
         annotations=f"read_panoptic_maps(folder, {code.numbers}, {things})",
         parse=pages if native else f"parse_coco_panoptic({of_coco}, counts)",
         things=things,
         place=f"moved_panoptic({labels}, transform, {things}, {stuff}, {stride})",
+        sealed=f"found_segments({code.sealed}, {indices}, *image.shape[:2])",
         words=(
             f"to_panoptic({code.results}, row, {stride}, ratio, limits,"
             f" ({things}, {stuff}))"
@@ -225,12 +232,17 @@ TASK = Task(
     counted=("category", "categories"),
     annotations="segments",
     rank=4,
-    constants={"model.py": (*CONSTANTS, *MASKS, LEAST), "data.py": GRIDS},
+    constants={
+        "model.py": (*CONSTANTS, *MASKS, LEAST),
+        "runtime.py": (LEAST,),
+        "data.py": GRIDS,
+    },
     points_wanted=True,
     own_pixels={
-        "resized": "model/panoptic_resized.py.jinja",
-        "whole": "model/panoptic_whole.py.jinja",
+        "resized": "model/instances_resized.py.jinja",
+        "whole": "model/instances_whole.py.jinja",
     },
+    pasted="model/panoptic_pasted.py.jinja",
     own_note='"categories" and "instances" are (B, h, w), as `merge_segments` has them',
     label="Instances",
     joined="same_segments(ONE, OTHER)",

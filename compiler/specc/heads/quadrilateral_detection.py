@@ -79,6 +79,7 @@ def plan(head: QuadrilateralDetection, code: HeadCode) -> HeadExpressions:
         decode=f"decode_quadrilaterals({code.outputs}, {decoder_limits(head)})",
         parse=f"parse_quadrilaterals({code.given}, {code.numbers}, height, width, counts)",
         place=f"moved_quadrilaterals({code.labels}, transform)",
+        sealed=f"found_quadrilaterals({code.sealed}, {code.sealed_names('categories')})",
         words=f"to_quadrilaterals({code.results}, row, {names}, ratio)",
         label_words=f"quadrilaterals_of({code.labels}, {names})",
         draw=f"draw_quadrilaterals(image, {code.words}, {names})",

@@ -42,6 +42,7 @@ def plan(head: Regression, code: HeadCode) -> HeadExpressions:
         blank="0.0",
         decode=f"decode_value({code.outputs})",
         parse=f"parse_number({code.given}, {limits})",
+        sealed=mapping([("value", f'float({code.sealed}["value"])')]),
         words=f"to_value({code.results}, row)",
         label_words=mapping([("value", code.labels)]),
         draw=f"draw_value(image, {code.words})",

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from specc.heads.task import HeadCode, HeadExpressions, Task
 from specc.heads.text import (
     SHARED,
-    Reading,
     TextRecognition,
     cells,
     decode,
@@ -42,7 +41,7 @@ def build(
     here, places = net.at(head.level), head.max_tokens + 1
     image = cells(here, levels[head.level], head.width)
     x = here.embedding("places", places, places, head.width)
-    return {"logits": decode(here, head, x, image, Reading(places, again=False))}
+    return {"logits": decode(here, head, x, image, by_token=False)}
 
 
 # ---- Expressions of the emitted code ----

@@ -82,6 +82,7 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
         ),
         parse=parse,
         place=f"warp({truth}, sample, transform, -1)",
+        sealed=f'{code.sealed}["categories"].astype(np.int16)',
         words=(
             f"to_category_map({code.results}, row, {code.prefix}STRIDE, sample, seen)"
         ),

@@ -68,6 +68,15 @@ class HeadCode:
         return literal(self.name)
 
     @property
+    def sealed(self) -> str:
+        """The head's results for an image, in runtime.py."""
+        return f"found[{self.key}]"
+
+    def sealed_names(self, option: str) -> str:
+        """Returns the names that an option of the head lists, in runtime.py."""
+        return f"self.heads[{self.key}][{literal(option)}]"
+
+    @property
     def labeled(self) -> str:
         """The label of a sample, without the ignored objects."""
         return f"{self.labels}{'.labeled()' * self.ignores}"
@@ -124,7 +133,10 @@ class HeadExpressions:
     metrics: str  # (samples, found, device) -> values by name
     words_example: str  # example of a prediction, for a docstring
     annotation: str  # example of an annotation in the native layout
-    own: str = ""  # (results, scaled, height, width), in model.py: see own_pixels
+    # (results, scaled, height, width, ratio), in model.py: see own_pixels of the task
+    own: str = ""
+    sealed: str = ""  # (found, image), in runtime.py -> prediction
+    pasted: str = ""  # further arguments in the template `pasted` of the task
     indexed: str = ""  # the names that the label indexes, if the label is an index
     blank: str = "None"  # placeholder of the target of an image without a label
     place: str = ""  # (sample, transform, canvas, rng) -> target; "": the label
@@ -212,6 +224,7 @@ class Task:
     points_wanted: bool = False  # decode_objects returns the point of each object
     shares_box_tower: bool = False  # the head reads the box tower of its detector
     own_pixels: Mapping[str, str] = field(default_factory=dict)  # mode -> template
+    pasted: str = ""  # template: masks of `predict` at the size of the image
     own_note: str = ""  # text: how results in own pixels differ from those of `decode`
 
     # dataset.py

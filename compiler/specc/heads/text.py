@@ -29,28 +29,6 @@ class TextRecognition(Head):
     attention_heads: int
 
 
-@dataclass(frozen=True)
-class Reading:
-    """The rows that the decoder computes for a text: ``places`` rows, all of them once,
-    or the rows so far once for each token."""
-
-    places: int
-    again: bool
-
-    @property
-    def rows(self) -> int:
-        return sum(self._passes())
-
-    @property
-    def pairs(self) -> int:
-        """The number of pairs of query and key in self-attention, masked ones
-        included."""
-        return sum(rows * rows for rows in self._passes())
-
-    def _passes(self) -> list[int]:
-        return list(range(1, self.places + 1)) if self.again else [self.places]
-
-
 def cells(net: Scope, x: Node, width: int) -> Node:
     """Adds the rows from which a text is read, the cells of a level: (cells, width)."""
     x = net.conv("cells.project", x, width, kernel=1, bias=True)
@@ -60,26 +38,28 @@ def cells(net: Scope, x: Node, width: int) -> Node:
 
 
 def decode(
-    net: Scope, head: TextRecognition, x: Node, image: Node, reading: Reading
+    net: Scope, head: TextRecognition, x: Node, image: Node, by_token: bool
 ) -> Node:
-    """Adds the decoder; returns logits of tokens and of the end: (places, tokens +
-    1)."""
+    """Adds the decoder; returns logits of tokens and of the end: (places, tokens + 1).
+    ``by_token``: each place attends to the text before it; a buffer as long as the
+    longest text holds its keys and values, so that each place is computed once."""
+    places = net.shape(x)[0]
     for index in range(head.layers):
-        x = _layer(net, f"layers.{index}", x, image, head.attention_heads, reading)
+        x = _layer(net, f"layers.{index}", x, image, head.attention_heads, by_token)
     x = net.layer_norm("last_norm", x)
-    return net.linear("logits", x, len(head.tokens) + 1, rows=reading.rows)
+    return net.linear("logits", x, len(head.tokens) + 1, rows=places)
 
 
 def _layer(
-    net: Scope, name: str, x: Node, image: Node, heads: int, reading: Reading
+    net: Scope, name: str, x: Node, image: Node, heads: int, by_token: bool
 ) -> Node:
     """Adds a pre-norm decoder layer (https://arxiv.org/abs/2002.04745)."""
-    rows, width, seen = reading.rows, net.shape(x)[1], net.shape(image)[0]
-    parts = ["text", "image", "mlp"] if reading.again else ["image", "mlp"]
+    (rows, width), seen = net.shape(x), net.shape(image)[0]
+    parts = ["text", "image", "mlp"] if by_token else ["image", "mlp"]
     for number, part in enumerate(parts, 1):
         y = net.layer_norm(f"{name}.norm{number}", x)
         if part == "text":
-            y = _attend(net, f"{name}.text", y, y, heads, rows, rows, reading.pairs)
+            y = _attend(net, f"{name}.text", y, y, heads, rows, rows, rows * rows)
         elif part == "image":
             y = _attend(net, f"{name}.image", y, image, heads, rows, seen, rows * seen)
         else:
@@ -137,6 +117,7 @@ def plan_text(head: TextRecognition, code: HeadCode, module: str) -> HeadExpress
         blank=f"[0] * ({most} + 1)",
         decode=f"decode_text({code.outputs})",
         parse=f"parse_text({code.given}, {names}, {most})",
+        sealed=f"found_{'text' if characters else 'tokens'}({code.sealed}, {code.sealed_names('tokens')})",
         words=mapping(
             [
                 ("text", f'{text_of}({code.results}["tokens"][row].tolist(), {names})'),

@@ -55,6 +55,9 @@ def plan(head: ViewInvarianceLearning, code: HeadCode) -> HeadExpressions:
         decode=f"decode_views({code.outputs})",
         annotations="read_images(folder)",
         parse="None",
+        sealed=mapping(
+            [("representation", f'{code.sealed}["representation"].tolist()')]
+        ),
         words=f"to_representation({code.results}, row)",
         viewed=f'{code.words} | {{"view": {view}}}',
         label_words="{}",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 CONTRACT = "test_contract.py"
 INIT = "__init__.py"
+RUNTIME = "runtime.py"
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ class HeadPlan:
     loss_prefix: str  # prefix of the names of loss terms
     annotations: str  # expression: annotations by image name
     own_pixels: str  # template: results in pixels of the image
+    pasted: str  # template: masks at the size of the image
     merged: dict[str, str]  # name in the dataset -> name in the job, where they differ
     named: bool  # whether its names, or how many there are, are its first constant
     counted: bool  # whether that is how many
@@ -166,6 +167,7 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         own_pixels=task.own_pixels.get(
             "resized" if job.backbone.resize_input else "whole", ""
         ),
+        pasted=task.pasted,
         merged=_merged(head),
         given=code.given,
         known=known,

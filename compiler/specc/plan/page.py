@@ -30,7 +30,8 @@ from specc.plan.dataset import (
     plan_dataset,
     reads_yaml,
 )
-from specc.plan.extras import PLAIN, Extras
+from specc.plan.export import plan_export
+from specc.plan.extras import PLAIN, RUNTIME, Extras
 from specc.plan.heads import HeadPlan, is_partial, plan_heads
 from specc.plan.neck import NeckPlan, plan_neck
 from specc.plan.places import Places
@@ -83,6 +84,7 @@ def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
         "evaluate.py": evaluate_constants(job, heads),
         "draw.py": draw_constants(job),
         "train.py": train_constants(job, summary, backbone),
+        RUNTIME: constants_of(job, RUNTIME),
     }
     values = {
         **_texts(job, summary, heads),
@@ -92,6 +94,7 @@ def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
         **plan_dataset(job, heads),
         **plan_data(job, heads),
         **plan_train(job),
+        **plan_export(job, summary, heads),
     }
     if extras.tests:
         values["requirements"] = sorted(
@@ -114,7 +117,7 @@ def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
 
 def _commands(package: str, caches: bool) -> dict[str, Any]:
     """How scripts are launched, and from where: by their paths, or by `python -m`."""
-    names = ("train", "evaluate", "predict", "measure")
+    names = ("train", "evaluate", "predict", "measure", "export")
     paths = {
         name: f"-m {package}.{name}" if package else f"{name}.py" for name in names
     }
@@ -208,7 +211,6 @@ def _model_values(
         "forward": _forward(job, heads, backbone, neck),
         "shares_box_tower": any(task.shares_box_tower for task in tasks_of(job)),
         "constructions": mapping((head.name, head.code.construction) for head in heads),
-        "results_template": f"model/{_results(job, heads)}.py.jinja",
         "returns_type": "dict" if several else task_of(job.heads[0]).output_type,
         "returns": (
             "each head's output by its name"
@@ -230,7 +232,7 @@ def _judged(mode: str) -> dict[str, str]:
     images = "images.to(device, non_blocking=True)"
     size = "sample.height, sample.width"
     return {
-        "judged_input": f"padded(model, {images})" if mode == "whole" else images,
+        "judged_input": f"padded({images}, model.mean)" if mode == "whole" else images,
         "seen_size": f"fit({size})" if mode == "resized" else size,
     }
 
@@ -241,16 +243,11 @@ def _labeled_sample(job: Job, heads: tuple[HeadPlan, ...]) -> str:
     return "sample" if is_partial(job) else parameter("sample", words)
 
 
-def _results(job: Job, heads: tuple[HeadPlan, ...]) -> str:
-    if not any(head.own_pixels for head in heads):
-        return "results"
-    return "results_resized" if job.backbone.resize_input else "results_whole"
-
-
 def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     placed = tuple(head for head in heads if head.own_pixels)
     return {
         "placed_heads": placed,
+        "pasted_heads": tuple(head for head in heads if head.pasted),
         "coordinates": any(task.coordinates for task in tasks_of(job)),
         "bounded": any(task.coordinates == "inside" for task in tasks_of(job)),
         "points_wanted": any(task.points_wanted for task in tasks_of(job)),

@@ -30,6 +30,9 @@ def as_job(job: Job) -> dict[str, Any]:
             "heads": [_given(head) for head in values["heads"]],
         },
         "trainer": _given(trainer),
+        **(
+            {"export": True} if job.export else {}
+        ),  # absent from jobs before there was one
     }
 
 

@@ -4,9 +4,17 @@
 class CausalAttention(Attention):
     """Each token attends to itself and to those before it."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        inputs = self.split(self.query(x)), *self.keys_and_values(x)
-        y = F.scaled_dot_product_attention(*inputs, is_causal=True)
+    def forward(self, x: Tensor, cache: Tensor | None = None, place: int = 0) -> Tensor:
+        """Takes all tokens of a text, or with a cache the one at `place`: the cache,
+        (2, B, heads, length, width / heads), holds keys and values of those before it,
+        and gets its own."""
+        query, own = self.split(self.query(x)), torch.stack(self.keys_and_values(x))
+        if cache is None:
+            y = F.scaled_dot_product_attention(query, *own, is_causal=True)
+        else:
+            cache[..., place : place + 1, :] = own
+            known = torch.arange(cache.shape[3], device=x.device)[None] <= place
+            y = F.scaled_dot_product_attention(query, *cache, attn_mask=known)
         return self.out(y.transpose(1, 2).flatten(2))
 
 
@@ -25,8 +33,10 @@ class DecoderLayer(nn.Module):
         self.image = Attention(width, heads)
         self.mlp = mlp(width)
 
-    def forward(self, x: Tensor, image: tuple[Tensor, Tensor]) -> Tensor:
-        x = x + self.text(self.norm1(x))
+    def forward(
+        self, x: Tensor, image: tuple, cache: Tensor | None, place: int
+    ) -> Tensor:
+        x = x + self.text(self.norm1(x), cache, place)
         x = x + self.image(self.norm2(x), *image)
         return x + self.mlp(self.norm3(x))
 
@@ -60,18 +70,22 @@ class TextDecoder(nn.Module):
         image = [layer.image.keys_and_values(features) for layer in self.layers]
         if targets:
             text = F.pad(targets["tokens"][:, :-1], (1, 0), value=self.end)
-            return self.next_token_logits(text, image)
-        text = torch.full((len(level), 1), self.end, device=level.device)
-        for _ in range(self.places.num_embeddings):  # always all: shapes are static
-            logits = self.next_token_logits(text, image)
-            text = torch.cat([text, logits[:, -1:].argmax(2)], 1)
-        return logits
+            return self.next_logits(text, image, [None] * len(image), place=0)
+        token, logits = torch.full_like(features[:, :1, 0], self.end).long(), []
+        heads, (length, width) = self.layers[0].text.heads, self.places.weight.shape
+        size = 2, features.shape[0], heads, length, width // heads
+        caches = [features.new_zeros(size) for _ in image]
+        for place in range(length):  # always all: shapes are static
+            logits.append(self.next_logits(token, image, caches, place))
+            token = logits[-1].argmax(2)
+        return torch.cat(logits, 1)
 
-    def next_token_logits(
-        self, text: Tensor, image: list[tuple[Tensor, Tensor]]
+    def next_logits(
+        self, text: Tensor, image: list[tuple], caches: list, place: int
     ) -> Tensor:
-        """Returns logits (B, T, classes) of the token after each of a text (B, T)."""
-        x = self.tokens(text) + self.places.weight[: text.shape[1]]
-        for layer, keys_and_values in zip(self.layers, image):
-            x = layer(x, keys_and_values)
+        """Returns logits (B, T, classes) of the token after each of a text (B, T), or
+        with caches after its token at `place` (B, 1)."""
+        x = self.tokens(text) + self.places.weight[place : place + text.shape[1]]
+        for layer, keys_and_values, cache in zip(self.layers, image, caches):
+            x = layer(x, keys_and_values, cache, place)
         return self.logits(self.last_norm(x)).float()

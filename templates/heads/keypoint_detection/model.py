@@ -99,7 +99,8 @@ def decode_keypoints(
     """
     found = decode_objects(predictions.objects, min_score, max_iou, limit)
     points = found["points"][..., None, None]
-    keypoints = predictions.keypoints.take_along_dim(points, 1)  # (B, limit, K, 3)
+    points = points.expand(-1, -1, *predictions.keypoints.shape[2:])
+    keypoints = predictions.keypoints.gather(1, points)  # (B, limit, K, 3)
     real = (found["scores"] > 0)[..., None]
     return {
         "keypoints": in_boxes(keypoints[..., :2], found["boxes"]) * real[..., None],

@@ -69,5 +69,6 @@ def decode_quadrilaterals(
     found = decode_objects(predictions.objects, min_score, max_iou, limit)
     points = found.pop("points")[..., None, None]
     real = (found["scores"] > 0)[..., None, None]
-    corners = predictions.corners.take_along_dim(points, 1)
+    corners = predictions.corners
+    corners = corners.gather(1, points.expand(-1, -1, *corners.shape[2:]))
     return {"quadrilaterals": in_boxes(corners, found["boxes"]) * real} | found

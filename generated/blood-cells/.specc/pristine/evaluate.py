@@ -20,7 +20,7 @@ import torch.distributed as dist
 from faster_coco_eval import COCO, COCOeval_faster
 from torch import Tensor, nn
 
-from data import ChangedError, ImageError, validation_batches
+from data import ChangedError, ImageError, read_image, validation_batches
 from dataset import VALIDATION, Objects, Sample, read_dataset
 from model import CATEGORIES, Detector, decode, fit
 
@@ -207,6 +207,23 @@ def load_model(path: Path, device: torch.device) -> Detector:
     return model.to(device, memory_format=torch.channels_last).eval()
 
 
+def predict_onnx(path: Path, samples: Sequence[Sample]) -> list[dict]:
+    """Returns predictions of a file of export.py, as `predict_samples` returns them."""
+    from runtime import Model  # needs ONNX Runtime, as nothing else here does
+
+    model, found = Model(str(path)), []
+    for sample in samples:
+        predictions = model(read_image(sample, sample.height, sample.width))
+        found.append(predictions)
+    return found
+
+
+def evaluate_onnx(path: Path, samples: Sequence[Sample]) -> dict[str, float]:
+    """Returns the metrics of a file of export.py, as `evaluate` returns them."""
+    found = predict_onnx(path, samples)
+    return score(samples, found)
+
+
 def heads_of(job: str) -> dict:
     """Returns task and names of each head: checkpoint and job must agree on them."""
     heads = json.loads(job)["model"]["heads"]
@@ -257,13 +274,18 @@ def in_a_line(error: Exception) -> str:
 
 def main(args: argparse.Namespace):
     device = torch.device(args.device)
-    model = load_model(args.weights, device)
     samples = read_dataset(args.data / VALIDATION)
+    if args.onnx:
+        print(json.dumps(evaluate_onnx(args.onnx, samples), indent=2))
+        return
+    model = load_model(args.weights, device)
     print(json.dumps(evaluate(model, samples, device, args.workers), indent=2))
 
 
 if __name__ == "__main__":
     parser = command_line(__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, required=True, help="best.pt, last.pt")
+    weights = parser.add_mutually_exclusive_group(required=True)
+    weights.add_argument("--weights", type=Path, help="best.pt, last.pt")
+    weights.add_argument("--onnx", type=Path, metavar="FILE", help="of export.py")
     parser.add_argument("--data", type=Path, default=Path(), help="root of datasets")
     run(main, parser.parse_args())

@@ -14,7 +14,7 @@ import torch
 from data import read_image
 from dataset import Sample, image_size
 from draw import draw, save_image
-from evaluate import command_line, load_model, predict_samples, run
+from evaluate import command_line, load_model, predict_onnx, predict_samples, run
 
 
 def open_images(paths: list[Path]) -> list[Sample]:
@@ -45,9 +45,12 @@ def free(path: Path, taken: set[Path]) -> Path:
 
 def main(args: argparse.Namespace):
     device = torch.device(args.device)
-    model = load_model(args.weights, device)
     samples = open_images(args.images)
-    found = predict_samples(model, samples, device, args.workers)
+    if args.onnx:
+        found = predict_onnx(args.onnx, samples)
+    else:
+        model = load_model(args.weights, device)
+        found = predict_samples(model, samples, device, args.workers)
     args.output.mkdir(parents=True, exist_ok=True)
     report, taken = {}, {sample.path.resolve() for sample in samples}
     for sample, predictions in zip(samples, found):
@@ -62,7 +65,9 @@ def main(args: argparse.Namespace):
 
 if __name__ == "__main__":
     parser = command_line(__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, required=True, help="best.pt, last.pt")
+    weights = parser.add_mutually_exclusive_group(required=True)
+    weights.add_argument("--weights", type=Path, help="best.pt, last.pt")
+    weights.add_argument("--onnx", type=Path, metavar="FILE", help="of export.py")
     parser.add_argument("--output", type=Path, default=Path("predictions"))
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
     run(main, parser.parse_args())

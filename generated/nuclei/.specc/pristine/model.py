@@ -36,6 +36,7 @@ NMS_ROUNDS = 64  # links of a chain; even: a box that is undecided stays
 MASK_CHANNELS = 8  # channels of features, and of a hidden layer of masks
 MASK_REACH = 8  # strides of a point in the unit of offsets from it
 MASK_POINTS = 128  # most points of an image that learn a mask
+MASKS_AT_ONCE = 32  # masks of an image that are decoded at once
 
 # ---- Backbone: levels 1..5 ----
 
@@ -526,24 +527,24 @@ def decode_objects(
     offsets = (boxes[..., :2] + boxes[..., 2:]) / 2 - predictions.points
     central = offsets.abs() <= predictions.strides / 2
     ranks = scores + (central.all(2, keepdim=True) & (scores > min_score))
-    candidates = min(max(CANDIDATES, 3 * limit), ranks[0].numel())
-    index = ranks.flatten(1).topk(candidates).indices
-    scores, order = scores.flatten(1).gather(1, index).sort(descending=True)
-    index, categories = index.gather(1, order), ranks.shape[2]
-    point, classes = index // categories, index % categories
-    boxes = boxes.take_along_dim(point[..., None], 1)
+    candidates, (points, categories) = max(CANDIDATES, 3 * limit), ranks.shape[1:]
+    missing = torch.sym_max(0, candidates - points * categories)  # in small images
+    ranks, scores = (F.pad(x.flatten(1), (0, missing)) for x in (ranks, scores))
+    index = ranks.topk(candidates).indices
+    scores, order = scores.gather(1, index).sort(descending=True)
+    index = index.gather(1, order)
+    point, classes = (index // categories).clamp(max=points - 1), index % categories
+    boxes = boxes.gather(1, point[..., None].expand(-1, -1, 4))
 
     keep = nms(boxes, classes, max_iou) & (scores > min_score)
-    scores, order = (scores * keep).topk(min(limit, candidates))
+    scores, order = (scores * keep).topk(limit)
     keep = scores > 0
-    boxes = boxes.take_along_dim(order[..., None], 1) * keep[..., None]
-    missing = limit - order.shape[1]  # small images have fewer candidates
     return {
-        "boxes": F.pad(boxes, (0, 0, 0, missing)),
-        "scores": F.pad(scores, (0, missing)),
-        "classes": F.pad(classes.gather(1, order) * keep, (0, missing)),
+        "boxes": boxes.gather(1, order[..., None].expand(-1, -1, 4)) * keep[..., None],
+        "scores": scores,
+        "classes": classes.gather(1, order) * keep,
         "count": keep.sum(1),
-        "points": F.pad(point.gather(1, order), (0, missing)),
+        "points": point.gather(1, order) * keep,
     }
 
 
@@ -572,14 +573,15 @@ def decode_instances(
     """Returns the keys of `decode_objects`, and "masks" (B, limit, h, w): logits at
     half the stride of the finest level, to be cut off at the boxes."""
     found = decode_objects(predictions.objects, min_score, max_iou, limit)
-    size, masks = predictions.features.shape[-2:], []
-    for image, point in enumerate(found.pop("points")):  # one by one, to spare memory
-        offsets = predictions.pixels - predictions.objects.points[point][:, None]
-        offsets = offsets / (MASK_REACH * predictions.objects.strides[point][:, None])
-        features = predictions.features[image].flatten(1)
-        logits = mask_logits(predictions.kernels[image, point], features, offsets.mT)
-        masks.append(logits.unflatten(1, size))
-    return found | {"masks": torch.stack(masks)}
+    features, masks = predictions.features.flatten(2)[:, None], []
+    for points in found.pop("points").split(MASKS_AT_ONCE, 1):  # to spare memory
+        offsets = predictions.pixels - predictions.objects.points[points][:, :, None]
+        reach = MASK_REACH * predictions.objects.strides[points][:, :, None]
+        index = points[..., None].expand(-1, -1, predictions.kernels.shape[2])
+        kernels = predictions.kernels.gather(1, index)
+        masks.append(mask_logits(kernels, features, (offsets / reach).mT))
+    masks = torch.cat(masks, 1) * (found["scores"] > 0)[..., None]
+    return found | {"masks": masks.unflatten(2, predictions.features.shape[-2:])}
 
 
 def whole_masks(
@@ -587,7 +589,7 @@ def whole_masks(
 ) -> Tensor:
     """Returns masks (B, M, H, W), as bool, of images of this size, cut off at "boxes"
     in their pixels; M is the largest "count"."""
-    logits = found["masks"][:, : int(found["count"].max())]
+    logits = found["masks"][:, : max(found["count"].tolist(), default=0)]
     masks = logits.new_zeros(*logits.shape[:2], *size, dtype=torch.bool)
     boxes = found["boxes"][:, : logits.shape[1]].flatten(0, 1).tolist()
     for mask, box, values in zip(masks.flatten(0, 1), boxes, logits.flatten(0, 1)):
@@ -625,8 +627,34 @@ def decode(outputs: InstancePredictions) -> dict[str, dict[str, Tensor]]:
 
 def fit(height: int, width: int) -> tuple[int, int]:
     """Returns height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
-    scale = min(HEIGHT / height, WIDTH / width)
-    return max(1, round(height * scale)), max(1, round(width * scale))
+    # In whole numbers and by `sym_min`: an exported model does so for sizes to come.
+    rows = torch.sym_min(HEIGHT, (height * WIDTH + width // 2) // width)
+    columns = torch.sym_min(WIDTH, (width * HEIGHT + height // 2) // height)
+    return torch.sym_max(1, rows), torch.sym_max(1, columns)
+
+
+def letterboxed(images: Tensor, mean: Tensor) -> Tensor:
+    """Returns images (B, 3, h, w) scaled to fit, at the top left of mean canvases."""
+    rows, columns = fit(*images.shape[-2:])
+    images = F.interpolate(
+        images.float(), (rows, columns), mode="bilinear", antialias=True
+    )
+    canvas = mean.expand(images.shape[0], -1, HEIGHT, WIDTH).clone()
+    canvas[..., :rows, :columns] = images.round()
+    return canvas
+
+
+def to_image_pixels(results: dict, images: Tensor) -> dict[str, dict[str, Tensor]]:
+    """Returns the results of `decode` in pixels of `images`."""
+    height, width = images.shape[-2:]
+    scaled = fit(height, width)
+    limit = torch.tensor([width, height], device=images.device)
+    ratio = limit / torch.tensor(scaled[::-1], device=images.device)
+    ratio, limit = ratio.repeat(2), limit.repeat(2)
+    found = results["nuclei"]
+    found["boxes"] = (found["boxes"] * ratio).clamp(min=0).minimum(limit)
+    found["stride"] = MASK_STRIDE * ratio[:2]
+    return results
 
 
 @torch.inference_mode()
@@ -640,16 +668,10 @@ def predict(model: Segmenter, images: Tensor) -> dict[str, dict[str, Tensor]]:
         raise ValueError("the model is in training mode: call model.eval() first")
     if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
         raise ValueError(f"not uint8 (B, C, h, w): {images.dtype}, {images.shape}")
-    height, width = images.shape[-2:]
     images = images.to(model.mean.device)
-    scaled = fit(height, width)
-    images = F.interpolate(images.float(), scaled, mode="bilinear", antialias=True)
-    canvas = model.mean.expand(len(images), -1, HEIGHT, WIDTH).clone()
-    canvas[..., : scaled[0], : scaled[1]] = images.round()
-    results = decode(model(canvas))
-    ratio = images.new_tensor([width / scaled[1], height / scaled[0]]).repeat(2)
-    limit = images.new_tensor([width, height]).repeat(2)
+    canvas = letterboxed(images, model.mean)
+    results = to_image_pixels(decode(model(canvas)), images)
     found = results["nuclei"]
-    found["boxes"] = (found["boxes"] * ratio).clamp(min=0).minimum(limit)
-    found["masks"] = whole_masks(found, (height, width), MASK_STRIDE * ratio[:2])
+    size, stride = images.shape[-2:], found.pop("stride")
+    found["masks"] = whole_masks(found, size, stride)
     return results

@@ -20,7 +20,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from data import ChangedError, ImageError, read_depth, resized_map, validation_batches
+from data import (
+    ChangedError,
+    ImageError,
+    read_depth,
+    read_image,
+    resized_map,
+    validation_batches,
+)
 from dataset import VALIDATION, Sample, read_dataset
 from model import FARTHEST, NEAREST, STRIDE, DepthEstimator, decode, enlarge, padded
 
@@ -63,7 +70,7 @@ def begin(model: nn.Module, images: Tensor, device: torch.device) -> tuple:
     """Returns the size of a batch, its results, and the stream in which they are read:
     on a GPU one of its own, that does not wait for later batches."""
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        outputs = model(padded(model, images.to(device, non_blocking=True)))
+        outputs = model(padded(images.to(device, non_blocking=True), model.mean))
     results = decode(outputs)
     if device.type == "cpu":
         return len(images), results, contextlib.nullcontext()
@@ -181,6 +188,27 @@ def load_model(path: Path, device: torch.device) -> DepthEstimator:
     return model.to(device, memory_format=torch.channels_last).eval()
 
 
+def predict_onnx(
+    path: Path,
+    samples: Sequence[Sample],
+    kept: Callable[[Sample, dict], dict] = lambda _, predictions: predictions,
+) -> list[dict]:
+    """Returns predictions of a file of export.py, as `predict_samples` returns them."""
+    from runtime import Model  # needs ONNX Runtime, as nothing else here does
+
+    model, found = Model(str(path)), []
+    for sample in samples:
+        predictions = model(read_image(sample, sample.height, sample.width))
+        found.append(kept(sample, predictions))
+    return found
+
+
+def evaluate_onnx(path: Path, samples: Sequence[Sample]) -> dict[str, float]:
+    """Returns the metrics of a file of export.py, as `evaluate` returns them."""
+    found = predict_onnx(path, samples, evidence)
+    return score(found)
+
+
 def heads_of(job: str) -> dict:
     """Returns task and names of each head: checkpoint and job must agree on them."""
     heads = json.loads(job)["model"]["heads"]
@@ -231,13 +259,18 @@ def in_a_line(error: Exception) -> str:
 
 def main(args: argparse.Namespace):
     device = torch.device(args.device)
-    model = load_model(args.weights, device)
     samples = read_dataset(args.data / VALIDATION)
+    if args.onnx:
+        print(json.dumps(evaluate_onnx(args.onnx, samples), indent=2))
+        return
+    model = load_model(args.weights, device)
     print(json.dumps(evaluate(model, samples, device, args.workers), indent=2))
 
 
 if __name__ == "__main__":
     parser = command_line(__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, required=True, help="best.pt, last.pt")
+    weights = parser.add_mutually_exclusive_group(required=True)
+    weights.add_argument("--weights", type=Path, help="best.pt, last.pt")
+    weights.add_argument("--onnx", type=Path, metavar="FILE", help="of export.py")
     parser.add_argument("--data", type=Path, default=Path(), help="root of datasets")
     run(main, parser.parse_args())

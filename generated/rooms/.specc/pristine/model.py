@@ -209,17 +209,29 @@ def decode(outputs: Tensor) -> dict[str, dict[str, Tensor]]:
 
 def fit(height: int, width: int) -> tuple[int, int]:
     """Returns height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
-    scale = min(HEIGHT / height, WIDTH / width)
-    return max(1, round(height * scale)), max(1, round(width * scale))
+    # In whole numbers and by `sym_min`: an exported model does so for sizes to come.
+    rows = torch.sym_min(HEIGHT, (height * WIDTH + width // 2) // width)
+    columns = torch.sym_min(WIDTH, (width * HEIGHT + height // 2) // height)
+    return torch.sym_max(1, rows), torch.sym_max(1, columns)
 
 
-def padded(model: DepthEstimator, images: Tensor) -> Tensor:
-    """Pads images to multiples of DIVISOR, at the bottom and on the right."""
+def padded(images: Tensor, mean: Tensor) -> Tensor:
+    """Returns images (B, 3, h, w) padded to multiples of DIVISOR, at the bottom and on
+    the right."""
+    margins = (0, -images.shape[-1] % DIVISOR, 0, -images.shape[-2] % DIVISOR)
+    inside = F.pad(torch.ones_like(images[:1, :1]), margins) > 0
+    return torch.where(inside, F.pad(images, margins), mean)
+
+
+def to_image_pixels(results: dict, images: Tensor) -> dict[str, dict[str, Tensor]]:
+    """Returns the results of `decode` in pixels of `images`."""
     height, width = images.shape[-2:]
-    sides = [math.ceil(side / DIVISOR) * DIVISOR for side in (height, width)]
-    canvas = model.mean.expand(len(images), -1, *sides).clone()
-    canvas[..., :height, :width] = images
-    return canvas
+    results["depth"] = {
+        "depth": enlarge(
+            results["depth"]["depth"], STRIDE, (height, width), (height, width)
+        ).squeeze(1)
+    }
+    return results
 
 
 @torch.inference_mode()
@@ -233,13 +245,6 @@ def predict(model: DepthEstimator, images: Tensor) -> dict[str, dict[str, Tensor
         raise ValueError("the model is in training mode: call model.eval() first")
     if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
         raise ValueError(f"not uint8 (B, C, h, w): {images.dtype}, {images.shape}")
-    height, width = images.shape[-2:]
     images = images.to(model.mean.device)
-    canvas = padded(model, images)
-    results = decode(model(canvas))
-    results["depth"] = {
-        "depth": enlarge(
-            results["depth"]["depth"], STRIDE, (height, width), (height, width)
-        ).squeeze(1)
-    }
-    return results
+    canvas = padded(images, model.mean)
+    return to_image_pixels(decode(model(canvas)), images)

@@ -88,7 +88,7 @@ def begin(model: nn.Module, images: Tensor, device: torch.device) -> tuple:
     """Returns the size of a batch, its results, and the stream in which they are read:
     on a GPU one of its own, that does not wait for later batches."""
     with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        outputs = model(padded(model, images.to(device, non_blocking=True)))
+        outputs = model(padded(images.to(device, non_blocking=True), model.mean))
     results = decode(outputs)
     if device.type == "cpu":
         return len(images), results, contextlib.nullcontext()

@@ -543,22 +543,22 @@ def decode_objects(
     offsets = (boxes[..., :2] + boxes[..., 2:]) / 2 - predictions.points
     central = offsets.abs() <= predictions.strides / 2
     ranks = scores + (central.all(2, keepdim=True) & (scores > min_score))
-    candidates = min(max(CANDIDATES, 3 * limit), ranks[0].numel())
-    index = ranks.flatten(1).topk(candidates).indices
-    scores, order = scores.flatten(1).gather(1, index).sort(descending=True)
-    index, categories = index.gather(1, order), ranks.shape[2]
-    point, classes = index // categories, index % categories
-    boxes = boxes.take_along_dim(point[..., None], 1)
+    candidates, (points, categories) = max(CANDIDATES, 3 * limit), ranks.shape[1:]
+    missing = torch.sym_max(0, candidates - points * categories)  # in small images
+    ranks, scores = (F.pad(x.flatten(1), (0, missing)) for x in (ranks, scores))
+    index = ranks.topk(candidates).indices
+    scores, order = scores.gather(1, index).sort(descending=True)
+    index = index.gather(1, order)
+    point, classes = (index // categories).clamp(max=points - 1), index % categories
+    boxes = boxes.gather(1, point[..., None].expand(-1, -1, 4))
 
     keep = nms(boxes, classes, max_iou) & (scores > min_score)
-    scores, order = (scores * keep).topk(min(limit, candidates))
+    scores, order = (scores * keep).topk(limit)
     keep = scores > 0
-    boxes = boxes.take_along_dim(order[..., None], 1) * keep[..., None]
-    missing = limit - order.shape[1]  # small images have fewer candidates
     return {
-        "boxes": F.pad(boxes, (0, 0, 0, missing)),
-        "scores": F.pad(scores, (0, missing)),
-        "classes": F.pad(classes.gather(1, order) * keep, (0, missing)),
+        "boxes": boxes.gather(1, order[..., None].expand(-1, -1, 4)) * keep[..., None],
+        "scores": scores,
+        "classes": classes.gather(1, order) * keep,
         "count": keep.sum(1),
     }
 
@@ -600,17 +600,36 @@ def decode(outputs: dict) -> dict[str, dict[str, Tensor]]:
 
 def fit(height: int, width: int) -> tuple[int, int]:
     """Returns height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
-    scale = min(HEIGHT / height, WIDTH / width)
-    return max(1, round(height * scale)), max(1, round(width * scale))
+    # In whole numbers and by `sym_min`: an exported model does so for sizes to come.
+    rows = torch.sym_min(HEIGHT, (height * WIDTH + width // 2) // width)
+    columns = torch.sym_min(WIDTH, (width * HEIGHT + height // 2) // height)
+    return torch.sym_max(1, rows), torch.sym_max(1, columns)
 
 
-def padded(model: Network, images: Tensor) -> Tensor:
-    """Pads images to multiples of DIVISOR, at the bottom and on the right."""
+def padded(images: Tensor, mean: Tensor) -> Tensor:
+    """Returns images (B, 3, h, w) padded to multiples of DIVISOR, at the bottom and on
+    the right."""
+    margins = (0, -images.shape[-1] % DIVISOR, 0, -images.shape[-2] % DIVISOR)
+    inside = F.pad(torch.ones_like(images[:1, :1]), margins) > 0
+    return torch.where(inside, F.pad(images, margins), mean)
+
+
+def to_image_pixels(results: dict, images: Tensor) -> dict[str, dict[str, Tensor]]:
+    """Returns the results of `decode` in pixels of `images`."""
     height, width = images.shape[-2:]
-    sides = [math.ceil(side / DIVISOR) * DIVISOR for side in (height, width)]
-    canvas = model.mean.expand(len(images), -1, *sides).clone()
-    canvas[..., :height, :width] = images
-    return canvas
+    limit = torch.tensor([width, height], device=images.device)
+    limit = limit.repeat(2)
+    boxes = results["shapes"]["boxes"].clamp(min=0)
+    results["shapes"]["boxes"] = boxes.minimum(limit)
+    results["regions"] = {
+        "categories": enlarge(
+            results["regions"]["logits"],
+            REGIONS_STRIDE,
+            (height, width),
+            (height, width),
+        ).argmax(1)
+    }
+    return results
 
 
 @torch.inference_mode()
@@ -624,19 +643,6 @@ def predict(model: Network, images: Tensor) -> dict[str, dict[str, Tensor]]:
         raise ValueError("the model is in training mode: call model.eval() first")
     if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
         raise ValueError(f"not uint8 (B, C, h, w): {images.dtype}, {images.shape}")
-    height, width = images.shape[-2:]
     images = images.to(model.mean.device)
-    canvas = padded(model, images)
-    results = decode(model(canvas))
-    limit = torch.tensor([width, height], device=images.device).repeat(2)
-    boxes = results["shapes"]["boxes"].clamp(min=0)
-    results["shapes"]["boxes"] = boxes.minimum(limit)
-    results["regions"] = {
-        "categories": enlarge(
-            results["regions"]["logits"],
-            REGIONS_STRIDE,
-            (height, width),
-            (height, width),
-        ).argmax(1)
-    }
-    return results
+    canvas = padded(images, model.mean)
+    return to_image_pixels(decode(model(canvas)), images)

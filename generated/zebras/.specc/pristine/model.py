@@ -219,8 +219,21 @@ def decode(outputs: Embeddings) -> dict[str, dict[str, Tensor]]:
 
 def fit(height: int, width: int) -> tuple[int, int]:
     """Returns height and width of an image once it is scaled to fit HEIGHT x WIDTH."""
-    scale = min(HEIGHT / height, WIDTH / width)
-    return max(1, round(height * scale)), max(1, round(width * scale))
+    # In whole numbers and by `sym_min`: an exported model does so for sizes to come.
+    rows = torch.sym_min(HEIGHT, (height * WIDTH + width // 2) // width)
+    columns = torch.sym_min(WIDTH, (width * HEIGHT + height // 2) // height)
+    return torch.sym_max(1, rows), torch.sym_max(1, columns)
+
+
+def letterboxed(images: Tensor, mean: Tensor) -> Tensor:
+    """Returns images (B, 3, h, w) scaled to fit, at the top left of mean canvases."""
+    rows, columns = fit(*images.shape[-2:])
+    images = F.interpolate(
+        images.float(), (rows, columns), mode="bilinear", antialias=True
+    )
+    canvas = mean.expand(images.shape[0], -1, HEIGHT, WIDTH).clone()
+    canvas[..., :rows, :columns] = images.round()
+    return canvas
 
 
 @torch.inference_mode()
@@ -233,10 +246,6 @@ def predict(model: Embedder, images: Tensor) -> dict[str, dict[str, Tensor]]:
         raise ValueError("the model is in training mode: call model.eval() first")
     if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] != 3:
         raise ValueError(f"not uint8 (B, C, h, w): {images.dtype}, {images.shape}")
-    height, width = images.shape[-2:]
     images = images.to(model.mean.device)
-    scaled = fit(height, width)
-    images = F.interpolate(images.float(), scaled, mode="bilinear", antialias=True)
-    canvas = model.mean.expand(len(images), -1, HEIGHT, WIDTH).clone()
-    canvas[..., : scaled[0], : scaled[1]] = images.round()
+    canvas = letterboxed(images, model.mean)
     return decode(model(canvas))
