@@ -136,6 +136,7 @@ def lay_out(data: dict, heads: list[dict]) -> None:
                 head.pop(key, None)
         if form == "maps":
             read_maps(head, own.get("task") or data.get("task"))
+    drop_absent_sets(data, heads)
 
 
 def drop_tables(data: dict, sources: list[dict], tasks: set[str]) -> None:
@@ -284,8 +285,8 @@ def test(data: dict, heads: list[dict]) -> None:
         data["test"] = f"{data['train']}{data.get('validation') or ''}-test"
 
 
-def lay_out(data: dict, heads: list[dict]) -> None:
-    """A layout has the options of its format, for sets that are there."""
+def drop_absent_sets(data: dict, heads: list[dict]) -> None:
+    """Layouts have the options of their formats, for sets that are there."""
     for source in (data, *(head["data"] for head in heads if head.get("data"))):
         layout, form = source.get("layout") or {}, source.get("format")
         sets = [name for name in ("train", "validation", "test") if source.get(name)]
