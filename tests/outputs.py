@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from specc.diagnostics import JobError
-from specc.folder.write import Output
+from specc.folder.judge import Output
 
 JOB = b'{"name": "cells"}\n'
 
