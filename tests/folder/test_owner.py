@@ -68,7 +68,7 @@ def test_attributes_of_the_user_stay(folder, source):
     write(output(folder, source, model="a\n"))
     (folder / ATTRIBUTES).write_text("*.bin lfs\n")
     plain = output(folder, source, model="a\n")
-    files = plain.files | {ATTRIBUTES: b"* text=auto eol=lf\n"}
+    files = plain.files | {ATTRIBUTES: b"/* text=auto eol=lf\n"}
     new = Output(folder, files, plain.job, source)
     assert write(new).kept == (ATTRIBUTES,)
     assert (folder / ATTRIBUTES).read_text() == "*.bin lfs\n"

@@ -100,18 +100,20 @@ def merged(message: str) -> None:
 
 
 def text(path: str) -> str:
+    """Returns the text of a file of the folder."""
     return (FOLDER / path).read_text()
 
 
 @pytest.mark.parametrize(
     "resolve",
     [
-        None,
-        ["git", "checkout", "--ours", "photos/.specc/manifest.json"],
-        ["git", "checkout", "--theirs", "photos/.specc/manifest.json"],
-        ["rm", "photos/.specc/manifest.json"],
+        pytest.param((), id="nothing"),
+        pytest.param(("git", "checkout", "--ours"), id="ours", marks=pytest.mark.soak),
+        pytest.param(
+            ("git", "checkout", "--theirs"), id="theirs", marks=pytest.mark.soak
+        ),
+        pytest.param(("rm",), id="deleted", marks=pytest.mark.soak),
     ],
-    ids=["nothing", "ours", "theirs", "deleted"],
 )
 def test_two_branches_with_different_jobs_merge(repository, resolve):
     """Both change the number of parameters, so their texts conflict in places."""
@@ -120,7 +122,8 @@ def test_two_branches_with_different_jobs_merge(repository, resolve):
     git("merge", "a", code=1)
     assert "<<<<<<< " in text("README.md") and not is_current(strict=False)
     if resolve:
-        subprocess.run(resolve, check=True, capture_output=True)
+        place = str(FOLDER / record.MANIFEST)
+        subprocess.run([*resolve, place], check=True, capture_output=True)
     merged("both")
     assert is_current()
     assert "LEARNING_RATE = 0.0003" in text("train.py")
@@ -148,6 +151,7 @@ def test_edits_of_both_branches_stay(repository):
     assert not is_current()
 
 
+@pytest.mark.soak
 def test_changes_in_different_files_need_nothing_but_a_build(repository):
     branch("a", slower)
     branch("b", richer)
@@ -158,6 +162,7 @@ def test_changes_in_different_files_need_nothing_but_a_build(repository):
     assert text(record.MANIFEST) == merged_text
 
 
+@pytest.mark.soak
 def test_a_rebase_is_mended_too(repository):
     branch("a", lambda job: (slower(job), wider(job)))
     branch("b", richer)
@@ -170,6 +175,7 @@ def test_a_rebase_is_mended_too(repository):
     assert '"cat"' in text("model.py") and "resnet34" in text("resolved.json")
 
 
+@pytest.mark.soak
 def test_a_job_that_is_half_merged_is_named(repository, capsys):
     branch("a", slower)
     branch("b", lambda job: job["trainer"]["optimizer"].update(learning_rate=0.1))
@@ -196,7 +202,9 @@ def test_the_record_is_one_entry_without_lines_in_a_diff(repository):
     assert folded == {"photos/.specc/manifest.json", "photos/resolved.json"}
 
 
-@pytest.mark.parametrize("attributes", [True, False])
+@pytest.mark.parametrize(
+    "attributes", [True, pytest.param(False, marks=pytest.mark.soak)]
+)
 def test_a_clone_with_other_line_ends_is_current(repository, monkeypatch, attributes):
     if not attributes:
         (FOLDER / ".gitattributes").unlink()

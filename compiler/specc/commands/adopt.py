@@ -63,6 +63,11 @@ def _say(folder: Path, name: str, adopted: Adopted, commit: str, form: str) -> N
         for verb, paths in asdict(adopted).items():
             if paths:
                 click.echo(f"  {verb:9}  {', '.join(paths)}{remarks[verb]}")
+        if adopted.edited or adopted.missing:
+            job, place = (shlex.quote(str(x)) for x in (folder / "job.json", folder))
+            click.echo(
+                f"to take specc's text of them all: specc build --force {job} -o {place}"
+            )
     if commit:
         place = shlex.quote(str(folder / ".specc"))
         click.echo(

@@ -31,7 +31,8 @@ def known(folder: Path) -> tuple[Record, ...]:
     data = record.reader_of(folder)(record.MANIFEST)
     both = [_reader(folder, commit) for commit in ("HEAD", theirs)]
     manifests = [read_file(record.MANIFEST) for read_file in both]
-    if len(found) == 1 and data not in manifests:
+    whole = [one for one in found if None not in one.texts.values()]
+    if len(whole) == len(found) == 1 and data not in manifests:
         return found  # git merged the record, or a build mended it
     parted = _git(folder, *_MERGED[theirs]) or b""
     before = _reader(folder, parted.decode().strip())
@@ -41,7 +42,7 @@ def known(folder: Path) -> tuple[Record, ...]:
     ours, theirs_too, base = (side or record.EMPTY for side in sides)
     merged = _merged(ours, base, theirs_too)
     # A record that equals that of one branch may be a build's as well as git's.
-    return merged if len(found) != 1 else (*merged, *found)
+    return (*merged, *whole) if len(found) == 1 else merged
 
 
 def _merged(ours: Record, base: Record, theirs: Record) -> tuple[Record, ...]:

@@ -17,7 +17,7 @@ def output_of(file: JobFile, compiled: Compiled) -> Output:
     attributes by which git keeps line ends."""
     files = {path: text.encode() for path, text in compiled.files.items()}
     files["job.json"] = file.data
-    folded = [f"{path} linguist-generated" for path in _FOLDED if path in files]
-    lines = ["* text=auto eol=lf", *folded]
+    folded = [f"/{path} linguist-generated" for path in _FOLDED if path in files]
+    lines = ["/* text=auto eol=lf", *folded]
     files[ATTRIBUTES] = "".join(f"{line}\n" for line in lines).encode()
     return Output(file.folder, files, as_values(compiled.job), Path(file.path))
