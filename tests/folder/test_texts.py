@@ -154,9 +154,13 @@ def test_a_formatted_file_is_as_emitted(folder, source):
     assert comparison.is_current(strict=True) and not comparison.edited
     assert write(same).unchanged == ("job.json", "model.py")
     assert (folder / "model.py").read_text() == text
-    new = CODE.replace("radius**2", "radius**3")
+    new = f"{CODE}\n\nLIMIT = 1\n"
     assert write(output(folder, source, model=new)).written == ("model.py",)
-    assert (folder / "model.py").read_text() == new
+    # The rest stays in the layout of the user.
+    assert (folder / "model.py").read_text() == f"{text}\n\nLIMIT = 1\n"
+    newest = new.replace("radius**2", "radius**3")
+    assert write(output(folder, source, model=newest)).written == ("model.py",)
+    assert (folder / "model.py").read_text() == newest  # that line is laid out anew
 
 
 def test_a_formatted_file_is_removed_with_what_it_was(folder, source):

@@ -36,14 +36,17 @@ class Merged:
     fault: str = ""  # why the text cannot be read, where it has no conflict
 
 
-def merge(path: str, ours: bytes, base: bytes, theirs: bytes) -> Merged:
+def merge(
+    path: str, ours: bytes, base: bytes, theirs: bytes, relayout: bool = True
+) -> Merged:
     """Merge the changes from `base` to `ours` and those to `theirs`; the line ends are
-    those of `ours`. Raises CannotMerge."""
+    those of `ours`. With `relayout` Python of another layout than specc's is merged in
+    specc's if it is in conflict otherwise. Raises CannotMerge."""
     if b"\0" in ours:
         raise CannotMerge("it is no text any more")
     texts = (bare(ours), bare(base), bare(theirs))
     data = _by_git(path, *texts)
-    if _OPEN.search(data) and path.endswith(".py"):
+    if relayout and _OPEN.search(data) and path.endswith(".py"):
         data = _in_one_layout(path, texts) or data
     conflicts = lines_of(_OPEN, data)
     line, fault = (0, "") if conflicts else fault_of(path, data)

@@ -122,8 +122,12 @@ def emitted(folder: Path, path: str) -> bool:
 
 def pristine(folder: Path, path: str) -> str:
     """Returns the text that was emitted as `path`; empty if the record lacks it."""
-    data = read(folder).texts.get(path) or b""
-    return data.decode(errors="replace")
+    return (pristine_bytes(folder, path) or b"").decode(errors="replace")
+
+
+def pristine_bytes(folder: Path, path: str) -> bytes | None:
+    """Returns the same as bytes; None if the record lacks it."""
+    return read(folder).texts.get(path)
 
 
 def record_of(files: dict[str, bytes], job: dict) -> dict[str, bytes]:

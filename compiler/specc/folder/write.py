@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,12 +30,13 @@ from specc.folder.merge import (
     CannotMerge,
     Merged,
     markers,
+    merge,
     merge_nearest,
     merge_sides,
 )
 from specc.folder.owner import refuse_foreign, refuse_other_job
 from specc.folder.record import Record
-from specc.folder.texts import bare, dressed
+from specc.folder.texts import bare, dressed, is_same
 
 FORCED = {"merge": "write", "keep": "write", "gone": "write"}  # verdicts under --force
 
@@ -88,7 +90,7 @@ def write(output: Output, force: bool = False, dry_run: bool = False) -> Written
             copies = _copies_of(folder, edited)
             verdicts = {path: FORCED.get(v, v) for path, v in verdicts.items()}
         merged = _merge_all(output, before, _with(verdicts, "merge"))
-        new = copies | _new_files(output, verdicts, merged)
+        new = copies | _new_files(output, before, verdicts, merged)
         old = [*_with(verdicts, "remove"), *record.old_copies(folder)]
         written = _account(output, before, verdicts, merged, (*spared, *copies))
         if (new or old) and not dry_run:
@@ -115,7 +117,7 @@ def _account(
     copies: tuple[str, ...],
 ) -> Written:
     gone = _with(verdicts, "gone")
-    plain = {path for path in merged if merged[path].data == _text(output, path)}
+    plain = {path for path in merged if merged[path].data == _fresh(output, path)}
     same = {
         path
         for path, one in merged.items()
@@ -203,10 +205,13 @@ def _copies_of(folder: Path, paths: Sequence[str]) -> dict[str, bytes]:
 
 
 def _new_files(
-    output: Output, verdicts: dict[str, str], merged: dict[str, Merged]
+    output: Output,
+    before: Sequence[Record],
+    verdicts: dict[str, str],
+    merged: dict[str, Merged],
 ) -> dict[str, bytes]:
     """Returns the files that must be moved in, with the record."""
-    files = {path: _text(output, path) for path in _with(verdicts, "write")}
+    files = {path: _text(output, before, path) for path in _with(verdicts, "write")}
     files |= {
         path: one.data
         for path, one in merged.items()
@@ -220,7 +225,21 @@ def _new_files(
     }
 
 
-def _text(output: Output, path: str) -> bytes:
+def _text(output: Output, before: Sequence[Record], path: str) -> bytes:
+    """Returns the new text of a file that is not edited; where a formatter laid it out
+    anew, in that layout as far as git can merge it."""
+    disk, new = read_file(output.folder, path), output.files[path]
+    bases = [x for x in bases_of(before, path) if x is not None]
+    if disk is not None and bare(disk) not in bases:
+        for base in bases:
+            with suppress(CannotMerge):
+                merged = merge(path, disk, base, new, relayout=False)
+                if not merged.conflicts and is_same(path, merged.data, new):
+                    return merged.data
+    return _fresh(output, path)
+
+
+def _fresh(output: Output, path: str) -> bytes:
     """Returns the new text of a file, with the line ends that it has on disk."""
     disk, new = read_file(output.folder, path), output.files[path]
     return new if disk is None else dressed(bare(new), disk)
