@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from specc.diagnostics import JobError
-from specc.folder.write import Output, write
+from specc.folder.judge import Output
+from specc.folder.write import write
 
 JOB = b'{"name": "cells"}\n'
 

@@ -55,7 +55,18 @@ def run(capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     "command",
-    ["init", "data", "check", "graph", "build", "score", "explain", "schema", "demo"],
+    [
+        "init",
+        "data",
+        "check",
+        "graph",
+        "build",
+        "adopt",
+        "score",
+        "explain",
+        "schema",
+        "demo",
+    ],
 )
 def test_every_command_has_help_with_an_example(run, command):
     code, out, _ = run(command, "--help")

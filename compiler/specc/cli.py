@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from specc import __version__
+from specc.commands.adopt import adopt
 from specc.commands.flags import BELOW, FINDINGS, FORM, LABELS
 from specc.datasets.gate.command import data
 from specc.diagnostics import JobError
@@ -209,7 +210,7 @@ def init(
     return init(task, data, root, output, form, labels, force)
 
 
-for command in (data, diff, import_, migrate):
+for command in (adopt, data, diff, import_, migrate):
     cli.add_command(command)
 
 

@@ -3,8 +3,9 @@ import json
 import networkx as nx
 from level_jobs import bifpn, classifier, detector, make_job
 
-from specc.commands.show import as_json, mermaid, table
+from specc.commands.show import as_json, table
 from specc.graph.cost import summarize
+from specc.graph.diagram import mermaid
 from specc.graph.levels import build_graph
 
 JOB = make_job("resnet18", 6, (3, 5), [detector(3, 5), classifier(4, "end")], (64, 96))

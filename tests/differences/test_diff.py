@@ -16,6 +16,7 @@ from specc.cli import run_cli
 from specc.differences.changes import compare
 from specc.differences.classes import NAMED
 from specc.differences.sides import Side, side_of
+from specc.folder import record
 
 DETECTOR = {
     "version": 1,
@@ -257,11 +258,11 @@ def test_a_folder_is_compared_with_what_would_be_emitted(place, capsys):
     capsys.readouterr()
     assert run_cli(["diff", "cells", "--fail-on", "cosmetic"]) == 0
     assert "nothing would change" in capsys.readouterr().out
-    former = Path("cells/.specc/pristine/train.py")
-    former.write_text("# an older version\n" + former.read_text())
-    record = json.loads(Path("cells/.specc/manifest.json").read_text())
-    record["job"]["trainer"]["precision"] = "fp64"
-    Path("cells/.specc/manifest.json").write_text(json.dumps(record))
+    known = record.read(Path("cells"))
+    known.job["trainer"]["precision"] = "fp64"
+    texts = known.texts | {"train.py": b"# older\n" + known.texts["train.py"]}
+    for path, data in record.record_of(texts, known.job).items():
+        Path("cells", path).write_bytes(data)
     assert run_cli(["diff", "cells", "--fail-on", "cosmetic"]) == 1
     said = capsys.readouterr().out
     assert '/trainer/precision: "fp64" -> "bf16"' in said and "train.py:" in said

@@ -6,7 +6,8 @@ from outputs import JOB, output, tree
 
 from specc.folder import record
 from specc.folder.compare import compare
-from specc.folder.write import Output, write
+from specc.folder.judge import Output
+from specc.folder.write import write
 
 
 def test_check_of_a_current_folder(folder, source):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
+import black
 import pytest
 from edits import assert_nothing_is_lost, changed
 from outputs import output, refusal, tree
@@ -40,7 +42,7 @@ def test_changes_of_both_sides_land(folder, source):
     written = write(output(folder, source, model=NEW))
     assert written.merged == ("model.py",) and written.is_clean
     assert path.read_text() == NEW.replace("line_2 = 2", "line_2 = 'mine'")
-    assert (folder / ".specc/pristine/model.py").read_text() == NEW
+    assert record.pristine(folder, "model.py") == NEW
     assert is_current(folder, source, NEW)
     assert not is_current(folder, source, NEW, strict=True)
     assert write(output(folder, source, model=NEW)).kept == ("model.py",)
@@ -103,8 +105,34 @@ def test_a_merge_that_does_not_parse_is_told(folder, source):
 @pytest.mark.parametrize("new", [NEW, RIVAL])
 def test_line_ends_of_windows_are_no_conflict_and_stay(folder, source, new):
     path = edited(folder, source, BASE.replace("\n", "\r\n"))
-    assert write(output(folder, source, model=new)).merged == ("model.py",)
+    assert is_current(folder, source, BASE, strict=True)
+    assert write(output(folder, source, model=new)).written == ("model.py",)
     assert path.read_bytes() == new.replace("\n", "\r\n").encode()
+    path.write_bytes(path.read_bytes() + b"mine = 1\r\n")
+    newer = new.replace("line_5 = 5", "line_5 = 'newer'")
+    assert write(output(folder, source, model=newer)).merged == ("model.py",)
+    assert path.read_bytes() == (newer + "mine = 1\n").replace("\n", "\r\n").encode()
+
+
+def test_line_ends_of_both_kinds_are_no_conflict(folder, source):
+    """An editor of Windows wrote most lines; the byte order mark is its, too."""
+    text = EDITED.replace("\n", "\r\n").replace("line_4 = 4\r\n", "line_4 = 4\n")
+    path = edited(folder, source, f"\ufeff{text}")
+    assert write(output(folder, source, model=NEW)).merged == ("model.py",)
+    both = NEW.replace("line_2 = 2", "line_2 = 'mine'").replace("\n", "\r\n")
+    assert path.read_bytes() == f"\ufeff{both}".encode()
+
+
+def test_an_edit_in_another_layout_is_merged_in_one(folder, source):
+    """Black with other lines than specc's changes what surrounds each edit."""
+    call = "value = function({})\n"
+    base = "".join(call.format(f"first_{i}, second_{i}, third_{i}") for i in range(9))
+    new = base.replace("third_5", "newer_5")
+    mine = base.replace("first_2", "mine_2")
+    narrow = black.format_str(mine, mode=black.Mode(line_length=30))
+    path = edited(folder, source, narrow, base)
+    assert write(output(folder, source, model=new)).merged == ("model.py",)
+    assert path.read_text() == new.replace("first_2", "mine_2")
 
 
 # ---- What cannot be merged ----
@@ -127,7 +155,11 @@ def test_a_file_that_is_no_text_is_named(folder, source):
 
 def test_a_record_that_was_edited_is_no_base(folder, source):
     edited(folder, source, EDITED)
-    (folder / record.PRISTINE / "model.py").write_text(RIVAL)
+    place = folder / record.MANIFEST
+    text = place.read_text()
+    word, *_ = json.loads(text)["files"]["model.py"]
+    place.write_text(text.replace(word, word[:8] + "AAAA" + word[12:]))
+    assert record.read(folder) == record.EMPTY
     refusal("E403", write, output(folder, source, model=NEW))
 
 
@@ -224,5 +256,5 @@ def check_random_edits(folder: Path, source: Path, rng: random.Random):
     if mine != base and new != base and mine != new:
         assert "model.py" in written.edited
     assert_nothing_is_lost(base, mine, new, text)
-    assert (folder / record.PRISTINE / "model.py").read_text() == "".join(new)
+    assert record.pristine(folder, "model.py") == "".join(new)
     assert compare(wanted).is_current() == written.is_clean

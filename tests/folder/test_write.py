@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 
@@ -10,7 +11,8 @@ from outputs import JOB, output, refusal, tree
 
 from specc.folder import record
 from specc.folder.compare import compare
-from specc.folder.write import Output, write
+from specc.folder.judge import Output
+from specc.folder.write import write
 
 
 def test_a_first_build_writes_the_files_and_their_record(folder, source):
@@ -18,12 +20,14 @@ def test_a_first_build_writes_the_files_and_their_record(folder, source):
     assert written.written == ("job.json", "model.py", "train.py")
     assert (folder / "model.py").read_text() == "a = 1\n"
     assert (folder / "job.json").read_bytes() == JOB
-    assert (folder / ".specc/pristine/train.py").read_text() == "b = 2\n"
     manifest = json.loads((folder / ".specc/manifest.json").read_text())
-    assert manifest["format"] == 1
+    assert manifest["format"] == 2
     assert manifest["job"] == {"name": "cells"}
-    assert manifest["files"]["model.py"] == record.digest(b"a = 1\n")
+    word, end = manifest["files"]["train.py"]
+    assert base64.b64decode(word)[3:] == b"b = 2\n" and end == ""
+    assert record.pristine(folder, "train.py") == "b = 2\n"
     assert "-diff" in (folder / ".specc/.gitattributes").read_text()
+    assert sorted(os.listdir(folder / ".specc")) == [".gitattributes", "manifest.json"]
     assert sorted(os.listdir(folder)) == [".specc", "job.json", "model.py", "train.py"]
 
 
@@ -44,7 +48,7 @@ def test_only_what_changed_is_written(folder, source):
     assert written.written == ("model.py",)
     assert written.unchanged == ("job.json", "train.py")
     assert (folder / "train.py").stat().st_ino == inode
-    assert (folder / ".specc/pristine/model.py").read_text() == "a = 3\n"
+    assert record.pristine(folder, "model.py") == "a = 3\n"
 
 
 def test_the_record_does_not_depend_on_where_or_when(tmp_path, source):
@@ -60,7 +64,7 @@ def test_files_no_longer_emitted_are_removed(folder, source):
     written = write(output(folder, source, model="a\n"))
     assert written.removed == ("metrics.py",)
     assert not (folder / "metrics.py").exists()
-    assert not (folder / ".specc/pristine/metrics.py").exists()
+    assert "metrics.py" not in record.read(folder).texts
 
 
 def test_folders_that_become_empty_are_removed(folder, source):
@@ -68,7 +72,6 @@ def test_folders_that_become_empty_are_removed(folder, source):
     write(Output(folder, first.files | {"parts/a/b.py": b"x\n"}, first.job, source))
     write(first)
     assert not (folder / "parts").exists()
-    assert not (folder / ".specc/pristine/parts").exists()
 
 
 def test_an_edited_file_that_is_no_longer_emitted_stays(folder, source):
@@ -142,21 +145,22 @@ def test_a_damaged_record_counts_every_difference_as_an_edit(folder, source):
 
 @pytest.mark.parametrize("path", ["../prey.py", "/tmp/prey.py", ".specc/x", "a\\b"])
 def test_a_record_never_reaches_out_of_its_folder(folder, source, path):
-    write(output(folder, source, model="a\n"))
+    write(output(folder, source, model="a\n", prey="x\n"))
     prey = folder.parent / "prey.py"
     prey.write_text("x\n")
     manifest = json.loads((folder / ".specc/manifest.json").read_text())
-    manifest["files"][path] = record.digest(b"x\n")
+    manifest["files"][path] = manifest["files"]["prey.py"]
     (folder / ".specc/manifest.json").write_text(json.dumps(manifest))
+    assert record.read(folder) == record.EMPTY
     write(output(folder, source, model="a\n"))
     assert prey.read_text() == "x\n"
-    assert path not in record.read(folder).files
+    assert path not in record.read(folder).texts
 
 
 def test_a_newer_record_is_refused(folder, source):
     write(output(folder, source, model="a\n"))
     (folder / ".specc/manifest.json").write_text(
-        '{"format": 2, "files": {}, "job": {}}'
+        '{"format": 3, "files": {}, "job": {}}'
     )
     before = tree(folder)
     refusal("E407", write, output(folder, source, model="b\n"))

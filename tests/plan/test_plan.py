@@ -16,7 +16,7 @@ from specc.emit.imports import TakenName, UnknownName, with_imports
 from specc.emit.render import environment, render
 from specc.graph.cost import summarize
 from specc.plan.page import plan
-from specc.plan.titles import level_table, markdown_rows, title_of
+from specc.plan.titles import level_table, title_of
 from specc.source import constant, literal, mapping
 
 DETECTOR = {
@@ -198,13 +198,6 @@ def test_the_level_table_is_aligned():
         "cells                       x      x",
         "scene                                     x",
     ]
-
-
-def test_the_markdown_table_has_the_same_facts():
-    job, graph = analyzed(DETECTOR, CLASSIFIER)
-    rows = markdown_rows(summarize(job, graph))
-    assert rows[2] == "| 3 | 8 | 8x12 | 128 | 128 | cells |"
-    assert rows[4] == "| 5 | 32 | 2x3 | 512 |  | scene |"
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import click
 
-from specc.build import Compiled, as_values, compile_job
+from specc.build import Compiled, compile_job
 from specc.commands.jobs import say_findings
 from specc.diagnostics import JobError
-from specc.folder import record
-from specc.folder.write import Output, write
-from specc.plan.extras import CONTRACT, Extras
+from specc.folder.jobfiles import open_job
+from specc.folder.output import output_of
+from specc.folder.write import write
 
 NEEDED = {  # module -> name for pip
     "torch": "torch",
@@ -129,15 +129,13 @@ def _build(folder: Path) -> Compiled:
         job.parent.mkdir(exist_ok=True)
         job.write_bytes(Path(__file__).with_name("demo_job.json").read_bytes())
     print(f"Building {job}", flush=True)
-    data = job.read_bytes()
-    extras = Extras(tests=record.emitted(job.parent, CONTRACT))
+    file = open_job(str(job), job.parent, False)
     try:
-        compiled = compile_job(data, extras)
+        compiled = compile_job(file.data, file.extras)
     except JobError as error:
-        say_findings(error.diagnostics, data, str(job))
+        say_findings(error.diagnostics, file.data, str(job))
         raise DemoError(f"mend {job}, or delete it to get the demo's own") from error
-    files = {path: text.encode() for path, text in compiled.files.items()}
-    write(Output(job.parent, files | {"job.json": data}, as_values(compiled.job), job))
+    write(output_of(file, compiled))
     return compiled
 
 

@@ -46,6 +46,7 @@ def graph(path: str, form: str) -> int:
     from specc.build import analyze
     from specc.commands import show
     from specc.graph.cost import summarize
+    from specc.graph.diagram import mermaid
 
     data = jobfiles.read(path)
     try:
@@ -58,7 +59,7 @@ def graph(path: str, form: str) -> int:
         return 1
     views = {
         "table": lambda: show.table(summarize(job, levels)),
-        "mermaid": lambda: show.mermaid(levels),
+        "mermaid": lambda: mermaid(levels),
         "json": lambda: show.as_json(levels, summarize(job, levels)),
     }
     click.echo(views[form](), nl=False)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from specc.build import as_values, compile_job
+from specc.build import compile_job
 from specc.differences.lines import added
 from specc.folder import record
 from specc.folder.jobfiles import open_job
+from specc.folder.output import output_of
 
 
 def changes_of(folder: Path) -> dict[str, Any]:
@@ -16,15 +17,15 @@ def changes_of(folder: Path) -> dict[str, Any]:
     lines that it changes, by file. Raises JobError."""
     file = open_job(str(folder / "job.json"), folder, False)
     known, compiled = record.read(folder), compile_job(file.data, file.extras)
+    output = output_of(file, compiled)
     lines = {}
     for path, text in compiled.files.items():
         former = record.pristine(folder, path)
         if former != text:
             lines[path] = sorted(added(former, text))
-    emitted = {*compiled.files, "job.json"}
-    gone = [path for path in known.files if path not in emitted]
+    gone = [path for path in known.texts if path not in output.files]
     return {
-        "fields": _fields(known.job or {}, as_values(compiled.job)),
+        "fields": _fields(known.job or {}, output.job),
         "lines": lines,
         "no_longer_emitted": gone,
     }

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import difflib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from specc.folder import record
+from specc.folder.branches import known
 from specc.folder.commit import is_pending
+from specc.folder.judge import (
+    Output,
+    bases_of,
+    is_edited,
+    is_same_file,
+    judge,
+    paths_of,
+    read_file,
+)
 from specc.folder.merge import fault_of, markers
-from specc.folder.write import Output, is_same, judge, read_file, refuse_foreign
+from specc.folder.owner import refuse_foreign, refuse_other_job
+from specc.folder.record import Record
+from specc.folder.texts import bare
 
 
 @dataclass(frozen=True)
@@ -36,21 +50,24 @@ class Comparison:
 
 
 def compare(output: Output) -> Comparison:
-    """Compares, and writes nothing. Raises JobError E402, E404, E407 as `write`
+    """Compares, and writes nothing. Raises JobError E402, E404, E407, E438 as `write`
     does."""
+    before, recorded = known(output.folder), record.sides(output.folder)
     if not is_pending(output.folder):
-        refuse_foreign(output)
-    verdicts = judge(output)
-    known = record.read(output.folder)
-    paths = sorted(output.files.keys() | known.files.keys())
-    if is_same(output.folder / "job.json", output.source):
+        refuse_foreign(output, before)
+    refuse_other_job(output, before)
+    verdicts = judge(output, before)
+    paths = sorted({*output.files, *paths_of(before)})
+    if is_same_file(output.folder / "job.json", output.source):
         paths.remove("job.json")  # the input itself cannot be older than its output
     stale = {
-        path: _diff(output, path) for path in paths if _is_stale(output, known, path)
+        path: _diff(output, recorded, path)
+        for path in paths
+        if _is_stale(output, recorded, path) or verdicts.get(path) == "write"
     }
-    if not stale and known.job != output.job:
-        stale[record.MANIFEST] = _manifest_diff(output)
-    edited = tuple(path for path in paths if _is_edited(output, known, path))
+    if not stale and [one.job for one in recorded] != [output.job]:
+        stale[record.MANIFEST] = _job_diff(output, recorded)
+    edited = tuple(path for path in paths if _is_edited(output, before, path))
     return Comparison(
         stale=stale,
         gone=tuple(path for path in paths if verdicts.get(path) == "gone"),
@@ -69,25 +86,30 @@ def _unfinished(output: Output, path: str) -> list[str]:
     return [f"{path}:{line}: {fault}"] if fault else []
 
 
-def _is_stale(output: Output, known: record.Record, path: str) -> bool:
-    new = output.files.get(path)
-    return new is None or known.files.get(path) != record.digest(new)
+def _is_stale(output: Output, recorded: Sequence[Record], path: str) -> bool:
+    new, bases = output.files.get(path), bases_of(recorded, path)
+    return bool(bases) if new is None else bases != [bare(new)]
 
 
-def _is_edited(output: Output, known: record.Record, path: str) -> bool:
+def _is_edited(output: Output, before: Sequence[Record], path: str) -> bool:
     disk = read_file(output.folder, path)
-    return disk is not None and record.digest(disk) != known.files.get(path)
+    return disk is not None and is_edited(path, bases_of(before, path), disk)
 
 
-def _diff(output: Output, path: str) -> str:
-    old = record.pristine(output.folder, path)
-    return _unified(path, old, output.files.get(path, b"").decode())
+def _diff(output: Output, recorded: Sequence[Record], path: str) -> str:
+    old = next(iter(bases_of(recorded, path)), None) or b""
+    return _unified(
+        path, old.decode(errors="replace"), output.files.get(path, b"").decode()
+    )
 
 
-def _manifest_diff(output: Output) -> str:
-    new = record.manifest_of(output.files, output.job).decode()
-    old = read_file(output.folder, record.MANIFEST) or b""
-    return _unified(record.MANIFEST, old.decode(errors="replace"), new)
+def _job_diff(output: Output, recorded: Sequence[Record]) -> str:
+    """Returns a diff of the resolved jobs; of each other where a merge left two."""
+    old, new = (
+        json.dumps({"job": job}, indent=2, ensure_ascii=False) + "\n"
+        for job in (recorded[-1].job if recorded else None, output.job)
+    )
+    return _unified(record.MANIFEST, old, new)
 
 
 def _unified(path: str, old: str, new: str) -> str:

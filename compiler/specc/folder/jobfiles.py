@@ -52,10 +52,10 @@ def open_job(
     data = read(path)
     name = _name(data)
     folder = _folder(path, name, out, several) if name else None
-    return JobFile(path, data, name, folder, _extras(folder, wanted))
+    return JobFile(path, data, name, folder, extras_of(folder, wanted))
 
 
-def _extras(folder: Path | None, wanted: Wanted) -> Extras:
+def extras_of(folder: Path | None, wanted: Wanted = Wanted()) -> Extras:
     """Returns the form that the flags ask for, or else the form of the last build.
 
     Raises JobError E410.

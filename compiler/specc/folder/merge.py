@@ -12,8 +12,11 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from specc.folder.texts import bare, dressed
 
 _OPEN = re.compile(rb"^<{7} ", re.MULTILINE)
 _MARKER = re.compile(rb"^(<{7} |>{7} |\|{7} )", re.MULTILINE)
@@ -33,17 +36,76 @@ class Merged:
     fault: str = ""  # why the text cannot be read, where it has no conflict
 
 
-def merge(path: str, ours: bytes, base: bytes, theirs: bytes) -> Merged:
-    """Merge the changes from `base` to `ours` and those to `theirs`. Raises
-    CannotMerge."""
+def merge(
+    path: str, ours: bytes, base: bytes, theirs: bytes, relayout: bool = True
+) -> Merged:
+    """Merge the changes from `base` to `ours` and those to `theirs`; the line ends are
+    those of `ours`. With `relayout` Python of another layout than specc's is merged in
+    specc's if it is in conflict otherwise. Raises CannotMerge."""
     if b"\0" in ours:
         raise CannotMerge("it is no text any more")
-    if is_crlf(ours):  # an editor or git changed the line ends, not the lines
-        base, theirs = _as_crlf(base), _as_crlf(theirs)
-    data = _by_git(path, ours, base, theirs)
+    texts = (bare(ours), bare(base), bare(theirs))
+    data = _by_git(path, *texts)
+    if relayout and _OPEN.search(data) and path.endswith(".py"):
+        data = _in_one_layout(path, texts) or data
     conflicts = lines_of(_OPEN, data)
     line, fault = (0, "") if conflicts else fault_of(path, data)
-    return Merged(data, conflicts or ((line,) if fault else ()), fault)
+    places = conflicts or ((line,) if fault else ())
+    return Merged(dressed(data, ours), places, fault)
+
+
+def merge_nearest(
+    path: str, ours: bytes, bases: Sequence[bytes], theirs: bytes
+) -> Merged:
+    """Merge with that of several bases that gives no conflict; of those, or else of
+    all, with the one that `ours` is most like. Raises CannotMerge."""
+    lines = set(bare(ours).splitlines())
+    nearest = sorted(bases, key=lambda base: len(lines ^ set(base.splitlines())))
+    results = [merge(path, ours, base, theirs) for base in nearest]
+    return next((one for one in results if not one.conflicts), results[0])
+
+
+def merge_sides(
+    path: str, ours: bytes, bases: Sequence[bytes], theirs: bytes
+) -> Merged | None:
+    """Merge a text in which markers of git stand.
+
+    If either side of all conflicts gives the same text, then no edit of the user is
+    in conflict: both sides were emitted. Else returns None. Raises CannotMerge.
+    """
+    sides = sides_of(bare(ours))
+    if sides is None:
+        return None
+    one, other = (merge_nearest(path, side, bases, theirs) for side in sides)
+    if one.conflicts or one.data != other.data:
+        return None
+    return Merged(dressed(one.data, ours), ())
+
+
+def sides_of(data: bytes) -> tuple[bytes, bytes] | None:
+    """Returns the two texts between which the markers of a merge leave the choice; None
+    if there are no markers, or not those that belong together."""
+    sides: tuple[list[bytes], list[bytes]] = ([], [])
+    found, place = False, "outside"
+    steps = {
+        ("outside", b"<<<<<<< "): "ours",
+        ("ours", b"||||||| "): "base",
+        ("ours", b"======="): "theirs",
+        ("base", b"======="): "theirs",
+        ("theirs", b">>>>>>> "): "outside",
+    }
+    for line in data.splitlines(keepends=True):
+        marker = line.rstrip(b"\n") if line.startswith(b"=======") else line[:8]
+        if following := steps.get((place, marker)):
+            found, place = True, following
+            continue
+        if place in ("outside", "ours"):
+            sides[0].append(line)
+        if place in ("outside", "theirs"):
+            sides[1].append(line)
+    if not found or place != "outside":
+        return None
+    return b"".join(sides[0]), b"".join(sides[1])
 
 
 def markers(data: bytes) -> tuple[int, ...]:
@@ -67,19 +129,30 @@ def fault_of(path: str, data: bytes) -> tuple[int, str]:
     return 0, ""
 
 
-def is_crlf(data: bytes) -> bool:
-    """Whether all lines of a text end as on Windows."""
-    return b"\r\n" in data and data.count(b"\r\n") == data.count(b"\n")
-
-
-def _as_crlf(data: bytes) -> bytes:
-    return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-
-
 def lines_of(pattern: re.Pattern, data: bytes) -> tuple[int, ...]:
     """The lines, from 1, at which a pattern is found."""
     found = pattern.finditer(data)
     return tuple(data.count(b"\n", 0, match.start()) + 1 for match in found)
+
+
+def _in_one_layout(path: str, texts: Sequence[bytes]) -> bytes | None:
+    """Returns the merge of the three texts in one layout, if the user's text has
+    another one and only that was in conflict; else None."""
+    import black
+
+    from specc.emit.format import MODE
+
+    # Without "magic" commas the layout depends on nothing but the code.
+    plain = black.Mode(MODE.target_versions, magic_trailing_comma=False)
+    try:
+        ours, *others = (text.decode() for text in texts)
+        if black.format_str(ours, mode=MODE) == ours:
+            return None
+        same = [black.format_str(text, mode=plain) for text in (ours, *others)]
+    except (black.InvalidInput, SyntaxError, ValueError):
+        return None
+    data = _by_git(path, *(text.encode() for text in same))
+    return None if _OPEN.search(data) else data
 
 
 def _by_git(path: str, ours: bytes, base: bytes, theirs: bytes) -> bytes:

@@ -10,29 +10,35 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from specc.diagnostics import fail
 from specc.folder import record
+from specc.folder.branches import known
 from specc.folder.commit import commit, free_name, recover
-from specc.folder.merge import CannotMerge, Merged, markers, merge
+from specc.folder.judge import (
+    Output,
+    bases_of,
+    judge,
+    read_file,
+    refuse_clash,
+    unmerged,
+)
+from specc.folder.merge import (
+    CannotMerge,
+    Merged,
+    markers,
+    merge,
+    merge_nearest,
+    merge_sides,
+)
+from specc.folder.owner import refuse_foreign, refuse_other_job
+from specc.folder.record import Record
+from specc.folder.texts import bare, dressed, is_same
 
 FORCED = {"merge": "write", "keep": "write", "gone": "write"}  # verdicts under --force
-
-
-@dataclass(frozen=True)
-class Output:
-    """The files that a build wants in a folder.
-
-    ``files`` maps relative POSIX paths to bytes and includes `job.json`; ``job`` is the
-    resolved job as plain values; ``source`` is the job file that was built.
-    """
-
-    folder: Path
-    files: dict[str, bytes]
-    job: dict
-    source: Path
 
 
 @dataclass(frozen=True)
@@ -69,40 +75,56 @@ def write(output: Output, force: bool = False, dry_run: bool = False) -> Written
     `dry_run` nothing is written. Raises JobError, and leaves the folder as it was: E402
     a folder that specc did not write, E403 edits that cannot be merged, E404 something
     else in the way, E405 the system refuses, E407 a newer specc wrote the folder, E411
-    a merge is not finished.
+    a merge is not finished, E438 the folder of another job.
     """
     folder = output.folder
     try:
         spared = () if dry_run else recover(folder) or ()
-        refuse_foreign(output)
-        verdicts = judge(output)
+        before = known(folder)
+        refuse_foreign(output, before)
+        refuse_other_job(output, before)
+        verdicts = judge(output, before)
         copies: dict[str, bytes] = {}
         if force:
             edited = [path for path, v in verdicts.items() if v in ("merge", "keep")]
             copies = _copies_of(folder, edited)
             verdicts = {path: FORCED.get(v, v) for path, v in verdicts.items()}
-        merged = _merge_all(output, _with(verdicts, "merge"))
-        new = copies | _new_files(output, verdicts, merged)
-        old = [*_with(verdicts, "remove"), *_old_copies(output)]
-        written = _account(output, verdicts, merged, (*spared, *copies))
+        merged = _merge_all(output, before, _with(verdicts, "merge"))
+        new = copies | _new_files(output, before, verdicts, merged)
+        old = [*_with(verdicts, "remove"), *record.old_copies(folder)]
+        written = _account(output, before, verdicts, merged, (*spared, *copies))
         if (new or old) and not dry_run:
-            _check_room(folder, [*new, *old])
-            commit(folder, new, old)
+            put(folder, new, old)
     except OSError as error:
         _refuse_system(folder, error)
     return written
 
 
+def put(folder: Path, new: dict[str, bytes], old: list[str]) -> None:
+    """Move files in, and others out, as one commit. Raises JobError E404, E405."""
+    try:
+        _check_room(folder, [*new, *old])
+        commit(folder, new, old)
+    except OSError as error:
+        _refuse_system(folder, error)
+
+
 def _account(
     output: Output,
+    before: Sequence[Record],
     verdicts: dict[str, str],
     merged: dict[str, Merged],
     copies: tuple[str, ...],
 ) -> Written:
-    known = record.read(output.folder).files
     gone = _with(verdicts, "gone")
+    plain = {path for path in merged if merged[path].data == _fresh(output, path)}
+    same = {
+        path
+        for path, one in merged.items()
+        if not one.conflicts and one.data == read_file(output.folder, path)
+    }
     lines = {path: one.conflicts for path, one in merged.items()}
-    kept = _with(verdicts, "keep", "orphan")
+    kept = tuple(sorted({*_with(verdicts, "keep", "orphan"), *same}))
     standing = {path: x for path in kept if (x := unmerged(output.folder, path))}
     faults = {path: one.fault for path, one in merged.items() if one.fault}
     places = {
@@ -110,26 +132,27 @@ def _account(
         for path, found in (lines | standing).items()
     }
     return Written(
-        written=_with(verdicts, "write"),
+        written=tuple(sorted({*_with(verdicts, "write"), *plain})),
         unchanged=_with(verdicts, "same"),
         removed=_with(verdicts, "remove"),
         kept=tuple(path for path in kept if path not in standing),
-        merged=tuple(path for path, one in merged.items() if not one.conflicts),
+        merged=tuple(
+            path
+            for path, one in merged.items()
+            if not one.conflicts and path not in plain | same
+        ),
         conflicts=tuple(
             x for path, found in places.items() for x in found if path not in faults
         ),
         faults=tuple(f"{places[path][0]}: {why}" for path, why in faults.items()),
         gone=gone,
         not_landed=tuple(
-            path for path in gone if known[path] != record.digest(output.files[path])
+            path
+            for path in gone
+            if bases_of(before, path) != [bare(output.files[path])]
         ),
         copies=copies,
     )
-
-
-def unmerged(folder: Path, path: str) -> tuple[int, ...]:
-    """The lines of a file on disk at which markers of a merge stand."""
-    return markers(read_file(folder, path) or b"")
 
 
 def _paths(places: tuple[str, ...]) -> set[str]:
@@ -140,58 +163,37 @@ def _with(verdicts: dict[str, str], *kinds: str) -> tuple[str, ...]:
     return tuple(path for path, verdict in verdicts.items() if verdict in kinds)
 
 
-def judge(output: Output) -> dict[str, str]:
-    """The verdict on each file: write, same, remove; if edited: keep, orphan, merge;
-    gone if the user deleted it.
-
-    An edit is kept where the new text is the recorded one, an orphan where the job no
-    longer emits the file, and merged where specc has another text to write.
-    """
-    recorded = record.read(output.folder).files
-    verdicts = {}
-    for path in sorted(output.files.keys() | recorded.keys()):
-        disk = read_file(output.folder, path)
-        verdict = _verdict(recorded.get(path), disk, output.files.get(path))
-        if verdict:
-            verdicts[path] = verdict
-    return verdicts
-
-
-def _verdict(recorded: str | None, disk: bytes | None, new: bytes | None) -> str:
-    """Returns the verdict on one file; `recorded` is a hash. Empty: nothing to do."""
-    if disk is None:
-        return "" if new is None else "gone" if recorded else "write"
-    edited = record.digest(disk) != recorded
-    if new is None:
-        return "orphan" if edited else "remove"
-    if disk == new:
-        return "same"
-    if not edited:
-        return "write"
-    return "keep" if record.digest(new) == recorded else "merge"
-
-
-def _merge_all(output: Output, paths: Sequence[str]) -> dict[str, Merged]:
+def _merge_all(
+    output: Output, before: Sequence[Record], paths: Sequence[str]
+) -> dict[str, Merged]:
     """Returns the files merged by git. Raises JobError E403, E411."""
-    folder, known = output.folder, record.read(output.folder)
+    folder = output.folder
     merged, refused = {}, {}
     for path in paths:
         disk = read_file(folder, path) or b""
-        if lines := markers(disk):
-            _refuse_unfinished(folder, path, lines)
-        base = record.pristine_bytes(folder, path)
-        if base is None or record.digest(base) != known.files.get(path):
-            whose = "it is yours, and specc has one of that name to write"
-            lost = f"the record `{record.MANIFEST}` is missing or damaged"
-            refused[path] = lost if known is record.EMPTY else whose
-            continue
+        bases = bases_of(before, path)
         try:
-            merged[path] = merge(path, disk, base, output.files[path])
+            if not bases or None in bases:
+                whose = "it is yours, and specc has one of that name to write"
+                lost = f"the record `{record.MANIFEST}` is missing or damaged"
+                raise CannotMerge(whose if before and not bases else lost)
+            merged[path] = _merge_one(output, path, disk, bases)
         except CannotMerge as reason:
             refused[path] = str(reason)
     if refused:
         _refuse_edits(folder, refused)
     return merged
+
+
+def _merge_one(
+    output: Output, path: str, disk: bytes, bases: Sequence[bytes]
+) -> Merged:
+    """Returns one file merged. Raises CannotMerge, JobError E411."""
+    lines = markers(disk)
+    if not lines:
+        return merge_nearest(path, disk, bases, output.files[path])
+    merged = merge_sides(path, disk, bases, output.files[path])
+    return merged or _refuse_unfinished(output.folder, path, lines)
 
 
 def _copies_of(folder: Path, paths: Sequence[str]) -> dict[str, bytes]:
@@ -202,63 +204,19 @@ def _copies_of(folder: Path, paths: Sequence[str]) -> dict[str, bytes]:
     return copies
 
 
-def read_file(folder: Path, path: str) -> bytes | None:
-    """Returns the bytes on disk, None if there is no such file.
-
-    Raises JobError E404, OSError.
-    """
-    place = folder / path
-    if not os.path.lexists(place):
-        return None
-    if not place.is_file():
-        kind = "a folder" if place.is_dir() else "not a plain file"
-        _refuse_clash(folder, path, f"it is {kind}")
-    return place.read_bytes()
-
-
-def refuse_foreign(output: Output) -> None:
-    """Raises E402 if the folder holds a file that specc does not know.
-
-    The job file, a schema for the editor and hidden files are allowed.
-    """
-    folder = output.folder
-    if not folder.exists() or record.exists(folder):
-        return
-    if not folder.is_dir():
-        fail(
-            "E404",
-            f"the output folder `{folder}` is a file",
-            help="move the file away, or choose another folder with -o",
-        )
-    found = sorted(path for path in folder.iterdir() if not _is_harmless(path, output))
-    if found:
-        fail(
-            "E402",
-            f"the output folder `{folder}` is not empty, and specc did not write it",
-            note=f"it holds {_listed([path.name for path in found])}",
-            help="choose an empty folder with -o, or move these files away",
-        )
-
-
-def _is_harmless(path: Path, output: Output) -> bool:
-    hidden = path.name.startswith(".")
-    return hidden or path.name == "job.schema.json" or is_same(path, output.source)
-
-
-def is_same(path: Path, other: Path) -> bool:
-    """Returns whether both paths name one existing file."""
-    try:
-        return os.path.samefile(path, other)
-    except OSError:
-        return False
-
-
 def _new_files(
-    output: Output, verdicts: dict[str, str], merged: dict[str, Merged]
+    output: Output,
+    before: Sequence[Record],
+    verdicts: dict[str, str],
+    merged: dict[str, Merged],
 ) -> dict[str, bytes]:
     """Returns the files that must be moved in, with the record."""
-    files = {path: output.files[path] for path, v in verdicts.items() if v == "write"}
-    files |= {path: one.data for path, one in merged.items()}
+    files = {path: _text(output, before, path) for path in _with(verdicts, "write")}
+    files |= {
+        path: one.data
+        for path, one in merged.items()
+        if one.data != read_file(output.folder, path)
+    }
     copies = record.record_of(output.files, output.job)
     return files | {
         path: data
@@ -267,22 +225,42 @@ def _new_files(
     }
 
 
-def _old_copies(output: Output) -> list[str]:
-    dropped = record.read(output.folder).files.keys() - output.files.keys()
-    copies = [record.PRISTINE + path for path in sorted(dropped)]
-    return [path for path in copies if read_file(output.folder, path) is not None]
+def _text(output: Output, before: Sequence[Record], path: str) -> bytes:
+    """Returns the new text of a file that is not edited; where a formatter laid it out
+    anew, in that layout as far as git can merge it."""
+    disk, new = read_file(output.folder, path), output.files[path]
+    bases = [x for x in bases_of(before, path) if x is not None]
+    if disk is not None and bare(disk) not in bases:
+        for base in bases:
+            with suppress(CannotMerge):
+                merged = merge(path, disk, base, new, relayout=False)
+                if not merged.conflicts and is_same(path, merged.data, new):
+                    return merged.data
+    return _fresh(output, path)
+
+
+def _fresh(output: Output, path: str) -> bytes:
+    """Returns the new text of a file, with the line ends that it has on disk."""
+    disk, new = read_file(output.folder, path), output.files[path]
+    return new if disk is None else dressed(bare(new), disk)
 
 
 def _check_room(folder: Path, paths: list[str]) -> None:
-    """Raises E404 where a link, or a file in place of a folder, is in the way."""
+    """Raises E404 where a link, or a file in place of a folder, is in the way, or a
+    name that differs only in case."""
+    names = os.listdir(folder) if folder.is_dir() else []
     for path in paths:
         parts = Path(path).parts
         for end in range(1, len(parts) + 1):
             place = folder.joinpath(*parts[:end])
             if place.is_symlink():
-                _refuse_clash(folder, path, f"`{place}` is a link")
+                refuse_clash(folder, path, f"`{place}` is a link")
             if end < len(parts) and os.path.lexists(place) and not place.is_dir():
-                _refuse_clash(folder, path, f"`{place}` is a file")
+                refuse_clash(folder, path, f"`{place}` is a file")
+        for name in [] if os.path.lexists(folder / parts[0]) else names:
+            if name.casefold() == parts[0].casefold():
+                why = "differs in case alone, and is the same file on other systems"
+                refuse_clash(folder, path, f"`{folder / name}` {why}")
 
 
 def _refuse_unfinished(folder: Path, path: str, lines: tuple[int, ...]) -> None:
@@ -307,14 +285,6 @@ def _refuse_edits(folder: Path, why: dict[str, str]) -> None:
     )
 
 
-def _refuse_clash(folder: Path, path: str, why: str) -> None:
-    fail(
-        "E404",
-        f"specc cannot write `{folder / path}`: {why}",
-        help="move this away, or choose another folder with -o",
-    )
-
-
 def _refuse_system(folder: Path, error: OSError) -> None:
     reasons = {
         errno.ENOSPC: "free some space, or choose a folder on another disk with -o",
@@ -327,8 +297,3 @@ def _refuse_system(folder: Path, error: OSError) -> None:
         note="the folder is as it was before",
         help=reasons.get(error.errno, "choose a folder that you may write to with -o"),
     )
-
-
-def _listed(names: Sequence[str], limit: int = 5) -> str:
-    shown = ", ".join(f"`{name}`" for name in names[:limit])
-    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown

@@ -24,6 +24,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _WORD = re.compile(r"[^\s\"{}\[\],:]+")
 _NOT_A_NUMBER = re.compile(r"[-+]?(nan|inf|infinity)", re.IGNORECASE)
+_CONFLICT = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _OTHER_SPELLINGS = {"True": "true", "False": "false", "None": "null"}
@@ -89,7 +90,8 @@ class Source:
 
 
 def load(data: bytes) -> Source:
-    """Reads a job. Raises JobError, E101..E110, at the first thing that is wrong."""
+    """Reads a job. Raises JobError, E101..E110 or E435, at the first thing that is
+    wrong."""
     if len(data) > LARGEST_FILE:
         fail(
             "E107",
@@ -97,7 +99,9 @@ def load(data: bytes) -> Source:
             position=(1, 1),
             help="keep lists of files and annotations in the dataset, not in the job",
         )
-    return _Reader(_decode(data)).read()
+    text = _decode(data)
+    _refuse_markers(text)
+    return _Reader(text).read()
 
 
 def unread(data: bytes) -> Source:
@@ -121,6 +125,17 @@ def _decode(data: bytes) -> str:
         column = len(before) - before.rfind("\n")
         byte = data[error.start]
         _refuse_encoding(line, f"byte 0x{byte:02x} is not UTF-8", column)
+
+
+def _refuse_markers(text: str) -> None:
+    """Raises JobError E435 where git left the markers of a merge."""
+    if marker := _CONFLICT.search(text):
+        fail(
+            "E435",
+            "the job is half merged: here git left what two branches made of it",
+            position=(text.count("\n", 0, marker.start()) + 1, 1),
+            help="choose what is to stay, and delete the lines of the markers",
+        )
 
 
 def _refuse_encoding(line: int, message: str, column: int = 1) -> NoReturn:

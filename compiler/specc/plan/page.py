@@ -15,6 +15,7 @@ from typing import Any
 import networkx as nx
 
 from specc.graph.cost import Summary, summarize
+from specc.graph.diagram import mermaid
 from specc.heads import constants_of, formats_ignoring, once, task_of, tasks_of
 from specc.job import Job, source_of
 from specc.plan.backbone import BackbonePlan, plan_backbone
@@ -36,7 +37,7 @@ from specc.plan.heads import HeadPlan, is_partial, plan_heads
 from specc.plan.neck import NeckPlan, plan_neck
 from specc.plan.places import Places
 from specc.plan.resolved import as_job
-from specc.plan.titles import cost_line, level_table, markdown_rows, needs_of, title_of
+from specc.plan.titles import cost_line, level_table, needs_of, title_of
 from specc.plan.train import plan_train, train_constants
 from specc.source import Line, constant, literal, mapping, parameter, star
 from specc.timm.models import is_timm
@@ -87,7 +88,7 @@ def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
         RUNTIME: constants_of(job, RUNTIME),
     }
     values = {
-        **_texts(job, summary, heads),
+        **_texts(job, graph, summary, heads),
         **_commands(extras.package, job.data.cache is not None),
         **_model_values(job, summary, heads, backbone, neck),
         **_head_values(job, heads),
@@ -141,11 +142,13 @@ def _commands(package: str, caches: bool) -> dict[str, Any]:
     }
 
 
-def _texts(job: Job, summary: Summary, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+def _texts(
+    job: Job, graph: nx.DiGraph, summary: Summary, heads: tuple[HeadPlan, ...]
+) -> dict[str, Any]:
     return {
         "title": textwrap.fill(title_of(job), TITLE_COLUMNS),
         "table": level_table(summary),
-        "readme_rows": markdown_rows(summary),
+        "diagram": mermaid(graph).rstrip(),
         "cost": cost_line(summary),
         "needs": needs_of(job),
         "uses_timm": is_timm(job.backbone.name),

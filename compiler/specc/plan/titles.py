@@ -45,15 +45,6 @@ def level_table(summary: Summary) -> list[str]:
     ]
 
 
-def markdown_rows(summary: Summary) -> list[str]:
-    """Returns a row for each level: level, stride, size, channels, heads."""
-    return [
-        f"| {x.level} | {x.stride} | {_size(x)} | {_count(x.backbone)} "
-        f"| {_count(x.neck)} | {', '.join(x.heads)} |"
-        for x in summary.levels
-    ]
-
-
 def cost_line(summary: Summary) -> str:
     height, width = summary.resolution
     line = f"{summary.parameters:,} parameters; {summary.macs / 1e9:.2f} G "
