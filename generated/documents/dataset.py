@@ -29,7 +29,7 @@ from PIL import Image
 
 from model import CATEGORIES
 
-TRAIN = "documents"  # paths below --data
+TRAIN = "documents"  # path below --data
 VALIDATION_SHARE = 0.1  # share of images held out for validation
 NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends

@@ -542,7 +542,9 @@ def decode_objects(
     central = offsets.abs() <= predictions.strides / 2
     ranks = scores + (central.all(2, keepdim=True) & (scores > min_score))
     candidates, (points, categories) = max(CANDIDATES, 3 * limit), ranks.shape[1:]
-    missing = torch.sym_max(0, candidates - points * categories)  # in small images
+    missing = torch.sym_max(
+        0, candidates - points * categories
+    )  # small images have fewer
     ranks, scores = (F.pad(x.flatten(1), (0, missing)) for x in (ranks, scores))
     index = ranks.topk(candidates).indices
     scores, order = scores.gather(1, index).sort(descending=True)

@@ -29,7 +29,7 @@ from PIL import Image
 
 from model import MAX_TOKENS, TOKENS
 
-TRAIN = "melodies"  # paths below --data
+TRAIN = "melodies"  # path below --data
 VALIDATION_SHARE = 0.1  # share of images held out for validation
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
 MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs

@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image
 
-TRAIN = "micrographs/unlabelled"  # paths below --data
+TRAIN = "micrographs/unlabelled"  # path below --data
 VALIDATION_SHARE = 0.1  # share of images held out for validation
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
 MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
@@ -62,7 +62,7 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     """The labeled images of a dataset; ends with a list of what is wrong, if any."""
     annotations = read_images(folder)
     samples, problems, counts = [], [], Counter()
-    for name, given in sorted(annotations.items()):
+    for name, _ in sorted(annotations.items()):
         try:
             path = below(folder / "images", name)
             height, width = image_size(path)

@@ -49,7 +49,7 @@ def sheet(samples: Sequence[Sample], found: list[dict]) -> np.ndarray:
     return np.vstack(rows)
 
 
-def labels_of(sample: Sample) -> dict:
+def labels_of(_: Sample) -> dict:
     """Returns the labels of a sample in the form of predictions."""
     return {"texture": {}}
 

@@ -171,7 +171,7 @@ def gather_with_gradient(values: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def loss_terms(outputs: Views, targets: dict) -> dict[str, Tensor]:
+def loss_terms(outputs: Views, _: dict) -> dict[str, Tensor]:
     """Returns the terms of the loss, "<head>/loss/<term>"; their sum is the loss."""
     terms = view_loss(outputs)
     return {"texture/loss/" + term: value for term, value in terms.items()}

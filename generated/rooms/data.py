@@ -165,7 +165,7 @@ def depth_in_numbers(maps: list[Path], nearest: float, farthest: float) -> str:
     """Returns nearest, median and farthest depth of up to 50 maps, as text: a wrong
     range or code shows there. Training names maps that cannot be decoded."""
     spans = []
-    for path in maps[:: max(1, len(maps) // 50)]:
+    for path in maps[:: 1 + len(maps) // 50]:
         with contextlib.suppress(ImageError):
             depth = read_depth(path, nearest, farthest)
             if (known := depth[depth >= 0]).size:

@@ -36,7 +36,7 @@ from PIL import Image
 
 from model import TAGS_LABELS, TRAFFIC_CATEGORIES
 
-TRAIN = "streets"  # paths below --data
+TRAIN = "streets"  # path below --data
 VALIDATION_SHARE = 0.2  # share of images held out for validation
 TAGS_NUMBERS = {name: number for number, name in enumerate(TAGS_LABELS)}
 TRAFFIC_NUMBERS = {name: number for number, name in enumerate(TRAFFIC_CATEGORIES)}

@@ -49,7 +49,7 @@ def predict_samples(
     was_training = model.training
     model.eval()
     begun = (begin(model, x, device) for x in validation_batches(samples, workers))
-    # One ahead: a GPU works on the next batch while the CPU puts this one in words.
+    # A batch ahead: a GPU works on it while the CPU writes the results of this one.
     pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
     for (count, results, aside), _ in pairs:
         with aside:

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 from PIL import Image
 
-TRAIN = "x-rays"  # paths below --data
+TRAIN = "x-rays"  # path below --data
 VALIDATION_SHARE = 0.1  # share of images held out for validation
 GROUP = "([^/_]+)_[0-9]+[.]"  # images whose paths match alike stay on one side
 FEWEST_GROUPS = 1  # least number held out, and trained on
@@ -90,7 +90,7 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     """The labeled images of a dataset; ends with a list of what is wrong, if any."""
     annotations = read_images(folder)
     samples, problems, counts = [], [], Counter()
-    for name, given in sorted(annotations.items()):
+    for name, _ in sorted(annotations.items()):
         try:
             path = below(folder / "images", name)
             height, width = image_size(path)

@@ -193,7 +193,11 @@ HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
 OWN_FILES = {"resolved.json", "metrics.jsonl", "predictions.json"}  # specc's
 
 
-def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Path]]]:
+def is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def images_below(folder: Path, counts: Counter, wanted=is_image) -> Iterator[tuple]:
     """Returns each folder from this one down, and its images. Links are followed; what
     systems, tools and specc itself leave beside images is left out, and counted."""
     for place, folders, files in os.walk(folder, followlinks=True):
@@ -205,17 +209,13 @@ def images_below(folder: Path, counts: Counter) -> Iterator[tuple[Path, list[Pat
             folders.clear()
             continue
         noted(Path(place))
-        files = [name for name in files if is_image(name)]
+        files = [name for name in files if wanted(name)]
         shown = [name for name in files if not name.startswith(HIDDEN)]
         counts["hidden files left out"] += len(files) - len(shown)
         hidden = [name for name in folders if name.startswith(HIDDEN)]
         counts["hidden folders left out"] += len(hidden)
         folders[:] = sorted(set(folders) - set(hidden))
         yield Path(place), [Path(place, name) for name in sorted(shown)]
-
-
-def is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def tell(where: Path, counts: Counter):

@@ -152,7 +152,7 @@ class EmbeddingHead(nn.Module):
     def forward(self, level: Tensor) -> Embeddings:
         embedding = F.normalize(self.linear(level.mean((2, 3))).float())
         with torch.autocast("cuda", enabled=False):  # angles need all their bits
-            cosines = F.linear(embedding, F.normalize(self.centers.weight))
+            cosines = F.linear(embedding, F.normalize(self.centers.weight.float()))
         return Embeddings(embedding, cosines.unflatten(1, self.split))
 
 

@@ -1,0 +1,40 @@
+"""Runs rooms.onnx with NumPy and ONNX Runtime, and nothing else of this folder.
+
+    from runtime import Model
+
+    model = Model("rooms.onnx")
+    found = model(image)  # uint8 (height, width, 3), RGB, upright
+
+Returns predictions in pixels of the image, by head:
+
+"depth": (height, width), in the unit of the range
+"""
+
+import json
+
+import numpy as np
+import onnxruntime
+
+
+class Model:
+    """An exported model; names of categories are in its metadata."""
+
+    def __init__(self, path: str, **options):
+        """Opens a file; `options` are those of onnxruntime.InferenceSession."""
+        self.session = onnxruntime.InferenceSession(path, **options)
+        facts = self.session.get_modelmeta().custom_metadata_map
+        heads = json.loads(facts["specc.job"])["model"]["heads"]
+        self.heads = {head["name"]: head for head in heads}
+        self.outputs = [output.name for output in self.session.get_outputs()]
+
+    def __call__(self, image: np.ndarray) -> dict:
+        """Returns predictions for an image, uint8 (height, width, 3)."""
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f"not uint8 (h, w, 3): {image.dtype}, {image.shape}")
+        images = np.ascontiguousarray(image.transpose(2, 0, 1)[None])
+        values = self.session.run(self.outputs, {"images": images})
+        found = {name: {} for name in self.heads}
+        for output, value in zip(self.outputs, values):
+            head, _, name = output.rpartition(".")
+            found[head][name] = value[0]
+        return {"depth": found["depth"]["depth"]}
