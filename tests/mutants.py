@@ -58,8 +58,8 @@ TESTS = (
     *("datasets/test_nothing_to_learn.py", "datasets/test_depth_told.py"),
     "datasets/test_bits.py",
 )
-PATIENCE = 120  # seconds of a core until a mutant is stuck, which tests notice, too
-WAITING = 10  # times as long by the clock: machines are shared, and processes may wait
+PATIENCE = 600  # seconds of a core until a mutant is stuck, which tests notice, too
+WAITING = 5  # times as long by the clock: machines are shared, and processes may wait
 BAR = 0.92
 GET_CODE = SourceFileLoader.get_code
 # First in a function while the tests that call it are found; torch.compile leaves it out.

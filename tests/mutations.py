@@ -95,7 +95,8 @@ class Mutant(NamedTuple):
     after: str
 
     def __str__(self) -> str:
-        return f"{self.function}: {self.before}  ->  {self.after}"
+        turn = f" (no. {self.turn + 1})" if self.turn else ""
+        return f"{self.function}: {self.before}{turn}  ->  {self.after}"
 
 
 def mutants_of(name: str, function: ast.FunctionDef) -> list[Mutant]:

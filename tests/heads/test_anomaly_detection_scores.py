@@ -17,6 +17,13 @@ def emitted(tmp_path_factory):
     return load_all(build(job_of(HEAD, backbone={"top_level": 3}), folder), *MODULES)
 
 
+def test_features_of_nothing_stay_nothing(emitted):
+    """There is no bias before a norm, whose own shift is 0 at first."""
+    block = emitted.model.defect_block(8, 16).eval()
+    assert not block(torch.zeros(1, 8, 3, 5)).any()
+    assert block(torch.randn(1, 8, 3, 5)).any()
+
+
 def calibrated(emitted, monkeypatch, scores: list[float]) -> tuple[float, float]:
     """The alarm and the spread that follow from these scores of normal images."""
     inspection = emitted.dataset.Inspection

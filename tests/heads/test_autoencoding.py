@@ -51,6 +51,7 @@ def test_norms_have_groups_of_two_channels_or_more(model, channels, groups):
     (norm,) = [x for x in block if isinstance(x, torch.nn.GroupNorm)]
     assert (norm.num_groups, norm.num_channels) == (groups, channels)
     assert block(torch.randn(2, 8, 3, 5)).shape == (2, channels, 6, 10)
+    assert not block(torch.zeros(1, 8, 3, 5)).any()  # no bias before a norm
 
 
 def test_pixels_around_an_image_do_not_count(model):

@@ -32,6 +32,22 @@ def whole(tmp_path_factory):
     return load_all(folder, "model", "dataset", "data", "evaluate")
 
 
+@pytest.mark.parametrize(
+    "size, shown",
+    [
+        ((HEIGHT, WIDTH), (HEIGHT, WIDTH)),
+        ((48, 100), (77, WIDTH)),  # by 1.6: 76.8 rows
+        ((200, 100), (HEIGHT, 48)),
+        ((1, 4000), (1, WIDTH)),
+        ((4000, 1), (HEIGHT, 1)),
+    ],
+)
+def test_an_image_fills_the_canvas_one_way_and_has_a_pixel_the_other(
+    whole, size, shown
+):
+    assert whole.model.fit(*size) == shown
+
+
 def test_a_likely_category_comes_with_the_five_likeliest(whole):
     logits = torch.tensor([0.0, 3, -1, 2, 1, -2, 0.5])
     shares = (logits.exp() / logits.exp().sum()).tolist()
@@ -155,6 +171,16 @@ def test_a_picture_is_what_of_the_canvas_is_the_image(whole, seen):
     pictures = torch.rand(1, 3, HEIGHT, WIDTH)
     found = whole.model.own_size(pictures, seen, seen)
     torch.testing.assert_close(found, pictures[..., : seen[0], : seen[1]])
+
+
+def test_a_picture_that_shrinks_is_averaged(whole):
+    """Lines of 1 in every fourth column are a quarter wherever they become one pixel."""
+    pictures = torch.zeros(1, 3, HEIGHT, WIDTH)
+    pictures[..., ::4] = 1
+    small = HEIGHT // 4, WIDTH // 4
+    found = whole.model.own_size(pictures, (HEIGHT, WIDTH), small)
+    inside = found[..., 1:-1]
+    torch.testing.assert_close(inside, torch.full_like(inside, 0.25))
 
 
 def test_a_picture_is_cut_off_at_black_and_white(whole):

@@ -70,10 +70,13 @@ def test_without_a_margin_the_loss_is_cross_entropy_over_cosines(model):
     assert found == pytest.approx(math.log(1 + math.exp(1 - 5)), rel=1e-4)
 
 
-def test_the_margin_is_an_angle(model):
-    cosine = math.cos(0.9)
+@pytest.mark.parametrize("angle", [0.9, 2.0, 2.7, 3.0])
+def test_the_margin_is_an_angle(model, angle):
+    """Beyond half a turn, as of the last one, a line goes on where the cosine ends."""
+    cosine, farther = math.cos(angle), angle + 0.4
     found, _ = loss_of(model, [[[cosine], [0.1]]], [0], margin=0.4, scale=10.0)
-    expected = math.log(1 + math.exp(1 - 10 * math.cos(1.3)))
+    target = math.cos(farther) if farther < math.pi else -1 - (farther - math.pi)
+    expected = math.log(1 + math.exp(1 - 10 * target))
     assert found == pytest.approx(expected, rel=1e-4)
 
 

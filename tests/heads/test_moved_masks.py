@@ -34,6 +34,22 @@ def blob(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return mask
 
 
+def test_points_of_a_grid_are_the_middles_of_its_parts(data):
+    regions = np.array([[[0.0, 10, 28, 66]], [[-14.0, 0, 14, 2.8]]])
+    x, y = data.grid_of(regions)
+    assert data.GRID == 28 and x.shape == y.shape == (2, 1, 28)
+    steps = np.arange(28)
+    assert x[:, 0] == pytest.approx(np.stack([steps + 0.5, steps - 13.5]))
+    assert y[:, 0] == pytest.approx(np.stack([11 + 2 * steps, 0.05 + 0.1 * steps]))
+
+
+def test_runs_are_strips_of_columns(data):
+    """Of an image of 5 rows: a run over three columns, and one that is a column."""
+    column, top, bottom = data.strips(np.array([3, 12, 20, 25]), 5)
+    assert column.tolist() == [0, 1, 2, 4]
+    assert list(zip(top, bottom)) == [(3, 5), (0, 5), (0, 2), (0, 5)]
+
+
 def by_pixels(data, mask, transform, x, y):
     """The mask at columns x and rows y of the canvas, of its pixels."""
     mask = mask.T if transform.transposed else mask

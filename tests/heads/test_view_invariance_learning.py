@@ -151,6 +151,18 @@ def test_alignment_and_uniformity_are_those_of_the_paper(evaluate, length):
     assert alone == pytest.approx({"alignment": 0}, abs=1e-5)  # near no other image
 
 
+def test_uniformity_counts_every_pair_of_many_images_once(evaluate):
+    """In blocks of images, against all pairs at once."""
+    vectors = np.random.default_rng(0).normal(size=(2003, 3))
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    near = np.exp(-2 * ((units[:, None] - units) ** 2).sum(2))
+    pairs = len(vectors) * (len(vectors) - 1)
+    found = [{"representation": x, "view": x} for x in vectors.tolist()]
+    expected = math.log((near.sum() - len(vectors)) / pairs)
+    found = evaluate.view_metrics(found)["uniformity"]
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
 def test_neighbors_vote_without_the_image_itself(evaluate):
     def accuracy(truth, angles):
         return evaluate.knn_accuracy(truth, found_at(angles), torch.device("cpu"))

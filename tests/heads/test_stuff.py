@@ -1,0 +1,81 @@
+"""Stuff of panoptic segmentation: what it costs, where it lies, and what of it is kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from emitted_jobs import load_all, make
+from test_panoptic_segmentation import (
+    CAR,
+    HEAD,
+    PERSON,
+    ROAD,
+    SKY,
+    drawing,
+    segments,
+    street,
+)
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory):
+    folder = make(tmp_path_factory.mktemp("stuff"), [HEAD])
+    return load_all(folder, "model", "data")
+
+
+def test_stuff_costs_what_its_known_pixels_do_on_average(modules):
+    data, model = modules.data, modules.model
+    still = data.Transform(np.float32([1, 1]), np.zeros(2, np.float32))
+    placed = data.moved_panoptic(
+        segments(data, street()), still, model.THINGS, model.STUFF, 4
+    )
+    targets = data.stack_panoptic([placed])
+    kinds = targets["stuff"].long()
+    assert set(kinds.unique().tolist()) == {-1, 0, 1, 2}
+    outputs = drawing(model, {}, horizon=48)
+    torch.manual_seed(0)
+    outputs = outputs._replace(stuff=torch.randn_like(outputs.stuff))
+    found = model.panoptic_loss(outputs, targets, 2.0, 3.0)["stuff"]
+    large = F.interpolate(outputs.stuff, kinds.shape[1:], mode="bilinear")
+    logs = large.double().log_softmax(1).movedim(1, -1)[kinds >= 0]
+    expected = -3 * logs.gather(1, kinds[kinds >= 0][:, None]).mean()
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_rows_and_columns_of_stuff_have_strides_of_their_own(modules, axis):
+    """A map of 4x6 cells, 16 rows or 4 columns of pixels each; half of it is sky."""
+    stuff = torch.zeros(3, 4, 6)
+    sky, road = stuff.movedim(1 + axis, 1).chunk(2, 1)
+    sky[1], road[2] = 5, 5
+    nothing = {"boxes": torch.zeros(0, 4), "masks": torch.zeros(0, 8, 12)}
+    nothing |= {"count": torch.tensor(0), "classes": torch.zeros(0, dtype=torch.long)}
+    strides = torch.tensor([2.0, 8.0])  # of masks, x and y
+    found, instances = modules.model.merge_segments(
+        nothing | {"stuff": stuff}, (64, 24), strides, (CAR, PERSON), (SKY, ROAD)
+    )
+    halves = found.chunk(2, axis)
+    assert not instances.any()
+    assert (halves[0] == SKY).all() and (halves[1] == ROAD).all()
+
+
+def test_stuff_that_an_instance_hides_is_not_there(modules):
+    """Sky fills all rows, but is seen in the last of 640 alone."""
+    stuff = torch.zeros(3, 4, 6)
+    stuff[1] = 5
+    found = {
+        "boxes": torch.tensor([[0.0, 0, 24, 639]]),
+        "masks": torch.ones(1, 8, 12),
+        "count": torch.tensor(1),
+        "classes": torch.tensor([0]),
+        "stuff": stuff,
+    }
+    found, instances = modules.model.merge_segments(
+        found, (640, 24), torch.tensor([2.0, 80.0]), (CAR, PERSON), (SKY, ROAD)
+    )
+    assert (found[:-1] == CAR).all() and (instances[:-1] == 1).all()
+    assert (found[-1] == -1).all() and not instances[-1].any()
