@@ -70,9 +70,15 @@ class Plan:
         return own | self.values
 
 
-def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
-    """Returns the plan of a job whose graph passed all checks."""
-    summary = summarize(job, graph)
+def plan(
+    job: Job,
+    graph: nx.DiGraph,
+    extras: Extras = PLAIN,
+    summary: Summary | None = None,
+) -> Plan:
+    """Returns the plan of a job whose graph passed all checks; `summary` is that of
+    the graph, where the caller has it."""
+    summary = summary or summarize(job, graph)
     neck = plan_neck(job, summary)
     backbone = plan_backbone(job, summary)
     heads = plan_heads(job, summary, neck)

@@ -1,0 +1,354 @@
+"""`specc why` and `specc where`: the fields behind emitted lines, checked by changing
+the fields and building again."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import random
+import resource
+import shutil
+import subprocess
+import sys
+from difflib import SequenceMatcher
+from pathlib import Path
+
+import pytest
+from emitted_jobs import GENERATED, compile_raw
+from other_values import valid_jobs
+
+from specc import resolve
+from specc.build import analyze
+from specc.cli import run_cli
+from specc.emit.format import format_files
+from specc.language.schema import bundled
+from specc.origins import answers
+from specc.origins.answers import EVERY_JOB, FIELDS
+from specc.origins.fields import Option, options_of
+from specc.origins.folders import JOB, Asked, Folder
+from specc.origins.sheet import Sheet
+from specc.origins.sources import template_text
+from specc.origins.values import others_of
+from specc.origins.words import WORD
+
+GOLDENS = sorted(path.parent for path in GENERATED.glob("*/job.json"))
+FEW = [GENERATED / "street-scenes"]
+LINES, LINES_OF_FEW = 200, 5
+SECONDS = 2.5  # most processor time of a question
+
+
+def number_of(folder: Path, path: str, start: str) -> int:
+    """Returns the number of the one line that begins with a text."""
+    lines = (folder / path).read_text("utf-8").splitlines()
+    (found,) = [n for n, line in enumerate(lines, 1) if line.strip().startswith(start)]
+    return found
+
+
+def asked(capsys, *arguments: str) -> dict:
+    assert run_cli([*arguments, "--format", "json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.fixture
+def scenes(tmp_path) -> Path:
+    return Path(shutil.copytree(GENERATED / "street-scenes", tmp_path / "street-scenes"))
+
+
+# ---- answers ----
+
+
+def test_a_given_field_and_its_constant(capsys, scenes):
+    number = number_of(scenes, "train.py", "CLIP_NORM = ")
+    (line,) = asked(capsys, "why", f"{scenes}/train.py:{number}")["lines"]
+    assert line["text"] == "CLIP_NORM = 1.0" and line["recorded"] == [number]
+    (field,) = line["fields"]
+    assert field["pointer"] == "/trainer/gradient_clipping"
+    assert (field["value"], field["origin"]) == (1.0, "given")
+    text = bundled()["$defs"]["trainer"]["properties"]["gradient_clipping"]
+    assert field["description"] == text["description"]
+    assert line["templates"][0] == {"file": "templates/constants.py.jinja", "line": 2}
+    assert line["templates"][1]["file"] == "templates/train.py.jinja"
+    (rule,) = line["rules"]
+    assert rule.startswith("train_constants, compiler/specc/plan/train.py:")
+
+
+def test_a_line_under_a_condition_names_the_field_that_it_tests(capsys, scenes):
+    number = number_of(scenes, "train.py", "def follow(")
+    (line,) = asked(capsys, "why", f"{scenes}/train.py:{number}")["lines"]
+    assert [field["pointer"] for field in line["fields"]] == ["/trainer/ema"]
+    assert line["templates"][0]["file"] == "templates/train/follow.py.jinja"
+    assert any("section" in one["text"] for one in line["conditions"])
+
+
+def test_a_derived_value_names_its_rule(capsys, scenes):
+    number = number_of(scenes, "train.py", "BEST = ")
+    (line,) = asked(capsys, "why", f"{scenes}/train.py:{number}")["lines"]
+    by_pointer = {field["pointer"]: field for field in line["fields"]}
+    best = by_pointer["/trainer/best"]
+    assert best["value"] == "street/iou" or best["value"].startswith("street/")
+    assert best["origin"] == "derived"
+    name, place = best["rule"].split(", ")
+    file, row = place.rsplit(":", 1)
+    source = (GENERATED.parent / file).read_text("utf-8").splitlines()
+    assert source[int(row) - 1].startswith(f"def {name}(")
+    assert "/model/heads/street/name" in by_pointer  # the rule reads it
+
+
+def test_a_line_of_no_field_is_in_every_job(capsys, scenes):
+    number = number_of(scenes, "train.py", 'if __name__ == "__main__"')
+    (line,) = asked(capsys, "why", f"{scenes}/train.py:{number}")["lines"]
+    assert line["kind"] == EVERY_JOB and line["fields"] == []
+    (place,) = line["templates"]
+    text = template_text(place["file"].removeprefix("templates/"), place["line"])
+    assert text == line["text"]
+    assert run_cli(["why", f"{scenes}/train.py:{number}"]) == 0
+    assert "in every job" in capsys.readouterr().out
+
+
+def test_where_a_field_reaches_and_where_it_does_not(capsys, scenes):
+    (one,) = asked(capsys, "where", "/trainer/gradient_clipping", str(scenes))["fields"]
+    assert number_of(scenes, "train.py", "CLIP_NORM = ") in one["lines"]["train.py"]
+    text = (scenes / "resolved.json").read_text("utf-8").splitlines()
+    (row,) = one["lines"]["resolved.json"]
+    assert "gradient_clipping" in text[row - 1]
+    by_place = asked(capsys, "where", "/model/heads/0/channels", str(scenes))
+    by_name = asked(capsys, "where", "/model/heads/street/channels", str(scenes))
+    assert by_place == by_name
+    assert run_cli(["where", "/trainer/slurm", str(scenes)]) == 0
+    assert "add lines to" in capsys.readouterr().out
+
+
+def test_a_job_without_a_folder_has_the_lines_of_its_build(capsys, tmp_path):
+    made = asked(capsys, "where", "/trainer/batch_size", str(FEW[0]))["fields"]
+    job = tmp_path / "other.json"
+    job.write_bytes((FEW[0] / "job.json").read_bytes() + b"\n")
+    found = asked(capsys, "where", "/trainer/batch_size", str(job))
+    assert found["folder"] is None and found["fields"] == made
+
+
+def test_edits_are_mapped_through_the_record(capsys, scenes):
+    path = scenes / "train.py"
+    lines = path.read_text("utf-8").splitlines()
+    before = number_of(scenes, "train.py", "CLIP_NORM = ")
+    lines[before - 1] = "CLIP_NORM = 3.0  # of ours"
+    lines.insert(1, "# A line of ours.")
+    path.write_text("\r\n".join(lines), "utf-8", newline="")
+    (line,) = asked(capsys, "why", f"{path}:{before + 1}")["lines"]
+    assert line["edited"] and line["recorded"] == [before]
+    assert [x["pointer"] for x in line["fields"]] == ["/trainer/gradient_clipping"]
+    (own,) = asked(capsys, "why", f"{path}:2")["lines"]
+    assert own["kind"] == "added by hand" and own["recorded"] == []
+    first, *_, last = asked(capsys, "why", f"{path}:1-4")["lines"]
+    assert (first["recorded"], last["recorded"]) == ([1], [3])
+    (one,) = asked(capsys, "where", "/trainer/gradient_clipping", str(scenes))["fields"]
+    assert before + 1 not in one["lines"]["train.py"]
+    assert one["edited"] == {"train.py": 1}
+
+
+def test_every_derived_value_has_a_rule_that_names_its_field():
+    derived = 0
+    for folder in GOLDENS:
+        data = (folder / JOB).read_bytes()
+        for option in options_of(analyze(data)[0], json.loads(data)).values():
+            if option.origin == "derived":
+                derived += 1
+                rule = vars(resolve)[option.rule.split(",")[0]]
+                assert f'"{option.path[-1]}"' in inspect.getsource(rule), option.pointer
+    assert derived > 30
+
+
+# ---- what cannot be answered ----
+
+
+@pytest.mark.parametrize(
+    "place, code, words",
+    [
+        ("train.py", "E416", "names no line"),
+        ("train.py:0", "E416", "names no lines"),
+        ("train.py:9-3", "E416", "names no lines"),
+        ("train.py:99999", "E416", "lines, not 99999"),
+        ("trian.py:3", "E416", "there is no such file"),
+        ("notes.md:1", "E416", "specc did not write"),
+        ("job.json:3", "E416", "is the job itself"),
+    ],
+)
+def test_a_wrong_place_is_one_message(capsys, scenes, place, code, words):
+    (scenes / "notes.md").write_text("mine\n", "utf-8")
+    assert run_cli(["why", f"{scenes}/{place}"]) == 1
+    found = capsys.readouterr()
+    assert code in found.err and words in found.err and not found.out
+
+
+def test_a_folder_without_a_sound_record(capsys, scenes, tmp_path):
+    (scenes / ".specc" / "manifest.json").write_text("<<<<<<<", "utf-8")
+    assert run_cli(["why", f"{scenes}/train.py:3"]) == 1
+    assert "damaged" in capsys.readouterr().err
+    shutil.rmtree(scenes / ".specc")
+    assert run_cli(["why", f"{scenes}/train.py:3"]) == 1
+    assert run_cli(["where", "/name", str(scenes)]) == 1
+    assert capsys.readouterr().err.count("E416") == 2
+
+
+def test_an_unknown_pointer_names_near_ones(capsys, scenes):
+    for pointer, near in [
+        ("/trainer/learning_rate", "/trainer/optimizer/learning_rate"),
+        ("/trainer/batchsize", "/trainer/batch_size"),
+        ("/model/heads/steet/channels", "/model/heads/street/channels"),
+    ]:
+        assert run_cli(["where", pointer, str(scenes)]) == 1
+        message = capsys.readouterr().err
+        assert "E417" in message and f"`{near}`" in message
+
+
+def test_a_record_of_other_templates(capsys, scenes):
+    path = scenes / ".specc" / "pristine" / "train.py"
+    text = path.read_text("utf-8").replace("CLIP_NORM = 1.0", "NORM_LIMIT = (1.0, 2.0)")
+    path.write_text(text, "utf-8")
+    (scenes / "train.py").write_text(text, "utf-8")
+    number = number_of(scenes, "train.py", "NORM_LIMIT")
+    assert run_cli(["why", f"{scenes}/train.py:{number}"]) == 1
+    assert "E418" in capsys.readouterr().err
+    assert run_cli(["why", f"{scenes}/train.py:{number + 1}"]) == 0
+
+
+# ---- right in both directions ----
+
+
+class Judge:
+    """Tells, by other values and builds, whether a field changes a line."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.data = folder, (folder / JOB).read_bytes()
+        self.given = json.loads(self.data)
+        self.job = analyze(self.data)[0]
+        self.options = options_of(self.job, self.given)
+        self.raw = compile_raw(self.data).files
+        self.built: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def texts(self, option: Option, path: str, seed: int, most: int) -> list[str]:
+        """Returns a file as built from jobs with other values of a field, where that
+        file is not as it was."""
+        found = []
+        for given, _ in valid_jobs(self.given, option, seed, most):
+            text = compile_raw(json.dumps(given).encode()).files.get(path, "")
+            if text != self.raw[path]:
+                found.append(text)
+        return [format_files({path: text})[path] for text in dict.fromkeys(found)]
+
+    def known(self, option: Option, path: str) -> list[str]:
+        """Returns the file as built with the values that the answer rests on."""
+        found = []
+        for given in others_of(option, self.given, self.job):
+            try:
+                text = compile_raw(json.dumps(given).encode()).files.get(path, "")
+            except Exception:
+                continue
+            if text != self.raw[path]:
+                found.append(text)
+        return [format_files({path: text})[path] for text in dict.fromkeys(found)]
+
+
+def is_changed(old: list[str], line: int, new: str) -> bool:
+    """Returns whether a line, from 0, is another one in a new text."""
+    matcher = SequenceMatcher(None, old, new.splitlines(), autojunk=False)
+    return not any(
+        tag == "equal" and first <= line < last
+        for tag, first, last, _, _ in matcher.get_opcodes()
+    )
+
+
+def is_wrapped(line: str, new: str) -> bool:
+    """Returns whether the words of a line stand in a new text, in other lines."""
+    words = [word for word in WORD.findall(line) if word not in "(),"]
+    text = " ".join(word for word in WORD.findall(new) if word not in "(),")
+    return f" {' '.join(words)} " in f" {text} "
+
+
+def lines_to_ask(folders: list[Path], count: int, seed: int) -> list[tuple]:
+    draw = random.Random(seed)
+    found = []
+    while len(found) < count:
+        folder = draw.choice(folders)
+        paths = [x.name for x in folder.glob("*.*") if x.suffix in (".py", ".md", ".txt")]
+        path = draw.choice(sorted(paths))
+        lines = (folder / path).read_text("utf-8").splitlines()
+        number = draw.randrange(len(lines))
+        if any(word.isalnum() for word in WORD.findall(lines[number])):
+            found.append((folder, path, number + 1))
+    return sorted(found)
+
+
+def faults(questions: list[tuple], seed: int) -> list[str]:
+    """Returns what is wrong with the answers to questions, and asks both ways."""
+    draw, wrong = random.Random(seed), []
+    judge = None
+    for folder, path, number in questions:
+        if judge is None or judge.folder != folder:
+            judge, record = Judge(folder), Folder(folder)
+        lines = (folder / path).read_text("utf-8").splitlines()
+        (line,) = answers.why(Asked(folder, path, number, number), record)
+        title = f"{folder.name}/{path}:{number} {line.text.strip()!r}"
+        named = {option.pointer for option in line.fields}
+        assert bool(named) == (line.kind == FIELDS), title
+        others = sorted(judge.options.keys() - named)
+        for pointer in [*sorted(named), *draw.sample(others, 4)]:
+            option = judge.options[pointer]
+            texts = judge.texts(option, path, seed, 4 if pointer in named else 3)
+            hits = [x for x in texts if is_changed(lines, number - 1, x)]
+            if pointer in named and not hits:
+                hits = [
+                    text
+                    for text in judge.known(option, path)
+                    if is_changed(lines, number - 1, text)
+                ]
+            if pointer in named and not hits:
+                wrong.append(f"{title}: {pointer} does not change it")
+            if pointer not in named and not all(is_wrapped(line.text, x) for x in hits):
+                wrong.append(f"{title}: {pointer} changes it, too")
+            (one,) = [
+                found
+                for found in answers.where(pointer, record.reach, record.recorded, record)
+                if found.option.pointer == pointer
+            ]
+            if (number in one.lines.get(path, ())) != (pointer in named):
+                wrong.append(f"{title}: why and where differ about {pointer}")
+    return wrong
+
+
+@pytest.mark.slow
+def test_some_lines_are_right_in_both_directions():
+    assert faults(lines_to_ask(FEW, LINES_OF_FEW, seed=1), seed=2) == []
+
+
+@pytest.mark.soak
+def test_lines_of_all_goldens_are_right_in_both_directions():
+    assert faults(lines_to_ask(GOLDENS, LINES, seed=3), seed=4) == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("folder", GOLDENS, ids=lambda folder: folder.name)
+def test_every_line_is_laid_over_the_render(folder):
+    record = Folder(folder)
+    for path in record.files.keys() - {JOB}:
+        text = record.recorded(path)
+        sheet = Sheet(record.reach.words_in(path), text)
+        assert not sheet.foreign, path
+        number = len(text.splitlines())
+        for line in answers.why(Asked(folder, path, 1, number), record):
+            assert line.recorded or not line.text.strip(), (path, line.number)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("folder", GOLDENS, ids=lambda folder: folder.name)
+def test_a_question_takes_little_time(folder):
+    for question in (
+        ["why", f"{folder}/model.py:30"],
+        ["why", f"{folder}/dataset.py:40-60"],
+        ["where", "/trainer/batch_size", str(folder)],
+        ["where", "/model/backbone/name", str(folder)],
+    ):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "specc.cli", *question], check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        assert spent <= SECONDS, question
