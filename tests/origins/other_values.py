@@ -59,7 +59,11 @@ def _fit(draw: random.Random, option: Option, home: dict, value: object) -> None
     old = option.value
     if isinstance(value, list) and isinstance(old, (list, tuple)):
         for key, other in home.items():
-            if isinstance(other, list) and other is not value and len(other) == len(old):
+            if (
+                isinstance(other, list)
+                and other is not value
+                and len(other) == len(old)
+            ):
                 items = follow(follow(known[key])["items"])
                 more = [_drawn(draw, items, None) for _ in value]
                 home[key] = [*other, *more][: len(value)]
@@ -90,7 +94,9 @@ def _list(draw: random.Random, schema: dict, old: object) -> list:
     items = follow(schema["items"])
     if not isinstance(old, (list, tuple)):
         least = schema.get("minItems", 1)
-        return [_drawn(draw, items, None) for _ in range(draw.randint(least, least + 2))]
+        return [
+            _drawn(draw, items, None) for _ in range(draw.randint(least, least + 2))
+        ]
     new, kind = copy.deepcopy(list(old)), draw.randrange(4)
     if kind == 0 and len(new) < schema.get("maxItems", 1000):
         new.insert(draw.randint(0, len(new)), _drawn(draw, items, None))

@@ -141,7 +141,9 @@ class Rendering:
         if page:
             refuse_misplaced(page, self.contract_shelves)
             text = placed(page, parts)[CONTRACT]
-            code[CONTRACT] = with_imports(CONTRACT, text, {})  # scripts run apart from it
+            code[CONTRACT] = with_imports(
+                CONTRACT, text, {}
+            )  # scripts run apart from it
         return code | self.texts
 
 

@@ -210,9 +210,7 @@ def _map_levels(graph: nx.DiGraph) -> list[int]:
     return sorted(levels)
 
 
-def _level(
-    graph: nx.DiGraph, live: nx.DiGraph, level: int, order: list[Node]
-) -> Level:
+def _level(graph: nx.DiGraph, live: nx.DiGraph, level: int, order: list[Node]) -> Level:
     maps = (x for x in live if x.component in ("backbone", "neck") and x.level == level)
     made = {level: list(maps)[-1], **live.graph["backbone"], **live.graph["neck"]}
     channels = {

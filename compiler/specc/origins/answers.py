@@ -38,7 +38,7 @@ class Line:
 def why(place: Asked, folder: Folder) -> list[Line]:
     """Returns the origin of each asked line. Raises JobError E416, E418."""
     text = folder.recorded(place.path)
-    sheet = Sheet(folder.reach.split(place.path).words, text)
+    sheet = Sheet(folder.reach.sources.split(place.path).words, text)
     disk = folder.on_disk(place.path)
     if place.last > len(disk):
         fail(
@@ -56,9 +56,9 @@ def why(place: Asked, folder: Folder) -> list[Line]:
     if wanted & sheet.foreign:
         _refuse_foreign(folder, place, sheet)
     makers = _makers(folder.reach, place.path, sheet, wanted)
-    sources = Sources(place.path, folder.reach)
+    origins = _Origins(place.path, sheet, folder.reach.sources, makers)
     return [
-        _line(index, disk[index], index not in edits.same, lines, makers, sheet, sources)
+        origins.line(index, disk[index], index not in edits.same, lines)
         for index, lines in asked.items()
     ]
 
@@ -79,46 +79,48 @@ def _makers(
     found: dict[int, list[Option]] = {line: [] for line in wanted}
     if not wanted:
         return found
-    raw = {x for line in wanted for x in sheet.raw_lines(line)}
-    kinds = reach.split(path).kinds_at(raw)
+    lines = {x for line in wanted for x in sheet.raw_lines(line)}
 
     def reached(change: Changed) -> set[int]:
         return wanted & sheet.changed(change)
 
     for option in reach.options.values():
-        for line in reach.effect_on(option, path, kinds, reached, len(wanted)):
+        for line in reach.effect_on(option, path, lines, reached, len(wanted)):
             found[line].append(option)
     return found
 
 
-def _line(
-    index: int,
-    text: str,
-    is_edited: bool,
-    recorded: list[int],
-    makers: dict[int, list[Option]],
-    sheet: Sheet,
-    sources: Sources,
-) -> Line:
-    numbers = [line + 1 for line in recorded]
-    if not recorded:
-        kind = YOURS if is_edited else BLANK
-        return Line(index + 1, text, numbers, is_edited, kind)
-    fields = {one.pointer: one for line in recorded for one in makers[line]}
-    raw = list(dict.fromkeys(x for line in recorded for x in sheet.raw_lines(line)))
-    chains = [chain for line in raw for chain in sources.chains(line)]
-    always = all(map(sources.is_always, raw))
-    return Line(
-        index + 1,
-        text,
-        numbers,
-        is_edited,
-        FIELDS if fields else EVERY_JOB if always else TOGETHER,
-        list(fields.values()),
-        places(chains),
-        conditions(chains),
-        list(dict.fromkeys(rule for line in raw for rule in sources.rules(line))),
-    )
+@dataclass(frozen=True)
+class _Origins:
+    """What is known of the lines of a file."""
+
+    path: str
+    sheet: Sheet
+    sources: Sources
+    makers: dict[int, list[Option]]  # recorded line -> the fields that make it
+
+    def line(self, index: int, text: str, is_edited: bool, recorded: list[int]) -> Line:
+        """Returns the origin of a line on disk that is, or replaces, recorded ones."""
+        numbers = [line + 1 for line in recorded]
+        if not recorded:
+            kind = YOURS if is_edited else BLANK
+            return Line(index + 1, text, numbers, is_edited, kind)
+        fields = {x.pointer: x for line in recorded for x in self.makers[line]}
+        raw = dict.fromkeys(x for y in recorded for x in self.sheet.raw_lines(y))
+        chains = [x for line in raw for x in self.sources.chains(self.path, line)]
+        rules = (x for line in raw for x in self.sources.rules(self.path, line))
+        always = all(self.sources.is_always(self.path, line) for line in raw)
+        return Line(
+            index + 1,
+            text,
+            numbers,
+            is_edited,
+            FIELDS if fields else EVERY_JOB if always else TOGETHER,
+            list(fields.values()),
+            places(chains),
+            conditions(chains),
+            list(dict.fromkeys(rules)),
+        )
 
 
 @dataclass
@@ -144,7 +146,7 @@ def where(
         effect = reach.effect(option)
         for path in effect.changed:
             if path not in sheets:
-                sheets[path] = Sheet(reach.split(path).words, text_of(path))
+                sheets[path] = Sheet(reach.sources.split(path).words, text_of(path))
         found.append(_reached(option, effect, sheets, folder))
     return found
 

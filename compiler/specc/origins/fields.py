@@ -42,6 +42,11 @@ class Option:
         return self.origin == GIVEN
 
     @property
+    def decides(self) -> bool:
+        """Whether the value decides which other options the object has."""
+        return self.path[-1] in ("kind", "task")
+
+    @property
     def description(self) -> str:
         return self.schema.get("description", "")
 
@@ -154,9 +159,11 @@ def find(pointer: str, options: dict[str, Option], job: Job) -> list[Option]:
     fail(
         "E417",
         f"the job has no field `{pointer}`",
-        help=f"did you mean {' or '.join(f'`{one}`' for one in near)}?"
-        if near
-        else "give a JSON Pointer such as `/trainer/batch_size`",
+        help=(
+            f"did you mean {' or '.join(f'`{one}`' for one in near)}?"
+            if near
+            else "give a JSON Pointer such as `/trainer/batch_size`"
+        ),
     )
 
 

@@ -46,7 +46,9 @@ def asked(place: str) -> Asked:
         fail("E416", f"cannot read `{file}`: {why}", help="give an emitted file")
     home = next((x for x in file.absolute().parents if record.exists(x)), None)
     if home is None:
-        help = "ask about a file of a folder that `specc build` wrote, with its `.specc`"
+        help = (
+            "ask about a file of a folder that `specc build` wrote, with its `.specc`"
+        )
         fail("E416", f"no folder around `{file}` has a record of specc", help=help)
     path = file.absolute().relative_to(home).as_posix()
     shown = file.parents[path.count("/")]
@@ -99,7 +101,9 @@ class Folder:
     def on_disk(self, path: str) -> list[str]:
         """Returns the lines of a file, as it is now; none where it was deleted."""
         try:
-            return (self.home / path).read_bytes().decode("utf-8", "replace").splitlines()
+            return (
+                (self.home / path).read_bytes().decode("utf-8", "replace").splitlines()
+            )
         except OSError:
             return []
 

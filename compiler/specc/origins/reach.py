@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from typing import Any
 
 import networkx as nx
 
@@ -21,15 +22,19 @@ from specc.language.load import Node, Source
 from specc.language.validate import fits, validate
 from specc.origins.fields import Option, options_of
 from specc.origins.marks import Filler, free_mark
-from specc.origins.pieces import ALL, Split, pieces_of
-from specc.origins.reads import Reads
+from specc.origins.pieces import ALL, pieces_of
+from specc.origins.reads import Path, value_at
+from specc.origins.sources import Sources
+from specc.origins.steps import Steps
 from specc.origins.values import home_of, others_of
 from specc.origins.words import Changed
-from specc.plan.extras import Extras
-from specc.plan.page import plan
+from specc.plan.contract import plan_contract
+from specc.plan.extras import CONTRACT, Extras
+from specc.plan.page import directly, plan
 from specc.resolve import job_of
 
 MISSING = object()
+CONTRACTS = (CONTRACT, "state_dict.json")  # files that follow from the plan of tests
 
 
 @dataclass
@@ -48,44 +53,38 @@ class Reach:
 
     def __init__(self, data: bytes, extras: Extras):
         """Raises JobError with all errors of the job."""
-        self.job, self.graph, findings = analyze(data)
+        self.job, graph, findings = analyze(data)
         if errors := [finding for finding in findings if finding.is_error]:
             raise JobError(errors)
         self.given, self.extras = json.loads(data), extras
         self.fill = Filler(free_mark(data.decode() + json.dumps(self.given)))
-        self.reads = Reads()
-        watched = self.reads.of(self.job)
-        summary = summarize(watched, build_graph(watched))
-        self.graphs = [(self.reads.key(self.job), self.graph, summary)]
-        page = plan(self.job, self.graph, extras, summary)
-        self.rendering = Rendering(page, self.fill)
+        self.steps = Steps(self.job, extras)
+        summary = self.steps.summary
+        self.graphs = [(self.steps.graph_key(self.job), graph, summary)]
+        self.rendering = Rendering(plan(self.job, graph, extras, summary), self.fill)
         self.files = self.rendering.files
-        self.splits: dict[str, Split] = {}
+        self.sources = Sources(self.rendering, self.fill)
+        self.behind: dict[frozenset[str], frozenset[Path]] = {}
 
     @cached_property
     def options(self) -> dict[str, Option]:
         return options_of(self.job, self.given)
 
-    def split(self, path: str) -> Split:
-        """Returns a file with its words and pieces."""
-        if path not in self.splits:
-            self.splits[path] = Split(self.rendering, path)
-        return self.splits[path]
-
     def effect(self, option: Option) -> Effect:
         """Returns what other values of a field change in all files."""
         found = Effect()
-        for given, job, rendering in self._others(option):
-            if not self._is_valid(given, job):
+        for given, job, make in self._others(option):
+            rendering = make(True)
+            if rendering is None or not self._is_valid(given, job):
                 continue
             found.is_free = True
-            emitted = {*rendering.modules, *rendering.texts, *self.files}
-            for path in emitted:
+            for path in {*rendering.modules, *rendering.texts, *self.files}:
                 if path not in self.files:
                     found.adds.add(path)
                     continue
                 pieces = pieces_of(rendering, path, ALL)
-                change, adds = self.split(path).changed(pieces, ALL)
+                change, adds = self.sources.split(path).changed(pieces, ALL)
+                change = self._due(path, change, job)
                 if change.words or change.gaps:
                     known = found.changed.get(path, Changed())
                     found.changed[path] = known | change
@@ -97,56 +96,103 @@ class Reach:
         self,
         option: Option,
         path: str,
-        kinds: tuple[str, ...],
+        lines: set[int],
         reached: Callable[[Changed], set[int]],
         enough: int,
     ) -> set[int]:
-        """Returns the lines of a file that other values of a field change, as `reached`
-        finds them in pieces of these kinds, until there are enough."""
-        lines: set[int] = set()
-        for given, job, rendering in self._others(option):
-            pieces = pieces_of(rendering, path, kinds)
-            change, _ = self.split(path).changed(pieces, kinds)
-            found = reached(change)
-            if found - lines and self._is_valid(given, job):
-                lines |= found
-            if len(lines) == enough:
+        """Returns the recorded lines that other values of a field change, as `reached`
+        finds them in changes of the rendered lines, until there are enough."""
+        split, found = self.sources.split(path), set()
+        kinds = split.kinds_at(lines)
+        behind = [self._behind(path, line) for line in lines]
+        for given, job, make in self._others(option):
+            if not any(map(partial(self._differs, job), behind)):
+                continue
+            rendering = make(path in CONTRACTS)
+            if rendering is None:
+                continue
+            change, _ = split.changed(pieces_of(rendering, path, kinds), kinds)
+            new = reached(self._due(path, change, job)) - found
+            if new and self._is_valid(given, job):
+                found |= new
+            if len(found) == enough:
                 break
-        return lines
+        return found
 
-    def _others(self, option: Option) -> Iterator[tuple[dict, Job, Rendering]]:
-        """Yields jobs with another value of a field. Those of another graph are valid;
-        the others may be wrong still."""
+    def _due(self, path: str, change: Changed, job: Job) -> Changed:
+        """Returns the changes in lines that follow from what another job changes."""
+        split = self.sources.split(path)
+        lines = {split.words[word].line for word in change.words | change.gaps}
+        due = {x for x in lines if self._differs(job, self._behind(path, x))}
+        return Changed(
+            frozenset(word for word in change.words if split.words[word].line in due),
+            frozenset(word for word in change.gaps if split.words[word].line in due),
+        )
+
+    def _behind(self, path: str, line: int) -> frozenset[Path] | None:
+        """Returns the fields that a line may follow from; None where these are all."""
+        names = self.sources.names(path, line)
+        if names is not None and names not in self.behind:
+            self.behind[names] = self.steps.behind(names)
+        return None if names is None else self.behind[names]
+
+    def _differs(self, job: Job, paths: frozenset[Path] | None) -> bool:
+        """Returns whether another job has other values at some paths."""
+        if paths is None:
+            return True
+        return any(value_at(job, x) != value_at(self.job, x) for x in paths)
+
+    def _others(
+        self, option: Option
+    ) -> Iterator[tuple[dict, Job, Callable[[bool], Rendering | None]]]:
+        """Yields jobs with another value of a field, and the functions that render
+        them. Some may be wrong still."""
         for given in others_of(option, self.given, self.job):
-            if not fits(home_of(given, option), option.home):
-                continue
-            job = job_of(given)
-            if job == self.job or inconsistencies(job, given):
-                continue
-            known = self._graph(job)
-            if known is None:
-                continue
-            page = plan(job, known[0], self.extras, known[1])
-            changed = _changed(self.rendering.plan.context(), page.context())
-            yield given, job, Rendering(page, partial(_again, self.fill, changed))
+            home = home_of(given, option)
+            value = home.get(option.path[-1])
+            pair = (home, option.home) if option.decides else (value, option.schema)
+            if fits(*pair):
+                job = job_of(given)
+                if job != self.job:
+                    yield given, job, partial(self._rendered, given, job)
 
-    def _graph(self, job: Job) -> tuple[nx.DiGraph, Summary] | None:
-        """Returns the graph of a job, which many jobs share; None where it is wrong."""
-        wanted = self.reads.key(job)
+    def _rendered(self, given: dict, job: Job, tested: bool) -> Rendering | None:
+        """Returns the texts of another job, its tests only where they are asked for;
+        None where the job is wrong."""
+        if inconsistencies(job, given):
+            return None
+        try:
+            graph, summary = self._graph(job)
+            step = directly if tested else self._untested
+            page = plan(job, graph, self.extras, summary, step)
+            changed = _changed(self.rendering.plan.context(), page.context())
+        except Exception:
+            if self._is_valid(given, job):
+                raise
+            return None  # only a job that passes all checks has a plan
+        return Rendering(page, partial(_again, self.fill, changed))
+
+    def _untested(self, function: Callable, *arguments: Any) -> Any:
+        """Runs a step of the plan, but not that of the tests, which takes long."""
+        if function is plan_contract:
+            return self.rendering.plan.contract
+        return function(*arguments)
+
+    def _graph(self, job: Job) -> tuple[nx.DiGraph, Summary]:
+        """Returns the graph of a job, which many jobs share."""
+        wanted = self.steps.graph_key(job)
         for key, graph, summary in self.graphs:
             if key == wanted:
                 return graph, summary
         graph = build_graph(job)
-        if any(finding.is_error for finding in check(job, graph)):
-            return None
         self.graphs.append((wanted, graph, summarize(job, graph)))
         return self.graphs[-1][1:]
 
     def _is_valid(self, given: dict, job: Job) -> bool:
-        graph, _ = self._graph(job) or (None, None)
-        if graph is None or validate(Source("", given, Node(0, 0))):
+        if validate(Source("", given, Node(0, 0))):
             return False
-        return not any(finding.is_error for finding in check(job, graph))
+        findings = check(job, build_graph(job))
+        return not any(finding.is_error for finding in findings)
 
 
 def _changed(old: dict, new: dict) -> set[str]:

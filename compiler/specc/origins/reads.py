@@ -6,27 +6,20 @@ from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any
 
-from specc.job import Job
-
-Key = tuple[str | int, ...]
+Path = tuple[str | int, ...]  # attributes and indices that lead to a field
 
 
 class Reads:
-    """The fields that passes have read of a job, by their paths."""
+    """The fields that passes have read of a value, by their paths."""
 
     def __init__(self) -> None:
-        self.paths: dict[Key, None] = {}
+        self.paths: dict[Path, None] = {}
 
-    def of(self, job: Job) -> Job:
-        """Returns a job that keeps count of what is read of it."""
-        return self._watched(job, ())
+    def of(self, value: Any) -> Any:
+        """Returns the value such that it keeps count of what is read of it."""
+        return self._watched(value, ())
 
-    def key(self, job: Job) -> tuple:
-        """Returns the values of these fields in another job; two jobs of one key are
-        the same to the passes."""
-        return tuple(_value(job, path) for path in self.paths)
-
-    def _watched(self, value: Any, path: Key) -> Any:
+    def _watched(self, value: Any, path: Path) -> Any:
         if isinstance(value, tuple) and value and is_dataclass(value[0]):
             return tuple(self._watched(x, (*path, n)) for n, x in enumerate(value))
         if not is_dataclass(value):
@@ -42,26 +35,35 @@ class Reads:
 
 @lru_cache(maxsize=None)
 def _class_of(known: type) -> type:
-    """Returns a subclass that keeps count of the fields which are read."""
-    names = frozenset(one.name for one in fields(known))
+    """Returns a subclass that keeps count of the fields which are read, and equals the
+    class itself."""
+    names = tuple(one.name for one in fields(known))
 
     def __getattribute__(self, name: str) -> Any:
         value = object.__getattribute__(self, name)
-        if name in names:
-            own = object.__getattribute__(self, "__dict__")
+        own = object.__getattribute__(self, "__dict__")
+        if name in names and "_reads" in own:  # not so in a copy, which read all
             own["_reads"][(*own["_path"], name)] = None
         return value
 
-    return type(known.__name__, (known,), {"__getattribute__": __getattribute__})
+    def __eq__(self, other: object) -> bool:
+        same = isinstance(other, known)
+        return same and all(getattr(self, x) == getattr(other, x) for x in names)
+
+    def __hash__(self) -> int:
+        return hash(tuple(getattr(self, name) for name in names))
+
+    methods = (__getattribute__, __eq__, __hash__)
+    return type(known.__name__, (known,), {x.__name__: x for x in methods})
 
 
-def _value(job: Any, path: Key) -> Any:
+def value_at(value: Any, path: Path) -> Any:
     """Returns the value at a path; of an object its type, of objects their types."""
     for key in path:
         if isinstance(key, int):
-            job = job[key] if key < len(job) else None
+            value = value[key] if value and key < len(value) else None
         else:
-            job = getattr(job, key, None)
-    if isinstance(job, tuple) and job and is_dataclass(job[0]):
-        return tuple(map(type, job))
-    return type(job) if is_dataclass(job) else job
+            value = getattr(value, key, None)
+    if isinstance(value, tuple) and value and is_dataclass(value[0]):
+        return tuple(map(type, value))
+    return type(value) if is_dataclass(value) else value

@@ -11,36 +11,42 @@ from specc.emit.imports import with_imports
 from specc.emit.parts import Part
 from specc.emit.render import Rendering
 from specc.origins.fields import place_of
-from specc.origins.marks import Chain, Marked, Place
-from specc.origins.pieces import IMPORTS, PART
-from specc.origins.reach import Reach
+from specc.origins.marks import Chain, Filler, Marked, Place
+from specc.origins.pieces import IMPORTS, PART, Split
+from specc.origins.steps import CONSTANTS
 from specc.origins.words import WORD
 from specc.resources import PACKAGE, read_text
 
-CONSTANTS = "constants.py.jinja"
+COLUMNS = "label_columns"  # variable that follows from parts
 ROOMS = ("plan", "heads", "backbones", "necks", "timm")  # rooms that make variables
 
 
 class Sources:
-    """The sources of one rendered file."""
+    """The sources of the lines of rendered files."""
 
-    def __init__(self, path: str, reach: Reach):
-        self.path, self.fill, self.split = path, reach.fill, reach.split(path)
-        rendering = reach.rendering
+    def __init__(self, rendering: Rendering, fill: Filler):
+        self.rendering, self.fill = rendering, fill
         self.variables = frozenset(rendering.variables)
         self.pages = [*rendering.modules, *rendering.contract[0]]
         self.all_parts = [*rendering.parts, *rendering.contract[1]]
-        self.read: dict[str, Marked] = {}
         self.parts = {(part.file, part.defines): part for part in self.all_parts}
+        self.read: dict[str, Marked] = {}
+        self.splits: dict[str, Split] = {}
 
-    def chains(self, line: int) -> list[Chain]:
+    def split(self, path: str) -> Split:
+        """Returns a file with its words and pieces."""
+        if path not in self.splits:
+            self.splits[path] = Split(self.rendering, path)
+        return self.splits[path]
+
+    def chains(self, path: str, line: int) -> list[Chain]:
         """Returns the chains of a line; none for a line that no template has."""
-        row = self.split.rows[line]
+        row = self.split(path).rows[line]
         if row is None or row.piece.kind == IMPORTS:
             return []
         if row.piece.kind != PART:
-            known = self.path in self.fill.texts
-            return self._marked(self.path).chains[row.line] if known else []
+            known = path in self.fill.texts
+            return self._marked(path).chains[row.line] if known else []
         part = self.parts[row.piece.file, row.piece.defines]
         return self._in_part(part, part.line + row.line)
 
@@ -56,49 +62,101 @@ class Sources:
             self.read[path] = self.fill.marked(path)
         return self.read[path]
 
-    def is_always(self, line: int) -> bool:
+    def is_always(self, path: str, line: int) -> bool:
         """Returns whether a line follows from no variable of the plan, and stands in a
         page, or in a part that such lines use."""
-        row, chains = self.split.rows[line], self.chains(line)
+        row, chains = self.split(path).rows[line], self.chains(path, line)
         if not row or not chains or any(map(_varies, chains)):
             return False
-        return not row.piece.defines or bool(self._always.intersection(row.piece.defines))
+        return not row.piece.defines or bool(
+            self._always.intersection(row.piece.defines)
+        )
+
+    @cached_property
+    def _page_lines(self) -> list[tuple[str, str, list[Chain]]]:
+        """The lines of all pages: path, text, chains."""
+        return [
+            (path, line, chains)
+            for path in self.pages
+            for line, chains in zip(self._marked(path).lines, self._marked(path).chains)
+            if chains
+        ]
 
     @cached_property
     def _always(self) -> set[str]:
         """The names that lines use which stand in every job."""
         found: set[str] = set()
-        for path in self.pages:
-            page = self._marked(path)
-            for line, chains in zip(page.lines, page.chains):
-                if chains and not any(map(_varies, chains)):
-                    found.update(WORD.findall(line))
+        for _, line, chains in self._page_lines:
+            if not any(map(_varies, chains)):
+                found.update(WORD.findall(line))
         before = -1
         while len(found) != before:
             before = len(found)
             for part in self.all_parts:
-                if found.intersection(part.defines) and not part.file.endswith(".jinja"):
+                if found.intersection(part.defines) and not part.file.endswith(
+                    ".jinja"
+                ):
                     found |= part.uses
         return found
 
-    def rules(self, line: int) -> list[str]:
+    def names(self, path: str, line: int) -> frozenset[str] | None:
+        """Returns the variables that a line follows from; None where these may be
+        all."""
+        row = self.split(path).rows[line]
+        if row is None:
+            return frozenset()
+        if row.piece.kind == IMPORTS or path not in self.fill.texts:
+            return None
+        found = _named(path, self.chains(path, line))
+        if row.piece.kind == PART:
+            found |= self._behind_part(row.piece.defines)
+        return None if COLUMNS in found else frozenset(found)
+
+    @lru_cache(maxsize=None)
+    def _behind_part(self, defines: tuple[str, ...]) -> set[str]:
+        """Returns the variables of all lines that use a part, directly or through
+        parts; none for a part that every job has."""
+        found, seen, wanted = set(), set(), set(defines)
+        if wanted & self._always:
+            return found
+        while wanted - seen:
+            seen |= wanted
+            for path, line, chains in self._page_lines:
+                if wanted.intersection(WORD.findall(line)):
+                    found |= _named(path, chains)
+            users = [part for part in self.all_parts if part.uses & wanted]
+            for part in users:
+                if part.file.endswith(".jinja"):
+                    marked = self._marked(part.file.removesuffix(".jinja"))
+                    rows = range(part.line - 1, part.line + part.text.count("\n"))
+                    for row in rows:
+                        found |= _named(part.module, marked.chains[row])
+            wanted = {name for part in users for name in part.defines} - seen
+        return found
+
+    def rules(self, path: str, line: int) -> list[str]:
         """Returns the rules of the compiler that made a line or its variables."""
-        row = self.split.rows[line]
+        row = self.split(path).rows[line]
         if row is None:
             return []
         if row.piece.kind == IMPORTS:
             return [place_of(with_imports)]
-        if self.path not in self.fill.texts:
+        if path not in self.fill.texts:
             return [place_of(Rendering.texts.func)]
-        names: list[str] = []
-        for place in (place for chain in self.chains(line) for place in chain):
-            if place.file == CONSTANTS:
-                text = self.split.lines[line]
-                names.append(text.strip("# ").partition(" = ")[0])
-            else:
-                read = [x for tag in place.conditions for x in tag.names]
-                names += [x for x in (*read, *place.names) if x in self.variables]
-        return [rule for name in dict.fromkeys(names) if (rule := rule_of(name))]
+        names = _named(path, self.chains(path, line))
+        if CONSTANTS + path in names:
+            text = self.split(path).lines[line]
+            names = {text.strip("# ").partition(" = ")[0]}
+        known = [name for name in sorted(names) if name in self.variables]
+        return list(dict.fromkeys(filter(None, map(rule_of, known or sorted(names)))))
+
+
+def _named(path: str, chains: list[Chain]) -> set[str]:
+    """Returns the variables that stand in the tags of chains."""
+    found = set()
+    for place in (place for chain in chains for place in chain):
+        found.update(place.names, *(tag.names for tag in place.conditions))
+    return found | ({CONSTANTS + path} if "constants" in found else set())
 
 
 def _varies(chain: Chain) -> bool:
@@ -107,9 +165,7 @@ def _varies(chain: Chain) -> bool:
 
 def places(chains: Iterable[Chain]) -> list[tuple[str, int]]:
     """Returns the templates and their lines, the innermost first."""
-    found = [
-        (place.file, place.line) for chain in chains for place in reversed(chain)
-    ]
+    found = [(place.file, place.line) for chain in chains for place in reversed(chain)]
     return list(dict.fromkeys(found))
 
 

@@ -69,7 +69,10 @@ def _rename(given: dict, old: str, new: str) -> None:
     trainer = given.get("trainer") or {}
     if str(trainer.get("best")).startswith(f"{old}/"):
         trainer["best"] = new + trainer["best"].removeprefix(old)
-    places = [given["data"], *(one.get("data") or {} for one in given["model"]["heads"])]
+    places = [
+        given["data"],
+        *(one.get("data") or {} for one in given["model"]["heads"]),
+    ]
     for place in places:
         columns = (place.get("layout") or {}).get("columns") or {}
         if old in columns:
@@ -107,7 +110,10 @@ def _next(values: list) -> Any:
     last = values[-1]
     if isinstance(last, list):
         fresh = (
-            [a, b, 7] for a in range(1, 256) for b in range(1, 256) if isinstance(a, int)
+            [a, b, 7]
+            for a in range(1, 256)
+            for b in range(1, 256)
+            if isinstance(a, int)
         )
         return next(one for one in fresh if one not in values)
     if isinstance(last, str):
@@ -309,7 +315,9 @@ def _other_tasks(option: Option, given: dict, job: Job) -> Iterator[dict]:
         for task in part("head")["properties"]["task"]["enum"]
         if task != option.value and job.data.format in head(task)["x-formats"]
     ]
-    far = sorted(tasks, key=lambda x: len(present.keys() & head(x)["properties"].keys()))
+    far = sorted(
+        tasks, key=lambda x: len(present.keys() & head(x)["properties"].keys())
+    )
     for task in far[:2]:
         made = copy.deepcopy(given)
         old = made["model"]["heads"][index]

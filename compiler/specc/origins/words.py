@@ -11,6 +11,7 @@ from typing import NamedTuple
 WORD = re.compile(r"\w+|[^\w\s]")
 LOOSE = frozenset("(),\\")  # black adds and removes these
 CLOSING = frozenset("()[]{},:")  # a line of these alone only ends what began above
+SIDE_BY_SIDE = 4  # fewest words in a row that another line keeps, not by chance
 SAME_LINE = 0.5  # share of a line's words that another line has, if it is the same
 
 
@@ -127,11 +128,20 @@ def _lines(words: list[Word]) -> Iterator[list[int]]:
 
 
 def _kept(line: list[int], partner: dict[int, int], new: list[Word]) -> set[int]:
-    """Returns the words of a line that the one line keeps that has most of them; none
-    where it has too few."""
-    by_line: dict[int, set[int]] = {}
+    """Returns the words of a line that the one line keeps that has most of them; where
+    these are few, only those of which several stand side by side."""
+    by_line: dict[int, list[int]] = {}
     for index in line:
         if index in partner:
-            by_line.setdefault(new[partner[index]].line, set()).add(index)
-    best = max(by_line.values(), key=len, default=set())
-    return best if len(best) >= SAME_LINE * len(line) else set()
+            by_line.setdefault(new[partner[index]].line, []).append(index)
+    best = max(by_line.values(), key=len, default=[])
+    if len(best) >= SAME_LINE * len(line):
+        return set(best)
+    runs: list[list[int]] = []
+    for index in best:
+        before = runs[-1][-1] if runs else None
+        if before == index - 1 and partner[index] == partner[before] + 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    return {index for run in runs if len(run) >= SIDE_BY_SIDE for index in run}
