@@ -92,7 +92,7 @@ def _makers(
 
 @dataclass(frozen=True)
 class _Origins:
-    """What is known of the lines of a file."""
+    """Gives the origins of the lines of a file."""
 
     path: str
     sheet: Sheet

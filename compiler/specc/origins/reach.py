@@ -39,7 +39,7 @@ CONTRACTS = (CONTRACT, "state_dict.json")  # files that follow from the plan of 
 
 @dataclass
 class Effect:
-    """What other values of a field change: words of the present texts, by file, and
+    """The changes that other values of a field make: words of the present texts, by file, and
     files to which they add lines. `is_free` tells whether another value alone gives a
     valid job; it is only known where all files were looked at."""
 

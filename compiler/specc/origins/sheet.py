@@ -30,7 +30,9 @@ class Sheet:
                 self.closing[word.line] = raw[last].line
         for line in plain:
             self.closing.pop(line, None)
-        self.words: dict[int, set[int]] = defaultdict(set)  # by line of the render
+        self.words: dict[int, set[int]] = defaultdict(
+            set
+        )  # line of the render -> words
         for index, word in enumerate(raw):
             self.words[word.line].add(index)
 

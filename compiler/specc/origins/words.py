@@ -16,13 +16,13 @@ SAME_LINE = 0.5  # share of a line's words that another line has, if it is the s
 
 
 class Word(NamedTuple):
-    text: str  # as black writes it, as far as a word tells
+    text: str  # the word as black writes it, as far as it can be told
     line: int  # index of the line
 
 
 class Changed(NamedTuple):
-    """What another text changes: words that it lacks, by their indices, and words
-    after which it has further ones in the same line."""
+    """The changes that another text makes: words that it lacks, by their indices, and
+    words after which it has further ones in the same line."""
 
     words: frozenset[int] = frozenset()
     gaps: frozenset[int] = frozenset()
