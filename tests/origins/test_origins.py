@@ -291,12 +291,22 @@ class Judge:
 
 
 def is_changed(old: list[str], line: int, new: str) -> bool:
-    """Returns whether a line, from 0, is another one in a new text."""
+    """Returns whether a line, from 0, is another one in a new text; a line that begins
+    with a closing bracket ends a statement, of which any line may be."""
     matcher = SequenceMatcher(None, old, new.splitlines(), autojunk=False)
-    return not any(
-        tag == "equal" and first <= line < last
+    kept = {
+        index
         for tag, first, last, _, _ in matcher.get_opcodes()
-    )
+        for index in range(first, last)
+        if tag == "equal"
+    }
+    start = line
+    if old[line].lstrip()[:1] in tuple(")]}"):
+        indent = len(old[line]) - len(old[line].lstrip())
+        start = next(n for n in range(line - 1, -1, -1) if old[n][indent:].strip(" "))
+        while old[start][:indent].strip() or old[start][indent] == " ":
+            start -= 1
+    return not kept.issuperset(range(start, line + 1))
 
 
 def is_wrapped(line: str, new: str) -> bool:

@@ -95,7 +95,12 @@ def with_imports(
     if unknown:
         what = f"nothing defines {', '.join(sorted(unknown))}"
         raise UnknownName(f"{path}: {what}; is a part of templates/heads missing?")
-    block = imports_for(wanted, own)
+    return inserted(text, imports_for(wanted, own))
+
+
+def inserted(text: str, block: str) -> str:
+    """Returns a module with a block of imports after its docstring. Raises
+    SyntaxError."""
     after = parsed(text).body[0].end_lineno  # last line of the docstring
     lines = text.splitlines()
     return "\n".join([*lines[:after], "", block, "", *lines[after:]]) + "\n"

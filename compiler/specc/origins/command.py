@@ -12,13 +12,15 @@ from specc.folder import record
 from specc.folder.jobfiles import JobFile, open_job
 from specc.origins import answers, report
 from specc.origins.folders import JOB, Folder, asked
-from specc.origins.reach import Reach
+from specc.origins.pieces import text_of
+from specc.origins.reach import TESTED, Reach
 
 
 def why(place: str, form: str) -> int:
     """Prints what lines follow from. Raises JobError E416, E418."""
     lines = asked(place)
-    found = answers.why(lines, Folder(lines.folder))
+    folder = Folder(lines.folder, tested=lines.path in TESTED)
+    found = answers.why(lines, folder)
     show = report.why_json if form == "json" else report.why_text
     click.echo(show(lines, found), nl=False)
     return 0
@@ -63,11 +65,10 @@ def _of_job(pointer: str, file: JobFile) -> list[answers.Reached]:
             note=f"{first.code}: {first.message}",
             help=f"`specc check {file.path}` shows all findings",
         )
-    files = reach.files
 
     def written(path: str) -> str:
         from specc.emit.format import format_files  # black takes long to import
 
-        return format_files({path: files[path]})[path]
+        return format_files({path: text_of(reach.rendering, path)})[path]
 
     return answers.where(pointer, reach, written, None)

@@ -4,7 +4,7 @@ one."""
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cached_property
 from pathlib import Path
@@ -56,11 +56,12 @@ def asked(place: str) -> Asked:
 
 
 class Folder:
-    """An emitted folder. The job is the recorded one, from which the texts came."""
+    """An emitted folder. The job is the recorded one, from which the texts came; its
+    tests are rendered, too, if `tested`."""
 
-    def __init__(self, home: Path):
+    def __init__(self, home: Path, tested: bool = True):
         """Raises JobError E407, E416."""
-        self.home, self.files = home, record.read(home).files
+        self.home, self.tested, self.files = home, tested, record.read(home).files
         if JOB not in self.files or record.pristine_bytes(home, JOB) is None:
             help = f"{BUILD}; edits of yours stay"
             fail("E416", f"the record of `{home}` is damaged", help=help)
@@ -71,7 +72,8 @@ class Folder:
         job = self.home / record.PRISTINE / JOB
         file = open_job(str(job), self.home, several=False)
         try:
-            return Reach(file.data, file.extras)
+            extras = file.extras
+            return Reach(file.data, replace(extras, tests=extras.tests and self.tested))
         except JobError as error:
             first = error.diagnostics[0]
             fail(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from specc.emit.imports import imports_for
+from specc.emit.imports import imports_for, inserted
 from specc.emit.names import bound, used
-from specc.emit.parts import MARK, Part
+from specc.emit.parts import MARK, Part, placed
 from specc.emit.render import Rendering
 from specc.origins.words import Changed, Word, changed, words_of
 from specc.plan.extras import CONTRACT
@@ -50,6 +50,20 @@ def pieces_of(rendering: Rendering, path: str, kinds: tuple[str, ...]) -> Pieces
     if IMPORTS in kinds:
         found[Piece(IMPORTS)] = _imports(rendering, path).split("\n")
     return found
+
+
+def paths_of(rendering: Rendering) -> list[str]:
+    """Returns the paths of all files."""
+    return [*rendering.modules, *rendering.contract[0], *rendering.texts]
+
+
+def text_of(rendering: Rendering, path: str) -> str:
+    """Returns the text of a file, without the other files."""
+    if not _is_module(rendering, path):
+        return rendering.texts[path]
+    page = {path: _page(rendering, path)}
+    text = placed(page, _parts(rendering, path))[path]
+    return inserted(text, _imports(rendering, path))
 
 
 def _is_module(rendering: Rendering, path: str) -> bool:
@@ -95,7 +109,7 @@ class Split:
     """A rendered file: its words, and the piece of each of its lines."""
 
     def __init__(self, rendering: Rendering, path: str):
-        self.lines = rendering.files[path].split("\n")
+        self.lines = text_of(rendering, path).split("\n")
         self.words = words_of(self.lines)
         self.pieces = pieces_of(rendering, path, ALL)
         self.rows = self._rows(rendering, path)

@@ -22,7 +22,7 @@ from specc.language.load import Node, Source
 from specc.language.validate import fits, validate
 from specc.origins.fields import Option, options_of
 from specc.origins.marks import Filler, free_mark
-from specc.origins.pieces import ALL, pieces_of
+from specc.origins.pieces import ALL, paths_of, pieces_of
 from specc.origins.reads import Path, value_at
 from specc.origins.sources import Sources
 from specc.origins.steps import Steps
@@ -35,12 +35,13 @@ from specc.resolve import job_of
 
 MISSING = object()
 CONTRACTS = (CONTRACT, "state_dict.json")  # files that follow from the plan of tests
+TESTED = (*CONTRACTS, "requirements.txt")  # files that differ where there are tests
 
 
 @dataclass
 class Effect:
-    """The changes that other values of a field make: words of the present texts, by file, and
-    files to which they add lines. `is_free` tells whether another value alone gives a
+    """The changes that other values of a field make: words of the present texts, by
+    file, and files to which they add lines. `is_free` tells whether another value alone gives a
     valid job; it is only known where all files were looked at."""
 
     changed: dict[str, Changed] = field(default_factory=dict)
@@ -62,7 +63,7 @@ class Reach:
         summary = self.steps.summary
         self.graphs = [(self.steps.graph_key(self.job), graph, summary)]
         self.rendering = Rendering(plan(self.job, graph, extras, summary), self.fill)
-        self.files = self.rendering.files
+        self.files = frozenset(paths_of(self.rendering))
         self.sources = Sources(self.rendering, self.fill)
         self.behind: dict[frozenset[str], frozenset[Path]] = {}
 
@@ -78,7 +79,7 @@ class Reach:
             if rendering is None or not self._is_valid(given, job):
                 continue
             found.is_free = True
-            for path in {*rendering.modules, *rendering.texts, *self.files}:
+            for path in {*paths_of(rendering), *self.files}:
                 if path not in self.files:
                     found.adds.add(path)
                     continue
