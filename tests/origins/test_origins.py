@@ -37,7 +37,7 @@ from specc.origins.words import WORD
 
 GOLDENS = sorted(path.parent for path in GENERATED.glob("*/job.json"))
 FEW = [GENERATED / "street-scenes"]
-LINES, LINES_OF_FEW = 200, 3
+LINES, LINES_OF_FEW = 200, 2
 UNNAMED, DRAWN = 3, 3  # fields that did not make a line; other values of each
 SECONDS = 2.5  # most processor time of a question
 
