@@ -60,9 +60,9 @@ def compile_job(data: bytes, extras: Extras = PLAIN) -> Compiled:
     job, graph, findings = analyze(data)
     if any(finding.is_error for finding in findings):
         raise JobError(findings)
-    page = plan(job, graph, extras)
-    files = format_files(render(page))
     summary = summarize(job, graph)
+    page = plan(job, graph, extras, summary)
+    files = format_files(render(page))
     return Compiled(job, files, tuple(findings), summary, page.model_class)
 
 

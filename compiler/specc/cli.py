@@ -22,6 +22,7 @@ from specc.diagnostics import JobError
 from specc.differences.cli import diff
 from specc.imports.cli import import_
 from specc.migration.cli import migrate
+from specc.origins.cli import where, why
 
 JOBS = click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
 
@@ -40,6 +41,7 @@ def cli(context: click.Context) -> None:
     specc check job.json       what is wrong with a job
     specc build job.json       write model.py, train.py and the rest
     specc diff                 what an edit of job.json means for weights and callers
+    specc why detector/f.py:9  which fields of the job made a line
     specc score detector       how well each category is found, and what as what
     """
     if os.environ.get("NO_COLOR"):
@@ -210,7 +212,7 @@ def init(
     return init(task, data, root, output, form, labels, force)
 
 
-for command in (adopt, data, diff, import_, migrate):
+for command in (adopt, data, diff, import_, migrate, why, where):
     cli.add_command(command)
 
 

@@ -42,10 +42,11 @@ def resolve(source: Source) -> Job:
     findings = validate(source)
     if findings:
         raise JobError(findings)
-    return _job(source.value)
+    return job_of(source.value)
 
 
-def _job(given: dict) -> Job:
+def job_of(given: dict) -> Job:
+    """Returns the job of a value that the schema allows."""
     filled = fill(given)
     given_model, model = given["model"], filled["model"]
     backbone = Backbone(**{**model["backbone"], **_untrained(model)})
@@ -250,3 +251,21 @@ def _scheduler(filled: dict) -> Scheduler | None:
 
 def _primary_metric(first: Head) -> str:
     return f"{first.name}/{metrics_of(first)[0]}"
+
+
+# Pattern of the pointer of a derived value -> its rule; the first that fits. Heads
+# stand in pointers by their names.
+RULES = {
+    "/data/augmentation/*": _gentle,
+    "/data/*/layout*": _layout,
+    "/data/layout*": _layout,
+    "/model/backbone/frozen_levels": _untrained,
+    "/model/neck*": _neck,
+    "/model/heads/*/data*": _head_data,
+    "/model/heads/*": _head,
+    "/trainer/best": _primary_metric,
+    "/trainer/max_iterations": _run_length,
+    "/trainer/validations": _run_length,
+    "/trainer/*": _trainer,
+    "/data/*": _data,
+}

@@ -94,15 +94,26 @@ def with_imports(
         )
     wanted = used(text)
     own = _exports(earlier, package)
-    groups = [_lines(wanted, _STANDARD), _lines(wanted, _OTHERS), _lines(wanted, own)]
     unknown = wanted - KNOWN - own.keys()
     if unknown:
         what = f"nothing defines {', '.join(sorted(unknown))}"
         raise UnknownName(f"{path}: {what}; is a part of templates/heads missing?")
-    block = "\n\n".join("\n".join(lines) for lines in groups if lines)
+    return inserted(text, imports_for(wanted, own))
+
+
+def inserted(text: str, block: str) -> str:
+    """Returns a module with a block of imports after its docstring. Raises
+    SyntaxError."""
     after = parsed(text).body[0].end_lineno  # last line of the docstring
     lines = text.splitlines()
     return "\n".join([*lines[:after], "", block, "", *lines[after:]]) + "\n"
+
+
+def imports_for(wanted: frozenset[str], own: dict[str, tuple[str, str]]) -> str:
+    """Returns the imports of names, in groups; `own` maps names of the folder to their
+    modules."""
+    groups = [_lines(wanted, _STANDARD), _lines(wanted, _OTHERS), _lines(wanted, own)]
+    return "\n\n".join("\n".join(lines) for lines in groups if lines)
 
 
 def _exports(modules: dict[str, str], package: str) -> dict[str, tuple[str, str]]:

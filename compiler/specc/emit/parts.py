@@ -41,7 +41,7 @@ class Part:
     text: str
     defines: tuple[str, ...]
 
-    @property
+    @cached_property
     def module(self) -> str:
         return module_of(self.file)
 
@@ -91,11 +91,24 @@ def with_parts(pages: dict[str, str], shelves: Sequence[Shelf]) -> dict[str, str
 
     Raises PartError, SyntaxError.
     """
-    known = by_name(shelves)
+    refuse_misplaced(pages, shelves)
+    return placed(pages, chosen(pages, shelves))
+
+
+def refuse_misplaced(pages: dict[str, str], shelves: Sequence[Shelf]) -> None:
+    """Raises PartError where two parts have one name, a page has it too, or a block has
+    no place."""
+    by_name(shelves)
     _refuse_taken(pages, shelves)
     _refuse_homeless(pages, shelves)
+
+
+def chosen(pages: dict[str, str], shelves: Sequence[Shelf]) -> list[Part]:
+    """Returns the parts that the pages use, directly or through other parts, in the
+    order of `shelves`. Raises PartError, SyntaxError."""
+    known = by_name(shelves)
     wanted = frozenset(chain.from_iterable(map(used, pages.values())))
-    chosen: set[Part] = set()
+    taken: set[Part] = set()
     while names := wanted & known.keys():
         found = {
             part
@@ -103,17 +116,22 @@ def with_parts(pages: dict[str, str], shelves: Sequence[Shelf]) -> dict[str, str
             for part in shelf.parts
             if names.intersection(part.defines)
         }
-        wanted = frozenset(chain.from_iterable(part.uses for part in found - chosen))
-        chosen |= found
-    read = {id(known[name]) for part in chosen for name in part.defines}
-    kept = [
+        wanted = frozenset(chain.from_iterable(part.uses for part in found - taken))
+        taken |= found
+    read = {id(known[name]) for part in taken for name in part.defines}
+    return [
         part
         for shelf in shelves
         if id(shelf) in read
         for part in shelf.parts
-        if part in chosen
+        if part in taken
     ]
-    return {path: _filled(path, text, kept) for path, text in pages.items()}
+
+
+def placed(pages: dict[str, str], parts: list[Part]) -> dict[str, str]:
+    """Returns the pages, module by module, with each mark replaced by the parts of its
+    block."""
+    return {path: _filled(path, text, parts) for path, text in pages.items()}
 
 
 @lru_cache(maxsize=512)

@@ -4,8 +4,8 @@ use."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from functools import lru_cache, partial
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache, partial
 
 from jinja2 import (
     Environment,
@@ -14,10 +14,20 @@ from jinja2 import (
     TemplateSyntaxError,
     UndefinedError,
 )
+from jinja2.ext import Extension
 
 from specc.emit.columns import label_columns
 from specc.emit.imports import with_imports
-from specc.emit.parts import Shelf, fail, module_of, refuse_tags, with_parts
+from specc.emit.parts import (
+    Part,
+    Shelf,
+    chosen,
+    fail,
+    module_of,
+    placed,
+    refuse_misplaced,
+    refuse_tags,
+)
 from specc.heads import TASK_NAMES
 from specc.plan.contract import ContractPlan
 from specc.plan.extras import CONTRACT, INIT, RUNTIME
@@ -25,8 +35,9 @@ from specc.plan.page import Plan
 from specc.resources import names, read_text, template_folder
 from specc.source import literal
 
+SAMPLES = "samples.py"
 CODE = (
-    *("model.py", "cache.py", "dataset.py", "samples.py", "data.py"),
+    *("model.py", "cache.py", "dataset.py", SAMPLES, "data.py"),
     *("evaluate.py", "draw.py", "checkpoints.py", "safety.py", "train.py"),
     *("predict.py", "export.py"),
 )
@@ -37,65 +48,120 @@ MODULES = (  # modules that have parts
 TEXTS = ("README.md", "requirements.txt")
 
 
+# Fills in the template of a path: (path, the plan's values, further ones) -> text.
+Fill = Callable[..., str]
+
+
 def render(plan: Plan) -> dict[str, str]:
     """Returns path -> text. Modules are in an order in which each imports only earlier
     ones.
 
     Raises PartError, UnknownName, TakenName, which are faults of specc.
     """
-    context = plan.context()
-    shelves = shelves_for(MODULES, context)
-    context["label_columns"] = label_columns(
-        plan.heads, context["label_types"], shelves, "at" if context["partial"] else "i"
-    )
-    pages = {
-        path: _filled(path, context, constants=plan.constants.get(path, ()))
-        for path in CODE
-        if context["emitted"].get(path, True)
-    }
-    code: dict[str, str] = {}
-    for path, text in with_parts(pages, shelves).items():
-        code[path] = with_imports(path, text, code, "." if plan.package else "")
-    if plan.contract:
-        page = {CONTRACT: _filled(CONTRACT, context)}
-        text = with_parts(page, shelves_for((CONTRACT,), context))[CONTRACT]
-        code[CONTRACT] = with_imports(CONTRACT, text, {})  # scripts run apart from it
-    if context["emitted"][RUNTIME]:  # runs apart from the others
-        constants = plan.constants.get(RUNTIME, ())
-        page = {RUNTIME: _filled(RUNTIME, context, constants=constants)}
-        text = with_parts(page, shelves_for((RUNTIME,), context))[RUNTIME]
-        code[RUNTIME] = with_imports(RUNTIME, text, {})
-    texts = {
-        path: _filled(path, context) for path in (*TEXTS, *context["further_texts"])
-    }
-    resolved = json.dumps(plan.resolved, indent=2, ensure_ascii=False)
-    files = code | texts | {"resolved.json": f"{resolved}\n"} | _name_files(plan)
-    if plan.package:
-        files[INIT] = _filled(INIT, context)
-    return files | ({"state_dict.json": _state(plan.contract)} if plan.contract else {})
+    return Rendering(plan).files
 
 
-def _filled(path: str, context: dict, **more: object) -> str:
+def filled(path: str, context: dict, **more: object) -> str:
     """Returns a page, or a file of parts, filled in with the plan's values."""
     return environment().get_template(f"{path}.jinja").render(context, **more)
 
 
-def shelves_for(modules: Sequence[str], context: dict) -> list[Shelf]:
+class Rendering:
+    """The texts of a plan, each of which is made when it is asked for.
+
+    `fill` fills templates in. Properties raise as `render`.
+    """
+
+    def __init__(self, plan: Plan, fill: Fill = filled):
+        self.plan, self.fill = plan, fill
+        self.variables = plan.context()
+
+    @cached_property
+    def shelves(self) -> list[Shelf]:
+        return shelves_for(MODULES, self.variables, self.fill)
+
+    @cached_property
+    def pages(self) -> dict[str, str]:
+        """The pages of modules, without parts and imports."""
+        return {path: self.page(path) for path in self.modules}
+
+    @property
+    def modules(self) -> list[str]:
+        """The paths of modules, in an order in which each imports only earlier ones."""
+        emitted = self.variables["emitted"]
+        return [path for path in CODE if emitted.get(path, True)]
+
+    def page(self, path: str) -> str:
+        """Returns a page; samples.py alone reads the columns of labels, which follow
+        from parts."""
+        more: dict[str, object] = {"constants": self.plan.constants.get(path, ())}
+        if path == SAMPLES:
+            at = "at" if self.variables["partial"] else "i"
+            types = self.variables["label_types"]
+            columns = label_columns(self.plan.heads, types, self.shelves, at)
+            more["label_columns"] = columns
+        return self.fill(path, self.variables, **more)
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """The parts of modules, in order."""
+        return chosen(self.pages, self.shelves)
+
+    @cached_property
+    def apart(self) -> dict[str, tuple[str, list[Part]]]:
+        """The pages and parts of modules that run apart from the others."""
+        wanted = [CONTRACT] if self.plan.contract else []
+        wanted += [RUNTIME] if self.variables["emitted"][RUNTIME] else []
+        pages = {path: self.page(path) for path in wanted}
+        return {
+            path: (page, chosen({path: page}, self.shelves_of(path)))
+            for path, page in pages.items()
+        }
+
+    def shelves_of(self, path: str) -> list[Shelf]:
+        return shelves_for((path,), self.variables, self.fill)
+
+    @cached_property
+    def texts(self) -> dict[str, str]:
+        """The files that are no modules with parts."""
+        plan, wanted = self.plan, [*TEXTS, *self.variables["further_texts"]]
+        wanted += [INIT] if plan.package else []
+        files = {path: self.fill(path, self.variables) for path in wanted}
+        resolved = json.dumps(plan.resolved, indent=2, ensure_ascii=False)
+        files |= {"resolved.json": f"{resolved}\n"} | _name_files(plan)
+        state = {"state_dict.json": _state(plan.contract)} if plan.contract else {}
+        return files | state
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        refuse_misplaced(self.pages, self.shelves)
+        code: dict[str, str] = {}
+        for path, text in placed(self.pages, self.parts).items():
+            code[path] = with_imports(path, text, code, "." * bool(self.plan.package))
+        for path, (page, parts) in self.apart.items():
+            refuse_misplaced({path: page}, self.shelves_of(path))
+            code[path] = with_imports(path, placed({path: page}, parts)[path], {})
+        return code | self.texts
+
+
+def shelves_for(
+    modules: Sequence[str], context: dict, fill: Fill = filled
+) -> list[Shelf]:
     """Returns the files of parts for these modules, in the order in which their parts
     are emitted."""
     return [
-        Shelf(file, source, partial(_part, file, source, context))
+        Shelf(file, source, partial(_part, file, source, context, fill))
         for file, source in _files()
         if module_of(file) in modules
     ]
 
 
-def _part(file: str, source: str, context: dict) -> str:
+def _part(file: str, source: str, context: dict, fill: Fill) -> str:
     """Returns the text of a file of parts. Raises PartError."""
     if not file.endswith(".jinja"):
         return source
     try:
-        return _filled(file.removesuffix(".jinja"), context)
+        return fill(file.removesuffix(".jinja"), context)
     except TemplateSyntaxError as error:
         fail(file, error.lineno, f"is no template: {error.message}")
     except UndefinedError as error:
@@ -139,10 +205,16 @@ def _name_files(plan: Plan) -> dict[str, str]:
 
 @lru_cache
 def environment() -> Environment:
-    """Returns Jinja's environment: tags leave no lines behind, and a variable that the
-    plan lacks is an error."""
+    """Returns Jinja's environment, as `environment_with` makes it."""
+    return environment_with()
+
+
+def environment_with(*extensions: type[Extension]) -> Environment:
+    """Returns an environment with extensions of Jinja: tags leave no lines behind, and
+    a variable that the plan lacks is an error."""
     made = Environment(
         loader=FileSystemLoader(template_folder()),
+        extensions=extensions,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -87,12 +87,12 @@ class Summary:
 def summarize(job: Job, graph: nx.DiGraph) -> Summary:
     """Returns the summary of the graph, without unused levels."""
     live = prune(graph)
-    names = live.graph["names"]
+    names, order = live.graph["names"], list(nx.topological_sort(live))
     by = divisor(live)
     height, width = job.data.resolution
     return Summary(
         resolution=(height, width),
-        levels=tuple(_level(graph, live, level) for level in _map_levels(live)),
+        levels=tuple(_level(graph, live, x, order) for x in _map_levels(live)),
         backbone_levels=levels_of(live, "backbone"),
         backbone_returned=_returned(live, "backbone"),
         neck_levels=levels_of(live, "neck"),
@@ -163,15 +163,18 @@ def legal_sizes(size: int, divisor: int) -> tuple[int, ...]:
     return (below, above) if below else (above,)
 
 
-def receptive_field(graph: nx.DiGraph, node: Node) -> int | None:
+def receptive_field(
+    graph: nx.DiGraph, node: Node, order: list[Node] | None = None
+) -> int | None:
     """Returns the side in pixels of the square of the image that a cell of a map
     depends on.
 
     This is the widest over all paths; borders and global pooling are ignored. None
-    where an opaque operation is on a path, as its kernels are unknown.
+    where an opaque operation is on a path, as its kernels are unknown. `order` is a
+    topological order of the graph, where the caller has it.
     """
     needed = {node: 1}  # map -> cells in a row that the cell depends on
-    for y in reversed(list(nx.topological_sort(graph))):
+    for y in reversed(order or list(nx.topological_sort(graph))):
         if y not in needed:
             continue
         if graph.nodes[y]["operation"] == "opaque":
@@ -207,7 +210,7 @@ def _map_levels(graph: nx.DiGraph) -> list[int]:
     return sorted(levels)
 
 
-def _level(graph: nx.DiGraph, live: nx.DiGraph, level: int) -> Level:
+def _level(graph: nx.DiGraph, live: nx.DiGraph, level: int, order: list[Node]) -> Level:
     maps = (x for x in live if x.component in ("backbone", "neck") and x.level == level)
     made = {level: list(maps)[-1], **live.graph["backbone"], **live.graph["neck"]}
     channels = {
@@ -228,7 +231,7 @@ def _level(graph: nx.DiGraph, live: nx.DiGraph, level: int) -> Level:
             for component, read in live.graph["inputs"].items()
             if level in read
         ),
-        receptive_field=receptive_field(live, made[level]),
+        receptive_field=receptive_field(live, made[level], order),
     )
 
 

@@ -45,6 +45,11 @@ def validate(source: Source) -> list[Diagnostic]:
     return shown
 
 
+def fits(value: Any, schema: dict) -> bool:
+    """Returns whether a part of the schema allows a value."""
+    return next(_validator().evolve(schema=schema).iter_errors(value), None) is None
+
+
 # ---- jsonschema's rules, and ours where they differ ----
 
 

@@ -9,6 +9,7 @@ made of names that specc chose and numbers, never of such strings.
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -72,30 +73,45 @@ class Plan:
         return own | self.values
 
 
-def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
-    """Returns the plan of a job whose graph passed all checks."""
-    summary = summarize(job, graph)
-    neck = plan_neck(job, summary)
-    backbone = plan_backbone(job, summary)
-    heads = plan_heads(job, summary, neck)
+def directly(function: Callable, *arguments: Any) -> Any:
+    """Runs a step of the plan."""
+    return function(*arguments)
+
+
+def plan(
+    job: Job,
+    graph: nx.DiGraph,
+    extras: Extras = PLAIN,
+    summary: Summary | None = None,
+    step: Callable = directly,
+) -> Plan:
+    """Returns the plan of a job whose graph passed all checks.
+
+    `summary` is that of the graph, where the caller has it. `step` runs each step, a
+    function of these values and of what earlier steps returned.
+    """
+    summary = summary or summarize(job, graph)
+    neck = step(plan_neck, job, summary)
+    backbone = step(plan_backbone, job, summary)
+    heads = step(plan_heads, job, summary, neck)
     constants = {
-        "model.py": _model_constants(job, summary, backbone, neck, heads),
-        "dataset.py": dataset_constants(job, heads),
-        "data.py": data_constants(job),
-        "evaluate.py": evaluate_constants(job, heads),
-        "draw.py": draw_constants(job),
-        "train.py": train_constants(job, summary, backbone),
-        RUNTIME: constants_of(job, RUNTIME),
+        "model.py": step(_model_constants, job, summary, backbone, neck, heads),
+        "dataset.py": step(dataset_constants, job, heads),
+        "data.py": step(data_constants, job),
+        "evaluate.py": step(evaluate_constants, job, heads),
+        "draw.py": step(draw_constants, job),
+        "train.py": step(train_constants, job, summary, backbone),
+        RUNTIME: step(constants_of, job, RUNTIME),
     }
     values = {
-        **_texts(job, graph, summary, heads),
+        **step(_texts, job, graph, summary, heads),
         **_commands(extras.package, job.data.cache is not None),
-        **_model_values(job, summary, heads, backbone, neck),
-        **_head_values(job, heads),
-        **plan_dataset(job, heads),
-        **plan_data(job, heads),
-        **plan_train(job),
-        **plan_export(job, summary, heads),
+        **step(_model_values, job, summary, heads, backbone, neck),
+        **step(_head_values, job, heads),
+        **step(plan_dataset, job, heads),
+        **step(plan_data, job, heads),
+        **step(plan_train, job),
+        **step(plan_export, job, summary, heads),
     }
     if extras.tests:
         values["requirements"] = sorted(
@@ -110,8 +126,8 @@ def plan(job: Job, graph: nx.DiGraph, extras: Extras = PLAIN) -> Plan:
         heads,
         constants,
         values,
-        as_job(job),
-        plan_contract(job, graph, heads) if extras.tests else None,
+        step(as_job, job),
+        step(plan_contract, job, graph, heads) if extras.tests else None,
         extras.package,
     )
 

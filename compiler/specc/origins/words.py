@@ -1,0 +1,147 @@
+"""Texts as words: a render without black laid over the recorded text, and the words of
+a render that another render changes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from typing import NamedTuple
+
+WORD = re.compile(r"\w+|[^\w\s]")
+LOOSE = frozenset("(),\\")  # black adds and removes these
+CLOSING = frozenset("()[]{},:")  # a line of these alone only ends what began above
+SIDE_BY_SIDE = 4  # fewest words in a row that another line keeps, not by chance
+SAME_LINE = 0.5  # share of a line's words that another line has, if it is the same
+
+
+class Word(NamedTuple):
+    text: str  # the word as black writes it, as far as it can be told
+    line: int  # index of the line
+
+
+class Changed(NamedTuple):
+    """The changes that another text makes: words that it lacks, by their indices, and
+    words after which it has further ones in the same line."""
+
+    words: frozenset[int] = frozenset()
+    gaps: frozenset[int] = frozenset()
+
+    def __or__(self, other: Changed) -> Changed:
+        return Changed(self.words | other.words, self.gaps | other.gaps)
+
+
+def words_of(lines: list[str]) -> list[Word]:
+    """Returns the words and signs of lines, quotes and cases made equal."""
+    return [
+        Word(found.replace("'", '"').casefold(), index)
+        for index, line in enumerate(lines)
+        for found in WORD.findall(line)
+    ]
+
+
+def laid_over(raw: list[Word], recorded: list[Word]) -> list[int | None]:
+    """Returns for each recorded word the index of the raw word that it was made from;
+    None for a sign of black's, and for a word that the raw text lacks."""
+    pairs: list[int | None] = [None] * len(recorded)
+    i = j = 0
+    while i < len(raw) and j < len(recorded):
+        if raw[i].text == recorded[j].text:
+            pairs[j] = i
+            i, j = i + 1, j + 1
+        elif recorded[j].text in LOOSE:
+            j += 1
+        elif raw[i].text in LOOSE:
+            i += 1
+        else:
+            return _alike(raw, recorded)
+    return pairs
+
+
+def _alike(raw: list[Word], recorded: list[Word]) -> list[int | None]:
+    """Returns the pairs of texts that differ by more than black's signs."""
+    pairs: list[int | None] = [None] * len(recorded)
+    a, b = [word.text for word in raw], [word.text for word in recorded]
+    matcher = SequenceMatcher(None, a, b, autojunk=len(a) > 20_000)
+    for i, j, size in matcher.get_matching_blocks():
+        for step in range(size):
+            pairs[j + step] = i + step
+    return pairs
+
+
+def changed(old: list[str], words: list[Word], new: list[str]) -> Changed:
+    """Returns what the lines `new` change in the lines `old`, whose words are given."""
+    first = 0
+    while first < min(len(old), len(new)) and old[first] == new[first]:
+        first += 1
+    last = 0
+    while last < min(len(old), len(new)) - first and old[-1 - last] == new[-1 - last]:
+        last += 1
+    before, after = old[first : len(old) - last], new[first : len(new) - last]
+    if not before:
+        return Changed()
+    by_line: dict[int, list[int]] = {}
+    for index, word in enumerate(words):
+        if first <= word.line < len(old) - last:
+            by_line.setdefault(word.line, []).append(index)
+    found = Changed()
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    for tag, i, i2, j, j2 in matcher.get_opcodes():
+        indices = [n for k in range(i, i2) for n in by_line.get(first + k, ())]
+        if tag == "delete":
+            found |= Changed(frozenset(indices))
+        elif tag == "replace":
+            found |= _replaced([words[n] for n in indices], indices, after[j:j2])
+    return found
+
+
+def _replaced(old: list[Word], indices: list[int], lines: list[str]) -> Changed:
+    """Returns what a stretch of lines changes in the words that it takes the place
+    of."""
+    new = words_of(lines)
+    a, b = [word.text for word in old], [word.text for word in new]
+    partner: dict[int, int] = {}  # word of the old text -> word of the new one
+    matcher = SequenceMatcher(None, a, b, autojunk=False)
+    for i, j, size in matcher.get_matching_blocks():
+        partner |= {i + step: j + step for step in range(size)}
+    lost, gaps = set(), set()
+    for line in _lines(old):
+        kept = _kept(line, partner, new)
+        lost |= {indices[k] for k in line if k not in kept}
+        gaps |= {
+            indices[k]
+            for k, after in zip(line, line[1:])
+            if k in kept and after in kept and partner[after] != partner[k] + 1
+        }
+    return Changed(frozenset(lost), frozenset(gaps))
+
+
+def _lines(words: list[Word]) -> Iterator[list[int]]:
+    """Yields the positions of the words of each line."""
+    start = 0
+    for index, word in enumerate(words):
+        if word.line != words[start].line:
+            yield list(range(start, index))
+            start = index
+    if words:
+        yield list(range(start, len(words)))
+
+
+def _kept(line: list[int], partner: dict[int, int], new: list[Word]) -> set[int]:
+    """Returns the words of a line that the one line keeps that has most of them; where
+    these are few, only those of which several stand side by side."""
+    by_line: dict[int, list[int]] = {}
+    for index in line:
+        if index in partner:
+            by_line.setdefault(new[partner[index]].line, []).append(index)
+    best = max(by_line.values(), key=len, default=[])
+    if len(best) >= SAME_LINE * len(line):
+        return set(best)
+    runs: list[list[int]] = []
+    for index in best:
+        before = runs[-1][-1] if runs else None
+        if before == index - 1 and partner[index] == partner[before] + 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    return {index for run in runs if len(run) >= SIDE_BY_SIDE for index in run}
