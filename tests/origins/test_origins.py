@@ -224,6 +224,7 @@ def test_a_folder_without_a_sound_record(capsys, scenes, tmp_path):
 def test_an_unknown_pointer_names_near_ones(capsys, scenes):
     for pointer, near in [
         ("/trainer/learning_rate", "/trainer/optimizer/learning_rate"),
+        ("/trainer/lr", "/trainer/optimizer/learning_rate"),
         ("/trainer/batchsize", "/trainer/batch_size"),
         ("/model/heads/steet/channels", "/model/heads/street/channels"),
     ]:

@@ -170,8 +170,14 @@ def find(pointer: str, options: dict[str, Option], job: Job) -> list[Option]:
 def _near(pointer: str, known: list[str]) -> list[str]:
     """Returns pointers that are written alike, or that end alike."""
     last = pointer.rsplit("/", 1)[-1]
-    same = [one for one in known if one.rsplit("/", 1)[-1] == last]
+    ends = {one: one.rsplit("/", 1)[-1] for one in known}
+    same = [one for one, end in ends.items() if last in (end, _initials(end))]
     alike = get_close_matches(pointer, known, n=MOST_NEAR)
     by_end = {one.rsplit("/", 1)[-1]: one for one in reversed(known)}
-    ends = [by_end[one] for one in get_close_matches(last, by_end, n=1)]
-    return list(dict.fromkeys([*same, *alike, *ends]))[:MOST_NEAR]
+    by_last = [by_end[one] for one in get_close_matches(last, by_end, n=1)]
+    return list(dict.fromkeys([*same, *alike, *by_last]))[:MOST_NEAR]
+
+
+def _initials(name: str) -> str:
+    """Returns the letters that a name is often cut to: lr of learning_rate."""
+    return "".join(word[:1] for word in name.split("_"))
