@@ -42,10 +42,11 @@ def resolve(source: Source) -> Job:
     findings = validate(source)
     if findings:
         raise JobError(findings)
-    return _job(source.value)
+    return resolved(source.value)
 
 
-def _job(given: dict) -> Job:
+def resolved(given: dict) -> Job:
+    """Returns the job of values that fit the schema."""
     filled = fill(given)
     given_model, model = given["model"], filled["model"]
     backbone = Backbone(**{**model["backbone"], **_untrained(model)})
