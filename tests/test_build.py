@@ -11,6 +11,7 @@ from emitted_jobs import compile_raw
 from processes import python
 
 from specc import build, cli
+from specc.analysis import analyze as passes
 from specc.commands import verify
 from specc.diagnostics import Diagnostic, JobError
 from specc.folder import stamps
@@ -100,7 +101,7 @@ def test_findings_stand_in_the_order_of_the_file(turned):
 @pytest.mark.slow
 def test_warnings_do_not_stop_a_build(monkeypatch):
     warning = Diagnostic("W201", "a level is not used")
-    monkeypatch.setattr(build, "check", lambda job, graph: [warning])
+    monkeypatch.setattr(passes, "check", lambda job, graph: [warning])
     assert build.compile_job(encoded(CLASSIFIER)).warnings == (warning,)
 
 

@@ -10,11 +10,13 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import miswritten
 import pytest
 import strategies
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from proof import assert_data
+from repairs import check_fixed, check_repairs
 
 from specc import cli
 from specc.build import analyze
@@ -125,6 +127,32 @@ def run_builds(count: int, number: int, place: Path) -> Counter:
     return counts
 
 
+def run_repairs(count: int, number: int, place: Path) -> Counter:
+    """Jobs with mistakes: each certain edit removes its finding and adds none, and so
+    do all of them, in their order."""
+    counts = Counter()
+    kinds = st.one_of(miswritten.jobs(), miswritten.jobs(), strategies.nearly_valid())
+
+    @drawn(count, number)
+    @given(kinds, st.sampled_from([None, 2, "\t"]))
+    def test(value, indent):
+        counts["jobs"] += 1
+        path = place / "job.json"
+        path.write_text(json.dumps(value, indent=indent), encoding="utf-8")
+        findings = check_repairs(path, counts)
+        errors = [one for one in findings if one["severity"] == "error"]
+        left = check_fixed(path, findings)
+        left_errors = [one for one in left if one["severity"] == "error"]
+        counts["wrong"] += bool(errors)
+        counts["mended"] += bool(errors) and not left_errors
+        left = check_fixed(path, left, "--unsafe")
+        left_errors = [one for one in left if one["severity"] == "error"]
+        counts["mended with --unsafe"] += bool(errors) and not left_errors
+
+    test()
+    return counts
+
+
 def check_built(folder: Path, value: object) -> int:
     modules = {path.name: path.read_text("utf-8") for path in folder.glob("*.py")}
     assert_data(modules, strategies.MARK, strategies.texts(value))
@@ -156,6 +184,15 @@ def test_a_build_writes_into_its_folder_alone(place, monkeypatch):
     assert run_builds(2, 0, place)["built"] >= 1
 
 
+@pytest.mark.slow
+def test_the_repair_loop(place, monkeypatch):
+    monkeypatch.setenv("SPECC_DEBUG", "1")
+    counts = run_repairs(40, 0, place)
+    print(dict(counts))
+    assert counts["jobs"] >= 40
+    assert counts["certain"] >= 20 and counts["mended"] >= counts["wrong"] / 4
+
+
 # ---- As many as were asked for ----
 
 
@@ -179,3 +216,12 @@ def test_three_hundred_builds(number, place, monkeypatch):
     monkeypatch.setenv("SPECC_DEBUG", "1")
     counts = run_builds(BUILDS // 10, number, place)
     assert counts["jobs"] >= BUILDS // 10 and counts["built"] > counts["jobs"] // 4
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", range(1, 21))
+def test_two_thousand_repairs(number, place, monkeypatch):
+    monkeypatch.setenv("SPECC_DEBUG", "1")
+    counts = run_repairs(100, number, place)
+    print(dict(counts))
+    assert counts["jobs"] >= 100 and counts["certain"] >= 50

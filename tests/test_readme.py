@@ -16,7 +16,13 @@ from specc.build import analyze
 
 CHECKOUT = Path(__file__).parent.parent
 README = (CHECKOUT / "README.md").read_text("utf-8")
-PAGES = ["README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/glossary.md"]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SKILL.md",
+    "benchmarks/README.md",
+    "docs/glossary.md",
+]
 GOLDEN = CHECKOUT / "generated" / "blood-cells"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"^(?: {4}\S.*\n)+", re.MULTILINE)

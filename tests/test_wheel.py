@@ -81,3 +81,5 @@ def test_an_installed_specc_builds_in_an_empty_folder(python, tmp_path, editable
     assert "up to date" in call(specc, "build", "--check", "job.json", folder=empty)
     assert "E403" in call(specc, "explain", folder=empty)
     assert "$schema" in call(specc, "schema", folder=empty)
+    skill = (CHECKOUT / "SKILL.md").read_text("utf-8")
+    assert call(specc, "docs", "skill", folder=empty) == skill

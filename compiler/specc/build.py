@@ -8,17 +8,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 
-import networkx as nx
-
-from specc.checks.levels import check
-from specc.checks.values import inconsistencies
+from specc.analysis.analyze import analyze
 from specc.diagnostics import Diagnostic, JobError
 from specc.graph.cost import Summary, summarize
-from specc.graph.levels import build_graph
 from specc.job import Job
-from specc.language.load import Source, load
 from specc.plan.extras import PLAIN, Extras
-from specc.resolve import resolve
 
 _POOL_FROM = 4  # number of jobs below which a second process costs more than it saves
 
@@ -32,19 +26,6 @@ class Compiled:
     warnings: tuple[Diagnostic, ...]
     summary: Summary
     model_class: str  # top class of model.py, constructed without arguments
-
-
-def analyze(data: bytes) -> tuple[Job, nx.DiGraph, list[Diagnostic]]:
-    """Runs the passes that find what is wrong with a job, and no others.
-
-    Findings stand in the order of the file. Raises JobError.
-    """
-    source = load(data)
-    job = resolve(source)
-    if findings := inconsistencies(job, source.value):
-        raise JobError(_in_order(findings, source))
-    graph = build_graph(job)
-    return job, graph, _in_order(check(job, graph), source)
 
 
 def compile_job(data: bytes, extras: Extras = PLAIN) -> Compiled:
@@ -81,10 +62,6 @@ def compile_many(
     chunk = max(1, min(8, len(jobs) // (2 * workers)))
     with ProcessPoolExecutor(workers, initializer=_ignore_interrupt) as pool:
         yield from pool.map(_attempt, jobs, extras, chunksize=chunk)
-
-
-def _in_order(findings: list[Diagnostic], source: Source) -> list[Diagnostic]:
-    return sorted(findings, key=lambda finding: source.locate(finding.path)[:2])
 
 
 def as_values(job: Job) -> dict:

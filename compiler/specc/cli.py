@@ -51,16 +51,23 @@ def cli(context: click.Context) -> None:
 @cli.command()
 @JOBS
 @FINDINGS
-def check(jobs: tuple[str, ...], form: str) -> int:
-    """Say what is wrong with jobs, and write nothing.
+@click.option("--fix", is_flag=True, help="Make the edits that are certain.")
+@click.option("--unsafe", is_flag=True, help="With --fix: make the likely ones too.")
+def check(jobs: tuple[str, ...], form: str, fix: bool, unsafe: bool) -> int:
+    """Say what is wrong with jobs; write nothing, but for --fix.
 
     \b
     specc check job.json
-    specc check --format github jobs/*.json
+    specc check --format json job.json
+    specc check --fix job.json
     """
-    from specc.commands import jobs as commands
+    if unsafe and not fix:
+        raise click.UsageError("--unsafe belongs to --fix")
+    if fix and form == "github":
+        raise click.UsageError("--fix changes lines: annotate what is left without it")
+    from specc.commands.check import check
 
-    return commands.check(jobs, form)
+    return check(jobs, form, fix, unsafe)
 
 
 @cli.command()
@@ -239,7 +246,7 @@ def docs(topic: str | None) -> int:
     specc docs
     specc docs native
     """
-    from specc.commands.docs import docs
+    from specc.pages.docs import docs
 
     return docs(topic)
 

@@ -3,9 +3,60 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 Path = tuple[str | int, ...]  # path in the job: ("model", "heads", 0, "top_level")
+
+
+class Step(NamedTuple):
+    """One change of a job at ``path``: a value is put there (``put``), moved there from
+    ``source``, or, where there is neither, removed."""
+
+    path: Path
+    value: Any = None
+    put: bool = False
+    source: Path = ()
+
+
+def put(path: Path, value: Any) -> Step:
+    """Returns the step that gives the option at `path` a value, whether it has one
+    already or not."""
+    return Step(path, value, put=True)
+
+
+def drop(path: Path) -> Step:
+    """Returns the step that removes what stands at `path`."""
+    return Step(path)
+
+
+def move(source: Path, path: Path) -> Step:
+    """Returns the step that moves a value, as it is written, to another path."""
+    return Step(path, source=source)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Steps that mend a finding. The edit is ``certain`` where the job can have meant
+    nothing else, so that nobody needs to be asked."""
+
+    steps: tuple[Step, ...]
+    certain: bool = False
+
+
+def certain(*steps: Step) -> Edit:
+    """Returns an edit that may be made without asking."""
+    return Edit(steps, certain=True)
+
+
+def likely(*steps: Step) -> Edit:
+    """Returns an edit that mends the finding, where another one may be meant."""
+    return Edit(steps)
+
+
+def pointer_of(path: Path) -> str:
+    """Returns the JSON Pointer (RFC 6901) of a path, `/model/heads/0`."""
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    return "".join(f"/{part}" for part in parts)
 
 
 @dataclass(frozen=True)
@@ -17,7 +68,8 @@ class Diagnostic:
     names from the job stand in backticks. ``path`` points at the value in the job;
     ``position`` (line, column, both from 1) is set only where no value exists to point
     at (broken JSON). ``at_key``: the key at ``path`` is what is wrong, not its value.
-    ``note`` adds a fact, ``help`` an edit the user can make.
+    ``note`` adds a fact, ``help`` an edit the user can make, in words; ``edit`` is the
+    same edit for programs, where it can be told.
     """
 
     code: str
@@ -27,6 +79,7 @@ class Diagnostic:
     note: str = ""
     position: tuple[int, int] | None = None
     at_key: bool = False
+    edit: Edit | None = None
 
     @property
     def is_error(self) -> bool:
@@ -35,9 +88,7 @@ class Diagnostic:
     @property
     def pointer(self) -> str:
         """JSON Pointer (RFC 6901) of the value, `/model/heads/0`."""
-        return "".join(
-            f"/{str(p).replace('~', '~0').replace('/', '~1')}" for p in self.path
-        )
+        return pointer_of(self.path)
 
 
 class JobError(Exception):

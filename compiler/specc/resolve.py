@@ -42,11 +42,11 @@ def resolve(source: Source) -> Job:
     findings = validate(source)
     if findings:
         raise JobError(findings)
-    return job_of(source.value)
+    return resolved(source.value)
 
 
-def job_of(given: dict) -> Job:
-    """Returns the job of a value that the schema allows."""
+def resolved(given: dict) -> Job:
+    """Returns the job of values that fit the schema."""
     filled = fill(given)
     given_model, model = given["model"], filled["model"]
     backbone = Backbone(**{**model["backbone"], **_untrained(model)})

@@ -44,8 +44,14 @@ def label(path: Path) -> str:
 
 def did_you_mean(word: str, known: list[str], mark: str = "`") -> str:
     """Returns a hint where a known word is similar to `word`, else an empty text."""
+    close = close_to(word, known)
+    return f"did you mean {mark}{close}{mark}?" if close else ""
+
+
+def close_to(word: str, known: list[str]) -> str:
+    """Returns the known word that is similar to `word`, or an empty text."""
     close = get_close_matches(word.lower(), known, n=1) if len(word) <= 64 else []
-    return f"did you mean {mark}{close[0]}{mark}?" if close else ""
+    return close[0] if close else ""
 
 
 def listed(words: list[str], last: str = "and") -> str:

@@ -68,6 +68,9 @@ def test_json_lines():
         "pointer": "/a/1",
         "note": "a note",
         "help": "write 2",
+        "patch": [],
+        "certain": False,
+        "applied": False,
     }
     assert (second["severity"], second["column"], second["length"]) == ("warning", 8, 3)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from specc.diagnostics import fail
+from specc.diagnostics import fail, likely, put
 from specc.job import Job
 from specc.source import Line, constant, extra_level, literal, shape, span
 from specc.timm.models import (
@@ -60,6 +60,7 @@ def _refuse(model: TimmModel, top_level: int, has: list[int]) -> None:
         path=("model", "backbone", "top_level"),
         help=f"set /model/backbone/top_level to {near}",
         note=f"stride-2 convolutions make levels above {has[-1]}",
+        edit=likely(put(("model", "backbone", "top_level"), near)),
     )
 
 

@@ -3,7 +3,7 @@ E373."""
 
 from __future__ import annotations
 
-from specc.diagnostics import Diagnostic
+from specc.diagnostics import Diagnostic, likely, put
 from specc.heads import TASKS
 from specc.job import Job, source_of
 from specc.language.schema import head
@@ -40,5 +40,6 @@ def neck_is_trained(job: Job, given: dict) -> list[Diagnostic]:
             ("model", "neck"),
             note=f"{job.heads[0].task} leaves the levels that it reads as they are",
             help='set /model/neck to {"kind": "none"}',
+            edit=likely(put(("model", "neck"), {"kind": "none"})),
         )
     ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import networkx as nx
 
-from specc.diagnostics import Diagnostic
+from specc.diagnostics import Diagnostic, likely, put
 from specc.heads import TASKS
 from specc.job import Job, Trainer
 
@@ -26,6 +26,7 @@ def views_have_others(job: Job, given: dict) -> list[Diagnostic]:
             PATH,
             note=NOTE,
             help=f"set /trainer/batch_size to {2 * windows} or more",
+            edit=likely(put(PATH, 2 * windows)),
         )
         for one in job.heads
         if TASKS[one.task].views
@@ -68,6 +69,7 @@ def single_value(job: Job, norm: str, where: str) -> Diagnostic:
         f"set /trainer/batch_size to {2 * _shares(job.trainer)} or more, or"
         f" /data/resolution to [{2 * height}, {2 * width}]",
         NOTE,
+        edit=likely(put(PATH, 2 * _shares(job.trainer))),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import networkx as nx
 
-from specc.diagnostics import Diagnostic
+from specc.diagnostics import Diagnostic, Step, likely, put
 from specc.graph.levels import head_components
 from specc.heads import levels_read
 from specc.heads.object_detection import REACH
@@ -32,7 +32,17 @@ def boxes_reach_the_sides(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]:
             f"set {edits}, if there are larger objects",
             f"a side lies at most {REACH // 2} strides from the center of its cell, and"
             f" level {level} has stride {2**level}",
+            edit=likely(*_steps(raised(job, index, side))),
         )
+
+
+def _steps(edits: list[tuple[str, int]]) -> list[Step]:
+    """Returns the steps of edits that are given as pointers and levels."""
+    parts = [(pointer.split("/")[1:], level) for pointer, level in edits]
+    return [
+        put(tuple(int(x) if x.isdecimal() else x for x in path), level)
+        for path, level in parts
+    ]
 
 
 def gives_boxes(graph: nx.DiGraph, component: str) -> bool:

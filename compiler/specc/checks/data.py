@@ -3,7 +3,7 @@ E384, E388, E389."""
 
 from __future__ import annotations
 
-from specc.diagnostics import Diagnostic, Path
+from specc.diagnostics import Diagnostic, Path, drop, likely, pointer_of, put
 from specc.heads import TASKS
 from specc.heads.conversions import dataset_task, formats_of, sources_of, way
 from specc.job import Head, Job, sets_of_head, source_of
@@ -28,9 +28,10 @@ def formats(job: Job, given: dict) -> list[Diagnostic]:
             f"the format `{source.format}` holds no annotations for it"
         )
         path = ("model", "heads", index, "task")
-        where = _pointer(_own(given, index, "format") or ("data", "format"))
-        help = f"set {where} to {listed(known, 'or')}"
-        findings.append(Diagnostic("E307", message, path, help=help))
+        place = _own(given, index, "format") or ("data", "format")
+        help = f"set {pointer_of(place)} to {listed(known, 'or')}"
+        edit = likely(put(place, known[0])) if known else None
+        findings.append(Diagnostic("E307", message, path, help=help, edit=edit))
     return findings
 
 
@@ -68,7 +69,7 @@ def _impossible(head: Head, task: str, path: Path) -> Diagnostic:
     if possible:
         choices = listed([quoted(one) for one in possible], "or")
         help = f"write {choices}, which can, or {help}"
-    return Diagnostic("E381", message, path, help=help)
+    return Diagnostic("E381", message, path, help=help, edit=likely(drop(path)))
 
 
 def one_task(job: Job, given: dict) -> list[Diagnostic]:
@@ -107,6 +108,7 @@ def training_set(job: Job, given: dict) -> list[Diagnostic]:
             ("data", "train"),
             note="heads without a training set of their own learn from this one",
             help=f"write {quoted(other)}, as head `{job.heads[0].name}` has it",
+            edit=likely(put(("data", "train"), other)),
         )
     ]
 
@@ -125,8 +127,10 @@ def test_sets(job: Job, given: dict) -> list[Diagnostic]:
         for key in ("train", "validation"):
             if getattr(source, key) == source.test and path not in _places(findings):
                 message = f"{quoted(source.test)} is both `{key}` and `test`"
-                help = "name another test set, or remove `test`"
-                findings.append(Diagnostic("E388", message, path, help=help))
+                help, edit = "name another test set, or remove `test`", likely(
+                    drop(path)
+                )
+                findings.append(Diagnostic("E388", message, path, help=help, edit=edit))
     return findings or _untested(job)
 
 
@@ -164,6 +168,7 @@ def bits(job: Job, given: dict) -> list[Diagnostic]:
             "images of four bands are read in 8 bits, `bits` is for those of 16",
             ("data", "bits"),
             help="remove `bits`, or set /data/channels to 1 or 3",
+            edit=likely(drop(("data", "bits"))),
         )
     ]
 
@@ -178,7 +183,3 @@ def _own(given: dict, index: int, option: str) -> Path | None:
     if own.get(option) is None:
         return None
     return ("model", "heads", index, "data", option)
-
-
-def _pointer(path: Path) -> str:
-    return "/" + "/".join(map(str, path))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from specc.diagnostics import Diagnostic, Path
+from specc.diagnostics import Diagnostic, Path, drop, likely, put
 from specc.heads.keypoint_detection import KeypointDetection
 from specc.job import Job
-from specc.words import clip, did_you_mean
+from specc.words import clip, close_to, did_you_mean
 
 MIRRORING = ("horizontal_flip", "vertical_flip", "transpose")
 
@@ -40,14 +40,16 @@ def _unknown(head: KeypointDetection, name: str, path: Path) -> Diagnostic:
     )
     close = did_you_mean(name, list(head.keypoints))
     help = close or "name two of the head's `keypoints`, or remove the pair"
-    return Diagnostic("E341", message, path, help=help)
+    meant = close_to(name, list(head.keypoints))
+    edit = likely(put(path, meant) if meant else drop(path[:-1]))
+    return Diagnostic("E341", message, path, help=help, edit=edit)
 
 
 def _twice(head: KeypointDetection, name: str, path: Path) -> Diagnostic:
     message = f"the keypoint `{clip(name)}` of head `{head.name}` is in two flip pairs"
     note = "where an image is mirrored, a keypoint changes places with one other"
-    help = "remove one of the two pairs"
-    return Diagnostic("E342", message, path, note=note, help=help)
+    help, edit = "remove one of the two pairs", likely(drop(path[:-1]))
+    return Diagnostic("E342", message, path, note=note, help=help, edit=edit)
 
 
 def sigmas(job: Job, given: dict) -> list[Diagnostic]:
@@ -59,7 +61,13 @@ def sigmas(job: Job, given: dict) -> list[Diagnostic]:
             message = f"head `{head.name}` has {keypoints} keypoints and {count} sigmas"
             help = f"write {keypoints} sigmas in the order of the keypoints, or null"
             findings.append(
-                Diagnostic("E343", message, (*path, "sigmas"), help=help),
+                Diagnostic(
+                    "E343",
+                    message,
+                    (*path, "sigmas"),
+                    help=help,
+                    edit=likely(drop((*path, "sigmas"))),
+                )
             )
     return findings
 
@@ -79,6 +87,7 @@ def mirroring(job: Job, given: dict) -> list[Diagnostic]:
             note="mirrored, a left eye looks like a right one, and is labeled as left",
             help=f'add "flip_pairs" to `{head.name}` ([] where no keypoint changes'
             f" places), or set /data/augmentation/{name} to false",
+            edit=likely(put(("data", "augmentation", name), False)),
         )
         for name in chosen
         for head in silent[:1]

@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import PurePath
 from typing import Any
 
-from specc.diagnostics import Diagnostic, Path
+from specc.diagnostics import Diagnostic, Edit, Path, drop, likely
 from specc.heads import TASKS
 from specc.heads.conversions import dataset_task
 from specc.job import HeadData, Job, Layout, source_of
@@ -32,8 +32,9 @@ def layouts(job: Job, given: dict) -> list[Diagnostic]:
             message = f"datasets of the format `{form}` have no `{key}`"
             note = f"`{key}` is of the format {listed(formats, 'or')}"
             help = f"remove `{key}`, which is {quoted(value)}"
+            where, edit = (*path, key), likely(drop((*path, key)))
             findings.append(
-                Diagnostic("E385", message, (*path, key), note=note, help=help)
+                Diagnostic("E385", message, where, note=note, help=help, edit=edit)
             )
     return findings
 
@@ -50,8 +51,8 @@ def places(job: Job, given: dict) -> list[Diagnostic]:
         for key, why in _unread(source, layout, dataset_task(job, head)):
             where = (*path, key)
             if where not in [finding.path for finding in findings]:
-                help = f"remove `{key}`"
-                findings.append(Diagnostic("E387", why, where, help=help))
+                help, edit = f"remove `{key}`", likely(drop(where))
+                findings.append(Diagnostic("E387", why, where, help=help, edit=edit))
     return findings
 
 
@@ -78,7 +79,9 @@ def sets_of_layouts(job: Job, given: dict) -> list[Diagnostic]:
             continue
         faults = [*_paired(known, source), *_of_format(known, source)]
         for key, message, help in faults[:1]:
-            findings.append(Diagnostic("E395", message, (*path, key), help=help))
+            where = (*path, key)
+            edit = likely(drop(where)) if help.startswith("remove") else None
+            findings.append(Diagnostic("E395", message, where, help=help, edit=edit))
     return findings
 
 
@@ -145,8 +148,10 @@ def head_options(job: Job, given: dict) -> list[Diagnostic]:
             )
             path = ("model", "heads", index, key)
             note = f"`{key}` is of the format {listed(formats, 'or')}"
-            help = f"remove `{key}`, or change the format"
-            findings.append(Diagnostic("E386", message, path, note=note, help=help))
+            help, edit = f"remove `{key}`, or change the format", likely(drop(path))
+            findings.append(
+                Diagnostic("E386", message, path, note=note, help=help, edit=edit)
+            )
     return findings
 
 
@@ -166,7 +171,7 @@ def folders_of_maps(job: Job, given: dict) -> list[Diagnostic]:
             "test_labels": source.test is not None,
         }
         if layout.label_folder is not None:
-            findings += _masks_of_instances(job, index, layout, where)
+            findings += _masks_of_instances(job, index, layout, own)
             continue
         lone = bool(layout.validation_images) and not layout.train_images
         keys = ["validation_images"] * lone
@@ -176,9 +181,9 @@ def folders_of_maps(job: Job, given: dict) -> list[Diagnostic]:
         for key in keys:
             what = "the folders of a set" if normal else "no list of training images"
             message = f"head `{head.name}` reads {what}, and has `{key}`"
-            help = f"remove {where}/layout/{key}"
+            help, edit = f"remove {where}/layout/{key}", _without(own, index, key)
             path = ("model", "heads", index, "task")
-            findings.append(Diagnostic("E397", message, path, help=help))
+            findings.append(Diagnostic("E397", message, path, help=help, edit=edit))
         for key in (key for key, needed in wanted.items() if needed):
             if getattr(layout, key) is None:
                 message = f"head `{head.name}` learns from maps, and has no `{key}`"
@@ -189,19 +194,28 @@ def folders_of_maps(job: Job, given: dict) -> list[Diagnostic]:
 
 
 def _masks_of_instances(
-    job: Job, index: int, layout: Layout, where: str
+    job: Job, index: int, layout: Layout, own: dict | None
 ) -> Iterator[Diagnostic]:
     """E397: a folder of masks for each image is of instances, and needs no other."""
     head, path = job.heads[index], ("model", "heads", index, "task")
+    where = f"/model/heads/{index}/data" if own else "/data"
     if dataset_task(job, head) != "instance_segmentation":
         message = f"head `{head.name}` learns no instances, and has a `label_folder`"
         help = f"remove {where}/layout/label_folder"
-        yield Diagnostic("E397", message, path, help=help)
+        edit = _without(own, index, "label_folder")
+        yield Diagnostic("E397", message, path, help=help, edit=edit)
     for key, value in asdict(layout).items():
         if key != "label_folder" and value is not None:
             message = f"head `{head.name}` has a `label_folder`, and `{key}`, too"
-            help = f"remove {where}/layout/{key}"
-            yield Diagnostic("E397", message, path, help=help)
+            help, edit = f"remove {where}/layout/{key}", _without(own, index, key)
+            yield Diagnostic("E397", message, path, help=help, edit=edit)
+
+
+def _without(own: dict | None, index: int, key: str) -> Edit:
+    """Returns the edit that removes an option of a layout: of a head's own data, or of
+    the job's."""
+    owner = ("model", "heads", index) if own else ()
+    return likely(drop((*owner, "data", "layout", key)))
 
 
 def options() -> dict[str, dict]:

@@ -16,7 +16,15 @@ from specc.checks.neck import (
     neck_starts_in_the_backbone,
 )
 from specc.checks.timm import timm_rules
-from specc.diagnostics import Diagnostic, Path
+from specc.checks.widths import shared_weights_fit
+from specc.diagnostics import (
+    Diagnostic,
+    Edit,
+    Path,
+    certain,
+    likely,
+    put,
+)
 from specc.graph.cost import (
     FLOAT_BYTES,
     divisor,
@@ -112,6 +120,7 @@ def heads_read_what_is_made(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]
             f"set /model/{maker}/top_level to {asked}, or {instead}",
             f"the {maker} makes levels {min(made)}..{top}"
             f" (strides {2 ** min(made)}..{2**top})",
+            edit=likely(put(("model", maker, "top_level"), asked)),
         )
 
 
@@ -132,28 +141,9 @@ def bounds_in_order(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
                 f"{name} starts at level {bottom} and ends at level {top}",
                 (*path, "bottom_level"),
                 f"set {where}/bottom_level to {top}, and {where}/top_level to {bottom}",
-            )
-
-
-def shared_weights_fit(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
-    """E206: levels that share a head's weights have the width that these expect."""
-    shapes: dict[str, dict] = {}
-    for node, attributes in graph.nodes.data():
-        for key, shape in attributes["parameters"].items():
-            shapes.setdefault(node.component, {}).setdefault(key, set()).add(shape)
-    for index, (component, head) in enumerate(zip(head_components(job), job.heads)):
-        read = graph.graph["inputs"][component]
-        conflict = any(len(kinds) > 1 for kinds in shapes[component].values())
-        if conflict and not any(_is_missing(graph, x) for x in read.values()):
-            widths = {k: graph.nodes[x]["shape"][0] for k, x in read.items()}
-            yield Diagnostic(
-                "E206",
-                f"head `{head.name}` shares its weights over levels of"
-                f" {_and(dict.fromkeys(widths.values()))} channels",
-                ("model", "heads", index, _end_to_move(job, min(read))),
-                _same_width(job, min(read), max(read)),
-                "level "
-                + ", level ".join(f"{k} has {width}" for k, width in widths.items()),
+                edit=certain(
+                    put((*path, "bottom_level"), top), put((*path, "top_level"), bottom)
+                ),
             )
 
 
@@ -175,6 +165,7 @@ def resolution_halves_evenly(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]
         ("data", "resolution"),
         f"set /data/resolution to {listed}",
         _why_even(job, live),
+        edit=likely(put(("data", "resolution"), list(sizes[0]))),
     )
 
 
@@ -214,6 +205,7 @@ def levels_have_a_cell(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]:
         ("data", "resolution"),
         f"set /data/resolution to {sides} or more, or use no level above {fits}",
         "a cell of such a level would lie mostly outside the image",
+        edit=likely(put(("data", "resolution"), sides)),
     )
 
 
@@ -243,6 +235,7 @@ def levels_are_used(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
             ("model", component, *list(edits)[:1]),
             f"set {' and '.join(steps) or owner + NO_NECK}",
             "what no head needs is not emitted",
+            edit=_unused_left_out(component, edits),
         )
 
 
@@ -261,6 +254,7 @@ def detections_have_cells(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]:
                 ("model", "heads", index, "max_detections"),
                 f"set /model/heads/{index}/max_detections to {cells} or fewer",
                 "each cell predicts one box, which seldom has more than one category",
+                edit=likely(put(("model", "heads", index, "max_detections"), cells)),
             )
 
 
@@ -355,23 +349,12 @@ def _meeting_facts(graph: nx.DiGraph, x: Node, sizes_too: bool) -> dict[str, obj
     return {**facts, "size": f"{shape[1]}x{shape[2]}"} if sizes_too else facts
 
 
-def _same_width(job: Job, bottom: int, top: int) -> str:
-    """Returns the edit that gives a head equal widths over its levels."""
-    neck = job.neck
-    if not neck:
-        fpn = f'{{"kind": "fpn", "bottom_level": {bottom}, "top_level": {top}}}'
-        return f"set /model/neck to {fpn}"
-    edits = []
-    if neck.bottom_level > bottom:
-        edits.append(f"/model/neck/bottom_level to {bottom}")
-    if neck.top_level < top:
-        edits.append(f"/model/neck/top_level to {top}")
-    return f"set {' and '.join(edits)}"
-
-
-def _end_to_move(job: Job, bottom: int) -> str:
-    below = job.neck and bottom < job.neck.bottom_level
-    return "bottom_level" if below else "top_level"
+def _unused_left_out(component: str, edits: dict[str, int]) -> Edit:
+    """Returns the edit of W201; the emitted code stays as it is."""
+    path = ("model", component)
+    if not edits:
+        return certain(put(path, {"kind": "none"}))
+    return certain(*(put((*path, field), level) for field, level in edits.items()))
 
 
 def _component_path(job: Job, component: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from specc.diagnostics import Diagnostic
+from specc.diagnostics import Diagnostic, drop, likely
 from specc.heads.conversions import dataset_task
 from specc.job import Job, source_of
 from specc.words import quoted
@@ -134,4 +134,5 @@ def _ignored_apart(head, path: tuple) -> Iterator[Diagnostic]:
                 f" `{head.name}`",
                 where,
                 "remove it here, or from the categories",
+                edit=likely(drop(where)),
             )

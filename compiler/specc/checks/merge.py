@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from specc.diagnostics import Diagnostic, Path
+from specc.diagnostics import Diagnostic, Edit, Path, drop, likely, move
 from specc.heads import names_of, task_of
 from specc.job import Head, Job
-from specc.words import clip, did_you_mean
+from specc.words import clip, close_to, did_you_mean
 
 
 def merged_names(job: Job, given: dict) -> list[Diagnostic]:
@@ -32,6 +32,7 @@ def _of_head(head: Head, path: Path) -> Iterator[Diagnostic]:
                 (*path, name),
                 help=close or f"add it to the {task.counted[1]}",
                 at_key=True,
+                edit=_meant((*path, name), list(names)),
             )
         for place, part in enumerate(parts):
             other = part if part in names else seen.setdefault(part, name)
@@ -42,5 +43,14 @@ def _of_head(head: Head, path: Path) -> Iterator[Diagnostic]:
                     f" and as `{clip(other)}`",
                     (*path, name, place),
                     help="remove one of the two",
+                    edit=likely(
+                        drop((*path, name, place) if parts[1:] else (*path, name))
+                    ),
                     note=f"a {task.counted[0]} of the head stands for its own name",
                 )
+
+
+def _meant(path: Path, names: list[str]) -> Edit | None:
+    """Returns the edit that renames a key to the name of the head that is like it."""
+    close = close_to(path[-1], names)
+    return likely(move(path, (*path[:-1], close))) if close else None

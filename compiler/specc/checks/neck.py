@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import networkx as nx
 
-from specc.diagnostics import Diagnostic
+from specc.diagnostics import Diagnostic, certain, drop, likely, put
 from specc.job import Job
 from specc.necks.bifpn import BiFPN
 from specc.necks.fpn import FPN
@@ -26,6 +26,7 @@ def neck_starts_in_the_backbone(job: Job, graph: nx.DiGraph) -> Iterator[Diagnos
             f"set /model/neck/bottom_level to {top},"
             f" or /model/backbone/top_level to {bottom}",
             "a neck fuses levels of the backbone, and adds only those above them",
+            edit=likely(put(("model", "neck", "bottom_level"), top)),
         )
 
 
@@ -41,6 +42,7 @@ def bifpn_has_two_levels(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
         " a BiFPN fuses two levels at least",
         ("model", "neck", f"{end}_level"),
         f'set /model/neck/{end}_level to {moved}, or /model/neck/kind to "fpn"',
+        edit=likely(put(("model", "neck", f"{end}_level"), moved)),
     )
 
 
@@ -58,4 +60,6 @@ def extra_levels_are_made(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
             ("model", "neck", "extra_levels_from"),
             "remove /model/neck/extra_levels_from,"
             f" or set /model/neck/top_level to {top + 1}",
+            # Without such a level the option changes nothing.
+            edit=certain(drop(("model", "neck", "extra_levels_from"))),
         )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from specc.diagnostics import Diagnostic
-from specc.job import Job
-from specc.words import did_you_mean
+from specc.diagnostics import Diagnostic, Edit, Path, likely, put
+from specc.job import Head, Job
+from specc.words import close_to, did_you_mean
 
 
 def things_are_categories(job: Job, given: dict) -> list[Diagnostic]:
@@ -21,6 +21,13 @@ def things_are_categories(job: Job, given: dict) -> list[Diagnostic]:
                         ("model", "heads", index, "things", number),
                         hint
                         or "add it to the categories, or take it out of the things",
+                        edit=_meant(("model", "heads", index, "things", number), head),
                     )
                 )
     return findings
+
+
+def _meant(path: Path, head: Head) -> Edit | None:
+    """Returns the edit that writes the category that a thing is like."""
+    close = close_to(head.things[path[-1]], head.categories)
+    return likely(put(path, close)) if close else None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import warnings
 
-from specc.diagnostics import Diagnostic
+from specc.diagnostics import Diagnostic, drop, likely
 from specc.heads import TASKS, count_of
 from specc.job import Job, source_of
 
 GROUP = ("data", "group")
+UNGROUPED = likely(drop(GROUP))
 FEWEST = 4  # fewest identities: two to train on, two to validate on
 
 
@@ -33,7 +34,7 @@ def _pattern(job: Job) -> list[Diagnostic]:
         reason = str(error).partition("\n")[0].rstrip(".")
         message = f"`group` is no regular expression of Python: {reason}"
         help = 'write one, such as "([^/]+)_[0-9]+[.]", or remove it'
-        return [Diagnostic("E391", message, GROUP, help=help)]
+        return [Diagnostic("E391", message, GROUP, help=help, edit=UNGROUPED)]
     return []
 
 
@@ -43,7 +44,10 @@ def _two_rules(job: Job) -> list[Diagnostic]:
         return []
     message = "both `validation` and `group` are given"
     note = "groups stay together where validation is split off the training set"
-    return [Diagnostic("E392", message, GROUP, note=note, help="remove one of the two")]
+    help = "remove one of the two"
+    return [
+        Diagnostic("E392", message, GROUP, note=note, help=help, edit=UNGROUPED),
+    ]
 
 
 def _several_sets(job: Job) -> list[Diagnostic]:
@@ -53,7 +57,9 @@ def _several_sets(job: Job) -> list[Diagnostic]:
             message = f"`group` splits one dataset, head `{head.name}` has another"
             note = "an image could be held out while others of its group are trained on"
             help = "name validation sets, or remove `group`"
-            return [Diagnostic("E394", message, GROUP, note=note, help=help)]
+            return [
+                Diagnostic("E394", message, GROUP, note=note, help=help, edit=UNGROUPED)
+            ]
     return []
 
 
@@ -84,5 +90,7 @@ def _identities(job: Job) -> list[Diagnostic]:
         if job.data.group is not None:
             message = f"`group` and head `{head.name}` both say what is held out"
             help = f"remove `group`, or {help}"
-            findings.append(Diagnostic("E394", message, GROUP, note=note, help=help))
+            findings.append(
+                Diagnostic("E394", message, GROUP, note=note, help=help, edit=UNGROUPED)
+            )
     return findings

@@ -9,7 +9,7 @@ import networkx as nx
 from specc.backbones import table_of
 from specc.backbones.timm import said
 from specc.checks.batches import sees_one_image, single_value
-from specc.diagnostics import Diagnostic, Path
+from specc.diagnostics import Diagnostic, Path, drop, likely, pointer_of, put
 from specc.job import Job
 from specc.timm.models import TimmModel, create, is_level, is_timm, reason_of, run
 from specc.timm.weights import loose_weights, renaming
@@ -47,9 +47,11 @@ def levels_are_there(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
             f"{component.split('.')[0].rstrip('s')} `{name}` reads"
             f" {said(sorted(lacking))}, backbone `{job.backbone.name}` has {said(has)}",
             _bottom(job, component),
-            f"set {_bottoms(job, component, above)} to {above},"
+            f"set {listed(list(map(pointer_of, _bottoms(job, component, above))))}"
+            f" to {above},"
             " or choose a backbone that has every level",
             f"stride-2 convolutions make levels above {has[-1]}, and none below",
+            edit=likely(*(put(x, above) for x in _bottoms(job, component, above))),
         )
 
 
@@ -77,6 +79,7 @@ def any_size_is_taken(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
         f" any size: one of {other[1]}x{other[2]} fails: {reason}",
         ("model", "backbone", "resize_input"),
         "leave `resize_input` on, or choose another backbone",
+        edit=likely(drop(("model", "backbone", "resize_input"))),
     )
 
 
@@ -87,6 +90,7 @@ def weights_are_there(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
         return
     model = _model(job)
     path = ("trainer", "initialization", "kind")
+    random = likely(put(path[:-1], {"kind": "random"}))
     if model.weights is None and start.weights is None:
         yield Diagnostic(
             "E226",
@@ -94,6 +98,7 @@ def weights_are_there(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
             path,
             'set /trainer/initialization to {"kind": "random"}, or name a local file in'
             " /trainer/initialization/weights",
+            edit=random,
         )
     elif renaming(model) is None:
         yield Diagnostic(
@@ -102,6 +107,7 @@ def weights_are_there(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
             " tensors that the whole model has not",
             path,
             'set /trainer/initialization to {"kind": "random"}',
+            edit=random,
         )
 
 
@@ -115,6 +121,7 @@ def levels_can_be_frozen(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
             f" levels: `{loose[0]}` belongs to no module of theirs",
             ("model", "backbone", "frozen_levels"),
             "set /model/backbone/frozen_levels to 0, or choose another backbone",
+            edit=likely(put(("model", "backbone", "frozen_levels"), 0)),
         )
 
 
@@ -139,15 +146,15 @@ def _model(job: Job) -> TimmModel:
     return table_of(job.backbone.name, (job.data.channels, *job.data.resolution))
 
 
-def _bottoms(job: Job, component: str, above: int) -> str:
-    """Returns the edit of the lowest level: of the neck, and of the heads that read
+def _bottoms(job: Job, component: str, above: int) -> list[Path]:
+    """Returns the paths of the lowest level: of the neck, and of the heads that read
     it."""
     paths = [_bottom(job, component)]
     if component == "neck":
         for index, head in enumerate(job.heads):
             if getattr(head, "bottom_level", above) < above:
                 paths.append(("model", "heads", index, "bottom_level"))
-    return listed(["/" + "/".join(map(str, path)) for path in paths])
+    return paths
 
 
 def _bottom(job: Job, component: str) -> Path:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from specc.backbones import TABLES
 from specc.checks.anomalies import anomalies_are_validated, neck_is_trained
-from specc.checks.batches import NOTE, views_have_others
+from specc.checks.batches import NOTE, PATH, views_have_others
 from specc.checks.data import (
     bits,
     conversions,
@@ -29,11 +29,11 @@ from specc.checks.panoptic import things_are_categories
 from specc.checks.split import split_findings
 from specc.checks.splits import splits
 from specc.checks.tables import tables
-from specc.diagnostics import Diagnostic
+from specc.diagnostics import Diagnostic, certain, drop, likely, put
 from specc.heads import TASKS, names_of, task_of
 from specc.job import Job, source_of
 from specc.language.schema import head, metrics_of
-from specc.words import did_you_mean, listed, quoted
+from specc.words import close_to, did_you_mean, listed, quoted
 
 
 def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
@@ -88,7 +88,8 @@ def _head_names(job: Job, given: dict) -> list[Diagnostic]:
             message = f"heads {first[one.name]} and {index} are both named `{one.name}`"
             path = ("model", "heads", index, "name")
             help = f'give head {index} a name of its own: "name": "{one.name}_{index}"'
-            findings.append(Diagnostic("E301", message, path, help=help))
+            edit = likely(put(path, f"{one.name}_{index}"))
+            findings.append(Diagnostic("E301", message, path, help=help, edit=edit))
         first.setdefault(one.name, index)
     return findings
 
@@ -102,7 +103,10 @@ def _code_names(job: Job, given: dict) -> list[Diagnostic]:
             path = ("model", "heads", index, "name")
             note = "identifiers have `_` where a name has `-`"
             help = f'give head {index} a name of its own: "name": "{one.name}_{index}"'
-            findings.append(Diagnostic("E308", message, path, note=note, help=help))
+            edit = likely(put(path, f"{one.name}_{index}"))
+            findings.append(
+                Diagnostic("E308", message, path, note=note, help=help, edit=edit)
+            )
     return findings
 
 
@@ -114,14 +118,19 @@ def _best(job: Job, given: dict) -> list[Diagnostic]:
         known = list(heads)
         message = f"`best` names the head `{name}`, which the job has not"
         help = did_you_mean(name, known) or f"the heads are {listed(known)}"
-        return [Diagnostic("E302", message, path, help=help)]
+        meant = known[0] if known[1:] == [] else close_to(name, known)
+        # A job of one head has no other whose metric could be meant.
+        make = certain if known[1:] == [] else likely
+        edit = make(put(path, f"{meant}/{metric}")) if meant else None
+        return [Diagnostic("E302", message, path, help=help, edit=edit)]
     metrics = metrics_of(heads[name])
     if metric in metrics:
         return []
     message = f"`best` names the metric `{metric}`, which {heads[name].task} has not"
     help = did_you_mean(metric, metrics) or f'write "{name}/{metrics[0]}"'
     note = f"its metrics are {listed(metrics)}"
-    return [Diagnostic("E303", message, path, note=note, help=help)]
+    edit = likely(put(path, f"{name}/{close_to(metric, metrics) or metrics[0]}"))
+    return [Diagnostic("E303", message, path, note=note, help=help, edit=edit)]
 
 
 def _ranges(job: Job, given: dict) -> list[Diagnostic]:
@@ -132,10 +141,11 @@ def _ranges(job: Job, given: dict) -> list[Diagnostic]:
         if lowest >= highest:
             message = f"the range of head `{one.name}` goes from {lowest} to {highest}"
             path = ("model", "heads", index, "range")
-            help = "write the lowest value, then a higher one"
+            help, edit = "write the lowest value, then a higher one", None
             if lowest > highest:
                 help = f"write [{highest}, {lowest}]"
-            findings.append(Diagnostic("E312", message, path, help=help))
+                edit = certain(put(path, [highest, lowest]))
+            findings.append(Diagnostic("E312", message, path, help=help, edit=edit))
     return findings
 
 
@@ -166,9 +176,11 @@ def _milestones(job: Job, given: dict) -> list[Diagnostic]:
         if value <= before:
             message = f"milestone {value} follows {before}, and must be larger"
             path = ("trainer", "scheduler", "milestones", index)
-            ordered = ", ".join(str(one) for one in sorted(set(values)))
-            help = f"write [{ordered}]"
-            return [Diagnostic("E304", message, path, help=help)]
+            ordered = sorted(set(values))
+            make = certain if len(ordered) == len(values) else likely
+            edit = make(put(path[:-1], ordered))
+            help = f"write {ordered}"
+            return [Diagnostic("E304", message, path, help=help, edit=edit)]
     return []
 
 
@@ -179,8 +191,9 @@ def _validation_set(job: Job, given: dict) -> list[Diagnostic]:
         return []
     message = "both `validation` and `validation_fraction` are given"
     note = "the fraction is split off the training set only where there is no other set"
-    path = ("data", "validation_fraction")
-    return [Diagnostic("E305", message, path, note=note, help="remove one of the two")]
+    path, help = ("data", "validation_fraction"), "remove one of the two"
+    edit = likely(drop(path))
+    return [Diagnostic("E305", message, path, note=note, help=help, edit=edit)]
 
 
 def _validations(job: Job, given: dict) -> list[Diagnostic]:
@@ -188,8 +201,12 @@ def _validations(job: Job, given: dict) -> list[Diagnostic]:
     if most is None or count <= most:
         return []
     message = f"{count} validations do not fit into {most} iterations"
-    help = f"set /trainer/validations to {most} or less"
-    return [Diagnostic("E306", message, ("trainer", "validations"), help=help)]
+    help, path = f"set /trainer/validations to {most} or less", (
+        "trainer",
+        "validations",
+    )
+    edit = likely(put(path, most))
+    return [Diagnostic("E306", message, path, help=help, edit=edit)]
 
 
 def _views(job: Job, given: dict) -> list[Diagnostic]:
@@ -204,6 +221,7 @@ def _views(job: Job, given: dict) -> list[Diagnostic]:
             "which differ neither in scale nor in color",
             ("model", "heads", index, "task"),
             help='set /data/augmentation to {"scale": 0.7, "color": 0.5}, or so',
+            edit=likely(put(("data", "augmentation"), {"scale": 0.7, "color": 0.5})),
         )
         for index, one in enumerate(job.heads)
         if TASKS[one.task].views
@@ -219,7 +237,8 @@ def _imagenet(job: Job, given: dict) -> list[Diagnostic]:
     message = f"timm publishes no ImageNet weights for the backbone `{name}`"
     path = ("trainer", "initialization", "kind")
     help = "name a local file in /trainer/initialization/weights, or start at random"
-    return [Diagnostic("E320", message, path, help=help)]
+    edit = likely(put(path, "random"))
+    return [Diagnostic("E320", message, path, help=help, edit=edit)]
 
 
 def _frozen_levels(job: Job, given: dict) -> list[Diagnostic]:
@@ -232,7 +251,8 @@ def _frozen_levels(job: Job, given: dict) -> list[Diagnostic]:
             f" backbone `{backbone.name}` ends at level {backbone.top_level}"
         )
         help = f"set /model/backbone/frozen_levels to {backbone.top_level} or less"
-        findings.append(Diagnostic("E321", message, path, help=help))
+        edit = likely(put(path, backbone.top_level))
+        findings.append(Diagnostic("E321", message, path, help=help, edit=edit))
     untrained = all(head(one.task).get("x-trains-no-trunk") for one in job.heads)
     if backbone.frozen_levels and start == "random" and not untrained:
         message = (
@@ -243,7 +263,8 @@ def _frozen_levels(job: Job, given: dict) -> list[Diagnostic]:
             "set /trainer/initialization to weights worth keeping, such as"
             ' {"kind": "imagenet"}, or /model/backbone/frozen_levels to 0'
         )
-        findings.append(Diagnostic("E322", message, path, help=help))
+        edit = likely(put(("trainer", "initialization"), {"kind": "imagenet"}))
+        findings.append(Diagnostic("E322", message, path, help=help, edit=edit))
     return findings
 
 
@@ -259,10 +280,10 @@ def _shares(job: Job, given: dict) -> list[Diagnostic]:
     parts += [f"{processes} processes"] if processes > 1 else []
     message = f"{' of '.join(parts)} cannot share {trainer.batch_size} images evenly"
     below = trainer.batch_size // shares * shares
-    sizes = [str(size) for size in (below, below + shares) if size]
-    help = f"set /trainer/batch_size to {' or '.join(sizes)}"
-    path = ("trainer", "batch_size")
-    return [Diagnostic("E309", message, path, note=NOTE, help=help)]
+    sizes = [size for size in (below, below + shares) if size]
+    help = f"set /trainer/batch_size to {' or '.join(map(str, sizes))}"
+    path, edit = ("trainer", "batch_size"), likely(put(PATH, sizes[0]))
+    return [Diagnostic("E309", message, path, note=NOTE, help=help, edit=edit)]
 
 
 def _patience(job: Job, given: dict) -> list[Diagnostic]:
@@ -278,7 +299,9 @@ def _patience(job: Job, given: dict) -> list[Diagnostic]:
     help = f"set /trainer/validations to {patience + 2} or more"
     if count > 2:
         help += f", or /trainer/early_stopping to {count - 2} or less"
-    return [Diagnostic("E310", message, ("trainer", "early_stopping"), help=help)]
+    edit = likely(put(("trainer", "validations"), patience + 2))
+    path = ("trainer", "early_stopping")
+    return [Diagnostic("E310", message, path, help=help, edit=edit)]
 
 
 def _clock(job: Job, given: dict) -> list[Diagnostic]:
@@ -288,7 +311,8 @@ def _clock(job: Job, given: dict) -> list[Diagnostic]:
     note = "a learning rate that follows the clock is never the same twice"
     help = "set /trainer/deterministic to false, or /trainer/max_hours to null"
     path = ("trainer", "deterministic")
-    return [Diagnostic("E311", message, path, note=note, help=help)]
+    edit = likely(put(path, False))
+    return [Diagnostic("E311", message, path, note=note, help=help, edit=edit)]
 
 
 def _tokens(job: Job, given: dict) -> list[Diagnostic]:
@@ -303,5 +327,8 @@ def _tokens(job: Job, given: dict) -> list[Diagnostic]:
             path = ("model", "heads", index, "tokens")
             note = "each character of the text is a token"
             help = "remove one of the two"
-            findings.append(Diagnostic("E361", message, path, note=note, help=help))
+            edit = likely(put(path, "".join(dict.fromkeys(tokens))))
+            findings.append(
+                Diagnostic("E361", message, path, note=note, help=help, edit=edit)
+            )
     return findings

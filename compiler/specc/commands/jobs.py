@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -17,28 +17,6 @@ from specc.diagnostics import Diagnostic, JobError
 from specc.folder import jobfiles, stamps
 from specc.folder.commit import is_pending
 from specc.folder.jobfiles import JobFile, Wanted
-
-
-def check(paths: Sequence[str], form: str) -> int:
-    """`specc check`: every finding about every job."""
-    from specc.build import analyze
-
-    reports, wrong = [], False
-    for path in paths:
-        data = None
-        try:
-            data = jobfiles.read(path)
-            _, _, findings = analyze(data)
-        except JobError as error:
-            findings = error.diagnostics
-        wrong |= any(finding.is_error for finding in findings)
-        if findings:
-            reports.append(_report(findings, data, path, form))
-        elif form == "text":
-            reports.append(f"{path}: ok\n")
-    between = "\n" if form == "text" else ""
-    click.echo(between.join(reports), nl=False)
-    return int(wrong)
 
 
 def graph(path: str, form: str) -> int:
@@ -165,7 +143,7 @@ def say_findings(
     job."""
     findings = list(findings)
     if findings:
-        text = _report(findings, data, path, "text", color=_is_colored("stderr"))
+        text = reported(findings, data, path, "text", color=_is_colored("stderr"))
         click.echo(text, nl=False, err=True)
 
 
@@ -245,7 +223,7 @@ def _write(file: JobFile, compiled, how: Building) -> bool:
     stamp = stamps.Stamp(
         compiled.summary.parameters,
         tuple(sorted({*written.kept, *written.merged})),
-        tuple(compiled.warnings),
+        tuple(replace(one, edit=None) for one in compiled.warnings),
         tuple(in_words(compiled.job)),
         written.gone,
     )
@@ -361,13 +339,15 @@ def _say_compared(file: JobFile, comparison, strict: bool) -> None:
             click.echo(click.style(line, fg=color))
 
 
-def _report(
+def reported(
     findings: Sequence[Diagnostic],
     data: bytes | None,
     path: str,
     form: str,
     color: bool | None = None,
+    applied: bool = False,
 ) -> str:
+    """Returns findings as text for a person or a program; see `report`."""
     from specc.commands.report import report
     from specc.language.load import load, unread
 
@@ -378,7 +358,7 @@ def _report(
         except JobError:
             source = unread(data)
     color = _is_colored("stdout") if color is None else color
-    return report(findings, source, path, form, color)
+    return report(findings, source, path, form, color, applied)
 
 
 def _is_colored(stream: str) -> bool:

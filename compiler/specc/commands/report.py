@@ -10,6 +10,7 @@ from click import style
 
 from specc.diagnostics import Diagnostic
 from specc.language.load import Source, Span
+from specc.language.patch import patch_of
 
 WIDEST = 100  # most columns of a source line that are shown
 BEFORE = 40  # most characters that are shown before the span
@@ -23,6 +24,7 @@ def report(
     filename: str,
     format: str = "text",
     color: bool = False,
+    applied: bool = False,
 ) -> str:
     """Returns all findings as one text, which ends in a newline; empty without
     findings.
@@ -31,11 +33,12 @@ def report(
     line) or github (one workflow command a line). Nothing from the job reaches a
     terminal unescaped. Without `source` the findings name no place in a job: they are
     about the output folder, or about a file as a whole or at their ``position``.
+    ``applied``: the findings are those of edits that were made, in the job before.
     """
     if not diagnostics:
         return ""
     if format == "json":
-        return _lines(_as_json(one, source, filename) for one in diagnostics)
+        return _lines(_as_json(one, source, filename, applied) for one in diagnostics)
     if format == "github":
         return _lines(_as_command(one, source, filename) for one in diagnostics)
     paint = style if color else _plain
@@ -148,8 +151,11 @@ def _width(text: str) -> int:
 # ---- for programs ----
 
 
-def _as_json(one: Diagnostic, source: Source, filename: str) -> str:
+def _as_json(
+    one: Diagnostic, source: Source | None, filename: str, applied: bool
+) -> str:
     span = _span(one, source)
+    patch = patch_of(one.edit, source.value if source else None)
     return json.dumps(
         {
             "code": one.code,
@@ -162,6 +168,9 @@ def _as_json(one: Diagnostic, source: Source, filename: str) -> str:
             "pointer": one.pointer,
             "note": one.note,
             "help": one.help,
+            "patch": patch,
+            "certain": bool(patch and one.edit.certain),
+            "applied": applied,
         }
     )
 

@@ -2,7 +2,10 @@
 
 The schema is the only home of names, types, ranges, units, defaults and descriptions;
 the compiler reads all of them from here. Some annotations are our own: `x-unit` (of a
-number), `x-other` (further values of a choice, besides those listed), and for heads
+number), `x-other` (further values of a choice, besides those listed), `x-also` and
+`x-also-values` (names that other tools have for an option, a task or a value, the
+values in lower case without `-` and `_`), `x-absent` (options of other tools that specc
+does without, and what takes their place), and for heads
 `x-metrics` (the first is the primary one), `x-needs` (options that some of them need),
 `x-lower-is-better` (those of them that are errors or distances), `x-formats` (the
 dataset formats that hold the task's annotations, or that read an option of a layout
@@ -35,6 +38,14 @@ def bundled() -> dict:
     tasks = [name.removeprefix(HEADS) for name in parts if name.startswith(HEADS)]
     _name_tasks(parts, tasks)
     return {**document, "$defs": parts}
+
+
+def referred(schema: dict) -> dict:
+    """Returns a subschema, its `$ref` merged in, and no branch chosen."""
+    if "$ref" not in schema:
+        return schema
+    outer = {key: part for key, part in schema.items() if key != "$ref"}
+    return {**referred(_lookup(schema["$ref"])), **outer}
 
 
 def follow(schema: dict, value: Any = None) -> dict:

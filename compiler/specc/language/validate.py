@@ -6,19 +6,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
-from jsonschema.validators import extend
 
 from specc.diagnostics import Diagnostic, Path
 from specc.language.load import Source
-from specc.language.schema import bundled, follow
+from specc.language.mends import linked, with_edit
+from specc.language.patch import with_certain
+from specc.language.rules import validator
+from specc.language.schema import follow
 from specc.words import clip, did_you_mean, label, listed, name_of, quoted
 
-MOST_FINDINGS = 50
+MOST_FINDINGS = 50  # findings that a report shows
+MOST_MENDED = 100  # findings that are looked at for an edit
 MOST_CHOICES = 8  # most choices that a message lists; a note lists all
 _TYPES = {
     "array": "a list",
@@ -31,18 +32,13 @@ _TYPES = {
 
 
 def validate(source: Source) -> list[Diagnostic]:
-    """Returns all findings E120..E130 of the schema, in the order of the file."""
-    errors: dict[Path, ValidationError] = {}
-    for path, error in _errors(source.value):
-        errors.setdefault(path, error)  # one finding a value
+    """Returns all findings E120..E129 of the schema, in the order of the file. Only
+    the first MOST_MENDED are told in full: there may be thousands."""
+    errors = _by_path(source.value)
     paths = sorted(errors, key=lambda path: source.locate_key(path)[:2])
-    shown = [_describe(path, errors[path]) for path in paths[:MOST_FINDINGS]]
-    hidden = paths[MOST_FINDINGS:]
-    if hidden:
-        message = f"{len(hidden):,} more findings follow, which are not shown"
-        help = "mend the findings above, then check again"
-        shown.append(Diagnostic("E130", message, hidden[0], help=help))
-    return shown
+    found = _described({path: errors[path] for path in paths}, source.value)
+    found += _behind(found, source.value)
+    return sorted(found, key=lambda one: source.locate_key(one.path)[:2])
 
 
 def fits(value: Any, schema: dict) -> bool:
@@ -50,11 +46,60 @@ def fits(value: Any, schema: dict) -> bool:
     return next(_validator().evolve(schema=schema).iter_errors(value), None) is None
 
 
-# ---- jsonschema's rules, and ours where they differ ----
+def findings_of(value: Any) -> list[Diagnostic]:
+    """Returns the same findings about a value without a file."""
+    found = _described(_by_path(value), value)
+    return found + _behind(found, value)
+
+
+def _behind(found: list[Diagnostic], value: Any) -> list[Diagnostic]:
+    """Returns the findings that others hide: those about the options of a head, for
+    instance, whose task has a short name. They stand once the certain edits are made.
+    """
+    known, behind = {(one.code, one.path) for one in found}, []
+    while 0 < len(found) <= MOST_MENDED:
+        value = with_certain(value, found)
+        found = [
+            one
+            for one in _described(_by_path(value), value)
+            if (one.code, one.path) not in known
+        ]
+        known |= {(one.code, one.path) for one in found}
+        behind += found
+    return behind
+
+
+def _by_path(value: Any) -> dict[Path, ValidationError]:
+    errors: dict[Path, ValidationError] = {}
+    for path, error in _errors(value):
+        errors.setdefault(path, error)  # one finding a value
+    return errors
+
+
+def _described(errors: dict[Path, ValidationError], value: Any) -> list[Diagnostic]:
+    found = []
+    for path, error in errors.items():
+        if len(found) < MOST_MENDED:
+            told = with_edit(_describe(path, error), error, value)
+        else:
+            told = Diagnostic(_DESCRIPTIONS[error.validator][0], "", path)
+        found.append(told)
+    return linked(found)
+
+
+def shown(findings: list[Diagnostic]) -> list[Diagnostic]:
+    """Returns the findings as a report has them: the first ones, if they are many."""
+    hidden = findings[MOST_FINDINGS:]
+    if not hidden:
+        return findings
+    message = f"{len(hidden):,} more findings follow, which are not shown"
+    help = "mend the findings above, then check again"
+    rest = Diagnostic("E130", message, hidden[0].path, help=help)
+    return [*findings[:MOST_FINDINGS], rest]
 
 
 def _errors(value: Any) -> Iterator[tuple[Path, ValidationError]]:
-    for error in _validator().iter_errors(value):
+    for error in validator().iter_errors(value):
         path = tuple(error.absolute_path)
         for part in _culprits(error):
             yield (*path, *part), error
@@ -71,56 +116,11 @@ def _culprits(error: ValidationError) -> list[Path]:
     return [()]
 
 
-@lru_cache(maxsize=None)
-def _validator() -> Draft202012Validator:
-    """Returns a validator of draft 2020-12 in which booleans and 16.0 are no
-    integers."""
-    rules = {
-        "enum": _enum,
-        "items": _items,
-        "required": _required,
-        "uniqueItems": _unique_items,
-    }
-    types = Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer)
-    return extend(Draft202012Validator, rules, type_checker=types)(bundled())
-
-
-def _is_integer(_, value: Any) -> bool:
-    return type(value) is int  # excludes true and 16.0
-
-
-def _enum(_, allowed: list, value: Any, schema: dict) -> Iterator[ValidationError]:
-    if not any(type(value) is type(one) and value == one for one in allowed):
-        yield ValidationError("not one of the values")
-
-
-def _required(_, keys: list, value: Any, schema: dict) -> Iterator[ValidationError]:
-    # jsonschema reports one error for each missing key, without naming the key.
-    if isinstance(value, dict) and not all(key in value for key in keys):
-        yield ValidationError("options are missing")
-
-
-def _items(rules, items: dict, value: Any, schema: dict) -> Iterator[ValidationError]:
-    # A list that is too long is one finding, not one for each of its items.
-    if isinstance(value, list) and len(value) <= schema["maxItems"]:
-        for index, item in enumerate(value):
-            yield from rules.descend(item, items, path=index)
-
-
-def _unique_items(_, unique: bool, value: Any, schema) -> Iterator[ValidationError]:
-    seen = set()
-    for index, item in enumerate(value if isinstance(value, list) else ()):
-        if isinstance(item, str) and item in seen:
-            yield ValidationError("not unique", path=(index,))
-        elif isinstance(item, str):
-            seen.add(item)
-
-
 # ---- words ----
 
 
 def _describe(path: Path, error: ValidationError) -> Diagnostic:
-    return _DESCRIPTIONS[error.validator](path, error)
+    return _DESCRIPTIONS[error.validator][1](path, error)
 
 
 def _unknown(path: Path, error: ValidationError) -> Diagnostic:
@@ -167,7 +167,7 @@ def _conversion(value: Any, wanted: list[str]) -> str:
 
 
 def _range(path: Path, error: ValidationError) -> Diagnostic:
-    message = f"{label(path)} must be {_interval(error.schema)}"
+    message = f"{label(path)} must be {interval(error.schema)}"
     return Diagnostic(
         "E123",
         f"{message}, found {quoted(error.instance)}",
@@ -176,7 +176,7 @@ def _range(path: Path, error: ValidationError) -> Diagnostic:
     )
 
 
-def _interval(schema: dict) -> str:
+def interval(schema: dict) -> str:
     """Returns the legal numbers of a schema in words, with their unit."""
     unit = f" {schema['x-unit']}" if "x-unit" in schema else ""
     if "minimum" in schema and "maximum" in schema:
@@ -295,20 +295,20 @@ def _found(value: Any) -> str:
 
 
 _DESCRIPTIONS = {
-    "additionalProperties": _unknown,
-    "required": _missing,
-    "type": _type,
-    "minimum": _range,
-    "maximum": _range,
-    "exclusiveMinimum": _range,
-    "exclusiveMaximum": _range,
-    "multipleOf": _multiple,
-    "enum": _choice,
-    "minLength": _text,
-    "maxLength": _text,
-    "pattern": _text,
-    "minItems": _count,
-    "maxItems": _count,
-    "uniqueItems": _duplicate,
-    "not": _forbidden,
+    "additionalProperties": ("E120", _unknown),
+    "required": ("E121", _missing),
+    "type": ("E122", _type),
+    "minimum": ("E123", _range),
+    "maximum": ("E123", _range),
+    "exclusiveMinimum": ("E123", _range),
+    "exclusiveMaximum": ("E123", _range),
+    "multipleOf": ("E123", _multiple),
+    "enum": ("E124", _choice),
+    "minLength": ("E125", _text),
+    "maxLength": ("E125", _text),
+    "pattern": ("E125", _text),
+    "minItems": ("E126", _count),
+    "maxItems": ("E126", _count),
+    "uniqueItems": ("E127", _duplicate),
+    "not": ("E128", _forbidden),
 }

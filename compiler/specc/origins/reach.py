@@ -31,7 +31,7 @@ from specc.origins.words import Changed
 from specc.plan.contract import plan_contract
 from specc.plan.extras import CONTRACT, Extras
 from specc.plan.page import directly, plan
-from specc.resolve import job_of
+from specc.resolve import resolved
 
 MISSING = object()
 CONTRACTS = (CONTRACT, "state_dict.json")  # files that follow from the plan of tests
@@ -153,7 +153,7 @@ class Reach:
             value = home.get(option.path[-1])
             pair = (home, option.home) if option.decides else (value, option.schema)
             if fits(*pair):
-                job = job_of(given)
+                job = resolved(given)
                 if job != self.job:
                     yield given, job, partial(self._rendered, given, job)
 

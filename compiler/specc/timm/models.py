@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn
 
-from specc.diagnostics import Path, fail
+from specc.diagnostics import Path, fail, likely, put
 from specc.timm.importing import import_timm
-from specc.words import clip, did_you_mean, listed
+from specc.words import clip, close_to, did_you_mean, listed
 
 PREFIX = "timm/"
 MODULE = "body"  # attribute of the emitted class that holds timm's model
@@ -208,8 +208,11 @@ def _refuse_unknown(timm: Any, name: str) -> None:
         message = f"timm has no weights `{clip(tag, 60)}` of `{architecture}`"
         tags = [f"`{one.partition('.')[2]}`" for one in known[:6]]
         otherwise = f"its tags are {listed(tags)}" if tags else "leave the tag out"
-    close = did_you_mean(PREFIX + name, [PREFIX + one for one in known], mark='"')
-    fail("E221", message, path=NAME, help=close or otherwise)
+    full = [PREFIX + one for one in known]
+    close = did_you_mean(PREFIX + name, full, mark='"')
+    meant = close_to(PREFIX + name, full)
+    edit = likely(put(NAME, meant)) if meant else None
+    fail("E221", message, path=NAME, help=close or otherwise, edit=edit)
 
 
 def _weights(name: str, config: Any) -> str | None:
@@ -252,6 +255,7 @@ def _run_or_refuse(net: Any, name: str, image: Shape, config: Any) -> tuple[Shap
         path=("data", "resolution"),
         help=f"set /data/resolution to {list(size[1:])}, or choose another backbone",
         note=f"the model takes images of {size[1]}x{size[2]}",
+        edit=likely(put(("data", "resolution"), list(size[1:]))),
     )
 
 

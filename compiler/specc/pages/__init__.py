@@ -1,0 +1,1 @@
+"""The documentation that `specc docs` prints: files, and pages made from the schema."""
