@@ -154,7 +154,7 @@ def _tell(
     if form == "text":
         say_findings(findings, data, path)
     else:
-        click.echo(_report(findings, data, path, form), nl=False)
+        click.echo(reported(findings, data, path, form), nl=False)
 
 
 def _job_files(

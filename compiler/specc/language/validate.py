@@ -43,7 +43,7 @@ def validate(source: Source) -> list[Diagnostic]:
 
 def fits(value: Any, schema: dict) -> bool:
     """Returns whether a part of the schema allows a value."""
-    return next(_validator().evolve(schema=schema).iter_errors(value), None) is None
+    return next(validator().evolve(schema=schema).iter_errors(value), None) is None
 
 
 def findings_of(value: Any) -> list[Diagnostic]:
