@@ -6,6 +6,7 @@ import ast
 import functools
 import importlib
 import io
+import json
 import re
 import sys
 from pathlib import Path
@@ -66,6 +67,10 @@ def compiled(folder: Path) -> Compiled:
     return compile_raw(
         (folder / "job.json").read_bytes(), Extras(folder.name in TESTED)
     )
+
+
+def exports(folder: Path) -> bool:
+    return json.loads((folder / "job.json").read_text("utf-8")).get("export", False)
 
 
 def modules(folder: Path) -> dict[str, str]:
@@ -144,7 +149,8 @@ def test_a_strict_check_finds_nothing_to_build():
 def test_the_code_is_clean(folder):
     texts = modules(folder)
     contract = {"test_contract.py"} if folder.name in TESTED else set()
-    assert texts.keys() == {f"{name}.py" for name in MODULES} | contract
+    export = {"export.py", "runtime.py"} if exports(folder) else set()
+    assert texts.keys() == {f"{name}.py" for name in MODULES} | contract | export
     said = io.StringIO()
     for name, text in texts.items():
         pyflakes(text, name, Reporter(said, said))
@@ -245,10 +251,11 @@ def test_the_code_stands_without_specc(folder):
     assert imported(texts["model.py"]) - {"torch"} <= sys.stdlib_module_names
     outside = set()
     for text in texts.values():
-        outside |= imported(text) - sys.stdlib_module_names - set(MODULES)
+        outside |= imported(text) - sys.stdlib_module_names - {*MODULES, "runtime"}
     assert "specc" not in outside
     # requirements.txt asks for what is imported; PyTorch's board is tensorboard.
     wanted = {DISTRIBUTIONS.get(name, name) for name in outside} | {"tensorboard"}
+    wanted |= {"onnx", "onnxscript"} if exports(folder) else set()  # for torch.onnx
     lines = (folder / "requirements.txt").read_text().splitlines()
     assert {re.split("[<>=]", line)[0] for line in lines} == wanted
 

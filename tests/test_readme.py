@@ -150,7 +150,7 @@ def test_every_flag_of_an_emitted_script_exists():
             for flag in (word for word in flags if word.startswith("--")):
                 assert f'"{flag}"' in text, (script, flag)
             seen.add(Path(script).name)
-    assert seen == {"train.py", "evaluate.py", "predict.py"}
+    assert seen == {"train.py", "evaluate.py", "predict.py", "export.py"}
 
 
 def test_every_example_is_in_the_gallery():

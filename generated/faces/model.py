@@ -546,14 +546,15 @@ def decode_objects(
         0, candidates - points * categories
     )  # small images have fewer
     ranks, scores = (F.pad(x.flatten(1), (0, missing)) for x in (ranks, scores))
-    index = ranks.topk(candidates).indices
+    index = ranks.topk(candidates).indices.sort().values  # equal ones keep an order
     scores, order = scores.gather(1, index).sort(descending=True)
     index = index.gather(1, order)
     point, classes = (index // categories).clamp(max=points - 1), index % categories
     boxes = boxes.gather(1, point[..., None].expand(-1, -1, 4))
 
     keep = nms(boxes, classes, max_iou) & (scores > min_score)
-    scores, order = (scores * keep).topk(limit)
+    scores, order = (scores * keep).sort(descending=True)
+    scores, order = scores[:, :limit], order[:, :limit]
     keep = scores > 0
     return {
         "boxes": boxes.gather(1, order[..., None].expand(-1, -1, 4)) * keep[..., None],

@@ -1,4 +1,6 @@
-"""Runs photos.onnx with NumPy and ONNX Runtime, and nothing else of this folder.
+"""Runs photos.onnx with NumPy and ONNX Runtime.
+
+Nothing else of this folder is needed.
 
     from runtime import Model
 
@@ -30,7 +32,9 @@ class Model:
     def __call__(self, image: np.ndarray) -> dict:
         """Returns predictions for an image, uint8 (height, width, 3)."""
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f"not uint8 (h, w, 3): {image.dtype}, {image.shape}")
+            raise ValueError(
+                f"not uint8 (h, w, channels): {image.dtype}, {image.shape}"
+            )
         images = np.ascontiguousarray(image.transpose(2, 0, 1)[None])
         values = self.session.run(self.outputs, {"images": images})
         found = {name: {} for name in self.heads}

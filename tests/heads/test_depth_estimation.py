@@ -187,7 +187,7 @@ def test_predictions_at_their_own_size(tmp_path):
     model = job.model.DepthEstimator().eval()
     images = torch.randint(0, 256, (1, 3, 70, 101), dtype=torch.uint8)
     depth = job.model.predict(model, images)["room"]["depth"]
-    canvas = job.model.padded(model, images)
+    canvas = job.model.padded(images, model.mean)
     assert depth.shape == (1, 70, 101) and canvas.shape == (1, 3, 96, 128)
 
 

@@ -24,6 +24,7 @@ from specc.build import analyze
 from specc.cli import run_cli
 from specc.diagnostics import JobError
 from specc.emit.format import format_files
+from specc.folder import record as records
 from specc.folder.jobfiles import open_job
 from specc.language.schema import bundled
 from specc.origins import answers, report
@@ -234,9 +235,12 @@ def test_an_unknown_pointer_names_near_ones(capsys, scenes):
 
 
 def test_a_record_of_other_templates(scenes):
-    path = scenes / ".specc" / "pristine" / "train.py"
-    text = path.read_text("utf-8").replace("CLIP_NORM = 1.0", "NORM_LIMIT = (1.0, 2.0)")
-    path.write_text(text, "utf-8")
+    text = records.pristine(scenes, "train.py")
+    text = text.replace("CLIP_NORM = 1.0", "NORM_LIMIT = (1.0, 2.0)")
+    known = records.read(scenes)
+    texts = known.texts | {"train.py": text.encode()}
+    for path, data in records.record_of(texts, known.job).items():
+        (scenes / path).write_bytes(data)
     (scenes / "train.py").write_text(text, "utf-8")
     number, folder = number_of(scenes, "train.py", "NORM_LIMIT"), Folder(scenes)
     with pytest.raises(JobError, match="E418: .* writes lines"):

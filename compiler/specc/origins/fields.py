@@ -69,8 +69,9 @@ def place_of(function: Any) -> str:
 def options_of(job: Job, given: dict) -> dict[str, Option]:
     """Returns pointer -> field, of all fields that the job may have as it is."""
     heads, resolved = [head.name for head in job.heads], as_job(job)
-    # Left out beside a validation set (E305), though the job has it.
+    # Left out beside a validation set (E305), and if off, though the job has them.
     resolved["data"].setdefault("validation_fraction", job.data.validation_fraction)
+    resolved.setdefault("export", job.export)
     found = _options(bundled(), resolved, given, fill(given), (), heads)
     return {option.pointer: option for option in found}
 

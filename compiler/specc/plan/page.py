@@ -389,4 +389,6 @@ def _requirements(job: Job, heads: tuple[HeadPlan, ...]) -> list[str]:
     wanted += once(task.requirements for task in tasks_of(job))
     if is_timm(job.backbone.name):
         wanted.append("timm>=1.0")
+    if job.export:
+        wanted += ["onnx>=1.16", "onnxruntime>=1.18", "onnxscript>=0.7"]
     return sorted(wanted, key=str.lower)
