@@ -313,6 +313,7 @@ def job_of(choice: dict) -> dict:
             "heads": heads,
         },
         "trainer": trainer,
+        "export": True,
     }
 
 

@@ -111,7 +111,7 @@ def test_the_committed_files_say_what_a_fresh_compile_says(folder):
         assert text == committed, name
     found = tree(folder)
     written = {x: data for x, data in found.items() if not x.startswith(".specc/")}
-    assert written.keys() == {*fresh, "job.json"}
+    assert written.keys() == {*fresh, "job.json", ".gitattributes"}
     recorded = record.record_of(written, as_values(compiled(folder).job))
     assert differences(written | recorded, found) == []
 

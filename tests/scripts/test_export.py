@@ -54,7 +54,9 @@ def folder(world) -> Path:
     with_export(job)
     train(job, world / "run")
     found = checkpoint(world / "run" / "best.pt")
-    found["model"]["heads.shapes.class_logits.bias"] += 3  # it has hardly found any yet
+    # It has hardly found any yet: scores that differ from cell to cell.
+    weight = found["model"]["heads.shapes.class_logits.weight"]
+    weight.normal_(std=0.2, generator=torch.Generator().manual_seed(0))
     torch.save(found, world / "best.pt")
     return job
 
@@ -180,7 +182,8 @@ def test_the_runtime_needs_no_torch_and_agrees_with_predict(world, folder, seale
             np.testing.assert_allclose(item["bbox"], other["bbox"], rtol=1e-5)
         best, other = found["shapes"][0], of_torch["shapes"][0]
         assert best["category"] == other["category"]
-        np.testing.assert_allclose(best["bbox"], other["bbox"], atol=2)
+        # One filter in OpenCV and in torch, but a pixel of the canvas is seven here.
+        np.testing.assert_allclose(best["bbox"], other["bbox"], atol=10)
 
 
 def test_evaluate_measures_the_file_itself(world, folder, sealed):

@@ -8,7 +8,9 @@ def found_instances(
     instances = []
     for i in range(found["count"]):
         mask = np.zeros((height, width), bool)
-        place, inside = mask_inside(found["boxes"][i], found["masks"][i], found["stride"])
+        place, inside = mask_inside(
+            found["boxes"][i], found["masks"][i], found["stride"]
+        )
         mask[place] = inside
         instances.append(
             {
