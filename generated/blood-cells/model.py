@@ -418,11 +418,10 @@ def decode_objects(
     central = offsets.abs() <= predictions.strides / 2
     ranks = scores + (central.all(2, keepdim=True) & (scores > min_score))
     candidates, (points, categories) = max(CANDIDATES, 3 * limit), ranks.shape[1:]
-    missing = torch.sym_max(
-        0, candidates - points * categories
-    )  # small images have fewer
+    # Small images have fewer. Equal scores keep an order, the same in all runtimes.
+    missing = torch.sym_max(0, candidates - points * categories)
     ranks, scores = (F.pad(x.flatten(1), (0, missing)) for x in (ranks, scores))
-    index = ranks.topk(candidates).indices.sort().values  # equal ones keep an order
+    index = ranks.topk(candidates).indices.sort().values
     scores, order = scores.gather(1, index).sort(descending=True)
     index = index.gather(1, order)
     point, classes = (index // categories).clamp(max=points - 1), index % categories

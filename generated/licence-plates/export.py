@@ -33,7 +33,8 @@ from predict import open_images
 
 EXAMPLE = (2, 3, 333, 435)  # shape of the images that are traced; sides may vary
 PICTURES = ((256, 256), (333, 435), (515, 129), (57, 91))  # heights and widths
-BEST = "plate/exact_match"  # the metric that an INT8 or FP16 file must keep
+# The metric that an INT8 or FP16 file must keep.
+BEST = "plate/exact_match"
 # How far a stage may be from model.py, given what the exported one before it gave.
 LIMITS = {
     "canvas": 1.0,  # gray levels

@@ -38,7 +38,7 @@ from specc.emit.imports import KNOWN
 from specc.emit.names import defined
 from specc.emit.parts import Part
 from specc.emit.render import MODULES, environment, shelves_for
-from specc.plan.extras import CONTRACT, Extras
+from specc.plan.extras import CONTRACT, RUNTIME, Extras
 from specc.plan.page import plan
 from specc.source import COLUMNS
 
@@ -49,7 +49,10 @@ SOME = (
     *(1, 5, 6, 7, 8, 9, 10, 11, 14, 15, 17, 18, 20, 22, 24, 25, 26, 27, 30, 40, 43, 47),
     *(49, 57, 59, 61, 63, 64, 67, 70, 73),
 )
-SOME_LAID_OUT = (0, 1, 5, 6, 12, 13, 15, 16, 17, 19, 21, 23, 26, 30, 33, 35, 36, 37)
+SOME_LAID_OUT = (
+    *(0, 1, 5, 6, 12, 13, 14, 15, 16, 17, 18, 19, 21, 23, 25, 26, 28, 30),
+    *(32, 33, 35, 36, 37, 38, 39, 40),
+)
 SOME_OF_TIMM = (1, 2)
 FEW = (1, 8, 15, 22, 57, 67)  # not slow
 OTHER_TOOLS = [*(LAID_OUT | TABLES | COCO | MAPS).values(), *RARE]
@@ -282,7 +285,7 @@ def parts() -> list[Part]:
     """All that there are, as one job has them."""
     job, graph, _ = analyze(json.dumps(job_of(QUICK[0])).encode())
     context = plan(job, graph, Extras(tests=True)).context()
-    shelves = shelves_for((*MODULES, CONTRACT), context)
+    shelves = shelves_for((*MODULES, RUNTIME, CONTRACT), context)
     return [part for shelf in shelves for part in shelf.parts]
 
 
