@@ -131,6 +131,7 @@ def server():
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_pull_request_on_no_job_gets_no_comment(review, server):
     review.request(None, build=False)
     ran = review.github(server)

@@ -286,6 +286,7 @@ def test_a_conflict_is_told_with_its_place_until_it_is_resolved(run):
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_verify_warns_of_an_edited_model_that_is_not_the_graph_s(run):
     job = put("job.json")
     run("build", job)

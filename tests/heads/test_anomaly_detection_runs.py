@@ -104,6 +104,7 @@ def trained(place) -> tuple[Path, Path]:
     return job, place / "runs" / "learns"
 
 
+@pytest.mark.soak
 def test_defects_that_it_never_saw_are_found(trained):
     best = checkpoint(trained[1] / "best.pt")["metrics"]
     assert best["flaws/image_auroc"] > 0.9

@@ -56,6 +56,7 @@ def make(folder: Path, *heads: dict, data="strips", **trainer) -> Path:
 @pytest.mark.parametrize(
     "task", [TASKS[0], pytest.param(TASKS[1], marks=pytest.mark.soak)]
 )
+@pytest.mark.soak
 def test_digits_are_learned_and_read_by_another_process(strips, task):
     rate = 0.003 if task == TASKS[0] else 0.001
     fast = {"optimizer": {"kind": "adamw", "learning_rate": rate}}

@@ -156,6 +156,7 @@ def test_identities_follow_their_names(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_stuff_and_things_follow_their_names(tmp_path):
     names = ["road", "car", "sky"], ["sky", "tree", "car", "road"]
     task, things = "panoptic_segmentation", {"things": ["car"]}

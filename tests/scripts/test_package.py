@@ -178,6 +178,7 @@ def test_a_stop_is_an_exception_and_a_wrong_flag_is_named(world):
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_its_modules_do_what_scripts_do(world):
     """The same losses and predictions, with workers, and from the folder above."""
     plain, package = make(world / "scenes", SCENE), packaged(world / "scenery", SCENE)

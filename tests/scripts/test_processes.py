@@ -141,6 +141,7 @@ def wait_for(path: Path, process: subprocess.Popen) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.soak
 def test_a_stopped_group_saves_and_goes_on(unbroken, job):
     output = job.parent / "stopped"
     process = start(job / "train.py", *flags(job, output))

@@ -166,6 +166,7 @@ def test_twenty_kills_at_random_lose_nothing(unbroken, job, half_time, seed):
     kill_and_compare(unbroken, job, times, seed)
 
 
+@pytest.mark.soak
 def test_a_mean_over_a_stop_is_that_of_the_whole_run(job):
     """Iterations 25 to 30 make one line of the log; the run is stopped at 27, as it was
     at 14 by an older train.py, whose checkpoint does not hold what no line told yet."""

@@ -61,6 +61,7 @@ def test_weights_are_read_as_weights_only(choices):
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_emitted_code_passes_bandit():
     """With its defaults, and without a comment that silences it; tests are made of
     asserts, and left out, as the records of the same code are."""

@@ -185,6 +185,7 @@ def test_a_hub_that_does_not_answer_is_told(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("resumed", [False, pytest.param(True, marks=pytest.mark.soak)])
+@pytest.mark.soak
 def test_a_run_of_the_emitted_code_learns_and_resumes(own_process, tmp_path, resumed):
     draw_dataset(tmp_path / "shapes", train=8, validation=4)
     head = {"name": "shapes", "task": "object_detection"}
