@@ -10,6 +10,12 @@ import black
 
 MODE = black.Mode(target_versions={black.TargetVersion.PY310})
 
+STUBS = {
+    ast.FunctionDef: "def f{}():\n    pass\n",
+    ast.ClassDef: "class C{}:\n    pass\n",
+}
+PLACE = re.compile(r"^(?:def f\d+\(\)|class C\d+):\n    pass\n", re.MULTILINE)
+
 
 class BadCode(Exception):
     """A template made text that is no Python; the message shows the lines at the
@@ -42,8 +48,24 @@ def format_code(path: str, text: str) -> str:
 
 @lru_cache(maxsize=256)
 def _formatted(text: str) -> str:
-    """Returns formatted code, cached: jobs of one call share pages, and black takes
-    most of a build."""
+    """Returns formatted code. Functions and classes of the module's top level are
+    formatted apart, while a stub holds the place of each: black takes most of a build,
+    and jobs of one call share most functions, few modules."""
+    lines = text.splitlines(keepends=True)
+    blocks, rest, last = {}, [], 0
+    for node in ast.parse(text).body:
+        if type(node) in STUBS:
+            first = node.lineno - 1
+            stub = STUBS[type(node)].format(len(blocks))
+            blocks[stub] = _formatted_block("".join(lines[first : node.end_lineno]))
+            rest += [*lines[last:first], stub]
+            last = node.end_lineno
+    formatted = _formatted_block("".join([*rest, *lines[last:]]))
+    return PLACE.sub(lambda stub: blocks[stub[0]], formatted)
+
+
+@lru_cache(maxsize=8192)
+def _formatted_block(text: str) -> str:
     return black.format_str(text, mode=MODE)
 
 
