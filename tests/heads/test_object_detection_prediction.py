@@ -42,7 +42,7 @@ def canvases(detector, opencv, image: np.ndarray, folder: Path) -> tuple:
     seen = []
     model.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     detector.predict(model, torch.from_numpy(image).permute(2, 0, 1)[None])
-    canvas, _ = opencv.letterbox(opencv.Sample(path, *image.shape[:2], {}))
+    canvas = opencv.letterbox(opencv.Sample(path, *image.shape[:2], {}))
     return seen[0][0].permute(1, 2, 0).numpy(), canvas.astype(np.float32)
 
 

@@ -156,7 +156,7 @@ def test_a_sample_without_a_place_is_decoded(with_cache, tmp_path):
     """As predict.py has them."""
     data = with_cache()
     sample, *_ = draw(data, tmp_path / "images")
-    canvas, _ = data.letterbox(sample)
+    canvas = data.letterbox(sample)
     assert canvas.shape == (HEIGHT, WIDTH, 3)
     assert not (tmp_path / "cache").exists()
 

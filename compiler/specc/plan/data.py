@@ -9,13 +9,16 @@ from typing import Any
 from specc.heads import constants_of, once, task_of, tasks_of
 from specc.heads.task import Task
 from specc.job import Augmentation, Data, Job
+from specc.plan.augmentation import (
+    NO_AUGMENTATION,
+    augmentation_of,
+    canvas_only,
+    imaging,
+)
 from specc.plan.cache import cache_constants, plan_cache
 from specc.plan.heads import HeadPlan, is_partial
 from specc.source import Line, constant, literal, mapping
 
-NO_AUGMENTATION = Augmentation(False, False, False, 0.0, 0.0)
-READ = {1: "read_image", 3: "read_image", 4: "read_bands"}  # channels -> function
-RECOLOR = {1: "recolor_gray", 3: "recolor", 4: "recolor_bands"}
 DRAWABLE = {
     1: "cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)",
     3: "image.copy()",
@@ -75,9 +78,9 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     moves = any(task.moves for task in tasks)
     places = any(head.own_pixels for head in heads)
     chosen = job.data.augmentation or NO_AUGMENTATION
-    resizes = job.backbone.resize_input
+    resizes, several = job.backbone.resize_input, len(heads) > 1
     return {
-        "imaging_sections": _imaging(job, chosen, moves),
+        "imaging_sections": imaging(job, chosen, moves),
         "image_batch": _image_batch(job.data),
         "validation_images": "Letterboxed images" if resizes else "Whole images",
         "has_placed": is_partial(job) and not _is_same(heads),
@@ -85,7 +88,6 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "mirrors": chosen.mirrors,
         "transposes": chosen.transpose,
         "training_set": _training_set(chosen, any(task.views for task in tasks)),
-        "drawable_image": DRAWABLE[job.data.channels],
         "image_kind": "Gray" if gray else "RGB",
         "read_flag": f"IMREAD_{'GRAYSCALE' if gray else 'COLOR'}{DEEP * deep}",
         "deep": deep,
@@ -96,16 +98,16 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "add_axis": "[:, :, None]" if gray else "",
         "canvas_type": "tuple[np.ndarray, Transform]" if moves else "np.ndarray",
         "canvas_names": "canvas, transform" if moves else "canvas",
-        "canvas_only": "canvas, _" if moves else "canvas",
+        **canvas_only(chosen, moves),
         **_placed(job, heads),
-        **_augmentation(chosen, moves),
+        **augmentation_of(chosen, moves),
         **plan_cache(job.data, resizes),
         "places": places,
         **_views(heads),
         "decoded_kinds": (
             "image or a map" if any(t.in_folder for t in tasks) else "image"
         ),
-        "drawn_heads": _drawn(job, heads),
+        **_drawn(job, heads),
         "targets": mapping((head.name, head.targets) for head in heads),
         "words_by_head": mapping((head.name, head.code.words) for head in heads),
         "label_words_template": (
@@ -114,6 +116,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "label_words_by_head": mapping((h.name, h.code.label_words) for h in heads),
         **_evidence(job, heads, any(head.code.viewed for head in heads)),
         "score_note": SCORE_NOTE * is_partial(job),
+        "score_template": f"evaluate/score{'_of_several' * several}.py.jinja",
         **_copied(job),
         **_scored(heads),
         **_calibrated(job, heads),
@@ -172,7 +175,9 @@ def _copied(job: Job) -> dict[str, Any]:
     """Returns which results are copied to the CPU before they become annotations."""
     pairs = list(zip(job.heads, tasks_of(job)))
     maps = tuple(head.name for head, task in pairs if task.on_device)
-    copied = f"evaluate/copies{'_but_maps' * bool(maps)}.py.jinja"
+    kind = "copies_but_maps" if maps else "copies"
+    kind = kind if len(pairs) > 1 else "copies_of_one"
+    copied = f"evaluate/{kind}.py.jinja"
     none = len(maps) == len(pairs)
     return {"maps": maps, "copied": "train/untold.py.jinja" if none else copied}
 
@@ -291,10 +296,18 @@ def draw_constants(job: Job) -> tuple[Line, ...]:
     return (first, *constants_of(job, "draw.py"))
 
 
-def _drawn(job: Job, heads: tuple[HeadPlan, ...]) -> list[HeadPlan]:
-    """Returns the heads in the order of drawing: those that enlarge the image last."""
+def _drawn(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    """Returns the heads in the order of drawing, those that enlarge the image last; or
+    the expression of the one head's drawing."""
     places = [task_of(head).drawn for head in job.heads]
-    return [head for _, head in sorted(zip(places, heads), key=lambda pair: pair[0])]
+    pairs = sorted(zip(places, heads), key=lambda pair: pair[0])
+    drawable = f"({DRAWABLE[job.data.channels]}, "
+    return {
+        "drawable_image": DRAWABLE[job.data.channels],
+        "drawn_heads": [head for _, head in pairs],
+        "drawn_head": heads[0].draw.replace("(image, ", drawable, 1),
+        "drawn_template": f"draw/head{'s' * (len(heads) > 1)}.py.jinja",
+    }
 
 
 def _image_batch(data: Data) -> str:
@@ -336,64 +349,3 @@ def _placed(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, str | bool]:
         "placed_parameters": f"sample: Sample{''.join(types)}",
         "blanks": blanks,
     }
-
-
-def _imaging(job: Job, chosen: Augmentation, moves: bool) -> list[str]:
-    """Returns the templates of the functions from image file to canvas."""
-    data, resizes = job.data, job.backbone.resize_input
-    defects = any(task.on_normal_images for task in tasks_of(job))
-    fits = resizes or defects or chosen == NO_AUGMENTATION
-    transform = "transform_transposed" if chosen.transpose else "transform"
-    sections = [
-        "banner_images",
-        "image_error",
-        *([transform] if moves else []),
-        READ[data.channels],
-        *(["cache/image"] if data.cache else []),
-        *([f"letterbox{'_boxes' * moves}"] if fits else []),
-        "on_canvas",
-        *(["augment"] if chosen != NO_AUGMENTATION else []),
-        *([RECOLOR[data.channels]] if chosen.color else []),
-    ]
-    return [f"data/{section}.py.jinja" for section in sections]
-
-
-def _augmentation(chosen: Augmentation, moves: bool) -> dict[str, Any]:
-    mapped = ", transposed" if chosen.transpose else ""
-    return {
-        "training_view": (
-            "letterbox(sample)" if chosen == NO_AUGMENTATION else "augment(sample, rng)"
-        ),
-        "augment_note": _augment_note(chosen),
-        "augment_steps": _augment_steps(chosen, moves),
-        "augmented": f"canvas, Transform(scale, offset{mapped})" if moves else "canvas",
-    }
-
-
-def _augment_steps(chosen: Augmentation, moves: bool) -> list[str]:
-    """Returns the fragments of `augment`, in the order of their effects."""
-    turned = "_transposed" if chosen.transpose else ""
-    moves = "_boxes" if moves else ""
-    steps = {
-        f"fit{turned}": True,
-        "scale": chosen.scale > 0,
-        f"read{turned}": True,
-        "recolor": chosen.color > 0,
-        "place": True,
-        f"map{turned}": moves,
-        f"flip{moves}": chosen.horizontal_flip,
-        f"flip_vertical{moves}": chosen.vertical_flip,
-    }
-    return [f"data/augment/{step}.py.jinja" for step, wanted in steps.items() if wanted]
-
-
-def _augment_note(chosen: Augmentation) -> str:
-    words = {
-        "transposed": chosen.transpose,
-        "scaled": chosen.scale > 0,
-        "recolored": chosen.color > 0,
-        "placed": True,
-        "mirrored": chosen.horizontal_flip or chosen.vertical_flip,
-    }
-    *others, last = (word for word, wanted in words.items() if wanted)
-    return f"{', '.join(others)} and {last}" if others else last

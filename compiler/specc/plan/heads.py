@@ -33,6 +33,7 @@ class HeadPlan:
     names_file: str
     constants: tuple[Line, ...]  # constants of model.py, the names first
     inputs: str  # names of the maps that the head reads
+    metrics_prefix: str  # prefix of the names of metrics
     loss_prefix: str  # prefix of the names of loss terms
     annotations: str  # expression: annotations by image name
     own_pixels: str  # template: results in pixels of the image
@@ -162,6 +163,7 @@ def _plan(job: Job, head: Head, summary: Summary) -> HeadPlan:
         named=named,
         counted=code.counted,
         inputs=", ".join(_map(level) for level in read),
+        metrics_prefix=f"{head.name}/",
         loss_prefix=f"{head.name}/loss/",
         annotations=expressions.annotations or _annotations(task, code),
         own_pixels=task.own_pixels.get(
