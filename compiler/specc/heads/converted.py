@@ -119,7 +119,7 @@ READINGS = {  # start of a way -> its reading; the longest start of a way is tak
     ("multiclass_classification",): _listed(
         "multiclass classification",
         "categories",
-        "parse_category(GIVEN, NUMBERS)",
+        "NUMBERS[str(GIVEN).strip()]",
         _CATEGORY,
     ),
     ("multiclass_classification", "metric_learning"): Reading(
@@ -130,7 +130,7 @@ READINGS = {  # start of a way -> its reading; the longest start of a way is tak
         counted='annotations_for(folder, "multiclass classification")',
     ),
     ("metric_learning", "multiclass_classification"): _listed(
-        "metric learning", "identities", "parse_category(GIVEN, NUMBERS)", _CATEGORY
+        "metric learning", "identities", "NUMBERS[str(GIVEN).strip()]", _CATEGORY
     ),
 }
 STEPS = {  # (task, next task) -> expression that converts LABEL to the next task

@@ -52,7 +52,7 @@ class HeadCode:
         """The index of an image's category; that of a column is one of the job."""
         if self.flagged:
             return f"{self.numbers}[{self.given}]"
-        return f"parse_category({self.given}, {self.numbers})"
+        return f"{self.numbers}[str({self.given}).strip()]"
 
     @property
     def strides(self) -> tuple[int, ...]:

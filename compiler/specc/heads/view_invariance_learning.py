@@ -79,7 +79,7 @@ def _labeled(expressions: HeadExpressions, code: HeadCode) -> HeadExpressions:
     return replace(
         expressions,
         annotations=f'read_annotations(folder, {title}, "categories", {code.numbers})',
-        parse=f"parse_category({code.given}, {code.numbers})",
+        parse=f"{code.numbers}[str({code.given}).strip()]",
         place="None",
         label_words=mapping([("category", f"{names}[{code.labels}]")]),
         draw=f"draw_labeled_view(image, {code.words})",

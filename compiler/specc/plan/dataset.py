@@ -94,7 +94,9 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "test_call": _test_call(readers),
         "set_sections": _sets(job, readers),
         "joined_heads": joined,
-        "merging": _merging(any(lacking or "same" in head.joined for head in joined)),
+        "merging": _merging(joined, lacking),
+        "merges": any(head.merged for head in heads),
+        "least_kinds": any("least=" in x for head in heads for x in head.code.checks),
         "keeps_masks": any(
             {"instance_segmentation", "panoptic_segmentation"}
             & {head.task, dataset_task(job, head)}
@@ -116,11 +118,20 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     }
 
 
-def _merging(refuses: bool) -> dict[str, Any]:
-    """Returns how samples of one image are merged: with `refuses`, their labels may
-    contradict each other, which is a problem of the dataset."""
+def _merging(joined: list[HeadPlan], lacking: bool) -> dict[str, Any]:
+    """Returns how samples of one image are merged; `lacking`: one may have labels for a
+    head that the other one has none for. Where labels may contradict each other, that
+    is a problem of the dataset."""
+    equal = ["same" in head.joined for head in joined]
+    refuses = bool(joined) and (lacking or any(equal))
+    if not joined:
+        kind = "nothing"
+    elif refuses:
+        kind = "same" if all(equal) and not lacking else "some"
+    else:
+        kind = "heads" if len(joined) > 1 else "one"
     return {
-        "refuses": refuses,
+        "template": f"dataset/merged_{kind}.py.jinja",
         "parameters": "problems: list, " * refuses + "counts: Counter",
         "given": "problems, " * refuses + "counts",
     }
