@@ -338,7 +338,7 @@ PAGES = {"name": "pages", "task": "quadrilateral_detection", "categories": ["a",
 
 @pytest.mark.parametrize("counts", [(2, 0, 3), (0, 0), (1,)])
 def test_quadrilaterals_of_images_are_rows_that_are_padded(tmp_path, counts):
-    """By powers of two, at least 16: see object_rows of data.py."""
+    """To powers of two, at least 16."""
     data = load_all(make(tmp_path, [PAGES]), "data", "dataset")
     rng, batch = np.random.default_rng(0), []
     for count in counts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from specc.heads import once, tasks_of
@@ -95,6 +96,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "set_sections": _sets(job, readers),
         "joined_heads": joined,
         "merging": _merging(joined, lacking),
+        "boxes_in_both": len(_readers_of_boxes(heads)) > 1,
         "merges": any(head.merged for head in heads),
         "least_kinds": any("least=" in x for head in heads for x in head.code.checks),
         "keeps_masks": any(
@@ -116,6 +118,12 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "label_types": [task.kept or task.label for task in tasks],
         "samples_folder": _samples_folder(job),
     }
+
+
+def _readers_of_boxes(heads: tuple[HeadPlan, ...]) -> set[str]:
+    """Returns which functions read boxes: of COCO files, or of all other formats."""
+    read = " ".join(head.parse for head in heads)
+    return {*re.findall(r"\b(?:parse_coco_objects|parse_objects)\b", read)}
 
 
 def _merging(joined: list[HeadPlan], lacking: bool) -> dict[str, Any]:

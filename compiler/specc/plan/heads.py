@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from typing import Any
 
 from specc.graph.cost import Level, Summary
 from specc.heads import count_of, formats_ignoring, names_of, task_of
@@ -16,6 +17,15 @@ from specc.plan.tables import cells_of, holds_boxes
 from specc.source import Line, constant, literal
 
 NAMES_IN_CODE = 100  # most names in the code; more are written to a JSON file
+PARTIAL_NOTE = """
+
+    A head learns from the images that are "labeled" (B,) in its targets.
+    """
+# Tasks whose heads find more of an object than its box and category.
+FINDING_MORE = {
+    *("instance_segmentation", "keypoint_detection"),
+    *("panoptic_segmentation", "quadrilateral_detection"),
+}
 
 
 @dataclass(frozen=True)
@@ -251,6 +261,22 @@ def is_partial(job: Job) -> bool:
         return len(job.heads) > 1
     source = source_of(job, job.heads[0])
     return source.format in ("native", "csv") and not holds_boxes(source)
+
+
+def plan_partial(job: Job) -> dict[str, Any]:
+    """Returns the variables of heads for which some images lack labels, and which
+    points of images count where not all do."""
+    partial, ignores = is_partial(job), bool(formats_ignoring(job))
+    alone = not FINDING_MORE & {head.task for head in job.heads}
+    counted = "(assigned > -2)" if alone and partial else "assigned > -2"
+    counted = (counted if alone else "positives.counted", 'targets["labeled"][:, None]')
+    return {
+        "partial": partial,
+        "partial_note": PARTIAL_NOTE * partial,
+        "detects_alone": alone,
+        "weighs_points": partial or ignores,
+        "counted_points": " & ".join(counted[not ignores : 1 + partial]),
+    }
 
 
 def _width(level: Level) -> str:

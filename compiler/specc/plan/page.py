@@ -34,7 +34,7 @@ from specc.plan.dataset import (
 )
 from specc.plan.export import plan_export
 from specc.plan.extras import PLAIN, RUNTIME, Extras
-from specc.plan.heads import HeadPlan, is_partial, plan_heads
+from specc.plan.heads import HeadPlan, is_partial, plan_heads, plan_partial
 from specc.plan.neck import NeckPlan, plan_neck
 from specc.plan.places import Places
 from specc.plan.resolved import as_job
@@ -43,10 +43,6 @@ from specc.plan.train import plan_train, train_constants
 from specc.source import Line, constant, literal, mapping, parameter, star
 from specc.timm.models import is_timm
 
-PARTIAL_NOTE = """
-
-    A head learns from the images that are "labeled" (B,) in its targets.
-    """
 TITLE_COLUMNS = 84  # most columns of a docstring's first line, without quotes
 
 
@@ -272,7 +268,7 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "points_wanted": any(task.points_wanted for task in tasks_of(job)),
         "weighted": any(head.loss_weight != 1 for head in heads),
         "weighted_value": _weighted(heads),
-        **_partial(job),
+        **plan_partial(job),
         **_ignored(job),
         "poses_in_yaml": any(
             Places(source_of(job, head), "").has_entry for head in job.heads
@@ -286,19 +282,6 @@ def _head_values(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "decoded": mapping((head.name, head.code.decode) for head in heads),
         "own_note": _own_note(job),
         "in_own_pixels": "in their own pixels" if placed else "of any size",
-    }
-
-
-def _partial(job: Job) -> dict[str, Any]:
-    """Returns the variables of heads for which some images lack labels, and which
-    points of images count where not all do."""
-    partial, ignores = is_partial(job), bool(formats_ignoring(job))
-    counted = ("positives.counted", 'targets["labeled"][:, None]')
-    return {
-        "partial": partial,
-        "partial_note": PARTIAL_NOTE * partial,
-        "weighs_points": partial or ignores,
-        "counted_points": " & ".join(counted[not ignores : 1 + partial]),
     }
 
 

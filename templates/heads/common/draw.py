@@ -13,10 +13,6 @@ def add_line(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
     return image
 
 
-def caption(item: dict) -> str:
-    return item["category"] + (f" {item['score']:.2f}" if "score" in item else "")
-
-
 def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
     """Writes text on a band of `color` above `corner`, inside the image."""
     font, size = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, max(image.shape) / 1200)

@@ -2,4 +2,6 @@
 
 
 def draw_category(image: np.ndarray, item: dict, names: tuple[str, ...]) -> np.ndarray:
-    return add_line(image, caption(item), color_of(names.index(item["category"])))
+    score = f" {item['score']:.2f}" if "score" in item else ""
+    color = color_of(names.index(item["category"]))
+    return add_line(image, item["category"] + score, color)

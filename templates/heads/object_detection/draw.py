@@ -10,7 +10,8 @@ def draw_objects(
             left, top, right, bottom = (round(side) for side in item["bbox"])
             color = color_of(names.index(item["category"]))
             cv2.rectangle(image, (left, top), (right, bottom), color, thickness)
-            write(image, caption(item), (left, top), color)
+            score = f" {item['score']:.2f}" if "score" in item else ""
+            write(image, item["category"] + score, (left, top), color)
     return image
 
 

@@ -11,7 +11,8 @@ def draw_quadrilaterals(
             corners = np.rint(item["quadrilateral"]).astype(np.int32)
             color = color_of(names.index(item["category"]))
             cv2.polylines(image, [corners], True, color, thickness, cv2.LINE_AA)
-            write(image, caption(item), tuple(corners.min(0).tolist()), color)
+            score = f" {item['score']:.2f}" if "score" in item else ""
+            write(image, item["category"] + score, tuple(corners.min(0).tolist()), color)
             first = tuple(corners[0].tolist())
             cv2.circle(image, first, 3 * thickness, color, cv2.FILLED, cv2.LINE_AA)
     return image
