@@ -27,8 +27,7 @@ class Emitted:
 
     job: Job
     summary: Summary
-    # The calls that look at labels in samples.py and train.py; they read `samples`,
-    # `use`
+    # The calls that look at labels before a run; they read `samples`, `use`
     checks: tuple[str, ...]
     model: ModuleType
     dataset: ModuleType
@@ -65,7 +64,8 @@ def load(data: bytes) -> Emitted:
     errors = [finding for finding in findings if finding.is_error]
     if errors:
         raise JobError(errors)
-    plain = replace(job, data=replace(job.data, cache=None))  # writes no cache
+    data = replace(job.data, cache=None, keep_samples=False)  # writes no files
+    plain = replace(job, data=data)
     page = plan(plain, graph)
     with TemporaryDirectory() as folder:
         for name, text in render(page).items():

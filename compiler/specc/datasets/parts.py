@@ -13,27 +13,25 @@ from typing import Any
 from specc.datasets.files import MOST_VALUES, Unreadable, opened
 from specc.emit.imports import with_imports
 from specc.emit.names import defined
-from specc.emit.render import environment
+from specc.emit.render import filled
+from specc.plan.dataset import noted
 from specc.plan.tables import Writing
-from specc.resources import read_text
 
-FILES = ("templates/heads/files/dataset.py", "templates/heads/names/dataset.py")
-LIMITS = f"MOST_VALUES, SOURCES, NOTES = {MOST_VALUES}, {{}}, []"
-
-
-TABLES = "heads/tables/dataset.py.jinja"
+FILES = ("files", "names", "tables")
+LIMITS = f"MOST_VALUES = {MOST_VALUES}"
 
 
 @functools.cache
 def reader(writing: Writing = Writing()) -> SimpleNamespace:
     """Returns the functions by name, those of tables that are written so; where an
     emitted reader would end, they raise Unreadable."""
-    tables = environment().get_template(TABLES).render(writing=writing.plain())
-    texts = [*map(read_text, FILES), tables]
+    known = {"writing": writing.plain(), "noted": noted(False), "rooted": True}
+    known["keeps_samples"] = False
+    texts = [filled(f"heads/{name}/dataset.py", known) for name in FILES]
     text = "\n\n".join(['"""Parts."""', LIMITS, *texts])
-    known: dict[str, Any] = {"__name__": "names"}
-    exec(compile(with_imports("names.py", text, {}), "names.py", "exec"), known)
-    parts = {name: known[name] for name in defined(text)}
+    space: dict[str, Any] = {"__name__": "names"}
+    exec(compile(with_imports("names.py", text, {}), "names.py", "exec"), space)
+    parts = {name: space[name] for name in defined(text)}
     return SimpleNamespace(
         **{
             name: _refusing(part) if callable(part) else part

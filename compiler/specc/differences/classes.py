@@ -40,7 +40,7 @@ TITLES = {
 NAMED = {title: kind for kind, title in TITLES.items()}
 
 # Pointers of fields that change neither weights nor results.
-COSMETIC = ("/name", "/data/cache", "/trainer/slurm")
+COSMETIC = ("/name", "/data/cache", "/data/keep_samples", "/trainer/slurm")
 SCALES = ("range",)  # options in whose unit a head predicts
 # Options that a head's results have one row for each of.
 ROWS = ("max_detections", "max_tokens")

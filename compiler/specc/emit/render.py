@@ -78,7 +78,8 @@ class Rendering:
 
     @cached_property
     def shelves(self) -> list[Shelf]:
-        return shelves_for(MODULES, self.variables, self.fill)
+        emitted = [path for path in self.modules if path in MODULES]
+        return shelves_for(emitted, self.variables, self.fill)
 
     @cached_property
     def pages(self) -> dict[str, str]:

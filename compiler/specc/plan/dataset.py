@@ -10,7 +10,7 @@ from specc.heads.conversions import dataset_task
 from specc.job import Job, source_of
 from specc.plan.heads import HeadPlan
 from specc.plan.places import BELOW, ONE_BELOW
-from specc.plan.readers import Reader, readers_of
+from specc.plan.readers import PATHS, Reader, readers_of
 from specc.plan.split import plan_split, split_constants, split_sections
 from specc.plan.tables import Writing, writings
 from specc.source import Line, constant, literal
@@ -25,6 +25,7 @@ BROKEN = constant(
 PIXELS = Line(
     "MOST_PIXELS", "200_000_000", "  # larger images are refused: decompression bombs"
 )
+NOTED = ("path", "folder", "annotation", "place", "x")  # variables that hold paths
 SOURCES = Line("SOURCES", "{}", "  # the state of each file and folder that was read")
 NOTES = Line("NOTES", "[]", "  # messages that were shown to the user")
 REAL = Line("real_path", "functools.cache(os.path.realpath)", "  # path without links")
@@ -78,7 +79,8 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         if reader.source.format == "csv":
             lines += reader.table.constants
     limits = (PIXELS, VALUES) if reads_yaml(job, heads) else (PIXELS,)
-    return (*lines, BROKEN, *limits, SOURCES, NOTES, REAL)
+    kept = (SOURCES, NOTES) if job.data.keep_samples else ()
+    return (*lines, BROKEN, *limits, *kept, REAL)
 
 
 def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
@@ -116,7 +118,8 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **plan_split(job),
         "label_type": " | ".join(once([task.label] for task in tasks)),
         "label_types": [task.kept or task.label for task in tasks],
-        "samples_folder": _samples_folder(job),
+        **_kept(job, heads),
+        "rooted": any(reader.source.format in PATHS for reader in readers),
     }
 
 
@@ -165,6 +168,29 @@ def _painted(job: Job) -> bool:
         source_of(job, head).format == "maps" and getattr(head, "values", ()) is None
         for head in job.heads
     )
+
+
+def _kept(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
+    """Returns what depends on whether a file keeps the samples: their type, the call
+    that reads them, and the expressions of paths, whose state it records."""
+    keeps, pairs = job.data.keep_samples, zip(job.heads, tasks_of(job))
+    numbered = [head.name for head, task in pairs if task.kept]
+    checked = bool(numbered or any(head.code.checks for head in heads))
+    call = f"read_{'samples' if keeps or checked else 'datasets'}"
+    return {
+        "keeps_samples": keeps,
+        "samples_type": "Samples" if keeps else "list[Sample]",
+        "samples_read": f"{call}(args.data{', args.reread' * keeps})",
+        "samples_checked": checked and not keeps,
+        "numbered_heads": numbered,
+        "noted": noted(keeps),
+        "samples_folder": _samples_folder(job),
+    }
+
+
+def noted(keeps: bool) -> dict[str, str]:
+    """Returns the expression of each variable of a path that is about to be read."""
+    return {name: f"noted({name})" if keeps else name for name in NOTED}
 
 
 def _samples_folder(job: Job) -> str:

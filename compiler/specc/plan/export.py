@@ -46,6 +46,7 @@ def plan_export(
         "exports": job.export,
         "emitted": {
             "cache.py": job.data.cache is not None,
+            "samples.py": job.data.keep_samples,
             "export.py": job.export,
             RUNTIME: job.export,
         },

@@ -20,6 +20,8 @@ def as_job(job: Job) -> dict[str, Any]:
     if all(source.validation is not None for source in sources):
         del values["data"]["validation_fraction"]  # E305: a job has only one of the two
     values["data"]["augmentation"] = values["data"]["augmentation"] or False
+    if not job.data.keep_samples:
+        del values["data"]["keep_samples"]  # absent from jobs before there was one
     return {
         "version": VERSION,
         "name": job.name,

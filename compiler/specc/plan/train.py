@@ -134,15 +134,22 @@ def _few_images(job: Job) -> dict[str, Any]:
     """Returns the images on which `--overfit` trains and validates."""
     pairs = zip(job.heads, tasks_of(job))
     heads = tuple(head.name for head, task in pairs if task.on_normal_images)
-    few = "training[: args.overfit]"
+    few, keeps = "training[: args.overfit]", job.data.keep_samples
+    if is_partial(job):
+        few = _of_type("first_of_heads(training, args.overfit)", keeps)
+    defects = 'with_defects(training, args.output / "defects", rank, world)'
     return {
-        "few_images": (
-            "first_of_heads(training, args.overfit)" if is_partial(job) else few
-        ),
+        "few_images": few,
+        "defects": _of_type(defects, keeps),
         "draws_defects": bool(heads),
         "overfit_template": f"train/overfit{'_defects' * bool(heads)}.py.jinja",
         **_defects(heads, is_partial(job)),
     }
+
+
+def _of_type(samples: str, keeps: bool) -> str:
+    """Returns the expression of a list of samples as what train.py has of them."""
+    return f"Samples(columns_of({samples}))" if keeps else samples
 
 
 def _defects(heads: tuple[str, ...], partial: bool) -> dict[str, str]:

@@ -35,12 +35,3 @@ def encoded_masks(text: str, height: int, width: int) -> tuple[dict, ...]:
     """COCO's run lengths of the masks of an image, which spaces part."""
     size = [height, width]
     return tuple({"size": size, "counts": runs.encode()} for runs in text.split())
-
-
-def first_of_heads(samples: Samples, count: int) -> Samples:
-    """Returns the first samples, such that each head has labels in `count` of them."""
-    chosen = set()
-    for head in set().union(*(sample.labels for sample in samples)):
-        labeled = [i for i, sample in enumerate(samples) if head in sample.labels]
-        chosen.update(labeled[:count])
-    return Samples(samples.columns, sorted(chosen))

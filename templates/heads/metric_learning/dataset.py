@@ -1,4 +1,28 @@
+# ==== labels
+
+
+class Identity(str):
+    """The name of an identity, and its number among those of its set."""
+
+    number: int
+
+    def __new__(cls, name: str, number: int):
+        identity = super().__new__(cls, name)
+        identity.number = number
+        return identity
+
+
 # ==== sets
+
+
+def numbered(samples: list[Sample], head: str) -> list[Sample]:
+    """Returns samples whose identities have numbers, in sorted order."""
+    labeled = [sample for sample in samples if head in sample.labels]
+    names = sorted({sample.labels[head] for sample in labeled})
+    known = {name: Identity(name, number) for number, name in enumerate(names)}
+    for sample in labeled:
+        sample.labels[head] = known[sample.labels[head]]
+    return samples
 
 
 def check_identities(samples: list[Sample], use: str, head: str):
