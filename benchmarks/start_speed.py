@@ -223,7 +223,10 @@ def draw_csv(root: Path, count: int) -> dict:
 
 def job_of(data: dict, head: dict) -> dict:
     model = {"backbone": {"name": "resnet18"}, "heads": [head]}
-    return {"data": data | {"resolution": [128, 128]}, "model": model}
+    return {
+        "data": data | {"resolution": [128, 128], "keep_samples": True},
+        "model": model,
+    }
 
 
 def link(folder: Path, names: list[str]) -> None:

@@ -121,9 +121,9 @@ def images(place: Path, task: str) -> list[Path]:
     return sorted((place / JOBS[task].drawn / "val" / "images").iterdir())[:3]
 
 
-def make(folder: Path, task: str, **trainer) -> Path:
+def make(folder: Path, task: str, data=None, **trainer) -> Path:
     """The compiled folder of the small job of a task."""
     small = JOBS[task]
     sets = {"train": f"{small.drawn}/train", "validation": f"{small.drawn}/val"}
     options = {"max_iterations": 20, "validations": 2} | FAST | small.options | trainer
-    return runs.make(folder, small.head, data=sets | small.data, **options)
+    return runs.make(folder, small.head, data=sets | small.data | (data or {}), **options)

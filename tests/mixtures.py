@@ -138,6 +138,7 @@ FACTORS = {
         {"kind": "checkpoint", "weights": "best.pt"},
     ],
     "cache": [None, "decoded images"],
+    "keep_samples": [False, True],
     "resize_input": [True, False],
     "channels": [3, 1, 4],
     "precision": ["bf16", "fp32", "fp16"],
@@ -298,7 +299,8 @@ def job_of(choice: dict) -> dict:
         "data": {
             "train": "data/train",
             "resolution": [128, 256],
-            **{key: choice[key] for key in ("format", "augmentation", "cache")},
+            **{key: choice[key] for key in ("format", "augmentation")},
+            **{key: choice[key] for key in ("cache", "keep_samples")},
             "channels": choice["channels"],
             "bits": choice.get("bits"),
             "validation": choice["validation"],

@@ -36,9 +36,10 @@ def drawn(tmp_path_factory) -> Path:
 
 
 def modules_of(folder: Path, *heads: dict, **data) -> SimpleNamespace:
-    """The modules of a job, imported anew: `SOURCES` and `NOTES` are empty."""
+    """The modules of a job that keeps samples, imported anew: `SOURCES` and `NOTES` are
+    empty."""
     folder.mkdir(exist_ok=True)
-    return load_all(make_reader(folder, heads, data), *MODULES)
+    return load_all(make_reader(folder, heads, data | {"keep_samples": True}), *MODULES)
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def assert_same(one: object, other: object) -> None:
 @pytest.mark.parametrize("task", sorted(TASKS))
 def test_samples_are_what_the_reader_gives(task, drawn, tmp_path):
     """When they are read, and when a new process maps them."""
-    job = head_jobs.make(tmp_path / "job", task)
+    job = head_jobs.make(tmp_path / "job", task, data={"keep_samples": True})
     wanted = load_all(job, *MODULES).dataset.read_datasets(drawn)
     for _ in ("read", "mapped"):
         found = load_all(job, *MODULES).samples.read_samples(drawn)
@@ -147,7 +148,7 @@ def test_images_without_labels_of_a_head_stay_so(tmp_path):
         assert heads == {"0.png": {"cells"}, "1.png": {"kind"}, "2.png": both}
         kinds = [one.labels["kind"] for one in training if "kind" in one.labels]
         assert kinds == [1, 2]
-        few = made.samples.first_of_heads(training, 1)
+        few = made.dataset.first_of_heads(training, 1)
         assert [sample.path.name for sample in few] == ["0.png", "1.png"]
 
 

@@ -25,11 +25,7 @@ def place(tmp_path_factory) -> Path:
 
 
 def modules_of(folder: Path) -> SimpleNamespace:
-    return load_all(folder, "model", "dataset", "samples", "data", "train")
-
-
-def columns(modules: SimpleNamespace, samples: list):
-    return modules.samples.Samples(modules.samples.columns_of(samples))
+    return load_all(folder, "model", "dataset", "data", "train")
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +35,7 @@ def modules(place) -> SimpleNamespace:
 
 def test_each_normal_image_gets_a_copy_with_a_drawn_defect(modules, place, tmp_path):
     samples = modules.dataset.read_datasets(place)[0][:3]
-    given = columns(modules, samples)
-    made = list(modules.train.with_defects(given, tmp_path / "defects", 0, 1))
+    made = modules.train.with_defects(samples, tmp_path / "defects", 0, 1)
     assert made[:3] == samples and len(made) == 6
     for sample, copy in zip(samples, made[3:]):
         found = modules.data.letterbox(copy)
@@ -51,7 +46,7 @@ def test_each_normal_image_gets_a_copy_with_a_drawn_defect(modules, place, tmp_p
 
 
 def test_they_are_the_same_in_every_run(modules, place, tmp_path):
-    samples = columns(modules, modules.dataset.read_datasets(place)[0][:2])
+    samples = modules.dataset.read_datasets(place)[0][:2]
     for name in ("one", "two"):
         modules.train.with_defects(samples, tmp_path / name, 0, 1)
     files = sorted((tmp_path / "one").iterdir())
@@ -61,7 +56,7 @@ def test_they_are_the_same_in_every_run(modules, place, tmp_path):
 
 
 def test_other_processes_write_none_of_them(modules, place, tmp_path):
-    samples = columns(modules, modules.dataset.read_datasets(place)[0][:2])
+    samples = modules.dataset.read_datasets(place)[0][:2]
     first, second = (
         modules.train.with_defects(samples, tmp_path / "defects", rank, 1)
         for rank in (1, 0)
@@ -90,8 +85,7 @@ def test_only_images_that_are_known_to_be_normal_get_copies(heads, place, tmp_pa
         other(path, *size, {"kind": 0}),
         other(path, *size, {"kind": 1, names[-1]: normal}),
     ]
-    given = columns(modules, samples)
-    made = list(modules.train.with_defects(given, tmp_path / "defects", 0, 1))
+    made = modules.train.with_defects(samples, tmp_path / "defects", 0, 1)
     assert made[:2] == samples and len(made) == 3
     assert list(made[2].labels) == names[-1:]
     assert all(label.anomalous for label in made[2].labels.values())

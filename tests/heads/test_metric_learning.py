@@ -262,23 +262,27 @@ def folders(root: Path, identities: str = "b no a x"):
             cv2.imwrite(str(root / name / f"{number}.png"), image)
 
 
-def read(folder: Path, root: Path, identities, form: str):
+def read(folder: Path, root: Path, identities, form: str, keeps: bool):
     """Samples and targets of the set to train on, in a job that lists identities, or
-    says how many there are."""
+    says how many there are, and that keeps samples in a file or does not."""
     head = FACES | {"identities": identities, "embedding_size": 8}
     folder.mkdir()
-    job = make(folder, [head], validation="val", format=form)
-    modules = load_all(job, "samples", "data", "model")
-    modules.samples.FOLDER = folder / "cache"
-    modules.samples.read_samples(root)  # writes the file
-    training, validation = modules.samples.read_samples(root)
+    data = {"validation": "val", "format": form, "keep_samples": keeps}
+    names = ["dataset", *["samples"] * keeps, "data", "model"]
+    modules = load_all(make(folder, [head], **data), *names)
+    reader = modules.samples if keeps else modules.dataset
+    if keeps:
+        reader.FOLDER = folder / "cache"
+        reader.read_samples(root)  # writes the file
+    training, validation = reader.read_samples(root)
     views = modules.data.TrainingSet(training, 0)
     numbers = [views[0, i][1]["face"] for i in range(len(training))]
     return training, validation, numbers, modules.model.Embedder()
 
 
 @pytest.mark.parametrize("form", ["folders", "native"])
-def test_counted_identities_are_numbered_as_sorted_ones(tmp_path, form):
+@pytest.mark.parametrize("keeps", [True, False], ids=["kept", "read"])
+def test_counted_identities_are_numbered_as_sorted_ones(tmp_path, form, keeps):
     root, names = tmp_path / "data", list(KNOWN)
     if form == "folders":
         folders(root, "b no a")
@@ -287,7 +291,7 @@ def test_counted_identities_are_numbered_as_sorted_ones(tmp_path, form):
         identities(root / "train", labels, names[::-1])
         identities(root / "val", {"0.png": "new", "1.png": "new"}, ["new"])
     listed, counted = (
-        read(tmp_path / type(given).__name__, root, given, form)
+        read(tmp_path / type(given).__name__, root, given, form, keeps)
         for given in (tuple(names), len(names))
     )
     for one, other in zip(listed[0], counted[0]):
@@ -303,8 +307,8 @@ def test_counted_identities_are_numbered_as_sorted_ones(tmp_path, form):
 def test_more_identities_than_are_counted_are_refused(tmp_path, capsys):
     folders(tmp_path / "data")
     with pytest.raises(SystemExit, match="4 identities to train on, the job counts 3"):
-        read(tmp_path / "3", tmp_path / "data", 3, "folders")
-    read(tmp_path / "5", tmp_path / "data", 5, "folders")
+        read(tmp_path / "3", tmp_path / "data", 3, "folders", True)
+    read(tmp_path / "5", tmp_path / "data", 5, "folders", False)
     assert "4 identities to train on, the job counts 5" in capsys.readouterr().err
 
 
@@ -312,10 +316,9 @@ def test_part_of_the_counted_identities_is_held_out(tmp_path):
     folders(tmp_path / "data", "a b c d e f")
     (tmp_path / "job").mkdir()
     job = make(tmp_path / "job", [FACES | {"identities": 6}], format="folders")
-    modules = load_all(job, "samples", "dataset")
-    modules.samples.FOLDER = tmp_path / "cache"
-    modules.dataset.VALIDATION_SHARE = 0.4
-    training, validation = modules.samples.read_samples(tmp_path / "data")
+    dataset = load_all(job, "dataset").dataset
+    dataset.VALIDATION_SHARE = 0.4
+    training, validation = dataset.read_samples(tmp_path / "data")
     names = sorted({sample.labels["face"] for sample in training})
     assert len(names) == 4 and not {x.labels["face"] for x in validation} & {*names}
     assert [names[x.labels["face"].number] for x in training] == [

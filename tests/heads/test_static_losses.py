@@ -56,12 +56,11 @@ def step(request, drawn, one_thread):
         folder = runs.make(drawn / "partial", *heads, batch_size=4)
     else:
         folder = head_jobs.make(drawn / request.param, request.param)
-    modules = load_all(folder, "dataset", "samples", "data")
+    modules = load_all(folder, "dataset", "data")
     training, _ = modules.dataset.read_datasets(drawn)
     if request.param == PARTIAL:
         training = [without(s, *names[i % 2 :: 2]) for i, s in enumerate(training)]
-    columns = modules.samples.Samples(modules.samples.columns_of(training))
-    batch = next(modules.data.training_batches(columns, 0, 0, 0, 1, 0))
+    batch = next(modules.data.training_batches(training, 0, 0, 0, 1, 0))
     with pytest.MonkeyPatch.context() as patch:
         model = load(folder / "model.py")
         patch.setitem(sys.modules, model.__name__, model)  # torch.compile looks there

@@ -80,7 +80,7 @@ def filler(tmp_path):
     they write image number `deadly`."""
     folder = tmp_path / "job"
     folder.mkdir()
-    job = {"validation": "val", "cache": str(tmp_path / "cache")}
+    job = {"validation": "val", "cache": str(tmp_path / "cache"), "keep_samples": True}
     make_reader(folder, (DETECTION,), job)
     draw(load_data(folder).data, tmp_path / "images")
     (folder / "fill.py").write_text(FILL)
@@ -119,7 +119,8 @@ SMALL = {"backbone": {"top_level": 2}, "max_iterations": 8, "validations": 2}
 
 @pytest.fixture(scope="module")
 def job(world) -> Path:
-    return make(world / "cached", SCENE, data={"cache": "decoded"}, **SMALL)
+    data = {"cache": "decoded", "keep_samples": True}
+    return make(world / "cached", SCENE, data=data, **SMALL)
 
 
 @pytest.fixture(scope="module")

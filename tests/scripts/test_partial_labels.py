@@ -121,18 +121,11 @@ def all_heads(world, one_thread) -> SimpleNamespace:
     """The modules of a job with all heads, its samples, and what its model gives."""
     heads = [head_of(name) for name in HEADS]
     folder = make(world / "all-heads", *heads, data={"augmentation": False})
-    modules = load_all(
-        folder, "model", "dataset", "samples", "data", "evaluate", "draw"
-    )
+    modules = load_all(folder, "model", "dataset", "data", "evaluate", "draw")
     torch.manual_seed(0)
     modules.net = modules.model.Network().eval()
-    modules.samples_of = modules.samples
     modules.samples = modules.dataset.read_dataset(world / "shapes" / "val")
     return modules
-
-
-def columns(modules, samples: list):
-    return modules.samples_of.Samples(modules.samples_of.columns_of(samples))
 
 
 def without(sample, *heads: str):
@@ -231,10 +224,9 @@ def test_no_module_defines_a_name_twice(all_heads):
 def test_a_few_images_have_labels_for_each_head(all_heads):
     one, two, three, four = all_heads.samples
     samples = [without(one, "classes"), without(two, "classes"), three, four]
-    first = all_heads.samples_of.first_of_heads
-    few = first(columns(all_heads, samples), 1)
+    few = all_heads.dataset.first_of_heads(samples, 1)
     assert [sample.path for sample in few] == [one.path, three.path]
-    few = first(columns(all_heads, all_heads.samples), 2)
+    few = all_heads.dataset.first_of_heads(all_heads.samples, 2)
     assert [sample.path for sample in few] == [one.path, two.path]
 
 

@@ -142,11 +142,10 @@ def test_a_cache_keeps_images_at_the_size_that_is_judged(tmp_path):
     backbone = BACKBONE | {"resize_input": False}
     cache = {"cache": str(tmp_path / "cache")}
     job = make(tmp_path / "job", SCENE, backbone=backbone, data=cache)
-    modules = load_all(job, "dataset", "samples", "data")
+    modules = load_all(job, "dataset", "data")
     pixels = noise(tmp_path / "large.png", 130, 200)
     sample = modules.dataset.Sample(tmp_path / "large.png", 130, 200, {"scene": 0})
-    samples = modules.samples.Samples(modules.samples.columns_of([sample]))
-    _, kept = modules.data.cached(samples, samples, verbose=False)
+    _, kept = modules.data.cached([sample], [sample], verbose=False)
     for _ in range(2):  # decoded, then read again
         (image,) = modules.data.ValidationSet(kept)
         assert (image.permute(1, 2, 0).numpy() == pixels[:, :, ::-1]).all()

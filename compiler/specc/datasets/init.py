@@ -115,6 +115,8 @@ def _say_found(found: Found, job: dict) -> None:
         native and TASKS[found.task].in_folder and "range" in found.options
     ):  # maps of depth
         _say("depth", depth_in_words(found))
+    if job["data"].get("keep_samples"):
+        _say("samples", "kept in a file: later starts need not read the dataset")
     height, width = job["data"]["resolution"]
     if bits := job["data"].get("bits"):
         _say("bits", f"{bits} of 16 in each value of an image, by some of them")

@@ -69,6 +69,8 @@ def starting_job(found: Found, name: str) -> dict[str, Any]:
     job["data"]["resolution"] = resolution
     if bits := bits_of(found.images):
         job["data"]["bits"] = bits
+    if len(found.images) >= KEPT_FROM:
+        job["data"]["keep_samples"] = True
     if unread := summary.dropped.get("backbone"):
         backbone = {"name": summary.components[0].name, "top_level": min(unread) - 1}
         job["model"] = {"backbone": backbone, **job["model"]}
