@@ -24,9 +24,10 @@ def job(world) -> Path:
     """Its validations are slow."""
     folder = make(world / "timed", SCENE, **TIMED)
     text = (folder / "evaluate.py").read_text()
-    slow = f"    __import__('time').sleep({VALIDATION})\n    metrics = {{"
-    assert text.count("    metrics = {") == 1
-    (folder / "evaluate.py").write_text(text.replace("    metrics = {", slow))
+    line = "\n    metrics = "
+    slow = f"\n    __import__('time').sleep({VALIDATION}){line}"
+    assert text.count(line) == 1
+    (folder / "evaluate.py").write_text(text.replace(line, slow))
     return folder
 
 

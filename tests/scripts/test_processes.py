@@ -70,10 +70,10 @@ def test_metrics_are_worked_out_by_rank_0_alone(job):
     """The others are told them, as each process compares them with the best."""
     telling = job.with_name("telling")
     shutil.copytree(job, telling)
-    path, line = telling / "evaluate.py", "    metrics = {"
+    path, line = telling / "evaluate.py", "\n    metrics = "
     text = path.read_text()
     assert text.count(line) == 1
-    tell = f"    Path(__file__).with_name(os.environ['RANK']).touch()\n{line}"
+    tell = f"\n    Path(__file__).with_name(os.environ['RANK']).touch(){line}"
     path.write_text(text.replace(line, tell))
     group(telling, "train.py", *flags(telling, telling / "run"))
     assert (telling / "0").exists() and not (telling / "1").exists()

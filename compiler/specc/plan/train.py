@@ -209,7 +209,6 @@ def _step(trainer: Trainer, draws: bool) -> dict[str, Any]:
     step += "_compiled" * trainer.compile
     windows, scales = bool(trainer.accumulation), trainer.precision == "fp16"
     functions = {
-        "to_device": True,
         "windows": windows,
         "terms_of": trainer.compile,
         "follow": bool(trainer.ema),
