@@ -191,8 +191,9 @@ def test_weights_of_a_deeper_network_are_refused(tmp_path, monkeypatch):
         train.load_imagenet(train.Classifier().backbone)
     lines = str(refused.value).splitlines()
     assert lines[0] == "weights.pth: not weights of this backbone"
-    assert lines[1].startswith("  not of this network: layer1.2.")
-    assert len(lines) == 2
+    assert lines[1:3] == ["  missing: none", "  of another shape: none"]
+    assert lines[3].startswith("  not of this network: layer1.2.")
+    assert len(lines) == 4
 
 
 @needs_real

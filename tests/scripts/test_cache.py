@@ -97,8 +97,8 @@ def test_a_warm_cache_gives_the_views_of_a_cold_one(with_cache, tmp_path, name):
     first = [data.ValidationSet(validation)[i] for i in range(len(given))]
     again = data.cached(given, given, verbose=False)
     shutil.rmtree(tmp_path / "images")
-    slots = [samples.slots for samples in (training, validation)]
-    assert [samples.slots for samples in again] == slots
+    slots = [[x.slot for x in samples] for samples in (training, validation)]
+    assert [[x.slot for x in samples] for samples in again] == slots
     assert all(are_there(training) + are_there(validation))
     assert_equal(seen(data, again[0], [4, 5]), cold)
     for i, image in enumerate(first):

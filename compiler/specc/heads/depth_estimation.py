@@ -72,7 +72,9 @@ def plan(head: DepthEstimation, code: HeadCode) -> HeadExpressions:
         blank="np.full((HEIGHT, WIDTH), -1, np.float32)",
         decode=f'{{"depth": {code.outputs}}}',
         own=f'{{"depth": {enlarged(code, "depth")}.squeeze(1)}}',
-        annotations=f"read_depth_maps(folder, {ends})",
+        annotations=(
+            f'maps_of(folder, *entry_with_range(folder, "depth estimation", [{ends}]))'
+        ),
         parse=parse,
         place=f"warp({truth}, sample, transform, -1)",
         sealed=f'{code.sealed}["depth"]',

@@ -36,6 +36,7 @@ class BackbonePlan:
     returns_type: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    extra: bool  # whether it has levels above those of timm's model
     frozen: str  # frozen levels as text; empty without any
     frozen_modules: str  # such as self.conv1, self.bn1
     left_out: tuple[str, ...]  # modules that only timm's whole model has
@@ -54,6 +55,7 @@ def plan_backbone(job: Job, summary: Summary) -> BackbonePlan:
     return BackbonePlan(
         made=span(summary.backbone_levels),
         returned=returned,
+        extra=any(line.name.startswith("down") for line in said["layers"]),
         returns=", ".join(returned),
         returns_type=maps_type(returned),
         mean=_of_channels(table.mean, job.data.channels),

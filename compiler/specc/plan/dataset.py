@@ -139,6 +139,8 @@ def _merging(joined: list[HeadPlan], lacking: bool) -> dict[str, Any]:
         kind = "nothing"
     elif refuses:
         kind = "same" if all(equal) and not lacking else "some"
+        if kind == "same" and joined[0].joined.startswith("same(") and not joined[1:]:
+            kind = "equal"
     else:
         kind = "heads" if len(joined) > 1 else "one"
     return {

@@ -102,6 +102,15 @@ class HeadPlan:
         return self.code.place
 
     @property
+    def shown(self) -> str:
+        """The expression of what messages show of a `label`."""
+        return f"{self.code.indexed}[label]" if self.code.indexed else "label"
+
+    @property
+    def contradiction(self) -> str:
+        return f"labels of one image contradict: its {self.name} is "
+
+    @property
     def label_words(self) -> str:
         return self.code.label_words
 
