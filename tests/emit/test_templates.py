@@ -46,7 +46,7 @@ CONTROL_HEAVY = {  # template: the reason why its share may be higher
     "model/one_head.py.jinja": "two loops of a line each in a short page",
     "backbones/timm.py.jinja": "two loops and two flags of a line or two each",
     "model/several_heads.py.jinja": "two loops of a line each in a short page",
-    "dataset/one_per_image.py.jinja": "a line of each head, which may lack in an image",
+    "train.py.jinja": "loops over sections, and sections that some jobs have",
     "data.py.jinja": "a loop and two sections that some jobs have in a short page",
 }
 

@@ -27,6 +27,7 @@ EPOCHS = {SMALL: 30, LARGE: 50}
 ITERATIONS = (300, 20000)  # fewest and most iterations
 STEP = 32  # sides are multiples of this, or of the divisor if that is larger
 TEXT_STEP = 8
+KEPT_FROM = 50_000  # images of a set that takes long to read
 LISTED = 1000  # identities; where there are more, they are counted
 COMMON = ("train", "training", "data", "dataset", "datasets", "images")
 STRONG = {"scale": 0.7, "color": 0.5}  # augmentation for heads that compare views

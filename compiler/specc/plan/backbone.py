@@ -36,7 +36,7 @@ class BackbonePlan:
     returns_type: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    extra: bool  # whether it has levels above those of timm's model
+    extra: bool  # whether it has levels above those of timm's model, named `down`
     frozen: str  # frozen levels as text; empty without any
     frozen_modules: str  # such as self.conv1, self.bn1
     left_out: tuple[str, ...]  # modules that only timm's whole model has
@@ -44,6 +44,15 @@ class BackbonePlan:
     adapted: str  # expression of filters for the job's channels; empty if they fit
     adapted_note: str
     family: dict[str, Any]  # further variables for the templates of the family
+
+    @property
+    def but_extra(self) -> str:
+        """The condition on the name of a tensor that timm's weights should have."""
+        return ' and not k.startswith("down")' * self.extra
+
+    @property
+    def extra_note(self) -> str:
+        return "\n\n    Levels above those of timm's start anew.\n    " * self.extra
 
 
 def plan_backbone(job: Job, summary: Summary) -> BackbonePlan:

@@ -25,6 +25,10 @@ BROKEN = constant(
 PIXELS = Line(
     "MOST_PIXELS", "200_000_000", "  # larger images are refused: decompression bombs"
 )
+WITH_SLOTS = {  # whether a file keeps samples -> these with places in a cache
+    True: "Samples(samples.columns, slots=slots)",
+    False: "[x._replace(slot=slot) for x, slot in zip(samples, slots)]",
+}
 NOTED = ("path", "folder", "annotation", "place", "x")  # variables that hold paths
 SOURCES = Line("SOURCES", "{}", "  # the state of each file and folder that was read")
 NOTES = Line("NOTES", "[]", "  # messages that were shown to the user")
@@ -182,6 +186,7 @@ def _kept(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     return {
         "keeps_samples": keeps,
         "samples_type": "Samples" if keeps else "list[Sample]",
+        "samples_with_slots": WITH_SLOTS[keeps],
         "samples_read": f"{call}(args.data{', args.reread' * keeps})",
         "samples_checked": checked and not keeps,
         "numbered_heads": numbered,

@@ -209,6 +209,7 @@ def _step(trainer: Trainer, draws: bool) -> dict[str, Any]:
     step += "_compiled" * trainer.compile
     windows, scales = bool(trainer.accumulation), trainer.precision == "fp16"
     functions = {
+        "banner_steps": windows or trainer.compile or bool(trainer.ema),
         "windows": windows,
         "terms_of": trainer.compile,
         "follow": bool(trainer.ema),
