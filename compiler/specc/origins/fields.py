@@ -71,6 +71,7 @@ def options_of(job: Job, given: dict) -> dict[str, Option]:
     heads, resolved = [head.name for head in job.heads], as_job(job)
     # Left out beside a validation set (E305), and if off, though the job has them.
     resolved["data"].setdefault("validation_fraction", job.data.validation_fraction)
+    resolved["data"].setdefault("keep_samples", job.data.keep_samples)
     resolved.setdefault("export", job.export)
     found = _options(bundled(), resolved, given, fill(given), (), heads)
     return {option.pointer: option for option in found}
