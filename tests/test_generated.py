@@ -38,7 +38,6 @@ MODULES = (
     "model",
     "safety",
     "predict",
-    "samples",
     "train",
 )
 TESTED = {"blood-cells", "shapes-and-scenes"}  # they are built with a contract

@@ -45,7 +45,9 @@ def place(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def job(place) -> Path:
-    return make(place / "two", SCENE, backbone={"top_level": 2}, **LENGTH)
+    """Process 0 reads the dataset, and the other one maps what is kept of it."""
+    options = {"backbone": {"top_level": 2}, "data": {"keep_samples": True}}
+    return make(place / "two", SCENE, **options, **LENGTH)
 
 
 def flags(job: Path, output: Path) -> tuple:
