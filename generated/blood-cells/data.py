@@ -5,7 +5,7 @@ import itertools
 import multiprocessing
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -18,7 +18,6 @@ from tqdm import tqdm
 
 from dataset import BROKEN_SHARE, MOST_BROKEN, Objects, Sample
 from model import HEIGHT, PAD, WIDTH, fit
-from samples import Samples
 
 BATCH_SIZE = 8  # images of one optimizer step, over all processes
 SCALE = 0.25  # training images grow or shrink by up to this share
@@ -73,12 +72,10 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
     return cv2.cvtColor(image[0].permute(1, 2, 0).numpy(), cv2.COLOR_BGR2RGB)
 
 
-def letterbox(sample: Sample) -> tuple[np.ndarray, Transform]:
+def letterbox(sample: Sample) -> np.ndarray:
     """Fits the image into the top left of a canvas (HEIGHT, WIDTH, 3)."""
     height, width = fit(sample.height, sample.width)
-    canvas = on_canvas(read_image(sample, height, width), 0, 0)
-    scale = np.float32([width / sample.width, height / sample.height])
-    return canvas, Transform(scale, np.zeros(2, np.float32))
+    return on_canvas(read_image(sample, height, width), 0, 0)
 
 
 def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
@@ -177,8 +174,7 @@ class ValidationSet(Dataset):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> Tensor:
-        canvas, _ = letterbox(self.samples[index])
-        return torch.from_numpy(canvas).permute(2, 0, 1)
+        return torch.from_numpy(letterbox(self.samples[index])).permute(2, 0, 1)
 
 
 class Batches:
@@ -215,7 +211,8 @@ def collate(batch: list[tuple]) -> tuple[Tensor, dict, list[str]]:
 
 def stack_objects(batch: list[Objects]) -> dict[str, Tensor]:
     """Returns boxes (B, G, 4) and classes (B, G), -1 where padded."""
-    most = object_rows(len(objects.classes) for objects in batch)
+    # A power of two: torch.compile compiles the loss anew for each number of rows.
+    most = 1 << max(max(len(objects.classes) for objects in batch) - 1, 15).bit_length()
     boxes = torch.zeros(len(batch), most, 4)
     classes = torch.full((len(batch), most), -1)
     for i, objects in enumerate(batch):
@@ -225,14 +222,8 @@ def stack_objects(batch: list[Objects]) -> dict[str, Tensor]:
     return {"boxes": boxes, "classes": classes}
 
 
-def object_rows(counts: Iterable[int]) -> int:
-    """Returns the G of a batch with these numbers of objects: a power of two, as
-    torch.compile compiles the loss anew for each G; at least 16."""
-    return 1 << max(max(counts) - 1, 15).bit_length()
-
-
 def training_batches(
-    samples: Samples, seed: int, start: int, rank: int, world: int, workers: int
+    samples: list[Sample], seed: int, start: int, rank: int, world: int, workers: int
 ) -> Iterator[tuple[Tensor, dict]]:
     """Returns images and targets, from iteration `start` on."""
     loader = DataLoader(
@@ -259,10 +250,18 @@ def warn_of_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dic
         yield images, targets
 
 
+def to_device(batch: tuple[Tensor, dict], device: torch.device) -> tuple[Tensor, dict]:
+    images, targets = batch
+    return images.to(device, non_blocking=True), {
+        head: {name: x.to(device, non_blocking=True) for name, x in tensors.items()}
+        for head, tensors in targets.items()
+    }
+
+
 def validation_batches(samples: Sequence[Sample], workers: int) -> DataLoader:
     return DataLoader(
         ValidationSet(samples),
-        min(BATCH_SIZE, 32),  # NMS needs memory quadratic in CANDIDATES for each image
+        min(BATCH_SIZE, 32),  # more images at once need memory, and save no time
         **loading(workers),
     )
 
@@ -270,7 +269,6 @@ def validation_batches(samples: Sequence[Sample], workers: int) -> DataLoader:
 def loading(workers: int) -> dict:
     """Returns arguments of a DataLoader with this number of workers."""
     cv2.setNumThreads(0)  # OpenCV's threads do not survive the fork of a worker
-    atexit.unregister(end_workers)  # once is enough
     atexit.register(end_workers)
     pinned = torch.cuda.is_initialized()  # the model is on a GPU: --device
     return dict(num_workers=workers, worker_init_fn=prepare_worker, pin_memory=pinned)

@@ -13,13 +13,12 @@ A dataset is a folder with `images/`, and beside it:
 """
 
 import functools
-import hashlib
 import itertools
 import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
@@ -34,8 +33,6 @@ NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
 MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
 MOST_VALUES = 50_000_000  # rejects YAML bombs
-SOURCES = {}  # the state of each file and folder that was read
-NOTES = []  # messages that were shown to the user
 real_path = functools.cache(os.path.realpath)  # path without links
 
 
@@ -73,20 +70,28 @@ def one_per_image(samples: list, counts: Counter) -> list[Sample]:
         if one is sample:
             continue
         counts["images named more than once, taken for one"] += 1
-        labels = one.labels | sample.labels
-        labels["cells"] = joined([one.labels["cells"], sample.labels["cells"]], counts)
-        known[file_of(sample)] = one._replace(labels=labels)
+        label = joined([one.labels["cells"], sample.labels["cells"]], counts)
+        known[file_of(sample)] = one._replace(labels={"cells": label})
     return list(known.values())
 
 
-def check_labels(
-    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int = 1
-):
+def read_samples(root: Path) -> list[list[Sample]]:
+    """Returns the samples to train on, and those to validate on; ends the run where a
+    set has too few labels."""
+    sets = [*read_datasets(root)]
+    for use, samples in zip(("train", "validate"), sets):
+        check_labels(
+            samples, use, "cells", CATEGORIES, lambda x: x.classes[x.boxes.max(1) > 1]
+        )
+    return sets
+
+
+def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callable):
     """Ends the run where a head's labels hold too few kinds to learn from, or to be
     measured by; tells which of its names never occur."""
     labels = [sample.labels[head] for sample in samples if head in sample.labels]
     found = set(itertools.chain.from_iterable(map(kinds, labels)))
-    if len(found) < (least if use == "train" else 1):
+    if not found:
         what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
         raise SystemExit(f"{head}: {what}, too few")
     if missing := [name for i, name in enumerate(names) if i not in found]:
@@ -113,14 +118,6 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     samples = one_per_image(samples, counts)
     report(folder, samples, problems, counts, training)
     return samples
-
-
-def is_named(given: object, known: dict[str, int], counts: Counter) -> bool:
-    """Returns whether the job has a category of this name; counts other names."""
-    name = str(given).strip()
-    if name not in known:
-        counts[f"what the job does not name, left out: {name:.60}"] += 1
-    return name in known
 
 
 def report(where: Path, samples: list, problems: list, counts: Counter, training=False):
@@ -173,22 +170,17 @@ def joined(parts: list, counts: Counter) -> NamedTuple:
 
 def read_annotations(folder: Path, task: str, key: str, known: dict[str, int]) -> dict:
     """Loads annotations by image name; checks the names listed under `key`."""
-    return annotations_of(*described(folder, task, key, known))
-
-
-def described(folder: Path, task: str, key: str, known: dict) -> tuple[Path, dict]:
-    """Returns the file of metadata, and its entry for a task with the job's names."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
     entry = max(entries, key=lambda e: len(known.keys() & names_of(path, e, key)))
     compare_categories(path, key, names_of(path, entry, key), known)
-    return path, entry
+    return annotations_of(path, entry)
 
 
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
     """Returns the file of metadata, and its entries for a task: one or more."""
     paths = folder / "metadata.yaml", folder / "metadata.json"
-    path = next(filter(os.path.exists, map(noted, paths)), paths[0])
+    path = next((x for x in paths if os.path.exists(x)), paths[0])
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
     entries = [entry for entry in entries if isinstance(entry, dict)]
@@ -212,8 +204,7 @@ def annotations_of(path: Path, entry: dict) -> dict:
 
 def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
     """Ends the run if job and dataset each have names that the other one lacks."""
-    others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
-    missing = [name for name, place in known.items() if place not in found]
+    others, missing = sorted(dataset - known.keys()), sorted(known.keys() - dataset)
     if others and missing:
         raise SystemExit(
             f"{path}: the {key} differ from the job's\n"
@@ -239,7 +230,7 @@ def parse_objects(
     """Returns the objects of an image, clipped to it; ValueError names a wrong one."""
     if not isinstance(given, list):
         raise ValueError(f"not a list of objects: {given!r:.100}")
-    boxes, classes = [], []
+    sides, classes = [], []
     for item in given:
         try:
             name = str(item["category"]).strip()
@@ -247,19 +238,14 @@ def parse_objects(
         except (KeyError, TypeError, ValueError, OverflowError):
             wanted = "a category of the job with a bbox of four numbers"
             raise ValueError(f"not {wanted}: {item!r:.200}") from None
-        if is_named(name, known, counts):
-            boxes.append((left, top, right, bottom))
-            classes.append(known[name])
+        if name not in known:
+            counts[f"what the job does not name, left out: {name:.60}"] += 1
+            continue
+        sides.append((left, top, right, bottom))
+        classes.append(known[name])
     columns = [np.array(classes, np.int64)]
-    return visible_objects(boxes, columns, height, width, counts)
-
-
-def visible_objects(
-    given: Sequence, columns: Sequence, height: int, width: int, counts: Counter
-) -> Objects:
-    """Returns objects of boxes, clipped to the image; ValueError names a wrong one."""
     with np.errstate(over="ignore"):  # too large numbers become infinite
-        boxes = np.array(given, np.float32).reshape(-1, 4)
+        boxes = np.array(sides, np.float32).reshape(-1, 4)
     visible = boxes.clip(0, np.float32([width, height, width, height]))
     clipped = (visible != boxes).any(1)
     empty = (visible[:, :2] >= visible[:, 2:]).any(1)
@@ -269,7 +255,7 @@ def visible_objects(
         for place in np.flatnonzero(~ordered | ~inside):
             outside = f"a box outside the {width}x{height} image"
             what = outside if ordered[place] else "not left, top, right, bottom"
-            raise ValueError(f"{what}: {np.asarray(given[place]).tolist()}")
+            raise ValueError(f"{what}: {np.asarray(sides[place]).tolist()}")
         counts["boxes clipped to their image"] += int(clipped.sum())
         counts["boxes without area left out"] += int(empty.sum())
         visible, *columns = (x[~empty] for x in (visible, *columns))
@@ -281,10 +267,10 @@ def visible_objects(
 # ---- Files, read with care: nothing of it depends on the task ----
 
 
-def below(folder: Path, name: object, root: Path | None = None) -> Path:
-    """Returns a path that the dataset names; it may not lead out of its folder, or of
-    `root`, on any system. Unless there is such a file, a backslash parts folders, and
-    spaces at its ends do not count.
+def below(folder: Path, name: object) -> Path:
+    """Returns a path that the dataset names; it may not lead out of its folder, on any
+    system. Unless there is such a file, a backslash parts folders, and spaces at its
+    ends do not count.
 
     Links are followed: whoever could place one could place the file itself.
     """
@@ -294,17 +280,17 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
     given = PureWindowsPath(plain)  # also splits off drive letters
     if given.anchor or given.drive or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
-        homes = [os.path.abspath(home) for home in (folder, root or folder)]
         known = os.name == "nt" or not given.drive
-        if not (known and any(path.is_relative_to(home) for home in homes)):
-            raise ValueError(f"leads out of {homes[1]}: {name!r:.100}")
+        home = os.path.abspath(folder)
+        if not (known and path.is_relative_to(home)):
+            raise ValueError(f"leads out of {home}: {name!r:.100}")
         return path
     return folder / (name if plain == name or os.path.exists(folder / name) else plain)
 
 
 def read_yaml(path: Path) -> object:
     try:
-        text = noted(path).read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".json":  # far faster than as YAML
             return json.loads(text)
         return yaml.load(text, SafeLoader)
@@ -368,29 +354,9 @@ def tell(where: Path, counts: Counter):
 
 
 def say(line: str):
-    """Prints a line on the dataset, now and whenever kept samples are loaded."""
-    NOTES.append(line)
-    print(line, file=sys.stderr)
-
-
-def noted(path: Path) -> Path:
-    """Records the state of a file or folder before it is read; returns its path."""
-    SOURCES[str(path)] = state_of(path)
-    return path
-
-
-def state_of(path: Path) -> list[int] | str | None:
-    """Returns size and time of a file, or a hash of the names in a folder, or None."""
-    try:
-        if path.is_dir():
-            found = [
-                (x.name, x.is_symlink() and os.readlink(x)) for x in os.scandir(path)
-            ]
-            return hashlib.sha256(os.fsencode(repr(sorted(found)))).hexdigest()
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
+    """Prints a line on the dataset, in one of several processes."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, file=sys.stderr)
 
 
 def image_size(path: Path) -> tuple[int, int]:

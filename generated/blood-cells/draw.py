@@ -19,9 +19,7 @@ DRAWN_SCORE = 0.3  # less certain objects are left out of drawings
 
 def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
     """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
-    image = image.copy()
-    image = draw_objects(image, predictions["cells"], CATEGORIES)
-    return image
+    return draw_objects(image.copy(), predictions["cells"], CATEGORIES)
 
 
 def draw_objects(
@@ -33,12 +31,9 @@ def draw_objects(
             left, top, right, bottom = (round(side) for side in item["bbox"])
             color = color_of(names.index(item["category"]))
             cv2.rectangle(image, (left, top), (right, bottom), color, thickness)
-            write(image, caption(item), (left, top), color)
+            score = f" {item['score']:.2f}" if "score" in item else ""
+            write(image, item["category"] + score, (left, top), color)
     return image
-
-
-def caption(item: dict) -> str:
-    return item["category"] + (f" {item['score']:.2f}" if "score" in item else "")
 
 
 def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):

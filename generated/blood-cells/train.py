@@ -7,7 +7,6 @@ Writes to runs/blood-cells: last.pt (--resume goes on from it), best.pt (for
 predict.py), metrics.jsonl, TensorBoard logs, curves.png and predictions.png.
 """
 
-import argparse
 import math
 import signal
 import sys
@@ -15,12 +14,13 @@ import time
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from checkpoints import Log, Losses, fingerprint, resume, save
-from data import BATCH_SIZE, training_batches
+from data import BATCH_SIZE, to_device, training_batches
+from dataset import read_samples
 from evaluate import evaluate, share_cores
 from model import Detector, loss_terms
 from safety import (
@@ -35,7 +35,6 @@ from safety import (
     save_bad_batch,
     setup,
 )
-from samples import read_samples
 
 MAX_ITERATIONS = 500
 VALIDATIONS = 5  # number over the run; the last one at its end
@@ -69,30 +68,21 @@ def learning_rate(progress: float) -> float:
     return LEARNING_RATE * (end + (1 - end) * (1 + math.cos(math.pi * distance)) / 2)
 
 
-# ---- Steps ----
-
-
-def to_device(batch: tuple[Tensor, dict], device: torch.device) -> tuple[Tensor, dict]:
-    images, targets = batch
-    return images.to(device, non_blocking=True), {
-        head: {name: x.to(device, non_blocking=True) for name, x in tensors.items()}
-        for head, tensors in targets.items()
-    }
-
-
 # ---- Training ----
 
 
-def train(args: argparse.Namespace) -> dict[str, float]:
-    """Returns the metrics of the last validation; raises Stopped after a signal."""
-    began = time.monotonic()
+@former_signals()
+def main(**given: object) -> dict[str, float]:
+    """Trains with flags as keywords. Returns the metrics of the last validation, if
+    there was one; raises Stopped after a signal, when last.pt is saved."""
+    args, began = arguments(given, MAX_ITERATIONS), time.monotonic()
     rank, world, device = setup(args.device)
     if BATCH_SIZE % world:
         raise SystemExit(f"{world} processes cannot share batches of {BATCH_SIZE}")
     last = args.output / "last.pt"
     if last.exists() and not args.resume:
         raise SystemExit(f"{last} exists: add --resume or choose another --output")
-    training, validation = read_samples(args.data, args.reread)
+    training, validation = read_samples(args.data)
     if args.overfit:  # can the model learn a few images by heart?
         training = validation = training[: args.overfit]
 
@@ -190,15 +180,6 @@ def train(args: argparse.Namespace) -> dict[str, float]:
     if rank == 0:
         print(f"{BEST} {best:.3f} at its best; weights and pictures: {args.output}")
     return metrics
-
-
-def main(**given: object) -> dict[str, float]:
-    """Trains with flags as keywords, and leaves signals as they were. Returns metrics
-    of the last validation, if it ran one; raises Stopped after a signal, when last.pt
-    is saved."""
-    args = arguments(given, MAX_ITERATIONS)
-    with former_signals():
-        return train(args)
 
 
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ DRAWN_SCORE = 0.3  # less certain objects are left out of drawings
 
 def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
     """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
-    image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-    image = draw_quadrilaterals(image, predictions["pages"], CATEGORIES)
-    return image
+    return draw_quadrilaterals(
+        cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), predictions["pages"], CATEGORIES
+    )
 
 
 def draw_quadrilaterals(
@@ -34,14 +34,13 @@ def draw_quadrilaterals(
             corners = np.rint(item["quadrilateral"]).astype(np.int32)
             color = color_of(names.index(item["category"]))
             cv2.polylines(image, [corners], True, color, thickness, cv2.LINE_AA)
-            write(image, caption(item), tuple(corners.min(0).tolist()), color)
+            score = f" {item['score']:.2f}" if "score" in item else ""
+            write(
+                image, item["category"] + score, tuple(corners.min(0).tolist()), color
+            )
             first = tuple(corners[0].tolist())
             cv2.circle(image, first, 3 * thickness, color, cv2.FILLED, cv2.LINE_AA)
     return image
-
-
-def caption(item: dict) -> str:
-    return item["category"] + (f" {item['score']:.2f}" if "score" in item else "")
 
 
 def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):

@@ -53,10 +53,8 @@ def predict_samples(
     pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
     for (count, results, aside), _ in pairs:
         with aside:
-            results = {
-                head: {name: values.cpu() for name, values in of_head.items()}
-                for head, of_head in results.items()
-            }
+            values = results["pages"].items()
+            results = {"pages": {name: x.cpu() for name, x in values}}
             for row in range(count):
                 sample = samples[len(found)]
                 seen = fit(sample.height, sample.width)
@@ -138,12 +136,8 @@ def evidence(sample: Sample, predictions: dict) -> dict:
 
 def score(found: list[dict]) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
-    metrics = {"pages": quadrilateral_metrics([one["pages"] for one in found])}
-    return {
-        f"{head}/{name}": value
-        for head, values in metrics.items()
-        for name, value in values.items()
-    }
+    metrics = quadrilateral_metrics([one["pages"] for one in found])
+    return {"pages/" + name: value for name, value in metrics.items()}
 
 
 class Matches(NamedTuple):

@@ -19,9 +19,7 @@ DRAWN_SCORE = 0.3  # less certain objects are left out of drawings
 
 def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
     """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
-    image = image.copy()
-    image = draw_poses(image, predictions["landmarks"], KEYPOINTS)
-    return image
+    return draw_poses(image.copy(), predictions["landmarks"], KEYPOINTS)
 
 
 def draw_poses(

@@ -28,7 +28,6 @@ def flags(max_iterations: float) -> argparse.ArgumentParser:
     parser = command_line("Train the model of model.py.")
     parser.add_argument("--data", type=Path, default=Path(), help="root of datasets")
     parser.add_argument("--output", type=Path, default=Path("runs/faces"))
-    parser.add_argument("--reread", action="store_true", help="read the datasets anew")
     parser.add_argument(
         "--resume",
         nargs="?",
@@ -196,8 +195,7 @@ def guarded(main: Callable, args: argparse.Namespace):
     except Stopped as stop:
         raise SystemExit(128 + stop.args[0]) from None
     except (ChangedError, ImageError) as error:
-        anew = ": --reread" if isinstance(error, ChangedError) else ""
-        raise SystemExit(in_a_line(error) + anew) from None
+        raise SystemExit(in_a_line(error)) from None
     except (MemoryError, RuntimeError) as error:
         raise SystemExit(f"\n{known_failure(error)}") from None
     except OSError as error:

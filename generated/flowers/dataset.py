@@ -4,12 +4,11 @@ A dataset is a folder with one folder of images for each category.
 """
 
 import functools
-import hashlib
 import itertools
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -23,8 +22,6 @@ VALIDATION_SHARE = 0.1  # share of images held out for validation
 NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
 MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
-SOURCES = {}  # the state of each file and folder that was read
-NOTES = []  # messages that were shown to the user
 real_path = functools.cache(os.path.realpath)  # path without links
 
 
@@ -60,13 +57,21 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
         if one is sample:
             continue
         counts["images named more than once, taken for one"] += 1
-        labels = one.labels | sample.labels
-        try:
-            labels["flower"] = same("flower", one, sample, CATEGORIES)
-        except ValueError as error:
-            problems.append((sample.path, error))
-        known[file_of(sample)] = one._replace(labels=labels)
+        labels = [x.labels["flower"] for x in (one, sample)]
+        if labels[0] != labels[1]:
+            words = " and ".join(repr(CATEGORIES[label]) for label in labels)
+            what = "labels of one image contradict: its flower is " + f"{words:.200}"
+            problems.append((sample.path, ValueError(what)))
     return list(known.values())
+
+
+def read_samples(root: Path) -> list[list[Sample]]:
+    """Returns the samples to train on, and those to validate on; ends the run where a
+    set has too few labels."""
+    sets = [*read_datasets(root)]
+    for use, samples in zip(("train", "validate"), sets):
+        check_labels(samples, use, "flower", CATEGORIES, lambda x: [x], least=2)
+    return sets
 
 
 def check_labels(
@@ -91,11 +96,13 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     names = {name.strip() for name in classes}
     compare_categories(folder, "categories", names, NUMBERS)
     for given, path in ((x, path) for x in sorted(classes) for path in classes[x]):
-        if not is_named(given, NUMBERS, counts):
+        category = str(given).strip()
+        if category not in NUMBERS:
+            counts[f"what the job does not name, left out: {category:.60}"] += 1
             continue
         try:
             height, width = image_size(path)
-            labels = {"flower": parse_category(given, NUMBERS)}
+            labels = {"flower": NUMBERS[str(given).strip()]}
         except ValueError as error:
             problems.append((path.relative_to(folder), error))
         else:
@@ -103,14 +110,6 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     samples = one_per_image(samples, problems, counts)
     report(folder, samples, problems, counts, training)
     return samples
-
-
-def is_named(given: object, known: dict[str, int], counts: Counter) -> bool:
-    """Returns whether the job has a category of this name; counts other names."""
-    name = str(given).strip()
-    if name not in known:
-        counts[f"what the job does not name, left out: {name:.60}"] += 1
-    return name in known
 
 
 def report(where: Path, samples: list, problems: list, counts: Counter, training=False):
@@ -137,16 +136,6 @@ def file_of(sample: Sample) -> str:
     return os.path.join(real_path(folder), name)
 
 
-def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
-    """Returns the one label of an image; ValueError if two labels differ."""
-    label, further = one.labels[head], other.labels[head]
-    if label != further:
-        both = [repr(names[x] if names else x) for x in (label, further)]
-        words = " and ".join(both)
-        raise ValueError(f"labels of one image contradict: its {head} is {words:.200}")
-    return label
-
-
 def images_by_class(folder: Path, counts: Counter) -> dict[str, list[Path]]:
     """Returns images by the folder, inside this one at any depth, that holds them."""
     if not folder.is_dir():
@@ -169,8 +158,7 @@ def images_by_class(folder: Path, counts: Counter) -> dict[str, list[Path]]:
 
 def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
     """Ends the run if job and dataset each have names that the other one lacks."""
-    others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
-    missing = [name for name, place in known.items() if place not in found]
+    others, missing = sorted(dataset - known.keys()), sorted(known.keys() - dataset)
     if others and missing:
         raise SystemExit(
             f"{path}: the {key} differ from the job's\n"
@@ -180,15 +168,6 @@ def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str,
 
 
 # ---- One image and its labels ----
-
-
-def parse_category(given: object, known: dict[str, int]) -> int:
-    """Returns the index of an image's category; ValueError if the job lacks it."""
-    category = known.get(str(given).strip())
-    if category is None:
-        raise ValueError(f"not a category of the job: {given!r:.100}")
-    return category
-
 
 # ---- Files, read with care: nothing of it depends on the task ----
 
@@ -215,7 +194,6 @@ def images_below(folder: Path, counts: Counter, wanted=is_image) -> Iterator[tup
             counts[f"folders left out: {what}"] += 1
             folders.clear()
             continue
-        noted(Path(place))
         files = [name for name in files if wanted(name)]
         shown = [name for name in files if not name.startswith(HIDDEN)]
         counts["hidden files left out"] += len(files) - len(shown)
@@ -234,29 +212,9 @@ def tell(where: Path, counts: Counter):
 
 
 def say(line: str):
-    """Prints a line on the dataset, now and whenever kept samples are loaded."""
-    NOTES.append(line)
-    print(line, file=sys.stderr)
-
-
-def noted(path: Path) -> Path:
-    """Records the state of a file or folder before it is read; returns its path."""
-    SOURCES[str(path)] = state_of(path)
-    return path
-
-
-def state_of(path: Path) -> list[int] | str | None:
-    """Returns size and time of a file, or a hash of the names in a folder, or None."""
-    try:
-        if path.is_dir():
-            found = [
-                (x.name, x.is_symlink() and os.readlink(x)) for x in os.scandir(path)
-            ]
-            return hashlib.sha256(os.fsencode(repr(sorted(found)))).hexdigest()
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
+    """Prints a line on the dataset, in one of several processes."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, file=sys.stderr)
 
 
 def image_size(path: Path) -> tuple[int, int]:

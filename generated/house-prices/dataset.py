@@ -13,13 +13,12 @@ A dataset is a folder with `images/`, and beside it:
 """
 
 import functools
-import hashlib
 import itertools
 import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
@@ -32,8 +31,6 @@ TRAIN, VALIDATION = "houses/train", "houses/val"  # paths below --data
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
 MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
 MOST_VALUES = 50_000_000  # rejects YAML bombs
-SOURCES = {}  # the state of each file and folder that was read
-NOTES = []  # messages that were shown to the user
 real_path = functools.cache(os.path.realpath)  # path without links
 
 
@@ -64,13 +61,21 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
         if one is sample:
             continue
         counts["images named more than once, taken for one"] += 1
-        labels = one.labels | sample.labels
-        try:
-            labels["price"] = same("price", one, sample)
-        except ValueError as error:
-            problems.append((sample.path, error))
-        known[file_of(sample)] = one._replace(labels=labels)
+        labels = [x.labels["price"] for x in (one, sample)]
+        if labels[0] != labels[1]:
+            words = " and ".join(repr(label) for label in labels)
+            what = "labels of one image contradict: its price is " + f"{words:.200}"
+            problems.append((sample.path, ValueError(what)))
     return list(known.values())
+
+
+def read_samples(root: Path) -> list[list[Sample]]:
+    """Returns the samples to train on, and those to validate on; ends the run where a
+    set has too few labels."""
+    sets = [*read_datasets(root)]
+    for use, samples in zip(("train", "validate"), sets):
+        check_labels(samples, use, "price", (), lambda x: [x], least=2)
+    return sets
 
 
 def check_labels(
@@ -145,16 +150,6 @@ def file_of(sample: Sample) -> str:
     return os.path.join(real_path(folder), name)
 
 
-def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
-    """Returns the one label of an image; ValueError if two labels differ."""
-    label, further = one.labels[head], other.labels[head]
-    if label != further:
-        both = [repr(names[x] if names else x) for x in (label, further)]
-        words = " and ".join(both)
-        raise ValueError(f"labels of one image contradict: its {head} is {words:.200}")
-    return label
-
-
 def read_numbers(folder: Path, limits: tuple[float, float]) -> dict:
     """Loads numbers by image; checks that the dataset has the range of the job."""
     path, entry = entry_with_range(folder, "regression", list(limits))
@@ -164,7 +159,7 @@ def read_numbers(folder: Path, limits: tuple[float, float]) -> dict:
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
     """Returns the file of metadata, and its entries for a task: one or more."""
     paths = folder / "metadata.yaml", folder / "metadata.json"
-    path = next(filter(os.path.exists, map(noted, paths)), paths[0])
+    path = next((x for x in paths if os.path.exists(x)), paths[0])
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
     entries = [entry for entry in entries if isinstance(entry, dict)]
@@ -220,10 +215,10 @@ def parse_number(given: object, limits: tuple[float, float]) -> float:
 # ---- Files, read with care: nothing of it depends on the task ----
 
 
-def below(folder: Path, name: object, root: Path | None = None) -> Path:
-    """Returns a path that the dataset names; it may not lead out of its folder, or of
-    `root`, on any system. Unless there is such a file, a backslash parts folders, and
-    spaces at its ends do not count.
+def below(folder: Path, name: object) -> Path:
+    """Returns a path that the dataset names; it may not lead out of its folder, on any
+    system. Unless there is such a file, a backslash parts folders, and spaces at its
+    ends do not count.
 
     Links are followed: whoever could place one could place the file itself.
     """
@@ -233,17 +228,17 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
     given = PureWindowsPath(plain)  # also splits off drive letters
     if given.anchor or given.drive or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
-        homes = [os.path.abspath(home) for home in (folder, root or folder)]
         known = os.name == "nt" or not given.drive
-        if not (known and any(path.is_relative_to(home) for home in homes)):
-            raise ValueError(f"leads out of {homes[1]}: {name!r:.100}")
+        home = os.path.abspath(folder)
+        if not (known and path.is_relative_to(home)):
+            raise ValueError(f"leads out of {home}: {name!r:.100}")
         return path
     return folder / (name if plain == name or os.path.exists(folder / name) else plain)
 
 
 def read_yaml(path: Path) -> object:
     try:
-        text = noted(path).read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".json":  # far faster than as YAML
             return json.loads(text)
         return yaml.load(text, SafeLoader)
@@ -307,29 +302,9 @@ def tell(where: Path, counts: Counter):
 
 
 def say(line: str):
-    """Prints a line on the dataset, now and whenever kept samples are loaded."""
-    NOTES.append(line)
-    print(line, file=sys.stderr)
-
-
-def noted(path: Path) -> Path:
-    """Records the state of a file or folder before it is read; returns its path."""
-    SOURCES[str(path)] = state_of(path)
-    return path
-
-
-def state_of(path: Path) -> list[int] | str | None:
-    """Returns size and time of a file, or a hash of the names in a folder, or None."""
-    try:
-        if path.is_dir():
-            found = [
-                (x.name, x.is_symlink() and os.readlink(x)) for x in os.scandir(path)
-            ]
-            return hashlib.sha256(os.fsencode(repr(sorted(found)))).hexdigest()
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
+    """Prints a line on the dataset, in one of several processes."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, file=sys.stderr)
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -17,9 +17,7 @@ TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixe
 
 def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
     """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
-    image = image.copy()
-    image = draw_value(image, predictions["price"])
-    return image
+    return draw_value(image.copy(), predictions["price"])
 
 
 def draw_value(image: np.ndarray, item: dict) -> np.ndarray:

@@ -43,10 +43,8 @@ def predict_samples(
     pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
     for (count, results, aside), _ in pairs:
         with aside:
-            results = {
-                head: {name: values.cpu() for name, values in of_head.items()}
-                for head, of_head in results.items()
-            }
+            values = results["price"].items()
+            results = {"price": {name: x.cpu() for name, x in values}}
             for row in range(count):
                 found.append(to_annotations(results, row))
     model.train(was_training)
@@ -105,17 +103,10 @@ def evaluate(
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
-    metrics = {
-        "price": regression_metrics(
-            [sample.labels["price"] for sample in samples],
-            [one["price"] for one in found],
-        )
-    }
-    return {
-        f"{head}/{name}": value
-        for head, values in metrics.items()
-        for name, value in values.items()
-    }
+    metrics = regression_metrics(
+        [sample.labels["price"] for sample in samples], [one["price"] for one in found]
+    )
+    return {"price/" + name: value for name, value in metrics.items()}
 
 
 def regression_metrics(truth: list[float], found: list[dict]) -> dict[str, float]:

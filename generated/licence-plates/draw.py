@@ -18,9 +18,7 @@ TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixe
 
 def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
     """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
-    image = image.copy()
-    image = draw_text(image, predictions["plate"]["text"], predictions["plate"])
-    return image
+    return draw_text(image.copy(), predictions["plate"]["text"], predictions["plate"])
 
 
 def draw_text(image: np.ndarray, text: str, item: dict) -> np.ndarray:

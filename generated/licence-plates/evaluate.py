@@ -42,10 +42,8 @@ def predict_samples(
     pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
     for (count, results, aside), _ in pairs:
         with aside:
-            results = {
-                head: {name: values.cpu() for name, values in of_head.items()}
-                for head, of_head in results.items()
-            }
+            values = results["plate"].items()
+            results = {"plate": {name: x.cpu() for name, x in values}}
             for row in range(count):
                 found.append(to_annotations(results, row))
     model.train(was_training)
@@ -105,17 +103,11 @@ def evaluate(
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
-    metrics = {
-        "plate": text_metrics(
-            [text_of(sample.labels["plate"], TOKENS) for sample in samples],
-            [one["plate"]["text"] for one in found],
-        )
-    }
-    return {
-        f"{head}/{name}": value
-        for head, values in metrics.items()
-        for name, value in values.items()
-    }
+    metrics = text_metrics(
+        [text_of(sample.labels["plate"], TOKENS) for sample in samples],
+        [one["plate"]["text"] for one in found],
+    )
+    return {"plate/" + name: value for name, value in metrics.items()}
 
 
 def text_metrics(truth: list, found: list) -> dict[str, float]:

@@ -18,11 +18,11 @@ TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixe
 
 def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
     """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
-    image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-    image = draw_text(
-        image, " ".join(predictions["notes"]["text"]), predictions["notes"]
+    return draw_text(
+        cv2.cvtColor(image, cv2.COLOR_GRAY2RGB),
+        " ".join(predictions["notes"]["text"]),
+        predictions["notes"],
     )
-    return image
 
 
 def draw_text(image: np.ndarray, text: str, item: dict) -> np.ndarray:

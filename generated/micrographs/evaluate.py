@@ -50,10 +50,8 @@ def predict_samples(
     pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
     for (count, results, aside), _ in pairs:
         with aside:
-            results = {
-                head: {name: values.cpu() for name, values in of_head.items()}
-                for head, of_head in results.items()
-            }
+            values = results["texture"].items()
+            results = {"texture": {name: x.cpu() for name, x in values}}
             for row in range(count):
                 found.append(to_annotations(results, row))
     model.train(was_training)
@@ -128,12 +126,8 @@ def find(
 
 def score(found: list[dict]) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
-    metrics = {"texture": view_metrics([one["texture"] for one in found])}
-    return {
-        f"{head}/{name}": value
-        for head, values in metrics.items()
-        for name, value in values.items()
-    }
+    metrics = view_metrics([one["texture"] for one in found])
+    return {"texture/" + name: value for name, value in metrics.items()}
 
 
 def view_metrics(found: list[dict]) -> dict[str, float]:

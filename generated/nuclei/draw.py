@@ -22,9 +22,7 @@ DRAWN_SCORE = 0.3  # less certain objects are left out of drawings
 
 def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
     """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
-    image = image.copy()
-    image = draw_instances(image, predictions["nuclei"], CATEGORIES)
-    return image
+    return draw_instances(image.copy(), predictions["nuclei"], CATEGORIES)
 
 
 def draw_instances(
@@ -41,7 +39,8 @@ def draw_instances(
             cv2.drawContours(image, contours, -1, color, thickness)
             if len(names) > 1:
                 left, top, _, _ = (round(side) for side in item["bbox"])
-                write(image, caption(item), (left, top), color)
+                score = f" {item['score']:.2f}" if "score" in item else ""
+                write(image, item["category"] + score, (left, top), color)
     return image
 
 
@@ -60,10 +59,6 @@ def save_masks(
             file.newFrame()
             saved.append(item | {"mask": path.name, "page": number})
     return saved
-
-
-def caption(item: dict) -> str:
-    return item["category"] + (f" {item['score']:.2f}" if "score" in item else "")
 
 
 def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):

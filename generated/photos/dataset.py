@@ -13,13 +13,12 @@ A dataset is a folder with `images/`, and beside it:
 """
 
 import functools
-import hashlib
 import itertools
 import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
@@ -33,8 +32,6 @@ NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
 MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
 MOST_VALUES = 50_000_000  # rejects YAML bombs
-SOURCES = {}  # the state of each file and folder that was read
-NOTES = []  # messages that were shown to the user
 real_path = functools.cache(os.path.realpath)  # path without links
 
 
@@ -65,13 +62,21 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
         if one is sample:
             continue
         counts["images named more than once, taken for one"] += 1
-        labels = one.labels | sample.labels
-        try:
-            labels["subject"] = same("subject", one, sample, CATEGORIES)
-        except ValueError as error:
-            problems.append((sample.path, error))
-        known[file_of(sample)] = one._replace(labels=labels)
+        labels = [x.labels["subject"] for x in (one, sample)]
+        if labels[0] != labels[1]:
+            words = " and ".join(repr(CATEGORIES[label]) for label in labels)
+            what = "labels of one image contradict: its subject is " + f"{words:.200}"
+            problems.append((sample.path, ValueError(what)))
     return list(known.values())
+
+
+def read_samples(root: Path) -> list[list[Sample]]:
+    """Returns the samples to train on, and those to validate on; ends the run where a
+    set has too few labels."""
+    sets = [*read_datasets(root)]
+    for use, samples in zip(("train", "validate"), sets):
+        check_labels(samples, use, "subject", CATEGORIES, lambda x: [x], least=2)
+    return sets
 
 
 def check_labels(
@@ -99,12 +104,14 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
         if given is None:
             counts["images left out: null"] += 1
             continue
-        if not is_named(given, NUMBERS, counts):
+        category = str(given).strip()
+        if category not in NUMBERS:
+            counts[f"what the job does not name, left out: {category:.60}"] += 1
             continue
         try:
             path = below(folder / "images", name)
             height, width = image_size(path)
-            labels = {"subject": parse_category(given, NUMBERS)}
+            labels = {"subject": NUMBERS[str(given).strip()]}
         except ValueError as error:
             problems.append((name, error))
         else:
@@ -112,14 +119,6 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
     samples = one_per_image(samples, problems, counts)
     report(folder, samples, problems, counts, training)
     return samples
-
-
-def is_named(given: object, known: dict[str, int], counts: Counter) -> bool:
-    """Returns whether the job has a category of this name; counts other names."""
-    name = str(given).strip()
-    if name not in known:
-        counts[f"what the job does not name, left out: {name:.60}"] += 1
-    return name in known
 
 
 def report(where: Path, samples: list, problems: list, counts: Counter, training=False):
@@ -158,34 +157,19 @@ def file_of(sample: Sample) -> str:
     return os.path.join(real_path(folder), name)
 
 
-def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
-    """Returns the one label of an image; ValueError if two labels differ."""
-    label, further = one.labels[head], other.labels[head]
-    if label != further:
-        both = [repr(names[x] if names else x) for x in (label, further)]
-        words = " and ".join(both)
-        raise ValueError(f"labels of one image contradict: its {head} is {words:.200}")
-    return label
-
-
 def read_annotations(folder: Path, task: str, key: str, known: dict[str, int]) -> dict:
     """Loads annotations by image name; checks the names listed under `key`."""
-    return annotations_of(*described(folder, task, key, known))
-
-
-def described(folder: Path, task: str, key: str, known: dict) -> tuple[Path, dict]:
-    """Returns the file of metadata, and its entry for a task with the job's names."""
     path, entries = entries_of(folder, task)
     # Entries of one task differ in their names: the one nearest to the job's is meant.
     entry = max(entries, key=lambda e: len(known.keys() & names_of(path, e, key)))
     compare_categories(path, key, names_of(path, entry, key), known)
-    return path, entry
+    return annotations_of(path, entry)
 
 
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
     """Returns the file of metadata, and its entries for a task: one or more."""
     paths = folder / "metadata.yaml", folder / "metadata.json"
-    path = next(filter(os.path.exists, map(noted, paths)), paths[0])
+    path = next((x for x in paths if os.path.exists(x)), paths[0])
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
     entries = [entry for entry in entries if isinstance(entry, dict)]
@@ -209,8 +193,7 @@ def annotations_of(path: Path, entry: dict) -> dict:
 
 def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
     """Ends the run if job and dataset each have names that the other one lacks."""
-    others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
-    missing = [name for name, place in known.items() if place not in found]
+    others, missing = sorted(dataset - known.keys()), sorted(known.keys() - dataset)
     if others and missing:
         raise SystemExit(
             f"{path}: the {key} differ from the job's\n"
@@ -229,22 +212,13 @@ def names_of(path: Path, entry: dict, key: str) -> set[str]:
 
 # ---- One image and its labels ----
 
-
-def parse_category(given: object, known: dict[str, int]) -> int:
-    """Returns the index of an image's category; ValueError if the job lacks it."""
-    category = known.get(str(given).strip())
-    if category is None:
-        raise ValueError(f"not a category of the job: {given!r:.100}")
-    return category
-
-
 # ---- Files, read with care: nothing of it depends on the task ----
 
 
-def below(folder: Path, name: object, root: Path | None = None) -> Path:
-    """Returns a path that the dataset names; it may not lead out of its folder, or of
-    `root`, on any system. Unless there is such a file, a backslash parts folders, and
-    spaces at its ends do not count.
+def below(folder: Path, name: object) -> Path:
+    """Returns a path that the dataset names; it may not lead out of its folder, on any
+    system. Unless there is such a file, a backslash parts folders, and spaces at its
+    ends do not count.
 
     Links are followed: whoever could place one could place the file itself.
     """
@@ -254,17 +228,17 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
     given = PureWindowsPath(plain)  # also splits off drive letters
     if given.anchor or given.drive or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
-        homes = [os.path.abspath(home) for home in (folder, root or folder)]
         known = os.name == "nt" or not given.drive
-        if not (known and any(path.is_relative_to(home) for home in homes)):
-            raise ValueError(f"leads out of {homes[1]}: {name!r:.100}")
+        home = os.path.abspath(folder)
+        if not (known and path.is_relative_to(home)):
+            raise ValueError(f"leads out of {home}: {name!r:.100}")
         return path
     return folder / (name if plain == name or os.path.exists(folder / name) else plain)
 
 
 def read_yaml(path: Path) -> object:
     try:
-        text = noted(path).read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".json":  # far faster than as YAML
             return json.loads(text)
         return yaml.load(text, SafeLoader)
@@ -328,29 +302,9 @@ def tell(where: Path, counts: Counter):
 
 
 def say(line: str):
-    """Prints a line on the dataset, now and whenever kept samples are loaded."""
-    NOTES.append(line)
-    print(line, file=sys.stderr)
-
-
-def noted(path: Path) -> Path:
-    """Records the state of a file or folder before it is read; returns its path."""
-    SOURCES[str(path)] = state_of(path)
-    return path
-
-
-def state_of(path: Path) -> list[int] | str | None:
-    """Returns size and time of a file, or a hash of the names in a folder, or None."""
-    try:
-        if path.is_dir():
-            found = [
-                (x.name, x.is_symlink() and os.readlink(x)) for x in os.scandir(path)
-            ]
-            return hashlib.sha256(os.fsencode(repr(sorted(found)))).hexdigest()
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
+    """Prints a line on the dataset, in one of several processes."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, file=sys.stderr)
 
 
 def image_size(path: Path) -> tuple[int, int]:

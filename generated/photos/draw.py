@@ -19,13 +19,13 @@ TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixe
 
 def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
     """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
-    image = image.copy()
-    image = draw_category(image, predictions["subject"], CATEGORIES)
-    return image
+    return draw_category(image.copy(), predictions["subject"], CATEGORIES)
 
 
 def draw_category(image: np.ndarray, item: dict, names: tuple[str, ...]) -> np.ndarray:
-    return add_line(image, caption(item), color_of(names.index(item["category"])))
+    score = f" {item['score']:.2f}" if "score" in item else ""
+    color = color_of(names.index(item["category"]))
+    return add_line(image, item["category"] + score, color)
 
 
 def add_line(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
@@ -38,10 +38,6 @@ def add_line(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
     image = cv2.copyMakeBorder(image, 0, band, 0, 0, **white)
     write(image, text, (0, image.shape[0]), color)
     return image
-
-
-def caption(item: dict) -> str:
-    return item["category"] + (f" {item['score']:.2f}" if "score" in item else "")
 
 
 def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):

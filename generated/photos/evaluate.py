@@ -44,10 +44,8 @@ def predict_samples(
     pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
     for (count, results, aside), _ in pairs:
         with aside:
-            results = {
-                head: {name: values.cpu() for name, values in of_head.items()}
-                for head, of_head in results.items()
-            }
+            values = results["subject"].items()
+            results = {"subject": {name: x.cpu() for name, x in values}}
             for row in range(count):
                 found.append(to_annotations(results, row))
     model.train(was_training)
@@ -110,18 +108,12 @@ def evaluate(
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
-    metrics = {
-        "subject": classification_metrics(
-            [sample.labels["subject"] for sample in samples],
-            [one["subject"] for one in found],
-            CATEGORIES,
-        )
-    }
-    return {
-        f"{head}/{name}": value
-        for head, values in metrics.items()
-        for name, value in values.items()
-    }
+    metrics = classification_metrics(
+        [sample.labels["subject"] for sample in samples],
+        [one["subject"] for one in found],
+        CATEGORIES,
+    )
+    return {"subject/" + name: value for name, value in metrics.items()}
 
 
 def classification_metrics(

@@ -135,12 +135,8 @@ def evidence(sample: Sample, predictions: dict) -> dict:
 
 def score(found: list[dict]) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
-    metrics = {"depth": depth_metrics([one["depth"] for one in found])}
-    return {
-        f"{head}/{name}": value
-        for head, values in metrics.items()
-        for name, value in values.items()
-    }
+    metrics = depth_metrics([one["depth"] for one in found])
+    return {"depth/" + name: value for name, value in metrics.items()}
 
 
 def depth_errors(truth: np.ndarray, found: np.ndarray, least: float) -> np.ndarray:

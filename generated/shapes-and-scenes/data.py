@@ -6,7 +6,7 @@ import itertools
 import multiprocessing
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +20,6 @@ from tqdm import tqdm
 
 from dataset import BROKEN_SHARE, MOST_BROKEN, Objects, Sample
 from model import HEIGHT, PAD, WIDTH, fit
-from samples import Samples
 
 BATCH_SIZE = 16  # images of one optimizer step, over all processes
 SCALE = 0.25  # training images grow or shrink by up to this share
@@ -322,7 +321,8 @@ def stacked(stack: Callable, head: str, labels: list[dict]) -> dict[str, Tensor]
 
 def stack_objects(batch: list[Objects]) -> dict[str, Tensor]:
     """Returns boxes (B, G, 4) and classes (B, G), -1 where padded."""
-    most = object_rows(len(objects.classes) for objects in batch)
+    # A power of two: torch.compile compiles the loss anew for each number of rows.
+    most = 1 << max(max(len(objects.classes) for objects in batch) - 1, 15).bit_length()
     boxes = torch.zeros(len(batch), most, 4)
     classes = torch.full((len(batch), most), -1)
     for i, objects in enumerate(batch):
@@ -330,12 +330,6 @@ def stack_objects(batch: list[Objects]) -> dict[str, Tensor]:
         boxes[i, :count] = torch.from_numpy(objects.boxes)
         classes[i, :count] = torch.from_numpy(objects.classes)
     return {"boxes": boxes, "classes": classes}
-
-
-def object_rows(counts: Iterable[int]) -> int:
-    """Returns the G of a batch with these numbers of objects: a power of two, as
-    torch.compile compiles the loss anew for each G; at least 16."""
-    return 1 << max(max(counts) - 1, 15).bit_length()
 
 
 def stack_class_maps(batch: list[np.ndarray]) -> dict[str, Tensor]:
@@ -348,7 +342,7 @@ def stack_categories(batch: list[int]) -> dict[str, Tensor]:
 
 
 def training_batches(
-    samples: Samples, seed: int, start: int, rank: int, world: int, workers: int
+    samples: list[Sample], seed: int, start: int, rank: int, world: int, workers: int
 ) -> Iterator[tuple[Tensor, dict]]:
     """Returns images and targets, from iteration `start` on."""
     loader = DataLoader(
@@ -375,6 +369,14 @@ def warn_of_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dic
         yield images, targets
 
 
+def to_device(batch: tuple[Tensor, dict], device: torch.device) -> tuple[Tensor, dict]:
+    images, targets = batch
+    return images.to(device, non_blocking=True), {
+        head: {name: x.to(device, non_blocking=True) for name, x in tensors.items()}
+        for head, tensors in targets.items()
+    }
+
+
 def validation_batches(samples: Sequence[Sample], workers: int) -> DataLoader:
     return DataLoader(
         ValidationSet(samples),
@@ -386,7 +388,6 @@ def validation_batches(samples: Sequence[Sample], workers: int) -> DataLoader:
 def loading(workers: int) -> dict:
     """Returns arguments of a DataLoader with this number of workers."""
     cv2.setNumThreads(0)  # OpenCV's threads do not survive the fork of a worker
-    atexit.unregister(end_workers)  # once is enough
     atexit.register(end_workers)
     pinned = torch.cuda.is_initialized()  # the model is on a GPU: --device
     return dict(num_workers=workers, worker_init_fn=prepare_worker, pin_memory=pinned)

@@ -39,7 +39,8 @@ def draw_objects(
             left, top, right, bottom = (round(side) for side in item["bbox"])
             color = color_of(names.index(item["category"]))
             cv2.rectangle(image, (left, top), (right, bottom), color, thickness)
-            write(image, caption(item), (left, top), color)
+            score = f" {item['score']:.2f}" if "score" in item else ""
+            write(image, item["category"] + score, (left, top), color)
     return image
 
 
@@ -59,7 +60,9 @@ def save_categories(categories: np.ndarray, colors: tuple, path: Path) -> str:
 
 
 def draw_category(image: np.ndarray, item: dict, names: tuple[str, ...]) -> np.ndarray:
-    return add_line(image, caption(item), color_of(names.index(item["category"])))
+    score = f" {item['score']:.2f}" if "score" in item else ""
+    color = color_of(names.index(item["category"]))
+    return add_line(image, item["category"] + score, color)
 
 
 def add_line(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
@@ -72,10 +75,6 @@ def add_line(image: np.ndarray, text: str, color: tuple) -> np.ndarray:
     image = cv2.copyMakeBorder(image, 0, band, 0, 0, **white)
     write(image, text, (0, image.shape[0]), color)
     return image
-
-
-def caption(item: dict) -> str:
-    return item["category"] + (f" {item['score']:.2f}" if "score" in item else "")
 
 
 def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):

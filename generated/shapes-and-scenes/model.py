@@ -401,46 +401,19 @@ def assign_part(
     return assigned, (alignment * scale).amax(1)
 
 
-class Positives(NamedTuple):
-    """K points of each image: all that learn an object, and others, of score 0."""
-
-    image: Tensor  # (B, 1), its number in the batch
-    point: Tensor  # (B, K)
-    object_index: Tensor  # (B, K), which object of the image the point learns
-    score: Tensor  # (B, K), 0..1, which the point should give the object's class
-    total: Tensor  # sum of all scores, by `global_count`
-
-
-def gather_positives(assigned: Tensor, scores: Tensor, classes: Tensor) -> Positives:
-    """Gathers what `assign` returned for objects of `classes` (B, G). K follows from
-    shapes alone, so that the loss never waits for the GPU, and compiles."""
-    most = min(POINTS_PER_OBJECT * classes.shape[1], scores.shape[1])
-    score, point = scores.topk(most, 1)
-    image = torch.arange(len(point), device=point.device)[:, None]
-    object_index = assigned[image, point].clamp(min=0)
-    total = global_count(scores.sum())
-    return Positives(image, point, object_index, score, total)
-
-
 def detection_loss(
     predictions: Predictions, targets: dict[str, Tensor]
 ) -> dict[str, Tensor]:
     """Returns terms "class", "box" and "bins", normalized by the target scores."""
     boxes = predictions.boxes()
-    assignment = assign(predictions, boxes.detach(), targets)
-    positives = gather_positives(*assignment, targets["classes"])
-    return object_terms(predictions, boxes, positives, targets)
-
-
-def object_terms(
-    predictions: Predictions,
-    boxes: Tensor,
-    positives: Positives,
-    targets: dict[str, Tensor],
-) -> dict[str, Tensor]:
-    """Returns the terms for the `boxes` (B, N, 4) of all points."""
-    image, point, total = positives.image, positives.point, positives.total
-    object_index, score = positives.object_index, positives.score
+    assigned, scores = assign(predictions, boxes.detach(), targets)
+    total = global_count(scores.sum())
+    # K points of each image: all that learn an object, and others, of score 0. As K
+    # follows from shapes alone, the loss never waits for the GPU, and compiles.
+    most = min(POINTS_PER_OBJECT * targets["classes"].shape[1], scores.shape[1])
+    score, point = scores.topk(most, 1)  # (B, K)
+    image = torch.arange(len(point), device=point.device)[:, None]
+    object_index = assigned[image, point].clamp(min=0)
     target = torch.zeros_like(predictions.logits)
     target[image, point, targets["classes"][image, object_index]] = score
     counted = targets["labeled"][:, None]

@@ -16,7 +16,6 @@ Categories and instances are two pages of a file.
 """
 
 import functools
-import hashlib
 import itertools
 import json
 import os
@@ -40,8 +39,6 @@ NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
 MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
 MOST_VALUES = 50_000_000  # rejects YAML bombs
-SOURCES = {}  # the state of each file and folder that was read
-NOTES = []  # messages that were shown to the user
 real_path = functools.cache(os.path.realpath)  # path without links
 
 
@@ -80,23 +77,28 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
         if one is sample:
             continue
         counts["images named more than once, taken for one"] += 1
-        labels = one.labels | sample.labels
         try:
-            labels["scene"] = same_segments(one.labels["scene"], sample.labels["scene"])
+            same_segments(one.labels["scene"], sample.labels["scene"])
         except ValueError as error:
             problems.append((sample.path, error))
-        known[file_of(sample)] = one._replace(labels=labels)
     return list(known.values())
 
 
-def check_labels(
-    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int = 1
-):
+def read_samples(root: Path) -> list[list[Sample]]:
+    """Returns the samples to train on, and those to validate on; ends the run where a
+    set has too few labels."""
+    sets = [*read_datasets(root)]
+    for use, samples in zip(("train", "validate"), sets):
+        check_labels(samples, use, "scene", CATEGORIES, lambda x: x.classes)
+    return sets
+
+
+def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callable):
     """Ends the run where a head's labels hold too few kinds to learn from, or to be
     measured by; tells which of its names never occur."""
     labels = [sample.labels[head] for sample in samples if head in sample.labels]
     found = set(itertools.chain.from_iterable(map(kinds, labels)))
-    if len(found) < (least if use == "train" else 1):
+    if not found:
         what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
         raise SystemExit(f"{head}: {what}, too few")
     if missing := [name for i, name in enumerate(names) if i not in found]:
@@ -127,7 +129,13 @@ def compare_things(
 ):
     """Ends the run unless of what dataset and job both name the same are things."""
     ours = {name for name in names & known.keys() if known[name] in things}
-    compare_names(path, "things", found & known.keys(), ours)
+    theirs = found & known.keys()
+    if ours != theirs:
+        raise SystemExit(
+            f"{path}: the things differ from the job's\n"
+            f"  only in the dataset: {', '.join(sorted(theirs - ours)) or 'none'}\n"
+            f"  only in the job: {', '.join(sorted(ours - theirs)) or 'none'}"
+        )
 
 
 def report(where: Path, samples: list, problems: list, counts: Counter, training=False):
@@ -166,24 +174,6 @@ def file_of(sample: Sample) -> str:
     return os.path.join(real_path(folder), name)
 
 
-def joined(parts: list, counts: Counter) -> NamedTuple:
-    """Concatenates objects; drops duplicates."""
-    boxes = [tuple(box) for part in parts for box in part.boxes.tolist()]
-    if len(parts) == 1 and len({*boxes}) == len(boxes):
-        return parts[0]
-    pairs = zip(*parts)
-    columns = [
-        np.concatenate(x) if hasattr(x[0], "dtype") else sum(x, ()) for x in pairs
-    ]
-    rows = zip(*(x.tolist() if hasattr(x, "dtype") else x for x in columns))
-    kept = sorted({str(row): place for place, row in enumerate(rows)}.values())
-    counts["equal objects left out"] += len(boxes) - len(kept)
-    chosen = (
-        x[kept] if hasattr(x, "dtype") else tuple(x[i] for i in kept) for x in columns
-    )
-    return type(parts[0])(*chosen)
-
-
 def read_panoptic_maps(
     folder: Path, known: dict[str, int], things: Sequence[int]
 ) -> dict[str, tuple[Path, tuple]]:
@@ -193,15 +183,6 @@ def read_panoptic_maps(
     if entry.get("things") is not None:
         found, names = (names_of(path, entry, key) for key in ("things", "categories"))
         compare_things(path, found, names, known, things)
-    return read_colored_maps(folder, "panoptic segmentation", known)
-
-
-def read_colored_maps(
-    folder: Path, task: str, known: dict[str, int]
-) -> dict[str, tuple[Path, tuple]]:
-    """Returns the map of each image, with the colors in it, once the dataset's
-    categories fit the job's."""
-    path, entry = described(folder, task, "categories", known)
     colors, maps = colors_of(path, entry, known), maps_of(folder, path, entry)
     return {image: (file, colors) for image, file in maps.items()}
 
@@ -246,10 +227,10 @@ def listed_images(folder: Path) -> list[Path]:
     if not os.path.isdir(folder):
         raise ValueError(f"no such folder: {folder}")
     images, counts = [], Counter()
-    for path in sorted(noted(folder).iterdir()):
+    for path in sorted(folder.iterdir()):
         if path.name.startswith(HIDDEN):
             counts["hidden files and folders left out"] += 1
-        elif is_image(path.name):
+        elif path.suffix.lower() in SUFFIXES:
             images.append(path)
         elif path.is_dir():
             counts["folders in it left out"] += 1
@@ -269,7 +250,7 @@ def described(folder: Path, task: str, key: str, known: dict) -> tuple[Path, dic
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
     """Returns the file of metadata, and its entries for a task: one or more."""
     paths = folder / "metadata.yaml", folder / "metadata.json"
-    path = next(filter(os.path.exists, map(noted, paths)), paths[0])
+    path = next((x for x in paths if os.path.exists(x)), paths[0])
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
     entries = [entry for entry in entries if isinstance(entry, dict)]
@@ -281,22 +262,12 @@ def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
 
 def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
     """Ends the run if job and dataset each have names that the other one lacks."""
-    others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
-    missing = [name for name, place in known.items() if place not in found]
+    others, missing = sorted(dataset - known.keys()), sorted(known.keys() - dataset)
     if others and missing:
         raise SystemExit(
             f"{path}: the {key} differ from the job's\n"
             f"  only in the dataset: {', '.join(others)}\n"
             f"  only in the job: {', '.join(missing)}"
-        )
-
-
-def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
-    if dataset != job:
-        raise SystemExit(
-            f"{path}: the {key} differ from the job's\n"
-            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
-            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
         )
 
 
@@ -317,7 +288,7 @@ def pages_of(
     """Returns the pages of a TIFF in RGB, but for the one of number `gray`; each has
     the shape of its image. One at a time, to spare memory."""
     try:
-        with Image.open(noted(path), formats=["TIFF"]) as file:
+        with Image.open(path, formats=["TIFF"]) as file:
             for number, page in enumerate(ImageSequence.Iterator(file), 1):
                 check_shape(page.size, height, width)
                 yield np.asarray(page if number == gray else page.convert("RGB"))
@@ -384,7 +355,10 @@ def parse_panoptic(
 
 def same_segments(one: Instances, other: Instances) -> Instances:
     """Returns the segments of two equal annotations; ValueError if they differ."""
-    if len(joined([one, other], Counter()).boxes) != len(one.boxes):
+    pairs = [
+        zip(x.classes.tolist(), (m["counts"] for m in x.masks)) for x in (one, other)
+    ]
+    if {*pairs[0]} != {*pairs[1]}:
         raise ValueError("two annotations with different segments")
     return one
 
@@ -412,10 +386,10 @@ SUFFIXES = (  # image files that OpenCV and Pillow read
 HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
 
 
-def below(folder: Path, name: object, root: Path | None = None) -> Path:
-    """Returns a path that the dataset names; it may not lead out of its folder, or of
-    `root`, on any system. Unless there is such a file, a backslash parts folders, and
-    spaces at its ends do not count.
+def below(folder: Path, name: object) -> Path:
+    """Returns a path that the dataset names; it may not lead out of its folder, on any
+    system. Unless there is such a file, a backslash parts folders, and spaces at its
+    ends do not count.
 
     Links are followed: whoever could place one could place the file itself.
     """
@@ -425,21 +399,17 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
     given = PureWindowsPath(plain)  # also splits off drive letters
     if given.anchor or given.drive or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
-        homes = [os.path.abspath(home) for home in (folder, root or folder)]
         known = os.name == "nt" or not given.drive
-        if not (known and any(path.is_relative_to(home) for home in homes)):
-            raise ValueError(f"leads out of {homes[1]}: {name!r:.100}")
+        home = os.path.abspath(folder)
+        if not (known and path.is_relative_to(home)):
+            raise ValueError(f"leads out of {home}: {name!r:.100}")
         return path
     return folder / (name if plain == name or os.path.exists(folder / name) else plain)
 
 
-def is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
-
-
 def read_yaml(path: Path) -> object:
     try:
-        text = noted(path).read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".json":  # far faster than as YAML
             return json.loads(text)
         return yaml.load(text, SafeLoader)
@@ -503,29 +473,9 @@ def tell(where: Path, counts: Counter):
 
 
 def say(line: str):
-    """Prints a line on the dataset, now and whenever kept samples are loaded."""
-    NOTES.append(line)
-    print(line, file=sys.stderr)
-
-
-def noted(path: Path) -> Path:
-    """Records the state of a file or folder before it is read; returns its path."""
-    SOURCES[str(path)] = state_of(path)
-    return path
-
-
-def state_of(path: Path) -> list[int] | str | None:
-    """Returns size and time of a file, or a hash of the names in a folder, or None."""
-    try:
-        if path.is_dir():
-            found = [
-                (x.name, x.is_symlink() and os.readlink(x)) for x in os.scandir(path)
-            ]
-            return hashlib.sha256(os.fsencode(repr(sorted(found)))).hexdigest()
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
+    """Prints a line on the dataset, in one of several processes."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, file=sys.stderr)
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -157,12 +157,8 @@ def evidence(sample: Sample, predictions: dict) -> dict:
 
 def score(found: list[dict]) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
-    metrics = {"scene": panoptic_metrics([one["scene"] for one in found], THINGS)}
-    return {
-        f"{head}/{name}": value
-        for head, values in metrics.items()
-        for name, value in values.items()
-    }
+    metrics = panoptic_metrics([one["scene"] for one in found], THINGS)
+    return {"scene/" + name: value for name, value in metrics.items()}
 
 
 def count_segments(truth: dict, found: dict, categories: int) -> np.ndarray:

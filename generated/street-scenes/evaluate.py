@@ -149,14 +149,8 @@ def evidence(sample: Sample, predictions: dict) -> dict:
 
 def score(found: list[dict]) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
-    metrics = {
-        "street": segmentation_metrics([one["street"] for one in found], CATEGORIES)
-    }
-    return {
-        f"{head}/{name}": value
-        for head, values in metrics.items()
-        for name, value in values.items()
-    }
+    metrics = segmentation_metrics([one["street"] for one in found], CATEGORIES)
+    return {"street/" + name: value for name, value in metrics.items()}
 
 
 def count_pixels(truth: np.ndarray, found: np.ndarray, categories: int) -> np.ndarray:

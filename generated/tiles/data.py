@@ -18,7 +18,6 @@ from tqdm import tqdm
 
 from dataset import BROKEN_SHARE, MOST_BROKEN, Inspection, Sample
 from model import HEIGHT, PAD, WIDTH, fit
-from samples import Samples
 
 BATCH_SIZE = 8  # images of one optimizer step, over all processes
 SCALE = 0.25  # training images grow or shrink by up to this share
@@ -207,8 +206,7 @@ class ValidationSet(Dataset):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> Tensor:
-        canvas = letterbox(self.samples[index])
-        return torch.from_numpy(canvas).permute(2, 0, 1)
+        return torch.from_numpy(letterbox(self.samples[index])).permute(2, 0, 1)
 
 
 class Batches:
@@ -249,7 +247,7 @@ def stack_defects(batch: list[np.ndarray]) -> dict[str, Tensor]:
 
 
 def training_batches(
-    samples: Samples, seed: int, start: int, rank: int, world: int, workers: int
+    samples: list[Sample], seed: int, start: int, rank: int, world: int, workers: int
 ) -> Iterator[tuple[Tensor, dict]]:
     """Returns images and targets, from iteration `start` on."""
     loader = DataLoader(
@@ -276,10 +274,18 @@ def warn_of_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dic
         yield images, targets
 
 
+def to_device(batch: tuple[Tensor, dict], device: torch.device) -> tuple[Tensor, dict]:
+    images, targets = batch
+    return images.to(device, non_blocking=True), {
+        head: {name: x.to(device, non_blocking=True) for name, x in tensors.items()}
+        for head, tensors in targets.items()
+    }
+
+
 def validation_batches(samples: Sequence[Sample], workers: int) -> DataLoader:
     return DataLoader(
         ValidationSet(samples),
-        min(BATCH_SIZE, 32),  # NMS needs memory quadratic in CANDIDATES for each image
+        min(BATCH_SIZE, 32),  # more images at once need memory, and save no time
         **loading(workers),
     )
 
@@ -287,7 +293,6 @@ def validation_batches(samples: Sequence[Sample], workers: int) -> DataLoader:
 def loading(workers: int) -> dict:
     """Returns arguments of a DataLoader with this number of workers."""
     cv2.setNumThreads(0)  # OpenCV's threads do not survive the fork of a worker
-    atexit.unregister(end_workers)  # once is enough
     atexit.register(end_workers)
     pinned = torch.cuda.is_initialized()  # the model is on a GPU: --device
     return dict(num_workers=workers, worker_init_fn=prepare_worker, pin_memory=pinned)

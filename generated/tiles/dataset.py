@@ -13,13 +13,11 @@ A dataset is a folder with `images/`, and beside it:
 """
 
 import functools
-import hashlib
 import itertools
 import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
@@ -31,8 +29,6 @@ MASK_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # Pillow modes of masks
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
 MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
 MOST_VALUES = 50_000_000  # rejects YAML bombs
-SOURCES = {}  # the state of each file and folder that was read
-NOTES = []  # messages that were shown to the user
 real_path = functools.cache(os.path.realpath)  # path without links
 
 
@@ -70,12 +66,11 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
         if one is sample:
             continue
         counts["images named more than once, taken for one"] += 1
-        labels = one.labels | sample.labels
-        try:
-            labels["defects"] = same("defects", one, sample)
-        except ValueError as error:
-            problems.append((sample.path, error))
-        known[file_of(sample)] = one._replace(labels=labels)
+        labels = [x.labels["defects"] for x in (one, sample)]
+        if labels[0] != labels[1]:
+            words = " and ".join(repr(label) for label in labels)
+            what = "labels of one image contradict: its defects is " + f"{words:.200}"
+            problems.append((sample.path, ValueError(what)))
     return list(known.values())
 
 
@@ -139,16 +134,6 @@ def file_of(sample: Sample) -> str:
     return os.path.join(real_path(folder), name)
 
 
-def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
-    """Returns the one label of an image; ValueError if two labels differ."""
-    label, further = one.labels[head], other.labels[head]
-    if label != further:
-        both = [repr(names[x] if names else x) for x in (label, further)]
-        words = " and ".join(both)
-        raise ValueError(f"labels of one image contradict: its {head} is {words:.200}")
-    return label
-
-
 def read_inspections(folder: Path, training: bool) -> dict:
     """Returns the label and the mask of each image. In a set to train on all are normal
     without annotations; with some, anomalous images are left out."""
@@ -206,10 +191,10 @@ def listed_images(folder: Path) -> list[Path]:
     if not os.path.isdir(folder):
         raise ValueError(f"no such folder: {folder}")
     images, counts = [], Counter()
-    for path in sorted(noted(folder).iterdir()):
+    for path in sorted(folder.iterdir()):
         if path.name.startswith(HIDDEN):
             counts["hidden files and folders left out"] += 1
-        elif is_image(path.name):
+        elif path.suffix.lower() in SUFFIXES:
             images.append(path)
         elif path.is_dir():
             counts["folders in it left out"] += 1
@@ -220,7 +205,7 @@ def listed_images(folder: Path) -> list[Path]:
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
     """Returns the file of metadata, and its entries for a task: one or more."""
     paths = folder / "metadata.yaml", folder / "metadata.json"
-    path = next(filter(os.path.exists, map(noted, paths)), paths[0])
+    path = next((x for x in paths if os.path.exists(x)), paths[0])
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
     entries = [entry for entry in entries if isinstance(entry, dict)]
@@ -291,10 +276,10 @@ SUFFIXES = (  # image files that OpenCV and Pillow read
 HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
 
 
-def below(folder: Path, name: object, root: Path | None = None) -> Path:
-    """Returns a path that the dataset names; it may not lead out of its folder, or of
-    `root`, on any system. Unless there is such a file, a backslash parts folders, and
-    spaces at its ends do not count.
+def below(folder: Path, name: object) -> Path:
+    """Returns a path that the dataset names; it may not lead out of its folder, on any
+    system. Unless there is such a file, a backslash parts folders, and spaces at its
+    ends do not count.
 
     Links are followed: whoever could place one could place the file itself.
     """
@@ -304,21 +289,17 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
     given = PureWindowsPath(plain)  # also splits off drive letters
     if given.anchor or given.drive or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
-        homes = [os.path.abspath(home) for home in (folder, root or folder)]
         known = os.name == "nt" or not given.drive
-        if not (known and any(path.is_relative_to(home) for home in homes)):
-            raise ValueError(f"leads out of {homes[1]}: {name!r:.100}")
+        home = os.path.abspath(folder)
+        if not (known and path.is_relative_to(home)):
+            raise ValueError(f"leads out of {home}: {name!r:.100}")
         return path
     return folder / (name if plain == name or os.path.exists(folder / name) else plain)
 
 
-def is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
-
-
 def read_yaml(path: Path) -> object:
     try:
-        text = noted(path).read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".json":  # far faster than as YAML
             return json.loads(text)
         return yaml.load(text, SafeLoader)
@@ -382,29 +363,9 @@ def tell(where: Path, counts: Counter):
 
 
 def say(line: str):
-    """Prints a line on the dataset, now and whenever kept samples are loaded."""
-    NOTES.append(line)
-    print(line, file=sys.stderr)
-
-
-def noted(path: Path) -> Path:
-    """Records the state of a file or folder before it is read; returns its path."""
-    SOURCES[str(path)] = state_of(path)
-    return path
-
-
-def state_of(path: Path) -> list[int] | str | None:
-    """Returns size and time of a file, or a hash of the names in a folder, or None."""
-    try:
-        if path.is_dir():
-            found = [
-                (x.name, x.is_symlink() and os.readlink(x)) for x in os.scandir(path)
-            ]
-            return hashlib.sha256(os.fsencode(repr(sorted(found)))).hexdigest()
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
+    """Prints a line on the dataset, in one of several processes."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, file=sys.stderr)
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -16,9 +16,7 @@ TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixe
 
 def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
     """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
-    image = image.copy()
-    image = draw_anomalies(image, predictions["defects"])
-    return image
+    return draw_anomalies(image.copy(), predictions["defects"])
 
 
 def draw_anomalies(image: np.ndarray, item: dict) -> np.ndarray:

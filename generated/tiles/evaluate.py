@@ -127,17 +127,11 @@ def evidence(sample: Sample, predictions: dict) -> dict:
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
-    metrics = {
-        "defects": anomaly_metrics(
-            [sample.labels["defects"] for sample in samples],
-            [one["defects"] for one in found],
-        )
-    }
-    return {
-        f"{head}/{name}": value
-        for head, values in metrics.items()
-        for name, value in values.items()
-    }
+    metrics = anomaly_metrics(
+        [sample.labels["defects"] for sample in samples],
+        [one["defects"] for one in found],
+    )
+    return {"defects/" + name: value for name, value in metrics.items()}
 
 
 def calibrate(

@@ -5,14 +5,13 @@ folder of its name or in `images`.
 """
 
 import functools
-import hashlib
 import itertools
 import json
 import os
 import struct
 import sys
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
@@ -25,8 +24,6 @@ TRAIN, VALIDATION = "traffic/train.json", "traffic/val.json"  # paths below --da
 NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
 MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
-SOURCES = {}  # the state of each file and folder that was read
-NOTES = []  # messages that were shown to the user
 real_path = functools.cache(os.path.realpath)  # path without links
 
 
@@ -90,22 +87,32 @@ def one_per_image(samples: list, counts: Counter) -> list[Sample]:
         if one is sample:
             continue
         counts["images named more than once, taken for one"] += 1
-        labels = one.labels | sample.labels
-        labels["vehicles"] = joined(
-            [one.labels["vehicles"], sample.labels["vehicles"]], counts
-        )
-        known[file_of(sample)] = one._replace(labels=labels)
+        label = joined([one.labels["vehicles"], sample.labels["vehicles"]], counts)
+        known[file_of(sample)] = one._replace(labels={"vehicles": label})
     return list(known.values())
 
 
-def check_labels(
-    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int = 1
-):
+def read_samples(root: Path) -> list[list[Sample]]:
+    """Returns the samples to train on, and those to validate on; ends the run where a
+    set has too few labels."""
+    sets = [*read_datasets(root)]
+    for use, samples in zip(("train", "validate"), sets):
+        check_labels(
+            samples,
+            use,
+            "vehicles",
+            CATEGORIES,
+            lambda x: x.classes[~x.ignored & (x.boxes.max(1) > 1)],
+        )
+    return sets
+
+
+def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callable):
     """Ends the run where a head's labels hold too few kinds to learn from, or to be
     measured by; tells which of its names never occur."""
     labels = [sample.labels[head] for sample in samples if head in sample.labels]
     found = set(itertools.chain.from_iterable(map(kinds, labels)))
-    if len(found) < (least if use == "train" else 1):
+    if not found:
         what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
         raise SystemExit(f"{head}: {what}, too few")
     if missing := [name for i, name in enumerate(names) if i not in found]:
@@ -181,14 +188,6 @@ def compact(item: dict) -> dict | Annotation:
         raise ValueError(f"annotation {item.get('id')}: {what}") from None
     numbers = struct.pack("5d", left, top, left + width, top + height, area)
     return Annotation(item.get("id"), *ids, item.get("iscrowd") or 0, numbers)
-
-
-def is_named(given: object, known: dict[str, int], counts: Counter) -> bool:
-    """Returns whether the job has a category of this name; counts other names."""
-    name = str(given).strip()
-    if name not in known:
-        counts[f"what the job does not name, left out: {name:.60}"] += 1
-    return name in known
 
 
 def report(where: Path, samples: list, problems: list, counts: Counter, training=False):
@@ -311,8 +310,7 @@ def by_id(path: Path, key: str, items: list[dict], field: str) -> dict:
 
 def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str, int]):
     """Ends the run if job and dataset each have names that the other one lacks."""
-    others, found = sorted(dataset - known.keys()), {known.get(x) for x in dataset}
-    missing = [name for name, place in known.items() if place not in found]
+    others, missing = sorted(dataset - known.keys()), sorted(known.keys() - dataset)
     if others and missing:
         raise SystemExit(
             f"{path}: the {key} differ from the job's\n"
@@ -333,20 +331,17 @@ def parse_coco_objects(
     counts: Counter,
 ) -> Objects:
     """Returns objects of an image, clipped to it; `names` has categories by id."""
-    given = [x for x in given if is_named(names[x.category_id], known, counts)]
+    others = [name for x in given if (name := names[x.category_id]) not in known]
+    counts.update(
+        f"what the job does not name, left out: {name:.60}" for name in others
+    )
+    given = [x for x in given if names[x.category_id] in known]
     packed = np.frombuffer(b"".join(x.numbers for x in given))
     classes = np.array([known[names[x.category_id]] for x in given], np.int64)
     crowds, numbers = np.array([x.iscrowd for x in given], bool), packed.reshape(-1, 5)
-    boxes, columns = numbers[:, :4], (classes, numbers[:, 4], crowds)
-    return visible_objects(boxes, columns, height, width, counts)
-
-
-def visible_objects(
-    given: Sequence, columns: Sequence, height: int, width: int, counts: Counter
-) -> Objects:
-    """Returns objects of boxes, clipped to the image; ValueError names a wrong one."""
+    sides, columns = numbers[:, :4], (classes, numbers[:, 4], crowds)
     with np.errstate(over="ignore"):  # too large numbers become infinite
-        boxes = np.array(given, np.float32).reshape(-1, 4)
+        boxes = np.array(sides, np.float32).reshape(-1, 4)
     visible = boxes.clip(0, np.float32([width, height, width, height]))
     clipped = (visible != boxes).any(1)
     empty = (visible[:, :2] >= visible[:, 2:]).any(1)
@@ -356,7 +351,7 @@ def visible_objects(
         for place in np.flatnonzero(~ordered | ~inside):
             outside = f"a box outside the {width}x{height} image"
             what = outside if ordered[place] else "not left, top, right, bottom"
-            raise ValueError(f"{what}: {np.asarray(given[place]).tolist()}")
+            raise ValueError(f"{what}: {np.asarray(sides[place]).tolist()}")
         counts["boxes clipped to their image"] += int(clipped.sum())
         counts["boxes without area left out"] += int(empty.sum())
         visible, *columns = (x[~empty] for x in (visible, *columns))
@@ -398,8 +393,10 @@ def frame_of(path: Path, given: tuple, counts: Counter) -> Frame:
         rows, columns = shown
     sizes = {None: shown} | ({turn: (width, height)} if turn else {})
     fitting = [turn for turn, size in sizes.items() if size == (rows, columns)]
-    fitting = fitting or [
-        turn for turn, size in sizes.items() if is_scaled((rows, columns), size)
+    fitting = fitting or [  # both sides of a scaled image are rounded
+        turn
+        for turn, (h, w) in sizes.items()
+        if abs(rows * w - columns * h) <= max(rows + columns, h + w)
     ]
     if not fitting:
         stated = f"{columns}x{rows}, the image is {width}x{height}"
@@ -411,11 +408,6 @@ def frame_of(path: Path, given: tuple, counts: Counter) -> Frame:
     either = orientation > 1 and (unsaid or orientation < 5 or len(fitting) > 1)
     counts["images turned by EXIF: taken to be annotated as they are shown"] += either
     return Frame((rows, columns), shown, turn)
-
-
-def is_scaled(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Returns whether a size is the other one scaled, with both sides rounded."""
-    return abs(one[0] * other[1] - one[1] * other[0]) <= max(sum(one), sum(other))
 
 
 def boxes_in_image(boxes: np.ndarray, frame: Frame) -> np.ndarray:
@@ -439,8 +431,8 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
     given = PureWindowsPath(plain)  # also splits off drive letters
     if given.anchor or given.drive or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
-        homes = [os.path.abspath(home) for home in (folder, root or folder)]
         known = os.name == "nt" or not given.drive
+        homes = [os.path.abspath(home) for home in (folder, root or folder)]
         if not (known and any(path.is_relative_to(home) for home in homes)):
             raise ValueError(f"leads out of {homes[1]}: {name!r:.100}")
         return path
@@ -450,7 +442,7 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
 def read_json(path: Path, hook: Callable[[dict], dict] | None = None) -> object:
     """Returns the content of a file, with what `hook` makes of each object in it."""
     try:
-        text = noted(path).read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
         return json.loads(text, object_hook=hook)
     except (OSError, ValueError, RecursionError) as error:
         raise SystemExit(f"{path}: cannot be read: {error}") from None
@@ -465,29 +457,9 @@ def tell(where: Path, counts: Counter):
 
 
 def say(line: str):
-    """Prints a line on the dataset, now and whenever kept samples are loaded."""
-    NOTES.append(line)
-    print(line, file=sys.stderr)
-
-
-def noted(path: Path) -> Path:
-    """Records the state of a file or folder before it is read; returns its path."""
-    SOURCES[str(path)] = state_of(path)
-    return path
-
-
-def state_of(path: Path) -> list[int] | str | None:
-    """Returns size and time of a file, or a hash of the names in a folder, or None."""
-    try:
-        if path.is_dir():
-            found = [
-                (x.name, x.is_symlink() and os.readlink(x)) for x in os.scandir(path)
-            ]
-            return hashlib.sha256(os.fsencode(repr(sorted(found)))).hexdigest()
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
+    """Prints a line on the dataset, in one of several processes."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, file=sys.stderr)
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -44,10 +44,8 @@ def predict_samples(
     pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
     for (count, results, aside), _ in pairs:
         with aside:
-            results = {
-                head: {name: values.cpu() for name, values in of_head.items()}
-                for head, of_head in results.items()
-            }
+            values = results["vehicles"].items()
+            results = {"vehicles": {name: x.cpu() for name, x in values}}
             for row in range(count):
                 sample = samples[len(found)]
                 seen = fit(sample.height, sample.width)
@@ -120,18 +118,12 @@ def evaluate(
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
-    metrics = {
-        "vehicles": detection_metrics(
-            [sample.labels["vehicles"] for sample in samples],
-            [one["vehicles"] for one in found],
-            CATEGORIES,
-        )
-    }
-    return {
-        f"{head}/{name}": value
-        for head, values in metrics.items()
-        for name, value in values.items()
-    }
+    metrics = detection_metrics(
+        [sample.labels["vehicles"] for sample in samples],
+        [one["vehicles"] for one in found],
+        CATEGORIES,
+    )
+    return {"vehicles/" + name: value for name, value in metrics.items()}
 
 
 def detection_metrics(

@@ -7,7 +7,6 @@ Writes to runs/vehicles: last.pt (--resume goes on from it), best.pt (for
 predict.py), metrics.jsonl, TensorBoard logs, curves.png and predictions.png.
 """
 
-import argparse
 import math
 import signal
 import sys
@@ -15,12 +14,13 @@ import time
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from checkpoints import Log, Losses, fingerprint, resume, save
-from data import BATCH_SIZE, training_batches
+from data import BATCH_SIZE, to_device, training_batches
+from dataset import read_samples
 from evaluate import evaluate, share_cores
 from model import Detector, loss_terms
 from safety import (
@@ -35,7 +35,6 @@ from safety import (
     save_bad_batch,
     setup,
 )
-from samples import read_samples
 
 MAX_ITERATIONS = 20000
 VALIDATIONS = 10  # number over the run; the last one at its end
@@ -77,8 +76,7 @@ def learning_rate(progress: float) -> float:
 
 
 def load_imagenet(backbone: nn.Module):
-    """Loads timm's weights. Only levels above timm's may be missing, and only modules
-    that this job leaves out may be left over."""
+    """Loads timm's weights, less the modules that this job leaves out."""
     try:
         state = torch.hub.load_state_dict_from_url(
             WEIGHTS, map_location="cpu", weights_only=True
@@ -89,44 +87,34 @@ def load_imagenet(backbone: nn.Module):
     except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{WEIGHTS}: not a file of weights") from None
     own = {name: tensor.shape for name, tensor in backbone.state_dict().items()}
+    missing = [k for k in own if k not in shapes]
+    wrong = [k for k in own if shapes.get(k, own[k]) != own[k]]
     others = [k for k in shapes if k not in own and not k.startswith(LEFT_OUT)]
-    faults = {
-        "missing": [k for k in own if k not in shapes and not k.startswith("down")],
-        "of another shape": [k for k in own if shapes.get(k, own[k]) != own[k]],
-        "not of this network": others,
-    }
-    if any(faults.values()):
-        lines = [f"{WEIGHTS}: not weights of this backbone"]
-        for fault, names in faults.items():
-            lines += [f"  {fault}: {', '.join(names[:5])}"] if names else []
-        raise SystemExit("\n".join(lines))
+    if missing or wrong or others:
+        raise SystemExit(
+            f"{WEIGHTS}: not weights of this backbone\n"
+            f"  missing: {', '.join(missing[:5]) or 'none'}\n"
+            f"  of another shape: {', '.join(wrong[:5]) or 'none'}\n"
+            f"  not of this network: {', '.join(others[:5]) or 'none'}"
+        )
     backbone.load_state_dict(state, strict=False)
-
-
-# ---- Steps ----
-
-
-def to_device(batch: tuple[Tensor, dict], device: torch.device) -> tuple[Tensor, dict]:
-    images, targets = batch
-    return images.to(device, non_blocking=True), {
-        head: {name: x.to(device, non_blocking=True) for name, x in tensors.items()}
-        for head, tensors in targets.items()
-    }
 
 
 # ---- Training ----
 
 
-def train(args: argparse.Namespace) -> dict[str, float]:
-    """Returns the metrics of the last validation; raises Stopped after a signal."""
-    began = time.monotonic()
+@former_signals()
+def main(**given: object) -> dict[str, float]:
+    """Trains with flags as keywords. Returns the metrics of the last validation, if
+    there was one; raises Stopped after a signal, when last.pt is saved."""
+    args, began = arguments(given, MAX_ITERATIONS), time.monotonic()
     rank, world, device = setup(args.device)
     if BATCH_SIZE % world:
         raise SystemExit(f"{world} processes cannot share batches of {BATCH_SIZE}")
     last = args.output / "last.pt"
     if last.exists() and not args.resume:
         raise SystemExit(f"{last} exists: add --resume or choose another --output")
-    training, validation = read_samples(args.data, args.reread)
+    training, validation = read_samples(args.data)
     if args.overfit:  # can the model learn a few images by heart?
         training = validation = training[: args.overfit]
 
@@ -226,15 +214,6 @@ def train(args: argparse.Namespace) -> dict[str, float]:
     if rank == 0:
         print(f"{BEST} {best:.3f} at its best; weights and pictures: {args.output}")
     return metrics
-
-
-def main(**given: object) -> dict[str, float]:
-    """Trains with flags as keywords, and leaves signals as they were. Returns metrics
-    of the last validation, if it ran one; raises Stopped after a signal, when last.pt
-    is saved."""
-    args = arguments(given, MAX_ITERATIONS)
-    with former_signals():
-        return train(args)
 
 
 if __name__ == "__main__":

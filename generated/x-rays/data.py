@@ -18,7 +18,6 @@ from tqdm import tqdm
 
 from dataset import BROKEN_SHARE, MOST_BROKEN, Sample
 from model import HEIGHT, PAD, WIDTH, fit
-from samples import Samples
 
 BATCH_SIZE = 32  # images of one optimizer step, over all processes
 SCALE = 0.1  # training images grow or shrink by up to this share
@@ -73,12 +72,10 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
     return image[0].permute(1, 2, 0).numpy()
 
 
-def letterbox(sample: Sample) -> tuple[np.ndarray, Transform]:
+def letterbox(sample: Sample) -> np.ndarray:
     """Fits the image into the top left of a canvas (HEIGHT, WIDTH, 1)."""
     height, width = fit(sample.height, sample.width)
-    canvas = on_canvas(read_image(sample, height, width), 0, 0)
-    scale = np.float32([width / sample.width, height / sample.height])
-    return canvas, Transform(scale, np.zeros(2, np.float32))
+    return on_canvas(read_image(sample, height, width), 0, 0)
 
 
 def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
@@ -187,8 +184,7 @@ class ValidationSet(Dataset):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> Tensor:
-        canvas, _ = letterbox(self.samples[index])
-        return torch.from_numpy(canvas).permute(2, 0, 1)
+        return torch.from_numpy(letterbox(self.samples[index])).permute(2, 0, 1)
 
 
 class Batches:
@@ -231,7 +227,7 @@ def stack_pictures(batch: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, Tens
 
 
 def training_batches(
-    samples: Samples, seed: int, start: int, rank: int, world: int, workers: int
+    samples: list[Sample], seed: int, start: int, rank: int, world: int, workers: int
 ) -> Iterator[tuple[Tensor, dict]]:
     """Returns images and targets, from iteration `start` on."""
     loader = DataLoader(
@@ -258,10 +254,18 @@ def warn_of_broken(batches: Iterator, length: int) -> Iterator[tuple[Tensor, dic
         yield images, targets
 
 
+def to_device(batch: tuple[Tensor, dict], device: torch.device) -> tuple[Tensor, dict]:
+    images, targets = batch
+    return images.to(device, non_blocking=True), {
+        head: {name: x.to(device, non_blocking=True) for name, x in tensors.items()}
+        for head, tensors in targets.items()
+    }
+
+
 def validation_batches(samples: Sequence[Sample], workers: int) -> DataLoader:
     return DataLoader(
         ValidationSet(samples),
-        min(BATCH_SIZE, 32),  # NMS needs memory quadratic in CANDIDATES for each image
+        min(BATCH_SIZE, 32),  # more images at once need memory, and save no time
         **loading(workers),
     )
 
@@ -269,7 +273,6 @@ def validation_batches(samples: Sequence[Sample], workers: int) -> DataLoader:
 def loading(workers: int) -> dict:
     """Returns arguments of a DataLoader with this number of workers."""
     cv2.setNumThreads(0)  # OpenCV's threads do not survive the fork of a worker
-    atexit.unregister(end_workers)  # once is enough
     atexit.register(end_workers)
     pinned = torch.cuda.is_initialized()  # the model is on a GPU: --device
     return dict(num_workers=workers, worker_init_fn=prepare_worker, pin_memory=pinned)

@@ -4,7 +4,6 @@ A dataset is a folder with `images/`; whatever else it holds is not needed.
 """
 
 import functools
-import hashlib
 import os
 import re
 import sys
@@ -21,8 +20,6 @@ GROUP = "([^/_]+)_[0-9]+[.]"  # images whose paths match alike stay on one side
 FEWEST_GROUPS = 1  # least number held out, and trained on
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
 MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
-SOURCES = {}  # the state of each file and folder that was read
-NOTES = []  # messages that were shown to the user
 real_path = functools.cache(os.path.realpath)  # path without links
 
 
@@ -142,10 +139,10 @@ def listed_images(folder: Path) -> list[Path]:
     if not os.path.isdir(folder):
         raise ValueError(f"no such folder: {folder}")
     images, counts = [], Counter()
-    for path in sorted(noted(folder).iterdir()):
+    for path in sorted(folder.iterdir()):
         if path.name.startswith(HIDDEN):
             counts["hidden files and folders left out"] += 1
-        elif is_image(path.name):
+        elif path.suffix.lower() in SUFFIXES:
             images.append(path)
         elif path.is_dir():
             counts["folders in it left out"] += 1
@@ -164,10 +161,10 @@ SUFFIXES = (  # image files that OpenCV and Pillow read
 HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
 
 
-def below(folder: Path, name: object, root: Path | None = None) -> Path:
-    """Returns a path that the dataset names; it may not lead out of its folder, or of
-    `root`, on any system. Unless there is such a file, a backslash parts folders, and
-    spaces at its ends do not count.
+def below(folder: Path, name: object) -> Path:
+    """Returns a path that the dataset names; it may not lead out of its folder, on any
+    system. Unless there is such a file, a backslash parts folders, and spaces at its
+    ends do not count.
 
     Links are followed: whoever could place one could place the file itself.
     """
@@ -177,16 +174,12 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
     given = PureWindowsPath(plain)  # also splits off drive letters
     if given.anchor or given.drive or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
-        homes = [os.path.abspath(home) for home in (folder, root or folder)]
         known = os.name == "nt" or not given.drive
-        if not (known and any(path.is_relative_to(home) for home in homes)):
-            raise ValueError(f"leads out of {homes[1]}: {name!r:.100}")
+        home = os.path.abspath(folder)
+        if not (known and path.is_relative_to(home)):
+            raise ValueError(f"leads out of {home}: {name!r:.100}")
         return path
     return folder / (name if plain == name or os.path.exists(folder / name) else plain)
-
-
-def is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def tell(where: Path, counts: Counter):
@@ -198,29 +191,9 @@ def tell(where: Path, counts: Counter):
 
 
 def say(line: str):
-    """Prints a line on the dataset, now and whenever kept samples are loaded."""
-    NOTES.append(line)
-    print(line, file=sys.stderr)
-
-
-def noted(path: Path) -> Path:
-    """Records the state of a file or folder before it is read; returns its path."""
-    SOURCES[str(path)] = state_of(path)
-    return path
-
-
-def state_of(path: Path) -> list[int] | str | None:
-    """Returns size and time of a file, or a hash of the names in a folder, or None."""
-    try:
-        if path.is_dir():
-            found = [
-                (x.name, x.is_symlink() and os.readlink(x)) for x in os.scandir(path)
-            ]
-            return hashlib.sha256(os.fsencode(repr(sorted(found)))).hexdigest()
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
+    """Prints a line on the dataset, in one of several processes."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, file=sys.stderr)
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -16,9 +16,9 @@ TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixe
 
 def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
     """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
-    image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
-    image = draw_reconstruction(image, predictions["picture"])
-    return image
+    return draw_reconstruction(
+        cv2.cvtColor(image, cv2.COLOR_GRAY2RGB), predictions["picture"]
+    )
 
 
 def draw_reconstruction(image: np.ndarray, found: np.ndarray | None) -> np.ndarray:

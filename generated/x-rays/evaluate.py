@@ -123,12 +123,8 @@ def evidence(sample: Sample, predictions: dict) -> dict:
 
 def score(found: list[dict]) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
-    metrics = {"picture": reconstruction_metrics([one["picture"] for one in found])}
-    return {
-        f"{head}/{name}": value
-        for head, values in metrics.items()
-        for name, value in values.items()
-    }
+    metrics = reconstruction_metrics([one["picture"] for one in found])
+    return {"picture/" + name: value for name, value in metrics.items()}
 
 
 def reconstruction_quality(sample: Sample, found: np.ndarray) -> np.ndarray:

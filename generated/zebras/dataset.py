@@ -4,11 +4,10 @@ A dataset is a folder with one folder of images for each identity.
 """
 
 import functools
-import hashlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -20,8 +19,6 @@ TRAIN, VALIDATION = "zebras/known", "zebras/new"  # paths below --data
 NUMBERS = {name: number for number, name in enumerate(IDENTITIES)}
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
 MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
-SOURCES = {}  # the state of each file and folder that was read
-NOTES = []  # messages that were shown to the user
 real_path = functools.cache(os.path.realpath)  # path without links
 
 
@@ -52,13 +49,21 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
         if one is sample:
             continue
         counts["images named more than once, taken for one"] += 1
-        labels = one.labels | sample.labels
-        try:
-            labels["animal"] = same("animal", one, sample)
-        except ValueError as error:
-            problems.append((sample.path, error))
-        known[file_of(sample)] = one._replace(labels=labels)
+        labels = [x.labels["animal"] for x in (one, sample)]
+        if labels[0] != labels[1]:
+            words = " and ".join(repr(label) for label in labels)
+            what = "labels of one image contradict: its animal is " + f"{words:.200}"
+            problems.append((sample.path, ValueError(what)))
     return list(known.values())
+
+
+def read_samples(root: Path) -> list[list[Sample]]:
+    """Returns the samples to train on, and those to validate on; ends the run where a
+    set has too few labels."""
+    sets = [*read_datasets(root)]
+    for use, samples in zip(("train", "validate"), sets):
+        check_identities(samples, use, "animal")
+    return sets
 
 
 def check_identities(samples: list[Sample], use: str, head: str):
@@ -132,16 +137,6 @@ def file_of(sample: Sample) -> str:
     return os.path.join(real_path(folder), name)
 
 
-def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
-    """Returns the one label of an image; ValueError if two labels differ."""
-    label, further = one.labels[head], other.labels[head]
-    if label != further:
-        both = [repr(names[x] if names else x) for x in (label, further)]
-        words = " and ".join(both)
-        raise ValueError(f"labels of one image contradict: its {head} is {words:.200}")
-    return label
-
-
 def images_by_class(folder: Path, counts: Counter) -> dict[str, list[Path]]:
     """Returns images by the folder, inside this one at any depth, that holds them."""
     if not folder.is_dir():
@@ -208,7 +203,6 @@ def images_below(folder: Path, counts: Counter, wanted=is_image) -> Iterator[tup
             counts[f"folders left out: {what}"] += 1
             folders.clear()
             continue
-        noted(Path(place))
         files = [name for name in files if wanted(name)]
         shown = [name for name in files if not name.startswith(HIDDEN)]
         counts["hidden files left out"] += len(files) - len(shown)
@@ -227,29 +221,9 @@ def tell(where: Path, counts: Counter):
 
 
 def say(line: str):
-    """Prints a line on the dataset, now and whenever kept samples are loaded."""
-    NOTES.append(line)
-    print(line, file=sys.stderr)
-
-
-def noted(path: Path) -> Path:
-    """Records the state of a file or folder before it is read; returns its path."""
-    SOURCES[str(path)] = state_of(path)
-    return path
-
-
-def state_of(path: Path) -> list[int] | str | None:
-    """Returns size and time of a file, or a hash of the names in a folder, or None."""
-    try:
-        if path.is_dir():
-            found = [
-                (x.name, x.is_symlink() and os.readlink(x)) for x in os.scandir(path)
-            ]
-            return hashlib.sha256(os.fsencode(repr(sorted(found)))).hexdigest()
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
+    """Prints a line on the dataset, in one of several processes."""
+    if os.environ.get("RANK", "0") == "0":
+        print(line, file=sys.stderr)
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -17,9 +17,7 @@ TILE, GAP = 400, 8  # side of a tile of the sheet, white gap between tiles; pixe
 
 def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
     """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
-    image = image.copy()
-    image = draw_identity(image, predictions["animal"])
-    return image
+    return draw_identity(image.copy(), predictions["animal"])
 
 
 def draw_identity(image: np.ndarray, item: dict) -> np.ndarray:

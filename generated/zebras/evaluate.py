@@ -43,10 +43,8 @@ def predict_samples(
     pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
     for (count, results, aside), _ in pairs:
         with aside:
-            results = {
-                head: {name: values.cpu() for name, values in of_head.items()}
-                for head, of_head in results.items()
-            }
+            values = results["animal"].items()
+            results = {"animal": {name: x.cpu() for name, x in values}}
             for row in range(count):
                 found.append(to_annotations(results, row))
     model.train(was_training)
@@ -107,18 +105,12 @@ def score(
     samples: Sequence[Sample], found: list[dict], device: torch.device
 ) -> dict[str, float]:
     """Returns metrics of predictions for samples with labels."""
-    metrics = {
-        "animal": retrieval_metrics(
-            [sample.labels["animal"] for sample in samples],
-            [one["animal"] for one in found],
-            device,
-        )
-    }
-    return {
-        f"{head}/{name}": value
-        for head, values in metrics.items()
-        for name, value in values.items()
-    }
+    metrics = retrieval_metrics(
+        [sample.labels["animal"] for sample in samples],
+        [one["animal"] for one in found],
+        device,
+    )
+    return {"animal/" + name: value for name, value in metrics.items()}
 
 
 def retrieval_metrics(
