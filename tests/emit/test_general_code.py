@@ -11,7 +11,6 @@ GENERATED = Path(__file__).parent.parent.parent / "generated"
 FOLDERS = sorted(path.parent for path in GENERATED.glob("*/job.json"))
 # The reader's text is one with what `specc init` runs; it serves sets of either use.
 KNOWN = (
-    "dataset.py: below(root) is always None",
     "dataset.py: read_dataset(training) is always True",
     # A job may have several such heads.
     "evaluate.py: a loop over [(model.head.calibration, 'defects', FALSE_ALARMS)]",
