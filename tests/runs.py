@@ -187,7 +187,10 @@ def train_until_killed(job: Path, output: object, *arguments: object, at: int):
 
 
 # What a start says of samples and labels, whatever comes of it.
-TOLD = re.compile(r"\.samples: |: in no image to |, of a range from ")
+TOLD = re.compile(
+    r"\.samples: |: in no image to |, of a range from | s a step, of which |"
+    r"validations take "
+)
 
 
 def refusal(done: subprocess.CompletedProcess) -> str:

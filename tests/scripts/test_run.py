@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -64,6 +65,19 @@ def test_training_learns_and_leaves_what_it_promises(whole):
         assert cv2.imread(str(whole / name)).std() > 10
     assert list((whole / "tensorboard").iterdir())
     assert not list(whole.glob("*.tmp"))
+
+
+def test_the_pace_of_a_run_is_told_once(detector, world):
+    """After ten steps, whether or not validations stood between them."""
+    flags = ("--max-iterations", 26, "--workers", 0)
+    said = train(detector, "runs/paced", *flags).stderr
+    (line,) = [x for x in said.splitlines() if " s a step, of which " in x]
+    step, wait, rate = (
+        float(x) for x in re.findall(r"([\d.e+-]+) (?:s |im)", line)[:3]
+    )
+    assert 0 < wait < step and rate == pytest.approx(4 / step, rel=0.06)
+    assert "4 validations come on top; " in line and "GB at its peak" in line
+    assert said.count("validations take ") <= 1
 
 
 def test_checkpoints_hold_what_the_design_says(whole, detector):

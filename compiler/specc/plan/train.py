@@ -110,6 +110,7 @@ def plan_train(job: Job) -> dict[str, Any]:
         "initial_progress": clock if timed else counted,
         "progress_template": f"train/progress{'_timed' * timed}.py.jinja",
         "bar_template": f"train/bar{'_timed' * timed}.py.jinja",
+        "time_left": "3600 * MAX_HOURS - elapsed, " * timed,
         "initializes": initializes,
         "initialization_template": f"train/{INITIALIZATIONS.get(start.kind)}.py.jinja",
         "initialize": call,
