@@ -20,6 +20,7 @@ from specc.commands.flags import BELOW, FINDINGS, FORM, LABELS
 from specc.datasets.gate.command import data
 from specc.diagnostics import JobError
 from specc.differences.cli import diff
+from specc.forecast.cli import forecast
 from specc.imports.cli import import_
 from specc.migration.cli import migrate
 from specc.origins.cli import where, why
@@ -40,6 +41,7 @@ def cli(context: click.Context) -> None:
     specc data job.json        what is in its dataset, in numbers and pictures
     specc check job.json       what is wrong with a job
     specc build job.json       write model.py, train.py and the rest
+    specc forecast job.json    how long it will train here, and in how much memory
     specc diff                 what an edit of job.json means for weights and callers
     specc why detector/f.py:9  which fields of the job made a line
     specc score detector       how well each category is found, and what as what
@@ -219,7 +221,7 @@ def init(
     return init(task, data, root, output, form, labels, force)
 
 
-for command in (adopt, data, diff, import_, migrate, why, where):
+for command in (adopt, data, diff, forecast, import_, migrate, why, where):
     cli.add_command(command)
 
 

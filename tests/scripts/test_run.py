@@ -295,6 +295,38 @@ def test_images_and_weights_that_are_none_are_told(whole, detector, world):
     assert "best.pt: " in refusal(done)
 
 
+def test_folders_are_predicted_past_what_is_broken(whole, detector, world):
+    """Of 40 images, whose predictions are made in two parts, one is cut short."""
+    folder = world / "many [1]"
+    (folder / "more").mkdir(parents=True)
+    (folder / "more" / "notes.txt").write_text("no image")
+    draw_dataset(world / "drawn", train=40, validation=1)
+    for path in sorted((world / "drawn" / "train" / "images").iterdir()):
+        shutil.copy(path, folder / ("more" if "7" in path.name else ""))
+    broken = folder / "shapes_00005.jpg"
+    broken.write_bytes(broken.read_bytes()[:-500])
+    output, weights = world / "of-folder", ("--weights", whole / "best.pt")
+    flags = (*weights, "--output", output, "--threshold", 0.02)
+    said = refusal(run(detector, "predict.py", *flags, folder, code=1))
+    assert said.endswith(f"{broken}: cannot be decoded\nleft out: 1")
+    found = json.loads((output / "predictions.json").read_text())
+    others = {str(path) for path in folder.rglob("*.jpg") if path != broken}
+    assert found.keys() == others and len(others) == 39
+    scores = [item["score"] for one in found.values() for item in one["shapes"]]
+    assert scores and min(scores) >= 0.02
+    pattern = folder.with_name("many*") / "more" / "*.jpg"
+    run(detector, "predict.py", *flags[:4], "--threshold", 1, pattern)
+    few = json.loads((output / "predictions.json").read_text())
+    assert few.keys() == {str(x) for x in (folder / "more").glob("*.jpg")}
+    assert all(one["shapes"] == [] for one in few.values())
+
+
+def test_a_score_that_is_none_is_refused(whole, detector, world):
+    flags = ("--weights", whole / "best.pt", "--threshold", 2)
+    said = run(detector, "predict.py", *flags, *images(world), code=2).stderr
+    assert "argument --threshold: invalid share value: '2'" in said
+
+
 # ---- Data and flags that are wrong ----
 
 
@@ -351,7 +383,8 @@ def test_a_broken_image_ends_what_would_be_falsified_without_it(whole, world):
     done = run(job, "evaluate.py", *weights, "--data", world, code=1)
     assert refusal(done) == told and not done.stdout
     flags = (*weights, "--output", world / "nothing")
-    assert refusal(run(job, "predict.py", *flags, path, code=1)) == told
+    said = refusal(run(job, "predict.py", *flags, path, code=1))
+    assert said == f"{told}\nleft out: 1"
     assert not (world / "nothing").exists()
     for workers in (0, 1):
         flags = (f"runs/broken-{workers}", "--workers", workers)

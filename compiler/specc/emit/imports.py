@@ -15,7 +15,7 @@ _STANDARD = {
     **{
         name: (name, None)
         for name in (
-            "argparse", "ast", "atexit", "colorsys", "contextlib", "copy", "csv", "functools", "gc",
+            "argparse", "ast", "atexit", "colorsys", "contextlib", "copy", "csv", "functools", "gc", "glob",
             "hashlib", "html", "inspect", "io", "itertools", "json", "math", "multiprocessing", "os", "re",
             "shutil", "signal", "struct", "subprocess", "sys", "threading", "time", "zlib",
         )

@@ -126,6 +126,11 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **_tables(heads),
         "meaning": _meaning(tasks),
         "words_examples": [head.code.words_example for head in heads],
+        "scored_heads": [
+            literal(head.name)
+            for head in heads
+            if re.search(r"\[\{.*\bscore\b.*\}", head.code.words_example)
+        ],
         "saved_picture": SAVED[job.data.channels],
         "saved_by_head": _saved(heads),
         "predict_title": "Predictions of trained weights for images",

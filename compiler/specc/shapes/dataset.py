@@ -93,7 +93,11 @@ METADATA = [
 
 
 def draw_dataset(
-    folder: Path, train: int = 200, validation: int = 50, seed: int = 0
+    folder: Path,
+    train: int = 200,
+    validation: int = 50,
+    seed: int = 0,
+    separate: bool = False,
 ) -> None:
     """Writes a dataset in the native layout: `train/` and `val/`, several tasks each.
 
@@ -103,13 +107,14 @@ def draw_dataset(
     far each shape reaches), quadrilateral detection (squares), semantic segmentation,
     depth estimation and metric learning (the background again).
 
-    Image i of a split depends on the seed and on i alone. A dataset drawn earlier with
-    the same numbers is kept.
+    Image i of a split depends on the seed, on `separate` (see sample_scene) and on i
+    alone. A dataset drawn earlier with the same numbers is kept.
 
     Raises FileExistsError where the folder holds anything else.
     """
     folder = Path(folder)
     record = {"train": train, "validation": validation, "seed": seed}
+    record |= {"separate": True} if separate else {}
     if folder.exists() and any(folder.iterdir()):
         _require_same(folder, record)
         return
@@ -118,8 +123,8 @@ def draw_dataset(
     # dataset.
     with TemporaryDirectory(dir=folder.parent) as scratch:
         whole = Path(scratch) / "dataset"
-        _draw_split(whole / "train", train, (seed, 0))
-        _draw_split(whole / "val", validation, (seed, 1))
+        _draw_split(whole / "train", train, (seed, 0), separate)
+        _draw_split(whole / "val", validation, (seed, 1), separate)
         (whole / RECORD).write_text(f"{json.dumps(record)}\n", "utf-8")
         if folder.exists():
             folder.rmdir()
@@ -139,11 +144,13 @@ def _require_same(folder: Path, record: dict) -> None:
         )
 
 
-def _draw_split(folder: Path, count: int, entropy: tuple[int, int]) -> None:
+def _draw_split(
+    folder: Path, count: int, entropy: tuple[int, int], separate: bool
+) -> None:
     (folder / "images").mkdir(parents=True)
     scenes = {
         f"shapes_{index:05d}.jpg": sample_scene(
-            np.random.default_rng([*entropy, index])
+            np.random.default_rng([*entropy, index]), separate
         )
         for index in range(count)
     }

@@ -20,6 +20,7 @@ BACKGROUNDS = whole.BACKGROUNDS
 
 SIZES = (160, 320)  # shortest and longest side of an image in pixels
 RADII = (20, 60)  # least and largest circumscribed circle of a shape in pixels
+SEPARATE_RADII = (28, 60)  # the same for shapes that are whole and do not touch
 MAX_SHAPES = 6
 EMPTY = 0.08  # fraction of images without any shape
 NOISE = 8.0  # standard deviation of the sensor noise, in gray values
@@ -63,15 +64,16 @@ class Scene:
 # -- Sampling --------------------------------------------------------------------------
 
 
-def sample_scene(rng: np.random.Generator) -> Scene:
-    """Draws a scene at random; equal generators give equal scenes."""
+def sample_scene(rng: np.random.Generator, separate: bool = False) -> Scene:
+    """Draws a scene at random; equal generators give equal scenes. `separate` shapes
+    are whole and do not touch; others may overlap and cross the border."""
     height, width = (int(side) for side in rng.integers(SIZES[0], SIZES[1] + 1, 2))
     background = _sample_background(rng)
     count = 0 if rng.random() < EMPTY else int(rng.integers(1, MAX_SHAPES + 1))
     shapes: list[Shape] = []
     for _ in range(count):
-        shape = _sample_shape(rng, height, width)
-        if all(_is_apart(shape, other) for other in shapes):
+        shape = _sample_shape(rng, height, width, separate)
+        if all(_is_apart(shape, other, separate) for other in shapes):
             shapes.append(shape)
     return Scene(height, width, background, tuple(shapes), int(rng.integers(2**32)))
 
@@ -85,9 +87,12 @@ def _sample_background(rng: np.random.Generator) -> Background:
     )
 
 
-def _sample_shape(rng: np.random.Generator, height: int, width: int) -> Shape:
-    radius = float(rng.uniform(*RADII))
-    margin = 0.4 * radius  # less than the radius: some shapes cross the border
+def _sample_shape(
+    rng: np.random.Generator, height: int, width: int, separate: bool
+) -> Shape:
+    radius = float(rng.uniform(*(SEPARATE_RADII if separate else RADII)))
+    # With less than the radius some shapes cross the border.
+    margin = radius if separate else 0.4 * radius
     return Shape(
         category=CATEGORIES[rng.integers(len(CATEGORIES))],
         center=(
@@ -100,10 +105,12 @@ def _sample_shape(rng: np.random.Generator, height: int, width: int) -> Shape:
     )
 
 
-def _is_apart(one: Shape, other: Shape) -> bool:
-    """Returns whether neither shape covers the other's center; they may overlap."""
+def _is_apart(one: Shape, other: Shape, separate: bool) -> bool:
+    """Returns whether neither shape covers the other's center; `separate` shapes do not
+    overlap either."""
     distance = np.hypot(*np.subtract(one.center, other.center))
-    return bool(distance > max(one.radius, other.radius))
+    least = one.radius + other.radius if separate else max(one.radius, other.radius)
+    return bool(distance > least)
 
 
 def _sample_muted(rng: np.random.Generator, low: float, high: float) -> Color:
