@@ -84,7 +84,7 @@ class Data:
     bits: int | None  # bits in use of images with 16-bit values; None: all 16
     augmentation: Augmentation | None
     cache: str | None  # folder of decoded images
-    keep_samples: bool  # whether what was read is kept in a file
+    keep_samples: bool = False  # whether what was read is kept in a file
 
 
 @dataclass(frozen=True)

@@ -179,11 +179,7 @@ HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
 OWN_FILES = {"resolved.json", "metrics.jsonl", "predictions.json"}  # specc's
 
 
-def is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
-
-
-def images_below(folder: Path, counts: Counter, wanted=is_image) -> Iterator[tuple]:
+def images_below(folder: Path, counts: Counter) -> Iterator[tuple]:
     """Returns each folder from this one down, and its images. Links are followed; what
     systems, tools and specc itself leave beside images is left out, and counted."""
     for place, folders, files in os.walk(folder, followlinks=True):
@@ -194,7 +190,7 @@ def images_below(folder: Path, counts: Counter, wanted=is_image) -> Iterator[tup
             counts[f"folders left out: {what}"] += 1
             folders.clear()
             continue
-        files = [name for name in files if wanted(name)]
+        files = [x for x in files if os.path.splitext(x)[1].lower() in SUFFIXES]
         shown = [name for name in files if not name.startswith(HIDDEN)]
         counts["hidden files left out"] += len(files) - len(shown)
         hidden = [name for name in folders if name.startswith(HIDDEN)]

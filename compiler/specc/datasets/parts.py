@@ -25,8 +25,13 @@ LIMITS = f"MOST_VALUES = {MOST_VALUES}"
 def reader(writing: Writing = Writing()) -> SimpleNamespace:
     """Returns the functions by name, those of tables that are written so; where an
     emitted reader would end, they raise Unreadable."""
-    known = {"writing": writing.plain(), "noted": noted(False), "rooted": True}
-    known["keeps_samples"] = False
+    known = {
+        "writing": writing.plain(),
+        "noted": noted(False),
+        "rooted": True,
+        "by_ending": True,
+        "keeps_samples": False,
+    }
     texts = [filled(f"heads/{name}/dataset.py", known) for name in FILES]
     text = "\n\n".join(['"""Parts."""', LIMITS, *texts])
     space: dict[str, Any] = {"__name__": "names"}

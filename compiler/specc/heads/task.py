@@ -229,7 +229,7 @@ class Task:
 
     # dataset.py
     label: str = ""  # the type of an image's label
-    kept: str = ""  # type as samples.py keeps it; "": the same
+    kept: str = ""  # type of a label once samples are read; "": the same
     # Of ONE, OTHER, counts: the label of an image that has two; "": they must be the
     # same
     joined: str = ""

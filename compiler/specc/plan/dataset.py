@@ -123,6 +123,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "label_type": " | ".join(once([task.label] for task in tasks)),
         "label_types": [task.kept or task.label for task in tasks],
         **_kept(job, heads),
+        "by_ending": any(reader.finds_by_ending for reader in readers),
         "rooted": any(reader.source.format in PATHS for reader in readers),
     }
 

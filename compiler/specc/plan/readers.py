@@ -339,6 +339,13 @@ class Reader:
         return Maps(self.source, self.heads, self.prefix, normal)
 
     @property
+    def finds_by_ending(self) -> bool:
+        """Whether images or maps are found by the ends of their names."""
+        layout = self.source.layout or Layout()
+        ends = layout.image_ending, layout.label_ending
+        return self.source.format == "maps" and ends != (None, None)
+
+    @property
     def examples(self) -> list[str]:
         """Lines that show a native dataset."""
         return examples_of(self)
