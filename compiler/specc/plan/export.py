@@ -85,6 +85,6 @@ def _bound(job: Job) -> tuple[str, str]:
     sign = "+" if lower else "-"
     metric = job.trainer.best.partition("/")[2]
     if metric in FRACTIONS or metric not in DECIBELS and not lower:
-        return f"metric {sign} args.bound", "most that the metric may lose: 0.01"
-    share = f"metric {sign} args.bound * abs(metric)"
+        return f"metric {sign} bound", "most that the metric may lose: 0.01"
+    share = f"metric {sign} bound * abs(metric)"
     return share, "most that the metric may lose, as a share of it: 0.01"
