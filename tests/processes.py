@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from specc.resources import PACKAGE
 
@@ -15,10 +16,13 @@ def environment(**changes: str) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": paths} | changes
 
 
-def python(*arguments: str, **changes: str) -> subprocess.CompletedProcess:
+def python(
+    *arguments: str, cwd: Path | None = None, **changes: str
+) -> subprocess.CompletedProcess:
     """Run Python; `changes` are environment variables."""
     return subprocess.run(
         [sys.executable, *arguments],
+        cwd=cwd,
         env=environment(**changes),
         capture_output=True,
         text=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from emitted_jobs import build
 from runs import (
     PATIENCE,
     SAVES,
@@ -47,6 +49,13 @@ def unbroken(job) -> Path:
     output = job.parent / "runs" / "unbroken"
     train(job, output)
     return output
+
+
+def changed_job(job: Path, **options) -> Path:
+    """A folder of the job with other options at its top level."""
+    folder = job.with_name(f"{job.name}-{'-'.join(options)}")
+    folder.mkdir()
+    return build(json.loads((job / "job.json").read_text()) | options, folder)
 
 
 def changed(job: Path, file: str, old: str, new: str) -> Path:
@@ -208,6 +217,18 @@ def test_other_flags_are_refused(unbroken, job):
     assert "last.pt: of another run; see --resume any" in said
     assert "seed: 0, now 1" in said and "max_iterations: 24, now 30" in said
     assert (unbroken / "last.pt").read_bytes() == before
+
+
+def test_export_may_be_turned_on_for_a_run(unbroken, job):
+    """It changes neither weights nor training: --resume goes on as if nothing was."""
+    folder, output = changed_job(job, export=True), job.parent / "runs" / "exported"
+    train_until_killed(job, output, at=13)
+    said = train(folder, output, "--resume").stderr
+    assert "another run" not in said
+    last, whole = (checkpoint(x / "last.pt") for x in (output, unbroken))
+    assert last["run"] == whole["run"] and last["best"] == whole["best"]
+    for name, value in whole["model"].items():
+        assert torch.equal(value, last["model"][name]), name
 
 
 def test_any_goes_on_with_more_iterations(unbroken, job):

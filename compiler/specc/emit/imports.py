@@ -17,7 +17,7 @@ _STANDARD = {
         for name in (
             "argparse", "ast", "atexit", "colorsys", "contextlib", "copy", "csv", "functools", "gc", "glob",
             "hashlib", "html", "inspect", "io", "itertools", "json", "math", "multiprocessing", "os", "re",
-            "shutil", "signal", "struct", "subprocess", "sys", "threading", "time", "zlib",
+            "shutil", "signal", "struct", "subprocess", "sys", "tempfile", "threading", "time", "zlib",
         )
     },
     "Counter": ("collections", "Counter"),
@@ -35,6 +35,7 @@ _STANDARD = {
     "import_module": ("importlib", "import_module"),
     "ModuleType": ("types", "ModuleType"),
     "NamedTuple": ("typing", "NamedTuple"),
+    "SimpleNamespace": ("types", "SimpleNamespace"),
 }  # fmt: skip
 _OTHERS = {
     "cv2": ("cv2", None),
@@ -60,7 +61,6 @@ _OTHERS = {
     "DistributedDataParallel": ("torch.nn.parallel", "DistributedDataParallel"),
     "DataLoader": ("torch.utils.data", "DataLoader"),
     "Dataset": ("torch.utils.data", "Dataset"),
-    "Dim": ("torch.export", "Dim"),
     "pytree": ("torch.utils", "_pytree as pytree"),
     "SummaryWriter": ("torch.utils.tensorboard", "SummaryWriter"),
     "tqdm": ("tqdm", "tqdm"),

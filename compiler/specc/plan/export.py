@@ -19,6 +19,8 @@ LABELS = {  # whether results hold maps of categories -> their limit
     False: "0.0,  # the share that differs",
     True: "1e-4,  # the share that differs: two categories may tie",
 }
+FRACTIONS = ("character_error_rate",)  # errors that are fractions 0..1
+DECIBELS = ("psnr",)
 SCRIPTS = {  # variable -> template without an exported model, and with one
     "onnx_functions": ("train/untold", "evaluate/onnx"),
     "model_first": ("evaluate/model_loaded", "train/untold"),
@@ -36,11 +38,11 @@ def plan_export(
     padded = "padded(images, model.mean)" if whole else "images.float()"
     portable = "portable_letterbox(images, self.model.mean)"
     sealed = portable if resized else padded.replace("model", "self.model")
-    measured = job.export and not any(head.code.viewed for head in heads)
     kept = is_partial(job) or any(head.code.evidence for head in heads)
     maps = any("astype(np.int16)" in head.code.sealed for head in heads)
     lower, placed = lower_is_better(job), any(head.own_pixels for head in heads)
     color = "grayscale" if job.data.channels == 1 else "RGB"
+    worst, bound = _bound(job)
     moved = "to_image_pixels(decode(outputs), images)"
     return {
         "exports": job.export,
@@ -58,17 +60,32 @@ def plan_export(
         "input_note": f"uint8 (batch, channels, height, width), {color}, turned by EXIF",
         "color_order": color,
         "best": job.trainer.best,
-        "worse_by": "+" if lower else "-",
+        "worst_of_smaller": worst,
+        "bound_help": bound,
         "no_worse": "<=" if lower else ">=",
         "divisor": summary.divisor,
         "names_key": task_of(job.heads[0]).names,
         "in_pixels": IN_PIXELS,
         "label_limit": LABELS[maps],
-        "measures_onnx": measured,
         "encoded_heads": [h for h in heads if "found_instances(" in h.code.sealed],
         "onnx_found": "kept(sample, predictions)" if kept else "predictions",
         "scored_on_device": any("device" in head.code.metrics for head in heads),
         "runtime_note": " in pixels of the image" * placed,
         "runtime_by_head": mapping((head.name, head.code.sealed) for head in heads),
-        **{name: f"{pair[measured]}.py.jinja" for name, pair in SCRIPTS.items()},
+        **{name: f"{pair[job.export]}.py.jinja" for name, pair in SCRIPTS.items()},
     }
+
+
+def _bound(job: Job) -> tuple[str, str]:
+    """Returns the worst metric that a smaller file may have, given the `metric` of the
+    whole one, and the help of the flag that sets the bound.
+
+    A point of an error or of decibels has no meaning: the bound is a share of these.
+    """
+    lower = lower_is_better(job)
+    sign = "+" if lower else "-"
+    metric = job.trainer.best.partition("/")[2]
+    if metric in FRACTIONS or metric not in DECIBELS and not lower:
+        return f"metric {sign} bound", "most that the metric may lose: 0.01"
+    share = f"metric {sign} bound * abs(metric)"
+    return share, "most that the metric may lose, as a share of it: 0.01"
