@@ -10,6 +10,7 @@ from pathlib import Path
 from specc.datasets.files import Unlike, folders_in
 from specc.datasets.found import Found, pair, unread
 from specc.datasets.parts import images_in, reader
+from specc.words import listed
 
 DEPTH = 2  # most levels of folders above those of categories, or of sets
 OTHERS = ("images", "labels", "annotations", "jpegimages", "imagesets")
@@ -18,13 +19,15 @@ OTHERS = ("images", "labels", "annotations", "jpegimages", "imagesets")
 def find_folders(folder: Path) -> Iterator[Found]:
     """Yields datasets with one folder of images for each category, in this folder, or
     else below it. Raises Unlike."""
-    for place in _places(folder, DEPTH):
+    places = list(_places(folder, DEPTH))
+    for place in places:
         yield from _of_folders(place)
     filled = [path.name for path in _shown(folder) if images_in(path)]
-    if len(filled) == 2 and {name.lower() for name in filled} & {*OTHERS}:
-        what = f"two folders of images, {' and '.join(filled)}"
-        name = next(name for name in filled if name.lower() in OTHERS)
-        why = f"`{name}` beside one other is taken for the images of a dataset"
+    named = [name for name in filled if name.lower() in OTHERS]
+    if named and len(filled) > 1 and not places:
+        alike = "" if len(filled) == 2 else ", where others have images of its names,"
+        why = f"`{named[0]}`{alike} is taken for the images of a dataset"
+        what = f"folders of images, {listed(filled[:8], 'and')}"
         raise Unlike(f"{folder}: {what}: {why}; if it is a category, rename it")
 
 
