@@ -40,7 +40,7 @@ def labels_of_map(
     colors of its map; black is no category."""
     parse_map(path, height, width, COLOR_MODES)
     try:
-        with Image.open(noted(path)) as image:
+        with opened(noted(path)) as image:
             pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
     except Exception as error:  # decoders raise many kinds of errors on broken files
         raise ValueError(f"its map is not an image: {path}: {error}") from None
