@@ -8,10 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import foreign_sets as foreign
+import foreign_boxes as boxes
+import foreign_coco as coco
+import foreign_maps as maps
+import foreign_tables as tables
 import numpy as np
 import pytest
-from foreign_sets import Picture, Sets
+from foreign import Picture, Sets
 from runs import BACKBONE, run
 from test_init import NEEDS_REAL, REAL
 
@@ -46,55 +49,55 @@ CLASSES, LABELS = "multiclass_classification", "multilabel_classification"
 TEXT, TOKENS = "scene_text_recognition", "autoregressive_text_recognition"
 YOLO, VOC = {"sides": 1e-4}, {"close": 0.5}
 CASES = [
-    Case("bccd", DETECTION, foreign.roboflow_coco),
-    Case("bccd", DETECTION, foreign.unpacked_coco),
-    Case("bccd", DETECTION, foreign.label_studio_coco, sets=1),
-    Case("bccd", DETECTION, foreign.roboflow_yolo, **YOLO),
-    Case("bccd", DETECTION, foreign.ultralytics, **YOLO),
-    Case("bccd", DETECTION, foreign.cvat_yolo, **YOLO),
-    Case("bccd", DETECTION, foreign.label_studio_yolo, sets=1, **YOLO),
-    Case("bccd", DETECTION, foreign.labelimg_voc, **VOC),
-    Case("bccd", DETECTION, foreign.tensorflow_csv),
-    Case("bccd", DETECTION, foreign.retinanet_csv),
-    Case("bccd", DETECTION, foreign.hugging_face_objects),
-    Case("bccd_voc", DETECTION, foreign.own_voc, **VOC),
-    Case("bccd_voc", DETECTION, foreign.labelimg_voc, **VOC),
-    Case("bccd_voc", DETECTION, foreign.roboflow_coco),
-    Case("coco128_yolo", DETECTION, foreign.roboflow_yolo, **YOLO),
-    Case("coco128_yolo", DETECTION, foreign.unpacked_coco, close=1e-3),
-    Case("coco128_yolo", DETECTION, foreign.labelimg_voc, close=1),  # some are tiny
-    Case("coco128_yolo", LABELS, foreign.flags),
-    Case("coco_panoptic", PANOPTIC, foreign.coco_panoptic),
-    Case("camvid", SEMANTIC, foreign.index_masks),
-    Case("camvid", SEMANTIC, foreign.masks_by_ending),
-    Case("camvid", SEMANTIC, foreign.coded_masks),
-    Case("camvid", SEMANTIC, foreign.color_masks),
-    Case("camvid", SEMANTIC, foreign.voc_masks),
-    Case("nuclei", MASKS, foreign.roboflow_coco),
-    Case("nuclei", MASKS, foreign.unpacked_coco),
-    Case("nuclei", MASKS, foreign.coco_of_polygons, close=1, iou=0.97),
-    Case("nuclei", MASKS, foreign.ultralytics, close=1, iou=0.97),
-    Case("nuclei", MASKS, foreign.numbers),
-    Case("nuclei", MASKS, foreign.bowl),
-    Case("faces", POINTS, foreign.coco_keypoints),
-    Case("faces", POINTS, foreign.yolo_pose, **YOLO),
-    Case("rgbd", DEPTH, foreign.millimeters, close=6e-4),
-    Case("rgbd", DEPTH, foreign.arrays, close=1e-6),
-    Case("rgbd", DEPTH, foreign.floats, close=1e-6),
-    Case("sudoku", CORNERS, foreign.dota, close=0.06),
-    Case("sudoku", CORNERS, foreign.ultralytics, **YOLO),
-    Case("captcha", TEXT, foreign.tabbed_text),
-    Case("captcha", TEXT, foreign.spaced_text),
-    Case("captcha", TOKENS, foreign.hugging_face_lines),
-    Case("captcha", TEXT, foreign.kaggle_csv),
-    Case("cifar10", CLASSES, foreign.class_folders),
-    Case("cifar10", CLASSES, foreign.kaggle_csv),
-    Case("cifar10", CLASSES, foreign.hugging_face),
-    Case("cifar10", CLASSES, foreign.flags),
-    Case("houses", "regression", foreign.excel),
-    Case("houses", "regression", foreign.kaggle_csv),
-    Case("omniglot", "metric_learning", foreign.class_folders),
-    Case("tiles", "anomaly_detection", foreign.mvtec, sets=2),
+    Case("bccd", DETECTION, coco.roboflow_coco),
+    Case("bccd", DETECTION, coco.unpacked_coco),
+    Case("bccd", DETECTION, coco.label_studio_coco, sets=1),
+    Case("bccd", DETECTION, boxes.roboflow_yolo, **YOLO),
+    Case("bccd", DETECTION, boxes.ultralytics, **YOLO),
+    Case("bccd", DETECTION, boxes.cvat_yolo, **YOLO),
+    Case("bccd", DETECTION, boxes.label_studio_yolo, sets=1, **YOLO),
+    Case("bccd", DETECTION, boxes.labelimg_voc, **VOC),
+    Case("bccd", DETECTION, tables.tensorflow_csv),
+    Case("bccd", DETECTION, tables.retinanet_csv),
+    Case("bccd", DETECTION, tables.hugging_face_objects),
+    Case("bccd_voc", DETECTION, boxes.own_voc, **VOC),
+    Case("bccd_voc", DETECTION, boxes.labelimg_voc, **VOC),
+    Case("bccd_voc", DETECTION, coco.roboflow_coco),
+    Case("coco128_yolo", DETECTION, boxes.roboflow_yolo, **YOLO),
+    Case("coco128_yolo", DETECTION, coco.unpacked_coco, close=1e-3),
+    Case("coco128_yolo", DETECTION, boxes.labelimg_voc, close=1),  # some are tiny
+    Case("coco128_yolo", LABELS, tables.flags),
+    Case("coco_panoptic", PANOPTIC, coco.coco_panoptic),
+    Case("camvid", SEMANTIC, maps.index_masks),
+    Case("camvid", SEMANTIC, maps.masks_by_ending),
+    Case("camvid", SEMANTIC, maps.coded_masks),
+    Case("camvid", SEMANTIC, maps.color_masks),
+    Case("camvid", SEMANTIC, maps.voc_masks),
+    Case("nuclei", MASKS, coco.roboflow_coco),
+    Case("nuclei", MASKS, coco.unpacked_coco),
+    Case("nuclei", MASKS, coco.coco_of_polygons, close=1, iou=0.97),
+    Case("nuclei", MASKS, boxes.ultralytics, close=1, iou=0.97),
+    Case("nuclei", MASKS, maps.numbers),
+    Case("nuclei", MASKS, maps.bowl),
+    Case("faces", POINTS, coco.coco_keypoints),
+    Case("faces", POINTS, boxes.yolo_pose, **YOLO),
+    Case("rgbd", DEPTH, maps.millimeters, close=6e-4),
+    Case("rgbd", DEPTH, maps.arrays, close=1e-6),
+    Case("rgbd", DEPTH, maps.floats, close=1e-6),
+    Case("sudoku", CORNERS, boxes.dota, close=0.06),
+    Case("sudoku", CORNERS, boxes.ultralytics, **YOLO),
+    Case("captcha", TEXT, tables.tabbed_text),
+    Case("captcha", TEXT, tables.spaced_text),
+    Case("captcha", TOKENS, tables.hugging_face_lines),
+    Case("captcha", TEXT, tables.kaggle_csv),
+    Case("cifar10", CLASSES, tables.class_folders),
+    Case("cifar10", CLASSES, tables.kaggle_csv),
+    Case("cifar10", CLASSES, tables.hugging_face),
+    Case("cifar10", CLASSES, tables.flags),
+    Case("houses", "regression", tables.excel),
+    Case("houses", "regression", tables.kaggle_csv),
+    Case("omniglot", "metric_learning", tables.class_folders),
+    Case("tiles", "anomaly_detection", maps.mvtec, sets=2),
 ]
 
 
