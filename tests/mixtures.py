@@ -6,6 +6,8 @@ import itertools
 import json
 import random
 
+from mixture_tables import BOXES, TABLES, table_of
+
 from specc.build import Compiled, analyze
 from specc.emit.render import render
 from specc.graph.cost import summarize
@@ -83,19 +85,6 @@ FORMATS = {
     },
     "maps": {"segmenter", "depth", "masks", "flaws"},
 }
-TABLES = [  # how tables are written
-    {},
-    {"delimiter": "semicolon", "decimal": "comma", "missing": "nan", "suffix": ".jpg"},
-    {"delimiter": "tab", "quotes": False, "header": [], "train_images": "images"},
-    {"delimiter": "space", "header": [], "validation_images": "a"},
-    {"delimiter": "json", "train_images": "a", "validation_images": "b"},
-]
-BOXES = [
-    {"box": ["l", "t", "r", "b"], "size": ["w", "h"]},
-    {"box": ["x", "y", "w", "h"], "box_form": "size", "crowd": "many"},
-    {"box": ["x", "y", "w", "h"], "box_form": "center", "box_unit": "fractions"},
-    {"box": ["bbox"], "box_form": "size"},
-]
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
 FACTORS = {
     "backbone": [
@@ -240,37 +229,10 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
     return {"name": name, "loss_weight": choice["loss_weight"]} | options[kind]
 
 
-def table_of(choice: dict) -> dict:
-    """The layout of a table for the heads of a choice."""
-    layout, boxes = dict(choice["table"]), choice["heads"] == "detector"
-    json, name = layout.get("delimiter") == "json", HEADS[choice["heads"]][0]
-    columns = {"image": "File Name"}
-    if boxes:
-        columns |= {name: "o.kind" if json else "Kind"}
-        layout |= {"box": ["o.bbox"], "box_form": "size"} if json else choice["box"]
-        layout.pop("decimal", None)
-    elif name == "tags" and choice["categories"] == 3 and "header" not in layout:
-        columns |= {name: [f"kind {i}" for i in range(3)]}
-    elif name in ("tags", "word") and not json:
-        layout["separator"] = "bar"
-    else:
-        columns |= {name: "Kind"}
-    if "header" in layout:
-        named = [columns["image"], *(columns.get(x, x) for x in HEADS[choice["heads"]])]
-        more = [x for key in ("box", "size") for x in layout.get(key, ())]
-        layout["header"] = [
-            *named,
-            *more,
-            *(layout[key] for key in ("crowd", "split") if key in layout),
-        ]
-        layout["header"] = [*dict.fromkeys(layout["header"])]
-    return layout | {"columns": columns}
-
-
 def layout_of(choice: dict) -> dict | None:
     """The columns of a table, or the folders of maps."""
     if choice["format"] == "csv":
-        return table_of(choice)
+        return table_of(choice, HEADS[choice["heads"]])
     if choice["format"] != "maps":
         return None
     of_training = {} if choice["heads"] == "flaws" else {"train_labels": "maps"}
@@ -294,6 +256,11 @@ def job_of(choice: dict) -> dict:
     backbone["resize_input"] = choice["resize_input"]
     backbone["frozen_levels"] = choice["frozen_levels"]
     ends = {"bottom_level": levels[0], "top_level": levels[1]}
+    layout = layout_of(choice)
+    one = "split" in (layout or {})  # one table holds all sets
+    held_out, last = (
+        one and choice[x] and "data/train" for x in ("validation", "test")
+    )
     return {
         "name": "many-jobs",
         "data": {
@@ -303,9 +270,9 @@ def job_of(choice: dict) -> dict:
             **{key: choice[key] for key in ("cache", "keep_samples")},
             "channels": choice["channels"],
             "bits": choice.get("bits"),
-            "validation": choice["validation"],
-            "test": choice["test"],
-            "layout": layout_of(choice),
+            "validation": held_out or choice["validation"],
+            "test": last or choice["test"],
+            "layout": layout,
             "task": choice["heads"].partition(" from ")[2].replace(" ", "_") or None,
             "group": choice["group"],
         },
@@ -387,6 +354,9 @@ RARE += [
     {"heads": heads, "format": next(one for one in FORMATS if heads in FORMATS[one])}
     for heads in HEADS
     if heads not in DRAWN
+]
+RARE += [
+    {"heads": "detector", "format": "csv", "table": TABLES[2], "test": "data/test"}
 ]
 QUICK += [
     next({**choice, **rare} for choice in QUICK if is_valid({**choice, **rare}))

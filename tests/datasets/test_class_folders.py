@@ -111,11 +111,22 @@ def test_a_category_may_have_the_name_of_a_set(place, capsys):
     assert init()["model"]["heads"][0]["categories"] == ["bus", "train"]
 
 
-def test_one_of_two_categories_may_look_like_the_images_of_a_dataset(place, capsys):
-    fill(Path("set"), ("{}",), ("drawings", "images"))
+@pytest.mark.parametrize(
+    "names, count, why",
+    [
+        (("drawings", "images"), 8, "`images` is"),
+        (("cats", "dogs", "images"), 0, "`images`, where others have images of its"),
+    ],
+)
+def test_a_category_may_look_like_the_images_of_a_dataset(
+    place, capsys, names, count, why
+):
+    """Of three it does where its files have the names of another one's."""
+    for number, name in enumerate(names):
+        for i in range(8):
+            path = Path("set", name, f"{count * number + i}.png")
+            layouts.save(path, 8 * number + i)
     assert run_cli(["init", CLASSES, "--data", "set"]) == 1
     said = capsys.readouterr().err
-    assert (
-        "set: two folders of images, drawings and images: `images` beside one" in said
-    )
+    assert f"set: folders of images, {', '.join(names[:-1])} and images: {why}" in said
     assert "if it is a category, rename it" in said

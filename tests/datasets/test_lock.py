@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -58,6 +59,40 @@ def test_a_lock_tells_of_a_dataset_and_nothing_has_changed(place, capsys, no_pic
     (place / "below").mkdir()
     (place / "other").rename(place / "below" / "set")
     assert gate(capsys, "--check", "--data", "below")[1] == 0
+
+
+def test_the_test_set_is_part_of_a_lock(place, capsys, no_pictures, monkeypatch):
+    """One that a lock does not know yet is new, and one that cannot be read is told."""
+    dataset(place)
+    shutil.copytree(place / "set" / "val", place / "set" / "test")
+    for i in range(4):
+        path = place / "set" / "test" / "images" / f"{i}.png"
+        cv2.imwrite(str(path), picture(30, 40, 50 + i))
+    gate(capsys, "--lock")
+    monkeypatch.setitem(JOB, "data", JOB["data"] | {"test": "set/test"})
+    told, code = gate(capsys, "--check")
+    assert code == 1 and "test: 0 images are now 3" in told["changes"]
+    gate(capsys, "--lock")
+    lock = json.loads(Path("data.lock.json").read_text())
+    assert lock["heads"]["object_detection"]["counts"]["test"] == {
+        "a": 1,
+        "b": 1,
+        "no": 1,
+    }
+    assert [Path(x).parts[1] for x in lock["files"]["test"]] == ["test"] * 3
+    assert gate(capsys, "--check")[1] == 0
+    path = place / "set" / "test" / "labels.yaml"
+    given = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(given | {"0.png": [box(4, 4, 9, 9, category="b")]}))
+    told, code = gate(capsys, "--check")
+    changed = "test: 1 changed, or their labels: set/test/images/0.png"
+    counts = "object_detection, test, objects of each: a 1 -> 0, b 1 -> 2"
+    assert (code, told["changes"]) == (1, [changed, counts])
+    path.write_text("[")
+    for flag, what in (("--check", "compared"), ("--lock", "written")):
+        told, code = gate(capsys, flag)
+        assert code == 1
+        assert told["says"] == f"not {what}: the test set cannot be read"
 
 
 @pytest.mark.parametrize(

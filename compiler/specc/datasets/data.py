@@ -80,9 +80,11 @@ def _lock(
     """Writes the lock, or compares the dataset with it. Raises JobError E405, E423,
     E428."""
     before = load_lock(file) if check else None
-    if any(finding.is_error for finding in findings):
-        says = "not compared" if check else "not written"
-        return {"file": str(file), "says": f"{says}: mend the errors first"}
+    why = "mend the errors first" if any(x.is_error for x in findings) else ""
+    why = why or "the test set cannot be read" * bool(looked.reading.untested)
+    if why:
+        says = f"{'not compared' if check else 'not written'}: {why}"
+        return {"file": str(file), "says": says, "current": False}
     now = locked(looked)
     if before is None:
         save_lock(file, now)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from specc.diagnostics import fail
 
@@ -79,6 +80,12 @@ def entries(folder: Path) -> list[Path]:
         return sorted(folder / name for name in os.listdir(folder))
     except (OSError, ValueError):
         return []
+
+
+def loose(name: str) -> str:
+    """Returns the name of a file without its suffix, its case and the form of its
+    letters: of names that are alike by it, one may be a slip for the other."""
+    return normalize("NFC", os.path.splitext(name)[0]).casefold()
 
 
 @contextlib.contextmanager

@@ -6,10 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from unicodedata import normalize
 
-from specc.datasets.files import Unlike, folders_in
+from specc.datasets.files import Unlike, Unreadable, folders_in
 from specc.datasets.found import Found, pair, unread
 from specc.datasets.parts import images_in, reader
+from specc.words import listed
 
 DEPTH = 2  # most levels of folders above those of categories, or of sets
 OTHERS = ("images", "labels", "annotations", "jpegimages", "imagesets")
@@ -18,13 +20,15 @@ OTHERS = ("images", "labels", "annotations", "jpegimages", "imagesets")
 def find_folders(folder: Path) -> Iterator[Found]:
     """Yields datasets with one folder of images for each category, in this folder, or
     else below it. Raises Unlike."""
-    for place in _places(folder, DEPTH):
+    places = list(_places(folder, DEPTH))
+    for place in places:
         yield from _of_folders(place)
     filled = [path.name for path in _shown(folder) if images_in(path)]
-    if len(filled) == 2 and {name.lower() for name in filled} & {*OTHERS}:
-        what = f"two folders of images, {' and '.join(filled)}"
-        name = next(name for name in filled if name.lower() in OTHERS)
-        why = f"`{name}` beside one other is taken for the images of a dataset"
+    named = [name for name in filled if name.lower() in OTHERS]
+    if named and len(filled) > 1 and not places:
+        alike = "" if len(filled) == 2 else ", where others have images of its names,"
+        why = f"`{named[0]}`{alike} is taken for the images of a dataset"
+        what = f"folders of images, {listed(filled[:8], 'and')}"
         raise Unlike(f"{folder}: {what}: {why}; if it is a category, rename it")
 
 
@@ -70,6 +74,8 @@ def _of_folders(folder: Path) -> Iterator[Found]:
             what = f"images in one folder, {', '.join(classes)}, and no other category"
             raise Unlike(f"{sets[train]}: {what}")
         return
+    for name, path in sets.items():
+        _refuse_other_forms(sets[train], {*classes}, path, {*_classes(path)})
     # To be measured by, a few categories will do; identities may be others.
     alike = [name for name, path in sets.items() if {*classes} & {*_classes(path)}]
     _, known, tested = pair(alike) if validation else (None, None, None)
@@ -86,6 +92,16 @@ def _of_folders(folder: Path) -> Iterator[Found]:
         told = unread(list(sets), train, validation, test)
         notes = (told,) if told else ()
         yield Found(*where, {key: names}, images, unused=why, test=last, notes=notes)
+
+
+def _refuse_other_forms(train: Path, names: set, path: Path, others: set) -> None:
+    """Raises Unreadable where a set has a category by the same letters in other code
+    points, as systems write them."""
+    forms = {normalize("NFC", name): name for name in names}
+    for name in sorted(others - names):
+        if known := forms.get(normalize("NFC", name)):
+            what = f"{path / name} and {train / known} differ in code points alone"
+            raise Unreadable(f"{what} (NFD, NFC): give both the same name")
 
 
 def _classes(folder: Path) -> dict[str, list[Path]]:

@@ -107,12 +107,14 @@ def sizes_of(samples: list) -> dict[str, Any]:
     }
 
 
-def labels_of(emitted: Emitted, reading: Reading, head: Any) -> Labels:
-    """Returns the statistics of a head's labels."""
-    counts, images = ({name: Counter() for name in SETS} for _ in range(2))
-    numbers: dict[str, list[float]] = {name: [] for name in SETS}
+def labels_of(
+    emitted: Emitted, reading: Reading, head: Any, names: tuple[str, ...] = SETS
+) -> Labels:
+    """Returns the statistics of a head's labels in the sets that are named."""
+    counts, images = ({name: Counter() for name in names} for _ in range(2))
+    numbers: dict[str, list[float]] = {name: [] for name in names}
     broken, unit = [], "images"
-    for name in SETS:
+    for name in names:
         for sample in getattr(reading, name):
             label, own = sample.labels.get(head.name), Counter()
             if label is None:

@@ -15,6 +15,11 @@ from specc.plan.split import plan_split, split_constants, split_sections
 from specc.plan.tables import Writing, writings
 from specc.source import Line, constant, literal
 
+OPENING = (  # parsers that open files of maps or masks
+    *("parse_map", "parse_segment_map", "parse_inspection", "labels_of_map"),
+    *("parse_numbers", "parse_masks", "parse_coco_panoptic"),
+)
+PAGED = ("parse_pages", "parse_panoptic")  # those of files with several pages
 VOC_SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 BROKEN = constant(
@@ -91,6 +96,8 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     readers, tasks = readers_of(job, heads), tasks_of(job)
     lacking = any(reader.partial for reader in readers)
     bands = job.data.channels == 4
+    opened = any(head.opens(OPENING + PAGED) for head in heads)
+    header = "_bands" if bands else "_opened" * opened
     joined = [head for head in heads if head.joined]
     return {
         "readers": [reader.plain() for reader in readers],
@@ -110,8 +117,9 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
             & {head.task, dataset_task(job, head)}
             for head in job.heads
         ),
+        "reads_pages": any(head.opens(PAGED) for head in heads),
         **_sizes(any(reader.sized for reader in readers)),
-        "image_size_template": f"dataset/image_size{'_bands' * bands}.py.jinja",
+        "image_size_template": f"dataset/image_size{header}.py.jinja",
         "nullable": any(reader.nullable for reader in readers),
         "native": any(reader.source.format == "native" for reader in readers),
         "painted": _painted(job),

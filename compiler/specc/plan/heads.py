@@ -66,6 +66,10 @@ class HeadPlan:
     always: bool  # whether all images train the head, labeled or not
     joined: str  # label of an image with two labels; "" for a head without labels
 
+    def opens(self, parsers: tuple[str, ...]) -> bool:
+        """Returns whether an annotation is parsed by one of these functions."""
+        return any(f"{name}(" in self.code.parse for name in parsers)
+
     @property
     def reads_numbers(self) -> bool:
         read = self.code.parse + self.code.place + self.annotations

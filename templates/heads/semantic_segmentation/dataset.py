@@ -21,24 +21,17 @@ class SegmentMap(NamedTuple):
 
 
 def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Path:
-    """Returns the file of an image's map, once its header is checked; it is decoded
-    later.
-
-    It may have another size than the image, but not another shape.
-    """
+    """Returns the file of an image's map, once its header is checked. It may have
+    another size than the image, sides rounded, but not another shape."""
     try:
-        with Image.open(path) as image:
-            columns, rows = image.size
-            mode = image.mode
+        with opened(path) as image:
+            (columns, rows), mode = image.size, image.mode
     except FileNotFoundError:
         raise ValueError(f"its map is missing: {path}") from None
     except Exception as error:  # decoders raise many kinds of errors on broken files
         raise ValueError(f"its map is not an image: {path}: {error}") from None
-    if rows * columns > MOST_PIXELS:
-        raise ValueError(f"its map has more than {MOST_PIXELS:,} pixels: {path}")
     if mode not in modes:
         raise ValueError(f"its map is {mode}, not {' or '.join(modes)}: {path}")
-    # Both sides are rounded when a map is scaled down.
     if abs(rows * width - columns * height) >= width + height:
         sizes = f"{columns}x{rows}, the image {width}x{height}"
         raise ValueError(f"its map has another aspect ratio: {path} is {sizes}")

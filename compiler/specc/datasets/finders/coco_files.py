@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from specc.datasets.files import Unlike, Unreadable, folders_in
+from specc.datasets.finders.coco_boxes import refuse_corners
 from specc.datasets.found import TEST, TRAIN, VALIDATION, left_and_right
 from specc.datasets.parts import names_in, reader
 from specc.heads import TASKS
@@ -124,14 +125,16 @@ def read(file: CocoFile) -> CocoFile:
     _refuse_others(path, content)
     by_url = _named_by_url(content)
     found = tasks_in(content)
+    images, items = (_dicts(content[key]) for key in ("images", "annotations"))
     options, refused = {}, {}
     for task in found:
         try:
             reader().check_coco(path, content, TASKS[task].coco.fields)
+            if task == "object_detection":
+                refuse_corners(path, images, items)
             options[task] = _options(path, task, content)
         except Unreadable as error:
             refused[task] = error
-    images, items = (_dicts(content[key]) for key in ("images", "annotations"))
     parts = [x for item in items for x in _dicts(item.get("segments_info") or [item])]
     segments = items if "panoptic_segmentation" in found else []
     return CocoFile(

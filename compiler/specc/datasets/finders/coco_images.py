@@ -6,11 +6,19 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
+from unicodedata import normalize
 from urllib.parse import unquote
 
 from specc.datasets.finders.coco_files import CocoFile, role_of
-from specc.datasets.files import Unplaced, Unreadable, entries, folders_in, opened
-from specc.datasets.parts import reader
+from specc.datasets.files import (
+    Unplaced,
+    Unreadable,
+    entries,
+    folders_in,
+    loose,
+    opened,
+)
+from specc.datasets.parts import images_in, reader
 from specc.plan.readers import FILE_NAMES
 
 TRIED = 20  # most names that are looked for in a folder
@@ -208,7 +216,23 @@ def _unplaced(file: CocoFile, top: Path) -> Unreadable:
     more = f" and {len(looked) - SHOWN} more folders" if looked[SHOWN:] else ""
     where = f"{', '.join(looked[:SHOWN])}{more}"
     what = f"none of its {len(file.names)} images, as `{file.names[0]:.100}`, is in {where}"
+    if alike := _alike(file, top):
+        return Unplaced(f"{file.path}: {what}; {alike}", "give both the same names")
     return _unpacked(f"{file.path}: {what}", file, top)
+
+
+def _alike(file: CocoFile, top: Path) -> str:
+    """Returns text on an image whose name differs from a listed one in its suffix, in
+    case or in the form of its letters alone; "" without such."""
+    names = {loose(PureWindowsPath(name).name): name for name in file.names}
+    for folder in _folders(file, top):
+        for image in images_in(folder):
+            if listed := names.get(loose(image.name)):
+                forms = normalize("NFC", image.name), normalize("NFC", listed)
+                same = forms[0] == PureWindowsPath(forms[1]).name
+                why = " in other code points (NFD, NFC)" if same else ""
+                return f"`{image.name}` of {folder} may be `{listed:.100}`{why}"
+    return ""
 
 
 def _unpacked(what: str, file: CocoFile, top: Path) -> Unreadable:

@@ -34,6 +34,10 @@ def find(folder: Path) -> Iterator[Found]:
         return
     texts = {name: _texts(sets[name], labels[name]) for name in labels}
     if not any(map(ROW.fullmatch, texts[train][:20])):
+        if labels[train].name.lower() == "labeltxt" and texts[train]:
+            wanted = "eight numbers, a category and the flag `difficult`"
+            what = f"a line is not {wanted}, as {texts[train][0]!r:.100}"
+            raise Unlike(f"{labels[train]}: {what}")
         return
     unused = ""
     if validation is not None and validation not in labels:

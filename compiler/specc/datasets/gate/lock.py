@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from specc.datasets.gate.looked import Looked
-from specc.datasets.survey import SETS, sizes_of
+from specc.datasets.survey import SETS, labels_of, sizes_of
 from specc.diagnostics import fail
 
 NAME = "data.lock.json"
 VERSION = 1
 KEYS = {"lock", "fingerprint", "sets", "heads", "files"}
+TEST = "test"  # in the lock of a job that names a set to test on
 LISTED = 20_000  # most images that are listed; of more a lock has counts alone
 NAMED = 8  # most names in a line
 
@@ -25,24 +26,27 @@ def locked(looked: Looked) -> dict[str, Any]:
     """Returns the contents of a lock: counts, categories, sizes, and fingerprints of
     images with their labels."""
     heads = looked.emitted.job.heads
+    names = (*SETS, TEST) if looked.reading.test else SETS
     files = {
         name: {_path(looked, s): _digest(s) for s in getattr(looked.reading, name)}
-        for name in SETS
+        for name in names
     }
     content = json.dumps(files, sort_keys=True).encode()
     return {
         "lock": VERSION,
         "name": looked.emitted.job.name,
         "fingerprint": hashlib.blake2b(content, digest_size=16).hexdigest(),
-        "sets": {name: sizes_of(getattr(looked.reading, name)) for name in SETS},
+        "sets": {name: sizes_of(getattr(looked.reading, name)) for name in names},
         "heads": {head.name: _counts(looked, head) for head in heads},
         "files": files if sum(map(len, files.values())) <= LISTED else None,
     }
 
 
 def _counts(looked: Looked, head: Any) -> dict[str, Any]:
-    labels = looked.labels[head.name]
-    counts = {name: dict(sorted(labels.counts[name].items())) for name in SETS}
+    labels, counts = looked.labels[head.name], {**looked.labels[head.name].counts}
+    if looked.reading.test:
+        counts |= labels_of(looked.emitted, looked.reading, head, (TEST,)).counts
+    counts = {name: dict(sorted(of.items())) for name, of in counts.items()}
     return {"task": head.task, "unit": labels.unit, "counts": counts}
 
 
@@ -110,15 +114,21 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     if before["fingerprint"] == now["fingerprint"] and before["heads"] == now["heads"]:
         return []
     lines = []
-    for name in SETS:
+    for name in _names(before, now):
         lines += _changed_set(name, before, now)
     for head in sorted(before["heads"].keys() | now["heads"].keys()):
         lines += _changed_head(head, before["heads"].get(head), now["heads"].get(head))
     return lines or ["images or labels have changed, and no count of them"]
 
 
+def _names(*locks: dict) -> list[str]:
+    """Returns the names of the sets in some of the locks."""
+    return [*SETS, TEST] if any(TEST in lock["sets"] for lock in locks) else [*SETS]
+
+
 def _changed_set(name: str, before: dict, now: dict) -> Iterator[str]:
-    old, new = before["sets"][name], now["sets"][name]
+    nothing = {"images": 0}
+    old, new = (lock["sets"].get(name, nothing) for lock in (before, now))
     if old["images"] != new["images"]:
         yield f"{name}: {old['images']:,} images are now {new['images']:,}"
     for key in ("height", "width"):
@@ -126,7 +136,7 @@ def _changed_set(name: str, before: dict, now: dict) -> Iterator[str]:
             yield f"{name}: {key} {_span(old.get(key))} is now {_span(new.get(key))}"
     if before["files"] is None or now["files"] is None:
         return
-    files, others = before["files"][name], now["files"][name]
+    files, others = (lock["files"].get(name, {}) for lock in (before, now))
     found = {
         "added": [path for path in others if path not in files],
         "removed": [path for path in files if path not in others],
@@ -143,8 +153,8 @@ def _changed_head(head: str, old: dict | None, new: dict | None) -> Iterator[str
     if old is None or new is None:
         yield f"head {head} is {'new' if old is None else 'gone'}"
         return
-    for name in SETS:
-        counts, others = Counter(old["counts"][name]), Counter(new["counts"][name])
+    for name in dict.fromkeys([*old["counts"], *new["counts"]]):
+        counts, others = (Counter(x["counts"].get(name)) for x in (old, new))
         names = [key for key in {**counts, **others} if counts[key] != others[key]]
         told = [f"{key} {counts[key]:,} -> {others[key]:,}" for key in names]
         if told:

@@ -18,6 +18,8 @@ from specc.datasets.maps.numbers import depths, numbers
 from specc.datasets.maps.pixels import Seen, look
 
 Options = tuple[dict, tuple[str, ...]]
+BLURRED = 8  # fewest values of blurred edges
+EDGES = 0.2  # largest share of pixels at edges
 MOST_CATEGORIES = 256  # maps with more values are of numbers or depths
 VOID = re.compile(
     r"void|ignored?|__ignore__|un(label)l?ed|ignore region|don'?t ?care|unknown"
@@ -188,6 +190,8 @@ def _by_values(seen: Seen, names: Names | None) -> tuple[dict, tuple[str, ...]]:
     places = {v: place for kind in seen.values.values() for v, place in kind.items()}
     values = sorted(places)
     _refuse_lossy(seen, values, places)
+    if names is None:
+        _refuse_blurred(seen, values, places)
     told, ignored = [], []
     if names and names.colors and seen.palette:
         numbers = {color: name for name, color in names.colors.items()}
@@ -262,6 +266,9 @@ def _shifted(known: dict[int, str], values: list[int]) -> dict[int, str]:
 def _by_colors(seen: Seen, names: Names | None) -> tuple[dict, tuple[str, ...]]:
     colors = sorted(seen.colors)
     _refuse_lossy(seen, colors, seen.colors)
+    if names is None and all(len({*color}) == 1 for color in colors):
+        grays = {color[0]: place for color, place in seen.colors.items()}
+        _refuse_blurred(seen, sorted(grays), grays)
     told: tuple[str, ...] = ()
     if names and names.colors:
         for color in colors:
@@ -296,3 +303,20 @@ def _refuse_lossy(seen: Seen, values: list, places: dict) -> None:
     raise Unreadable(
         f"{file}: {what}: JPEG blurs the edges of maps; export them as PNG"
     )
+
+
+def _refuse_blurred(seen: Seen, values: list[int], places: dict) -> None:
+    """Raises Unreadable where maps of black and white have other values at the edges
+    alone: a filter has resized them. Grays of categories are few, or lie evenly."""
+    between = [value for value in values if 0 < value < 255]
+    if not {0, 255} <= {*values} or len(between) < BLURRED or "P" in seen.values:
+        return
+    steps = {one - other for one, other in zip(values[1:], values)}
+    ends = min(seen.pixels[0], seen.pixels[255])
+    share = sum(seen.pixels[x] for x in between) / sum(seen.pixels[x] for x in values)
+    if len(steps) == 1 or share > EDGES or any(seen.pixels[x] > ends for x in between):
+        return
+    file, x, y = places[between[0]]
+    what = f"{len(between)} values beside 0 and 255, as {between[0]} at x {x}, y {y}"
+    why = f"in {share:.1%} of the pixels: edges that a filter has blurred"
+    raise Unreadable(f"{file}: {what}, {why}; set them to 0 and 255")

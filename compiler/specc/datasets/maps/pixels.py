@@ -28,6 +28,7 @@ class Seen:
     palette: dict[int, tuple] = field(default_factory=dict)  # index -> color
     palettes_differ: bool = False
     colors: dict[tuple, tuple] = field(default_factory=dict)
+    pixels: Counter = field(default_factory=Counter)  # gray value -> number of pixels
     most: int = 0  # most values in one map
     files: int = 0
 
@@ -57,8 +58,9 @@ def _add(seen: Seen, path: Path) -> None:
     if mode == "F":
         return
     if gray:
-        found, places = _values(pixels)
+        found, places, counts = _values(pixels)
         seen.most = max(seen.most, len(found))
+        seen.pixels.update(dict(zip(found, counts)))
         kind = "P" if mode == "P" else "L"
         known = seen.values.setdefault(kind, {})
         for value, place in zip(found, places):
@@ -71,21 +73,24 @@ def _add(seen: Seen, path: Path) -> None:
             seen.colors.setdefault(color, (path, *place))
         return
     codes = pixels.astype(np.int32) @ [1 << 16, 1 << 8, 1]
-    found, places = _values(codes)
+    found, places, counts = _values(codes)
     seen.most = max(seen.most, len(found))
-    for code, place in zip(found, places):
-        seen.colors.setdefault(
-            (code >> 16, code >> 8 & 255, code & 255), (path, *place)
-        )
+    for code, place, count in zip(found, places, counts):
+        color = code >> 16, code >> 8 & 255, code & 255
+        seen.colors.setdefault(color, (path, *place))
+        if len({*color}) == 1:
+            seen.pixels[color[0]] += count
 
 
-def _values(pixels: Any) -> tuple[list[int], list[tuple[int, int]]]:
-    """Returns the values in a map, up to thousands, and x and y of each."""
+def _values(pixels: Any) -> tuple[list[int], list[tuple[int, int]], list[int]]:
+    """Returns the values in a map, up to thousands, x and y of each, and how many
+    pixels have it."""
     import numpy as np
 
-    found, first = np.unique(pixels, return_index=True)
+    found, first, counts = np.unique(pixels, return_index=True, return_counts=True)
     rows, columns = np.unravel_index(first[:5000], pixels.shape)
-    return found[:5000].tolist(), list(zip(columns.tolist(), rows.tolist()))
+    places = list(zip(columns.tolist(), rows.tolist()))
+    return found[:5000].tolist(), places, counts[:5000].tolist()
 
 
 def looks_like_maps(images: list[Path], maps: list[Path], named: bool) -> bool:

@@ -22,6 +22,7 @@ TEXT_COLUMNS = (  # likely names of columns of texts, compared without signs
     *("text", "texts", "word", "words", "transcription", "transcript", "gt", "string"),
     *("label", "labels", "plate", "latex", "formula", "identity", "caption"),
 )
+LISTED = re.compile(r"""\[\s*(["'].*["']\s*)?\]""")
 LATEX = re.compile(r"\\[a-zA-Z]+ ")
 
 
@@ -116,6 +117,20 @@ def _alone(texts: list[str], several: dict, sign: str) -> bool:
     """Returns whether some cell is one of the names that others list."""
     listed = {label for cell in several.values() for label in cell}
     return any(text in listed for text in texts)
+
+
+def unread(column: str, cells: Cells, count: int) -> str:
+    """Returns why nothing is learned from the cells of a column, of `count` rows: they
+    are lists as Python writes them, or flags of which 0 is left out; "" otherwise."""
+    texts = [cell for _, cell in cells if isinstance(cell, str)]
+    if texts and all(map(LISTED.fullmatch, texts)):
+        what = f"`{column}` lists names as Python does, {texts[0]!r:.50}"
+        return f"{what}: write `cat|dog`, or JSON lines"
+    values = {reader().FLAG_VALUES.get(text.lower()) for text in texts}
+    if values == {1} and len(texts) < count and len({*texts}) == 1:
+        what = f"`{column}` has {texts[0]!r} in {len(texts)} of {count} rows"
+        return f"{what}, and nothing in the others: write 0 there"
+    return ""
 
 
 def joined(cells: Cells) -> tuple[int, str] | None:

@@ -175,6 +175,9 @@ def _column(
     held_out = sets.validation
     others = held_out.cells(column) if held_out else []
     values = [value for _, value in cells + others]
+    if why := columns.unread(column, cells, len(sets.train.rows)):
+        faults.append(Unreadable(f"{path}: {why}"))
+        return
     for learned in columns.of_names(values):
         yield _found(sets, images, learned, head_name(column), column, column, column)
     if several := columns.joined(cells):

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import Unlike, Unreadable, read_text
+from specc.datasets.files import Unlike, Unreadable, loose, read_text
 from specc.datasets.found import TRAIN, VALIDATION
 from specc.datasets.parts import reader
 from specc.plan.tables import DELIMITERS, Writing
@@ -52,6 +52,10 @@ class Index:
             found[path.name].append(path)
             found[path.stem].append(path)
         return found
+
+    @cached_property
+    def by_loose_name(self) -> dict[str, Path]:
+        return {loose(path.name): path for path in sorted(self.files)}
 
     def places(self, cell: str) -> list[tuple[Path, str]]:
         """Returns each folder from which a cell names an image, and the suffix that
@@ -134,17 +138,17 @@ def sheet_of(path: Path, index: Index) -> Sheet:
 
 
 def _elsewhere(columns: tuple[str, ...], rows: list, index: Index) -> str:
-    """Returns text on the first image that a table names in another folder."""
+    """Returns text on the first image that a table names in another folder, or by a
+    name that differs in suffix, in case or in the form of its letters."""
     for line, row in rows[:NAMES]:
         for column in columns:
-            parts = (
-                _parts(str(row[column])) if reader().is_image(str(row[column])) else ()
-            )
-            if known := index.by_name.get(parts[-1] if parts else "", ()):
-                named = f"`{column}` in line {line} names {row[column]!r:.100}"
-                return (
-                    f"{named}, the image is {known[0]}: write paths from a folder of it"
-                )
+            cell = str(row[column])
+            name = (_parts(cell) or ("",))[-1] if reader().is_image(cell) else ""
+            named = f"`{column}` in line {line} names {cell!r:.100}, the image is"
+            if known := index.by_name.get(name):
+                return f"{named} {known[0]}: write paths from a folder of it"
+            if name and (alike := index.by_loose_name.get(loose(name))):
+                return f"{named} {alike}: give both the same names"
     return ""
 
 

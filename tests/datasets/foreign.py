@@ -1,0 +1,54 @@
+"""Images of real sets with their labels, of which layouts of tools are written."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+
+class Picture(NamedTuple):
+    path: Path
+    height: int
+    width: int
+    label: Any  # in words, as the emitted draw.py tells it
+
+
+class Sets(NamedTuple):
+    names: list[str]  # categories, labels, identities or keypoints
+    things: list[str]  # of panoptic maps
+    sets: dict[str, list[Picture]]  # train, val, test
+
+
+def link(picture: Picture, folder: Path) -> Path:
+    """The image in a folder, as a link."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / picture.path.name
+    os.symlink(picture.path.resolve(), path)
+    return path
+
+
+def table(path: Path, header: Iterable, rows: Iterable, sign: str = ",") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=sign).writerows([header, *rows])
+
+
+def json_lines(path: Path, entries: Iterable[dict]) -> None:
+    path.write_text("".join(f"{json.dumps(x)}\n" for x in entries), "utf-8")
+
+
+def outline(runs: dict) -> list[np.ndarray]:
+    """Polygons (N, 2) along the edges of a mask's pixels, without those of holes."""
+    from faster_coco_eval.core import mask as coco_mask
+
+    pixels, fine = np.pad(coco_mask.decode(runs), 1), 8
+    large = np.kron(pixels, np.ones((fine, fine), np.uint8))
+    found, _ = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return [(x[:, 0] + 0.5) / fine - 1 for x in found if len(x) > 2]

@@ -1,0 +1,32 @@
+"""Each of the datasets that people have leads from `init` to a run, or is refused."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import pytest
+import rows
+
+from specc.cli import run_cli
+
+for name in ("yolo", "coco", "tables", "maps", "faults", "odd_tables"):
+    import_module(f"rows_{name}")
+SLIPS = [  # rows that `init` refuses, each for another reason
+    *("f16c", "u01", "u05", "u15", "u31", "u38"),
+    *("z15", "z18", "z22", "z35"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.soak
+@pytest.mark.parametrize("row", rows.ROWS, ids=lambda row: row.name)
+def test_a_row(place, monkeypatch, capsys, row):
+    rows.follow(row, place, monkeypatch, capsys)
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_init_says_what_is_wrong(place, capsys, name):
+    [row] = [row for row in rows.ROWS if row.name == name]
+    row.make(place / "set")
+    assert run_cli(["init", row.task, "--data", "set", *row.flags]) == 1
+    assert row.refused in capsys.readouterr().err
