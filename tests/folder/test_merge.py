@@ -98,8 +98,15 @@ def test_a_merge_that_does_not_parse_is_told(folder, source):
     path = edited(folder, source, mine, base)
     written = write(output(folder, source, model=new))
     assert not written.is_clean and written.faults[0].startswith("model.py:")
-    assert "[" in path.read_text() and ") + (" in path.read_text()
-    assert compare(output(folder, source, model=new)).unfinished
+    text = path.read_text()
+    assert "[" in text and ") + (" in text
+    again = write(output(folder, source, model=new))  # not mended, so not forgotten
+    assert again.faults == written.faults and not again.is_clean and not again.kept
+    assert path.read_text() == text
+    assert compare(output(folder, source, model=new)).unfinished == written.faults
+    path.write_text(f"{text.replace('[', '(').replace(']', ')')}mine = 1\n")
+    mended = write(output(folder, source, model=new))
+    assert mended.kept == ("model.py",) and mended.is_clean
 
 
 @pytest.mark.parametrize("new", [NEW, RIVAL])

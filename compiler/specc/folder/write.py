@@ -29,6 +29,7 @@ from specc.folder.judge import (
 from specc.folder.merge import (
     CannotMerge,
     Merged,
+    fault_of,
     markers,
     merge,
     merge_nearest,
@@ -52,7 +53,7 @@ class Written:
     kept: tuple[str, ...] = ()  # edited by the user, and left as they are
     merged: tuple[str, ...] = ()  # edited by the user and changed by the job
     conflicts: tuple[str, ...] = ()  # "path:line" of each conflict
-    faults: tuple[str, ...] = ()  # merged, as "path:line: why it cannot be read"
+    faults: tuple[str, ...] = ()  # edited, as "path:line: why it cannot be read"
     gone: tuple[str, ...] = ()  # deleted by the user
     not_landed: tuple[str, ...] = ()  # deleted files that the job changes
     copies: tuple[str, ...] = ()  # "path.orig" of what was replaced by force
@@ -65,7 +66,8 @@ class Written:
     @property
     def edited(self) -> tuple[str, ...]:
         """The files that differ from what specc emits."""
-        return tuple(sorted({*self.kept, *self.merged, *_paths(self.conflicts)}))
+        places = _paths(self.conflicts) | {x.partition(":")[0] for x in self.faults}
+        return tuple(sorted({*self.kept, *self.merged, *places}))
 
 
 def write(output: Output, force: bool = False, dry_run: bool = False) -> Written:
@@ -127,6 +129,10 @@ def _account(
     kept = tuple(sorted({*_with(verdicts, "keep", "orphan"), *same}))
     standing = {path: x for path in kept if (x := unmerged(output.folder, path))}
     faults = {path: one.fault for path, one in merged.items() if one.fault}
+    for path in _with(verdicts, "keep"):
+        line, why = fault_of(path, read_file(output.folder, path) or b"")
+        if why and path not in standing:
+            standing[path], faults[path] = (line,), why
     places = {
         path: [f"{path}:{line}" for line in found]
         for path, found in (lines | standing).items()
