@@ -153,6 +153,29 @@ def test_without_git_nothing_is_written(folder, source, monkeypatch):
     assert "git" in finding.note and tree(folder) == before
 
 
+@pytest.mark.parametrize(
+    "script", ["#!/bin/sh\nexit 0\n", "#!/not/there\n", "exit 9\n"]
+)
+def test_a_git_that_does_not_work_loses_nothing(folder, source, monkeypatch, script):
+    edited(folder, source, EDITED)
+    before, git = tree(folder), source.parent / "git"
+    git.write_text(script)
+    git.chmod(0o755)
+    monkeypatch.setattr("shutil.which", lambda name: str(git))
+    finding = refusal("E403", write, output(folder, source, model=NEW))
+    assert "`model.py`: git" in finding.note and tree(folder) == before
+
+
+def test_letters_of_another_encoding_are_told_with_their_line(folder, source):
+    path = edited(folder, source, EDITED)
+    path.write_bytes(path.read_bytes() + "# caf\xe9\n".encode("latin-1"))
+    fresh = output(folder, source, model=NEW)
+    for _ in range(2):
+        (fault,) = write(fresh).faults
+        assert fault.startswith(f"model.py:{len(LINES) + 1}: 'utf-8' codec")
+    assert compare(fresh).unfinished == (fault,)
+
+
 def test_a_file_that_is_no_text_is_named(folder, source):
     path = edited(folder, source, "mine\0\n")
     finding = refusal("E403", write, output(folder, source, model=NEW))
@@ -166,8 +189,11 @@ def test_a_record_that_was_edited_is_no_base(folder, source):
     text = place.read_text()
     word, *_ = json.loads(text)["files"]["model.py"]
     place.write_text(text.replace(word, word[:8] + "AAAA" + word[12:]))
-    assert record.read(folder) == record.EMPTY
-    refusal("E403", write, output(folder, source, model=NEW))
+    for data in (place.read_text(), "[" * 100_000):
+        place.write_text(data)
+        assert record.read(folder) == record.EMPTY
+        finding = refusal("E403", write, output(folder, source, model=NEW))
+        assert f"`specc adopt {folder}` writes the record anew" in finding.help
 
 
 # ---- Deleted files, force, dry runs ----

@@ -39,6 +39,7 @@ from specc.folder.owner import refuse_foreign, refuse_other_job
 from specc.folder.record import Record
 from specc.folder.texts import bare, dressed, is_same
 
+LOST = f"the record `{record.MANIFEST}` is missing or damaged"
 FORCED = {"merge": "write", "keep": "write", "gone": "write"}  # verdicts under --force
 
 
@@ -181,8 +182,7 @@ def _merge_all(
         try:
             if not bases or None in bases:
                 whose = "it is yours, and specc has one of that name to write"
-                lost = f"the record `{record.MANIFEST}` is missing or damaged"
-                raise CannotMerge(whose if before and not bases else lost)
+                raise CannotMerge(whose if before and not bases else LOST)
             merged[path] = _merge_one(output, path, disk, bases)
         except CannotMerge as reason:
             refused[path] = str(reason)
@@ -280,13 +280,18 @@ def _refuse_unfinished(folder: Path, path: str, lines: tuple[int, ...]) -> None:
 
 
 def _refuse_edits(folder: Path, why: dict[str, str]) -> None:
-    note = "; ".join(f"`{path}`: {reason}" for path, reason in why.items())
+    by_reason: dict[str, list[str]] = {}
+    for path, reason in why.items():
+        by_reason.setdefault(reason, []).append(f"`{path}`")
+    parts = (f"{', '.join(paths)}: {reason}" for reason, paths in by_reason.items())
+    adopt = f"`specc adopt {folder}` writes the record anew and keeps your edits; or "
     fail(
         "E403",
         f"cannot merge your edits of {len(why)} file{'s' if len(why) > 1 else ''} in "
         f"`{folder}` with what the job says now",
-        note=note,
-        help="move the edited files away, build into another folder with -o, or give up "
+        note="; ".join(parts),
+        help=adopt * (LOST in by_reason)
+        + "move the edited files away, build into another folder with -o, or give up "
         "the edits with --force, which keeps copies",
     )
 
