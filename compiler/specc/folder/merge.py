@@ -120,7 +120,7 @@ def fault_of(path: str, data: bytes) -> tuple[int, str]:
     try:
         if path.endswith(".py"):
             data.decode(tokenize.detect_encoding(io.BytesIO(data).readline)[0])
-            ast.parse(data)  # which reads comments of no encoding
+            ast.parse(data)  # does not look at the encoding of comments
         elif path.endswith(".json"):
             json.loads(data)
     except SyntaxError as error:

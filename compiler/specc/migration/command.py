@@ -20,7 +20,7 @@ from specc.folder.judge import is_same_file
 from specc.graph.names import named_options
 from specc.timm.models import is_timm
 
-FORMAT = 1  # of the checkpoints that train.py writes
+FORMAT = 1  # newest form of checkpoints
 SEED = 0  # for tensors that are drawn anew
 SHOWN = 8  # most tensors and names that are listed
 

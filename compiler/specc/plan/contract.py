@@ -3,7 +3,7 @@ small."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,6 +71,14 @@ class ContractPlan:
     state: tuple[tuple[str, Shape], ...]
     left_out: str  # call of train.py that needs a file of weights
     environment: dict[str, str]
+
+
+def contract_in_steps(
+    step: Callable, job: Job, graph: nx.DiGraph, heads: tuple[HeadPlan, ...]
+) -> ContractPlan:
+    """Returns the plan of the tests. `step` runs a function of what follows it."""
+    least = step(smallest, job, graph)
+    return step(plan_contract, job, heads, least, step(predicting, job, least))
 
 
 def plan_contract(

@@ -20,7 +20,7 @@ from specc.graph.diagram import mermaid
 from specc.heads import constants_of, formats_ignoring, once, task_of, tasks_of
 from specc.job import Job, source_of
 from specc.plan.backbone import BackbonePlan, plan_backbone
-from specc.plan.contract import ContractPlan, plan_contract, predicting, smallest
+from specc.plan.contract import ContractPlan, contract_in_steps
 from specc.plan.data import (
     data_constants,
     draw_constants,
@@ -127,16 +127,9 @@ def plan(
         constants,
         values,
         step(as_job, job),
-        _contract(step, job, graph, heads) if extras.tests else None,
+        contract_in_steps(step, job, graph, heads) if extras.tests else None,
         extras.package,
     )
-
-
-def _contract(
-    step: Callable, job: Job, graph: nx.DiGraph, heads: tuple[HeadPlan, ...]
-) -> ContractPlan:
-    least = step(smallest, job, graph)
-    return step(plan_contract, job, heads, least, step(predicting, job, least))
 
 
 def _commands(package: str, caches: bool) -> dict[str, Any]:
