@@ -285,6 +285,24 @@ def test_a_conflict_is_told_with_its_place_until_it_is_resolved(run):
     assert code == 0 and "`--verify` compares it with the level graph" in out
 
 
+def test_an_edited_file_that_cannot_be_read_is_told_until_it_is_mended(run):
+    job = put("job.json")
+    run("build", job)
+    model = Path("generated/cells/model.py")
+    text = model.read_text()
+    model.write_text(f"{text}# mine\nvalue = (1\n")
+    number = len(text.splitlines()) + 2
+    for flags in ([], [], ["--dry-run"]):
+        code, out, err = run("build", *flags, job)
+        assert code == 1 and "kept" not in out
+        assert f"unreadable: generated/cells/model.py:{number}: '(' was never" in err
+        assert "mend it, then: specc build --check job.json" in err
+    code, out, _ = run("build", "--check", job)
+    assert code == 1 and f"model.py:{number}: '(' was never closed" in out
+    model.write_text(f"{text}# mine\n")
+    assert run("build", job)[0] == run("build", "--check", job)[0] == 0
+
+
 @pytest.mark.slow
 @pytest.mark.soak
 def test_verify_warns_of_an_edited_model_that_is_not_the_graph_s(run):

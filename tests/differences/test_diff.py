@@ -239,11 +239,16 @@ def test_a_job_is_compared_with_the_committed_one(place, capsys):
         subprocess.run(["git", *who, *call], check=True, capture_output=True)
 
     Path("job.json").write_text(json.dumps(CLASSIFIER))
+    assert run_cli(["diff", str(Path("job.json").absolute())]) == 1
+    assert "is in no repository of git" in capsys.readouterr().err
     git("init", "-q")
     assert run_cli(["diff"]) == 1
     assert "E412" in capsys.readouterr().err
-    git("add", "job.json")
+    Path("binary").write_bytes(b"\xff\0")
+    git("add", "job.json", "binary")
     git("commit", "-qm", "job")
+    assert run_cli(["diff", "HEAD:binary", "job.json"]) == 1
+    assert "E101" in capsys.readouterr().err
     changed = edited(CLASSIFIER, {"/trainer/batch_size": 8})
     Path("job.json").write_text(json.dumps(changed))
     assert run_cli(["diff", "--no-lines"]) == 0

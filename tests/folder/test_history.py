@@ -139,7 +139,10 @@ def check(
             assert text == fresh
             told["landed"] += base != fresh
         elif fresh is None or fresh == base:
-            assert text == mine and path in written.kept
+            assert text == mine
+            faults = {place.partition(":")[0] for place in written.faults}
+            assert path in {*written.kept, *faults}
+            assert fresh is None or parses(path, text.decode()) == (path not in faults)
             told["kept"] += 1
         else:
             told += check_merge(path, base, wanted, mine, written)

@@ -98,8 +98,15 @@ def test_a_merge_that_does_not_parse_is_told(folder, source):
     path = edited(folder, source, mine, base)
     written = write(output(folder, source, model=new))
     assert not written.is_clean and written.faults[0].startswith("model.py:")
-    assert "[" in path.read_text() and ") + (" in path.read_text()
-    assert compare(output(folder, source, model=new)).unfinished
+    text = path.read_text()
+    assert "[" in text and ") + (" in text
+    again = write(output(folder, source, model=new))  # not mended, so not forgotten
+    assert again.faults == written.faults and not again.is_clean and not again.kept
+    assert path.read_text() == text
+    assert compare(output(folder, source, model=new)).unfinished == written.faults
+    path.write_text(f"{text.replace('[', '(').replace(']', ')')}mine = 1\n")
+    mended = write(output(folder, source, model=new))
+    assert mended.kept == ("model.py",) and mended.is_clean
 
 
 @pytest.mark.parametrize("new", [NEW, RIVAL])
@@ -146,6 +153,29 @@ def test_without_git_nothing_is_written(folder, source, monkeypatch):
     assert "git" in finding.note and tree(folder) == before
 
 
+@pytest.mark.parametrize(
+    "script", ["#!/bin/sh\nexit 0\n", "#!/not/there\n", "exit 9\n"]
+)
+def test_a_git_that_does_not_work_loses_nothing(folder, source, monkeypatch, script):
+    edited(folder, source, EDITED)
+    before, git = tree(folder), source.parent / "git"
+    git.write_text(script)
+    git.chmod(0o755)
+    monkeypatch.setattr("shutil.which", lambda name: str(git))
+    finding = refusal("E403", write, output(folder, source, model=NEW))
+    assert "`model.py`: git" in finding.note and tree(folder) == before
+
+
+def test_letters_of_another_encoding_are_told_with_their_line(folder, source):
+    path = edited(folder, source, EDITED)
+    path.write_bytes(path.read_bytes() + "# caf\xe9\n".encode("latin-1"))
+    fresh = output(folder, source, model=NEW)
+    for _ in range(2):
+        (fault,) = write(fresh).faults
+        assert fault.startswith(f"model.py:{len(LINES) + 1}: 'utf-8' codec")
+    assert compare(fresh).unfinished == (fault,)
+
+
 def test_a_file_that_is_no_text_is_named(folder, source):
     path = edited(folder, source, "mine\0\n")
     finding = refusal("E403", write, output(folder, source, model=NEW))
@@ -159,8 +189,11 @@ def test_a_record_that_was_edited_is_no_base(folder, source):
     text = place.read_text()
     word, *_ = json.loads(text)["files"]["model.py"]
     place.write_text(text.replace(word, word[:8] + "AAAA" + word[12:]))
-    assert record.read(folder) == record.EMPTY
-    refusal("E403", write, output(folder, source, model=NEW))
+    for data in (place.read_text(), "[" * 100_000):
+        place.write_text(data)
+        assert record.read(folder) == record.EMPTY
+        finding = refusal("E403", write, output(folder, source, model=NEW))
+        assert f"`specc adopt {folder}` writes the record anew" in finding.help
 
 
 # ---- Deleted files, force, dry runs ----

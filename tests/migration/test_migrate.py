@@ -251,7 +251,43 @@ def test_foreign_weights_are_refused(tmp_path, capsys):
     assert run_cli(call) == 1
     path.write_bytes(b"nothing")
     assert run_cli(call) == 1
-    assert capsys.readouterr().err.count("E413") == 3
+    for wrong in ({"model": {"head.bias": "a"}}, {"format": 2}):
+        torch.save({"format": 1, "job": "{}", "model": {}} | wrong, path)
+        assert run_cli(call) == 1
+    found = capsys.readouterr().err
+    assert found.count("E413") == 5 and "has format 2" in found
+
+
+def test_weights_are_never_written_over_themselves(tmp_path, capsys):
+    path = tmp_path / "w.pt"
+    path.write_bytes(b"weights")
+    (tmp_path / "link.pt").symlink_to(path)
+    for output in (path, tmp_path / "link.pt"):
+        assert run_cli(["migrate", str(path), "job.json", "-o", str(output)]) == 1
+        assert "E420" in capsys.readouterr().err
+    assert path.read_bytes() == b"weights"
+
+
+@pytest.mark.slow
+def test_tensors_of_other_shapes_than_the_job_inside_says_stay_fresh(tmp_path):
+    """Rows that are more or fewer than the names would be those of other names."""
+    job = job_of(
+        head("multiclass_classification", "categories", ["a", "b"]), neck=False
+    )
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    keys = {"backbone.conv1.weight": (9,), "head.linear.weight": (5, 512)}
+    state = {key: torch.ones(shape) for key, shape in keys.items()}
+    content = {
+        "job": json.dumps(job),
+        "model": state | {"head.linear.bias": torch.ones(2)},
+    }
+    torch.save(content, tmp_path / "w.pt")
+    call = [str(tmp_path / x) for x in ("w.pt", "job.json", "start.pt")]
+    assert run_cli(["migrate", *call[:2], "-o", call[2]]) == 0
+    made = torch.load(call[2], weights_only=True)["model"]
+    assert made["head.linear.weight"].shape == (2, 512)
+    assert not (made["head.linear.weight"] == 1).any()
+    assert (made["head.linear.bias"] == 1).all()
 
 
 @pytest.mark.slow

@@ -380,7 +380,7 @@ def test_every_line_is_laid_over_the_render(folder):
     record = Folder(folder)
     for path in record.files.keys() - {JOB}:
         text = record.recorded(path)
-        sheet = Sheet(record.reach.words_in(path), text)
+        sheet = Sheet(record.reach.sources.split(path).words, text)
         assert not sheet.foreign, path
         number = len(text.splitlines())
         for line in answers.why(Asked(folder, path, 1, number), record):

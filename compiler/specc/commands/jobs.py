@@ -287,14 +287,20 @@ def _say_built(
 
 def _say_unfinished(file: JobFile, written) -> None:
     """Prints to stderr where the user has to decide, and how to go on."""
-    for place in (*written.conflicts, *written.faults):
+    then = f"then: specc build --check {shlex.quote(file.path)}"
+    for place in written.conflicts:
         click.echo(f"conflict: {file.folder / place}", err=True)
-    if not written.is_clean:
-        path = shlex.quote(file.path)
+    if written.conflicts:
         click.echo(
             "  your edits and the new text meet there: choose what is to stay, delete "
-            f"the markers, then: specc build --check {path}",
+            f"the markers, {then}",
             err=True,
+        )
+    for place in written.faults:
+        click.echo(f"unreadable: {file.folder / place}", err=True)
+    if written.faults:
+        click.echo(
+            f"  with your edits the file cannot be read: mend it, {then}", err=True
         )
 
 

@@ -63,8 +63,10 @@ def committed(place: str) -> str:
 
 
 def _absolute(path: Path) -> str:
-    top = _git(path.parent, "rev-parse", "--show-toplevel").strip()
-    return f"{HEAD}:{path.resolve().relative_to(Path(top).resolve()).as_posix()}"
+    what = f"`{path.parent}` is in no repository of git"
+    said = _git(path.parent, "rev-parse", "--show-toplevel", missing=what)
+    top = Path(os.fsdecode(said).rstrip("\n")).resolve()
+    return f"{HEAD}:{path.resolve().relative_to(top).as_posix()}"
 
 
 def _bytes(place: str) -> bytes:
@@ -73,19 +75,22 @@ def _bytes(place: str) -> bytes:
         return jobfiles.read(os.path.join(place, "job.json"))
     revision, colon, path = place.partition(":")
     if colon and not os.path.exists(place) and len(revision) > 1:
-        return _git(Path(), "show", f"{revision}:{path}").encode()
+        what = f"git has no `{place}`"
+        return _git(Path(), "show", place, missing=what)
     return jobfiles.read(place)
 
 
-def _git(folder: Path, *arguments: str) -> str:
-    """Returns what git prints. Raises JobError E412 with git's reason."""
+def _git(folder: Path, *arguments: str, missing: str) -> bytes:
+    """Returns what git prints. Raises JobError E412, `missing` with git's reason."""
     try:
         call = ["git", "-C", str(folder), *arguments]
-        done = subprocess.run(call, capture_output=True, encoding="utf-8")
+        done = subprocess.run(call, capture_output=True)
     except OSError:
         fail("E412", "git is not installed", help="name two files or folders instead")
     if done.returncode:
-        said = done.stderr.strip().splitlines() or ["no reason given"]
-        help = "name a revision and a path that git has, such as HEAD~1:job.json"
-        fail("E412", f"git has no `{arguments[-1]}`", note=said[0], help=help)
+        said = os.fsdecode(done.stderr).strip().splitlines() or ["no reason given"]
+        help = (
+            "name a revision and a path that git has, such as HEAD~1:job.json, or two"
+        )
+        fail("E412", missing, note=said[0], help=f"{help} files or folders")
     return done.stdout

@@ -6,8 +6,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
-from specc.emit.parts import Shelf, by_name, fail
+from specc.emit.parts import Part, Shelf, by_name, fail
 from specc.plan.heads import HeadPlan
 from specc.source import literal
 
@@ -116,10 +117,19 @@ def _of_head(head: str, label: str, shelves: list[Shelf], at: str) -> LabelColum
     return LabelColumns(head, place, tuple(columns), value)
 
 
-def _fields(label: str, shelves: list[Shelf]) -> Iterator[tuple[str, Kind]]:
-    """Yields the fields of a NamedTuple among the parts, and how each is kept."""
+def _fields(label: str, shelves: list[Shelf]) -> tuple[tuple[str, Kind], ...]:
+    """Returns the fields of a NamedTuple among the parts, and how each is kept."""
     shelf = by_name(shelves)[label]
     (part,) = (part for part in shelf.parts if label in part.defines)
+    return _fields_of(label, part)
+
+
+@lru_cache(maxsize=256)
+def _fields_of(label: str, part: Part) -> tuple[tuple[str, Kind], ...]:
+    return tuple(_kinds(label, part))
+
+
+def _kinds(label: str, part: Part) -> Iterator[tuple[str, Kind]]:
     for statement in ast.parse(part.text).body[0].body:
         if isinstance(statement, ast.AnnAssign):
             field, kind = map(ast.unparse, (statement.target, statement.annotation))

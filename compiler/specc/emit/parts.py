@@ -107,7 +107,7 @@ def chosen(pages: dict[str, str], shelves: Sequence[Shelf]) -> list[Part]:
     """Returns the parts that the pages use, directly or through other parts, in the
     order of `shelves`. Raises PartError, SyntaxError."""
     known = by_name(shelves)
-    wanted = frozenset(chain.from_iterable(map(used, pages.values())))
+    wanted = asked_by(pages)
     taken: set[Part] = set()
     while names := wanted & known.keys():
         found = {
@@ -126,6 +126,11 @@ def chosen(pages: dict[str, str], shelves: Sequence[Shelf]) -> list[Part]:
         for part in shelf.parts
         if part in taken
     ]
+
+
+def asked_by(pages: dict[str, str]) -> frozenset[str]:
+    """Returns the names that pages use and do not define. Raises SyntaxError."""
+    return frozenset(chain.from_iterable(map(used, pages.values())))
 
 
 def placed(pages: dict[str, str], parts: list[Part]) -> dict[str, str]:
@@ -154,18 +159,26 @@ def outline(source: str) -> list[tuple[str, int]]:
     ]
 
 
-def by_name(shelves: Iterable[Shelf]) -> dict[str, Shelf]:
+def by_name(shelves: Sequence[Shelf]) -> dict[str, Shelf]:
     """Returns name -> the file that defines it. Raises PartError where two files do."""
-    known: dict[str, tuple[Shelf, int]] = {}
-    for shelf in shelves:
-        for name, line in shelf.names:
-            other, first = known.setdefault(name, (shelf, line))
+    homes = _homes(tuple((shelf.file, shelf.source) for shelf in shelves))
+    return {name: shelves[index] for name, index in homes.items()}
+
+
+@lru_cache(maxsize=64)
+def _homes(files: tuple[tuple[str, str], ...]) -> dict[str, int]:
+    """Returns name -> index of the file that defines it, of files and their sources.
+    Raises PartError where two files do."""
+    known: dict[str, tuple[int, int]] = {}
+    for index, (file, source) in enumerate(files):
+        for name, line in outline(source):
+            other, first = known.setdefault(name, (index, line))
             # A template may have two definitions, one with a flag and one without it.
-            twice = other is not shelf or not shelf.file.endswith(".jinja")
-            if (other, first) != (shelf, line) and twice:
-                what = f"`{name}` is defined in {other.file}, line {first}, too"
-                fail(shelf.file, line, what)
-    return {name: shelf for name, (shelf, _) in known.items()}
+            twice = other != index or not file.endswith(".jinja")
+            if (other, first) != (index, line) and twice:
+                what = f"`{name}` is defined in {files[other][0]}, line {first}, too"
+                fail(file, line, what)
+    return {name: index for name, (index, _) in known.items()}
 
 
 def refuse_tags(file: str, text: str) -> None:

@@ -75,6 +75,7 @@ class Rendering:
     def __init__(self, plan: Plan, fill: Fill = filled):
         self.plan, self.fill = plan, fill
         self.variables = plan.context()
+        self.made: dict[str, str] = {}  # path -> page
 
     @cached_property
     def shelves(self) -> list[Shelf]:
@@ -93,6 +94,11 @@ class Rendering:
         return [path for path in CODE if emitted.get(path, True)]
 
     def page(self, path: str) -> str:
+        if path not in self.made:
+            self.made[path] = self._page(path)
+        return self.made[path]
+
+    def _page(self, path: str) -> str:
         """Returns a page; samples.py alone reads the columns of labels, which follow
         from parts."""
         more: dict[str, object] = {"constants": self.plan.constants.get(path, ())}
@@ -222,6 +228,7 @@ def environment_with(*extensions: type[Extension]) -> Environment:
         undefined=StrictUndefined,
         autoescape=False,
         cache_size=-1,  # keep all templates
+        auto_reload=False,  # else each inclusion looks for a newer file
     )
     made.filters["py"] = literal
     return made

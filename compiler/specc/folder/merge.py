@@ -7,11 +7,13 @@ between git's markers, with the recorded lines in the middle (diff3).
 from __future__ import annotations
 
 import ast
+import io
 import json
 import re
 import shutil
 import subprocess
 import tempfile
+import tokenize
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,14 +119,17 @@ def fault_of(path: str, data: bytes) -> tuple[int, str]:
     """The line at which Python or JSON cannot be read, and why; 0 and "" if all can."""
     try:
         if path.endswith(".py"):
-            ast.parse(data)
+            data.decode(tokenize.detect_encoding(io.BytesIO(data).readline)[0])
+            ast.parse(data)  # does not look at the encoding of comments
         elif path.endswith(".json"):
             json.loads(data)
     except SyntaxError as error:
         return error.lineno or 1, error.msg
     except json.JSONDecodeError as error:
         return error.lineno, error.msg
-    except ValueError as error:  # no UTF-8, say
+    except UnicodeDecodeError as error:
+        return data.count(b"\n", 0, error.start) + 1, str(error)
+    except (ValueError, RecursionError) as error:
         return 1, str(error)
     return 0, ""
 
@@ -164,12 +169,15 @@ def _by_git(path: str, ours: bytes, base: bytes, theirs: bytes) -> bytes:
         for name, data in texts.items():
             Path(folder, name).write_bytes(data)
         labels = [word for side in _SIDES for word in ("-L", f"{path} ({side})")]
-        done = subprocess.run(
-            [git, "merge-file", "-p", "--diff3", *labels, *texts],
-            cwd=folder,
-            capture_output=True,
-        )
+        call = [git, "merge-file", "-p", "--diff3", *labels, *texts]
+        try:
+            done = subprocess.run(call, cwd=folder, capture_output=True)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise CannotMerge(f"git, which merges them, does not run: {reason}")
     if not 0 <= done.returncode < 128:  # git counts conflicts up to 127
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise CannotMerge(said[-1] if said else f"git ended with {done.returncode}")
+    if not done.stdout and ours and theirs:  # no two texts have nothing as their merge
+        raise CannotMerge("git, which merges them, gives an empty text")
     return done.stdout

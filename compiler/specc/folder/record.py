@@ -104,7 +104,7 @@ def parse(data: bytes, read_file: Reader) -> Record | None:
         else:
             texts = {path: _copy(read_file, path, hash) for path, hash in files.items()}
         return Record(texts, job)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 

@@ -29,6 +29,7 @@ from specc.folder.judge import (
 from specc.folder.merge import (
     CannotMerge,
     Merged,
+    fault_of,
     markers,
     merge,
     merge_nearest,
@@ -38,6 +39,7 @@ from specc.folder.owner import refuse_foreign, refuse_other_job
 from specc.folder.record import Record
 from specc.folder.texts import bare, dressed, is_same
 
+LOST = f"the record `{record.MANIFEST}` is missing or damaged"
 FORCED = {"merge": "write", "keep": "write", "gone": "write"}  # verdicts under --force
 
 
@@ -52,7 +54,7 @@ class Written:
     kept: tuple[str, ...] = ()  # edited by the user, and left as they are
     merged: tuple[str, ...] = ()  # edited by the user and changed by the job
     conflicts: tuple[str, ...] = ()  # "path:line" of each conflict
-    faults: tuple[str, ...] = ()  # merged, as "path:line: why it cannot be read"
+    faults: tuple[str, ...] = ()  # edited, as "path:line: why it cannot be read"
     gone: tuple[str, ...] = ()  # deleted by the user
     not_landed: tuple[str, ...] = ()  # deleted files that the job changes
     copies: tuple[str, ...] = ()  # "path.orig" of what was replaced by force
@@ -65,7 +67,8 @@ class Written:
     @property
     def edited(self) -> tuple[str, ...]:
         """The files that differ from what specc emits."""
-        return tuple(sorted({*self.kept, *self.merged, *_paths(self.conflicts)}))
+        places = _paths(self.conflicts) | {x.partition(":")[0] for x in self.faults}
+        return tuple(sorted({*self.kept, *self.merged, *places}))
 
 
 def write(output: Output, force: bool = False, dry_run: bool = False) -> Written:
@@ -127,6 +130,10 @@ def _account(
     kept = tuple(sorted({*_with(verdicts, "keep", "orphan"), *same}))
     standing = {path: x for path in kept if (x := unmerged(output.folder, path))}
     faults = {path: one.fault for path, one in merged.items() if one.fault}
+    for path in _with(verdicts, "keep"):
+        line, why = fault_of(path, read_file(output.folder, path) or b"")
+        if why and path not in standing:
+            standing[path], faults[path] = (line,), why
     places = {
         path: [f"{path}:{line}" for line in found]
         for path, found in (lines | standing).items()
@@ -175,8 +182,7 @@ def _merge_all(
         try:
             if not bases or None in bases:
                 whose = "it is yours, and specc has one of that name to write"
-                lost = f"the record `{record.MANIFEST}` is missing or damaged"
-                raise CannotMerge(whose if before and not bases else lost)
+                raise CannotMerge(whose if before and not bases else LOST)
             merged[path] = _merge_one(output, path, disk, bases)
         except CannotMerge as reason:
             refused[path] = str(reason)
@@ -274,13 +280,18 @@ def _refuse_unfinished(folder: Path, path: str, lines: tuple[int, ...]) -> None:
 
 
 def _refuse_edits(folder: Path, why: dict[str, str]) -> None:
-    note = "; ".join(f"`{path}`: {reason}" for path, reason in why.items())
+    by_reason: dict[str, list[str]] = {}
+    for path, reason in why.items():
+        by_reason.setdefault(reason, []).append(f"`{path}`")
+    parts = (f"{', '.join(paths)}: {reason}" for reason, paths in by_reason.items())
+    adopt = f"`specc adopt {folder}` writes the record anew and keeps your edits; or "
     fail(
         "E403",
         f"cannot merge your edits of {len(why)} file{'s' if len(why) > 1 else ''} in "
         f"`{folder}` with what the job says now",
-        note=note,
-        help="move the edited files away, build into another folder with -o, or give up "
+        note="; ".join(parts),
+        help=adopt * (LOST in by_reason)
+        + "move the edited files away, build into another folder with -o, or give up "
         "the edits with --force, which keeps copies",
     )
 

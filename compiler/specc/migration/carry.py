@@ -99,9 +99,16 @@ def _move(
 ) -> None:
     """Carries the rows over whose names both models have."""
     drawn = found.state[key]
-    if before is None or after is None or tensor.shape[1:] != drawn.shape[1:]:
+    same = tensor.dim() == drawn.dim() and tensor.shape[1:] == drawn.shape[1:]
+    if before is None or after is None or not same:
         a, b = tuple(tensor.shape), tuple(drawn.shape)
         found.fresh[key] = f"its shape is {b}, in the weights {a}"
+        return
+    if len(tensor) != len(before):
+        count = (
+            f"{len(tensor)} rows, and the job inside the weights {len(before)} names"
+        )
+        found.fresh[key] = f"in the weights it has {count}"
         return
     places = {(renamed.get(n, n), i): place for place, (n, i) in enumerate(before)}
     pairs = [(row, places[name]) for row, name in enumerate(after) if name in places]
@@ -119,14 +126,10 @@ def _move(
 def _is_first(key: str, tensor: Tensor, drawn: Tensor) -> bool:
     """Returns whether a tensor is the convolution that reads the image, with another
     number of channels."""
-    same = tensor.dim() == drawn.dim() == 4 and tensor.shape[2:] == drawn.shape[2:]
-    sizes = {tensor.shape[1], drawn.shape[1]} <= {1, 3, 4}
-    return (
-        same
-        and sizes
-        and tensor.shape[0] == drawn.shape[0]
-        and key.startswith("backbone.")
-    )
+    if not (key.startswith("backbone.") and tensor.dim() == drawn.dim() == 4):
+        return False
+    same = tensor.shape[0] == drawn.shape[0] and tensor.shape[2:] == drawn.shape[2:]
+    return same and {tensor.shape[1], drawn.shape[1]} <= {1, 3, 4}
 
 
 def _converted(tensor: Tensor, channels: int) -> tuple[Tensor, str]:

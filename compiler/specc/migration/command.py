@@ -16,16 +16,21 @@ from specc.build import compile_job
 from specc.datasets.files import require
 from specc.diagnostics import JobError, fail
 from specc.differences.sides import Side, side, side_of
+from specc.folder.judge import is_same_file
 from specc.graph.names import named_options
 from specc.timm.models import is_timm
 
+FORMAT = 1  # newest form of checkpoints
 SEED = 0  # for tensors that are drawn anew
 SHOWN = 8  # most tensors and names that are listed
 
 
 def migrate(weights: Path, place: str, output: Path, renames: Iterable[str]) -> int:
     """Writes the weights, and prints what was kept, moved and drawn anew. Raises
-    JobError E408, E413 to E415."""
+    JobError E408, E413 to E415, E420."""
+    if is_same_file(weights, output):
+        message = f"`{output}` is the weights themselves, which would be lost"
+        fail("E420", message, help="name another file by -o")
     require("torch")
     import torch
 
@@ -37,7 +42,7 @@ def migrate(weights: Path, place: str, output: Path, renames: Iterable[str]) -> 
     _refuse_cases(old, new, renamed)
     torch.manual_seed(SEED)
     fresh, job = _drawn(new)
-    state = content.get("ema", content["model"])
+    state = content.get("ema") or content["model"]
     found = carry(old, new, state, fresh, renamed)
     if not (found.kept or found.moved or found.converted):
         message = f"no tensor of `{weights}` has a counterpart in the job"
@@ -53,7 +58,9 @@ def _loaded(path: Path) -> dict[str, Any]:
 
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        assert isinstance(content["job"], str) and isinstance(content["model"], dict)
+        assert isinstance(content["job"], str)
+        for state in (content["model"], content.get("ema") or {}):
+            assert all(isinstance(value, torch.Tensor) for value in state.values())
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         help = "name a best.pt or last.pt of a run"
@@ -61,6 +68,10 @@ def _loaded(path: Path) -> dict[str, Any]:
     except Exception:  # torch.load raises many kinds of errors on foreign files
         help = "name a best.pt or last.pt of a run"
         fail("E413", f"`{path}` is no checkpoint of train.py", help=help)
+    version = content.get("format", FORMAT)
+    if version != FORMAT:
+        message = f"`{path}` has format {version}, this specc reads format {FORMAT}"
+        fail("E413", message, help="update specc: a newer one wrote the weights")
     return content
 
 

@@ -12,7 +12,6 @@ from specc.folder import record
 from specc.folder.jobfiles import JobFile, open_job
 from specc.origins import answers, report
 from specc.origins.folders import JOB, Folder, asked
-from specc.origins.pieces import text_of
 from specc.origins.reach import TESTED, Reach
 
 
@@ -69,6 +68,6 @@ def _of_job(pointer: str, file: JobFile) -> list[answers.Reached]:
     def written(path: str) -> str:
         from specc.emit.format import format_files  # black takes long to import
 
-        return format_files({path: text_of(reach.rendering, path)})[path]
+        return format_files({path: reach.base.cut.text(path)})[path]
 
     return answers.where(pointer, reach, written, None)

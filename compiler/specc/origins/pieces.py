@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 from specc.emit.imports import imports_for, inserted
@@ -30,93 +31,123 @@ class Row(NamedTuple):
     line: int
 
 
-Pieces = dict[Piece, list[str]]
+class Cut:
+    """A rendering, cut into the pieces of its files."""
 
+    def __init__(self, rendering: Rendering):
+        self.rendering = rendering
+        self.found: dict[str, str] = {}  # path -> imports
 
-def pieces_of(rendering: Rendering, path: str, kinds: tuple[str, ...]) -> Pieces:
-    """Returns the pieces of some kinds of a file, each as its lines; none of a file
-    that is not emitted."""
-    found: Pieces = {}
-    if not _is_module(rendering, path):
-        if TEXT in kinds and path in rendering.texts:
-            found[Piece(TEXT)] = rendering.texts[path].split("\n")
+    @property
+    def paths(self) -> list[str]:
+        """The paths of all files."""
+        rendering = self.rendering
+        return [*rendering.modules, *rendering.apart, *rendering.texts]
+
+    def pieces(self, path: str, kinds: tuple[str, ...]) -> dict[Piece, str]:
+        """Returns the pieces of some kinds of a file, each with its text; none of a
+        file that is not emitted."""
+        found: dict[Piece, str] = {}
+        if not self._is_module(path):
+            if TEXT in kinds and path in self.rendering.texts:
+                found[Piece(TEXT)] = self.rendering.texts[path]
+            return found
+        if PAGE in kinds:
+            found[Piece(PAGE)] = self._page(path)
+        if PART in kinds:
+            found |= {piece_of(part): part.text for part in self.parts(path)}
+        if IMPORTS in kinds:
+            found[Piece(IMPORTS)] = self._imports(path)
         return found
-    if PAGE in kinds:
-        found[Piece(PAGE)] = _page(rendering, path).split("\n")
-    if PART in kinds:
-        for part in _parts(rendering, path):
-            found[_piece(part)] = part.text.split("\n")
-    if IMPORTS in kinds:
-        found[Piece(IMPORTS)] = _imports(rendering, path).split("\n")
-    return found
+
+    def text(self, path: str) -> str:
+        """Returns the text of a file, without the other files."""
+        if not self._is_module(path):
+            return self.rendering.texts[path]
+        page = {path: self._page(path)}
+        return inserted(placed(page, self.parts(path))[path], self._imports(path))
+
+    def like(self, other: Cut) -> set[str]:
+        """Returns the modules whose texts are surely those of another rendering: none
+        of their pages and parts, nor of those of the modules before them, differ."""
+        found: set[str] = set()
+        pairs = zip(self.rendering.modules, other.rendering.modules)
+        for path, other_path in pairs:
+            own, others = self.parts(path), other.parts(path)
+            same = path == other_path and self._page(path) == other._page(path)
+            if not same or len(own) != len(others):
+                break
+            if any(x is not y and x != y for x, y in zip(own, others)):
+                break
+            found.add(path)
+        return found
+
+    def parts(self, path: str) -> list[Part]:
+        """Returns the parts of a module; none of another file."""
+        apart = self.rendering.apart
+        return apart[path][1] if path in apart else self._by_module.get(path, [])
+
+    def _page(self, path: str) -> str:
+        apart = self.rendering.apart
+        return apart[path][0] if path in apart else self.rendering.page(path)
+
+    def _imports(self, path: str) -> str:
+        """Returns the imports that a module needs, from the names of its pieces
+        alone."""
+        if path not in self.found:
+            uses = (part.uses for part in self.parts(path))
+            wanted = used(self._page(path)).union(*uses) - self._defined(path)
+            self.found[path] = imports_for(wanted, self._known.get(path, {}))
+        return self.found[path]
+
+    def _is_module(self, path: str) -> bool:
+        return path in self.rendering.apart or path in self.rendering.modules
+
+    def _defined(self, path: str) -> frozenset[str]:
+        names = (part.defines for part in self.parts(path))
+        return bound(self._page(path)).union(*names)
+
+    @cached_property
+    def _by_module(self) -> dict[str, list[Part]]:
+        found: dict[str, list[Part]] = {}
+        for part in self.rendering.parts:
+            found.setdefault(part.module, []).append(part)
+        return found
+
+    @cached_property
+    def _known(self) -> dict[str, dict[str, tuple[str, str]]]:
+        """The names of the modules before each module, with their modules."""
+        package, own = "." * bool(self.rendering.plan.package), {}
+        found: dict[str, dict[str, tuple[str, str]]] = {}
+        for path in self.rendering.modules:
+            found[path] = dict(own)
+            module = package + path.removesuffix(".py")
+            for name in self._defined(path):
+                own.setdefault(name, (module, name))
+        return found
 
 
-def paths_of(rendering: Rendering) -> list[str]:
-    """Returns the paths of all files."""
-    return [*rendering.modules, *rendering.apart, *rendering.texts]
-
-
-def text_of(rendering: Rendering, path: str) -> str:
-    """Returns the text of a file, without the other files."""
-    if not _is_module(rendering, path):
-        return rendering.texts[path]
-    page = {path: _page(rendering, path)}
-    text = placed(page, _parts(rendering, path))[path]
-    return inserted(text, _imports(rendering, path))
-
-
-def _is_module(rendering: Rendering, path: str) -> bool:
-    return path in rendering.apart or path in rendering.modules
-
-
-def _piece(part: Part) -> Piece:
+def piece_of(part: Part) -> Piece:
     return Piece(PART, part.file, part.defines)
-
-
-def _page(rendering: Rendering, path: str) -> str:
-    return rendering.apart[path][0] if path in rendering.apart else rendering.page(path)
-
-
-def _parts(rendering: Rendering, path: str) -> list[Part]:
-    parts = rendering.apart[path][1] if path in rendering.apart else rendering.parts
-    return [part for part in parts if part.module == path]
-
-
-def _imports(rendering: Rendering, path: str) -> str:
-    """Returns the imports that a module needs, from the names of its pieces alone."""
-    own: dict[str, tuple[str, str]] = {}
-    package = "." * bool(rendering.plan.package)
-    for earlier in rendering.modules if path not in rendering.apart else ():
-        if earlier == path:
-            break
-        for name in _defined(rendering, earlier):
-            own.setdefault(name, (package + earlier.removesuffix(".py"), name))
-    parts = _parts(rendering, path)
-    wanted = used(_page(rendering, path)).union(*(part.uses for part in parts))
-    return imports_for(wanted - _defined(rendering, path), own)
-
-
-def _defined(rendering: Rendering, path: str) -> frozenset[str]:
-    names = (part.defines for part in _parts(rendering, path))
-    return bound(_page(rendering, path)).union(*names)
 
 
 class Split:
     """A rendered file: its words, and the piece of each of its lines."""
 
-    def __init__(self, rendering: Rendering, path: str):
-        self.lines = text_of(rendering, path).split("\n")
+    def __init__(self, cut: Cut, path: str):
+        self.lines = cut.text(path).split("\n")
         self.words = words_of(self.lines)
-        self.pieces = pieces_of(rendering, path, ALL)
-        self.rows = self._rows(rendering, path)
+        self.texts = cut.pieces(path, ALL)
+        self.pieces = {piece: text.split("\n") for piece, text in self.texts.items()}
+        self.rows = self._rows(cut.parts(path))
         self.known: dict[Piece, tuple[list[Word], list[int]]] = {}
         self.by_line: dict[int, list[int]] = {}  # line -> indices of its words
         for index, word in enumerate(self.words):
             self.by_line.setdefault(word.line, []).append(index)
 
-    def _rows(self, rendering: Rendering, path: str) -> list[Row | None]:
+    def _rows(self, parts: list[Part]) -> list[Row | None]:
         """Returns the row of each line; None for blank lines."""
-        expected = self._expected(_parts(rendering, path))
+        expected = self._expected(parts)
         imports = Piece(IMPORTS)
         unseen = [n for n, x in enumerate(self.pieces.get(imports, ())) if x.strip()]
         rows, ahead = [], next(expected, None)
@@ -139,7 +170,8 @@ class Split:
             if mark := MARK.match(f"{line}\n"):
                 for part in parts:
                     if part.block == mark[1]:
-                        yield from self._of(_piece(part), part.text.split("\n"))
+                        piece = piece_of(part)
+                        yield from self._of(piece, self.pieces[piece])
             elif line.strip():
                 yield Row(Piece(PAGE), number)
 
@@ -150,14 +182,17 @@ class Split:
         rows = (self.rows[line] for line in lines)
         return tuple({row.piece.kind for row in rows if row})
 
-    def changed(self, others: Pieces, kinds: tuple[str, ...]) -> tuple[Changed, bool]:
+    def changed(
+        self, others: dict[Piece, str], kinds: tuple[str, ...]
+    ) -> tuple[Changed, bool]:
         """Returns what other pieces of these kinds change in the file, and whether
         they have anything that the file has not."""
         found, adds = Changed(), bool(others.keys() - self.pieces.keys())
-        for piece, lines in self.pieces.items():
-            other = others.get(piece, [])
-            if piece.kind in kinds and lines != other:
-                change = self._in_piece(piece, other)
+        for piece, text in self.texts.items():
+            other = others.get(piece)
+            if piece.kind in kinds and text != other:
+                lines = [] if other is None else other.split("\n")
+                change = self._in_piece(piece, lines)
                 adds = adds or not (change.words or change.gaps)
                 found |= change
         return found, adds

@@ -35,6 +35,11 @@ class Sheet:
         )  # line of the render -> words
         for index, word in enumerate(raw):
             self.words[word.line].add(index)
+        self.rows: dict[int, dict[int, None]] = defaultdict(
+            dict
+        )  # recorded line -> lines of the render
+        for index, line in sorted(self.line_of.items()):
+            self.rows[line][raw[index].line] = None
 
     def changed(self, found: Changed) -> set[int]:
         """Returns the recorded lines that a change of the render changes. A line of
@@ -57,5 +62,4 @@ class Sheet:
         """Returns the lines of the render from which a recorded line was made."""
         if line in self.closing:
             return [self.closing[line]]
-        found = [word for word, own in self.line_of.items() if own == line]
-        return list(dict.fromkeys(self.raw[word].line for word in sorted(found)))
+        return list(self.rows.get(line, ()))

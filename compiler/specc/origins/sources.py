@@ -12,7 +12,7 @@ from specc.emit.parts import Part
 from specc.emit.render import Rendering
 from specc.origins.fields import place_of
 from specc.origins.marks import Chain, Filler, Marked, Place
-from specc.origins.pieces import IMPORTS, PART, Split
+from specc.origins.pieces import IMPORTS, PART, Cut, Split
 from specc.origins.steps import CONSTANTS
 from specc.origins.words import WORD
 from specc.resources import PACKAGE, read_text
@@ -24,8 +24,9 @@ ROOMS = ("plan", "heads", "backbones", "necks", "timm")  # rooms that make varia
 class Sources:
     """The sources of the lines of rendered files."""
 
-    def __init__(self, rendering: Rendering, fill: Filler):
-        self.rendering, self.fill = rendering, fill
+    def __init__(self, cut: Cut, fill: Filler):
+        self.cut, self.fill = cut, fill
+        rendering = cut.rendering
         self.variables = frozenset(rendering.variables)
         self.pages = [*rendering.modules, *rendering.apart]
         apart = [part for _, parts in rendering.apart.values() for part in parts]
@@ -33,11 +34,12 @@ class Sources:
         self.parts = {(part.file, part.defines): part for part in self.all_parts}
         self.read: dict[str, Marked] = {}
         self.splits: dict[str, Split] = {}
+        self.known: dict[tuple[str, int], frozenset[str] | None] = {}
 
     def split(self, path: str) -> Split:
         """Returns a file with its words and pieces."""
         if path not in self.splits:
-            self.splits[path] = Split(self.rendering, path)
+            self.splits[path] = Split(self.cut, path)
         return self.splits[path]
 
     def chains(self, path: str, line: int) -> list[Chain]:
@@ -74,10 +76,10 @@ class Sources:
         )
 
     @cached_property
-    def _page_lines(self) -> list[tuple[str, str, list[Chain]]]:
-        """The lines of all pages: path, text, chains."""
+    def _page_lines(self) -> list[tuple[str, frozenset[str], list[Chain]]]:
+        """The lines of all pages: path, words, chains."""
         return [
-            (path, line, chains)
+            (path, frozenset(WORD.findall(line)), chains)
             for path in self.pages
             for line, chains in zip(self._marked(path).lines, self._marked(path).chains)
             if chains
@@ -87,9 +89,9 @@ class Sources:
     def _always(self) -> set[str]:
         """The names that lines use which stand in every job."""
         found: set[str] = set()
-        for _, line, chains in self._page_lines:
+        for _, words, chains in self._page_lines:
             if not any(map(_varies, chains)):
-                found.update(WORD.findall(line))
+                found |= words
         before = -1
         while len(found) != before:
             before = len(found)
@@ -103,6 +105,11 @@ class Sources:
     def names(self, path: str, line: int) -> frozenset[str] | None:
         """Returns the variables that a line follows from; None where these may be
         all."""
+        if (path, line) not in self.known:
+            self.known[path, line] = self._names(path, line)
+        return self.known[path, line]
+
+    def _names(self, path: str, line: int) -> frozenset[str] | None:
         row = self.split(path).rows[line]
         if row is None:
             return frozenset()
@@ -122,8 +129,8 @@ class Sources:
             return found
         while wanted - seen:
             seen |= wanted
-            for path, line, chains in self._page_lines:
-                if wanted.intersection(WORD.findall(line)):
+            for path, words, chains in self._page_lines:
+                if not wanted.isdisjoint(words):
                     found |= _named(path, chains)
             users = [part for part in self.all_parts if part.uses & wanted]
             for part in users:

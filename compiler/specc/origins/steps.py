@@ -3,7 +3,7 @@ read, directly or through the graph and earlier steps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -13,9 +13,12 @@ from specc.graph.cost import Summary, summarize
 from specc.graph.levels import build_graph
 from specc.job import Job
 from specc.origins.reads import Path, Reads, value_at
+from specc.plan.contract import plan_contract, predicting, smallest
 from specc.plan.extras import Extras
-from specc.plan.page import plan
+from specc.plan.page import Plan, plan
 
+SUMMARIES = (smallest, predicting)  # steps that follow from the graph's fields alone
+OF_TESTS = (*SUMMARIES, plan_contract)
 CONSTANTS = "constants of "  # name of the constants of a module, before its path
 
 
@@ -37,22 +40,30 @@ class Step:
 
 
 class Steps:
-    """A plan of a job, made such that each step keeps count of what it reads."""
+    """A plan of a job, made such that each step keeps count of what it reads.
 
-    def __init__(self, job: Job, extras: Extras):
-        self.job, self.direct, self.graph = job, Reads(), Step()
+    `plan` is the same plan of the job itself, whose values keep no count.
+    """
+
+    def __init__(self, job: Job, graph: nx.DiGraph, extras: Extras):
+        self.job, self.extras = job, extras
+        self.direct, self.graph = Reads(), Step()
         watched = self.graph.own.of(job)
-        graph = build_graph(watched)
-        self.summary = summarize(watched, graph)
+        seen = build_graph(watched)
+        self.summary = summarize(watched, seen)
         self.made: list[tuple[Any, Step]] = []  # results, which stay alive
         self.by_name: dict[str, Step] = {}
-        self.page = plan(self.direct.of(job), graph, extras, self.summary, self._run)
+        self.page = plan(self.direct.of(job), seen, extras, self.summary, self._run)
         named = {CONSTANTS + path: x for path, x in self.page.constants.items()}
         named |= {x.name: getattr(self.page, x.name) for x in fields(self.page)}
         for name, value in named.items():
             for made, step in self.made:
                 if made is value:
                     self.by_name[name] = step
+        self.summaries: dict[tuple, Summary] = {}
+        self.results: list[Any] = []
+        self.plan = plan(job, graph, extras, self.summary, self._keep)
+        self.read = [frozenset(step.paths()) for _, step in self.made]
 
     def _run(self, function: Callable, *arguments: Any) -> Any:
         """Runs a step, and notes the reads behind what it returns."""
@@ -77,6 +88,39 @@ class Steps:
         if isinstance(result, dict):
             self.by_name |= dict.fromkeys(result, step)
         return result
+
+    def _keep(self, function: Callable, *arguments: Any) -> Any:
+        self.results.append(function(*arguments))
+        return self.results[-1]
+
+    def plan_of(
+        self,
+        job: Job,
+        graph: nx.DiGraph,
+        summary: Summary,
+        differs: Callable[[frozenset[Path]], bool],
+        tested: bool,
+    ) -> Plan:
+        """Returns the plan of another job. `differs` tells whether that job has other
+        values at some paths: a step that read none of these returns what it did. Where
+        not `tested`, the plan of the tests, which takes long, is that of this job."""
+        known: Iterator = zip(self.read, self.results, strict=True)
+
+        def step(function: Callable, *arguments: Any) -> Any:
+            read, result = next(known)
+            if not differs(read) or (function in OF_TESTS and not tested):
+                return result
+            if function in SUMMARIES:
+                return self._summary(function, *arguments)
+            return function(*arguments)
+
+        return plan(job, graph, self.extras, summary, step)
+
+    def _summary(self, function: Callable, job: Job, *more: Any) -> Summary:
+        key = (function, *self.graph_key(job))
+        if key not in self.summaries:
+            self.summaries[key] = function(job, *more)
+        return self.summaries[key]
 
     def behind(self, names: Iterable[str]) -> frozenset[Path]:
         """Returns the paths of the fields behind variables."""

@@ -11,6 +11,8 @@ from typing import NamedTuple
 WORD = re.compile(r"\w+|[^\w\s]")
 LOOSE = frozenset("(),\\")  # black adds and removes these
 CLOSING = frozenset("()[]{},:")  # a line of these alone only ends what began above
+DIGITS = re.compile(r"\d+")
+MANY = 40_000  # pairs of words of which not all are looked at
 SIDE_BY_SIDE = 4  # fewest words in a row that another line keeps, not by chance
 SAME_LINE = 0.5  # share of a line's words that another line has, if it is the same
 
@@ -99,11 +101,7 @@ def _replaced(old: list[Word], indices: list[int], lines: list[str]) -> Changed:
     """Returns what a stretch of lines changes in the words that it takes the place
     of."""
     new = words_of(lines)
-    a, b = [word.text for word in old], [word.text for word in new]
-    partner: dict[int, int] = {}  # word of the old text -> word of the new one
-    matcher = SequenceMatcher(None, a, b, autojunk=False)
-    for i, j, size in matcher.get_matching_blocks():
-        partner |= {i + step: j + step for step in range(size)}
+    partner = _partners(old, new)
     lost, gaps = set(), set()
     for line in _lines(old):
         kept = _kept(line, partner, new)
@@ -114,6 +112,46 @@ def _replaced(old: list[Word], indices: list[int], lines: list[str]) -> Changed:
             if k in kept and after in kept and partner[after] != partner[k] + 1
         }
     return Changed(frozenset(lost), frozenset(gaps))
+
+
+def _partners(old: list[Word], new: list[Word]) -> dict[int, int]:
+    """Returns word of the old text -> the same word of the new one, by positions. Of
+    long texts, such as tables, lines that differ in numbers alone are paired first."""
+    if len(old) * len(new) <= MANY:
+        return _pairs(old, new, 0, 0)
+    a, b = list(_lines(old)), list(_lines(new))
+    before, after = (
+        [_outline(words, x) for x in y] for words, y in ((old, a), (new, b))
+    )
+    partner: dict[int, int] = {}
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    for tag, i, i2, j, j2 in matcher.get_opcodes():
+        first, other = [x for y in a[i:i2] for x in y], [x for y in b[j:j2] for x in y]
+        if tag == "equal":
+            pairs = zip(first, other, strict=True)
+            partner |= {k: m for k, m in pairs if old[k].text == new[m].text}
+        elif tag == "replace":
+            own = old[first[0] : first[-1] + 1], new[other[0] : other[-1] + 1]
+            partner |= _pairs(*own, first[0], other[0])
+    return partner
+
+
+def _outline(words: list[Word], line: list[int]) -> tuple[str, ...]:
+    """Returns the words of a line, with all numbers made equal."""
+    return tuple(DIGITS.sub("0", words[index].text) for index in line)
+
+
+def _pairs(
+    old: list[Word], new: list[Word], first: int, first_new: int
+) -> dict[int, int]:
+    """Returns the pairs of equal words, by positions counted from given ones."""
+    a, b = [word.text for word in old], [word.text for word in new]
+    matcher = SequenceMatcher(None, a, b, autojunk=len(a) * len(b) > MANY)
+    return {
+        first + i + step: first_new + j + step
+        for i, j, size in matcher.get_matching_blocks()
+        for step in range(size)
+    }
 
 
 def _lines(words: list[Word]) -> Iterator[list[int]]:

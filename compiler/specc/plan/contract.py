@@ -3,7 +3,7 @@ small."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -73,14 +73,20 @@ class ContractPlan:
     environment: dict[str, str]
 
 
-def plan_contract(
-    job: Job, graph: nx.DiGraph, heads: tuple[HeadPlan, ...]
+def contract_in_steps(
+    step: Callable, job: Job, graph: nx.DiGraph, heads: tuple[HeadPlan, ...]
 ) -> ContractPlan:
-    summary, train, readers = (
-        _smallest(job, graph),
-        plan_train(job),
-        readers_of(job, heads),
-    )
+    """Returns the plan of the tests. `step` runs a function of what follows it."""
+    least = step(smallest, job, graph)
+    return step(plan_contract, job, heads, least, step(predicting, job, least))
+
+
+def plan_contract(
+    job: Job, heads: tuple[HeadPlan, ...], summary: Summary, seen: Summary
+) -> ContractPlan:
+    """Returns the plan of the tests. `summary` is that of the smallest copy, `seen` that
+    of `predict`."""
+    train, readers = plan_train(job), readers_of(job, heads)
     compiles = {"TORCH_COMPILE_DISABLE": "1"} if job.trainer.compile else {}
     height, width = summary.resolution
     datasets = plan_datasets(job, readers)
@@ -100,7 +106,7 @@ def plan_contract(
         shape=(BATCH, job.data.channels, height, width),
         predicted=(BATCH, job.data.channels, *PREDICTED),
         outputs=_outputs(job, summary),
-        found=_found(job, summary),
+        found=_found(job, seen),
         masked=tuple(h.name for h, task in _tasks(job) if task.contract(h).masks),
         state=tuple(summary.state.items()),
         left_out=train["initialize"] if train["initializes"] else "",
@@ -112,7 +118,7 @@ def _tasks(job: Job) -> Iterator[tuple[Head, Task]]:
     return zip(job.heads, tasks_of(job))
 
 
-def _smallest(job: Job, graph: nx.DiGraph) -> Summary:
+def smallest(job: Job, graph: nx.DiGraph) -> Summary:
     """Returns the summary of the job at the least resolution for schema and levels.
 
     A model of timm keeps the resolution of the job.
@@ -186,12 +192,12 @@ def _images(job: Job, readers: tuple[Reader, ...]) -> dict[str, Any]:
     return {"images": images, "images_note": several if readers[1:] else OF_ALL}
 
 
-def _found(job: Job, summary: Summary) -> dict[str, dict[str, Shape]]:
+def _found(job: Job, seen: Summary) -> dict[str, dict[str, Shape]]:
     """Returns head -> shapes of the results of `predict` for an image."""
-    seen, found = _seen(job, summary).outputs, {}
+    found = {}
     wanted = any(task.points_wanted for task in tasks_of(job))
     for head, task in _tasks(job):
-        contract, outputs = task.contract(head), seen[head.name]
+        contract, outputs = task.contract(head), seen.outputs[head.name]
         found[head.name] = {
             **contract.found,
             **(contract.points if wanted else {}),
@@ -201,8 +207,9 @@ def _found(job: Job, summary: Summary) -> dict[str, dict[str, Shape]]:
     return found
 
 
-def _seen(job: Job, summary: Summary) -> Summary:
-    """Returns the summary of the model for an image of size PREDICTED in `predict`."""
+def predicting(job: Job, summary: Summary) -> Summary:
+    """Returns the summary of the model for an image of size PREDICTED in `predict`;
+    `summary` is that of the smallest copy."""
     if job.backbone.resize_input:
         return summary
     height, width = (side + -side % summary.divisor for side in PREDICTED)

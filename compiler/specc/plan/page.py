@@ -20,7 +20,7 @@ from specc.graph.diagram import mermaid
 from specc.heads import constants_of, formats_ignoring, once, task_of, tasks_of
 from specc.job import Job, source_of
 from specc.plan.backbone import BackbonePlan, plan_backbone
-from specc.plan.contract import ContractPlan, plan_contract
+from specc.plan.contract import ContractPlan, contract_in_steps
 from specc.plan.data import (
     data_constants,
     draw_constants,
@@ -123,7 +123,7 @@ def plan(
         constants,
         values,
         step(as_job, job),
-        step(plan_contract, job, graph, heads) if extras.tests else None,
+        contract_in_steps(step, job, graph, heads) if extras.tests else None,
         extras.package,
     )
 
