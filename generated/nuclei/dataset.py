@@ -14,6 +14,7 @@ A map has the stem of its image; it may be smaller.
 A single black page is an image without instances.
 """
 
+import contextlib
 import functools
 import itertools
 import json
@@ -205,10 +206,7 @@ def colors_of(path: Path, entry: dict, known: dict[str, int]) -> tuple:
 
 def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
     """Returns the map of each image, which has its stem, in the folder that the entry
-    names.
-
-    Either without the other is there too: it is named among the problems.
-    """
+    names. Either without the other is there too: it is named among the problems."""
     try:
         maps = below(folder, entry.get("annotations"))
         files = {file.stem: file for file in listed_images(maps)}
@@ -294,21 +292,17 @@ def parse_pages(path: Path, colors: tuple, height: int, width: int) -> Instances
             raise ValueError(f"{path}: page {number} is not of one category: {odd[:5]}")
         else:
             classes.append(None)
-    if classes == [None]:  # a single black page says that there is nothing
-        classes = []
-    if None in classes:
+    if None in classes and classes != [None]:  # one black page: there is nothing
         raise ValueError(f"{path}: page {classes.index(None) + 1} is empty")
-    kept = [i for i, category in enumerate(classes) if category >= 0]
+    kept = [i for i, category in enumerate(classes) if category not in (None, -1)]
     return instances_of([masks[i] for i in kept], [classes[i] for i in kept])
 
 
-def pages_of(
-    path: Path, height: int, width: int, gray: int = 0
-) -> Iterator[np.ndarray]:
+def pages_of(path: Path, height: int, width: int, gray: int = 0) -> Iterator:
     """Returns the pages of a TIFF in RGB, but for the one of number `gray`; each has
     the shape of its image. One at a time, to spare memory."""
     try:
-        with Image.open(path, formats=["TIFF"]) as file:
+        with opened(path, "TIFF") as file:
             for number, page in enumerate(ImageSequence.Iterator(file), 1):
                 check_shape(page.size, height, width)
                 yield np.asarray(page if number == gray else page.convert("RGB"))
@@ -319,10 +313,9 @@ def pages_of(
 
 
 def check_shape(size: tuple[int, int], height: int, width: int):
-    """ValueError unless this size, width first, is that of the image or scaled."""
+    """ValueError unless this size, width first, is the image's, or scaled, rounded."""
     if size[0] * size[1] > MOST_PIXELS:  # before it is decoded
         raise ValueError(f"more than {MOST_PIXELS:,} pixels")
-    # Both sides are rounded when a mask is scaled down.
     if abs(size[1] * width - size[0] * height) >= width + height:
         sizes = f"{size[0]}x{size[1]}, the image {width}x{height}"
         raise ValueError(f"another aspect ratio: {sizes}")
@@ -450,22 +443,28 @@ def say(line: str):
 
 def image_size(path: Path) -> tuple[int, int]:
     """Returns height and width after EXIF rotation, read from the header."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MOST_PIXELS
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-            if width * height > MOST_PIXELS:
-                raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
-            orientation = orientation_of(image)
+        with opened(path) as image:
+            (width, height), orientation = image.size, orientation_of(image)
     except Exception as error:  # decoders raise many kinds of errors on broken files
         if not os.path.isfile(path):
             raise ValueError(f"no such image: {path}") from None
-        wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
-        kind = ValueError if wrong else BrokenImage
+        kind = ValueError if isinstance(error, ValueError) else BrokenImage
         raise kind(f"not an image: {error}") from None
+    return (width, height) if orientation >= 5 else (height, width)
+
+
+@contextlib.contextmanager
+def opened(path: Path, *formats: str) -> Iterator[Image.Image]:
+    """Opens an image of up to MOST_PIXELS, which are more than Pillow's own limit."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with Image.open(path, formats=formats or None) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise ValueError(f"more than {MOST_PIXELS:,} pixels")
+            yield image
     finally:  # whoever imports this module may have set a limit of their own
         Image.MAX_IMAGE_PIXELS = limit
-    return (width, height) if orientation >= 5 else (height, width)
 
 
 class BrokenImage(ValueError):

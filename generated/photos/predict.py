@@ -2,32 +2,76 @@
 
     python predict.py --weights runs/photos/best.pt IMAGE...
 
+An IMAGE is a file, a folder, or a pattern such as "photos/**/*.png".
+
 Writes predictions.json, and a drawing of each image.
 """
 
 import argparse
+import functools
+import gc
+import glob
+import itertools
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import torch
+from tqdm import tqdm
 
-from data import read_image
+from data import ChangedError, ImageError, read_image
 from dataset import Sample, image_size
 from draw import draw, save_image
-from evaluate import command_line, load_model, predict_onnx, predict_samples, run
+from evaluate import (
+    command_line,
+    in_a_line,
+    load_model,
+    predict_onnx,
+    predict_samples,
+    run,
+)
+
+CHUNK = 32  # images whose predictions are in memory together
 
 
-def open_images(paths: list[Path]) -> list[Sample]:
-    """Returns the images as samples without labels; ends with those that are none."""
+def files_of(given: Path) -> list[Path]:
+    """Returns the file itself; of a folder or a pattern the files that are images."""
+    if given.is_file():
+        return [given]
+    inside = os.path.join(glob.escape(str(given)), "**")
+    found = glob.glob(inside if given.is_dir() else str(given), recursive=True)
+    return [Path(x) for x in sorted(found) if cv2.haveImageReader(x)] or [given]
+
+
+def open_images(paths: list[Path]) -> tuple[list[Sample], list[str]]:
+    """Returns the images as samples without labels, and a message about each file that
+    is none."""
     samples, problems = [], []
-    for path in paths:
+    for path in itertools.chain.from_iterable(map(files_of, paths)):
         try:
             samples.append(Sample(path, *image_size(path), labels={}))
         except ValueError as error:
             problems.append(f"{path}: {error}")
-    if problems:
-        raise SystemExit("\n".join(problems))
-    return samples
+    return samples, problems
+
+
+def predicted(
+    predict: Callable, samples: list[Sample], problems: list[str]
+) -> list[tuple[Sample, dict]]:
+    """Returns images with their predictions; adds a message about each that cannot be
+    decoded, which halving the list finds."""
+    try:
+        return list(zip(samples, predict(samples)))
+    except (ChangedError, ImageError) as error:
+        if len(samples) == 1:
+            problems.append(in_a_line(error))
+            return []
+    gc.collect()  # the error holds a loader, which later workers would inherit
+    half = len(samples) // 2
+    first = predicted(predict, samples[:half], problems)
+    return first + predicted(predict, samples[half:], problems)
 
 
 def rounded(found: dict) -> dict:
@@ -45,22 +89,29 @@ def free(path: Path, taken: set[Path]) -> Path:
 
 def main(args: argparse.Namespace):
     device = torch.device(args.device)
-    samples = open_images(args.images)
+    samples, problems = open_images(args.images)
     if args.onnx:
-        found = predict_onnx(args.onnx, samples)
+        predict = functools.partial(predict_onnx, args.onnx)
     else:
         model = load_model(args.weights, device)
-        found = predict_samples(model, samples, device, args.workers)
-    args.output.mkdir(parents=True, exist_ok=True)
+        predict = functools.partial(
+            predict_samples, model, device=device, workers=args.workers
+        )
     report, taken = {}, {sample.path.resolve() for sample in samples}
-    for sample, predictions in zip(samples, found):
-        size = {"width": sample.width, "height": sample.height}
-        drawing = free(args.output / f"{sample.path.stem}.png", taken)
-        report[str(sample.path)] = size | rounded(predictions)
-        image = read_image(sample, sample.height, sample.width)
-        save_image(drawing, draw(image, predictions))
-    (args.output / "predictions.json").write_text(json.dumps(report, indent=1))
-    print(f"{len(samples)} images: predictions.json and drawings in {args.output}")
+    for first in tqdm(range(0, len(samples), CHUNK), disable=len(samples) <= CHUNK):
+        chunk = samples[first : first + CHUNK]
+        for sample, predictions in predicted(predict, chunk, problems):
+            args.output.mkdir(parents=True, exist_ok=True)
+            size = {"width": sample.width, "height": sample.height}
+            drawing = free(args.output / f"{sample.path.stem}.png", taken)
+            report[str(sample.path)] = size | rounded(predictions)
+            image = read_image(sample, sample.height, sample.width)
+            save_image(drawing, draw(image, predictions))
+    if report:
+        (args.output / "predictions.json").write_text(json.dumps(report, indent=1))
+        print(f"{len(report)} images: predictions.json and drawings in {args.output}")
+    if problems:
+        raise SystemExit("\n".join([*problems, f"left out: {len(problems)}"]))
 
 
 if __name__ == "__main__":

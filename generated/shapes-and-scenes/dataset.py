@@ -25,13 +25,14 @@ An image trains the heads that it has labels for.
 A map has the stem of its image; it may be smaller.
 """
 
+import contextlib
 import functools
 import itertools
 import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PureWindowsPath
 from typing import BinaryIO, NamedTuple
 
@@ -319,10 +320,7 @@ def colors_of(path: Path, entry: dict, known: dict[str, int]) -> tuple:
 
 def maps_of(folder: Path, path: Path, entry: dict) -> dict[str, Path]:
     """Returns the map of each image, which has its stem, in the folder that the entry
-    names.
-
-    A map without an image is there too: it is named among the problems.
-    """
+    names. A map without an image is there too: it is named among the problems."""
     try:
         maps = below(folder, entry.get("annotations"))
         files = {file.stem: file for file in listed_images(maps)}
@@ -446,24 +444,17 @@ def parse_objects(
 
 
 def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Path:
-    """Returns the file of an image's map, once its header is checked; it is decoded
-    later.
-
-    It may have another size than the image, but not another shape.
-    """
+    """Returns the file of an image's map, once its header is checked. It may have
+    another size than the image, sides rounded, but not another shape."""
     try:
-        with Image.open(path) as image:
-            columns, rows = image.size
-            mode = image.mode
+        with opened(path) as image:
+            (columns, rows), mode = image.size, image.mode
     except FileNotFoundError:
         raise ValueError(f"its map is missing: {path}") from None
     except Exception as error:  # decoders raise many kinds of errors on broken files
         raise ValueError(f"its map is not an image: {path}: {error}") from None
-    if rows * columns > MOST_PIXELS:
-        raise ValueError(f"its map has more than {MOST_PIXELS:,} pixels: {path}")
     if mode not in modes:
         raise ValueError(f"its map is {mode}, not {' or '.join(modes)}: {path}")
-    # Both sides are rounded when a map is scaled down.
     if abs(rows * width - columns * height) >= width + height:
         sizes = f"{columns}x{rows}, the image {width}x{height}"
         raise ValueError(f"its map has another aspect ratio: {path} is {sizes}")
@@ -573,22 +564,28 @@ def say(line: str):
 
 def image_size(path: Path) -> tuple[int, int]:
     """Returns height and width after EXIF rotation, read from the header."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MOST_PIXELS
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-            if width * height > MOST_PIXELS:
-                raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
-            orientation = orientation_of(image)
+        with opened(path) as image:
+            (width, height), orientation = image.size, orientation_of(image)
     except Exception as error:  # decoders raise many kinds of errors on broken files
         if not os.path.isfile(path):
             raise ValueError(f"no such image: {path}") from None
-        wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
-        kind = ValueError if wrong else BrokenImage
+        kind = ValueError if isinstance(error, ValueError) else BrokenImage
         raise kind(f"not an image: {error}") from None
+    return (width, height) if orientation >= 5 else (height, width)
+
+
+@contextlib.contextmanager
+def opened(path: Path, *formats: str) -> Iterator[Image.Image]:
+    """Opens an image of up to MOST_PIXELS, which are more than Pillow's own limit."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with Image.open(path, formats=formats or None) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise ValueError(f"more than {MOST_PIXELS:,} pixels")
+            yield image
     finally:  # whoever imports this module may have set a limit of their own
         Image.MAX_IMAGE_PIXELS = limit
-    return (width, height) if orientation >= 5 else (height, width)
 
 
 class BrokenImage(ValueError):

@@ -24,6 +24,7 @@ from dataset import read_samples
 from evaluate import evaluate, share_cores
 from model import Segmenter, loss_terms
 from safety import (
+    Pace,
     Stopped,
     Votes,
     arguments,
@@ -107,6 +108,8 @@ def main(**given: object) -> dict[str, float]:
     args.workers, threads = share_cores(args.workers, args.threads or threads)
     replica = DistributedDataParallel(model) if world > 1 else model
     loader = training_batches(training, args.seed, iteration, rank, world, args.workers)
+    pace = Pace(threads, args.max_iterations - iteration, VALIDATIONS)
+    loader = pace.timed(loader) if rank == 0 else loader
 
     log = Log(args.output, iteration) if rank == 0 else None
     bar = tqdm(total=args.max_iterations, initial=iteration, disable=rank > 0)
@@ -151,12 +154,14 @@ def main(**given: object) -> dict[str, float]:
             if rank == 0:
                 log.row(iteration, "train", values)
         if validate:
+            validating = time.monotonic()
             metrics = evaluate(model, validation, device, args.workers, rank, world)
             score = metrics.get(BEST, math.nan)  # where what it measures does not occur
             if rank == 0:
                 bar.write(f"{iteration}: {BEST} {score:.3f}")
                 log.row(iteration, "validation", metrics)
                 log.pictures(iteration, model, validation, device)
+                pace.validated(validating)
                 if not score <= best:
                     state = {"model": model.state_dict(), "metrics": metrics}
                     save(args.output / "best.pt", state)

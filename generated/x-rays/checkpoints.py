@@ -55,16 +55,16 @@ def save(path: Path, state: dict):
 def resume(path: Path, run: dict, parts: dict, start: dict, tolerant: bool) -> dict:
     """Puts `parts` (model, optimizer) back; returns the counters, named as in `start`.
 
-    `run` is what must not have changed, beside the job. A `tolerant` resume keeps what
-    still has its meaning, at least weights, iteration and time, and says so.
+    `run` and the job, but for `export`, must not have changed. A `tolerant` resume
+    keeps what still has its meaning, at least weights, iteration and time; it says so.
     """
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-        theirs = found["run"] | {"job": json.loads(found["job"])}
+        theirs = found["run"] | {"job": json.loads(found["job"]) | {"export": None}}
         counters = {name: found.get(name, value) for name, value in start.items()}
     except Exception:  # torch.load raises many kinds of errors on foreign files
         raise SystemExit(f"{path}: not a checkpoint of train.py") from None
-    changed = differences(theirs, run | {"job": json.loads(JOB)})
+    changed = differences(theirs, run | {"job": json.loads(JOB) | {"export": None}})
     shown = "".join(f"\n  {line}" for line in changed[:10])
     if changed and not tolerant:
         raise SystemExit(f"{path}: of another run; see --resume any{shown}")

@@ -2,9 +2,11 @@
 
 import argparse
 import contextlib
+import itertools
 import math
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from torch import nn
+from tqdm import tqdm
 
 from checkpoints import save
 from data import BATCH_SIZE, ChangedError, ImageError
@@ -138,6 +141,74 @@ def max_over_processes(world: int, *values: float) -> list[float]:
     if world > 1:
         dist.all_reduce(shared, dist.ReduceOp.MAX)
     return shared.tolist()
+
+
+# ---- Pace ----
+
+
+class Pace:
+    """Tells on stderr how fast a run is, once ten steps are measured, and when it will
+    end; after the first validation, what share of the run all of them will take."""
+
+    def __init__(self, threads: int, steps: int, validations: int):
+        self.threads, self.steps, self.validations = threads, steps, validations
+        self.step = 0.0  # seconds of one, once they are known
+        self.validating = 0.0  # seconds so far
+
+    def timed(self, batches: Iterator) -> Iterator:
+        """Yields batches, and measures ten steps after the first one, which is slow."""
+        waits = began = busy = 0.0
+        for number in itertools.count():
+            asked = time.monotonic()
+            if number == 1:
+                waits, self.validating = 0.0, 0.0
+                began, busy = asked, time.process_time()
+            if number == 11:
+                self.step = (asked - began - self.validating) / 10
+                self.tell(waits / 10, (time.process_time() - busy) / 10)
+            batch = next(batches)
+            waits += time.monotonic() - asked
+            yield batch
+
+    def left(self) -> float:
+        """Returns the seconds of the steps after those that were measured."""
+        return (self.steps - 11) * self.step
+
+    def tell(self, wait: float, busy: float):
+        """Prints a line; `busy` are seconds of processors in a step."""
+        ends = time.strftime("%b %d %H:%M", time.localtime(time.time() + self.left()))
+        parts = [
+            f"{self.step:.2g} s a step, of which {wait:.2g} s wait for images",
+            f"{BATCH_SIZE / self.step:.3g} images/s",
+            f"the steps end about {ends}, {self.validations} validations come on top",
+            peak_memory(),
+        ]
+        if wait > 0.2 * self.step:
+            parts.append("more --workers, or `cache` in the job, would speed it up")
+        elif not torch.cuda.is_initialized() and busy < 0.5 * self.threads * self.step:
+            parts.append("its threads wait for processors: try fewer --threads")
+        tqdm.write("; ".join(parts), file=sys.stderr)
+
+    def validated(self, began: float):
+        """Tells once what share of a run its validations take, if that is large."""
+        took = time.monotonic() - began
+        self.validating += took
+        share = self.validations * took / (self.validations * took + self.left())
+        if self.step and share > 0.1:
+            said = f"validations take {share:.0%} of the run: fewer would shorten it"
+            tqdm.write(f"{said} (`validations` in the job)", file=sys.stderr)
+            self.step = 0.0
+
+
+def peak_memory() -> str:
+    """Returns the most memory that was in use: of the GPU, or of this process."""
+    if torch.cuda.is_initialized():
+        return f"{torch.cuda.max_memory_reserved() / 1e9:.2g} GB of the GPU at its peak"
+    if sys.platform == "win32":
+        return "peak memory unknown"
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = import_module("resource").getrusage(0).ru_maxrss * unit
+    return f"{peak / 1e9:.2g} GB at its peak"
 
 
 # ---- Numbers that are not finite ----
