@@ -63,6 +63,7 @@ def run(capsys, monkeypatch):
         "build",
         "adopt",
         "score",
+        "bench",
         "explain",
         "schema",
         "demo",

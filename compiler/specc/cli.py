@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from specc import __version__
+from specc.bench.cli import bench
 from specc.commands.adopt import adopt
 from specc.commands.flags import BELOW, FINDINGS, FORM, LABELS
 from specc.datasets.gate.command import data
@@ -219,7 +220,7 @@ def init(
     return init(task, data, root, output, form, labels, force)
 
 
-for command in (adopt, data, diff, import_, migrate, why, where):
+for command in (adopt, bench, data, diff, import_, migrate, why, where):
     cli.add_command(command)
 
 
