@@ -80,7 +80,6 @@ def folder(tmp_path_factory) -> Path:
 
 def onnx_file(path: Path, job: str | None) -> Path:
     """A file that means its images, with a job in its metadata, as export.py has it."""
-    import onnx
     from onnx import TensorProto, helper
 
     size = ["batch", 3, "height", "width"]

@@ -19,7 +19,7 @@ from specc.timm.models import is_timm
 
 EAGER = "eager"
 RUNTIMES = {"ONNX Runtime": "onnxruntime", "OpenVINO": "openvino"}
-SUFFIXES = ("", ".fp16", ".int8")  # that export.py puts before .onnx
+SUFFIXES = ("", ".fp16", ".int8")  # export.py puts them before .onnx
 
 
 def bench(
