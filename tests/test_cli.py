@@ -64,6 +64,8 @@ def run(capsys, monkeypatch):
         "adopt",
         "score",
         "bench",
+        "compare",
+        "sweep",
         "explain",
         "schema",
         "demo",

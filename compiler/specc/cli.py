@@ -24,6 +24,7 @@ from specc.differences.cli import diff
 from specc.imports.cli import import_
 from specc.migration.cli import migrate
 from specc.origins.cli import where, why
+from specc.runs.cli import compare, sweep
 
 JOBS = click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
 
@@ -220,7 +221,7 @@ def init(
     return init(task, data, root, output, form, labels, force)
 
 
-for command in (adopt, bench, data, diff, import_, migrate, why, where):
+for command in (adopt, bench, compare, data, diff, import_, migrate, sweep, why, where):
     cli.add_command(command)
 
 
