@@ -24,6 +24,7 @@ from specc.differences.cli import diff
 from specc.imports.cli import import_
 from specc.migration.cli import migrate
 from specc.origins.cli import where, why
+from specc.reports.cli import report
 from specc.runs.cli import compare, sweep
 
 JOBS = click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
@@ -221,7 +222,9 @@ def init(
     return init(task, data, root, output, form, labels, force)
 
 
-for command in (adopt, bench, compare, data, diff, import_, migrate, sweep, why, where):
+for command in (adopt, bench, compare, data, diff, import_, migrate, report):
+    cli.add_command(command)
+for command in (sweep, where, why):
     cli.add_command(command)
 
 
