@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from specc import __version__
+from specc.annotations.cli import annotations
 from specc.bench.cli import bench
 from specc.commands.adopt import adopt
 from specc.commands.flags import BELOW, FINDINGS, FORM, LABELS
@@ -222,9 +223,9 @@ def init(
     return init(task, data, root, output, form, labels, force)
 
 
-for command in (adopt, bench, compare, data, diff, import_, migrate, report):
+for command in (adopt, annotations, bench, compare, data, diff, import_, migrate):
     cli.add_command(command)
-for command in (sweep, where, why):
+for command in (report, sweep, where, why):
     cli.add_command(command)
 
 

@@ -31,6 +31,7 @@ def gather(setup: dict[str, Any]) -> dict[str, Any]:
     for head in job["model"]["heads"]:
         name = head["name"]
         heads[name] = facts_of(found, head, setup["min_score"])
+        drawing.from_score(heads[name].pop("min_score"))
         heads[name]["pictures"] = pictured(found, head, drawing, root, setup["images"])
     return {
         "images": len(found.samples),

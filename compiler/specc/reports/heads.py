@@ -25,6 +25,7 @@ def facts_of(found: Found, head: dict[str, Any], min_score: float | None) -> dic
     over recall, as plain values."""
     name, names = head["name"], found.heads[head["name"]]
     facts = {"categories": {}, "confusion": None, "curves": {}, "note": ""}
+    facts["min_score"] = None
     known = labeled(found, name)
     if not known:
         return facts
@@ -62,12 +63,18 @@ def _of_objects(found: Found, name: str, names: tuple, table: dict) -> dict:
         "counts": table["confusions"],
     }
     why = "the best F1" if table["chosen"] else "as asked"
+    note = "No prediction finds an object, at an IoU of 0.5."
+    if not table["chosen"] or any(row["f1"] for row in table["categories"].values()):
+        note = (
+            "Precision, recall, F1, confusions and drawings are those of predictions "
+            f"from a score of {table['min_score']:.3f} on ({why}), at an IoU of 0.5."
+        )
     return {
         "categories": table["categories"],
         "confusion": confusion if len(names) > 1 else None,
         "curves": {name: curve for name, curve in curves.items() if curve},
-        "note": f"Precision, recall, F1 and confusions are those of predictions from a "
-        f"score of {table['min_score']:.3f} on ({why}), at an IoU of 0.5.",
+        "min_score": table["min_score"] or None,
+        "note": note,
     }
 
 

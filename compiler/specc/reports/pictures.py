@@ -6,6 +6,7 @@ import base64
 import math
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,8 @@ from specc.scores.found import Found, beside
 from specc.scores.score import labeled
 
 LARGEST, SMALLEST = 720, 240  # longer side of a drawing, in pixels
-QUALITY = 85  # of the JPEG files in the page
+DRAWN_SCORE = "DRAWN_SCORE"  # constant of draw.py
+QUALITY = 85  # quality of the JPEG files in the page
 
 
 class Judged(NamedTuple):
@@ -35,13 +37,17 @@ class Drawing:
         package = found.evaluate.__package__ or ""
         self.draw = beside(folder, package, "draw")
         self.data = beside(folder, package, "data")
+        self._usual = getattr(self.draw, DRAWN_SCORE, None)
+
+    def from_score(self, least: float | None) -> None:
+        """Draws objects from a score on; None: from the score that draw.py has."""
+        if self._usual is not None:
+            setattr(self.draw, DRAWN_SCORE, self._usual if least is None else least)
 
     def both(self, sample: Any, predictions: dict, head: str) -> tuple[str, str]:
         """Returns the label and the prediction of a head as images for a page, drawn
         on the same image and of one size."""
         image = self.data.read_image(sample, sample.height, sample.width)
-        if image.ndim == 2 or image.shape[2] == 1:
-            image = np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
         labels = self.draw.labels_of(sample)
         drawn = [self._drawn(image, one, head) for one in (labels, predictions)]
         largest = max(max(one.shape[:2]) for one in drawn)
@@ -50,12 +56,12 @@ class Drawing:
         return truth, found
 
     def _drawn(self, image: np.ndarray, words: dict, head: str) -> np.ndarray:
-        if not words.get(head, True):  # an empty list is drawn, too
-            return image.copy()
-        try:
-            return self.draw.draw(image, {head: words[head]} if head in words else {})
-        except KeyError:  # a draw.py of one head reads it without looking
-            return image.copy()
+        """Returns a drawing in colors; the image itself where nothing is to draw."""
+        given = {head: words[head]} if head in words else {}
+        with suppress(KeyError):  # a draw.py of one head looks for a key of its own
+            image = self.draw.draw(image, given)
+        gray = image.ndim == 2 or image.shape[2] == 1
+        return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) if gray else image
 
 
 def pictured(

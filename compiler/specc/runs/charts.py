@@ -78,7 +78,7 @@ def chart(
         WIDTH, HEIGHT, Markup("").join(parts)
     )
     caption = Markup("<figcaption><b>{}</b> {}</figcaption>").format(
-        title, Markup(" ").join(keys)
+        title, Markup(" ").join(keys if len(keys) > 1 else [])
     )
     return Markup('<figure class="chart">{}{}</figure>').format(caption, drawing)
 
