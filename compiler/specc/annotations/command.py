@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from specc.annotations.formats import FORMATS, Batch, Format
+from specc.annotations.outlines import Outlines
 from specc.annotations.predictions import LABELS, OBJECTS, Predictions, read_predictions
 from specc.datasets.files import require
 from specc.diagnostics import JobError, fail
@@ -119,7 +120,7 @@ def _write(
     """Writes beside the output, and moves it there once it is whole. Raises JobError
     E405, E451."""
     files = _free_names(sources)
-    texts = form.write(Batch(found, files, names, beside))
+    texts = form.write(Batch(found, files, names, Outlines(beside)))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from specc.annotations.outlines import outlines
+from specc.annotations.outlines import Outlines
 from specc.annotations.predictions import (
     CATEGORY,
     LABELS,
@@ -34,7 +34,7 @@ class Batch:
     found: Predictions
     files: Sequence[str]
     names: Sequence[str]  # categories or labels, in their order
-    source: Path  # folder of predictions.json, which masks stand beside
+    outlines: Outlines
 
     @property
     def pairs(self) -> list[tuple[str, Predicted]]:
@@ -72,7 +72,7 @@ def _coco_object(thing: Thing, batch: Batch) -> dict[str, Any]:
     left, top, right, bottom = thing.box
     size = [right - left, bottom - top]
     row = {"bbox": [left, top, *size], "area": size[0] * size[1], "iscrowd": 0}
-    if parts := outlines(thing, batch.source):
+    if parts := batch.outlines.of(thing):
         flat = [[side for point in part for side in point] for part in parts]
         row |= {"segmentation": flat, "area": sum(map(_area, parts))}
     if thing.keypoints:
@@ -119,7 +119,7 @@ def yolo(batch: Batch) -> dict[str, str]:
 
 def _yolo_lines(thing: Thing, image: Predicted, batch: Batch) -> list[list[float]]:
     """Returns the numbers of each line of an object, in fractions of the image."""
-    if parts := outlines(thing, batch.source):
+    if parts := batch.outlines.of(thing):
         # A mask in parts is as many objects: a line holds one outline.
         sides = image.width, image.height
         return [
@@ -191,7 +191,7 @@ def labelme(batch: Batch) -> dict[str, str]:
 def _labelme_shapes(thing: Thing, number: int, batch: Batch) -> list[dict[str, Any]]:
     """Returns the shapes of an object; what belongs together has its number."""
     left, top, right, bottom = thing.box
-    parts = [("polygon", part) for part in outlines(thing, batch.source)]
+    parts = [("polygon", part) for part in batch.outlines.of(thing)]
     parts = parts or [("rectangle", [(left, top), (right, bottom)])]
     shapes = [(thing.category, kind, points) for kind, points in parts]
     for name, place in thing.keypoints.items():

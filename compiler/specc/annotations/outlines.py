@@ -2,48 +2,52 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 from specc.annotations.predictions import Point, Thing
 from specc.datasets.files import opened
 from specc.diagnostics import fail
 
-MOST_OPEN = 4  # files of masks that are kept, decoded
+
+class Outlines:
+    """The outlines of objects whose masks stand in files of a folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._name, self._pages = "", []  # of the file that was read last
+
+    def of(self, thing: Thing) -> list[list[Point]]:
+        """Returns outlines in pixels: the corners of a quadrilateral, or those of each
+        part of a mask, whose holes are filled; none of a box alone.
+
+        Raises JobError E451.
+        """
+        if thing.corners:
+            return [list(thing.corners)]
+        if thing.mask is None:
+            return []
+        name, page = thing.mask
+        path = self.folder / Path(name).name  # a name leads to no other folder
+        if name != self._name:
+            self._name, self._pages = name, _read(path)
+        if not 1 <= page <= len(self._pages):
+            fail("E451", f"`{path}` has no page {page}", help="run predict.py again")
+        return _traced(self._pages[page - 1])
 
 
-def outlines(thing: Thing, folder: Path) -> list[list[Point]]:
-    """Returns the outlines of an object in pixels: the corners of a quadrilateral, or
-    those of each part of its mask, whose holes are filled; none of a box alone.
-
-    Raises JobError E451.
-    """
-    if thing.corners:
-        return [list(thing.corners)]
-    if thing.mask is None:
-        return []
-    name, page = thing.mask
-    path = folder / Path(name).name  # a name from a file leads to no other folder
-    pages = _pages(path)
-    if not 1 <= page <= len(pages):
-        fail("E451", f"`{path}` has no page {page}", help="run predict.py again")
-    return _traced(pages[page - 1])
-
-
-@lru_cache(maxsize=MOST_OPEN)
-def _pages(path: Path) -> list:
+def _read(path: Path) -> list:
     """Returns the masks of a file, a page each. Raises JobError E451."""
     import numpy as np
     from PIL import ImageSequence
 
     try:
         with opened(path) as image:
-            pages = [np.asarray(page) for page in ImageSequence.Iterator(image)]
+            pages = [np.array(page) for page in ImageSequence.Iterator(image)]
         return [page.reshape(*page.shape[:2], -1).any(2) for page in pages]
     except Exception as error:  # a broken file can raise any exception
         reason = getattr(error, "strerror", None) or "it is no image of masks"
         help = "keep the files that predict.py wrote beside predictions.json"
-        fail("E451", f"`{path}` cannot be read: {reason}".lower(), help=help)
+        fail("E451", f"`{path}` cannot be read: {reason.lower()}", help=help)
 
 
 def _traced(mask) -> list[list[Point]]:
