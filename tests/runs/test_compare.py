@@ -220,6 +220,7 @@ def test_an_axis_has_round_marks_inside_its_range():
 
 def test_an_axis_of_one_value_and_a_logarithmic_one():
     assert axis(3, 3, start=0, end=10).place(3) == pytest.approx(5)
+    assert axis(0, 0, start=0, end=10).place(0) == 0  # nothing below it
     found = axis(0.02, 30, start=0, end=400, log=True)
     assert (found.low, found.high) == (0.01, 100)
     assert found.place(1) == pytest.approx(200)

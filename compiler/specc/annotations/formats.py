@@ -29,7 +29,8 @@ PRESENT = 2  # COCO's and YOLO's mark of a keypoint that is visible
 
 @dataclass(frozen=True)
 class Batch:
-    """What is written: predictions with the names of their images in the new folder."""
+    """Predictions that are written, with the names of their images in the new
+    folder."""
 
     found: Predictions
     files: Sequence[str]

@@ -14,7 +14,7 @@ class Outlines:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._name, self._pages = "", []  # of the file that was read last
+        self._name, self._pages = "", []  # the file that was read last
 
     def of(self, thing: Thing) -> list[list[Point]]:
         """Returns outlines in pixels: the corners of a quadrilateral, or those of each

@@ -32,7 +32,7 @@ class Thing:
     category: str
     score: float
     box: tuple[float, float, float, float]
-    corners: tuple[Point, ...] = ()  # of a quadrilateral
+    corners: tuple[Point, ...] = ()  # four, of a quadrilateral alone
     mask: tuple[str, int] | None = None  # file beside predictions.json, and its page
     keypoints: dict[str, Point | None] = field(default_factory=dict)
 

@@ -16,7 +16,7 @@ from specc.diagnostics import fail
 from specc.resources import PACKAGE
 from specc.runs.charts import chart
 from specc.runs.page import curves, write_page
-from specc.runs.run import BEST, Run, read_run
+from specc.runs.run import BEST, TRAIN, Run, read_run
 
 SCRIPT = Path(__file__).with_name("gather.py")
 PAGE = "report.html"
@@ -131,11 +131,10 @@ def _values(run: Run, facts: dict[str, Any]) -> dict[str, Any]:
     names = dict.fromkeys([*facts["metrics"], *run.metrics])
     own, now = run.metrics, facts["metrics"]
     rows = [(name, _figure(now.get(name)), _figure(own.get(name))) for name in names]
-    terms = run.series("train")
+    terms = run.series(TRAIN)
     losses = {name: points for name, points in terms.items() if "loss" in name}
     rates = {name: x for name, x in terms.items() if name == "learning_rate"}
-    charts = [*curves([run], [run.job["name"]])]
-    charts.insert(1, chart("losses", losses, log=True))
+    charts = [chart("loss", losses, log=True), *curves([run], [run.job["name"]])]
     charts.append(chart("learning rate", rates))
     seconds = run.state.get("elapsed_seconds")
     summary = {

@@ -1,4 +1,4 @@
-"""What a report says of one head besides its metrics: categories, confusions, curves.
+"""The facts of a head that are no single number: categories, confusions, curves.
 
 A head is known by the form of its predictions.
 """
@@ -13,8 +13,8 @@ import numpy as np
 from specc.scores.found import Found
 from specc.scores.score import judged_objects, labeled, tabulated
 
-MOST_CURVES = 12  # in one chart
-MOST_POINTS = 200  # of a curve
+MOST_CURVES = 12  # most curves in one chart
+MOST_POINTS = 200  # most points of a curve
 LIKELY = 0.5  # probability from which on a label counts where the job names none
 
 Curve = list[tuple[float, float]]  # (recall, precision)
@@ -63,11 +63,11 @@ def _of_objects(found: Found, name: str, names: tuple, table: dict) -> dict:
         "counts": table["confusions"],
     }
     why = "the best F1" if table["chosen"] else "as asked"
-    note = "No prediction finds an object, at an IoU of 0.5."
+    note = "No prediction finds an object, at an overlap of 0.5."
     if not table["chosen"] or any(row["f1"] for row in table["categories"].values()):
         note = (
             "Precision, recall, F1, confusions and drawings are those of predictions "
-            f"from a score of {table['min_score']:.3f} on ({why}), at an IoU of 0.5."
+            f"from a score of {table['min_score']:.3f} on ({why}), at an overlap of 0.5."
         )
     return {
         "categories": table["categories"],

@@ -18,6 +18,7 @@ from specc.scores.found import Found, beside
 from specc.scores.score import labeled
 
 LARGEST, SMALLEST = 720, 240  # longer side of a drawing, in pixels
+AGREEMENT = "agreement of score and label"  # one image has no rank
 DRAWN_SCORE = "DRAWN_SCORE"  # constant of draw.py
 QUALITY = 85  # quality of the JPEG files in the page
 
@@ -75,6 +76,8 @@ def pictured(
     if groups := _neighbors(found, name, known, count):
         return _neighboring(found, groups, drawing, name, root)
     metric, lower = _metric(head)
+    if hasattr(found.samples[known[0]].labels[name], "anomalous"):
+        metric, lower = AGREEMENT, False
     judged = _judged(found, name, metric, known)
     if not judged:
         chosen = {"predictions": [Judged(x, math.nan, 0) for x in known[:count]]}
@@ -119,8 +122,7 @@ def _metric(head: dict[str, Any]) -> tuple[str, bool]:
 
 
 def _judged(found: Found, head: str, metric: str, known: list[int]) -> list[Judged]:
-    """Returns the samples of which the metric, of one image alone, is known; of those
-    whose label is the likelihood of one thing, the distance from it."""
+    """Returns the samples of which the metric, of one image alone, is known."""
     judged = []
     for number in known:
         sample, evidence = found.samples[number], found.evidence[number]
@@ -129,9 +131,9 @@ def _judged(found: Found, head: str, metric: str, known: list[int]) -> list[Judg
         except (ValueError, IndexError, ZeroDivisionError):
             continue  # a metric of several images, such as a rank among them
         value = metrics.get(f"{head}/{metric}", math.nan)
-        anomalous = getattr(sample.labels[head], "anomalous", None)
-        if anomalous is not None:
-            value = 1 - abs(float(anomalous) - evidence[head]["score"])
+        if metric == AGREEMENT:
+            anomalous = float(sample.labels[head].anomalous)
+            value = 1 - abs(anomalous - evidence[head]["score"])
         if math.isfinite(value):
             judged.append(Judged(number, float(value), _sureness(evidence.get(head))))
     return judged

@@ -99,7 +99,8 @@ def axis(low: float, high: float, start: float, end: float, log: bool = False) -
             marks=marks,
         )
     if low == high:
-        low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
+        around = (abs(low) or 1) / 2
+        low, high = low - around if low else 0, high + around
     rough = (high - low) / TICKS
     unit = 10.0 ** math.floor(math.log10(rough))
     step = next(x * unit for x in (1, 2, 5, 10) if x * unit >= rough * (1 - 1e-9))

@@ -11,8 +11,9 @@ import click
 
 from specc.commands.report import harmless
 from specc.differences.fields import flat
-from specc.runs.page import curves, write_page
-from specc.runs.run import Run, read_run
+from specc.runs.charts import chart
+from specc.runs.page import curves, of_runs, write_page
+from specc.runs.run import TRAIN, Run, read_run
 from specc.words import clip
 
 ABSENT = "-"  # stands in tables for a metric or a field that a run lacks
@@ -42,13 +43,14 @@ def _write(path: Path, runs: Sequence[Run], facts: dict[str, Any]) -> None:
     """Writes the page. Raises JobError E405."""
     names = labels([one["run"] for one in facts["runs"]])
     metrics, fields = tables(facts)
+    loss = chart("loss", of_runs(runs, names, TRAIN, "loss"), log=True)
     write_page(
         path,
         "runs/compare.html.jinja",
         title=f"Runs: {', '.join(names)}",
         metrics=metrics,
         fields=fields,
-        charts=curves(runs, names),
+        charts=[loss, *curves(runs, names)],
     )
 
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from specc.diagnostics import fail
 from specc.resources import read_text
 from specc.runs.charts import Points, chart
-from specc.runs.run import TRAIN, VALIDATION, Run
+from specc.runs.run import VALIDATION, Run
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:
@@ -42,18 +42,19 @@ def write_page(path: Path, template: str, **values: Any) -> None:
 
 
 def curves(runs: Sequence[Run], names: Sequence[str]) -> list[Markup]:
-    """Returns charts of the loss, and of each metric of validations, a curve a run;
-    those that choose best.pt first."""
+    """Returns charts of each metric of validations, a curve a run; those that choose
+    best.pt first."""
     chosen = dict.fromkeys(run.chosen_by for run in runs)
     logged = dict.fromkeys(name for run in runs for name in run.series(VALIDATION))
-    charts = [chart("loss", _of_each(runs, names, TRAIN, "loss"), log=True)]
+    charts = []
     for metric in chosen | logged:
-        of_each = _of_each(runs, names, VALIDATION, metric)
+        of_each = of_runs(runs, names, VALIDATION, metric)
         charts.append(chart(f"validation: {metric}", of_each))
     return [one for one in charts if one]
 
 
-def _of_each(
+def of_runs(
     runs: Sequence[Run], names: Sequence[str], split: str, value: str
 ) -> dict[str, Points]:
+    """Returns the points of one value that is logged, by the names of runs."""
     return {name: run.series(split).get(value, []) for name, run in zip(names, runs)}

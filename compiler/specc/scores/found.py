@@ -54,7 +54,9 @@ class Judging:
         """Raises SystemExit as evaluate.py does."""
         vars(self.module).update(self._hooks)
         try:
-            with contextlib.redirect_stdout(io.StringIO()):  # it prints metrics
+            with contextlib.redirect_stdout(
+                io.StringIO()
+            ):  # evaluate.py prints metrics
                 self.module.run(self.module.main, arguments)
         finally:
             vars(self.module).update(self._own)
