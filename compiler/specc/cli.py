@@ -15,6 +15,8 @@ from pathlib import Path
 import click
 
 from specc import __version__
+from specc.annotations.cli import annotations
+from specc.bench.cli import bench
 from specc.commands.adopt import adopt
 from specc.commands.flags import BELOW, FINDINGS, FORM, LABELS
 from specc.datasets.gate.command import data
@@ -24,6 +26,8 @@ from specc.forecast.cli import forecast
 from specc.imports.cli import import_
 from specc.migration.cli import migrate
 from specc.origins.cli import where, why
+from specc.reports.cli import report
+from specc.runs.cli import compare, sweep
 
 JOBS = click.argument("jobs", metavar="JOB...", nargs=-1, required=True)
 
@@ -221,7 +225,9 @@ def init(
     return init(task, data, root, output, form, labels, force)
 
 
-for command in (adopt, data, diff, forecast, import_, migrate, why, where):
+for command in (adopt, annotations, bench, compare, data, diff, forecast, import_):
+    cli.add_command(command)
+for command in (migrate, report, sweep, where, why):
     cli.add_command(command)
 
 

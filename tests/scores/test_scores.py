@@ -9,11 +9,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import seeing
 import torch
-import yaml
-from emitted_jobs import build, load_all, make
-from PIL import Image
-from small_data import box, picture
+from emitted_jobs import load_all, make
 
 from specc.cli import run_cli
 from specc.scores.counts import match, match_poses, overlaps_of, precisions
@@ -173,42 +171,7 @@ def corners(box: tuple) -> list:
 
 @pytest.fixture
 def trained(place) -> Path:
-    """A folder whose weights see an `a` in each quarter of an image of 64x64, and two
-    images: one of two `a` and a `b`, in three of the quarters, and one of an `a`."""
-    head = {"name": "cells", "task": "object_detection", "categories": NAMES}
-    head |= {"bottom_level": 5, "top_level": 5, "layers": 0}
-    data = {"train": "set/train", "validation": "set/val", "resolution": [64, 64]}
-    model = {
-        "backbone": {"name": "resnet18"},
-        "neck": {"kind": "none"},
-        "heads": [head],
-    }
-    (place / "built").mkdir()
-    folder = build({"name": "t", "data": data, "model": model}, place / "built")
-    quarters = [(0, 0, 32, 32), (32, 0, 64, 32), (0, 32, 32, 64), (32, 32, 64, 64)]
-    labels = {
-        "0.png": [box(*q, category=k) for q, k in zip(quarters, "aab")],
-        "1.png": [box(*quarters[3])],
-    }
-    for seed, name in enumerate(("train", "val")):
-        (place / "set" / name / "images").mkdir(parents=True)
-        for number, image in enumerate(labels):
-            pixels = picture(64, 64, seed=2 * seed + number)
-            Image.fromarray(pixels).save(place / "set" / name / "images" / image)
-        meta = {"task": "object detection", "categories": list(NAMES)}
-        meta = yaml.safe_dump(meta | {"annotations": "labels.yaml"})
-        (place / "set" / name / "metadata.yaml").write_text(meta)
-        (place / "set" / name / "labels.yaml").write_text(yaml.safe_dump(labels))
-    model = load_all(folder, "model").model
-    weights = model.Detector().state_dict()
-    for name in ("class_logits", "box_bins"):
-        weights[f"head.{name}.weight"].zero_()
-    weights["head.class_logits.bias"][:] = torch.tensor([2.0, -9.0, -9.0])
-    bins = weights["head.box_bins.bias"].zero_().view(4, 16)
-    bins[:, :2] = 40.0  # a side lies half a stride from the center
-    job = (folder / "resolved.json").read_text("utf-8")
-    torch.save({"job": job, "model": weights}, place / "best.pt")
-    return folder
+    return seeing.write(place, NAMES)
 
 
 def test_the_command_tells_what_is_found(trained, place, capsys):

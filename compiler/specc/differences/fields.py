@@ -25,10 +25,10 @@ class Field:
 def fields_of(job: Job, given: dict[str, Any]) -> dict[str, Field]:
     """Returns JSON Pointer -> field of a resolved job; `given` is the job as it is
     written. Lists of values are one field; heads are told apart by their names."""
-    filled = _flat(_with_names(fill(given), job))
-    written = _flat(_with_names(given, job))
+    filled = flat(_with_names(fill(given), job))
+    written = flat(_with_names(given, job))
     found = {}
-    for pointer, value in _flat(_with_names(as_job(job), job)).items():
+    for pointer, value in flat(_with_names(as_job(job), job)).items():
         origin = DEFAULT if filled.get(pointer, ABSENT) == value else DERIVED
         if written.get(pointer, ABSENT) is not None:
             origin = GIVEN
@@ -46,14 +46,14 @@ def _with_names(value: dict[str, Any], job: Job) -> dict[str, Any]:
     }
 
 
-def _flat(value: Any, pointer: str = "") -> dict[str, Any]:
+def flat(value: Any, pointer: str = "") -> dict[str, Any]:
     """Returns JSON Pointer -> value, of all values that are no mappings."""
     if not isinstance(value, dict) or not value:
         return {pointer: _plain(value)}
     found = {}
     for key, item in value.items():
         name = key.replace("~", "~0").replace("/", "~1")
-        found |= _flat(item, f"{pointer}/{name}")
+        found |= flat(item, f"{pointer}/{name}")
     return found
 
 

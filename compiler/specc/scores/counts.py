@@ -36,6 +36,20 @@ class Matches:
         f1[:-1][self.scores[:-1] == self.scores[1:]] = 0
         return float(self.scores[f1.argmax()]) if f1.any() else 0.0
 
+    def curve(self, category: int) -> list[tuple[float, float]]:
+        """Returns recall and precision of a category for each score from which on its
+        predictions count; none where it has no objects."""
+        own = self.found == category
+        right = np.cumsum(self.actual[own] == category)
+        if not self.objects[category] or not own.any():
+            return []
+        # Equal scores are taken or left together.
+        scores = self.scores[own]
+        last = np.append(scores[:-1] != scores[1:], True)
+        precision = right / (np.arange(len(right)) + 1)
+        pairs = np.stack([right / self.objects[category], precision], 1)[last]
+        return [tuple(pair) for pair in pairs.tolist()]
+
     def confusions(self) -> np.ndarray:
         """Returns the confusion matrix: how often each category, a row, was found as
         each. The last row is what was found in vain, the last column what was

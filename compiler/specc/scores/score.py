@@ -42,24 +42,13 @@ def tabulated(
 ) -> dict | None:
     """The metrics of each category, and its confusions, as plain values; None of a head
     that finds no objects."""
-    known = [number for number, x in enumerate(found.samples) if head in x.labels]
-    evidence = [found.evidence[number].get(head) for number in known]
-    if not known:
-        return None
-    if head in found.of_segments:
+    known = labeled(found, head)
+    if known and head in found.of_segments:
+        evidence = [found.evidence[number][head] for number in known]
         return {"categories": segments(np.sum(evidence, 0), names)}
-    if head not in found.words[0]:
+    if not (judged := judged_objects(found, head, names)):
         return None
-    words = [found.words[number][head] for number in known]
-    if names:
-        truth = [found.samples[number].labels[head] for number in known]
-        matches = match(truth, words, names, overlaps_of(found.evaluate, truth[0]))
-        metrics = precisions(found.evaluate, truth, words, names)
-    elif hasattr(evidence[0], "matches"):
-        names, matches = (head,), match_poses(evidence)
-        metrics = {head: found.evaluate.keypoint_metrics(evidence)}
-    else:
-        return None
+    names, matches, metrics = judged
     least = matches.best_score() if min_score is None else min_score
     confusions = matches.above(least).confusions()
     rows = {
@@ -72,6 +61,31 @@ def tabulated(
         "categories": rows,
         "confusions": confusions.tolist(),
     }
+
+
+def labeled(found: Found, head: str) -> list[int]:
+    """Returns the numbers of the samples that have a label for a head."""
+    return [number for number, x in enumerate(found.samples) if head in x.labels]
+
+
+def judged_objects(
+    found: Found, head: str, names: tuple[str, ...]
+) -> tuple[tuple[str, ...], Matches, dict] | None:
+    """Returns the names of categories, the matches of predictions, and the metrics of
+    each category; None of a head that finds no objects."""
+    known = labeled(found, head)
+    if not known or head not in found.words[known[0]]:
+        return None
+    if names:
+        words = [found.words[number][head] for number in known]
+        truth = [found.samples[number].labels[head] for number in known]
+        matches = match(truth, words, names, overlaps_of(found.evaluate, truth[0]))
+        return names, matches, precisions(found.evaluate, truth, words, names)
+    evidence = [found.evidence[number].get(head) for number in known]
+    if not hasattr(evidence[0], "matches"):
+        return None
+    metrics = {head: found.evaluate.keypoint_metrics(evidence)}
+    return (head,), match_poses(evidence), metrics
 
 
 def _row(matches: Matches, confusions: np.ndarray, number: int, metrics: dict) -> dict:

@@ -1,0 +1,198 @@
+"""`specc report`: a page on a run, with predictions that the folder's own code makes."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from pathlib import Path
+
+import head_jobs
+import numpy as np
+import pytest
+import runs
+import seeing
+import torch
+from PIL import Image
+from processes import python
+
+from specc.cli import run_cli
+from specc.reports.heads import curve_of, of_anomalies, of_classes, of_labels, thinned
+from specc.scores.counts import Matches
+from specc.scores.found import imported
+
+NAMES = ("a", "<i>", "c")
+PICTURE = re.compile(r'src="data:image/jpeg;base64,([^"]+)"')
+
+# ---- What is said of a head ----
+
+
+def test_classes_are_counted_by_what_they_were_taken_for():
+    facts = of_classes([0, 0, 1, 2], ["x", "y", "y", "y"], ("x", "y", "z"))
+    assert facts["confusion"]["counts"] == [[1, 1, 0], [0, 1, 0], [0, 1, 0]]
+    x, y, z = facts["categories"].values()
+    assert (x["precision"], x["recall"], x["f1"]) == (1, 0.5, pytest.approx(2 / 3))
+    assert (y["labeled"], y["found"], y["precision"]) == (1, 3, pytest.approx(1 / 3))
+    assert (z["precision"], z["recall"], z["f1"]) == (None, 0, 0)
+
+
+def test_labels_count_from_their_threshold_on():
+    truth = [np.array([True, False]), np.array([True, True]), np.array([False, False])]
+    scores = [{"x": 0.9, "y": 0.6}, {"x": 0.2, "y": 0.7}, {"x": 0.4, "y": 0.1}]
+    facts = of_labels(truth, scores, least=0.5)
+    x, y = facts["categories"].values()
+    assert (x["precision"], x["recall"]) == (1, 0.5)
+    assert (y["precision"], y["recall"]) == (0.5, 1)
+    assert facts["curves"]["x"] == [(0.5, 1), (0.5, 0.5), (1, pytest.approx(2 / 3))]
+    assert facts["curves"]["y"] == [(1, 1), (1, 0.5), (1, pytest.approx(1 / 3))]
+
+
+def test_anomalies_are_two_classes_and_a_curve():
+    found = [{"label": "anomalous", "score": 0.8}, {"label": "normal", "score": 0.3}]
+    facts = of_anomalies([True, True], found)
+    assert facts["confusion"]["counts"] == [[0, 0], [1, 1]]
+    assert facts["curves"] == {"anomalous": [(0.5, 1), (1, 1)]}
+    assert of_anomalies([False, False], found)["curves"] == {}
+
+
+def test_equal_scores_are_taken_together():
+    truth, scores = np.array([True, False, True]), np.array([0.5, 0.5, 0.25])
+    assert curve_of(truth, scores) == [(0.5, 0.5), (1, pytest.approx(2 / 3))]
+    long = [(x / 999, 1.0) for x in range(1000)]
+    assert len(thinned(long)) == 200 and thinned(long)[::199] == long[::999]
+
+
+def test_the_curve_of_a_category_by_hand():
+    matches = Matches(
+        scores=np.array([0.9, 0.8, 0.8, 0.4, 0.1]),
+        found=np.array([0, 0, 1, 0, 0]),
+        actual=np.array([0, -1, 1, 0, 1]),
+        objects=np.array([4, 1]),
+    )
+    expected = [(0.25, 1), (0.25, 0.5), (0.5, 2 / 3), (0.5, 0.5)]
+    np.testing.assert_allclose(matches.curve(0), expected)
+    assert matches.curve(1) == [(1, 1)]
+    none = Matches(matches.scores, matches.found, matches.actual, np.array([0, 1]))
+    assert none.curve(0) == []
+
+
+def test_a_package_is_imported_by_its_name(place):
+    Path("vendored").mkdir()
+    Path("vendored/__init__.py").write_text("")
+    Path("vendored/model.py").write_text("NUMBER = 7\n")
+    Path("vendored/evaluate.py").write_text("from .model import NUMBER\n")
+    assert imported(Path("vendored"), "evaluate").NUMBER == 7
+
+
+# ---- The page ----
+
+
+@pytest.fixture
+def run(place) -> Path:
+    """A run of the detector that sees an `a` in each quarter of two images."""
+    folder = seeing.write(place, NAMES)
+    output = place / "runs" / "t"
+    output.mkdir(parents=True)
+    best = torch.load(place / "best.pt", weights_only=True)
+    metrics = {"cells/ap": 0.25, "cells/ap50": 0.375}
+    torch.save(best | {"metrics": metrics}, output / "best.pt")
+    rows = [{"iteration": i, "split": "train", "loss": 9.0 - i} for i in range(1, 9)]
+    rows.append({"iteration": 8, "split": "validation"} | metrics)
+    text = "".join(f"{json.dumps(row)}\n" for row in rows)
+    (output / "metrics.jsonl").write_text(text)
+    folder.rename(place / "t")
+    return output
+
+
+@pytest.mark.slow
+def test_the_page_of_a_detector(run):
+    code = "import sys; from specc.cli import run_cli; code = run_cli(sys.argv[1:]);"
+    code += " assert not {'torch', 'cv2'} & {*sys.modules}; sys.exit(code)"
+    words = ["report", "runs/t", "--workers", "0", "--images", "1"]
+    done = python("-c", code, *words, OMP_NUM_THREADS="1")
+    assert done.returncode == 0, done.stderr
+    assert "wrote runs/t/report.html" in done.stdout
+    # What is measured is not what best.pt says here.
+    assert "metrics are not those of best.pt" in done.stderr
+    page = (run / "report.html").read_text("utf-8")
+    assert not re.search(r"https?:|<script|@import|url\(|<link|src=\"(?!data:)", page)
+    # Of 8 predictions, all `a`: 3 are right, 1 is an `<i>`, and 4 find nothing.
+    cells = re.findall(r'<td class="cell"[^>]*>(\d+)</td>', page)
+    assert [*map(int, cells)] == [3, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0]
+    assert "<i>" not in page and page.count("<td>&lt;i&gt;</td>") == 2
+    assert "<tr><td>a</td><td>3</td>" in page
+    assert "<td>0.375</td><td>1</td><td>0.5455</td></tr>" in page  # precision, ..., F1
+    # All scores are equal: how their order falls decides which image is the worse.
+    names = re.findall(r"<figcaption><b>(.*?\.png)</b> ap ([\d.]+)<", page)
+    assert {name for name, _ in names} == {f"set/val/images/{i}.png" for i in (0, 1)}
+    assert 0 < float(names[0][1]) < float(names[1][1]) <= 1
+    pictures = [
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(code))))
+        for code in PICTURE.findall(page)
+    ]
+    assert len(pictures) == 4 and len({one.shape for one in pictures}) == 1
+    label, prediction = pictures[:2]  # one box, and four
+    assert np.abs(label.astype(int) - prediction).max() > 50
+    # A report that cannot be made leaves the one of before.
+    (run.parents[1] / "set/val/metadata.yaml").unlink()
+    assert run_cli(words) == 1
+    assert (run / "report.html").read_text("utf-8") == page
+
+
+@pytest.mark.slow
+def test_a_dataset_that_is_not_there_is_told(run, capsys):
+    assert run_cli(["report", "runs/t", "--data", "elsewhere", "--workers", "0"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("error[E452]: the predictions of `t` could not be made") == 1
+    assert "elsewhere/set/val" in said and "Traceback" not in said
+    assert not (run / "report.html").exists()
+
+
+def test_a_run_without_its_code_or_with_another_is_told(run, capsys):
+    place = run.parents[1]
+    (place / "t").rename(place / "moved")
+    assert run_cli(["report", "runs/t"]) == 1
+    assert "error[E446]: the code of `runs/t` is not found" in capsys.readouterr().err
+    assert run_cli(["report", "runs/t", "--code", "runs"]) == 1
+    assert "error[E446]: `runs` is no folder of emitted code" in capsys.readouterr().err
+    resolved = place / "moved/resolved.json"
+    resolved.write_text(resolved.read_text().replace('"cells"', '"others"'))
+    assert run_cli(["report", "runs/t", "--code", "moved"]) == 1
+    said = capsys.readouterr().err
+    assert "error[E446]: `moved` is not the code of `runs/t`: its heads differ" in said
+
+
+def test_a_run_half_written_and_a_score_of_two(run, capsys):
+    assert run_cli(["report", "runs/t", "--min-score", "2"]) == 1
+    assert "Invalid value for '--min-score': 2" in capsys.readouterr().err
+    (run / "best.pt").unlink()
+    assert run_cli(["report", "runs/t"]) == 1
+    assert "error[E448]" in capsys.readouterr().err
+    assert run_cli(["report", "runs/gone"]) == 1
+    assert "error[E448]: there is no folder `runs/gone`" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("reports")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("task", head_jobs.JOBS)
+def test_every_head_has_a_report(world, task, monkeypatch):
+    monkeypatch.chdir(world)
+    drawn = head_jobs.JOBS[task].drawn
+    if not (world / drawn).exists():
+        head_jobs.draw(drawn, world / drawn)
+    folder = head_jobs.make(world / task.replace("_", "-"), task)
+    output = world / "runs" / folder.name
+    runs.train(folder, output)
+    assert run_cli(["report", str(output), "--workers", "0", "--images", "2"]) == 0
+    page = (output / "report.html").read_text("utf-8")
+    assert len(PICTURE.findall(page)) >= 4
+    # The scripts measure now what they measured in training.
+    rows = re.findall(r"<tr><td>\S+/\S+</td><td>(\S*)</td><td>(\S*)</td></tr>", page)
+    assert rows
+    for now, then in rows:
+        assert float(now) == pytest.approx(float(then), rel=1e-2, abs=1e-3)
