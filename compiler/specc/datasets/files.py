@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from specc.diagnostics import fail
+from specc.resources import install
 
 MOST_PIXELS = 200_000_000  # largest image; rejects decompression bombs
 MOST_VALUES = 50_000_000  # most values of a file of annotations; rejects YAML bombs
@@ -50,7 +51,7 @@ def require(*modules: str) -> None:
         fail(
             "E424",
             f"reading a dataset needs {', '.join(missing)}, which is not installed",
-            help="pip install 'specc[train]'",
+            help=install("train"),
         )
 
 
