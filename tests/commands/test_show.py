@@ -159,7 +159,7 @@ def job_with_bifpn():
 
 
 def test_a_head_is_as_tall_as_the_levels_that_it_reads():
-    boxes, _, words = drawn(GRAPH)
+    boxes, _, _ = drawn(GRAPH)
     cells, end = boxes[-2:]
     level = boxes[1]["height"]
     assert end["height"] == level and cells["height"] > 3 * level
