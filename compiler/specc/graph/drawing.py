@@ -12,8 +12,8 @@ from specc.graph.levels import prune
 from specc.words import clip
 
 WIDTH, HEIGHT = 124, 28  # of the box of a level, in pixels, as all that follows
-PITCH, GAP = 52, 56  # from a level to the next; between two columns
-AXIS, TOP, MARGIN = 112, 40, 12  # width of the words on levels; top of the first level
+PITCH, GAP = 52, 40  # from a level to the next; between two columns
+AXIS, TOP, MARGIN = 124, 40, 12  # width of the words on levels; top of the first level
 APART = 34  # from the middle of a box to each of two arrows, up and down
 LETTERS = 16  # most letters of a name in its box
 LINE = 'stroke="currentColor" style="fill:var(--background, Canvas)"'
