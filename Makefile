@@ -23,7 +23,7 @@ soak: $(READY)
 
 # The documentation as a site, build/site/index.html, which needs no network to read.
 docs: $(DOCS)
-	$(BIN)/python -m specc.pages.site build/pages
+	$(BIN)/python docs/make_pages.py build/pages
 	$(BIN)/python -m sphinx -q -W --keep-going -j auto -c docs -d build/doctrees \
 		build/pages build/site
 
@@ -32,8 +32,8 @@ goldens: $(READY)
 	$(BIN)/python -m specc.cli build --force generated/*/job.json
 
 check: $(READY)
-	$(BIN)/python -m pyflakes compiler tests benchmarks generated
-	$(BIN)/python -m black --check --quiet compiler tests benchmarks templates
+	$(BIN)/python -m pyflakes compiler tests benchmarks docs generated
+	$(BIN)/python -m black --check --quiet compiler tests benchmarks docs templates
 	$(BIN)/python -m specc.cli build --check --strict generated/*/job.json
 
 clean:

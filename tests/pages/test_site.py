@@ -23,7 +23,7 @@ LINK = re.compile(r"\]\(([^)\s#]*)(?:#([^)\s]+))?\)")
 @pytest.fixture(scope="module")
 def written(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("site") / "pages"
-    site.write(folder)
+    site.write(folder, cli)
     return folder
 
 
@@ -129,7 +129,7 @@ def test_a_second_write_leaves_what_has_not_changed(written):
     page, stale = written / "glossary.md", written / "old.md"
     stale.write_text("# Old\n")
     before = page.stat().st_mtime_ns
-    site.write(written)
+    site.write(written, cli)
     assert page.stat().st_mtime_ns == before and not stale.exists()
 
 

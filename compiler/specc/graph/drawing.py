@@ -11,7 +11,7 @@ from specc.graph.diagram import IMAGE, TRUNK, Place, arrows, boxes
 from specc.graph.levels import prune
 from specc.words import clip
 
-WIDTH, HEIGHT = 124, 28  # of the box of a level, in pixels, as all that follows
+WIDTH, HEIGHT = 124, 28  # size of the box of a level, in pixels; below too
 PITCH, GAP = 52, 40  # from a level to the next; between two columns
 AXIS, TOP, MARGIN = 124, 40, 12  # width of the words on levels; top of the first level
 APART = 34  # from the middle of a box to each of two arrows, up and down

@@ -1,5 +1,5 @@
-"""The sources of the documentation site: `python -m specc.pages.site FOLDER`, in a
-checkout, writes them in Markdown for Sphinx, with the configuration in docs/conf.py.
+"""The sources of the documentation site, in Markdown for Sphinx: docs/make_pages.py
+writes them from a checkout, and docs/conf.py has the settings.
 
 Prose is copied from docs/ and its links are moved; what comes from the schema, the
 commands, the explain pages and the examples is made anew.
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-import sys
 from pathlib import Path
+
+import click
 
 from specc.pages import gallery, language, markdown, usage
 from specc.resources import PACKAGE
@@ -63,9 +64,9 @@ CONTENTS = {  # caption -> pages, in the order of the menu
 }
 
 
-def pages() -> dict[str, str]:
+def pages(group: click.Group) -> dict[str, str]:
     """Returns the pages of the site by their paths, with links as in the checkout, but
-    for those between made pages."""
+    for those between made pages. `group` has the commands of specc."""
     native = _read("docs/native.md")
     found = {f"{x.stem}.md": _read(f"docs/{x.name}") for x in _prose()}
     found |= {page: _read(path) for path, page in PAGES.items() if path.endswith(".md")}
@@ -73,7 +74,7 @@ def pages() -> dict[str, str]:
     found["agents.md"] = re.sub(
         r"\A---\n.*?\n---\n\n", "", found["agents.md"], flags=re.S
     )
-    found["commands.md"] += "\n" + usage.commands()
+    found["commands.md"] += "\n" + usage.sections(group)
     found["gallery.md"] += _menu([f"gallery/{x}" for x in gallery.names(CHECKOUT)])
     found["ci.md"] = _ci_page()
     found["job-language.md"] = markdown.job_page()
@@ -100,13 +101,13 @@ def sources() -> dict[str, str]:
     return copied | {f"{x.stem}.md": f"docs/{x.name}" for x in _prose()}
 
 
-def write(place: Path) -> None:
+def write(place: Path, group: click.Group) -> None:
     """Writes all pages, and the files that they show, into a folder of their own; what
     has not changed is left as it is, so that Sphinx does not read it again."""
     copied, files = sources(), set()
     texts = {
         page: moved(text, page, copied.get(page), files).encode()
-        for page, text in pages().items()
+        for page, text in pages(group).items()
     }
     shown = {f"files/{name}": CHECKOUT / name for name in files}
     shown |= {path.name: path for path in (CHECKOUT / "docs").glob("*.png")}
@@ -191,7 +192,3 @@ def _prose() -> list[Path]:
 
 def _read(path: str) -> str:
     return (CHECKOUT / path).read_text("utf-8")
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]))
