@@ -18,7 +18,7 @@ test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not soak" -n auto --dist loadfile \
 		--no-loadscope-reorder
 
-soak: $(READY)
+soak: $(READY) $(DOCS)
 	$(BIN)/python -m pytest -m soak
 
 # The documentation as a site, build/site/index.html, which needs no network to read.

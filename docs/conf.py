@@ -15,7 +15,7 @@ html_use_index = False
 templates_path = []
 extensions = ["myst_parser"]
 myst_enable_extensions = ["deflist"]
-myst_heading_anchors = 4
+myst_heading_anchors = 3
 highlight_language = "text"
 pygments_style = "default"
 # Fragments of jobs in the pages on findings are no JSON of their own.

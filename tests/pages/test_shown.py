@@ -29,6 +29,7 @@ def test_pages_show_commands():
     assert {"vendoring", "jobs"} <= {path.stem for path in PAGES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_commands_print_what_is_shown(path, place, capfd):
     shutil.copytree(CHECKOUT / "generated" / "blood-cells", "generated/blood-cells")
@@ -52,3 +53,16 @@ def outputs(block: str, capfd):
                 subprocess.run([program, *words], check=True)
             out, err = capfd.readouterr()
             yield f"{line}\n{out}{err}"
+
+
+@pytest.mark.soak
+@pytest.mark.skipif("SPECC_TEST_DATA" not in os.environ, reason="real images")
+def test_what_is_said_of_real_images_is_shown(place, capfd):
+    """COCO's first 128 images, as the page on datasets has them."""
+    data = Path(os.environ["SPECC_TEST_DATA"]) / "coco128_yolo"
+    assert run_cli(["init", "object_detection", "--data", str(data)]) == 0
+    run_cli(["data", "job.json"])
+    said = capfd.readouterr().out
+    text = (CHECKOUT / "docs" / "datasets.md").read_text("utf-8")
+    ((table, finding),) = re.findall(r"```\n(level .*?)\n\n(warning.*?)```", text, re.S)
+    assert table in said and finding in said

@@ -80,8 +80,12 @@ def test_every_link_leads_to_a_page_or_a_file(written, pages):
     assert seen > 300
 
 
-def test_what_is_shown_lies_in_the_site(written):
+def test_what_is_shown_lies_in_the_site(written, pages):
     """No page is shown by what lies outside: pictures and files are copied."""
+    for page, text in pages.items():
+        for picture in re.findall(r"!\[[^\]]*\]\(([^)\s]+)", FENCED.sub("", text)):
+            assert (written / page).parent.joinpath(picture).is_file(), (page, picture)
+        assert not LOADED.search(FENCED.sub("", text)), page
     assert (written / "predictions.png").read_bytes()[1:4] == b"PNG"
     files = [x for x in (written / "files").rglob("*") if x.is_file()]
     assert any(x.name == "train.py" for x in files)
@@ -114,6 +118,7 @@ def test_the_page_of_an_example_has_job_graph_and_code(pages, name):
         assert (folder / file).read_text("utf-8").rstrip() in page
     assert page.count("<svg ") == page.count("</svg>") == 1
     assert "\n\n" not in page[page.index("<svg ") : page.index("</svg>")]  # one block
+    assert "```mermaid" not in page  # it needs a script
 
 
 def test_every_command_is_there_with_its_flags(pages):

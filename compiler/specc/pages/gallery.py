@@ -39,13 +39,23 @@ def page(checkout: Path, name: str) -> str:
     lines = [f"# {name}", "", " ".join(head.split("\n\n")[0].split()), ""]
     lines += [f"*{_shown(checkout, name)}*", ""]
     lines += ["Tasks: " + ", ".join(f"[{x}](../tasks/{x}.md)" for x in tasks) + ".", ""]
-    lines += ["## The level graph", "", '<div class="graph">', svg(graph).strip()]
-    lines += ["</div>", "", "```text", table(summarize(job, graph)).rstrip(), "```", ""]
+    lines += ["## The level graph", "", _framed(svg(graph)), ""]
+    lines += ["```text", table(summarize(job, graph)).rstrip(), "```", ""]
     lines += ["## `job.json`", "", "```json", source.rstrip(), "```", ""]
     for module in CODE:
         text = (folder / module).read_text("utf-8").rstrip()
         lines += [f"## `{module}`", "", "```python", text, "```", ""]
     return "\n".join(lines)
+
+
+def graph_of(checkout: Path, name: str) -> str:
+    """Returns the picture of an example's level graph."""
+    source = (checkout / "generated" / name / "job.json").read_bytes()
+    return _framed(svg(analyze(source)[1]))
+
+
+def _framed(picture: str) -> str:
+    return f'<div class="graph">\n{picture}</div>'
 
 
 def _shown(checkout: Path, name: str) -> str:

@@ -13,7 +13,7 @@ from specc.pages import language
 from specc.resources import read_text
 
 URL = re.compile(r"https?://[^\s),;]+")
-MENU_DEPTH = "---\ntocdepth: 3\n---"  # levels of headings in the menu of a page
+MENU_DEPTH = "---\ntocdepth: 2\n---"  # levels of headings in the menu of a page
 
 
 def job_page() -> str:
@@ -160,11 +160,7 @@ def _options(found: Iterable[Place]) -> Iterator[str]:
 def _headed(found: Iterable[Place]) -> Iterator[str]:
     """Yields a section for each option, to which a search and a link may lead."""
     for path, groups in language.by_path(found).items():
-        inside = len(path) == 2 and any(
-            "object" in str(schema.get("type")) for schema, _ in groups
-        )
-        level = 2 if len(path) == 1 else 3 if inside else 4
-        yield from ("", f"{'#' * level} `{pointer_of(path)}`")
+        yield from ("", f"{'##' if len(path) == 1 else '###'} `{pointer_of(path)}`")
         for schema, owners in groups:
             yield from ("", *_meaning(schema, owners))
 

@@ -19,6 +19,8 @@ from specc.resources import PACKAGE
 CHECKOUT = PACKAGE.parent.parent
 LINK = re.compile(r"(?<!\!)\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+MERMAID = re.compile(r"^```mermaid\n.*?^```$", re.MULTILINE | re.DOTALL)
+SHOWN = "blood-cells"  # the example whose graph a page shows as a diagram in Mermaid
 PAGES = {  # path in the checkout, which links name, -> page of the site
     "README.md": "index.md",
     "SKILL.md": "agents.md",
@@ -71,6 +73,8 @@ def pages(group: click.Group) -> dict[str, str]:
     found = {f"{x.stem}.md": _read(f"docs/{x.name}") for x in _prose()}
     found |= {page: _read(path) for path, page in PAGES.items() if path.endswith(".md")}
     found["index.md"] += _contents()
+    picture = gallery.graph_of(CHECKOUT, SHOWN)
+    found["emitted.md"] = MERMAID.sub(lambda _: picture, found["emitted.md"])
     found["agents.md"] = re.sub(
         r"\A---\n.*?\n---\n\n", "", found["agents.md"], flags=re.S
     )
