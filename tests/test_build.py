@@ -16,6 +16,7 @@ from specc.commands import verify
 from specc.diagnostics import Diagnostic, JobError
 from specc.folder import stamps
 from specc.folder.stamps import Stamp
+from specc.resources import install
 
 HEAVY = {"networkx", "jsonschema", "jinja2", "black", "torch"}
 CLASSIFIER = {
@@ -276,5 +277,5 @@ def test_verify_without_torch_names_the_extra(place, monkeypatch, capsys):
     Path("job.json").write_bytes(encoded(CLASSIFIER))
     assert cli.run_cli(["build", "--verify", "job.json"]) == 1
     err = capsys.readouterr().err
-    assert "error[E408]" in err and "specc[train]" in err
+    assert "error[E408]" in err and install("train") in err
     assert not Path("generated").exists()

@@ -285,7 +285,7 @@ def test_without_a_token_the_note_is_an_artifact(review, server):
 def test_the_version_that_is_installed_is_this_one():
     for name in ("github.yml", "gitlab.yml"):
         text = (CHECKOUT / "docs/ci" / name).read_text("utf-8")
-        assert f"  SPECC: specc=={__version__} #" in text
+        assert f"  SPECC: specc-torch=={__version__} #" in text
 
 
 # ---- pre-commit ----

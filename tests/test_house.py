@@ -91,7 +91,7 @@ def test_no_file_is_too_long():
 # ---- wordings ----
 
 CHECKOUT = ROOT.parent.parent
-PAGES = ("README.md", "SKILL.md", "CONTRIBUTING.md", "docs/*.md", "benchmarks/*.md")
+PAGES = ("README.md", "SKILL.md", "CONTRIBUTING.md", "docs/**/*.md", "benchmarks/*.md")
 OURS = ("compiler/specc/**/*.py", "compiler/specc/explain/*.md", "schema/**/*.json")
 EMITTED = ("templates/**/*", "generated/*/*.py", "generated/*/README.md")
 

@@ -64,7 +64,7 @@ def test_an_installed_specc_builds_in_an_empty_folder(python, tmp_path, editable
         wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
         wheel += ["--no-build-isolation", "--wheel-dir", tmp_path / "wheels", CHECKOUT]
         call(*wheel, folder=tmp_path)
-        (built,) = (tmp_path / "wheels").glob("specc-*.whl")
+        (built,) = (tmp_path / "wheels").glob("specc_torch-*.whl")
         call(*install, built, folder=tmp_path)
 
     code = "import specc; print(specc.__file__)"

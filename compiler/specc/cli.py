@@ -81,10 +81,10 @@ def check(jobs: tuple[str, ...], form: str, fix: bool, unsafe: bool) -> int:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "mermaid", "json"]),
+    type=click.Choice(["table", "mermaid", "svg", "json"]),
     default="table",
     show_default=True,
-    help="A table of the levels, a diagram for Markdown, or every node.",
+    help="A table of the levels, a diagram for Markdown or HTML, or every node.",
 )
 def graph(job: str, form: str) -> int:
     """Show a job's levels: shapes, parameters, cost.

@@ -6,8 +6,10 @@ an editable install, they stand beside `compiler/`.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
+DISTRIBUTION = "specc-torch"  # name for pip; the import and the command are `specc`
 PACKAGE = Path(__file__).parent
 _HOMES = (PACKAGE / "data", PACKAGE, PACKAGE.parent.parent)
 
@@ -30,6 +32,15 @@ def names(folder: str) -> list[str]:
 def template_folder() -> Path:
     """The folder that the template loader reads."""
     return _find("templates")
+
+
+def install(extra: str) -> str:
+    """Returns the command that brings the packages of an extra: by its name, or into
+    the environment of a checkout from which specc runs."""
+    checkout = PACKAGE.parent.parent
+    if (checkout / "pyproject.toml").is_file() and not (PACKAGE / "data").exists():
+        return f"pip install -e {shlex.quote(f'{checkout}[{extra}]')}"
+    return f"pip install {shlex.quote(f'{DISTRIBUTION}[{extra}]')}"
 
 
 def _find(path: str) -> Path:

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 import torch
@@ -194,6 +195,19 @@ def test_weights_of_a_deeper_network_are_refused(tmp_path, monkeypatch):
     assert lines[1:3] == ["  missing: none", "  of another shape: none"]
     assert lines[3].startswith("  not of this network: layer1.2.")
     assert len(lines) == 4
+
+
+def test_without_a_network_the_option_for_a_local_file_is_named(tmp_path, monkeypatch):
+    def no_network(*arguments, **options):
+        raise URLError("Name or service not known")
+
+    train = load_train(made(job_of("resnet18", weights=None), tmp_path))
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", no_network)
+    with pytest.raises(SystemExit) as refused:
+        train.load_imagenet(train.Classifier().backbone)
+    first, second = str(refused.value).splitlines()
+    assert first.endswith("cannot be loaded: <urlopen error Name or service not known>")
+    assert second.startswith("offline, name a local file in initialization.weights")
 
 
 @needs_real

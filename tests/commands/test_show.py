@@ -1,4 +1,6 @@
 import json
+from dataclasses import replace
+from xml.etree import ElementTree
 
 import networkx as nx
 from level_jobs import bifpn, classifier, detector, make_job
@@ -6,6 +8,7 @@ from level_jobs import bifpn, classifier, detector, make_job
 from specc.commands.show import as_json, table
 from specc.graph.cost import summarize
 from specc.graph.diagram import mermaid
+from specc.graph.drawing import svg
 from specc.graph.levels import build_graph
 
 JOB = make_job("resnet18", 6, (3, 5), [detector(3, 5), classifier(4, "end")], (64, 96))
@@ -107,3 +110,65 @@ def test_a_wrong_job_can_be_shown():
     assert table(summary).startswith("level")
     assert 'head0["kind"]' in mermaid(graph)
     assert json.loads(as_json(graph, summary))["summary"]["divisor"] == 1
+
+
+def drawn(graph) -> tuple[list[dict], list[dict], list[str]]:
+    """Returns the boxes, the arrows and the words of a picture."""
+    root = ElementTree.fromstring(svg(graph))
+    name = "{http://www.w3.org/2000/svg}"
+    boxes, lines = (
+        [
+            {k: int(v) for k, v in x.attrib.items() if v.isdigit()}
+            for x in root.iter(tag)
+        ]
+        for tag in (f"{name}rect", f"{name}line")
+    )
+    return boxes, lines, [x.text for x in root.iter(f"{name}text")]
+
+
+def test_a_picture_has_the_boxes_and_arrows_of_the_diagram():
+    boxes, lines, words = drawn(GRAPH)
+    text = mermaid(GRAPH)
+    assert len(boxes) == text.count('["') - text.count("subgraph")
+    assert len(lines) == text.count(" --> ") + text.count(" -->|")
+    for shape in ("3x64x96", "64x32x48", "512x2x3", "32x8x12", "cells", "end"):
+        assert shape in words
+    assert "level 5, stride 32" in words and words.count("upsample") == 2
+
+
+def test_arrows_begin_and_end_at_boxes():
+    boxes, lines, _ = drawn(build_graph(job_with_bifpn()))
+
+    def touches(x: int, y: int) -> bool:
+        return any(
+            (x in (b["x"], b["x"] + b["width"]) and 0 <= y - b["y"] <= b["height"])
+            or (y in (b["y"], b["y"] + b["height"]) and 0 <= x - b["x"] <= b["width"])
+            for b in boxes
+        )
+
+    assert len(lines) > 12
+    for line in lines:
+        assert touches(line["x1"], line["y1"]) and touches(line["x2"], line["y2"])
+
+
+def job_with_bifpn():
+    """A job whose neck reads every level both ways, and whose heads read some."""
+    return make_job(
+        "resnet18", 5, bifpn(3, 6), [detector(3, 6), classifier(4, "end")], (64, 96)
+    )
+
+
+def test_a_head_is_as_tall_as_the_levels_that_it_reads():
+    boxes, _, _ = drawn(GRAPH)
+    cells, end = boxes[-2:]
+    level = boxes[1]["height"]
+    assert end["height"] == level and cells["height"] > 3 * level
+    rows = sorted({box["y"] for box in boxes[1:6]})
+    assert cells["y"] == rows[2] and end["y"] == rows[3]
+
+
+def test_a_hostile_name_stays_text_of_the_picture():
+    name = '</text><script>alert("1")</script>'
+    heads = [replace(JOB.heads[0], name=name), JOB.heads[1]]
+    _, _, words = drawn(build_graph(replace(JOB, heads=tuple(heads))))
+    assert any(word.startswith("</text><scrip") for word in words)

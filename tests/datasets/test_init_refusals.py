@@ -12,6 +12,7 @@ from small_data import native
 from test_init import CLASSES, DETECTION
 
 from specc.cli import run_cli
+from specc.resources import install
 
 
 def test_an_unknown_task(place, capsys):
@@ -152,7 +153,7 @@ def test_missing_packages_are_told(place, capsys, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert run_cli(["init", DETECTION, "--data", "."]) == 1
     error = capsys.readouterr().err
-    assert "error[E424]: " in error and "pip install 'specc[train]'" in error
+    assert "error[E424]: " in error and install("train") in error
 
 
 # ---- Nothing to learn from ----

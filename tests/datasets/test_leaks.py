@@ -16,6 +16,7 @@ from specc.datasets.gate.findings import Finding
 from specc.datasets.advice import findings_of
 from specc.datasets.data import look
 from specc.datasets.survey import Images
+from specc.resources import install
 
 NEEDS_IMAGEHASH = pytest.mark.skipif(
     not near.can_search(), reason="ImageHash is not installed: pip install imagehash"
@@ -187,7 +188,7 @@ def test_without_the_library_it_is_said(place, monkeypatch):
     clips(place / "set", "{letter}_{number}.png", range(2))
     monkeypatch.setattr(near, "can_search", lambda: False)
     one = found({"train": "set"})
-    assert one["D305"].help == "pip install 'specc[data]'"
+    assert one["D305"].help == install("data")
     assert not {"D202", "D203"} & set(one)
 
 

@@ -62,8 +62,10 @@ def lacking(name: str) -> list[str]:
         found.append("tests/head_jobs.py: a small job in JOBS")
     if name not in tasks_of_examples() | NO_EXAMPLE.keys():
         found.append("generated/: a job, or NO_EXAMPLE of this file: the reason")
-    if f"`{name}`" not in (CHECKOUT / "README.md").read_text("utf-8"):
-        found.append("README.md: the row of `model.heads`")
+    if f"`{name}`" not in (CHECKOUT / "docs" / "jobs.md").read_text("utf-8"):
+        found.append("docs/jobs.md: the rows of `model.heads` and of the methods")
+    if not (CHECKOUT / "docs" / "tasks" / f"{name}.md").exists():
+        found.append(f"docs/tasks/{name}.md: method, loss, and what it reached")
     return found
 
 
@@ -89,7 +91,8 @@ def test_what_a_new_head_lacks_is_named(monkeypatch):
         "tests/mixtures.py: a head in HEADS and head_named",
         "tests/head_jobs.py: a small job in JOBS",
         "generated/: a job, or NO_EXAMPLE of this file: the reason",
-        "README.md: the row of `model.heads`",
+        "docs/jobs.md: the rows of `model.heads` and of the methods",
+        "docs/tasks/unheard_of.md: method, loss, and what it reached",
     ]
     assert lacking("lost") == ["schema/heads/lost.json"]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from specc.cli import run_cli
 from specc.language.places import ANY, places
 from specc.language.schema import head, part
-from specc.resources import read_text
+from specc.resources import names, read_text
 
 TASKS = part("head")["properties"]["task"]["enum"]
 FORMATS = [x for x in part("common")["$defs"]["format"]["enum"] if x]
@@ -32,7 +34,11 @@ def flat(text: str) -> str:
 
 def test_topics_are_listed(docs):
     listed = [line.split()[0] for line in docs().split("\n\n")[0].splitlines()]
-    assert {"job", "skill", "native", "glossary", *TASKS, *FORMATS} == {*listed}
+    files = {
+        x.removesuffix(".md") for x in names("docs") if re.match(r"[\w-]+\.md$", x)
+    }
+    assert {"native", "glossary", "tutorial", "vendoring"} <= files
+    assert {"job", "skill", *files, *TASKS, *FORMATS} == {*listed}
     for topic in listed:
         assert docs(topic).startswith(("# ", "---\n"))
 
@@ -53,6 +59,7 @@ def test_the_page_of_a_task(docs, task):
     assert flat(schema["description"]) in flat(page)
     for metric in schema["x-metrics"]:
         assert metric in page
+    assert "## Method and loss\n" in page and "## What it reached\n" in page
     for name, option in schema["properties"].items():
         assert f"/model/heads/*/{name}\n" in page
         assert flat(option["description"]) in flat(page)

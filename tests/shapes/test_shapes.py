@@ -12,6 +12,7 @@ import pytest
 import yaml
 from PIL import Image, ImageSequence
 
+from specc.resources import install
 from specc.shapes.dataset import draw_dataset, keypoints, quadrilaterals
 from specc.shapes.maps import COLORS, category_map, depth_map
 from specc.shapes.scene import Background, Scene, Shape, coverage, draw, sample_scene
@@ -237,7 +238,7 @@ def test_a_missing_extra_is_named():
     )
     assert result.returncode == 1
     assert "cv2 is missing" in result.stderr
-    assert "pip install 'specc[train]'" in result.stderr
+    assert install("train") in result.stderr
 
 
 def test_the_masks_are_what_the_boxes_are_around(dataset):

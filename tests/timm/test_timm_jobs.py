@@ -33,6 +33,7 @@ from specc.diagnostics import JobError
 from specc.folder import stamps
 from specc.graph.cost import receptive_field, summarize
 from specc.graph.levels import levels_of, prune
+from specc.resources import install
 from specc.timm.models import ask, idle_weights
 
 # Maps whose channels are last: the others are alike.
@@ -295,7 +296,7 @@ def test_without_timm_the_extra_is_named(missing, monkeypatch):
     monkeypatch.setitem(sys.modules, missing, None)
     ask.cache_clear()
     error = refused("convnext_atto", head=5)
-    assert error.code == "E409" and "specc[timm]" in error.help
+    assert error.code == "E409" and install("timm") in error.help
     what = {"timm": "timm", "torch": "PyTorch"}[missing]
     assert error.message.endswith(f"{what} is not installed")
 

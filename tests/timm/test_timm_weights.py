@@ -179,8 +179,9 @@ def test_a_hub_that_does_not_answer_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(timm, "create_model", create)
     with pytest.raises(SystemExit) as caught:
         train.load_imagenet(backbone)
-    said = "test_convnext.r160_in1k: cannot be loaded from the hub: We couldn't connect"
+    said = "test_convnext.r160_in1k: cannot be loaded: We couldn't connect"
     assert str(caught.value).startswith(said)
+    assert "name a local file in initialization.weights" in str(caught.value)
 
 
 @pytest.mark.slow

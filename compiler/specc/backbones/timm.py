@@ -126,11 +126,9 @@ def timm_weights(job: Job) -> Line:
 def timm_start(job: Job) -> dict[str, Any]:
     """Returns the variables of train/imagenet_timm.py.jinja."""
     model, path = _model(job), job.trainer.initialization.weights
-    source = "hub" if path is None else "file"
     return {
         "initialization_template": "train/imagenet_timm.py.jinja",
         "load_weights": _load(path, model.image[0]),
-        "failures_template": f"train/timm_{source}_failures.py.jinja",
         "flat_name": renaming(model),
         "color_kernels": color_kernels(model) if path else (),
     }

@@ -26,6 +26,7 @@ from specc.diagnostics import JobError
 from specc.folder.jobfiles import open_job
 from specc.folder.output import output_of
 from specc.folder.write import write
+from specc.resources import install
 
 NEEDED = {  # module -> name for pip
     "torch": "torch",
@@ -108,7 +109,7 @@ def _require_packages() -> None:
     if missing:
         raise DemoError(
             f"the demo trains a model and lacks {', '.join(missing)}; "
-            "install what it needs: pip install 'specc[train]'"
+            f"install what it needs: {install('train')}"
         )
 
 

@@ -25,6 +25,7 @@ def graph(path: str, form: str) -> int:
     from specc.commands import show
     from specc.graph.cost import summarize
     from specc.graph.diagram import mermaid
+    from specc.graph.drawing import svg
 
     data = jobfiles.read(path)
     try:
@@ -38,6 +39,7 @@ def graph(path: str, form: str) -> int:
     views = {
         "table": lambda: show.table(summarize(job, levels)),
         "mermaid": lambda: mermaid(levels),
+        "svg": lambda: svg(levels),
         "json": lambda: show.as_json(levels, summarize(job, levels)),
     }
     click.echo(views[form](), nl=False)

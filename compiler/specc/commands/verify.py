@@ -16,6 +16,7 @@ from pathlib import Path
 from specc.build import Compiled
 from specc.diagnostics import fail
 from specc.graph.cost import Summary
+from specc.resources import install
 from specc.timm.models import is_timm
 
 _PROBE = Path(__file__).with_name("probe.py")
@@ -90,7 +91,7 @@ def _probe(compiled: Compiled) -> dict:
         fail(
             "E408",
             "--verify imports the emitted model.py, and torch is not installed here",
-            help="pip install 'specc[train]', or build without --verify",
+            help=f"{install('train')}, or build without --verify",
         )
     if done.returncode:
         raise Mismatch(f"the emitted model.py does not run:\n{done.stderr.rstrip()}")

@@ -10,6 +10,7 @@ from typing import Any
 from unicodedata import normalize
 
 from specc.diagnostics import fail
+from specc.resources import install
 
 MOST_PIXELS = 200_000_000  # largest image; rejects decompression bombs
 MOST_VALUES = 50_000_000  # most values of a file of annotations; rejects YAML bombs
@@ -51,7 +52,7 @@ def require(*modules: str) -> None:
         fail(
             "E424",
             f"reading a dataset needs {', '.join(missing)}, which is not installed",
-            help="pip install 'specc[train]'",
+            help=install("train"),
         )
 
 

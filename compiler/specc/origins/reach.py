@@ -67,6 +67,9 @@ class Reach:
                     found.changed[path] = known | change
                 if adds:
                     found.adds.add(path)
+        # A set has another order in each process: an answer has the folder's.
+        paths = filter(found.changed.get, paths_of(self.rendering))
+        found.changed = {path: found.changed[path] for path in paths}
         return found
 
     def effect_on(

@@ -39,7 +39,7 @@ def _topics() -> dict[str, tuple[str, Callable[[], str]]]:
     files = {
         name.removesuffix(SUFFIX): f"docs/{name}"
         for name in names("docs")
-        if name.endswith(SUFFIX)
+        if name.endswith(SUFFIX) and "/" not in name
     }
     files[SKILL] = "SKILL.md"
     topics = {
@@ -48,13 +48,17 @@ def _topics() -> dict[str, tuple[str, Callable[[], str]]]:
     }
     topics[JOB] = ("The job language: all options", language.job_page)
     for task in language.tasks():
-        page = lambda task=task: language.task_page(task, read_text("docs/native.md"))
-        topics[task] = (head(task)["title"], page)
+        topics[task] = (head(task)["title"], lambda task=task: _task_page(task))
     for form in language.formats():
         if form not in topics:
             page = lambda form=form: language.format_page(form)
             topics[form] = (f"Format: {language.format_title(form)}", page)
     return topics
+
+
+def _task_page(task: str) -> str:
+    method, native = read_text(f"docs/tasks/{task}.md"), read_text("docs/native.md")
+    return language.task_page(task, method, native)
 
 
 def _title(path: str) -> str:

@@ -50,8 +50,7 @@ def job_page() -> str:
         *_wrapped(whole["description"]),
     ]
     lines += ["", "A job is one JSON object. `specc schema` prints its JSON Schema."]
-    inside = [x for x in places() if "heads" not in x.path or len(x.path) < 3]
-    lines += _options(inside)
+    lines += _options(options_of_job())
     lines += [
         "",
         "A head has the options of its task, which has a page of its own:",
@@ -62,13 +61,25 @@ def job_page() -> str:
     return _page(lines)
 
 
-def task_page(task: str, native: str) -> str:
-    """Returns the page on a task; `native` is the page on the native layout."""
+def task_page(task: str, method: str, native: str) -> str:
+    """Returns the page on a task; `method` is what its page says of method and results,
+    `native` the page on the native layout."""
+    schema = head(task)
+    lines = [f"# {schema['title']}", "", *_wrapped(schema["description"]), ""]
+    lines += _facts(task_facts(task))
+    lines += ["", method.strip()]
+    lines += _options(options_of_task(task))
+    if section := native_section(task, native):
+        lines += ["", "## The native layout", "", section]
+    return _page([*lines, *_findings([task])])
+
+
+def task_facts(task: str) -> dict[str, str]:
+    """Returns what is to be known of a task, by the names of the facts."""
     from specc.heads import TASKS
     from specc.heads.conversions import sources_of
 
-    schema, record = head(task), TASKS[task]
-    lines = [f"# {schema['title']}", "", *_wrapped(schema["description"]), ""]
+    schema = head(task)
     lower = schema.get("x-lower-is-better", [])
     metrics = [
         f"{x} (lower is better)" if x in lower else x for x in schema["x-metrics"]
@@ -80,22 +91,21 @@ def task_page(task: str, native: str) -> str:
         "converted from": ", ".join(sources_of(task)),
         "metrics": ", ".join(metrics),
         "best.pt": f"is chosen by {schema['x-metrics'][0]}, or by /trainer/best",
-        "model returns": record.returns,
+        "model returns": TASKS[task].returns,
     }
-    for name, text in facts.items():
-        if text:
-            lines += _wrapped(f"{name:15}{text}", " " * 15)
-    lines += _options(x for x in places() if _is_of(x, task))
-    title = record.described_as or record.title
+    return {name: text for name, text in facts.items() if text}
+
+
+def native_section(task: str, native: str) -> str:
+    """Returns the section on a task of the page on the native layout, or ""."""
+    from specc.heads import TASKS
+
+    title = TASKS[task].described_as or TASKS[task].title
     for section in re.findall(r"^## (.+\n(?:(?!^## ).*\n?)*)", native, re.MULTILINE):
-        if title in section.partition("\n")[0].split(", "):
-            lines += [
-                "",
-                "## The native layout",
-                "",
-                section.partition("\n")[2].strip(),
-            ]
-    return _page([*lines, *_findings([task])])
+        heading, _, text = section.partition("\n")
+        if title in heading.split(", "):
+            return text.strip()
+    return ""
 
 
 def format_title(form: str) -> str:
@@ -107,30 +117,54 @@ def format_title(form: str) -> str:
 
 def format_page(form: str) -> str:
     """Returns the page on a format of datasets."""
+    lines = [f"# The format {form}", "", *_wrapped(format_title(form)), ""]
+    lines += _facts(format_facts(form))
+    layout, own = options_of_format(form)
+    if layout:
+        lines += ["", *_wrapped(LAYOUT_NOTE)]
+    return _page([*lines, *_options(layout + own), *_findings([form])])
+
+
+LAYOUT_NOTE = (
+    "What stands elsewhere is said in /data/layout, or in the data of a head;"
+    " specc init writes it."
+)
+
+
+def format_facts(form: str) -> dict[str, str]:
+    """Returns what is to be known of a format, by the names of the facts."""
     from specc.datasets.find import LOOKED_FOR
 
-    lines = [f"# The format {form}", "", *_wrapped(format_title(form)), ""]
     train = part("data")["properties"]["train"]["description"]
-    facts = {
+    return {
         "format": quoted(form),
         "found by": f"specc init TASK --data DIR, which looks for {LOOKED_FOR[form]}",
         "tasks": ", ".join(x for x in tasks() if form in head(x)["x-formats"]),
         "train": train[0].lower() + train[1:],
     }
-    for name, text in facts.items():
-        lines += _wrapped(f"{name:15}{text}", " " * 15)
+
+
+def options_of_format(form: str) -> tuple[list[Place], list[Place]]:
+    """Returns the options of `layout`, and those of heads, that a format reads."""
     layout = [
         x for x in places() if x.path[:2] == ("data", "layout") and len(x.path) == 3
     ]
-    read = [x for x in layout if form in x.schema.get("x-formats", ())]
-    if read:
-        text = (
-            "What stands elsewhere is said in /data/layout, or in the data of a head;"
-        )
-        lines += ["", *_wrapped(f"{text} specc init writes it.")]
     own = [x for x in places() if "heads" in x.path and len(x.path) == 4]
-    read += [x for x in own if form in x.schema.get("x-formats", ())]
-    return _page([*lines, *_options(read), *_findings([form])])
+    return (
+        [x for x in layout if form in x.schema.get("x-formats", ())],
+        [x for x in own if form in x.schema.get("x-formats", ())],
+    )
+
+
+def options_of_job() -> list[Place]:
+    """Returns all options but those of the tasks."""
+    return [x for x in places() if "heads" not in x.path or len(x.path) < 3]
+
+
+def options_of_task(task: str) -> list[Place]:
+    """Returns the options of a head; /model/heads/*/data has its own page."""
+    chosen = (("model", "heads", ANY, "task"), task)
+    return [x for x in places() if chosen in x.chosen and len(x.path) == OF_A_HEAD]
 
 
 def option_page(wanted: str) -> str:
@@ -149,7 +183,7 @@ def option_page(wanted: str) -> str:
     lines = [f"# {pointer_of(path)}", ""]
     for schema, owners in _grouped(found):
         lines += _option(schema, owners)
-    lines += _options(inside, path)
+    lines += _options(inside)
     if path == ("model", "heads"):
         lines += ["", *_wrapped(f"A head has a task: {', '.join(tasks())}.")]
     return _page([*lines, *_findings([path[-1]])])
@@ -162,21 +196,26 @@ def _page(lines: Iterable[str]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _is_of(place: Place, task: str) -> bool:
-    own = (("model", "heads", ANY, "task"), task) in place.chosen
-    return own and len(place.path) == OF_A_HEAD  # /model/heads/*/data has its own page
+def _facts(facts: dict[str, str]) -> Iterator[str]:
+    for name, text in facts.items():
+        yield from _wrapped(f"{name:15}{text}", " " * 15)
 
 
-def _options(found: Iterable[Place], below: Path = ()) -> Iterator[str]:
-    """Yields the lines on options, each with its pointer; those that several kinds or
-    tasks share, once."""
-    by_path: dict[Path, list[Place]] = {}
-    for place in found:
-        by_path.setdefault(place.path, []).append(place)
-    for path, same in by_path.items():
+def _options(found: Iterable[Place]) -> Iterator[str]:
+    """Yields the lines on options, each with its pointer."""
+    for path, groups in by_path(found).items():
         yield from ("", pointer_of(path))
-        for schema, owners in _grouped(same):
+        for schema, owners in groups:
             yield from ("    " + line for line in _option(schema, owners))
+
+
+def by_path(found: Iterable[Place]) -> dict[Path, list[tuple[dict, list[str]]]]:
+    """Returns the schemas of options by their paths; a schema that several kinds or
+    tasks share stands once, with these."""
+    same: dict[Path, list[Place]] = {}
+    for place in found:
+        same.setdefault(place.path, []).append(place)
+    return {path: _grouped(places) for path, places in same.items()}
 
 
 def _grouped(same: list[Place]) -> list[tuple[dict, list[str]]]:
@@ -196,17 +235,19 @@ def _grouped(same: list[Place]) -> list[tuple[dict, list[str]]]:
 
 
 def _option(schema: dict, owners: list[str]) -> list[str]:
-    form = _form(schema)
-    if owners:
-        form += f"; of {', '.join(owners)}"
-    lines = [*_wrapped(form), *_wrapped(schema["description"])]
+    lines = [*_wrapped(form_of(schema, owners)), *_wrapped(schema["description"])]
     if names := also(schema):
         lines += _wrapped(f"other tools: {', '.join(names)}")
     return lines
 
 
+def form_of(schema: dict, owners: list[str]) -> str:
+    """Returns the type of an option in words, with its range and default, and the kinds
+    or tasks that have the option, if others do not."""
+    return _form(schema) + (f"; of {', '.join(owners)}" if owners else "")
+
+
 def _form(schema: dict) -> str:
-    """Returns the type of an option in words, with its range and default."""
     types = schema.get("type", [])
     types = [x for x in ([types] if isinstance(types, str) else types) if x != "null"]
     choices = schema.get("enum") or schema.get("else", {}).get("enum") or []
@@ -254,19 +295,22 @@ def _wrapped(text: str, indent: str = "") -> list[str]:
 
 
 def _findings(words: list[str]) -> Iterator[str]:
-    """Yields the findings whose pages name one of the words as code."""
-    found = [
-        title
-        for title, text in _explained().items()
-        if any(f"`{x}`" in text or f'"{x}"' in text for x in words)
-    ]
-    if found:
+    if found := findings_on(words):
         yield from ("", "Findings, which `specc explain CODE` explains:", "")
         yield from (f"    {title}" for title in found)
 
 
+def findings_on(words: list[str]) -> list[str]:
+    """Returns the titles of findings whose pages name one of the words as code."""
+    return [
+        title
+        for title, text in explained().items()
+        if any(f"`{x}`" in text or f'"{x}"' in text for x in words)
+    ]
+
+
 @lru_cache(maxsize=None)
-def _explained() -> dict[str, str]:
+def explained() -> dict[str, str]:
     """Returns the explain pages by their titles."""
     pages = [read_text(f"explain/{name}") for name in names("explain")]
     return {page.splitlines()[0].lstrip("# "): page for page in pages}

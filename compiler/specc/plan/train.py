@@ -117,6 +117,9 @@ def plan_train(job: Job) -> dict[str, Any]:
         "named": any(map(named_options, job.heads)),
         **_few_images(job),
         "load_weights": _load(local=start.weights is not None),
+        "failures_template": (
+            f"train/{'hub' if start.weights is None else 'file'}_failures.py.jinja"
+        ),
         "optimizer": _optimizer(trainer),
         "optimizer_sections": _optimizer_sections(trainer),
         **(timm_start(job) if starts_from_timm(job) else {}),

@@ -1,7 +1,7 @@
 """The drawn dataset: scenes of colored shapes with annotations for most tasks.
 
 Drawn on the spot for the demo, and for tests that train. Needs numpy, OpenCV and PyYAML
-(``specc[train]``).
+(the extra ``train``).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A :class:`Scene` is a frozen record of all that an image shows. :func:`draw` turns it to
 pixels and small functions derive its annotations, so that a further task needs a
-further function and never another drawing. Needs numpy and OpenCV (``specc[train]``).
+further function and never another drawing. Needs numpy and OpenCV (the extra ``train``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A small labeled dataset of short codes, drawn on the spot: digits on a strip.
 
 As in scene.py a frozen record holds the content of an image, and :func:`draw` turns the
-record into pixels. Needs numpy and OpenCV (``specc[train]``).
+record into pixels. Needs numpy and OpenCV (the extra ``train``).
 """
 
 from __future__ import annotations

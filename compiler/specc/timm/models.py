@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from specc.diagnostics import Path, fail, likely, put
+from specc.resources import install
 from specc.timm.importing import import_timm
 from specc.words import clip, close_to, did_you_mean, listed
 
@@ -191,7 +192,7 @@ def _timm(job_name: str) -> Any:
         "E409",
         f"backbone `{job_name}` is built from timm's description: {why}",
         path=NAME,
-        help="pip install 'specc[timm]', or choose a backbone that specc writes out",
+        help=f"{install('timm')}, or choose a backbone that specc writes out",
         note="built-in backbones are built without timm and without PyTorch",
     )
 

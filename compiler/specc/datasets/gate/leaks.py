@@ -11,6 +11,7 @@ from specc.datasets.gate.findings import Finding
 from specc.datasets.gate.grouping import Grouping, Pair, by_names, helping
 from specc.datasets.gate.looked import Looked
 from specc.datasets.survey import SETS, equal
+from specc.resources import install
 
 PAIRS = (SETS, ("training", "test"), ("validation", "test"))
 GROUPS = 5  # most groups that a message names
@@ -29,7 +30,7 @@ def leaks_of(looked: Looked) -> Iterator[Finding]:
         known.update(*groups)
     if not near.can_search() and reading.validation + reading.test:
         message = "nearly equal images in both sets were not looked for: no ImageHash"
-        yield Finding("D305", "unsearched", message, "pip install 'specc[data]'")
+        yield Finding("D305", "unsearched", message, install("data"))
     if reading.untested:
         message = "images of the test set were not looked for in the other sets"
         help = "mend it, or the job: evaluate.py --test would end"
