@@ -15,9 +15,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from dataset import Sample
 from draw import save_curves, save_image, sheet
 from evaluate import JOB, heads_of, predict_samples
+from samples import Samples
 
 # ---- Checkpoints ----
 
@@ -103,9 +103,9 @@ def differences(theirs: object, ours: object, name: str = "") -> list[str]:
     return [] if theirs == ours else [f"{name}: {theirs!r:.60}, now {ours!r:.60}"]
 
 
-def fingerprint(samples: list[Sample]) -> str:
+def fingerprint(samples: Samples) -> str:
     """Returns a hash of the images: their number, order, names and sizes."""
-    images = [f"{x.path.name} {x.height} {x.width}" for x in samples]
+    images = [f"{os.path.basename(path)} {h} {w}" for path, h, w in samples.images()]
     digest = hashlib.sha256(os.fsencode("\n".join(images))).hexdigest()
     return f"{len(samples)} ({digest[:12]})"
 

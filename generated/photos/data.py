@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from dataset import BROKEN_SHARE, MOST_BROKEN, Sample
 from model import HEIGHT, PAD, WIDTH, fit
+from samples import Samples
 
 BATCH_SIZE = 128  # images of one optimizer step, over all processes
 SCALE = 0.25  # training images grow or shrink by up to this share
@@ -189,7 +190,7 @@ def stack_categories(batch: list[int]) -> dict[str, Tensor]:
 
 
 def training_batches(
-    samples: list[Sample], seed: int, start: int, rank: int, world: int, workers: int
+    samples: Samples, seed: int, start: int, rank: int, world: int, workers: int
 ) -> Iterator[tuple[Tensor, dict]]:
     """Returns images and targets, from iteration `start` on."""
     loader = DataLoader(

@@ -13,6 +13,7 @@ A dataset is a folder with `images/`, and beside it:
 """
 
 import functools
+import hashlib
 import itertools
 import json
 import os
@@ -32,6 +33,8 @@ NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
 MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
 MOST_VALUES = 50_000_000  # rejects YAML bombs
+SOURCES = {}  # the state of each file and folder that was read
+NOTES = []  # messages that were shown to the user
 real_path = functools.cache(os.path.realpath)  # path without links
 
 
@@ -68,15 +71,6 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
             what = "labels of one image contradict: its subject is " + f"{words:.200}"
             problems.append((sample.path, ValueError(what)))
     return list(known.values())
-
-
-def read_samples(root: Path) -> list[list[Sample]]:
-    """Returns the samples to train on, and those to validate on; ends the run where a
-    set has too few labels."""
-    sets = [*read_datasets(root)]
-    for use, samples in zip(("train", "validate"), sets):
-        check_labels(samples, use, "subject", CATEGORIES, lambda x: [x], least=2)
-    return sets
 
 
 def check_labels(
@@ -169,7 +163,7 @@ def read_annotations(folder: Path, task: str, key: str, known: dict[str, int]) -
 def entries_of(folder: Path, task: str) -> tuple[Path, list[dict]]:
     """Returns the file of metadata, and its entries for a task: one or more."""
     paths = folder / "metadata.yaml", folder / "metadata.json"
-    path = next((x for x in paths if os.path.exists(x)), paths[0])
+    path = next((x for x in paths if os.path.exists(noted(x))), paths[0])
     entries = read_yaml(path)
     entries = entries if isinstance(entries, list) else [entries]
     entries = [entry for entry in entries if isinstance(entry, dict)]
@@ -238,7 +232,7 @@ def below(folder: Path, name: object) -> Path:
 
 def read_yaml(path: Path) -> object:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = noted(path).read_text(encoding="utf-8-sig")
         if path.suffix == ".json":  # far faster than as YAML
             return json.loads(text)
         return yaml.load(text, SafeLoader)
@@ -302,9 +296,29 @@ def tell(where: Path, counts: Counter):
 
 
 def say(line: str):
-    """Prints a line on the dataset, in one of several processes."""
-    if os.environ.get("RANK", "0") == "0":
-        print(line, file=sys.stderr)
+    """Prints a line on the dataset, now and whenever kept samples are loaded."""
+    NOTES.append(line)
+    print(line, file=sys.stderr)
+
+
+def noted(path: Path) -> Path:
+    """Records the state of a file or folder before it is read; returns its path."""
+    SOURCES[str(path)] = state_of(path)
+    return path
+
+
+def state_of(path: Path) -> list[int] | str | None:
+    """Returns size and time of a file, or a hash of the names in a folder, or None."""
+    try:
+        if path.is_dir():
+            found = [
+                (x.name, x.is_symlink() and os.readlink(x)) for x in os.scandir(path)
+            ]
+            return hashlib.sha256(os.fsencode(repr(sorted(found)))).hexdigest()
+        status = path.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def image_size(path: Path) -> tuple[int, int]:

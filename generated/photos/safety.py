@@ -31,6 +31,7 @@ def flags(max_iterations: float) -> argparse.ArgumentParser:
     parser = command_line("Train the model of model.py.")
     parser.add_argument("--data", type=Path, default=Path(), help="root of datasets")
     parser.add_argument("--output", type=Path, default=Path("runs/photos"))
+    parser.add_argument("--reread", action="store_true", help="read the datasets anew")
     parser.add_argument(
         "--resume",
         nargs="?",
@@ -264,7 +265,8 @@ def guarded(main: Callable, args: argparse.Namespace):
     except Stopped as stop:
         raise SystemExit(128 + stop.args[0]) from None
     except (ChangedError, ImageError) as error:
-        raise SystemExit(in_a_line(error)) from None
+        anew = ": --reread" if isinstance(error, ChangedError) else ""
+        raise SystemExit(in_a_line(error) + anew) from None
     except (MemoryError, RuntimeError) as error:
         raise SystemExit(f"\n{known_failure(error)}") from None
     except OSError as error:

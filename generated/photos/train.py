@@ -20,7 +20,6 @@ from tqdm import tqdm
 
 from checkpoints import Log, Losses, fingerprint, resume, save
 from data import BATCH_SIZE, to_device, training_batches
-from dataset import read_samples
 from evaluate import evaluate, share_cores
 from model import Classifier, loss_terms
 from safety import (
@@ -36,6 +35,7 @@ from safety import (
     save_bad_batch,
     setup,
 )
+from samples import read_samples
 
 MAX_ITERATIONS = 400
 VALIDATIONS = 4  # number over the run; the last one at its end
@@ -82,7 +82,7 @@ def main(**given: object) -> dict[str, float]:
     last = args.output / "last.pt"
     if last.exists() and not args.resume:
         raise SystemExit(f"{last} exists: add --resume or choose another --output")
-    training, validation = read_samples(args.data)
+    training, validation = read_samples(args.data, args.reread)
     if args.overfit:  # can the model learn a few images by heart?
         training = validation = training[: args.overfit]
 

@@ -29,7 +29,7 @@ from specc.emit.parts import (
     refuse_tags,
 )
 from specc.heads import TASK_NAMES
-from specc.plan.contract import ContractPlan
+from specc.plan.contract.contract import ContractPlan
 from specc.plan.extras import CONTRACT, INIT, RUNTIME
 from specc.plan.page import Plan
 from specc.resources import names, read_text, template_folder

@@ -13,7 +13,7 @@ from specc.graph.cost import Summary, summarize
 from specc.graph.levels import build_graph
 from specc.job import Job
 from specc.origins.reads import Path, Reads, value_at
-from specc.plan.contract import plan_contract, predicting, smallest
+from specc.plan.contract.contract import plan_contract, predicting, smallest
 from specc.plan.extras import Extras
 from specc.plan.page import Plan, plan
 

@@ -20,7 +20,7 @@ from specc.graph.diagram import mermaid
 from specc.heads import constants_of, formats_ignoring, once, task_of, tasks_of
 from specc.job import Job, source_of
 from specc.plan.backbone import BackbonePlan, plan_backbone
-from specc.plan.contract import ContractPlan, contract_in_steps
+from specc.plan.contract.contract import ContractPlan, contract_in_steps
 from specc.plan.data import (
     data_constants,
     draw_constants,

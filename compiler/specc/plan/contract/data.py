@@ -11,7 +11,7 @@ from specc.heads.anomaly_detection import GOOD
 from specc.heads.contract import Annotations
 from specc.heads.conversions import dataset_task, way_to
 from specc.job import Head, Job
-from specc.plan.contract_tables import of_table
+from specc.plan.contract.tables import of_table
 from specc.plan.heads import HeadPlan
 from specc.plan.places import VOC
 from specc.plan.readers import Reader

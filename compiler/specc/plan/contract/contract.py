@@ -16,7 +16,7 @@ from specc.heads.contract import FEW, PREDICTED
 from specc.heads.task import Task
 from specc.job import Head, Job
 from specc.language.schema import part
-from specc.plan.contract_data import (
+from specc.plan.contract.data import (
     MadeDataset,
     made_places,
     parts_of,

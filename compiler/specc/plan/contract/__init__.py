@@ -1,0 +1,1 @@
+"""The plan of test_contract.py: what is tested, and the dataset that it writes."""
