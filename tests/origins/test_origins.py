@@ -31,7 +31,6 @@ from specc.origins import answers, report
 from specc.origins.answers import EVERY_JOB, FIELDS, YOURS, Line, Reached
 from specc.origins.fields import Option, options_of
 from specc.origins.folders import JOB, Asked, Folder
-from specc.origins.pieces import paths_of
 from specc.origins.sheet import Sheet
 from specc.origins.sources import template_text
 from specc.origins.values import others_of
@@ -132,7 +131,7 @@ def test_where_a_field_reaches_and_where_it_does_not(record):
         return answers.where(pointer, record.reach, record.recorded, record)
 
     (one,) = where("/trainer/gradient_clipping")
-    order = paths_of(record.reach.rendering)  # not one that differs by the process
+    order = record.reach.base.cut.paths  # not one that differs by the process
     assert list(one.lines) == sorted(one.lines, key=order.index)
     number = number_of(record.home, "train.py", "CLIP_NORM = ")
     assert number in one.lines["train.py"]

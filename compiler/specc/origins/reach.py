@@ -67,8 +67,8 @@ class Reach:
                     found.changed[path] = known | change
                 if adds:
                     found.adds.add(path)
-        # A set has another order in each process: an answer has the folder's.
-        paths = filter(found.changed.get, paths_of(self.rendering))
+        # The changes come in an order of the variants: an answer has the folder's.
+        paths = filter(found.changed.get, base.paths)
         found.changed = {path: found.changed[path] for path in paths}
         return found
 
