@@ -406,9 +406,19 @@ def test_the_bound_is_a_share_where_the_metric_is_an_error(world):
 # ---- Bad input ----
 
 
-def test_random_weights_are_exported_with_a_word(world, folder, sealed):
-    done = export(folder, "-o", "random.onnx")
-    assert "random" in done.stderr.splitlines()[0]
+def test_random_weights_have_a_word_and_are_not_those_of_a_run(world, folder, sealed):
+    """The conversion that was kept has the weights of the run."""
+    done = export(folder, "-o", "random.onnx", code=1)
+    said = done.stderr.splitlines()
+    assert "random" in said[0] and "differs from model.py" in said[1], said
+    assert "raw" in said[2] and not (world / "random.onnx").exists()
+
+
+@pytest.mark.soak  # a conversion more
+def test_random_weights_are_exported(world, folder):
+    words = (folder / "export.py", "--threads", 1, "-o", world / "random.onnx")
+    done = python(*map(str, words), **one_core())
+    assert done.returncode == 0 and "random" in done.stderr, done.stderr[-3000:]
     facts = onnxruntime.InferenceSession(world / "random.onnx").get_modelmeta()
     assert facts.custom_metadata_map["specc.weights"] == "random"
 
