@@ -25,6 +25,7 @@ from runs import (
     refusal,
     run,
     train,
+    warm,
 )
 
 from specc.shapes.dataset import draw_dataset
@@ -40,6 +41,7 @@ WORD = {
     "max_tokens": 4,
 }
 TESTS = Path(__file__).parent.parent
+CONVERSION = 900  # most seconds of a conversion: half a minute on an idle machine
 
 
 def with_export(folder: Path) -> Path:
@@ -82,8 +84,8 @@ def export(folder: Path, *arguments: object, code=0, **changes: str):
     makes; `changes` of the environment are faults."""
     kept, script = folder.parent / "kept.onnx", folder / "export.py"
     words = (TESTS / "kept_conversion.py", kept, script, "--threads", 1, *arguments)
-    changes = one_core() | changes
-    done = python(*map(str, words), cwd=folder.parent, **changes)
+    environment = one_core() | changes
+    done = warm().run([*map(str, words)], folder.parent, environment, CONVERSION)
     assert done.returncode == code, done.stderr[-3000:]
     return done
 
