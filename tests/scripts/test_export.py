@@ -25,6 +25,7 @@ from runs import (
     refusal,
     run,
     train,
+    warm,
 )
 
 from specc.shapes.dataset import draw_dataset
@@ -40,6 +41,7 @@ WORD = {
     "max_tokens": 4,
 }
 TESTS = Path(__file__).parent.parent
+CONVERSION = 900  # most seconds of a conversion: half a minute on an idle machine
 
 
 def with_export(folder: Path) -> Path:
@@ -82,8 +84,8 @@ def export(folder: Path, *arguments: object, code=0, **changes: str):
     makes; `changes` of the environment are faults."""
     kept, script = folder.parent / "kept.onnx", folder / "export.py"
     words = (TESTS / "kept_conversion.py", kept, script, "--threads", 1, *arguments)
-    changes = one_core() | changes
-    done = python(*map(str, words), cwd=folder.parent, **changes)
+    environment = one_core() | changes
+    done = warm().run([*map(str, words)], folder.parent, environment, CONVERSION)
     assert done.returncode == code, done.stderr[-3000:]
     return done
 
@@ -406,9 +408,19 @@ def test_the_bound_is_a_share_where_the_metric_is_an_error(world):
 # ---- Bad input ----
 
 
-def test_random_weights_are_exported_with_a_word(world, folder, sealed):
-    done = export(folder, "-o", "random.onnx")
-    assert "random" in done.stderr.splitlines()[0]
+def test_random_weights_have_a_word_and_are_not_those_of_a_run(world, folder, sealed):
+    """The conversion that was kept has the weights of the run."""
+    done = export(folder, "-o", "random.onnx", code=1)
+    said = done.stderr.splitlines()
+    assert "random" in said[0] and "differs from model.py" in said[1], said
+    assert "raw" in said[2] and not (world / "random.onnx").exists()
+
+
+@pytest.mark.soak  # a conversion more
+def test_random_weights_are_exported(world, folder):
+    words = (folder / "export.py", "--threads", 1, "-o", world / "random.onnx")
+    done = python(*map(str, words), **one_core())
+    assert done.returncode == 0 and "random" in done.stderr, done.stderr[-3000:]
     facts = onnxruntime.InferenceSession(world / "random.onnx").get_modelmeta()
     assert facts.custom_metadata_map["specc.weights"] == "random"
 

@@ -57,7 +57,7 @@ def plan_export(
         "sealed_canvas": sealed,
         "sealed_results": moved if placed else "decode(outputs)",
         "judged_canvas": "letterboxed(images, model.mean)" if resized else padded,
-        "input_note": f"uint8 (batch, channels, height, width), {color}, turned by EXIF",
+        "input_note": f"uint8 (batch, {job.data.channels}, height, width), {color}, turned by EXIF",
         "color_order": color,
         "best": job.trainer.best,
         "worst_of_smaller": worst,
