@@ -58,8 +58,8 @@ def bench(
             stack.callback(workers[-1].end)
             if workers[0].failed or workers[0].skipped:
                 _refuse(folder, workers[0])
-        single = measure(workers, batch=1, rounds=rounds)
-        several = measure(workers, batch=batch, rounds=rounds)
+        single = measure(workers, batch=1, rounds=rounds, tell=_tell)
+        several = measure(workers, batch=batch, rounds=rounds, tell=_tell)
     if EAGER not in single or EAGER not in several:
         _refuse(folder, workers[0])
     facts = {"folder": str(folder), "job": job["name"], "device": device}
@@ -69,6 +69,10 @@ def bench(
     facts["files"] = [str(path) for path in files]
     click.echo(json.dumps(facts, indent=2) if form == "json" else _table(facts))
     return 0
+
+
+def _tell(what: str) -> None:
+    click.echo(what, err=True)
 
 
 def _job(folder: Path) -> dict[str, Any]:
