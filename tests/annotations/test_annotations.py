@@ -1,4 +1,4 @@
-"""`specc annotations`: what is written is read again by `specc init`, to the same boxes."""
+"""`specc annotations`: what is written is read again, to the same boxes."""
 
 from __future__ import annotations
 

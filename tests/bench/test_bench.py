@@ -54,7 +54,9 @@ class Asked:
 def test_engines_run_in_turn_and_one_that_fails_is_left_out():
     Asked.turns = []
     asked = [Asked("one", 1.0), Asked("broken", 0), Asked("two", 2.0)]
-    found = rounds.measure(asked, batch=1, rounds=3)
+    told: list[str] = []
+    found = rounds.measure(asked, batch=1, rounds=3, tell=told.append)
+    assert told[0] == "one: first calls, of 1" and told[-1] == "3 rounds"
     assert found == {"one": [1.0] * 3, "two": [2.0] * 3}
     assert Asked.turns == ["one", "two", "two", "one", "two", "one"]
 

@@ -1,4 +1,4 @@
-"""`specc report`: a page on a run, with predictions that the folder's own code makes."""
+"""`specc report`: a page on a run, whose predictions the folder's own code makes."""
 
 from __future__ import annotations
 
@@ -192,7 +192,8 @@ def test_every_head_has_a_report(world, task, monkeypatch):
     page = (output / "report.html").read_text("utf-8")
     assert len(PICTURE.findall(page)) >= 4
     # The scripts measure now what they measured in training.
-    rows = re.findall(r"<tr><td>\S+/\S+</td><td>(\S*)</td><td>(\S*)</td></tr>", page)
+    cells = "".join(rf"<td>{cell}</td>" for cell in ("[^<]+/[^<]+", "(.*?)", "(.*?)"))
+    rows = re.findall(f"<tr>{cells}</tr>", page)
     assert rows
     for now, then in rows:
         assert float(now) == pytest.approx(float(then), rel=1e-2, abs=1e-3)

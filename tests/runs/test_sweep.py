@@ -13,7 +13,9 @@ TEXT = """{
   "name": "cells",
   "data": {"train": "train", "resolution": [64,64]},
   "model": {
-    "heads": [{"name": "kind", "task": "multiclass_classification", "categories": ["a", "b"]}]
+    "heads": [
+      {"name": "kind", "task": "multiclass_classification", "categories": ["a", "b"]}
+    ]
   },
   "trainer": {"batch_size": 4}
 }

@@ -1,4 +1,4 @@
-"""`specc annotations`: brings images and predictions into a folder of a labeling tool."""
+"""`specc annotations`: brings images and predictions to a labeling tool."""
 
 from __future__ import annotations
 

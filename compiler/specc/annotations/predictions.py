@@ -1,4 +1,4 @@
-"""Reads a predictions.json of predict.py: the images, and what one head found in each."""
+"""Reads a predictions.json of predict.py: images, and the finds of one head."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ from specc.commands.flags import FORM
 @click.option(
     "--compiled/--no-compiled",
     default=True,
-    help="Measure torch.compile too, which takes minutes at first.  [default: compiled]",
+    help="Measure torch.compile too, which takes minutes.  [default: compiled]",
 )
 @click.option(
     "--device",

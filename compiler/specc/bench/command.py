@@ -41,16 +41,8 @@ def bench(
         if not path.is_file():
             fail("E447", f"there is no file `{path}`", help="name a file that is there")
     files = files or _files(job["name"], folder, weights)
-    height, width = image or job["data"]["resolution"]
-    setup = {
-        "folder": str(folder.absolute()),
-        "weights": str(weights or ""),
-        "model": job["model"],
-        "timm": is_timm(job["model"]["backbone"]["name"]),
-        "image": [job["data"].get("channels", 3), height, width],
-        "threads": threads or _cores(),
-        "device": device,
-    }
+    setup = _setup(folder, job, weights, image)
+    setup |= {"threads": threads or _cores(), "device": device}
     with ExitStack() as stack:
         workers = []
         for engine in _engines(files, compiled):
@@ -58,17 +50,40 @@ def bench(
             stack.callback(workers[-1].end)
             if workers[0].failed or workers[0].skipped:
                 _refuse(folder, workers[0])
-        single = measure(workers, batch=1, rounds=rounds)
-        several = measure(workers, batch=batch, rounds=rounds)
+        single = measure(workers, batch=1, rounds=rounds, tell=_tell)
+        several = measure(workers, batch=batch, rounds=rounds, tell=_tell)
     if EAGER not in single or EAGER not in several:
         _refuse(folder, workers[0])
     facts = {"folder": str(folder), "job": job["name"], "device": device}
-    facts |= {"threads": setup["threads"], "image": [height, width]}
+    facts |= {"threads": setup["threads"], "image": setup["image"][1:]}
     facts |= {"batch": batch, "rounds": rounds}
     facts["engines"] = [_row(one, single, several, batch) for one in workers]
     facts["files"] = [str(path) for path in files]
     click.echo(json.dumps(facts, indent=2) if form == "json" else _table(facts))
     return 0
+
+
+def _setup(
+    folder: Path,
+    job: dict[str, Any],
+    weights: Path | None,
+    image: tuple[int, int] | None,
+) -> dict[str, Any]:
+    """Returns what engine.py has to know of the model and of its images."""
+    return {
+        "folder": str(folder.absolute()),
+        "weights": str(weights or ""),
+        "model": job["model"],
+        "timm": is_timm(job["model"]["backbone"]["name"]),
+        "image": [
+            job["data"].get("channels", 3),
+            *(image or job["data"]["resolution"]),
+        ],
+    }
+
+
+def _tell(what: str) -> None:
+    click.echo(what, err=True)
 
 
 def _job(folder: Path) -> dict[str, Any]:
@@ -88,7 +103,7 @@ def _job(folder: Path) -> dict[str, Any]:
 
 
 def _files(name: str, folder: Path, weights: Path | None) -> tuple[Path, ...]:
-    """Returns the files of export.py under their usual names, the first of each name."""
+    """Returns the files of export.py by their usual names, the first of each name."""
     places = (Path(), folder, weights.parent if weights else folder)
     found = []
     for suffix in SUFFIXES:
@@ -153,8 +168,8 @@ def _table(facts: dict[str, Any]) -> str:
     lines = [
         f"{facts['job']}: images of {height}x{width} on the {facts['device']}, "
         f"{_count(facts['threads'], 'thread')}; {facts['rounds']} rounds, in turn",
-        f"latency of one image, throughput of {_count(facts['batch'], 'image')} a call; "
-        "ratios with their 95 % interval",
+        f"latency of one image, throughput of {_count(facts['batch'], 'image')} a call;"
+        " ratios with their 95 % interval",
         "",
     ]
     for cells in rows:
@@ -167,8 +182,8 @@ def _table(facts: dict[str, Any]) -> str:
                 lines.append(f"{row['engine']} {word}: {harmless(row[word])}")
     if not facts["files"]:
         lines.append(
-            "ONNX Runtime and OpenVINO skipped: there is no file of export.py, or --onnx "
-            'names it; a job with "export": true emits export.py'
+            "ONNX Runtime and OpenVINO skipped: there is no file of export.py, or "
+            '--onnx names it; a job with "export": true emits export.py'
         )
     return "\n".join(lines)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import fmean, median
 
 from specc.bench.workers import Worker
@@ -15,10 +15,19 @@ RESAMPLES = 2000  # number of resamples of the bootstrap
 Means = dict[str, list[float]]
 
 
-def measure(workers: Sequence[Worker], batch: int, rounds: int) -> Means:
+def measure(
+    workers: Sequence[Worker], batch: int, rounds: int, tell: Callable[[str], None]
+) -> Means:
     """Returns the mean seconds of a call for each round and engine. Another engine
-    begins each round, so that no one always runs on a core that is hot."""
-    means: Means = {worker.name: [] for worker in workers if _is_warm(worker, batch)}
+    begins each round, so that no one always runs on a core that is hot. `tell` is
+    called with what begins, as it may take minutes."""
+    means: Means = {}
+    for worker in workers:
+        if worker.runs:
+            tell(f"{worker.name}: first calls, of {batch:,}")
+        if _is_warm(worker, batch):
+            means[worker.name] = []
+    tell(f"{rounds:,} rounds")
     for first in range(rounds):
         begins = first % len(workers)
         for worker in (*workers[begins:], *workers[:begins]):

@@ -1,1 +1,1 @@
-"""A report on a run: one page with curves, metrics, the best and the worst predictions."""
+"""A page on a run: curves, metrics, the best and the worst predictions."""

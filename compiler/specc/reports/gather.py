@@ -1,7 +1,7 @@
 """Gathers what a report shows, in a process of its own (see command.py).
 
-`python gather.py SETUP FILE` runs the folder's evaluate.py, and writes the facts to FILE
-as JSON.
+`python gather.py SETUP FILE` runs the folder's evaluate.py, and writes the facts to
+FILE as JSON.
 """
 
 from __future__ import annotations

@@ -63,11 +63,12 @@ def _of_objects(found: Found, name: str, names: tuple, table: dict) -> dict:
         "counts": table["confusions"],
     }
     why = "the best F1" if table["chosen"] else "as asked"
-    note = "No prediction finds an object, at an overlap of 0.5."
+    note = "No prediction finds an object, by an overlap of 0.5."
     if not table["chosen"] or any(row["f1"] for row in table["categories"].values()):
         note = (
             "Precision, recall, F1, confusions and drawings are those of predictions "
-            f"from a score of {table['min_score']:.3f} on ({why}), at an overlap of 0.5."
+            f"from a score of {table['min_score']:.3f} on ({why}), by an overlap of "
+            "0.5."
         )
     return {
         "categories": table["categories"],

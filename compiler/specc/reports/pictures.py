@@ -75,10 +75,7 @@ def pictured(
         return {}
     if groups := _neighbors(found, name, known, count):
         return _neighboring(found, groups, drawing, name, root)
-    metric, lower = _metric(head)
-    if hasattr(found.samples[known[0]].labels[name], "anomalous"):
-        metric, lower = AGREEMENT, False
-    judged = _judged(found, name, metric, known)
+    metric, lower, judged = _judged(found, head, known)
     if not judged:
         chosen = {"predictions": [Judged(x, math.nan, 0) for x in known[:count]]}
     else:
@@ -86,7 +83,7 @@ def pictured(
         sign = 1 if lower else -1
         worst = sorted(judged, key=lambda x: (-sign * x.value, -x.sure))
         best = sorted(judged, key=lambda x: (sign * x.value, -x.sure))
-        few = min(count, (len(judged) + 1) // 2)
+        few = min(count, max(1, len(judged) // 2))
         chosen = {f"worst by {metric}": worst[:few], f"best by {metric}": best[:few]}
     return {
         title: _drawings(found, ones, drawing, name, metric, root)
@@ -114,29 +111,51 @@ def _drawings(
     return rows
 
 
-def _metric(head: dict[str, Any]) -> tuple[str, bool]:
-    """Returns the primary metric of a head, and whether it is an error."""
-    schema = schema_of(head["task"])
-    metric = schema["x-metrics"][0]
-    return metric, metric in schema.get("x-lower-is-better", ())
+def _judged(
+    found: Found, head: dict[str, Any], known: list[int]
+) -> tuple[str, bool, list[Judged]]:
+    """Returns the first metric of a head that tells images apart, each judged alone,
+    whether it is an error, and the samples of which it is known."""
+    name, schema = head["name"], schema_of(head["task"])
+    measures = _agreements if _is_inspected(found, name, known) else _metrics
+    values = {number: measures(found, name, number) for number in known}
+    chosen, judged = "", []
+    for metric in (*schema["x-metrics"], AGREEMENT):
+        own = {x: y[metric] for x, y in values.items() if metric in y}
+        if own and (not judged or len({*own.values()}) > 1):
+            chosen = metric
+            judged = [
+                Judged(number, value, _sureness(found.evidence[number].get(name)))
+                for number, value in own.items()
+            ]
+            if len({*own.values()}) > 1:
+                break
+    return chosen, chosen in schema.get("x-lower-is-better", ()), judged
 
 
-def _judged(found: Found, head: str, metric: str, known: list[int]) -> list[Judged]:
-    """Returns the samples of which the metric, of one image alone, is known."""
-    judged = []
-    for number in known:
-        sample, evidence = found.samples[number], found.evidence[number]
-        try:
-            metrics = found.score([sample], [evidence])
-        except (ValueError, IndexError, ZeroDivisionError):
-            continue  # a metric of several images, such as a rank among them
-        value = metrics.get(f"{head}/{metric}", math.nan)
-        if metric == AGREEMENT:
-            anomalous = float(sample.labels[head].anomalous)
-            value = 1 - abs(anomalous - evidence[head]["score"])
-        if math.isfinite(value):
-            judged.append(Judged(number, float(value), _sureness(evidence.get(head))))
-    return judged
+def _metrics(found: Found, head: str, number: int) -> dict[str, float]:
+    """Returns the metrics of one image alone, without the name of the head."""
+    try:
+        metrics = found.score([found.samples[number]], [found.evidence[number]])
+    except (ValueError, IndexError, ZeroDivisionError):
+        return {}  # a metric of several images, such as a rank among them
+    prefix = f"{head}/"
+    values = {
+        name.removeprefix(prefix): float(value)
+        for name, value in metrics.items()
+        if name.startswith(prefix)
+    }
+    return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def _is_inspected(found: Found, head: str, known: list[int]) -> bool:
+    """Whether labels say normal or anomalous: the metrics rank several images."""
+    return hasattr(found.samples[known[0]].labels[head], "anomalous")
+
+
+def _agreements(found: Found, head: str, number: int) -> dict[str, float]:
+    anomalous = float(found.samples[number].labels[head].anomalous)
+    return {AGREEMENT: 1 - abs(anomalous - found.evidence[number][head]["score"])}
 
 
 def _sureness(prediction: Any) -> float:

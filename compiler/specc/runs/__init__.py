@@ -1,1 +1,1 @@
-"""Runs of emitted train.py: read without PyTorch, compared, and jobs for more of them."""
+"""Runs of emitted train.py, read without PyTorch and compared, and jobs for more."""

@@ -65,7 +65,7 @@ def sweep(job: str, given: tuple[str, ...], output: Path | None, force: bool) ->
 
     \b
     specc sweep job.json --set trainer.optimizer.learning_rate=1e-3,3e-4
-    specc sweep job.json --set data.resolution=[256,256],[384,384] --set trainer.ema=0.99
+    specc sweep job.json --set data.resolution=[256,256],[384,384] -o sizes
     """
     from specc.runs.sweep import sweep
 

@@ -186,7 +186,7 @@ def _name(name: str, pairs: Sequence[tuple[Place, Any]]) -> str:
         made = re.sub(r"[^a-z0-9_-]+", "_", made.lower())
         if len(made) <= LONGEST:
             return made
-    help = f"a name has at most {LONGEST} characters: sweep fewer fields, or rename the job"
+    help = f"names have at most {LONGEST} characters: sweep fewer fields, or rename it"
     fail("E449", f"the name `{clip(made)}` would be too long", help=help)
 
 

@@ -119,11 +119,7 @@ def find(
     given = ["--weights", str(weights), "--data", str(root)]
     given += ["--device", device] if device else []
     given += ["--workers", str(workers)] if workers is not None else []
-    parser = module.command_line(module.__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--data", type=Path)
-    parser.set_defaults(confusion=None, test=test, onnx=None)
-    judging.run(parser.parse_args(given))
+    judging.run(_arguments(module, given, test))
     names = {head["name"]: tuple(head.get("categories") or ()) for head in heads}
     of_segments = {head["name"] for head in heads if "things" in head}
     return Found(
@@ -136,6 +132,15 @@ def find(
         judging.score,
         judging.predict,
     )
+
+
+def _arguments(module: ModuleType, given: list[str], test: bool) -> argparse.Namespace:
+    """Returns what the command line of an evaluate.py gives to its `main`."""
+    parser = module.command_line(module.__doc__.splitlines()[0])
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--data", type=Path)
+    parser.set_defaults(confusion=None, test=test, onnx=None)
+    return parser.parse_args(given)
 
 
 def imported(folder: Path, name: str) -> ModuleType:
