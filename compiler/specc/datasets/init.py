@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import Counter
 from pathlib import Path
+from unicodedata import normalize
 
 import click
 
@@ -100,7 +102,7 @@ def _say_found(found: Found, job: dict) -> None:
         _say("test", f"{found.test}, which evaluate.py --test measures")
     for key, value in found.layout.items():
         _say("layout", f"{key}: {_brief(value)}")
-    for note in found.notes:
+    for note in (*found.notes, *_alike(found.options)):
         _say("note", note)
     for line in found.beside:
         _say("not read", line)
@@ -122,6 +124,17 @@ def _say_found(found: Found, job: dict) -> None:
     trainer = job["trainer"]
     iterations = f"{trainer['max_iterations']:,} iterations"
     _say("run", f"{iterations} of {trainer['batch_size']} images")
+
+
+def _alike(options: dict) -> list[str]:
+    """Returns a line on names that differ in case or in the form of their letters
+    alone: each is learned as a name of its own."""
+    given = (x for x in options.values() if isinstance(x, list))
+    names = [name for of_one in given for name in of_one if isinstance(name, str)]
+    plain = Counter(normalize("NFKC", name).casefold() for name in {*names})
+    twins = [x for x in names if plain[normalize("NFKC", x).casefold()] > 1]
+    several = f"{', '.join(dict.fromkeys(twins)):.200}, each learned as another one"
+    return [f"names that differ in case alone: {several}"] if twins else []
 
 
 def described(sizes: Sizes, found: Found) -> str:

@@ -135,6 +135,9 @@ def read(file: CocoFile) -> CocoFile:
             options[task] = _options(path, task, content)
         except Unreadable as error:
             refused[task] = error
+    if "keypoint_detection" not in found and any(x.get("keypoints") for x in items):
+        what = "annotations have `keypoints`, which no category names by `keypoints`"
+        refused["keypoint_detection"] = Unreadable(f"{path}: {what}")
     parts = [x for item in items for x in _dicts(item.get("segments_info") or [item])]
     segments = items if "panoptic_segmentation" in found else []
     return CocoFile(
