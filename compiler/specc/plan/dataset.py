@@ -18,7 +18,7 @@ OPENING = (  # parsers that open files of maps or masks
     *("parse_map", "parse_segment_map", "parse_inspection", "labels_of_map"),
     *("parse_numbers", "parse_masks", "parse_coco_panoptic"),
 )
-PAGED = ("parse_pages", "parse_panoptic")  # those of files with several pages
+PAGED = ("parse_pages", "parse_panoptic")  # parsers of files with several pages
 VOC_SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 BROKEN = constant(
