@@ -137,7 +137,7 @@ def licenses_and_null(folder):
     four(folder, items, entries)
 
 
-@row("w18", POINTS, refused="which no category names by `keypoints`")
+@row("w18", POINTS, refused="keypoints, which no category names")
 def points_of_a_tool_without_names(folder):
     """Categories have no `keypoints`; annotations have."""
     items = [item(i, keypoints=[9, 9, 2, 20, 20, 2], num_keypoints=2) for i in COUNT]

@@ -22,6 +22,7 @@ from specc.datasets.weights import say_export, say_weights
 from specc.diagnostics import fail
 from specc.folder import jobfiles
 from specc.heads import TASKS
+from specc.heads.task import NAMES_OF_KINDS
 from specc.plan.readers import SIZED
 from specc.words import did_you_mean
 
@@ -128,9 +129,8 @@ def _say_found(found: Found, job: dict) -> None:
 
 def _alike(options: dict) -> list[str]:
     """Returns a line on names that differ in case or in the form of their letters
-    alone: each is learned as a name of its own."""
-    given = (x for x in options.values() if isinstance(x, list))
-    names = [name for of_one in given for name in of_one if isinstance(name, str)]
+    alone: each is learned as a name of its own, as tokens of a text are."""
+    names = [name for key in NAMES_OF_KINDS for name in options.get(key, ())]
     plain = Counter(normalize("NFKC", name).casefold() for name in {*names})
     twins = [x for x in names if plain[normalize("NFKC", x).casefold()] > 1]
     several = f"{', '.join(dict.fromkeys(twins)):.200}, each learned as another one"

@@ -41,6 +41,7 @@ class CocoFile:
     )
     annotations: int = 0  # number of annotations, or of segments
     crowds: int = 0  # number of those with `iscrowd` 1
+    unnamed: bool = False  # whether it has keypoints that no category names
     category: str = ""  # name of the only category; "" where there are several
     options: dict[str, dict[str, Any]] = field(default_factory=dict)  # task -> options
     refused: dict[str, Unreadable] = field(default_factory=dict)  # task -> the fault
@@ -135,9 +136,6 @@ def read(file: CocoFile) -> CocoFile:
             options[task] = _options(path, task, content)
         except Unreadable as error:
             refused[task] = error
-    if "keypoint_detection" not in found and any(x.get("keypoints") for x in items):
-        what = "annotations have `keypoints`, which no category names by `keypoints`"
-        refused["keypoint_detection"] = Unreadable(f"{path}: {what}")
     parts = [x for item in items for x in _dicts(item.get("segments_info") or [item])]
     segments = items if "panoptic_segmentation" in found else []
     return CocoFile(
@@ -156,6 +154,8 @@ def read(file: CocoFile) -> CocoFile:
         crowds=sum(part.get("iscrowd") in (1, True) for part in parts),
         options=options,
         refused=refused,
+        unnamed="keypoint_detection" not in found
+        and any(x.get("keypoints") for x in items),
     )
 
 
