@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -40,13 +41,12 @@ def _maps(folder: Path) -> Iterator[Found]:
 def _segments(folder: Path) -> set[str]:
     """Returns the folders of the segments of COCO's files, which are no maps of
     categories."""
-    try:
-        found = [
-            one for one in coco.find(folder) if one.task == "panoptic_segmentation"
-        ]
-    except Unreadable:
-        return set()
-    return {one.layout["train_labels"] for one in found if "train_labels" in one.layout}
+    found = set()
+    with contextlib.suppress(Unreadable):  # what it has yielded before stays
+        for one in coco.find(folder):
+            if one.task == "panoptic_segmentation":
+                found.add(one.layout.get("train_labels"))
+    return found - {None}
 
 
 FINDERS = {

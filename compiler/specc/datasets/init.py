@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import Counter
 from pathlib import Path
+from unicodedata import normalize
 
 import click
 
@@ -20,6 +22,7 @@ from specc.datasets.weights import say_export, say_weights
 from specc.diagnostics import fail
 from specc.folder import jobfiles
 from specc.heads import TASKS
+from specc.heads.task import NAMES_OF_KINDS
 from specc.plan.readers import SIZED
 from specc.words import did_you_mean
 
@@ -100,7 +103,7 @@ def _say_found(found: Found, job: dict) -> None:
         _say("test", f"{found.test}, which evaluate.py --test measures")
     for key, value in found.layout.items():
         _say("layout", f"{key}: {_brief(value)}")
-    for note in found.notes:
+    for note in (*found.notes, *_alike(found.options)):
         _say("note", note)
     for line in found.beside:
         _say("not read", line)
@@ -124,6 +127,16 @@ def _say_found(found: Found, job: dict) -> None:
     trainer = job["trainer"]
     iterations = f"{trainer['max_iterations']:,} iterations"
     _say("run", f"{iterations} of {trainer['batch_size']} images")
+
+
+def _alike(options: dict) -> list[str]:
+    """Returns a line on names that differ in case or in the form of their letters
+    alone: each is learned as a name of its own, as tokens of a text are."""
+    names = [name for key in NAMES_OF_KINDS for name in options.get(key, ())]
+    plain = Counter(normalize("NFKC", name).casefold() for name in {*names})
+    twins = [x for x in names if plain[normalize("NFKC", x).casefold()] > 1]
+    several = f"{', '.join(dict.fromkeys(twins)):.200}, each learned as another one"
+    return [f"names that differ in case alone: {several}"] if twins else []
 
 
 def described(sizes: Sizes, found: Found) -> str:

@@ -69,6 +69,9 @@ def _read(
             if not read[-1].tasks:
                 held = f"{read[-1].annotations} annotations, none with a `bbox`"
                 raise Unlike(f"{file.path}: {held} or a `segmentation`")
+            if read[-1].unnamed:
+                what = "keypoints, which no category names by `keypoints`"
+                raise Unlike(f"{file.path}: annotations have {what}")
         except Unreadable as error:
             error.path = file.path
             if not isinstance(error, Unlike):

@@ -41,6 +41,7 @@ class CocoFile:
     )
     annotations: int = 0  # number of annotations, or of segments
     crowds: int = 0  # number of those with `iscrowd` 1
+    unnamed: bool = False  # whether it has keypoints that no category names
     category: str = ""  # name of the only category; "" where there are several
     options: dict[str, dict[str, Any]] = field(default_factory=dict)  # task -> options
     refused: dict[str, Unreadable] = field(default_factory=dict)  # task -> the fault
@@ -153,6 +154,8 @@ def read(file: CocoFile) -> CocoFile:
         crowds=sum(part.get("iscrowd") in (1, True) for part in parts),
         options=options,
         refused=refused,
+        unnamed="keypoint_detection" not in found
+        and any(x.get("keypoints") for x in items),
     )
 
 

@@ -17,7 +17,7 @@ from specc.diagnostics import fail
 NAME = "data.lock.json"
 VERSION = 1
 KEYS = {"lock", "fingerprint", "sets", "heads", "files"}
-TEST = "test"  # the set to test on, where the job names one
+TEST = "test"  # name of a set that jobs may lack
 LISTED = 20_000  # most images that are listed; of more a lock has counts alone
 NAMED = 8  # most names in a line
 

@@ -31,6 +31,7 @@ COLUMNS = (  # form of a box, names of its columns, compared without signs
     ("size", ("xmin", "ymin", "width", "height")),
     ("size", ("xmin", "ymin", "w", "h")),
 )
+COMMA = re.compile(r"-?\d+,\d+")  # a number with a decimal comma
 PREFIX = re.compile("^(bbox|box|roi|bndbox|boundingbox)(?=.)")
 LISTS = (
     "bbox",
@@ -103,10 +104,16 @@ def boxes_in(sheet: Sheet) -> Boxes | None:
 
 
 def lacking(sheet: Sheet) -> str:
-    """Returns text on the one side of a box that no column has; "" where more are
-    absent."""
+    """Returns text on the one side of a box that no column has, or on decimal commas in
+    all four; "" where more are absent."""
     named = {PREFIX.sub("", plain(column)): column for column in sheet.columns}
     for _, names in COLUMNS:
+        sides = [named[name] for name in names if name in named]
+        cells = {str(row[name]) for name in sides for _, row in sheet.rows}
+        if len(sides) == 4 and any(map(COMMA.fullmatch, cells)):
+            cell = next(filter(COMMA.fullmatch, sorted(cells)))
+            what = f"has sides of boxes, {', '.join(sides)}, with decimal commas"
+            return f"{what}, as {cell!r}: write points"
         absent = [name for name in names if name not in named]
         if len(absent) == 1 and not {*names} & {"w", "h", "width", "height"}:
             known = ", ".join(named[name] for name in names if name in named)

@@ -125,6 +125,7 @@ def sheet_of(path: Path, index: Index) -> Sheet:
     writing, columns, rows = _read(path)
     shown = ", ".join(columns)
     held = f"columns {shown}" if shown else "nothing"
+    _refuse_headers(path, columns, rows)
     if rows:
         named = path.relative_to(index.folder).parts
         scores = {x: looked_up(named, rows, x, index) for x in columns if x}
@@ -135,6 +136,14 @@ def sheet_of(path: Path, index: Index) -> Sheet:
     what = f"{path}: has {held:.200}, and {len(rows)} rows"
     why = f"no column names images below {index.folder}"
     raise Unlike(f"{what}; {_elsewhere(columns, rows, index) or why}")
+
+
+def _refuse_headers(path: Path, columns: tuple[str, ...], rows: list) -> None:
+    """Raises Unreadable where a row is the header again, as behind a table that was
+    put after another one."""
+    for line, row in rows:
+        if len(columns) > 1 and all(str(row[name]) == name for name in columns):
+            raise Unreadable(f"{path}: line {line} is the header again: remove it")
 
 
 def _elsewhere(columns: tuple[str, ...], rows: list, index: Index) -> str:
