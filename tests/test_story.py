@@ -112,6 +112,7 @@ def logits(folder: Path, weights: Path) -> torch.Tensor:
     "name, runs_contract",
     [
         pytest.param(COMMITS[-1], False, marks=pytest.mark.slow),
+        *(pytest.param(name, False, marks=pytest.mark.soak) for name in COMMITS[:-1]),
         *(pytest.param(name, True, marks=pytest.mark.soak) for name in COMMITS),
     ],
 )
