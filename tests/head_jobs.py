@@ -126,4 +126,6 @@ def make(folder: Path, task: str, data=None, **trainer) -> Path:
     small = JOBS[task]
     sets = {"train": f"{small.drawn}/train", "validation": f"{small.drawn}/val"}
     options = {"max_iterations": 20, "validations": 2} | FAST | small.options | trainer
-    return runs.make(folder, small.head, data=sets | small.data | (data or {}), **options)
+    return runs.make(
+        folder, small.head, data=sets | small.data | (data or {}), **options
+    )

@@ -35,9 +35,8 @@ def draw_quadrilaterals(
             color = color_of(names.index(item["category"]))
             cv2.polylines(image, [corners], True, color, thickness, cv2.LINE_AA)
             score = f" {item['score']:.2f}" if "score" in item else ""
-            write(
-                image, item["category"] + score, tuple(corners.min(0).tolist()), color
-            )
+            corner = tuple(corners.min(0).tolist())
+            write(image, item["category"] + score, corner, color)
             first = tuple(corners[0].tolist())
             cv2.circle(image, first, 3 * thickness, color, cv2.FILLED, cv2.LINE_AA)
     return image

@@ -9,14 +9,15 @@ from typing import Any
 from specc.heads import constants_of, once, task_of, tasks_of
 from specc.heads.task import Task
 from specc.job import Augmentation, Data, Job
-from specc.plan.augmentation import (
+from specc.plan.heads import HeadPlan, is_partial
+from specc.plan.images import (
     NO_AUGMENTATION,
     augmentation_of,
+    cache_constants,
     canvas_only,
     imaging,
+    plan_cache,
 )
-from specc.plan.cache import cache_constants, plan_cache
-from specc.plan.heads import HeadPlan, is_partial
 from specc.source import Line, constant, literal, mapping
 
 DRAWABLE = {
