@@ -138,7 +138,7 @@ def finished(onnx: object, digest: str) -> bytes:
     facts = {
         "specc.format": 1,
         "specc.job": job,
-        "specc.input": "uint8 (batch, channels, height, width), RGB, turned by EXIF",
+        "specc.input": "uint8 (batch, 3, height, width), RGB, turned by EXIF",
         "specc.weights": digest,
         "specc.torch": torch.__version__,
         "names": dict(enumerate(head.get("categories", []))),
@@ -344,8 +344,8 @@ def measured(name: str, content: bytes, samples: Sequence[Sample]) -> float:
 def write_smaller(
     output: Path, smaller: dict[str, bytes], samples: Sequence[Sample], bound: float
 ):
-    """Writes files beside `output`, by suffix, if they keep its metric; ends the program
-    otherwise."""
+    """Writes files beside `output`, by suffix, if they keep its metric; otherwise ends
+    the program."""
     metric = measured(output.name, output.read_bytes(), samples)
     worst = metric - bound
     for suffix, content in smaller.items():

@@ -544,16 +544,16 @@ def nms(boxes: Tensor, classes: Tensor, max_iou: float) -> Tensor:
     A box falls to a better one of its class that itself stays. Each round settles one
     more link of such chains, in all boxes of a part at once: static shapes.
     """
-    keep = boxes[:, None, :0, 0]  # (B, 1, those so far), 1 or 0
+    keep = torch.zeros_like(boxes[:, None, :, 0])  # (B, 1, M), 1: stays, so far
     for start in range(0, boxes.shape[1], CANDIDATES):
         stop = start + CANDIDATES
         overlap, _ = iou(boxes[:, :stop, None], boxes[:, None, start:stop])
         same = classes[:, :stop, None] == classes[:, None, start:stop]
         rivals = ((overlap > max_iou) & same).triu(1 - start).to(boxes.dtype)
-        stays = free = (1 - keep @ rivals[:, :start]).relu()
+        stays = free = (1 - keep[..., :stop] @ rivals).relu()
         for _ in range(NMS_ROUNDS):
             stays = torch.baddbmm(free, stays, rivals[:, start:], alpha=-1).relu()
-        keep = torch.cat([keep, stays], 2)
+        keep = keep + F.pad(stays, (start, boxes.shape[1] - start - stays.shape[2]))
     return keep[:, 0] > 0
 
 

@@ -83,10 +83,9 @@ def load_imagenet(backbone: nn.Module):
             WEIGHTS, map_location="cpu", weights_only=True
         )
         shapes = {name: tensor.shape for name, tensor in state.items()}
-    except OSError as error:
-        raise SystemExit(f"{WEIGHTS}: cannot be read: {error}") from None
-    except Exception:  # torch.load raises many kinds of errors on foreign files
-        raise SystemExit(f"{WEIGHTS}: not a file of weights") from None
+    except Exception as error:  # the network, the hub or what it sends may fail
+        offline = "offline, name a local file in initialization.weights of the job"
+        raise SystemExit(f"{WEIGHTS}: cannot be loaded: {error}\n{offline}") from None
     own = {name: tensor.shape for name, tensor in backbone.state_dict().items()}
     missing = [k for k in own if k not in shapes]
     wrong = [k for k in own if shapes.get(k, own[k]) != own[k]]
