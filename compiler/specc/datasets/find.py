@@ -42,7 +42,7 @@ def _segments(folder: Path) -> set[str]:
     """Returns the folders of the segments of COCO's files, which are no maps of
     categories."""
     found = set()
-    with contextlib.suppress(Unreadable):  # what it has yielded before stays
+    with contextlib.suppress(Unreadable):  # the datasets found before it stay
         for one in coco.find(folder):
             if one.task == "panoptic_segmentation":
                 found.add(one.layout.get("train_labels"))
