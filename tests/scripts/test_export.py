@@ -474,6 +474,33 @@ def test_a_full_disk_and_an_interruption_leave_earlier_files(
     assert {path.name for path in world.iterdir()} == before
 
 
+FOREIGN = """
+import torch
+
+import export
+
+
+class Foreign(torch.nn.Module):
+    def __init__(self, network):
+        super().__init__()
+        self.network, self.mean = network, network.mean
+
+    def forward(self, images):
+        return self.network(torch.special.bessel_j0(images))
+
+
+export.convert(Foreign(export.load_model(export.Path("best.pt"), "cpu")))
+"""
+
+
+@pytest.mark.soak  # a conversion more
+def test_an_operator_that_onnx_lacks_is_named(world, folder):
+    (world / "foreign.py").write_text(FOREIGN)
+    done = python("foreign.py", cwd=world, PYTHONPATH=str(folder), OMP_NUM_THREADS="1")
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert "cannot be exported" in done.stderr and "bessel_j0" in done.stderr
+
+
 def test_a_library_that_is_missing_is_named(world, folder):
     hidden = world / "hidden"
     hidden.mkdir()
