@@ -90,6 +90,20 @@ def test_the_table_marks_the_best(two, capsys):
     assert rows["minutes"] == ["1.5", "1.5"]
 
 
+def test_the_seed_is_compared_where_each_run_has_its_last_pt(two, capsys):
+    last = torch.load("runs/large/last.pt", weights_only=True)
+    last["run"]["seed"] = 8
+    torch.save(last, "runs/large/last.pt")
+    assert run_cli(["compare", *two, "--format", "json"]) == 0
+    fields = json.loads(capsys.readouterr().out)["fields"]
+    assert fields == {"/trainer/batch_size": [4, 8], "seed": [7, 8]}
+    Path("runs/large/last.pt").unlink()
+    assert run_cli(["compare", *two, "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [*told["fields"]] == ["/trainer/batch_size"]
+    assert told["runs"][1]["elapsed_seconds"] is None
+
+
 def test_equal_runs_differ_in_nothing(place, capsys):
     for name in ("one", "two"):
         write_run(place / name, [0.5])

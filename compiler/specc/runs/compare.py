@@ -57,11 +57,12 @@ def _write(path: Path, runs: Sequence[Run], facts: dict[str, Any]) -> None:
 def compared(runs: Sequence[Run]) -> dict[str, Any]:
     """Returns metrics by run, which run is best by each, and the fields that differ."""
     names = dict.fromkeys(name for run in runs for name in run.metrics)
+    known = all(run.state.get("run") for run in runs)  # each has its last.pt
     return {
         "runs": [_facts(run) for run in runs],
         "metrics": {name: [run.metrics.get(name) for run in runs] for name in names},
         "best": {name: _best(runs, name) for name in names},
-        "fields": _different([_fields(run) for run in runs]),
+        "fields": _different([_fields(run, known) for run in runs]),
     }
 
 
@@ -90,14 +91,14 @@ def _best(runs: Sequence[Run], metric: str) -> list[int]:
     return [place for place, value in known.items() if value == best]
 
 
-def _fields(run: Run) -> dict[str, Any]:
+def _fields(run: Run, of_run: bool) -> dict[str, Any]:
     """Returns pointer -> value of the resolved job, its heads by their names, and what
-    else last.pt says of the run. Names of jobs say nothing of results."""
+    last.pt says `of_run`. Names of jobs say nothing of results."""
     job = {key: value for key, value in run.job.items() if key != "name"}
     heads = {one["name"]: one for one in run.job["model"]["heads"]}
     found = flat(job | {"model": run.job["model"] | {"heads": heads}})
-    of_run = run.state.get("run", {})
-    return found | {name: of_run.get(name) for name in OF_A_RUN if name in of_run}
+    facts = run.state["run"] if of_run else {}
+    return found | {name: facts[name] for name in OF_A_RUN if name in facts}
 
 
 def _different(sides: list[dict[str, Any]]) -> dict[str, list[Any]]:
