@@ -48,7 +48,10 @@ def outline(runs: dict) -> list[np.ndarray]:
     """Polygons (N, 2) along the edges of a mask's pixels, without those of holes."""
     from faster_coco_eval.core import mask as coco_mask
 
-    pixels, fine = np.pad(coco_mask.decode(runs), 1), 8
-    large = np.kron(pixels, np.ones((fine, fine), np.uint8))
+    left, top, width, height = map(int, coco_mask.toBbox([runs])[0])
+    pixels = coco_mask.decode(runs)[top : top + height, left : left + width]
+    fine = 8
+    large = np.kron(np.pad(pixels, 1), np.ones((fine, fine), np.uint8))
     found, _ = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return [(x[:, 0] + 0.5) / fine - 1 for x in found if len(x) > 2]
+    corner = left - 1, top - 1
+    return [(x[:, 0] + 0.5) / fine + corner for x in found if len(x) > 2]
