@@ -83,3 +83,5 @@ def test_an_installed_specc_builds_in_an_empty_folder(python, tmp_path, editable
     assert "$schema" in call(specc, "schema", folder=empty)
     skill = (CHECKOUT / "SKILL.md").read_text("utf-8")
     assert call(specc, "docs", "skill", folder=empty) == skill
+    assert "## Method and loss" in call(specc, "docs", "regression", folder=empty)
+    assert "pip install" in call(specc, "docs", "tutorial", folder=empty)
