@@ -274,6 +274,14 @@ def batch_of(sample: Sample) -> np.ndarray:
     return np.ascontiguousarray(image.transpose(2, 0, 1)[None])
 
 
+def only_images(paths: list[Path]) -> list[Sample]:
+    """Returns the images as samples; ends the program if another file is among them."""
+    samples, problems = open_images(paths)
+    if problems:
+        raise SystemExit("\n".join(problems))
+    return samples
+
+
 # ---- Files ----
 
 
@@ -364,9 +372,9 @@ def main(args: argparse.Namespace):
     check(args)
     if args.data:
         samples = read_dataset(args.data / VALIDATION)
-    calibration, rng = open_images(args.int8 or []), np.random.default_rng(0)
+    calibration, rng = only_images(args.int8 or []), np.random.default_rng(0)
     pictures = {f"picture {h}x{w}": picture(h, w, rng) for h, w in PICTURES}
-    pictures |= {x.path.name: batch_of(x) for x in open_images(args.images)}
+    pictures |= {x.path.name: batch_of(x) for x in only_images(args.images)}
     if args.weights:
         model = load_model(args.weights, torch.device("cpu"))
         digest = f"sha256:{hashlib.sha256(args.weights.read_bytes()).hexdigest()}"
