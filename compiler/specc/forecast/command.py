@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import click
 
 from specc.build import Compiled, compile_job
 from specc.commands.jobs import say_findings
