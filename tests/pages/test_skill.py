@@ -20,6 +20,7 @@ PAGE = read_text("SKILL.md")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
 FAST = ["--workers", "0"]
+SHORT = ["--max-iterations", "4"]  # the last of two such flags counts
 # Commands that need neither PyTorch nor a trained model.
 OF_JOBS = ("init", "docs", "check", "explain", "graph", "build", "diff")
 
@@ -67,6 +68,8 @@ def test_all_commands_run_in_their_order(place):
         program, *words = shlex.split(line)
         if program == "python" and words[0].endswith(("train.py", "evaluate.py")):
             words += FAST
+        if program == "python" and words[0].endswith("train.py"):
+            words += SHORT
         words = ["-m", "specc.cli", *words] if program == "specc" else words
         done = python(*words)
         assert done.returncode == 0, (line, done.stdout + done.stderr[-2000:])
