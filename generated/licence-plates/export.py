@@ -251,7 +251,7 @@ def compare(model: TextReader, onnx: object, pictures: dict) -> tuple[dict, dict
             measure: max((x.size for x in found if x.measure == measure), default=0.0)
             for measure in LIMITS
         }
-        print(f"{title:20.20}", *(f"{size:9.2g}" for size in report[title].values()))
+        print(f"{title[-20:]:20}", *(f"{size:9.2g}" for size in report[title].values()))
         beyond = [x for x in found if not x.is_within()]
         faults += [f"{title}: {x.measure} {x.size:.2g}, {x.worst}" for x in beyond[:1]]
     if faults:
@@ -374,7 +374,7 @@ def main(args: argparse.Namespace):
         samples = read_dataset(args.data / VALIDATION)
     calibration, rng = only_images(args.int8 or []), np.random.default_rng(0)
     pictures = {f"picture {h}x{w}": picture(h, w, rng) for h, w in PICTURES}
-    pictures |= {x.path.name: batch_of(x) for x in only_images(args.images)}
+    pictures |= {str(x.path): batch_of(x) for x in only_images(args.images)}
     if args.weights:
         model = load_model(args.weights, torch.device("cpu"))
         digest = f"sha256:{hashlib.sha256(args.weights.read_bytes()).hexdigest()}"
