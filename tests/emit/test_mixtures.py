@@ -262,8 +262,7 @@ def check_layout(compiled: Compiled, folder: Path, capsys) -> None:
 
 
 @needs_timm
-@pytest.mark.slow
-@pytest.mark.sample("0")
+@pytest.mark.soak
 @pytest.mark.parametrize("number", range(2))
 def test_mixtures_with_a_model_of_timm_are_well_formatted(number):
     check_format(compile_job(json.dumps(job_of(OF_TIMM[number])).encode()))

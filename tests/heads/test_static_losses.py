@@ -97,9 +97,7 @@ def test_a_step_reads_no_value(step):
     assert not waits.found
 
 
-@pytest.mark.sample(
-    "partly labeled", "anomaly_detection", "autoregressive_text_recognition"
-)
+@pytest.mark.sample("anomaly_detection", "autoregressive_text_recognition")
 def test_forward_and_loss_are_one_graph(step):
     """Compiled as a whole, and not again for other values of the same shapes."""
     model, network, (images, targets) = step

@@ -127,7 +127,7 @@ def test_a_folder_that_python_cannot_import_is_refused(job, name, capsys):
 # ---- What it does ----
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_two_packages_live_in_one_process(world):
     (world / "vision").mkdir(exist_ok=True)
     packaged(world / "vision" / "detector", SHAPES)

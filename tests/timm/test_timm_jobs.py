@@ -164,7 +164,7 @@ def test_the_emitted_model_is_the_graph_s(name):
     verify.verify(compiled(name, resolution, neck, top_level=top))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("name", SOME)
 def test_features_are_timm_s_and_every_weight_learns(name, tmp_path):
     resolution, neck, _ = MODELS[name]
