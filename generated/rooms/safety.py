@@ -183,9 +183,10 @@ class Pace:
             f"the steps end about {ends}, {self.validations} validations come on top",
             peak_memory(),
         ]
+        on_cpu, threads = not torch.cuda.is_initialized(), self.threads
         if wait > 0.2 * self.step:
             parts.append("more --workers, or `cache` in the job, would speed it up")
-        elif not torch.cuda.is_initialized() and busy < 0.5 * self.threads * self.step:
+        elif on_cpu and threads > 1 and busy < 0.5 * threads * self.step:
             parts.append("its threads wait for processors: try fewer --threads")
         tqdm.write("; ".join(parts), file=sys.stderr)
 
