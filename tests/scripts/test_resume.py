@@ -91,9 +91,9 @@ def half_of(name: str, key: str) -> str:
         ("checkpoints.py", SAVES, AFTER_12),
         (
             "evaluate.py",
-            "    metrics = {",
+            "    metrics = detection_metrics(",
             f"    if len(samples) == 4 and getattr(score, 'again', 0):\n        {KILL}\n"
-            "    score.again = 1\n    metrics = {",
+            "    score.again = 1\n    metrics = detection_metrics(",
         ),
     ],
     ids=["writing last.pt", "writing best.pt", "after last.pt", "second validation"],

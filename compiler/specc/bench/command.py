@@ -15,6 +15,7 @@ from specc.bench.rounds import Means, measure, ratio
 from specc.bench.workers import Engine, Worker
 from specc.commands.report import harmless
 from specc.diagnostics import fail
+from specc.resources import install
 from specc.timm.models import is_timm
 
 EAGER = "eager"
@@ -133,8 +134,7 @@ def _refuse(folder: Path, worker: Worker) -> None:
     fail(
         "E447",
         f"the model of `{folder}` does not run: {worker.skipped or worker.failed}",
-        help="pip install 'specc[train]' brings PyTorch; weights have to be of this "
-        "model.py",
+        help=f"{install('train')} brings PyTorch; weights have to be of this model.py",
     )
 
 

@@ -40,12 +40,15 @@ def boxes(live: nx.DiGraph) -> dict[Place, str]:
     """Returns the boxes of a graph without unused levels, in the order of its
     components: the shape of the image and of levels, the name of a head."""
     found = {IMAGE: _shape(live, live.graph["image"])}
+    last = {_place(node): node for node in live.nodes}
     for component, name in live.graph["names"].items():
         if component not in TRUNK:
             found[component, 0] = name
             continue
         for level in levels_of(live, component):
-            found[component, level] = _shape(live, live.graph[component][level])
+            # A level that only the neck reads has no output of its own.
+            node = live.graph[component].get(level, last[component, level])
+            found[component, level] = _shape(live, node)
     return found
 
 
