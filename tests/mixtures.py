@@ -356,7 +356,9 @@ RARE += [
     if heads not in DRAWN
 ]
 RARE += [
-    {"heads": "detector", "format": "csv", "table": TABLES[2], "test": "data/test"}
+    {"heads": "detector", "format": "csv", "table": TABLES[2], "test": "data/test"},
+    {"heads": "embedder", "format": "folders", "loss_weight": 1, "categories": 3},
+    {"heads": "embedder", "format": "native", "loss_weight": 1, "categories": 3},
 ]
 QUICK += [
     next({**choice, **rare} for choice in QUICK if is_valid({**choice, **rare}))

@@ -58,10 +58,11 @@ def predicted(
     try:
         return list(zip(samples, predict(samples)))
     except (ChangedError, ImageError) as error:
-        if len(samples) == 1:
-            problems.append(in_a_line(error))
-            return []
-    gc.collect()  # the error holds a loader, which later workers would inherit
+        problem = in_a_line(error)
+    gc.collect()  # the error held a loader, which later workers would inherit
+    if len(samples) == 1:
+        problems.append(problem)
+        return []
     half = len(samples) // 2
     first = predicted(predict, samples[:half], problems)
     return first + predicted(predict, samples[half:], problems)
