@@ -70,6 +70,7 @@ def changed(job: Path, file: str, old: str, new: str) -> Path:
 
 # ---- Kills ----
 
+SCORED = '    """Returns metrics of predictions for samples with labels."""\n'
 AFTER_12 = f'{SAVES}        if state.get("iteration") == 12:\n            {KILL}\n'
 
 
@@ -91,9 +92,9 @@ def half_of(name: str, key: str) -> str:
         ("checkpoints.py", SAVES, AFTER_12),
         (
             "evaluate.py",
-            "    metrics = detection_metrics(",
-            f"    if len(samples) == 4 and getattr(score, 'again', 0):\n        {KILL}\n"
-            "    score.again = 1\n    metrics = detection_metrics(",
+            SCORED,
+            f"{SCORED}    if len(samples) == 4 and getattr(score, 'again', 0):\n"
+            f"        {KILL}\n    score.again = 1\n",
         ),
     ],
     ids=["writing last.pt", "writing best.pt", "after last.pt", "second validation"],
