@@ -22,7 +22,7 @@ class Picture(NamedTuple):
 
 class Sets(NamedTuple):
     names: list[str]  # categories, labels, identities or keypoints
-    things: list[str]  # of panoptic maps
+    things: list[str]  # categories of panoptic maps that are counted
     sets: dict[str, list[Picture]]  # train, val, test
 
 

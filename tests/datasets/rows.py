@@ -36,7 +36,7 @@ class Row(NamedTuple):
     categories: list[str] | None
     refused: str  # part of what the command says that refuses
     told: str  # part of what one of the commands says
-    flags: tuple[str, ...]  # of init
+    flags: tuple[str, ...]  # `specc init` gets these
 
 
 ROWS: list[Row] = []

@@ -11,7 +11,7 @@ from rows import HEIGHT, MASKS, POINTS, WIDTH, images, row, write
 
 NAMES = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
 BOX = [8, 8, 16, 16]
-FOUND = ("cat", 8, 8, 24, 24)  # what BOX says
+FOUND = ("cat", 8, 8, 24, 24)  # BOX holds the same as left, top, width, height
 COUNT = range(1, 5)
 
 

@@ -8,7 +8,7 @@ from rows import CORNERS, MASKS, POINTS, images, row, write
 
 YAML = "train: images/train\nval: images/val\nnames: [cat, dog]\n"
 LINE = "1 0.5 0.5 0.25 0.25\n"
-BOX = ("dog", 24, 18, 40, 30)  # what LINE says of an image of 64x48
+BOX = ("dog", 24, 18, 40, 30)  # LINE says this of an image of 64x48
 BOTH = {"train/0.jpg": [BOX], "val/3.jpg": [BOX]}
 POSE = "0 0.5 0.5 0.25 0.25 0.1 0.1 2 0.9 0.9 2\n"
 TURNED = "0 .5 .25 .75 .5 .5 .75 .25 .5\n"

@@ -19,7 +19,7 @@ def compiled_with(folder: Path, **trainer: object):
 
 
 def found(**values: object) -> dict:
-    """What measure.py prints of a run on a processor."""
+    """Returns values as measure.py prints them of a run on a processor."""
     steps = {"seconds_to_start": 5.0, "seconds_a_step": 0.5, "seconds_waiting": 0.01}
     validation = {"seconds_a_validation": 2.0, "images_validated": 10}
     sizes = {"training_images": 100, "validation_images": 40, "steps_measured": 9}

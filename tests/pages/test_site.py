@@ -118,7 +118,7 @@ def test_the_page_of_an_example_has_job_graph_and_code(pages, name):
         assert (folder / file).read_text("utf-8").rstrip() in page
     assert page.count("<svg ") == page.count("</svg>") == 1
     assert "\n\n" not in page[page.index("<svg ") : page.index("</svg>")]  # one block
-    assert "```mermaid" not in page  # it needs a script
+    assert "```mermaid" not in page  # Mermaid needs a script
 
 
 def test_every_command_is_there_with_its_flags(pages):

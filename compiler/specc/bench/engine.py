@@ -117,7 +117,7 @@ def openvino(setup: dict) -> tuple[Callable, str]:
         raise Skipped("OpenVINO runs on the CPU")
     core = library.Core()
     model = core.read_model(setup["file"])
-    place = ["framework", "specc.job"]  # where OpenVINO puts the metadata of ONNX
+    place = ["framework", "specc.job"]  # OpenVINO puts the metadata of ONNX there
     job = model.get_rt_info(place).astype(str) if model.has_rt_info(place) else None
     refuse_other_job(setup, job)
     # In the numbers of the file: OpenVINO takes 16 bits by itself where a CPU has them.

@@ -228,7 +228,7 @@ def environment_with(*extensions: type[Extension]) -> Environment:
         undefined=StrictUndefined,
         autoescape=False,
         cache_size=-1,  # keep all templates
-        auto_reload=False,  # else each inclusion looks for a newer file
+        auto_reload=False,  # True would look for a newer file each time
     )
     made.filters["py"] = literal
     return made
