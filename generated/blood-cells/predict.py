@@ -24,14 +24,7 @@ from tqdm import tqdm
 from data import ChangedError, ImageError, read_image
 from dataset import Sample, image_size
 from draw import draw, save_image
-from evaluate import (
-    command_line,
-    in_a_line,
-    load_model,
-    predict_onnx,
-    predict_samples,
-    run,
-)
+from evaluate import command_line, load_model, predict_onnx, predict_samples, run
 
 CHUNK = 32  # images whose predictions are in memory together
 
@@ -61,18 +54,20 @@ def predicted(
     predict: Callable, samples: list[Sample], problems: list[str]
 ) -> list[tuple[Sample, dict]]:
     """Returns images with their predictions; adds a message about each that cannot be
-    decoded, which halving the list finds."""
+    decoded."""
     try:
         return list(zip(samples, predict(samples)))
-    except (ChangedError, ImageError) as error:
-        problem = in_a_line(error)
+    except (ChangedError, ImageError):
+        pass  # of one image, whichever was the first
     gc.collect()  # the error held a loader, which later workers would inherit
-    if len(samples) == 1:
-        problems.append(problem)
-        return []
-    half = len(samples) // 2
-    first = predicted(predict, samples[:half], problems)
-    return first + predicted(predict, samples[half:], problems)
+    readable = []
+    for sample in samples:
+        try:
+            read_image(sample, sample.height, sample.width)
+            readable.append(sample)
+        except (ChangedError, ImageError) as error:
+            problems.append(str(error))
+    return list(zip(readable, predict(readable)))
 
 
 def rounded(found: dict) -> dict:

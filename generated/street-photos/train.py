@@ -135,7 +135,8 @@ def main(**given: object) -> dict[str, float]:
     iteration, elapsed, best, threads, rows = start.values()
     if rank == 0 and args.threads not in (None, threads):
         print(f"{last}: of {threads} threads: sums will differ", file=sys.stderr)
-    args.workers, threads = share_cores(args.workers, args.threads or threads)
+    threads = args.threads or threads
+    args.workers, threads = share_cores(device.type, args.workers, threads)
     replica = DistributedDataParallel(model) if world > 1 else model
     loader = training_batches(training, args.seed, iteration, rank, world, args.workers)
     pace = Pace(threads, args.max_iterations - iteration, VALIDATIONS)

@@ -39,12 +39,12 @@ def share(evaluate, monkeypatch):
     """share_cores of a process that may use some of the cores of a larger machine."""
     before = torch.get_num_threads()
 
-    def of(cores, processes, workers, threads):
+    def of(cores, processes, workers, threads, device="cuda"):
         affinity = set(range(3, 3 + cores))
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: affinity, raising=False)
         monkeypatch.setattr(os, "cpu_count", lambda: 128)
         monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
-        found = evaluate.share_cores(workers, threads)
+        found = evaluate.share_cores(device, workers, threads)
         assert torch.get_num_threads() == found[1]
         return found
 
@@ -69,6 +69,13 @@ def test_workers_and_threads_fill_the_cores_of_a_process(
 ):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # torchrun sets this
     assert share(cores, processes, None, None) == expected
+
+
+@pytest.mark.parametrize(
+    "cores, expected", [(1, (0, 1)), (2, (0, 2)), (7, (0, 7)), (16, (2, 14))]
+)
+def test_where_the_cpu_computes_few_cores_read(share, cores, expected):
+    assert share(cores, 1, None, None, "cpu") == expected
 
 
 @pytest.mark.parametrize(

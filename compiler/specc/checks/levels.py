@@ -13,6 +13,7 @@ from specc.checks.boxes import boxes_reach_the_sides
 from specc.checks.neck import (
     bifpn_has_two_levels,
     extra_levels_are_made,
+    heads_read_levels_of_the_neck,
     neck_starts_in_the_backbone,
 )
 from specc.checks.timm import timm_rules
@@ -283,6 +284,7 @@ STRUCTURE = (  # rules of the whole graph
     shared_weights_fit,
     levels_are_used,
     extra_levels_are_made,
+    heads_read_levels_of_the_neck,
 )
 EMITTED = (  # rules of the graph without the unused levels
     resolution_halves_evenly,

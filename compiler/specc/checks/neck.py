@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import networkx as nx
 
-from specc.diagnostics import Diagnostic, certain, drop, likely, put
+from specc.checks.widths import shared_weights_conflict
+from specc.diagnostics import Diagnostic, certain, drop, likely, pointer_of, put
+from specc.graph.levels import head_components
 from specc.job import Job
 from specc.necks.bifpn import BiFPN
 from specc.necks.fpn import FPN
@@ -62,4 +64,28 @@ def extra_levels_are_made(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
             f" or set /model/neck/top_level to {top + 1}",
             # Without such a level the option changes nothing.
             edit=certain(drop(("model", "neck", "extra_levels_from"))),
+        )
+
+
+def heads_read_levels_of_the_neck(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
+    """W206: a level that a head reads below the neck's is the backbone's own map."""
+    if not job.neck:
+        return
+    bottom, conflicts = min(graph.graph["neck"]), shared_weights_conflict(graph)
+    for index, (component, head) in enumerate(zip(head_components(job), job.heads)):
+        lowest = min(graph.graph["inputs"][component])
+        if lowest >= bottom or component in conflicts:  # E206 has the same edit
+            continue
+        field = "bottom_level" if hasattr(head, "bottom_level") else "level"
+        path = ("model", "heads", index, field)
+        yield Diagnostic(
+            "W206",
+            f"head `{head.name}` reads level {lowest}, neck `{job.neck.kind}` starts at"
+            f" level {bottom}",
+            path,
+            f"set /model/neck/bottom_level to {lowest},"
+            f" or {pointer_of(path)} to {bottom}",
+            "below the neck the head reads the backbone's own maps, into which no"
+            " higher level is fused",
+            edit=likely(put(("model", "neck", "bottom_level"), lowest)),
         )

@@ -16,18 +16,14 @@ from specc.words import listed
 
 def shared_weights_fit(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
     """E206: levels that share a head's weights have the width that these expect."""
-    shapes: dict[str, dict] = {}
-    for node, attributes in graph.nodes.data():
-        for key, shape in attributes["parameters"].items():
-            shapes.setdefault(node.component, {}).setdefault(key, set()).add(shape)
+    conflicts = shared_weights_conflict(graph)
 
     def missing(node: Node) -> bool:
         return graph.nodes[node]["operation"] == "missing"
 
     for index, (component, head) in enumerate(zip(head_components(job), job.heads)):
         read = graph.graph["inputs"][component]
-        conflict = any(len(kinds) > 1 for kinds in shapes[component].values())
-        if conflict and not any(map(missing, read.values())):
+        if component in conflicts and not any(map(missing, read.values())):
             widths = {k: graph.nodes[x]["shape"][0] for k, x in read.items()}
             kinds = [str(width) for width in dict.fromkeys(widths.values())]
             yield Diagnostic(
@@ -40,6 +36,15 @@ def shared_weights_fit(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
                 + ", level ".join(f"{k} has {width}" for k, width in widths.items()),
                 edit=likely(*_width_steps(job, min(read), max(read))),
             )
+
+
+def shared_weights_conflict(graph: nx.DiGraph) -> set[str]:
+    """Returns the components that would need weights of several shapes."""
+    shapes: dict[tuple[str, str], set] = {}
+    for node, attributes in graph.nodes.data():
+        for key, shape in attributes["parameters"].items():
+            shapes.setdefault((node.component, key), set()).add(shape)
+    return {component for (component, _), kinds in shapes.items() if len(kinds) > 1}
 
 
 def _same_width(job: Job, bottom: int, top: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -161,14 +162,17 @@ def outline(shape: Shape) -> np.ndarray:
     return np.add(shape.center, radii[:, None] * directions)
 
 
+@lru_cache(maxsize=MAX_SHAPES)  # each kind of annotation asks for those of a scene
 def coverage(shape: Shape, height: int, width: int) -> np.ndarray:
     """Returns the fraction of every pixel inside a shape: (height, width) float32,
-    0..1."""
+    0..1, which nobody may change."""
     mask = np.zeros((height * SUPERSAMPLING, width * SUPERSAMPLING), np.uint8)
     corners = outline(shape) * SUPERSAMPLING - 0.5  # sub-pixel centers are integers
     cv2.fillPoly(mask, [np.rint(corners).astype(np.int32)], 255)
     mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
-    return mask.astype(np.float32) / 255
+    fraction = mask.astype(np.float32) / 255
+    fraction.flags.writeable = False
+    return fraction
 
 
 # -- Visibility ------------------------------------------------------------------------
