@@ -4,12 +4,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+TRAIN := .venv/.train
 DOCS := .venv/.docs
 
 .PHONY: demo test soak docs goldens check clean
 
-# From nothing to a trained detector, in ./specc-demo.
-demo: $(READY)
+# From nothing to a trained detector, in ./specc-demo, with what training needs alone.
+demo: $(TRAIN)
 	$(BIN)/python -m specc.cli demo
 
 # All tests but those that take many minutes. `pytest -m "not slow"` is the quick part.
@@ -40,9 +41,10 @@ clean:
 	rm -rf .venv
 
 # An environment that lacks pip, for whatever reason, is begun again.
+$(TRAIN): EXTRAS := train
 $(READY): EXTRAS := train,data,export,timm,dev
 $(DOCS): EXTRAS := docs
-$(READY) $(DOCS): pyproject.toml constraints.txt
+$(TRAIN) $(READY) $(DOCS): pyproject.toml constraints.txt
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $@

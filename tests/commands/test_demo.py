@@ -35,14 +35,15 @@ pathlib.Path(output).mkdir(exist_ok=True)
 
 @pytest.fixture
 def few_shapes(monkeypatch):
-    few = partial(draw_dataset, train=8, validation=8)
+    few = partial(draw_dataset, validation=8)
+    monkeypatch.setattr(demo, "TRAINING_IMAGES", 8)
     monkeypatch.setattr("specc.shapes.dataset.draw_dataset", few)
 
 
 @pytest.fixture
 def scripts(few_shapes, monkeypatch):
     """Stands in for the emitted code: what the demo does with it is at stake here."""
-    files = {"train.py": TRAIN.replace("AP50", "0.75"), "predict.py": PREDICT}
+    files = {"train.py": TRAIN.replace("AP50", "0.95"), "predict.py": PREDICT}
 
     def compile_job(data, extras):
         job, _, _ = analyze(data)
@@ -59,7 +60,7 @@ def test_the_demo_draws_builds_trains_and_predicts(scripts, tmp_path, capfd):
     assert (folder / "runs" / "shapes" / "drawn").is_dir()
     shown = capfd.readouterr().out
     assert "$ python shapes/train.py --output runs/shapes --resume\n" in shown
-    assert "AP50 0.75 on held-out images" in shown
+    assert "AP50 0.95 on held-out images" in shown
     assert str(folder / "runs" / "shapes" / "predictions.png") in shown
 
 
@@ -97,9 +98,9 @@ def test_a_job_edited_wrong_is_reported(scripts, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_a_metric_below_expectation_fails_unless_the_run_was_cut(scripts, tmp_path):
-    scripts["train.py"] = TRAIN.replace("AP50", "0.2")
+    scripts["train.py"] = TRAIN.replace("AP50", "0.89")
     demo.run(tmp_path, iterations=2)
-    with pytest.raises(DemoError, match="AP50 is 0.20, expected is 0.5 or more"):
+    with pytest.raises(DemoError, match="AP50 is 0.89, expected is 0.9 or more"):
         demo.run(tmp_path)
 
 

@@ -258,6 +258,20 @@ def test_foreign_weights_are_refused(tmp_path, capsys):
     assert found.count("E413") == 5 and "has format 2" in found
 
 
+def test_weights_that_diverged_are_refused(tmp_path, capsys):
+    job = job_of(head("regression", "range", [0.0, 1.0]), neck=False)
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    model, text = build(job, tmp_path / "old")
+    state = model.state_dict()
+    name = [x for x in state if x.endswith("weight")][-1]
+    state[name].view(-1)[3] = float("nan")
+    torch.save({"format": 1, "job": text, "model": state}, tmp_path / "w.pt")
+    call = ["migrate", str(tmp_path / "w.pt"), str(tmp_path / "job.json")]
+    assert run_cli([*call, "-o", str(tmp_path / "start.pt")]) == 1
+    assert f"`{name}` of `{tmp_path / 'w.pt'}` has values" in capsys.readouterr().err
+    assert not (tmp_path / "start.pt").exists()
+
+
 def test_weights_are_never_written_over_themselves(tmp_path, capsys):
     path = tmp_path / "w.pt"
     path.write_bytes(b"weights")

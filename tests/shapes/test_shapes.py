@@ -102,6 +102,19 @@ def test_a_shape_in_front_clips_the_box_behind():
     assert len(drawn_boxes(replace(scene, shapes=(behind, hidden)))) == 1
 
 
+def test_separate_shapes_are_whole_and_do_not_touch():
+    several = 0
+    for seed in range(40):
+        scene = sample_scene(np.random.default_rng([9, seed]), separate=True)
+        parts = [coverage(shape, scene.height, scene.width) for shape in scene.shapes]
+        assert np.count_nonzero(parts, axis=0).max(initial=0) <= 1
+        for shape, part in zip(scene.shapes, parts):
+            far = replace(shape, center=(200.0, 200.0))
+            assert part.sum() == pytest.approx(coverage(far, 400, 400).sum(), rel=0.01)
+        several += len(parts) > 1
+    assert several >= 10
+
+
 def test_boxes_lie_inside_the_image_and_some_touch_its_border(dataset):
     touching = 0
     for name, found in read(dataset / "train" / "boxes.yaml").items():

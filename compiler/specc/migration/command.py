@@ -72,6 +72,10 @@ def _loaded(path: Path) -> dict[str, Any]:
     if version != FORMAT:
         message = f"`{path}` has format {version}, this specc reads format {FORMAT}"
         fail("E413", message, help="update specc: a newer one wrote the weights")
+    for name, tensor in (content.get("ema") or content["model"]).items():
+        if not torch.isfinite(tensor).all():
+            message = f"`{name}` of `{path}` has values that are not finite"
+            fail("E413", message, help="name weights from before the run diverged")
     return content
 
 
