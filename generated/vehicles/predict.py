@@ -58,7 +58,7 @@ def predicted(
     try:
         return list(zip(samples, predict(samples)))
     except (ChangedError, ImageError):
-        pass  # of one image, whichever was the first
+        pass  # the loop below names every image that cannot be decoded
     gc.collect()  # the error held a loader, which later workers would inherit
     readable = []
     for sample in samples:

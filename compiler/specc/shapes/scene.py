@@ -21,7 +21,9 @@ BACKGROUNDS = whole.BACKGROUNDS
 
 SIZES = (160, 320)  # shortest and longest side of an image in pixels
 RADII = (20, 60)  # least and largest circumscribed circle of a shape in pixels
-SEPARATE_RADII = (28, 60)  # the same for shapes that are whole and do not touch
+SEPARATE_RADII = (32, 60)  # the same for shapes that are whole and do not touch
+SEPARATE_TILT = 0.3  # how far these are turned at most, either way, in radians
+UPRIGHT = {"circle": 0, "square": 45, "triangle": -90, "star": -90}  # degrees
 MAX_SHAPES = 6
 EMPTY = 0.08  # fraction of images without any shape
 NOISE = 8.0  # standard deviation of the sensor noise, in gray values
@@ -67,7 +69,8 @@ class Scene:
 
 def sample_scene(rng: np.random.Generator, separate: bool = False) -> Scene:
     """Draws a scene at random; equal generators give equal scenes. `separate` shapes
-    are whole and do not touch; others may overlap and cross the border."""
+    are whole, nearly upright, and do not touch; others may overlap and cross the
+    border."""
     height, width = (int(side) for side in rng.integers(SIZES[0], SIZES[1] + 1, 2))
     background = _sample_background(rng)
     count = 0 if rng.random() < EMPTY else int(rng.integers(1, MAX_SHAPES + 1))
@@ -94,16 +97,16 @@ def _sample_shape(
     radius = float(rng.uniform(*(SEPARATE_RADII if separate else RADII)))
     # With less than the radius some shapes cross the border.
     margin = radius if separate else 0.4 * radius
-    return Shape(
-        category=CATEGORIES[rng.integers(len(CATEGORIES))],
-        center=(
-            float(rng.uniform(margin, width - margin)),
-            float(rng.uniform(margin, height - margin)),
-        ),
-        radius=radius,
-        rotation=float(rng.uniform(0, 2 * np.pi)),
-        color=_rgb(rng.random(), rng.uniform(0.7, 1.0), rng.uniform(0.75, 1.0)),
-    )
+    category = CATEGORIES[rng.integers(len(CATEGORIES))]
+    x = float(rng.uniform(margin, width - margin))
+    y = float(rng.uniform(margin, height - margin))
+    if separate:
+        tilt = rng.uniform(-SEPARATE_TILT, SEPARATE_TILT)
+        rotation = float(np.radians(UPRIGHT[category]) + tilt)
+    else:
+        rotation = float(rng.uniform(0, 2 * np.pi))
+    color = _rgb(rng.random(), rng.uniform(0.7, 1.0), rng.uniform(0.75, 1.0))
+    return Shape(category, (x, y), radius, rotation, color)
 
 
 def _is_apart(one: Shape, other: Shape, separate: bool) -> bool:
