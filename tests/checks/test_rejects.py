@@ -7,6 +7,7 @@ texts anew: read the difference before you commit it.
 
 import os
 import re
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,6 +35,7 @@ UNWRITTEN = {"E201", "E202"}
 LARGE = b'{"name": "' + b"x" * LARGEST_FILE + b'"}'
 
 
+@cache
 def findings_of(data):
     try:
         _, _, findings = analyze(data)
