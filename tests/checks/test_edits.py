@@ -59,6 +59,7 @@ def test_the_edits(tmp_path):
     assert text == EDITS.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", JOBS)
 def test_a_certain_edit_removes_its_finding_and_adds_none(case, tmp_path):
     path = Path(shutil.copy(case, tmp_path / "job.json"))

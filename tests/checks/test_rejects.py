@@ -20,11 +20,14 @@ from specc.language.load import LARGEST_FILE, load, unread
 from specc.resources import PACKAGE, names, read_text
 
 REJECTS = Path(__file__).parents[1] / "rejects"
-NEEDS_TIMM = pytest.mark.skipif(
-    find_spec("timm") is None, reason="timm is not installed: pip install timm"
+OF_TIMM = (
+    pytest.mark.skipif(
+        find_spec("timm") is None, reason="timm is not installed: pip install timm"
+    ),
+    pytest.mark.slow,
 )
 CASES = [
-    pytest.param(path, id=path.stem, marks=NEEDS_TIMM if "-timm-" in path.stem else ())
+    pytest.param(path, id=path.stem, marks=OF_TIMM if "-timm-" in path.stem else ())
     for path in sorted(REJECTS.glob("*.json"))
 ]
 CODE = re.compile(r"\b[DEW][1-9][0-9]{2}\b")

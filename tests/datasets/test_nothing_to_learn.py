@@ -220,6 +220,7 @@ def test_maps_are_read_until_one_says_enough(tmp_path):
 # ---- As users meet it ----
 
 
+@pytest.mark.slow
 def test_train_py_refuses_labels_that_were_not_found(tmp_path):
     """The images are found, and their files of labels are not: nothing is left out."""
     as_yolo(tmp_path / "set")

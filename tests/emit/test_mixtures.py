@@ -55,7 +55,7 @@ SOME_LAID_OUT = (
     *(32, 33, 35, 36, 37, 38, 39, 40),
 )
 SOME_OF_TIMM = (1, 2)
-FEW = (1, 8, 15, 22, 57, 67)  # not slow
+FEW = (1, 67)  # not slow
 OTHER_TOOLS = [*(LAID_OUT | TABLES | COCO | MAPS).values(), *RARE]
 
 TEMPLATES = [x for x in resources.names("templates") if x.endswith(".jinja")]

@@ -69,18 +69,22 @@ def extra_levels_are_made(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
 
 def heads_read_levels_of_the_neck(job: Job, graph: nx.DiGraph) -> Iterator[Diagnostic]:
     """W206: a level that a head reads below the neck's is the backbone's own map."""
-    if not job.neck:
+    neck, inputs = job.neck, graph.graph["inputs"]
+    if not neck or neck.bottom_level > neck.top_level:  # E204
         return
-    bottom, conflicts = min(graph.graph["neck"]), shared_weights_conflict(graph)
+    levels = graph.graph["neck"]
+    if not any(level in levels for read in inputs.values() for level in read):
+        return  # W201
+    bottom, conflicts = min(levels), shared_weights_conflict(graph)
     for index, (component, head) in enumerate(zip(head_components(job), job.heads)):
-        lowest = min(graph.graph["inputs"][component])
+        lowest = min(inputs[component])
         if lowest >= bottom or component in conflicts:  # E206 has the same edit
             continue
         field = "bottom_level" if hasattr(head, "bottom_level") else "level"
         path = ("model", "heads", index, field)
         yield Diagnostic(
             "W206",
-            f"head `{head.name}` reads level {lowest}, neck `{job.neck.kind}` starts at"
+            f"head `{head.name}` reads level {lowest}, neck `{neck.kind}` starts at"
             f" level {bottom}",
             path,
             f"set /model/neck/bottom_level to {lowest},"
