@@ -136,6 +136,7 @@ def imported(arguments: list[str]) -> set[str]:
     return set(run_code(code).splitlines()[-1].split())
 
 
+@pytest.mark.slow
 def test_an_unchanged_build_imports_nothing_heavy(place):
     assert imported(built(place)) == set()
 

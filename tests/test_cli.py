@@ -246,6 +246,7 @@ def test_build_again_says_that_nothing_changed(run):
     )
 
 
+@pytest.mark.slow
 def test_edits_survive_and_are_said(run):
     job = put("job.json")
     run("build", job)
@@ -265,6 +266,7 @@ def test_edits_survive_and_are_said(run):
     assert "copied     model.py.orig (what was there before)" in out
 
 
+@pytest.mark.slow
 def test_a_conflict_is_told_with_its_place_until_it_is_resolved(run):
     job = put("job.json")
     run("build", job)
@@ -290,6 +292,7 @@ def test_a_conflict_is_told_with_its_place_until_it_is_resolved(run):
     assert code == 0 and "`--verify` compares it with the level graph" in out
 
 
+@pytest.mark.slow
 def test_an_edited_file_that_cannot_be_read_is_told_until_it_is_mended(run):
     job = put("job.json")
     run("build", job)
@@ -419,6 +422,7 @@ def test_check_tells_tools_what_is_due(run):
     assert wrong["file"] == "wrong.json" and wrong["pointer"] == "/model/backbone/name"
 
 
+@pytest.mark.slow
 def test_check_annotates_edits_at_their_line(run):
     job = put("job.json")
     check = ["build", "--check", "--format", "github", job]

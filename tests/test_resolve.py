@@ -324,6 +324,7 @@ def test_ten_thousand_categories_are_quick():
     assert time.process_time() - start < 1
 
 
+@pytest.mark.slow
 def test_thousands_of_findings_are_capped():
     value = job(*[{**DETECTION, "categories": [0] * 10_000}] * 2)
     value["trainer"] = {f"option{index}": 1 for index in range(10_000)}

@@ -49,6 +49,7 @@ def lines(case: Path, findings: list[dict]):
             yield f"{case.stem} {one['pointer']} {kind} {patch}"
 
 
+@pytest.mark.slow
 def test_the_edits(tmp_path):
     said = []
     for case in CASES:

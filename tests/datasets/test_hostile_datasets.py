@@ -206,6 +206,7 @@ def test_maps_that_are_broken_links(place):
     look("set")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "box",
     ["1.. 2 3 4", "[. 2 3 4]", ["1 2 3 4"], [1, 2, 30, 1e400], [1, 2, 30, 10**400]],

@@ -136,6 +136,7 @@ def test_columns_are_looked_at_one_by_one(place, capsys):
     assert told["heads"][0]["task"] == "regression"
 
 
+@pytest.mark.slow
 @pytest.mark.sample(
     "depth_estimation-None", "keypoint_detection-None", "multilabel_classification-None"
 )
@@ -317,6 +318,7 @@ def apply(path: Path, finding: dict) -> dict:
     return job
 
 
+@pytest.mark.slow
 def test_every_edit_is_legal_and_mends_what_it_is_for(place, capsys):
     """Small objects, too many of them, levels that own none, and much padding."""
     boxes = [box(3 * i, 4, 3 * i + 5, 9) for i in range(90)]

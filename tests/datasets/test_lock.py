@@ -61,6 +61,7 @@ def test_a_lock_tells_of_a_dataset_and_nothing_has_changed(place, capsys, no_pic
     assert gate(capsys, "--check", "--data", "below")[1] == 0
 
 
+@pytest.mark.slow
 def test_the_test_set_is_part_of_a_lock(place, capsys, no_pictures, monkeypatch):
     """One that a lock does not know yet is new, and one that cannot be read is told."""
     dataset(place)

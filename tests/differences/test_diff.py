@@ -257,6 +257,7 @@ def test_a_job_is_compared_with_the_committed_one(place, capsys):
     assert capsys.readouterr().out.strip().endswith(": none")
 
 
+@pytest.mark.slow
 def test_a_folder_is_compared_with_what_would_be_emitted(place, capsys):
     Path("cells.json").write_text(json.dumps(CLASSIFIER))
     assert run_cli(["build", "cells.json", "-o", "cells"]) == 0

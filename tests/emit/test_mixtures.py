@@ -195,6 +195,7 @@ def test_other_mixtures_of_options_give_clean_code(number, tmp_path, capsys):
     check_mixture(rendered(QUICK[number]), tmp_path, capsys)
 
 
+@pytest.mark.slow
 def test_long_names_and_paths_leave_comments_whole():
     job = job_of(QUICK[0])
     job["data"] |= {"train": "t" * 60, "validation": "v" * 60, "group": None}

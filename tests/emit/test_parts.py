@@ -220,6 +220,7 @@ def test_a_glance_at_a_file_finds_what_parsing_does():
         ]
 
 
+@pytest.mark.slow
 def test_parts_are_formatted_as_the_code_that_is_emitted():
     texts = {name: resources.read_text(f"templates/heads/{name}") for name in FILES}
     assert len(texts) > 50

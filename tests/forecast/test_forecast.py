@@ -52,6 +52,7 @@ def test_what_train_py_refuses_is_told(world, tmp_path, capsys):
     assert str(tmp_path) in said and "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_a_run_is_its_steps_and_its_validations(tmp_path):
     compiled = compiled_with(tmp_path, max_iterations=1000, validations=5)
     run = reckoned(compiled, found())

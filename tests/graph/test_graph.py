@@ -271,6 +271,7 @@ def test_a_level_that_nobody_makes_has_a_node_still():
     assert graph.nodes[missing[0]]["shape"] == (32, 1, 1)
 
 
+@pytest.mark.slow
 def test_building_imports_neither_torch_nor_numpy():
     code = """
 import json, sys

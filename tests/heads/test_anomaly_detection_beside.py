@@ -27,6 +27,7 @@ def samples(tmp_path) -> list:
     return reader.read_dataset(dataset(tmp_path / "data", labels))
 
 
+@pytest.mark.slow
 def test_images_that_lack_a_label_of_either_head(both, samples):
     """The first is labeled for the detector alone, the last for anomalies alone."""
     boxes = both.dataset.Objects(np.float32([[2, 2, 12, 9]]), np.int64([0]))

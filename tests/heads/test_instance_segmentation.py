@@ -140,6 +140,7 @@ def test_maps_are_read_between_their_cells(segmenter):
     assert (segmenter.sampled(one, y, x) == 3).all()
 
 
+@pytest.mark.slow
 def test_more_instances_are_wanted_than_there_are_cells(tmp_path):
     head = HEAD | {"max_detections": 1000, "top_level": 3}
     module = load(make(tmp_path, [head], (32, 32)) / "model.py")

@@ -125,6 +125,7 @@ def one_after_the_other(module, points, assigned, boxes) -> torch.Tensor:
     return assigned
 
 
+@pytest.mark.slow
 def test_small_objects_take_the_nearest_points_all_at_once(detector640):
     """As one after the other, but for few that a nearer one outdoes."""
     same = lost = 0

@@ -61,6 +61,7 @@ def test_a_chain_of_suppressions_is_settled(golden, length):
     assert keep[0].tolist() == [number % 2 == 0 for number in range(length)]
 
 
+@pytest.mark.slow
 def test_many_chains_among_many_boxes_are_settled(golden):
     """More boxes than are compared at once, of several classes, in any order."""
     rng = np.random.default_rng(0)
@@ -74,6 +75,7 @@ def test_many_chains_among_many_boxes_are_settled(golden):
     assert found[0].tolist() == greedy(boxes, classes, 0.3)
 
 
+@pytest.mark.slow
 def test_suppression_is_one_graph_of_static_shapes(detector):
     boxes = torch.rand(2, 50, 4).cumsum(2)
     classes = torch.zeros(2, 50, dtype=torch.long)

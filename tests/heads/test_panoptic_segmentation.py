@@ -339,6 +339,7 @@ def test_other_things_than_the_job_s_are_told(reader, tmp_path):
     assert "only in the job: person" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_demo_s_maps_are_read(emitted, tmp_path):
     draw_dataset(tmp_path / "shapes", train=8, validation=2)
     dataset = emitted(PANOPTIC, validation="val").dataset

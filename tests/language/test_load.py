@@ -137,6 +137,7 @@ def test_any_byte_in_any_place_is_read_or_refused():
                 assert value == json.loads(changed)
 
 
+@pytest.mark.slow
 def test_a_full_file_is_read_in_time():
     items = ",".join("1" for _ in range(200_000))
     data = f'{{"a": [{items}]}}'.encode()

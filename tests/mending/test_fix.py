@@ -197,6 +197,7 @@ def test_what_an_edit_uncovers_is_told_before(run):
         assert [one["name"] for one in found] == names
 
 
+@pytest.mark.slow
 def test_an_edit_that_would_make_another_error_is_not_made(run):
     """Of a hundred numbers that are to be names, only different ones become texts."""
     numbers = [*range(200), *range(200)]

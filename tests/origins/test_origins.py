@@ -98,6 +98,7 @@ def test_a_given_field_and_its_constant(capsys, scenes):
     assert rule.startswith("train_constants, compiler/specc/plan/train.py:")
 
 
+@pytest.mark.slow
 def test_a_line_under_a_condition_names_the_field_that_it_tests(why):
     line = why("train.py", "def follow(")
     assert [field.pointer for field in line.fields] == ["/trainer/ema"]
@@ -105,6 +106,7 @@ def test_a_line_under_a_condition_names_the_field_that_it_tests(why):
     assert any("section" in template_text(*place) for place in line.conditions)
 
 
+@pytest.mark.slow
 def test_a_derived_value_names_its_rule(why):
     line = why("train.py", "BEST = ")
     by_pointer = {field.pointer: field for field in line.fields}
@@ -155,6 +157,7 @@ def test_a_job_without_a_folder_has_the_lines_of_its_build(capsys, tmp_path):
     assert found["folder"] is None and found["fields"] == made
 
 
+@pytest.mark.slow
 def test_edits_are_mapped_through_the_record(scenes):
     path, folder = scenes / "train.py", Folder(scenes)
     lines = path.read_text("utf-8").splitlines()
@@ -224,6 +227,7 @@ def test_a_folder_without_a_sound_record(capsys, scenes, tmp_path):
     assert capsys.readouterr().err.count("E416") == 2
 
 
+@pytest.mark.slow
 def test_an_unknown_pointer_names_near_ones(capsys, scenes):
     for pointer, near in [
         ("/trainer/learning_rate", "/trainer/optimizer/learning_rate"),
@@ -236,6 +240,7 @@ def test_an_unknown_pointer_names_near_ones(capsys, scenes):
         assert "E417" in message and f"`{near}`" in message
 
 
+@pytest.mark.slow
 def test_a_record_of_other_templates(scenes):
     text = records.pristine(scenes, "train.py")
     text = text.replace("CLIP_NORM = 1.0", "NORM_LIMIT = (1.0, 2.0)")

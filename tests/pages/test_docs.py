@@ -80,6 +80,7 @@ def test_the_page_of_a_format(docs, form):
             assert (pointer in page) == (form in place.schema["x-formats"])
 
 
+@pytest.mark.slow
 def test_every_option_has_a_page(docs):
     for place in places():
         pointer = "/" + "/".join("0" if x == ANY else x for x in place.path)

@@ -130,6 +130,7 @@ def test_every_command_is_there_with_its_flags(pages):
                 assert flag in section, (name, flag)
 
 
+@pytest.mark.slow
 def test_a_second_write_leaves_what_has_not_changed(written):
     page, stale = written / "glossary.md", written / "old.md"
     stale.write_text("# Old\n")

@@ -80,6 +80,7 @@ def test_lists_texts_and_heads_by_name(sweep):
     assert job["model"]["heads"][0]["loss_weight"] == 0.5
 
 
+@pytest.mark.slow
 def test_the_jobs_build(sweep, capsys):
     assert sweep("--set", "trainer.batch_size=8,16")[0] == 0
     paths = [str(path) for path in sorted(Path("cells-sweep").iterdir())]

@@ -174,6 +174,7 @@ def trained(place) -> Path:
     return seeing.write(place, NAMES)
 
 
+@pytest.mark.slow
 def test_the_command_tells_what_is_found(trained, place, capsys):
     arguments = ["score", str(trained), "--weights", "best.pt", "--workers", "0"]
     assert run_cli([*arguments, "--format", "json", "-o", "tables"]) == 0

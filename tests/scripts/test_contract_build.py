@@ -51,6 +51,7 @@ def test_a_later_build_keeps_it(job, changes, capsys):
     assert build("--force", job) == 0 and emitted() == BOTH
 
 
+@pytest.mark.slow
 def test_a_contract_that_is_older_than_the_job_is_stale(job, capsys):
     build("--tests", job)
     head = SCENE | {"categories": ["a", "b"]}
@@ -67,6 +68,7 @@ def test_it_is_taken_away_where_that_is_asked_for(job):
     assert build("--check", "--tests", job) == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_manifest_does_not_forget_it(job):
     build("--tests", job)
     Path("generated/scenes/.specc/manifest.json").write_text("<<<<<<< ours\n")

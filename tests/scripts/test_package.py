@@ -94,6 +94,7 @@ def test_it_is_emitted_where_it_is_asked_for_and_kept(job, capsys):
     assert scripts == {path.name: path.read_text() for path in FOLDER.glob("*.py")}
 
 
+@pytest.mark.slow
 def test_next_steps_run_from_the_folder_above(job, capsys):
     build("--package", "-o", str(FOLDER), job)
     assert "in vision: python -m scenes.train\n" in capsys.readouterr().out

@@ -113,6 +113,7 @@ def test_without_parentheses_the_whole_match_is_the_group(tmp_path):
 # ---- Identities ----
 
 
+@pytest.mark.slow
 @pytest.mark.sample("0.5-3")
 @pytest.mark.parametrize("share, held_out", [(0.01, 2), (0.5, 3), (0.99, 4)])
 def test_metric_learning_is_measured_on_identities_never_seen(

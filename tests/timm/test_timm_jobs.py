@@ -72,6 +72,7 @@ def test_levels_and_costs_are_those_of_a_real_forward(name):
     assert ours == state
 
 
+@pytest.mark.slow
 def test_each_level_adds_what_a_model_that_ends_there_has():
     for top in (2, 3, 4):
         found = summary_of("convnext_atto", head=top, top_level=5)
@@ -241,6 +242,7 @@ def test_images_at_their_own_size_are_padded_to_the_highest_stride(tmp_path):
     assert found["multiclass_classification"]["probabilities"].shape == (1, 2)
 
 
+@pytest.mark.slow
 def test_the_page_says_what_it_needs():
     files = compiled("convnext_atto", neck=(3, 5)).files
     assert "It needs PyTorch and timm and is yours" in files["model.py"]
@@ -362,6 +364,7 @@ def test_a_second_build_is_known_from_its_stamp(place, capsys):
     assert "up to date" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_graph_and_levels_agree():
     job, graph, _ = analyze(encoded("test_convnext", neck=(3, 6), top_level=6))
     assert levels_of(graph, "backbone") == (2, 3, 4, 5, 6)

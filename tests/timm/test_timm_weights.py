@@ -170,6 +170,7 @@ def test_the_hub_is_asked_by_name_and_tag(channels, whole_model, tmp_path, monke
     assert after.shape == before.shape and not torch.equal(after, before)
 
 
+@pytest.mark.slow
 def test_a_hub_that_does_not_answer_is_told(tmp_path, monkeypatch):
     def create(name, **options):
         raise OSError("We couldn't connect to the hub")
