@@ -4,6 +4,7 @@ worked out here, by hand or by another way."""
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -46,6 +47,14 @@ def test_an_image_fills_the_canvas_one_way_and_has_a_pixel_the_other(
     whole, size, shown
 ):
     assert whole.model.fit(*size) == shown
+
+
+def test_sides_that_fit_are_rounded_to_the_nearest_pixel_halves_up(whole):
+    for height in range(1, 300, 7):
+        for width in range(1, 300, 11):
+            scale = min(Fraction(HEIGHT, height), Fraction(WIDTH, width))
+            sides = (max(1, int(scale * x + Fraction(1, 2))) for x in (height, width))
+            assert whole.model.fit(height, width) == (*sides,), (height, width)
 
 
 def test_a_likely_category_comes_with_the_five_likeliest(whole):
