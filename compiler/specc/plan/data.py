@@ -58,6 +58,9 @@ def data_constants(job: Job) -> tuple[Line, ...]:
     augmentation = job.data.augmentation or NO_AUGMENTATION
     note = "images of one optimizer step, over all processes"
     lines = [constant("BATCH_SIZE", job.trainer.batch_size, note)]
+    if parts := job.trainer.accumulation:
+        note = "parts of a process's share of a batch"
+        lines.append(constant("MICRO_BATCHES", parts, note))
     if augmentation.scale:
         note = "training images grow or shrink by up to this share"
         lines.append(constant("SCALE", augmentation.scale, note))
