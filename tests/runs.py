@@ -181,7 +181,8 @@ def train_until_killed(job: Path, output: object, *arguments: object, at: int):
     shutil.copytree(job, killed, dirs_exist_ok=True)
     text = (job / "train.py").read_text()
     assert text.count(STEP) == 1
-    dies = f"{STEP}        if iteration == {at}:\n            signal.raise_signal(9)\n"
+    kill = "__import__('signal').raise_signal(9)"
+    dies = f"{STEP}        if iteration == {at}:\n            {kill}\n"
     (killed / "train.py").write_text(text.replace(STEP, dies))
     return train(killed, output, *arguments, code=-9)
 

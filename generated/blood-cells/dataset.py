@@ -92,7 +92,7 @@ def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callab
     labels = [sample.labels[head] for sample in samples if head in sample.labels]
     found = set(itertools.chain.from_iterable(map(kinds, labels)))
     if not found:
-        what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
+        what = f"0 kinds of labels in {len(labels)} images to {use} on"
         raise SystemExit(f"{head}: {what}, too few")
     if missing := [name for i, name in enumerate(names) if i not in found]:
         told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"

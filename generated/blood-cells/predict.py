@@ -82,7 +82,7 @@ def share(text: str) -> float:
     return float(text)
 
 
-def free(path: Path, taken: set[Path]) -> Path:
+def unused_path(path: Path, taken: set[Path]) -> Path:
     """Returns the path, or a similar one if another image or file has it."""
     while path.resolve() in taken:
         path = path.with_stem(path.stem + "_")
@@ -108,7 +108,7 @@ def main(args: argparse.Namespace):
             predictions["cells"] = [x for x in found if x["score"] >= args.threshold]
             args.output.mkdir(parents=True, exist_ok=True)
             size = {"width": sample.width, "height": sample.height}
-            drawing = free(args.output / f"{sample.path.stem}.png", taken)
+            drawing = unused_path(args.output / f"{sample.path.stem}.png", taken)
             report[str(sample.path)] = size | rounded(predictions)
             image = read_image(sample, sample.height, sample.width)
             save_image(drawing, draw(image, predictions))

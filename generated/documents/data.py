@@ -228,7 +228,7 @@ def collate(batch: list[tuple]) -> tuple[Tensor, dict, list[str]]:
     """Stacks images (B, 1, H, W), uint8, and targets; lists errors."""
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
-    targets = {"pages": stack_quadrilaterals([of["pages"] for of in labels])}
+    targets = {"pages": stack_quadrilaterals([one["pages"] for one in labels])}
     return images, targets, sum(broken, [])
 
 

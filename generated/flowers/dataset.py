@@ -70,18 +70,16 @@ def read_samples(root: Path) -> list[list[Sample]]:
     set has too few labels."""
     sets = [*read_datasets(root)]
     for use, samples in zip(("train", "validate"), sets):
-        check_labels(samples, use, "flower", CATEGORIES, lambda x: [x], least=2)
+        check_labels(samples, use, "flower", CATEGORIES, lambda x: [x])
     return sets
 
 
-def check_labels(
-    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int = 1
-):
+def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callable):
     """Ends the run where a head's labels hold too few kinds to learn from, or to be
     measured by; tells which of its names never occur."""
     labels = [sample.labels[head] for sample in samples if head in sample.labels]
     found = set(itertools.chain.from_iterable(map(kinds, labels)))
-    if len(found) < (least if use == "train" else 1):
+    if len(found) < (2 if use == "train" else 1):
         what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
         raise SystemExit(f"{head}: {what}, too few")
     if missing := [name for i, name in enumerate(names) if i not in found]:
@@ -102,7 +100,7 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
             continue
         try:
             height, width = image_size(path)
-            labels = {"flower": NUMBERS[str(given).strip()]}
+            labels = {"flower": NUMBERS[category]}
         except ValueError as error:
             problems.append((path.relative_to(folder), error))
         else:

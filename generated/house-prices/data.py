@@ -180,7 +180,7 @@ def collate(batch: list[tuple]) -> tuple[Tensor, dict, list[str]]:
     """Stacks images (B, 3, H, W), uint8, and targets; lists errors."""
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
-    targets = {"price": stack_numbers([of["price"] for of in labels])}
+    targets = {"price": stack_numbers([one["price"] for one in labels])}
     return images, targets, sum(broken, [])
 
 

@@ -175,7 +175,7 @@ def collate(batch: list[tuple]) -> tuple[Tensor, dict, list[str]]:
     """Stacks images (B, 3, H, W), uint8, and targets; lists errors."""
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
-    targets = {"plate": stack_texts([of["plate"] for of in labels])}
+    targets = {"plate": stack_texts([one["plate"] for one in labels])}
     return images, targets, sum(broken, [])
 
 

@@ -40,8 +40,8 @@ def predict_samples(
     begun = (begin(model, x, device) for x in validation_batches(samples, workers))
     # A batch ahead: a GPU works on it while the CPU writes the results of this one.
     pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
-    for (count, results, aside), _ in pairs:
-        with aside:
+    for (count, results, stream), _ in pairs:
+        with stream:
             values = results["plate"].items()
             results = {"plate": {name: x.cpu() for name, x in values}}
             for row in range(count):
@@ -58,9 +58,9 @@ def begin(model: nn.Module, images: Tensor, device: torch.device) -> tuple:
     results = decode(outputs)
     if device.type == "cpu":
         return len(images), results, contextlib.nullcontext()
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    return len(images), results, torch.cuda.stream(aside)
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    return len(images), results, torch.cuda.stream(stream)
 
 
 def to_annotations(results: dict, row: int) -> dict:
@@ -160,11 +160,8 @@ def predict_onnx(path: Path, samples: Sequence[Sample]) -> list[dict]:
     """Returns predictions of a file of export.py, as `predict_samples` returns them."""
     from runtime import Model  # needs ONNX Runtime, as nothing else here does
 
-    model, found = Model(str(path)), []
-    for sample in samples:
-        predictions = model(read_image(sample, sample.height, sample.width))
-        found.append(predictions)
-    return found
+    model = Model(str(path))
+    return [model(read_image(x, x.height, x.width)) for x in samples]
 
 
 def evaluate_onnx(path: Path, samples: Sequence[Sample]) -> dict[str, float]:

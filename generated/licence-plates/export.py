@@ -166,14 +166,12 @@ def last_stage(onnx: object) -> object:
     """Returns the part of a model that makes results of images and raw outputs."""
     from onnx.utils import Extractor
 
-    inputs, results = ["images"], []
-    for value in onnx.graph.output:
-        first = value.type.tensor_type.shape.dim[0].dim_param
-        if not value.name.startswith("stage."):
-            results.append(value.name)
-        elif "raw" in value.name and first == "batch":  # others are the same for all
-            inputs.append(value.name)
-    return Extractor(onnx).extract_model(inputs, results)
+    sides = {x.name: x.type.tensor_type.shape.dim for x in onnx.graph.output}
+    results = [name for name in sides if not name.startswith("stage.")]
+    raw = [name for name in sides if name.startswith("stage.raw")]
+    # Those without a batch are the same for all images.
+    raw = [name for name in raw if sides[name][0].dim_param == "batch"]
+    return Extractor(onnx).extract_model(["images", *raw], results)
 
 
 class Difference(NamedTuple):
@@ -247,16 +245,15 @@ def compare(model: TextReader, onnx: object, pictures: dict) -> tuple[dict, dict
     for title, images in pictures.items():
         outputs[title] = {"images": images} | whole({"images": images})
         found = differences(model, outputs[title], last)
-        report[title] = {
-            measure: max((x.size for x in found if x.measure == measure), default=0.0)
-            for measure in LIMITS
-        }
-        print(f"{title[-20:]:20}", *(f"{size:9.2g}" for size in report[title].values()))
+        sizes = report[title] = dict.fromkeys(LIMITS, 0.0)
+        for one in found:
+            sizes[one.measure] = max(sizes[one.measure], one.size)
+        print(f"{title[-20:]:20}", *(f"{size:9.2g}" for size in sizes.values()))
         beyond = [x for x in found if not x.is_within()]
         faults += [f"{title}: {x.measure} {x.size:.2g}, {x.worst}" for x in beyond[:1]]
     if faults:
-        shown = "\n  ".join(faults[:10])
-        raise SystemExit(f"the exported model differs from model.py:\n  {shown}")
+        shown = "\n  ".join(["the exported model differs from model.py:", *faults[:10]])
+        raise SystemExit(shown)
     return report, outputs
 
 
@@ -272,14 +269,6 @@ def batch_of(sample: Sample) -> np.ndarray:
     """Returns the image of a sample as a batch (1, 3, h, w)."""
     image = read_image(sample, sample.height, sample.width)
     return np.ascontiguousarray(image.transpose(2, 0, 1)[None])
-
-
-def only_images(paths: list[Path]) -> list[Sample]:
-    """Returns the images as samples; ends the program if another file is among them."""
-    samples, problems = open_images(paths)
-    if problems:
-        raise SystemExit("\n".join(problems))
-    return samples
 
 
 # ---- Files ----
@@ -300,41 +289,26 @@ def write_all(files: dict[Path, bytes]):
 
 def golden(outputs: dict[str, dict]) -> bytes:
     """Returns inputs and outputs of the generated pictures, "<picture>/<name>"."""
-    file = io.BytesIO()
-    arrays = {
-        f"{title}/{name}": values
-        for title in list(outputs)[: len(PICTURES)]
-        for name, values in outputs[title].items()
+    file, titles = io.BytesIO(), list(outputs)[: len(PICTURES)]
+    named = {
+        f"{title}/{name}": x for title in titles for name, x in outputs[title].items()
     }
-    np.savez_compressed(file, **arrays)
+    np.savez_compressed(file, **named)
     return file.getvalue()
 
 
 def in_int8(path: Path, samples: list[Sample]) -> bytes:
-    """Returns a file's model with convolutions in 8-bit integers, calibrated on
-    samples."""
+    """Returns a file's model with its convolutions in 8 bits, calibrated on samples."""
     from onnxruntime.quantization import quant_pre_process, quantize_static
 
     batches = ({"images": batch_of(sample)} for sample in samples)
     reader = SimpleNamespace(get_next=lambda: next(batches, None))
+    options = {"op_types_to_quantize": ["Conv"], "per_channel": True}
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder, path.name)
         quant_pre_process(path, made, skip_symbolic_shape=True)
-        kinds = ["Conv"]
-        quantize_static(
-            made, made, reader, op_types_to_quantize=kinds, per_channel=True
-        )
+        quantize_static(made, made, reader, **options)
         return made.read_bytes()
-
-
-def measured(name: str, content: bytes, samples: Sequence[Sample]) -> float:
-    """Returns and prints the metric BEST of a file of this name."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, name)
-        path.write_bytes(content)
-        value = evaluate_onnx(path, samples).get(BEST, math.nan)
-    print(f"{name}: {BEST} {value:.4f}, {len(content) / 1e6:.1f} MB")
-    return value
 
 
 def write_smaller(
@@ -342,13 +316,20 @@ def write_smaller(
 ):
     """Writes files beside `output`, by suffix, if they keep its metric; otherwise ends
     the program."""
-    metric = measured(output.name, output.read_bytes(), samples)
-    worst = metric - bound
-    for suffix, content in smaller.items():
+    worst = None
+    for suffix, content in {".onnx": output.read_bytes(), **smaller}.items():
         path = output.with_suffix(suffix)
-        if not measured(path.name, content, samples) >= worst:
+        with tempfile.TemporaryDirectory() as folder:
+            trial = Path(folder, path.name)
+            trial.write_bytes(content)
+            metric = evaluate_onnx(trial, samples).get(BEST, math.nan)
+        print(f"{path.name}: {BEST} {metric:.4f}, {len(content) / 1e6:.1f} MB")
+        if path == output:
+            worst = metric - bound
+        elif metric >= worst:
+            write_all({path: content})
+        else:
             raise SystemExit(f"{path}: not written: beyond {worst:.4f}, see --bound")
-        write_all({path: content})
 
 
 # ---- Command line ----
@@ -372,9 +353,14 @@ def main(args: argparse.Namespace):
     check(args)
     if args.data:
         samples = read_dataset(args.data / VALIDATION)
-    calibration, rng = only_images(args.int8 or []), np.random.default_rng(0)
+    (given, problems), (calibration, others) = (
+        open_images(paths) for paths in (args.images, args.int8 or [])
+    )
+    if problems + others:
+        raise SystemExit("\n".join(problems + others))
+    rng = np.random.default_rng(0)
     pictures = {f"picture {h}x{w}": picture(h, w, rng) for h, w in PICTURES}
-    pictures |= {str(x.path): batch_of(x) for x in only_images(args.images)}
+    pictures |= {str(x.path): batch_of(x) for x in given}
     if args.weights:
         model = load_model(args.weights, torch.device("cpu"))
         digest = f"sha256:{hashlib.sha256(args.weights.read_bytes()).hexdigest()}"
@@ -389,12 +375,12 @@ def main(args: argparse.Namespace):
         ".golden.npz": golden(outputs),
         ".parity.json": json.dumps(report, indent=1).encode(),
     }
-    write_all({args.output.with_suffix(x): content for x, content in files.items()})
-    print(f"{args.output}: {len(files['.onnx']) / 1e6:.1f} MB")
     if args.pt2:
         saved = io.BytesIO()
         torch.export.save(program, saved)
-        write_all({args.output.with_suffix(".pt2"): saved.getvalue()})
+        files[".pt2"] = saved.getvalue()
+    write_all({args.output.with_suffix(x): content for x, content in files.items()})
+    print(f"{args.output}: {len(files['.onnx']) / 1e6:.1f} MB")
     smaller = {}
     if calibration:
         smaller[".int8.onnx"] = in_int8(args.output, calibration)

@@ -8,34 +8,20 @@ predict.py), metrics.jsonl, TensorBoard logs, curves.png and predictions.png.
 """
 
 import math
-import signal
 import sys
 import time
 
 import torch
-import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from checkpoints import Log, Losses, fingerprint, resume, save
-from data import BATCH_SIZE, to_device, training_batches
+from checkpoints import Log, Losses, fingerprint, resume, save, save_bad_batch
+from data import to_device, training_batches
 from dataset import read_samples
 from evaluate import evaluate, share_cores
 from model import TextReader, loss_terms
-from safety import (
-    Pace,
-    Stopped,
-    Votes,
-    arguments,
-    flags,
-    former_signals,
-    guarded,
-    is_finite,
-    max_over_processes,
-    save_bad_batch,
-    setup,
-)
+from safety import Pace, Votes, former_signals, guarded, is_finite, leave, setup
 
 MAX_ITERATIONS = 6000
 VALIDATIONS = 10  # number over the run; the last one at its end
@@ -76,13 +62,9 @@ def learning_rate(progress: float) -> float:
 def main(**given: object) -> dict[str, float]:
     """Trains with flags as keywords. Returns the metrics of the last validation, if
     there was one; raises Stopped after a signal, when last.pt is saved."""
-    args, began = arguments(given, MAX_ITERATIONS), time.monotonic()
-    rank, world, device = setup(args.device)
-    if BATCH_SIZE % world:
-        raise SystemExit(f"{world} processes cannot share batches of {BATCH_SIZE}")
+    began = time.monotonic()
+    args, rank, world, device = setup(given, MAX_ITERATIONS)
     last = args.output / "last.pt"
-    if last.exists() and not args.resume:
-        raise SystemExit(f"{last} exists: add --resume or choose another --output")
     training, validation = read_samples(args.data)
     if args.overfit:  # can the model learn a few images by heart?
         training = validation = training[: args.overfit]
@@ -135,22 +117,21 @@ def main(**given: object) -> dict[str, float]:
         bar.update()
 
         losses.add({"loss": loss, **terms, "gradient_norm": norm})
-        every = iteration % LOG_EVERY == 0
+        logs = iteration % LOG_EVERY == 0
         before, progress = progress, iteration / args.max_iterations
         overdue = rank == 0 and time.monotonic() - saved > SAVE_EVERY
         stop, overdue = votes.largest(overdue)
         validate = int(progress * VALIDATIONS + 1e-9) > int(before * VALIDATIONS + 1e-9)
         saves = validate or overdue or stop
-        if every or saves:
+        if logs or saves:
             recent, values = losses.recent, {"learning_rate": rate} | losses.means()
             if not is_finite(values, model if saves else None):
-                bar.close()
                 first = iteration - len(recent)
                 again = training_batches(training, args.seed, first, rank, world, 0)
                 path = args.output / f"bad-batch-{rank}.pt"
                 raise SystemExit(save_bad_batch(path, again, first, recent))
             bar.set_postfix(loss=f"{values['loss']:.3f}", refresh=False)
-        if every or validate:
+        if logs or validate:
             losses.rows.clear()
             if rank == 0:
                 log.row(iteration, "train", values)
@@ -176,17 +157,14 @@ def main(**given: object) -> dict[str, float]:
     bar.close()
     if rank == 0:
         log.board.close()  # no thread may write while Python ends
-    if world > 1:
-        # torchrun ends all processes when one has left: rank 0 has saved by now.
-        max_over_processes(world, 0)
-        del replica  # DDP holds the process group, whose threads end with it
-        dist.destroy_process_group()
+    del replica  # DDP holds the process group, whose threads end with it
+    leave(world)
     if stop:
-        raise Stopped((votes.signals or [signal.SIGTERM])[0])
+        raise votes.stopped()
     if rank == 0:
         print(f"{BEST} {best:.3f} at its best; weights and pictures: {args.output}")
     return metrics
 
 
 if __name__ == "__main__":
-    guarded(main, flags(MAX_ITERATIONS).parse_args())
+    guarded(main, MAX_ITERATIONS)

@@ -19,6 +19,7 @@ from dataset import BROKEN_SHARE, MOST_BROKEN, Sample
 from model import HEIGHT, PAD, WIDTH, fit
 
 BATCH_SIZE = 16  # images of one optimizer step, over all processes
+MICRO_BATCHES = 2  # parts of a process's share of a batch
 COLOR = 0.2  # their brightness and contrast vary by up to this share
 
 # ---- Images: the geometry of model.py, in OpenCV ----
@@ -175,7 +176,7 @@ def collate(batch: list[tuple]) -> tuple[Tensor, dict, list[str]]:
     """Stacks images (B, 1, H, W), uint8, and targets; lists errors."""
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
-    targets = {"notes": stack_texts([of["notes"] for of in labels])}
+    targets = {"notes": stack_texts([one["notes"] for one in labels])}
     return images, targets, sum(broken, [])
 
 

@@ -48,8 +48,8 @@ def predict_samples(
     )
     # A batch ahead: a GPU works on it while the CPU writes the results of this one.
     pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
-    for (count, results, aside), _ in pairs:
-        with aside:
+    for (count, results, stream), _ in pairs:
+        with stream:
             values = results["texture"].items()
             results = {"texture": {name: x.cpu() for name, x in values}}
             for row in range(count):
@@ -66,9 +66,9 @@ def begin(model: nn.Module, images: Tensor, device: torch.device) -> tuple:
     results = decode(outputs)
     if device.type == "cpu":
         return len(images), results, contextlib.nullcontext()
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    return len(images), results, torch.cuda.stream(aside)
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    return len(images), results, torch.cuda.stream(stream)
 
 
 def to_annotations(results: dict, row: int) -> dict:

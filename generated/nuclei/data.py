@@ -214,9 +214,7 @@ def visible_box(
     if transform.transposed:
         low, high = low[::-1], high[::-1]
     mirrored, ends = transform.scale < 0, [len(x), len(y)]
-    low, high = np.where(mirrored, ends - high, low), np.where(
-        mirrored, ends - low, high
-    )
+    low, high = np.where(mirrored, [ends - high, ends - low], [low, high])
     box = np.concatenate([low, high])
     return np.minimum(np.tile(part[:2], 2) + box, np.tile(part[2:], 2))
 
@@ -337,7 +335,7 @@ def collate(batch: list[tuple]) -> tuple[Tensor, dict, list[str]]:
     """Stacks images (B, 3, H, W), uint8, and targets; lists errors."""
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
-    targets = {"nuclei": stack_grids([of["nuclei"] for of in labels])}
+    targets = {"nuclei": stack_grids([one["nuclei"] for one in labels])}
     return images, targets, sum(broken, [])
 
 

@@ -84,7 +84,7 @@ def share(text: str) -> float:
     return float(text)
 
 
-def free(path: Path, taken: set[Path]) -> Path:
+def unused_path(path: Path, taken: set[Path]) -> Path:
     """Returns the path, or a similar one if another image or file has it."""
     while path.resolve() in taken:
         path = path.with_stem(path.stem + "_")
@@ -110,13 +110,13 @@ def main(args: argparse.Namespace):
             predictions["nuclei"] = [x for x in found if x["score"] >= args.threshold]
             args.output.mkdir(parents=True, exist_ok=True)
             size = {"width": sample.width, "height": sample.height}
-            drawing = free(args.output / f"{sample.path.stem}.png", taken)
+            drawing = unused_path(args.output / f"{sample.path.stem}.png", taken)
             files = {
                 "nuclei": save_masks(
                     predictions["nuclei"],
                     CATEGORIES,
                     COLORS,
-                    free(drawing.with_suffix(".nuclei.tif"), taken),
+                    unused_path(drawing.with_suffix(".nuclei.tif"), taken),
                 )
             }
             report[str(sample.path)] = size | rounded(predictions | files)

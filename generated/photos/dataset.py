@@ -73,14 +73,12 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
     return list(known.values())
 
 
-def check_labels(
-    samples: list, use: str, head: str, names: tuple, kinds: Callable, least: int = 1
-):
+def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callable):
     """Ends the run where a head's labels hold too few kinds to learn from, or to be
     measured by; tells which of its names never occur."""
     labels = [sample.labels[head] for sample in samples if head in sample.labels]
     found = set(itertools.chain.from_iterable(map(kinds, labels)))
-    if len(found) < (least if use == "train" else 1):
+    if len(found) < (2 if use == "train" else 1):
         what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
         raise SystemExit(f"{head}: {what}, too few")
     if missing := [name for i, name in enumerate(names) if i not in found]:
@@ -105,7 +103,7 @@ def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
         try:
             path = below(folder / "images", name)
             height, width = image_size(path)
-            labels = {"subject": NUMBERS[str(given).strip()]}
+            labels = {"subject": NUMBERS[category]}
         except ValueError as error:
             problems.append((name, error))
         else:

@@ -118,7 +118,7 @@ def read_anew(root: Path, file: Path) -> list[Samples]:
     try:
         sets = read_datasets(root)
         for use, samples in zip(("train", "validate"), sets):
-            check_labels(samples, use, "subject", CATEGORIES, lambda x: [x], least=2)
+            check_labels(samples, use, "subject", CATEGORIES, lambda x: [x])
         for folder in {one.path.parent for samples in sets for one in samples}:
             noted(folder)
         sets = [columns_of(samples) for samples in sets]

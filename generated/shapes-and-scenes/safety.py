@@ -18,7 +18,6 @@ import torch.distributed as dist
 from torch import nn
 from tqdm import tqdm
 
-from checkpoints import save
 from data import BATCH_SIZE, ChangedError, ImageError
 from evaluate import command_line, in_a_line
 from model import HEIGHT, WIDTH
@@ -70,9 +69,18 @@ def arguments(given: dict[str, object], max_iterations: float) -> argparse.Names
 # ---- Processes ----
 
 
-def setup(device: str) -> tuple[int, int, torch.device]:
-    """Returns rank, number of processes and device; 0 and 1 without torchrun."""
+def setup(
+    given: dict[str, object], max_iterations: float
+) -> tuple[argparse.Namespace, int, int, torch.device]:
+    """Returns the flags, rank, number of processes (0 and 1 without torchrun), and the
+    device; ends the program where they do not fit the job, or an earlier run."""
+    args = arguments(given, max_iterations)
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    if BATCH_SIZE % world:
+        raise SystemExit(f"{world} processes cannot share batches of {BATCH_SIZE}")
+    last, device = args.output / "last.pt", args.device
+    if last.exists() and not args.resume:
+        raise SystemExit(f"{last} exists: add --resume or choose another --output")
     if device == "cuda":
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
         torch.cuda.set_device(device)
@@ -81,7 +89,15 @@ def setup(device: str) -> tuple[int, int, torch.device]:
         # Import before init_process_group: its default arguments would hold the group.
         import_module("torch.distributed.nn")
         dist.init_process_group("gloo" if device == "cpu" else "cpu:gloo,cuda:nccl")
-    return rank, world, torch.device(device)
+    return args, rank, world, torch.device(device)
+
+
+def leave(world: int):
+    """Waits for all processes: by then rank 0 has saved, and torchrun ends the others
+    when one has left."""
+    if world > 1:
+        max_over_processes(world, 0)
+        dist.destroy_process_group()
 
 
 # ---- Signals ----
@@ -120,6 +136,10 @@ class Votes:
         if self.world == 1 and number == signal.SIGINT in self.signals:
             raise KeyboardInterrupt
         self.signals.append(number)
+
+    def stopped(self) -> Stopped:
+        """Returns what ends the run, by SIGTERM where another process has caught it."""
+        return Stopped((self.signals or [signal.SIGTERM])[0])
 
     def largest(self, *values: float) -> list[float]:
         """After a step: whether a process has caught a signal, and the largest of each
@@ -225,35 +245,13 @@ def is_finite(values: dict[str, float], model: nn.Module | None) -> bool:
     return bool(torch.stack([x.isfinite().all() for x in state]).all())
 
 
-def save_bad_batch(path: Path, batches: Iterator, first: int, recent: list) -> str:
-    """Saves the first batch with a loss that is not finite; returns the message.
-
-    `recent` holds the loss and its terms in the iterations after `first`, and `batches`
-    gives these iterations again: seed and iteration decide what is in a batch.
-    """
-    for iteration, (terms, (images, targets)) in enumerate(
-        zip(recent, batches), first + 1
-    ):
-        terms = {name: term.item() for name, term in terms.items()}
-        if not math.isfinite(terms["loss"]):
-            state = {"iteration": iteration, "terms": terms}
-            save(path, state | {"images": images, "targets": targets})
-            return (
-                f"the loss became infinite or NaN in iteration {iteration}: {terms}\n"
-                f"  {path} holds the images and targets, for torch.load\n"
-                "  last.pt is from before: try a lower learning rate, or clip gradients"
-            )
-    iteration = first + len(recent)
-    what = "gradients, weights or another process"
-    return f"{what} became infinite or NaN by iteration {iteration}"
-
-
 # ---- Errors that users can mend ----
 
 
-def guarded(main: Callable, args: argparse.Namespace):
+def guarded(main: Callable, max_iterations: float):
     """Runs `main` as a script: a stop becomes an exit code, and what users can mend a
     message."""
+    args = flags(max_iterations).parse_args()
     former_hook = threading.excepthook
 
     def report(failure: object):  # TensorBoard raises errors of its thread here as well

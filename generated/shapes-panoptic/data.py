@@ -201,9 +201,7 @@ def visible_box(
     low = np.array([left[seen].min(), above[seen].min()])
     high = np.array([right[seen].max(), below[seen].max()])
     mirrored, ends = transform.scale < 0, [len(x), len(y)]
-    low, high = np.where(mirrored, ends - high, low), np.where(
-        mirrored, ends - low, high
-    )
+    low, high = np.where(mirrored, [ends - high, ends - low], [low, high])
     box = np.concatenate([low, high])
     return np.minimum(np.tile(part[:2], 2) + box, np.tile(part[2:], 2))
 
@@ -367,7 +365,7 @@ def collate(batch: list[tuple]) -> tuple[Tensor, dict, list[str]]:
     """Stacks images (B, 3, H, W), uint8, and targets; lists errors."""
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
-    targets = {"scene": stack_panoptic([of["scene"] for of in labels])}
+    targets = {"scene": stack_panoptic([one["scene"] for one in labels])}
     return images, targets, sum(broken, [])
 
 

@@ -278,7 +278,7 @@ def collate(batch: list[tuple]) -> tuple[Tensor, dict, list[str]]:
     """Stacks images (B, 3, H, W), uint8, and targets; lists errors."""
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
-    targets = {"street": stack_class_maps([of["street"] for of in labels])}
+    targets = {"street": stack_class_maps([one["street"] for one in labels])}
     return images, targets, sum(broken, [])
 
 

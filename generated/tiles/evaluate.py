@@ -51,8 +51,8 @@ def predict_samples(
     begun = (begin(model, x, device) for x in validation_batches(samples, workers))
     # A batch ahead: a GPU works on it while the CPU writes the results of this one.
     pairs, found = itertools.pairwise(itertools.chain(begun, [None])), []
-    for (count, results, aside), _ in pairs:
-        with aside:
+    for (count, results, stream), _ in pairs:
+        with stream:
             for row in range(count):
                 sample = samples[len(found)]
                 seen = fit(sample.height, sample.width)
@@ -69,9 +69,9 @@ def begin(model: nn.Module, images: Tensor, device: torch.device) -> tuple:
     results = decode(outputs)
     if device.type == "cpu":
         return len(images), results, contextlib.nullcontext()
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    return len(images), results, torch.cuda.stream(aside)
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    return len(images), results, torch.cuda.stream(stream)
 
 
 def to_annotations(results: dict, row: int, sample: Sample, seen: tuple) -> dict:

@@ -208,7 +208,7 @@ def collate(batch: list[tuple]) -> tuple[Tensor, dict, list[str]]:
     """Stacks images (B, 3, H, W), uint8, and targets; lists errors."""
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
-    targets = {"vehicles": stack_objects([of["vehicles"] for of in labels])}
+    targets = {"vehicles": stack_objects([one["vehicles"] for one in labels])}
     return images, targets, sum(broken, [])
 
 

@@ -215,7 +215,7 @@ def collate(batch: list[tuple]) -> tuple[Tensor, dict, list[str]]:
     """Stacks images (B, 1, H, W), uint8, and targets; lists errors."""
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
-    targets = {"picture": stack_pictures([of["picture"] for of in labels])}
+    targets = {"picture": stack_pictures([one["picture"] for one in labels])}
     return images, targets, sum(broken, [])
 
 

@@ -179,7 +179,7 @@ def collate(batch: list[tuple]) -> tuple[Tensor, dict, list[str]]:
     """Stacks images (B, 3, H, W), uint8, and targets; lists errors."""
     canvases, labels, broken = zip(*batch)
     images = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2)
-    targets = {"animal": stack_identities([of["animal"] for of in labels])}
+    targets = {"animal": stack_identities([one["animal"] for one in labels])}
     return images, targets, sum(broken, [])
 
 

@@ -41,7 +41,6 @@ CONTROL_HEAVY = {  # template: the reason why its share may be higher
     "backbones/inverted.py.jinja": "loops of a line or two each in a short page",
     "backbones/separable_block.py.jinja": "a short class, with a shortcut or without",
     "backbones/separable_block_squeezed.py.jinja": "the same, with one layer more",
-    "evaluate/onnx.py.jinja": "one loop and one test in two short functions",
     "README.md.jinja": "rows of two tables, and files that some jobs have",
     "model/one_head.py.jinja": "two loops of a line each in a short page",
     "backbones/timm.py.jinja": "two loops and two flags of a line or two each",

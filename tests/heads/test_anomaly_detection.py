@@ -116,6 +116,13 @@ def test_the_loss_counts_defects_and_a_hundredth_of_all(emitted):
     assert clean["defect"].item() == pytest.approx(768 * 0.25 * np.log(2) / 7.68)
 
 
+def test_a_block_tells_nothing_of_nothing(emitted):
+    """No bias stands before a norm, which would take it away."""
+    block = emitted.model.defect_block(3, 8)
+    assert not block.eval()(torch.zeros(1, 3, 5, 5)).any()
+    assert block(torch.randn(1, 3, 5, 7)).shape == (1, 8, 5, 7)
+
+
 @pytest.mark.parametrize("size", [(64, 96), (30, 160), (200, 41), (1, 1)])
 def test_predictions_have_the_size_of_the_image(emitted, size):
     images = torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8)

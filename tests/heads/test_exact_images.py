@@ -4,6 +4,8 @@ worked out here, by hand or by another way."""
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -46,6 +48,14 @@ def test_an_image_fills_the_canvas_one_way_and_has_a_pixel_the_other(
     whole, size, shown
 ):
     assert whole.model.fit(*size) == shown
+
+
+def test_sides_that_fit_are_rounded_to_the_nearest_pixel_halves_up(whole):
+    for height in range(1, 300, 7):
+        for width in range(1, 300, 11):
+            scale = min(Fraction(HEIGHT, height), Fraction(WIDTH, width))
+            sides = (max(1, int(scale * x + Fraction(1, 2))) for x in (height, width))
+            assert whole.model.fit(height, width) == (*sides,), (height, width)
 
 
 def test_a_likely_category_comes_with_the_five_likeliest(whole):
@@ -251,3 +261,26 @@ def test_a_process_alone_has_its_own_gradient(tmp_path):
     torch.testing.assert_close(found, values)
     found.square().sum().backward()
     torch.testing.assert_close(values.grad, 2 * values.detach())
+
+
+def test_a_process_of_three_has_its_own_values_and_three_times_their_gradient(
+    tmp_path, monkeypatch
+):
+    head = {"name": "views", "task": "view_invariance_learning"}
+    model = load_all(make(tmp_path, [head]), "model").model
+    values, others = torch.randn(4, 2, requires_grad=True), torch.randn(3, 4, 2)
+
+    def all_gather(parts: list[torch.Tensor], own: torch.Tensor) -> None:
+        assert not own.requires_grad
+        for part, other in zip(parts, others, strict=True):
+            part.copy_(other)
+
+    answers = {"is_available": True, "is_initialized": True}
+    answers |= {"get_world_size": 3, "get_rank": 1}
+    group = {name: lambda answer=answer: answer for name, answer in answers.items()}
+    monkeypatch.setattr(model, "dist", SimpleNamespace(all_gather=all_gather, **group))
+    found = model.gather_with_gradient(values)
+    expected = torch.cat([others[0], values.detach(), others[2]])
+    torch.testing.assert_close(found, expected)
+    found.sum().backward()
+    assert torch.equal(values.grad, torch.full((4, 2), 3.0))

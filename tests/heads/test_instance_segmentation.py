@@ -102,10 +102,11 @@ def test_masks_lie_where_they_belong(segmenter, words, size):
 def test_masks_cost_what_is_found_not_what_could_be(segmenter):
     """The image with most objects tells how many masks are drawn, each in its box."""
     found = {
-        "boxes": torch.zeros(2, 100, 4),
-        "masks": torch.randn(2, 100, 24, 40),
-        "count": torch.tensor([0, 2]),
+        "boxes": torch.zeros(3, 100, 4),
+        "masks": torch.randn(3, 100, 24, 40),
+        "count": torch.tensor([0, 2, 1]),
     }
+    found["boxes"][2, 0] = torch.tensor([16.0, 8, 64, 32])
     found["boxes"][1, :2] = torch.tensor([[3.2, 4.6, 20, 11], [0.0, 0, 160, 96]])
     size, cell = (96, 160), torch.full((2,), 4.0)
     drawn = []
@@ -115,8 +116,10 @@ def test_masks_cost_what_is_found_not_what_could_be(segmenter):
         masks = segmenter.whole_masks(found, size, cell)
     finally:
         segmenter.sampled = kept
-    assert masks.shape == (2, 2, *size) and not masks[0].any()
-    assert len(drawn) == 4 and not masks[1, 0, :, 20:].any()
+    assert masks.shape == (3, 2, *size) and not masks[0].any()
+    assert len(drawn) == 6 and not masks[1, 0, :, 20:].any()
+    assert masks[2, 0, 8:32, 16:64].any() and not masks[2, 1].any()
+    assert masks[2, 0].sum() == masks[2, 0, 8:32, 16:64].sum()
     for mask, logits in zip(masks[1], found["masks"][1]):
         pixels = torch.nn.functional.interpolate(
             logits[None, None], scale_factor=4.0, mode="bilinear"
@@ -125,7 +128,7 @@ def test_masks_cost_what_is_found_not_what_could_be(segmenter):
         assert (pixels[0, 0, y, x] > -1e-5).all()
     assert (masks[1, 1] == (pixels[0, 0] > 0)).float().mean() > 0.999
     found["count"][:] = 0
-    assert segmenter.whole_masks(found, (1200, 1600), cell).shape == (2, 0, 1200, 1600)
+    assert segmenter.whole_masks(found, (1200, 1600), cell).shape == (3, 0, 1200, 1600)
 
 
 def test_maps_are_read_between_their_cells(segmenter):

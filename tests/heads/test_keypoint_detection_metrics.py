@@ -155,6 +155,10 @@ def test_the_share_of_correct_keypoints(metrics):
     far = pose_words(truth[0] + 300, 0.95)
     assert scored(far, pose_words(truth[0], 0.5))["pck05"] == 1
     assert scored(pose_words(off, 0.9), pose_words(truth[0], 0.5))["pck05"] < 0.5
+    # An instance that it misses by half of its size is not the one that it found.
+    for apart, share in ((0.6, 1 / 3), (0.9, 0)):
+        off = truth[0] + np.float32([[0, 0], [0, 100 * apart], [0, 100 * apart]])
+        assert scored(pose_words(off, 0.9))["pck05"] == pytest.approx(share)
     hidden = truth[0].copy()
     hidden[1] = np.nan
     assert scored(pose_words(hidden, 0.9))["pck05"] == pytest.approx(2 / 3)

@@ -125,6 +125,21 @@ def test_these_views_cut_some_masks_off_and_leave_some_out(data, tmp_path):
     assert shown >= {True, False}
 
 
+def test_half_of_the_views_are_mirrored_and_half_turned(data):
+    """Of 400 each: 10 more or less would be one standard deviation."""
+    sample = data.Sample("", 6, 4, {})
+    read, made = data.read_image, []
+    try:
+        data.read_image = lambda _, *size: np.zeros((*size, 3), np.uint8)
+        for seed in range(400):
+            made.append(data.augment(sample, np.random.default_rng(seed))[1])
+    finally:
+        data.read_image = read
+    mirrored = sum(transform.scale < 0 for transform in made)
+    turned = sum(transform.transposed for transform in made)
+    assert all(160 < count < 240 for count in (*mirrored, turned)), (mirrored, turned)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_edges_of_runs_are_those_of_pixels(data, seed):
     rng = np.random.default_rng(seed)

@@ -308,7 +308,7 @@ def test_the_first_category_is_learned_like_any_other(job):
 
 
 def test_the_loss_is_that_of_a_pixel(job):
-    """Neither the number of images nor their size changes it."""
+    """Neither the number of images nor their size changes it, nor unlabeled pixels."""
     torch.manual_seed(0)
     logits, categories = torch.randn(1, 3, 8, 12), torch.randint(0, 3, (1, 8, 12))
     categories = categories.repeat_interleave(8, 1).repeat_interleave(8, 2)
@@ -317,6 +317,10 @@ def test_the_loss_is_that_of_a_pixel(job):
         logits.repeat(3, 1, 1, 1), targets(categories.repeat(3, 1, 1))
     )
     assert more["category"] == pytest.approx(one.item())
+    half = torch.zeros(1, 64, 96)
+    half[:, 32:] = -1
+    few = job.model.segmentation_loss(torch.zeros(1, 3, 8, 12), targets(half))
+    assert few["category"].item() == pytest.approx(np.log(3))
 
 
 # ---- Predictions ----

@@ -63,6 +63,25 @@ def test_rows_and_columns_of_stuff_have_strides_of_their_own(modules, axis):
     assert (halves[0] == SKY).all() and (halves[1] == ROAD).all()
 
 
+@pytest.mark.parametrize("axis, stride, edge", [(0, 16, 29.6), (1, 4, 9.6)])
+def test_the_stuff_of_a_pixel_is_that_at_its_middle(modules, axis, stride, edge):
+    """Logits grow with the distance to an edge, which lies just beyond a middle."""
+    sides = torch.arange((4, 6)[axis]) * stride + stride / 2 - edge
+    ramp = (sides[:, None] if axis == 0 else sides).expand(4, 6)
+    stuff = torch.stack([torch.zeros(4, 6), -ramp, ramp])
+    nothing = {"boxes": torch.zeros(0, 4), "masks": torch.zeros(0, 8, 12)}
+    nothing |= {"count": torch.tensor(0), "classes": torch.zeros(0, dtype=torch.long)}
+    found, _ = modules.model.merge_segments(
+        nothing | {"stuff": stuff},
+        (64, 24),
+        torch.tensor([2.0, 8.0]),
+        (CAR, PERSON),
+        (SKY, ROAD),
+    )
+    before, beyond = found.split([int(edge) + 1, (64, 24)[axis] - int(edge) - 1], axis)
+    assert (before == SKY).all() and (beyond == ROAD).all()
+
+
 def test_stuff_that_an_instance_hides_is_not_there(modules):
     """Sky fills all rows, but is seen in the last of 640 alone."""
     stuff = torch.zeros(3, 4, 6)

@@ -31,7 +31,7 @@ from specc.shapes.dataset import draw_dataset
 
 pytestmark = pytest.mark.slow
 
-LEAVES = "        dist.destroy_process_group()\n"
+LEAVES = "    leave(world)\n"
 LENGTH = {"max_iterations": 12, "validations": 2}
 
 
@@ -118,7 +118,7 @@ def test_a_group_leaves_no_threads(place, compiles):
 
 DIES = """        iteration += 1
         if iteration == 8 and rank == 1 and not __import__("os").environ["TORCHELASTIC_RESTART_COUNT"] > "0":
-            signal.raise_signal(signal.SIGKILL)
+            __import__("signal").raise_signal(9)
 """
 
 
@@ -184,7 +184,7 @@ def test_nobody_leaves_before_the_checkpoint_is_written(job):
         (
             "train.py",
             LEAVES,
-            f"{LEAVES}        (args.output / str(rank)).write_bytes(last.read_bytes())\n",
+            f"{LEAVES}    (args.output / str(rank)).write_bytes(last.read_bytes())\n",
         ),
     ):
         text = (slow / file).read_text()

@@ -92,7 +92,8 @@ def measure(folder: Path, seconds: float, given: dict) -> dict:
     sys.path.insert(0, str(folder))
     train = importlib.import_module("train")
     read, batches = train.read_samples, train.training_batches
-    device = vars(train.arguments(given, max_iterations=1))["device"]
+    safety = importlib.import_module("safety")
+    device = vars(safety.arguments(given, max_iterations=1))["device"]
     began, sizes = time.perf_counter(), {}
 
     def known(*arguments: object) -> tuple:
@@ -111,8 +112,8 @@ def measure(folder: Path, seconds: float, given: dict) -> dict:
             waited(device)
         step = mean(steady(steps.times))
         # A forward pass and its metrics take about as long as half a step.
-        images = (1 - SHARE) * seconds / step * 2 * train.BATCH_SIZE
-        sizes["most"] = max(train.BATCH_SIZE, int(images))
+        images = (1 - SHARE) * seconds / step * 2 * safety.BATCH_SIZE
+        sizes["most"] = max(safety.BATCH_SIZE, int(images))
         one = Steps(seconds=float("inf"))
         train.training_batches = lambda *x: one.timed(batches(*x))
         train.main(**given | {"max_iterations": 1}, output=f"{output}/validation")

@@ -116,7 +116,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
     stride, colors = f"{prefix}MASK_STRIDE", f"{prefix}COLORS"
     weight = f"mask_weight={literal(head.mask_weight)}"
     task = literal(TASK.title)
-    path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
+    path = f"unused_path(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
     given, counted = code.given, f"{code.numbers}, height, width, counts"
     parsed = {
         "native": f"parse_pages(*{given}, height, width)",

@@ -64,7 +64,7 @@ def enlarged(code: HeadCode, maps: str) -> str:
 
 def saved_path(code: HeadCode) -> str:
     """Returns the expression, in predict.py, of a map's file beside the drawing."""
-    return f"free(drawing.with_suffix({literal(f'.{code.name}.png')}), taken)"
+    return f"unused_path(drawing.with_suffix({literal(f'.{code.name}.png')}), taken)"
 
 
 # ---- The decoder of several levels ----

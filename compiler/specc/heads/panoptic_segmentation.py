@@ -108,7 +108,7 @@ def plan(head: PanopticSegmentation, code: HeadCode) -> HeadExpressions:
         f"mask_weight={literal(head.mask_weight)}, "
         f"stuff_weight={literal(head.stuff_weight)}"
     )
-    path = f"free(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
+    path = f"unused_path(drawing.with_suffix({literal(f'.{head.name}.tif')}), taken)"
     maps = f"maps_of_segments({labels}, {things}, sample.height, sample.width)"
     native = code.format == "native"
     pages = f"parse_panoptic(*{code.given}, {things}, height, width)"

@@ -39,6 +39,7 @@ PLACED_WITH = {  # argument of `place` -> its type
 _JOB_FILE = 'Path(__file__).with_name("resolved.json")'
 JOB = Line("JOB", f'{_JOB_FILE}.read_text(encoding="utf-8")')
 SCORED = dict(samples="Sequence[Sample]", found="list[dict]", device="torch.device")
+LEAST = r", least=(\d+)"  # argument of `check_labels`
 KEPT_NOTE = {  # whether predictions hold maps -> sentence of a docstring
     True: """Or what `kept` makes of it, one image at a time: the maps of all would need much
     memory.""",
@@ -58,6 +59,9 @@ def data_constants(job: Job) -> tuple[Line, ...]:
     augmentation = job.data.augmentation or NO_AUGMENTATION
     note = "images of one optimizer step, over all processes"
     lines = [constant("BATCH_SIZE", job.trainer.batch_size, note)]
+    if parts := job.trainer.accumulation:
+        note = "parts of a process's share of a batch"
+        lines.append(constant("MICRO_BATCHES", parts, note))
     if augmentation.scale:
         note = "training images grow or shrink by up to this share"
         lines.append(constant("SCALE", augmentation.scale, note))
@@ -235,7 +239,17 @@ def _checks(heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     checks = [check for head in heads for check in head.code.checks]
     of_maps = [head.code.map_check for head in heads if head.code.map_check]
     template = "train/check_maps.py.jinja" if of_maps else "train/untold.py.jinja"
-    return {"checks": checks, "map_checks": of_maps, "maps_template": template}
+    fewest = {"".join(re.findall(LEAST, check)) for check in checks}
+    least = "least" if len(fewest) > 1 else "".join(fewest)
+    if least.isdigit():  # the same for all heads: check_labels has it, not its calls
+        checks = [re.sub(LEAST, "", check) for check in checks]
+    return {
+        "checks": checks,
+        "map_checks": of_maps,
+        "maps_template": template,
+        "least_kinds": least,
+        "least_given": least == "least",
+    }
 
 
 def _training_set(chosen: Augmentation, views: bool) -> str:

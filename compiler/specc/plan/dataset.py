@@ -111,7 +111,6 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "merging": _merging(joined, lacking),
         "boxes_in_both": len(_readers_of_boxes(heads)) > 1,
         "merges": any(head.merged for head in heads),
-        "least_kinds": any("least=" in x for head in heads for x in head.code.checks),
         "keeps_masks": any(
             {"instance_segmentation", "panoptic_segmentation"}
             & {head.task, dataset_task(job, head)}

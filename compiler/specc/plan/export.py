@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from specc.graph.cost import Summary
-from specc.heads import task_of
+from specc.heads import task_of, tasks_of
 from specc.job import Job
 from specc.plan.extras import RUNTIME
 from specc.plan.heads import HeadPlan, is_partial
@@ -40,6 +40,8 @@ def plan_export(
     sealed = portable if resized else padded.replace("model", "self.model")
     kept = is_partial(job) or any(head.code.evidence for head in heads)
     maps = any("astype(np.int16)" in head.code.sealed for head in heads)
+    encoded = [head for head in heads if "found_instances(" in head.code.sealed]
+    each = kept or encoded or any(task.views for task in tasks_of(job))
     lower, placed = lower_is_better(job), any(head.own_pixels for head in heads)
     color = "grayscale" if job.data.channels == 1 else "RGB"
     worst, bound = _bound(job)
@@ -65,15 +67,22 @@ def plan_export(
         "no_worse": "<=" if lower else ">=",
         "divisor": summary.divisor,
         "names_key": task_of(job.heads[0]).names,
-        "in_pixels": IN_PIXELS,
+        "in_pixels": _in_pixels(job),
         "label_limit": LABELS[maps],
-        "encoded_heads": [h for h in heads if "found_instances(" in h.code.sealed],
+        "encoded_heads": encoded,
+        "onnx_template": f"evaluate/onnx_{'each' if each else 'listed'}.py.jinja",
         "onnx_found": "kept(sample, predictions)" if kept else "predictions",
         "scored_on_device": any("device" in head.code.metrics for head in heads),
         "runtime_note": " in pixels of the image" * placed,
         "runtime_by_head": mapping((head.name, head.code.sealed) for head in heads),
         **{name: f"{pair[job.export]}.py.jinja" for name, pair in SCRIPTS.items()},
     }
+
+
+def _in_pixels(job: Job) -> tuple[str, ...]:
+    """Returns which results of these heads are in pixels of the image."""
+    found = {name for one in job.heads for name in task_of(one).contract(one).found}
+    return tuple(name for name in IN_PIXELS if name == "boxes" or name in found)
 
 
 def _bound(job: Job) -> tuple[str, str]:

@@ -217,7 +217,7 @@ def _targets(job: Job, head: Head, task: Task) -> str:
         return "{}"
     if is_partial(job):
         return f"stacked({task.stack}, {name}, labels)"
-    return f"{task.stack}([of[{name}] for of in labels])"
+    return f"{task.stack}([one[{name}] for one in labels])"
 
 
 def _joined(head: Head, task: Task, expressions: HeadExpressions) -> str:

@@ -20,6 +20,8 @@ from specc.words import listed
 
 PATHS = ("coco", "csv", "yolo")  # formats whose files hold paths
 SIZED = ("coco", "voc")  # formats that tell the sizes of their images
+# Formats whose `category` is the name of an image, where one head is read.
+ONE_NAME = ("native", "folders", "csv")
 # Formats that do not list the names of their categories.
 UNNAMED = ("voc", "csv", "dota", "maps")
 SETS = ("train", "validation", "test")
@@ -306,6 +308,8 @@ class Reader:
     @property
     def parsed(self) -> str:
         parsed = mapping((head.name, head.parse) for head in self.heads)
+        if self.named_heads and not self.heads[1:] and self.source.format in ONE_NAME:
+            parsed = parsed.replace(f"str({self.heads[0].given}).strip()", "category")
         if self.labeled_apart:
             return parsed.replace(SEGMENTS, "segments")
         return parsed

@@ -79,11 +79,6 @@ def _further(trainer: Trainer) -> list[Line]:
     slower = factor if factor != 1 else None
     wanted = (
         ("BACKBONE_FACTOR", slower, "factor of the backbone's learning rate"),
-        (
-            "MICRO_BATCHES",
-            trainer.accumulation,
-            "parts of a process's share of a batch",
-        ),
         ("EMA_DECAY", trainer.ema, "decay of the moving average of weights"),
         ("PATIENCE", trainer.early_stopping, "validations without a new best"),
     )
