@@ -162,6 +162,8 @@ def main(**given: object) -> dict[str, float]:
     if stop:
         raise votes.stopped()
     if rank == 0:
+        for name, value in metrics.items():
+            print(f"{value:<9.4g} {name}")
         print(f"{BEST} {best:.3f} at its best; weights and pictures: {args.output}")
     return metrics
 

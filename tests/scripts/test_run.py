@@ -100,10 +100,15 @@ def test_checkpoints_hold_what_the_design_says(whole, detector):
 
 def test_a_few_images_can_be_learned_by_heart(detector):
     """They train the model and judge it, whatever the validation set holds."""
-    train(detector, "runs/few", "--overfit", 2, "--max-iterations", 4)
+    said = train(detector, "runs/few", "--overfit", 2, "--max-iterations", 4).stdout
     seen = checkpoint(detector.parent / "runs/few/last.pt")["run"]
     assert seen["training images"] == seen["validation images"]
     assert seen["training images"].startswith("2 (")
+    last = rows(detector.parent / "runs/few")[-1]
+    found = dict(line.split()[::-1] for line in re.findall(r"(?m)^\S+ +\S+/\w+$", said))
+    assert {name: float(value) for name, value in found.items()} == pytest.approx(
+        {name: value for name, value in last.items() if "/" in name}, rel=1e-3
+    )
 
 
 @pytest.mark.parametrize(
