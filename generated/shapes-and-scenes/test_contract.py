@@ -284,7 +284,7 @@ from evaluate import evaluate, load_model
 from safety import setup
 
 weights, data, report = map(Path, sys.argv[1:])
-rank, world, device = setup("cpu")
+_, rank, world, device = setup({"device": "cpu"}, max_iterations=1)
 model, (_, samples) = load_model(weights, device), read_datasets(data)
 metrics = evaluate(model, samples, device, 0, rank, world)
 if rank == 0:

@@ -69,7 +69,7 @@ LOOKED_FOR = {
     "maps": "a folder of images, and beside it one of maps with the same names",
     "folders": "a folder of images for each category, or these in train/ and val/",
 }
-UNLABELED = "images/, or these in train/ and val/"
+UNLABELED = "images, in this folder or below it"
 SUBFOLDERS = 50  # most subfolders that are searched if a folder holds no dataset
 
 
@@ -138,6 +138,9 @@ def choose(path: Path, task: str, form: str | None, labels: str | None) -> Found
     found = [one for one in fitting(searched(own).found) if one.task == task]
     if found:
         return _only(path, f"for {task}", found)
+    if TASKS[task].unlabeled and form in (None, "folders") and path.is_dir():
+        if not maps.are_in(path) and (found := list(layouts.find_images(path, task))):
+            return found[0]
     formats = [*own, *formats_to(task)]
     everything = searched(formats)
     found = nearest(fitting(everything.found), task)
@@ -191,6 +194,8 @@ def _none(
     elif below := _searched_below(path, task, formats):
         help = f"name a folder in it: {listed(below, 'or')}"
     else:
+        if path.is_dir() and not any(layouts.images_below(path)):
+            note = "no image is in it, or in a folder below it"
         help = (
             "name another folder, or bring the dataset into one of these layouts;"
             " specc docs native describes the first"

@@ -32,6 +32,26 @@ def find_folders(folder: Path) -> Iterator[Found]:
         raise Unlike(f"{folder}: {what}: {why}; if it is a category, rename it")
 
 
+def find_images(folder: Path, task: str) -> Iterator[Found]:
+    """Yields the dataset of a task without labels that a folder of images is, whatever
+    their folders in it are called."""
+    held = {path.name: path for path in _shown(folder) if any(images_below(path))}
+    train, validation, test = pair(list(held))
+    if train is None or images_in(folder):
+        held, train, validation, test = {"": folder}, "", None, None
+    images = tuple(sorted(images_below(held[train])))
+    others = (held[name] if name else None for name in (validation, test))
+    validation, test = others
+    if images:
+        yield Found("folders", task, held[train], validation, {}, images, test=test)
+
+
+def images_below(folder: Path) -> Iterator[Path]:
+    """Yields the images in a folder and in those below it."""
+    for _, images in reader().images_below(folder, Counter()):
+        yield from images
+
+
 def _places(folder: Path, depth: int) -> Iterator[Path]:
     """Yields the folder if it holds categories, or sets of them; else those below it
     that do."""

@@ -66,6 +66,8 @@ class Reader:
         form, number = self.source.format, "several" if self.several else "one"
         if form == "native":
             return f"dataset/native_{number}.py.jinja"
+        if form == "folders" and self.unlabeled:
+            return "dataset/folders_images.py.jinja"
         if holds_boxes(self.source):
             listed = layout_of(self.source).delimiter == "json"
             return f"dataset/csv_{'objects' if listed else 'boxes'}.py.jinja"
@@ -88,6 +90,11 @@ class Reader:
         """Whether an image may lack the labels of some of these heads."""
         apart = self.source.format in ("native", "csv")
         return self.several and apart and not holds_boxes(self.source)
+
+    @property
+    def unlabeled(self) -> bool:
+        """Whether no head needs labels."""
+        return all(task.unlabeled for task in self.tasks)
 
     @property
     def sized(self) -> bool:
@@ -232,10 +239,10 @@ class Reader:
         if self.source.format == "coco":
             own = self.coco.docstring
             return PLACED[own] if self.placed else own
-        unlabeled = all(task.unlabeled for task in self.tasks)
         kind = "_".join(filter(None, (self.source.format, self.places.kind)))
         kind = self.maps.kind if kind == "maps" else kind
-        kind = "images" if unlabeled else kind
+        if self.unlabeled:
+            kind = "folders_images" if kind == "folders" else "images"
         return f"dataset/{kind}_docstring.jinja"
 
     @property
@@ -248,8 +255,7 @@ class Reader:
 
     @property
     def reads_yaml(self) -> bool:
-        labeled = not all(task.unlabeled for task in self.tasks)
-        return labeled and (self.source.format == "native" or self.places.has_entry)
+        return not self.unlabeled and (self.source.format == "native" or self.places.has_entry)
 
     @property
     def lists_names(self) -> bool:
