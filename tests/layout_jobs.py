@@ -147,6 +147,7 @@ MAPS = {
 RARE = [  # jobs with parts that mixtures may lack
     job(MASKS) | {"trainer": {"deterministic": True}},
     job({"name": "who", "task": "metric_learning", "identities": 2000}),
+    job(PICTURE, VIEWS, format="folders"),
 ]
 MAPS["flaws by averaged weights"] = MAPS[next(reversed(MAPS))] | {
     "trainer": {"ema": 0.9}
