@@ -8,8 +8,10 @@ TABLES = [  # how tables are written; `split` is a column that tells sets apart
     | {"split": "Set"},
     {"delimiter": "tab", "quotes": False, "header": [], "train_images": "images"}
     | {"split": "Set"},
-    {"delimiter": "space", "header": [], "validation_images": "a"},
-    {"delimiter": "json", "train_images": "a", "validation_images": "b"},
+    {"delimiter": "space", "header": [], "validation_images": "a"}
+    | {"file_names": "last_part"},
+    {"delimiter": "json", "train_images": "a", "validation_images": "b"}
+    | {"file_names": "decoded", "prefix": "/home/me/"},
 ]
 BOXES = [
     {"box": ["l", "t", "r", "b"], "size": ["w", "h"]},

@@ -12,7 +12,7 @@ from specc.plan.heads import HeadPlan
 from specc.plan.places import BELOW, ONE_BELOW
 from specc.plan.readers import PATHS, Reader, readers_of
 from specc.plan.split import plan_split, split_constants, split_sections
-from specc.plan.tables import Writing, writings
+from specc.plan.tables import Writing, layout_of, writings
 from specc.source import Line, constant, literal
 
 OPENING = (  # parsers that open files of maps or masks
@@ -65,9 +65,10 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         if places := reader.coco_places:
             names, folders = ", ".join(places), tuple(places.values())
             lines.append(constant(names, folders if folders[1:] else folders[0]))
-        if source.format == "coco" and source.layout and source.layout.prefix:
+        layout = layout_of(source)
+        if source.format in ("coco", "csv") and layout.prefix:
             note = "removed from the names of images"
-            lines.append(constant(f"{prefix}PREFIX", source.layout.prefix, note))
+            lines.append(constant(f"{prefix}PREFIX", layout.prefix, note))
         lines += reader.maps.constants
     lines += [line for reader in readers for line in reader.places.constants]
     if not all(reader.validation for reader in readers):

@@ -126,7 +126,7 @@ def _are_of_images(sheet: Sheet, columns: tuple[str, ...]) -> bool:
     """Returns whether two columns hold width and height of the images, not of boxes."""
     sizes = []
     for _, row in sheet.rows[:: max(1, len(sheet.rows) // MEASURED)]:
-        found = image_size(sheet.place / f"{row[sheet.image]}{sheet.suffix}")
+        found = image_size(sheet.place / sheet.file_name(row))
         if found and row[columns[0]]:
             width, height = (number(str(row[name])) or 0 for name in columns)
             sizes.append(height >= found[0] and width >= found[1])
@@ -185,7 +185,7 @@ def _form(sheet: Sheet, column: str) -> str:
     corners = size = True
     step = max(1, len(sheet.rows) // MEASURED)
     for _, row in sheet.rows[::step]:
-        found = image_size(sheet.place / f"{row[sheet.image]}{sheet.suffix}")
+        found = image_size(sheet.place / sheet.file_name(row))
         cell = row[column]
         boxes = (
             cell if isinstance(cell, list) else [reader().numbers_in(cell)] * bool(cell)
