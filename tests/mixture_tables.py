@@ -29,7 +29,8 @@ def table_of(choice: dict, heads: list[str]) -> dict:
     if boxes:
         columns |= {name: "o.kind" if json else "Kind"}
         layout |= {"box": ["o.bbox"], "box_form": "size"} if json else choice["box"]
-        layout.pop("decimal", None)
+        if len(layout["box"]) == 1:
+            layout.pop("decimal", None)
     elif name == "tags" and choice["categories"] == 3 and "header" not in layout:
         columns |= {name: [f"kind {i}" for i in range(3)]}
     elif name in ("tags", "word") and not json:

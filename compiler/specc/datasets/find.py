@@ -12,7 +12,7 @@ from specc.datasets import layouts, native
 from specc.datasets.become import become, formats_to, nearest
 from specc.datasets.files import Unlike, Unreadable, folders_in, require
 from specc.datasets.finders import coco, dota, voc, yolo
-from specc.datasets.foreign import recognized
+from specc.datasets.foreign import exported, recognized
 from specc.datasets.found import Found
 from specc.datasets.maps import find as maps
 from specc.datasets.maps import inspections
@@ -181,6 +181,8 @@ def _none(
         )
         native = shlex.quote(f"{path.absolute().name}-native")
         help = f"specc import {shlex.quote(str(path))} --from {foreign} -o {native}"
+    elif own := exported(path):
+        note, help = own
     elif searched.problems:
         note = "; ".join(searched.problems[:3])
         help = searched.help

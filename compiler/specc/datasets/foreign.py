@@ -3,9 +3,11 @@ can propose it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from specc.datasets import labelme
+from specc.datasets.files import entries, folders_in
 
 SIGNS = {  # datumaro's format -> patterns of files, of which one is there
     "ade20k2020": ("*/*/*_parts_1.png", "*/*_parts_1.png"),
@@ -24,6 +26,41 @@ SIGNS = {  # datumaro's format -> patterns of files, of which one is there
     "vott_json": ("*-export.json", "vott-json-export/*-export.json"),
     "wider_face": ("wider_face_split",),
 }
+EXPORTS = {  # text in files of a tool's own format -> the tool, and what it exports
+    'rectanglelabels"': ("Label Studio", "the project as COCO or YOLO"),
+    'polygonlabels"': ("Label Studio", "the project as COCO"),
+    'brushlabels"': ("Label Studio", "the project as COCO"),
+    'annotation_id"': ("Label Studio", "the project as CSV, COCO or YOLO"),
+    "geometryType": ("Supervisely", "the project as COCO or Pascal VOC"),
+    "region_attributes": ("VGG Image Annotator", "its annotations as COCO"),
+    '"data_row"': ("Labelbox", "the project as COCO"),
+}
+TEXTS = (".json", ".csv", ".ndjson")
+LOOKED_AT, START = 20, 100_000  # files that are looked at, and bytes of each
+
+
+def exported(folder: Path) -> tuple[str, str] | None:
+    """Returns text on a file in the own format of a tool, which is not read, and on
+    what the tool exports that is; None without such a file."""
+    for path in [*_texts(folder)][:LOOKED_AT]:
+        try:
+            with path.open("rb") as file:
+                start = file.read(START)
+        except OSError:
+            continue
+        for text, (tool, exports) in EXPORTS.items():
+            if text.encode() in start.replace(b'""', b'"'):
+                return f"{path} is in the own format of {tool}", f"export {exports}"
+    return None
+
+
+def _texts(folder: Path) -> Iterator[Path]:
+    """Yields some files of each folder down to two levels below one."""
+    places = [folder, *folders_in(folder)]
+    places += [inner for place in places[1:] for inner in folders_in(place)]
+    for place in places:
+        found = (x for x in entries(place) if x.suffix.lower() in TEXTS)
+        yield from [path for path in found if path.is_file()][:2]
 
 
 def recognized(folder: Path) -> str:

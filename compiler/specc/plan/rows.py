@@ -286,7 +286,8 @@ class Table:
         box = self.layout.box or ()
         if len(box) == 1:
             return f"row[{literal(box[0])}]"
-        return f"[row[side] for side in {self.prefix}BOX]"
+        comma = '.replace(",", ".")' * (self.layout.decimal == "comma")
+        return f"[row[side]{comma} for side in {self.prefix}BOX]"
 
     def corners(self, numbers: str) -> str:
         """Returns the corners, in pixels, of four numbers, an expression."""

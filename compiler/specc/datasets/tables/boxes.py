@@ -66,6 +66,7 @@ class Boxes:
     size: tuple[str, ...]  # columns of width and height of the image; or none
     crowd: str  # column, or ""
     missing: str  # text of cells without a number, or ""
+    decimal: str = ""  # "comma" where numbers have decimal commas
 
     def layout(self, name: str) -> dict[str, Any]:
         """Returns the options of the layout; `name` is that of the head."""
@@ -80,6 +81,8 @@ class Boxes:
             layout["crowd"] = self.crowd
         if self.missing:
             layout["missing"] = self.missing
+        if self.decimal:
+            layout["decimal"] = self.decimal
         if self.category and self.category != name:
             layout["columns"] = {name: self.category}
         return layout
@@ -104,16 +107,10 @@ def boxes_in(sheet: Sheet) -> Boxes | None:
 
 
 def lacking(sheet: Sheet) -> str:
-    """Returns text on the one side of a box that no column has, or on decimal commas in
-    all four; "" where more are absent."""
+    """Returns text on the one side of a box that no column has; "" where more are
+    absent."""
     named = {PREFIX.sub("", plain(column)): column for column in sheet.columns}
     for _, names in COLUMNS:
-        sides = [named[name] for name in names if name in named]
-        cells = {str(row[name]) for name in sides for _, row in sheet.rows}
-        if len(sides) == 4 and any(map(COMMA.fullmatch, cells)):
-            cell = next(filter(COMMA.fullmatch, sorted(cells)))
-            what = f"has sides of boxes, {', '.join(sides)}, with decimal commas"
-            return f"{what}, as {cell!r}: write points"
         absent = [name for name in names if name not in named]
         if len(absent) == 1 and not {*names} & {"w", "h", "width", "height"}:
             known = ", ".join(named[name] for name in names if name in named)
@@ -128,7 +125,7 @@ def _are_of_images(sheet: Sheet, columns: tuple[str, ...]) -> bool:
     for _, row in sheet.rows[:: max(1, len(sheet.rows) // MEASURED)]:
         found = image_size(sheet.place / sheet.file_name(row))
         if found and row[columns[0]]:
-            width, height = (number(str(row[name])) or 0 for name in columns)
+            width, height = (number(_pointed(str(row[name]))) or 0 for name in columns)
             sizes.append(height >= found[0] and width >= found[1])
     return len(sizes) > 1 and all(sizes)
 
@@ -142,11 +139,16 @@ def _rows(sheet: Sheet, columns: tuple[str, ...]) -> list[list[float]]:
     """Returns the numbers in the rows that have some; none if others are there."""
     cells = [[str(row[name]) for name in columns] for _, row in sheet.rows]
     filled = [row for row in cells if not all(map(_is_empty, row))]
-    rows = [[number(cell) for cell in row] for row in filled]
+    rows = [[number(_pointed(cell)) for cell in row] for row in filled]
     broken = sum(None in row for row in rows)
     if broken > len(rows) / 2:
         return []
     return [row for row in rows if None not in row]
+
+
+def _pointed(cell: str) -> str:
+    """Returns a number with a decimal point for one with a comma."""
+    return cell.replace(",", ".") if COMMA.fullmatch(cell) else cell
 
 
 def _is_empty(cell: object) -> bool:
@@ -214,7 +216,8 @@ def _described(sheet: Sheet, columns: tuple[str, ...], form: str, unit: str) -> 
     crowd = next((named[name] for name in CROWDS if name in named), "")
     cells = {str(row[name]) for _, row in sheet.rows for name in columns}
     missing = next((cell for cell in sorted(cells) if cell.lower() == "nan"), "")
-    return Boxes(columns, form, unit, category, size, crowd, missing)
+    decimal = "comma" * (len(columns) == 4 and any(map(COMMA.fullmatch, cells)))
+    return Boxes(columns, form, unit, category, size, crowd, missing, decimal)
 
 
 def _sides(sheet: Sheet, column: str) -> bool:

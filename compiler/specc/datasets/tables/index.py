@@ -58,7 +58,8 @@ class Index:
 
         def key(at: tuple[Path, str]) -> tuple:
             place, suffix = at
-            theirs = _sets_named(place.relative_to(self.folder).parts)
+            inside = place == self.folder or self.folder in place.parents
+            theirs = _sets_named(place.relative_to(self.folder).parts if inside else ())
             likes = 2 * (own == theirs) + (not theirs)
             return suffix != "", -likes, place != beside, len(place.parts), *at
 

@@ -32,6 +32,10 @@ IMAGE_COLUMNS = (  # likely names of the column of images, compared without sign
     *("image", "filename", "file", "imagepath", "filepath", "path", "img", "imageid"),
     *("id", "imagename", "imgname", "name"),
 )
+MAKESENSE = (  # the table of makesense.ai
+    *("class", "x", "y", "width", "height"),
+    *("image", "image_width", "image_height"),
+)
 RETINANET = ("image", "x1", "y1", "x2", "y2", "class")  # keras-retinanet's table
 Cells = list[tuple[int, Any]]  # values of a column with their lines
 
@@ -214,6 +218,8 @@ def _writing(path: Path) -> tuple[Writing, tuple[str, ...]]:
     if kinds == ("json",):
         return Writing("json"), ()
     lines = [line for line in read_text(path).splitlines() if line.strip()][:LINES]
+    if lines and re.fullmatch("sep=.", lines[0].strip(), re.IGNORECASE):
+        raise Unreadable(f"{path}: line 1 tells Excel of a delimiter: remove that line")
     tables = {name: _parted(lines, name) for name in kinds}
     scores = {name: _regular(table) for name, table in tables.items()}
     best = max(kinds, key=lambda name: (scores[name], -kinds.index(name)))
@@ -257,6 +263,8 @@ def _columns(table: list[list[str]]) -> tuple[str, ...]:
     count = max(map(len, table))
     if count == len(RETINANET) and reader().is_image(table[0][0]):
         return RETINANET
+    if count == len(MAKESENSE) and reader().is_image(table[0][5]):
+        return MAKESENSE
     images = [reader().is_image(cell) for cell in table[0]]
     names, first = [], images.index(True)
     for number in range(count):
