@@ -12,7 +12,7 @@ from specc.datasets import layouts, native
 from specc.datasets.become import become, formats_to, nearest
 from specc.datasets.files import Unlike, Unreadable, folders_in, require
 from specc.datasets.finders import coco, dota, voc, yolo
-from specc.datasets.foreign import exported, recognized
+from specc.datasets.foreign import exported, packed, recognized
 from specc.datasets.found import Found
 from specc.datasets.maps import find as maps
 from specc.datasets.maps import inspections
@@ -192,6 +192,8 @@ def _none(
         help = "name one of these tasks, with --labels and --format if they are given"
     elif below := _searched_below(path, task, formats):
         help = f"name a folder in it: {listed(below, 'or')}"
+    elif archive := packed(path):
+        note, help = archive
     else:
         help = (
             "name another folder, or bring the dataset into one of these layouts;"

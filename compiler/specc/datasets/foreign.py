@@ -3,7 +3,6 @@ can propose it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from specc.datasets import labelme
@@ -34,33 +33,58 @@ EXPORTS = {  # text in files of a tool's own format -> the tool, and what it exp
     "geometryType": ("Supervisely", "the project as COCO or Pascal VOC"),
     "region_attributes": ("VGG Image Annotator", "its annotations as COCO"),
     '"data_row"': ("Labelbox", "the project as COCO"),
+    '"coordinates":{': ("Create ML", "the dataset as COCO or YOLO"),
 }
+PACKED = {  # suffix of files that hold their images -> what they are, and the way
+    ".tfrecord": ("TFRecord", "export the dataset as COCO or Pascal VOC"),
+    ".tfrecords": ("TFRecord", "export the dataset as COCO or Pascal VOC"),
+    ".parquet": ("Parquet", "save its images, and a metadata.jsonl that names them"),
+    ".arrow": ("Arrow", "save its images, and a metadata.jsonl that names them"),
+    ".lmdb": ("LMDB", "save its images, and a table that names them"),
+    ".mdb": ("LMDB", "save its images, and a table that names them"),
+    ".npz": ("NumPy", "save its images, and a table that names them"),
+}
+ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 TEXTS = (".json", ".csv", ".ndjson")
-LOOKED_AT, START = 20, 100_000  # files that are looked at, and bytes of each
+LOOKED_AT, OF_EACH = 20, 2  # most files that are looked at, of all and of one folder
+START = 100_000  # bytes of a file that are looked at
 
 
 def exported(folder: Path) -> tuple[str, str] | None:
     """Returns text on a file in the own format of a tool, which is not read, and on
     what the tool exports that is; None without such a file."""
-    for path in [*_texts(folder)][:LOOKED_AT]:
+    for path in _some(folder, TEXTS):
         try:
             with path.open("rb") as file:
                 start = file.read(START)
         except OSError:
             continue
         for text, (tool, exports) in EXPORTS.items():
-            if text.encode() in start.replace(b'""', b'"'):
+            if text.encode() in start.replace(b'""', b'"').replace(b'": ', b'":'):
                 return f"{path} is in the own format of {tool}", f"export {exports}"
     return None
 
 
-def _texts(folder: Path) -> Iterator[Path]:
-    """Yields some files of each folder down to two levels below one."""
+def packed(folder: Path) -> tuple[str, str] | None:
+    """Returns text on a file that holds images, and on the way to unpack it; None
+    without such a file."""
+    for path in _some(folder, tuple(PACKED)):
+        what, way = PACKED[path.suffix.lower()]
+        return f"{path} holds images as {what}, which is not read", way
+    for path in _some(folder, ARCHIVES):
+        return f"{path} is not unpacked", f"unpack it into {path.parent}"
+    return None
+
+
+def _some(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """Returns some files with a suffix, of each folder down to two levels below one."""
     places = [folder, *folders_in(folder)]
     places += [inner for place in places[1:] for inner in folders_in(place)]
+    found: list[Path] = []
     for place in places:
-        found = (x for x in entries(place) if x.suffix.lower() in TEXTS)
-        yield from [path for path in found if path.is_file()][:2]
+        files = (x for x in entries(place) if x.suffix.lower() in suffixes)
+        found += [path for path in files if path.is_file()][:OF_EACH]
+    return found[:LOOKED_AT]
 
 
 def recognized(folder: Path) -> str:

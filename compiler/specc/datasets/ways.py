@@ -14,7 +14,7 @@ KNOWN = {"PureWindowsPath": PureWindowsPath, "unquote": unquote}
 
 @dataclass(frozen=True)
 class Way:
-    """What a job's layout says of the names of images."""
+    """The options of a job's layout on the names of images."""
 
     prefix: str | None = None
     file_names: str | None = None

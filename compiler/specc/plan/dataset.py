@@ -30,7 +30,7 @@ BROKEN = constant(
 PIXELS = Line(
     "MOST_PIXELS", "200_000_000", "  # larger images are refused: decompression bombs"
 )
-PILLOW = Line("PILLOW", "threading.Lock()", "  # its limit is one for all threads")
+PILLOW = Line("PILLOW", "threading.Lock()", "  # Pillow has one limit for all threads")
 BANDS = 4  # channels of images that Pillow decodes
 WITH_SLOTS = {  # whether a file keeps samples -> these with places in a cache
     True: "Samples(samples.columns, slots=slots)",

@@ -33,7 +33,12 @@ from specc.datasets.finders.yolo_labels import (
     tasks_of_labels,
     without_labels,
 )
-from specc.datasets.finders.yolo_paths import prefix_of_line, prefixes, whole_path
+from specc.datasets.finders.yolo_paths import (
+    prefix_of_line,
+    prefixes,
+    way_to,
+    whole_path,
+)
 from specc.datasets.finders.yolo_poses import unnamed
 
 FOLDERS = 50  # most folders of a folder that are looked in
@@ -137,7 +142,7 @@ def _images(path: Path, entry: dict) -> tuple[str, tuple[Path, ...]]:
         whole_path(entry, name)
         for name in (train if isinstance(train, list) else [train])
     ]
-    fault, outside = "", None
+    fault, outside, gone = "", None, None
     for prefix in dict.fromkeys(prefixes(path, entry)):
         try:
             images = _of_split(path, entry, "train", prefix)
@@ -148,12 +153,15 @@ def _images(path: Path, entry: dict) -> tuple[str, tuple[Path, ...]]:
         missing = [image for image in images[:20] if not os.path.exists(image)]
         if images and not missing:
             return prefix, images
-        fault = fault or (f", such as {missing[0]}" if missing else "")
+        gone = gone or next(iter(missing), None)
+        fault = f", such as {gone}" if gone else ""
     if outside:
         raise outside
     where = f"{', '.join(names):.200}, seen from {path.parent.absolute()}{fault}"
     what = f"{path}: `train` leads to no images: {where}"
-    raise Unplaced(what, "put the images there, or mend `train`")
+    place = path.parent
+    lost = way_to(place, gone.name) if gone else "put the images there, or mend `train`"
+    raise Unplaced(what, lost)
 
 
 def _of_split(path: Path, entry: dict, split: str, prefix: str) -> tuple[Path, ...]:
@@ -293,9 +301,8 @@ def _of_lists(
     lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     prefix = prefix_of_line(base, lines[0])
     if prefix is None:
-        raise Unreadable(
-            f"{path}: line 1: {lines[0]!r:.100} leads to no image from {base}"
-        )
+        what = f"line 1: {lines[0]!r:.100} leads to no image from {base}"
+        raise Unplaced(f"{path}: {what}", way_to(base, lines[0]))
 
     def images_of(one: Path) -> tuple[Path, ...]:
         return tuple(

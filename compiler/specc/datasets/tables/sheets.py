@@ -51,8 +51,8 @@ class Sheet:
     image: str  # column that names images
     place: Path  # folder from which it names them
     suffix: str  # suffix that the names lack
-    way: Way  # what is read of the names
-    index: Index  # the images among which these are
+    way: Way  # the part of the names that is read
+    index: Index  # all images below the folder of the dataset
     split: str = ""  # column that tells sets apart, where the rows are those of one
     part: str = ""  # value of that column in these rows
 
