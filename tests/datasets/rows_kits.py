@@ -9,8 +9,9 @@ from PIL import Image
 from rows import CLASSES, MASKS, SEMANTIC, TEXT, images, row, write
 from rows_coco import COUNT, FOUND, content, entry, four, item
 from rows_maps import save, stripes
-from rows_tables import folders, pet, table
-from rows_yolo import LINE
+from rows_tables import folders, pet, table, xml
+from rows_yolo import BOX as DOG
+from rows_yolo import LINE, YAML, yolo
 
 # ---- Boxes ----
 
@@ -183,3 +184,66 @@ def polygons_of_a_tool_that_closes_them(folder):
     items = [item(i, segmentation=polygon, area=0, bbox=[16, 0, 16, 48]) for i in COUNT]
     text = json.dumps(content(items, [entry(f"images\\{i}.jpg", i) for i in COUNT]))
     write(folder / "annotations" / "instances_default.json", text)
+
+
+# ---- Files that no reader takes ----
+
+
+@row("g50", refused="rename 0.TXT to 0.txt")
+def labels_in_capitals(folder):
+    yolo(folder)
+    for path in [*folder.rglob("labels/*/*.txt")]:
+        path.rename(path.with_suffix(".TXT"))
+
+
+@row("g51", refused="rename 0.jpg.txt to 0.txt")
+def labels_of_whole_names(folder):
+    yolo(folder)
+    for path in [*folder.rglob("labels/*/*.txt")]:
+        path.rename(path.with_name(f"{path.stem}.jpg.txt"))
+
+
+@row("g52", refused="rename 0.XML to 0.xml")
+def xml_in_capitals(folder):
+    images(folder / "images", *(f"{i}.jpg" for i in range(4)))
+    for i in range(4):
+        write(folder / "annotations" / f"{i}.XML", xml())
+
+
+@row("g53", CLASSES, {"cat/0.jpg": "cat"}, count=16, told="8 images are of a kind")
+def photos_of_a_phone_among_others(folder):
+    folders(folder)
+    for i in range(8):
+        write(folder / "cat" / f"IMG_{i}.HEIC", b"\0\0\0\x18ftypheic")
+
+
+@row("g54", CLASSES, refused="save them as PNG or JPEG")
+def photos_of_a_phone(folder):
+    for name in ("cat", "dog"):
+        write(folder / name / "IMG_1.HEIC", b"\0\0\0\x18ftypheic")
+
+
+@row("g55", right={"train/0.jpg": [DOG]}, count=8)
+def a_number_of_names_as_text(folder):
+    yolo(folder, yaml=f"{YAML}nc: '2'\n")
+
+
+@row("g56", right={"1.jpg": [FOUND]}, count=4)
+def sizes_as_texts_and_flags_as_booleans(folder):
+    entries = [entry(f"{i}.jpg", i) | {"width": "64", "height": "48"} for i in COUNT]
+    more = {"segmentation": [], "iscrowd": False, "category_id": 1.0}
+    four(folder, [item(i) | more for i in COUNT], entries)
+
+
+@row("g57", SEMANTIC, {"1.jpg": [0, 1, 2]}, count=4)
+def masks_of_labelme(folder):
+    """What its script of VOC writes: maps beside pictures of them."""
+    images(folder / "JPEGImages", *(f"{i}.jpg" for i in COUNT))
+    colors = [0, 0, 0, 128, 0, 0, 0, 128, 0] + [0] * 759
+    for i in COUNT:
+        path = folder / "SegmentationClassPNG" / f"{i}.png"
+        save(path, stripes(0, 1, 2, 2), colors=colors)
+        save(
+            folder / "SegmentationClassVisualization" / f"{i}.jpg", stripes(0, 1, 2, 2)
+        )
+    write(folder / "class_names.txt", "__ignore__\n_background_\ncat\ndog\n")

@@ -44,9 +44,13 @@ PACKED = {  # suffix of files that hold their images -> what they are, and the w
     ".mdb": ("LMDB", "save its images, and a table that names them"),
     ".npz": ("NumPy", "save its images, and a table that names them"),
 }
+UNREAD = (  # suffixes of images that neither OpenCV nor Pillow reads
+    *(".heic", ".heif", ".jxl", ".dng", ".cr2", ".nef", ".arw", ".raw", ".psd"),
+    *(".dcm", ".dicom", ".nii", ".svg", ".ai"),
+)
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 TEXTS = (".json", ".csv", ".ndjson")
-LOOKED_AT, OF_EACH = 20, 2  # most files that are looked at, of all and of one folder
+LOOKED_AT, MANY = 20, 1000  # most files that are looked at, and that are counted
 START = 100_000  # bytes of a file that are looked at
 
 
@@ -71,20 +75,33 @@ def packed(folder: Path) -> tuple[str, str] | None:
     for path in _some(folder, tuple(PACKED)):
         what, way = PACKED[path.suffix.lower()]
         return f"{path} holds images as {what}, which is not read", way
+    if found := unread_images(folder):
+        return found, "save them as PNG or JPEG"
     for path in _some(folder, ARCHIVES):
         return f"{path} is not unpacked", f"unpack it into {path.parent}"
     return None
 
 
-def _some(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+def unread_images(folder: Path) -> str:
+    """Returns text on images in a folder of kinds that are not read; "" without."""
+    places = _some(folder, UNREAD, most=MANY, of_each=MANY)
+    if not places:
+        return ""
+    count = f"{len(places)}{' or more' * (len(places) == MANY)}"
+    return f"{count} images are of a kind that is not read, as {places[0]}"
+
+
+def _some(
+    folder: Path, suffixes: tuple[str, ...], most: int = LOOKED_AT, of_each: int = 2
+) -> list[Path]:
     """Returns some files with a suffix, of each folder down to two levels below one."""
     places = [folder, *folders_in(folder)]
     places += [inner for place in places[1:] for inner in folders_in(place)]
     found: list[Path] = []
     for place in places:
         files = (x for x in entries(place) if x.suffix.lower() in suffixes)
-        found += [path for path in files if path.is_file()][:OF_EACH]
-    return found[:LOOKED_AT]
+        found += [path for path in files if path.is_file()][:of_each]
+    return found[:most]
 
 
 def recognized(folder: Path) -> str:

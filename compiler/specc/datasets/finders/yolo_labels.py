@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import Unplaced, read_text
+from specc.datasets.files import Unplaced, entries, loose, read_text
 from specc.datasets.finders.yolo_poses import keypoints
 from specc.datasets.parts import reader
 
@@ -25,7 +25,12 @@ class Labels:
 
 def without_labels(path: Path, images: tuple[Path, ...], first: Path) -> Unplaced:
     what = f"none of {len(images)} images has a label, looked for as {first}"
-    return Unplaced(f"{path}: {what}", "bring the files of labels there")
+    help = "bring the files of labels there"
+    for other in entries(first.parent):
+        if loose(other.name.split(".")[0]) == loose(first.stem):
+            help = f"rename {other.name} to {first.name}, and the others so"
+            break
+    return Unplaced(f"{path}: {what}", help)
 
 
 def lines_of(path: Path) -> list[str]:
