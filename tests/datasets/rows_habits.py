@@ -256,3 +256,30 @@ def masks_of_roboflow(folder):
             save(folder / name / f"{i}_jpg.rf.a_mask.png", stripes(0, 1, 2, 2))
         text = "Pixel Value, Class\n0, background\n1, cat\n2, dog\n"
         write(folder / name / "_classes.csv", text)
+
+
+# ---- Boxes of further tables ----
+
+
+@row("j60", right={"1.jpg": [("cat", 8, 8, 32, 32)]}, count=8, told="may be corners")
+def lists_that_are_corners_or_sizes(folder):
+    table(folder, "image;class;bbox", lambda i: f"{i}.jpg;cat;[8, 8, 24, 24]")
+
+
+@row("j61", right={"1.jpg": [("cat", 8, 8, 24, 24)]}, count=8, categories=["cat"])
+def traffic_signs(folder):
+    """Names with dots are no keys of objects."""
+    head = "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId"
+    table(folder, head, lambda i: f"{i}.jpg;64;48;8;8;24;24;cat")
+
+
+@row("j62", right={"1.jpg": [("cat", 8, 8, 24, 24)]}, count=8)
+def names_of_the_web_tool_in_a_header(folder):
+    head = "label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name"
+    head += ",image_width,image_height"
+    table(folder, head, lambda i: f"cat,8,8,16,16,{i}.jpg,64,48")
+
+
+@row("j63", CLASSES, ONE, count=8)
+def paths_from_the_folder_above(folder):
+    table(folder, "image,label", lambda i: f"set/images/{i}.jpg,{pet(i)}", "images")

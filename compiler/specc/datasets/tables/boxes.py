@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,7 @@ class Boxes:
     crowd: str  # column, or ""
     missing: str  # text of cells without a number, or ""
     decimal: str = ""  # "comma" where numbers have decimal commas
+    told: str = ""  # a note on a form that may be another one
 
     def layout(self, name: str) -> dict[str, Any]:
         """Returns the options of the layout; `name` is that of the head."""
@@ -101,8 +102,9 @@ def boxes_in(sheet: Sheet) -> Boxes | None:
                 return _described(sheet, columns, form, _unit(rows))
     for column in sheet.columns:
         if _last(column) in LISTS and (rows := _listed(sheet, column)):
-            form = _form(sheet, column)
-            return _described(sheet, (column,), form, _unit(rows))
+            form, told = _form(sheet, column)
+            found = _described(sheet, (column,), form, _unit(rows))
+            return replace(found, told=told)
     return None
 
 
@@ -179,11 +181,11 @@ def _unit(rows: list[list[float]]) -> str:
     return "fractions" if highest <= 1.01 and not whole else "pixels"
 
 
-def _form(sheet: Sheet, column: str) -> str:
+def _form(sheet: Sheet, column: str) -> tuple[str, str]:
     """Returns the form of listed boxes: that in which they lie in their images; a size
-    where both do, as in COCO's files."""
+    where both do, as in COCO's files, with a note."""
     if re.search("xyxy|voc", column.lower()):
-        return "corners"
+        return "corners", ""
     corners = size = True
     step = max(1, len(sheet.rows) // MEASURED)
     for _, row in sheet.rows[::step]:
@@ -199,19 +201,21 @@ def _form(sheet: Sheet, column: str) -> str:
                 height, width = found
                 size &= left + third <= width + 1 and top + fourth <= height + 1
                 corners &= third <= width + 1 and fourth <= height + 1
-    return "corners" if corners and not size else "size"
+    if corners and size:
+        what = f"`{column}` is taken for left, top, width, height, and may be corners"
+        return "size", f'{what}: then write "box_form": "corners" in `layout`'
+    return "corners" if corners else "size", ""
 
 
 def _described(sheet: Sheet, columns: tuple[str, ...], form: str, unit: str) -> Boxes:
     rest = [name for name in sheet.columns if name not in (*columns, sheet.image)]
-    within = columns[0].rpartition(".")[0]  # the key of JSON objects that are listed
+    json = sheet.writing.delimiter == "json"  # a key of objects that are listed
+    within = columns[0].rpartition(".")[0] * json
     category = _category(sheet, [name for name in rest if name.startswith(within)])
     named = {plain(name): name for name in rest}
     size = next((pair for pair in SIZES if {*pair} <= named.keys()), ())
     size = tuple(named[name] for name in size)
-    if sheet.writing.delimiter == "json" or not all(
-        _sides(sheet, name) for name in size
-    ):
+    if json or not all(_sides(sheet, name) for name in size):
         size = ()
     crowd = next((named[name] for name in CROWDS if name in named), "")
     cells = {str(row[name]) for _, row in sheet.rows for name in columns}

@@ -288,7 +288,7 @@ def _boxes(sets: Sets, found: boxes.Boxes) -> Found:
         unused=unused,
         test=last.path if last else None,
         layout=ordered(layout),
-        notes=sets.notes,
+        notes=(*sets.notes, *filter(None, [found.told])),
     )
 
 
