@@ -96,7 +96,8 @@ TABLES = {
         (
             "names from elsewhere",
             [KINDS],
-            {"train_images": "a", "validation_images": "b", "suffix": ".png"},
+            {"train_images": "a", "validation_images": "b", "suffix": ".png"}
+            | {"prefix": "/home/me/"},
         ),
     ]
 }

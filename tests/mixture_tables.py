@@ -8,8 +8,10 @@ TABLES = [  # how tables are written; `split` is a column that tells sets apart
     | {"split": "Set"},
     {"delimiter": "tab", "quotes": False, "header": [], "train_images": "images"}
     | {"split": "Set"},
-    {"delimiter": "space", "header": [], "validation_images": "a"},
-    {"delimiter": "json", "train_images": "a", "validation_images": "b"},
+    {"delimiter": "space", "header": [], "validation_images": "a"}
+    | {"file_names": "last_part"},
+    {"delimiter": "json", "train_images": "a", "validation_images": "b"}
+    | {"file_names": "decoded", "prefix": "/home/me/"},
 ]
 BOXES = [
     {"box": ["l", "t", "r", "b"], "size": ["w", "h"]},
@@ -27,7 +29,8 @@ def table_of(choice: dict, heads: list[str]) -> dict:
     if boxes:
         columns |= {name: "o.kind" if json else "Kind"}
         layout |= {"box": ["o.bbox"], "box_form": "size"} if json else choice["box"]
-        layout.pop("decimal", None)
+        if len(layout["box"]) == 1:
+            layout.pop("decimal", None)
     elif name == "tags" and choice["categories"] == 3 and "header" not in layout:
         columns |= {name: [f"kind {i}" for i in range(3)]}
     elif name in ("tags", "word") and not json:

@@ -14,12 +14,12 @@ A map has the stem of its image; it may be smaller.
 A single black page is an image without instances.
 """
 
-import contextlib
 import functools
 import itertools
 import json
 import os
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path, PureWindowsPath
@@ -38,6 +38,7 @@ NUMBERS = {name: number for number, name in enumerate(CATEGORIES)}
 MOST_BROKEN, BROKEN_SHARE = 10, 0.01  # broken training images; above both, a run ends
 MOST_PIXELS = 200_000_000  # larger images are refused: decompression bombs
 MOST_VALUES = 50_000_000  # rejects YAML bombs
+PILLOW = threading.Lock()  # Pillow has one limit for all threads
 real_path = functools.cache(os.path.realpath)  # path without links
 
 
@@ -454,17 +455,17 @@ def image_size(path: Path) -> tuple[int, int]:
     return (width, height) if orientation >= 5 else (height, width)
 
 
-@contextlib.contextmanager
-def opened(path: Path, *formats: str) -> Iterator[Image.Image]:
+def opened(path: Path, *formats: str) -> Image.Image:
     """Opens an image of up to MOST_PIXELS, which are more than Pillow's own limit."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        with Image.open(path, formats=formats or None) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise ValueError(f"more than {MOST_PIXELS:,} pixels")
-            yield image
-    finally:  # whoever imports this module may have set a limit of their own
-        Image.MAX_IMAGE_PIXELS = limit
+    with PILLOW:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(path, formats=formats or None)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+    if image.width * image.height > MOST_PIXELS:
+        raise ValueError(f"more than {MOST_PIXELS:,} pixels")
+    return image
 
 
 class BrokenImage(ValueError):

@@ -241,7 +241,7 @@ def joined(parts: list, counts: Counter) -> NamedTuple:
 def count_crowds(path: Path, categories: list, kinds: Iterable[tuple]) -> Counter:
     """The annotations of a COCO file that are crowds, which are ignored; ends the
     program where all of them are. `kinds` has id, category, `iscrowd` of each."""
-    names = {category["id"]: category["name"] for category in categories}
+    names = {item["id"]: str(item["name"]).strip() for item in categories}
     crowds, others = Counter(), Counter()
     for number, category, crowd in kinds:
         if (crowd or 0) not in (0, 1):
@@ -249,14 +249,13 @@ def count_crowds(path: Path, categories: list, kinds: Iterable[tuple]) -> Counte
             raise SystemExit(f"{path}: {what}: {crowd!r:.50}")
         (crowds if crowd else others)[category] += 1
     if crowds and not others:
-        raise SystemExit(
-            f"{path}: all {crowds.total()} annotations have `iscrowd` 1, as crowds, of"
-            " which nothing is learned\n  write 0 where each is of one object"
-        )
+        what = f"all {crowds.total()} annotations have `iscrowd` 1, of which nothing is"
+        raise SystemExit(f"{path}: {what} learned\n  write 0 where each is one object")
     counts = Counter({"crowds, ignored in training and in metrics": crowds.total()})
-    for category in crowds.keys() - others.keys():
-        what = f"crowds, and nothing else, of category {names.get(category)}"
-        counts[what] = crowds[category]
+    for name, number in Counter(names.get(x) for x in crowds | others).items():
+        counts[f"categories called {name!r:.60}, taken for one"] = number * (number > 1)
+    for x in crowds.keys() - others.keys():
+        counts[f"crowds, and nothing else, of category {names.get(x)}"] = crowds[x]
     return counts
 
 

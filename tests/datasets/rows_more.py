@@ -22,7 +22,7 @@ from rows_tables import CAT, ONE, folders, pet, table, xml
 from rows_yolo import BOTH, BOX, LINE, yolo
 
 
-@row("w01", refused="label")
+@row("w01", refused="own format of Label Studio")
 def csv_of_label_studio(folder):
     """Its CSV holds the objects of an image as JSON in a cell."""
     thing = {"x": 12.5, "y": 16.7, "width": 25, "height": 33}
@@ -30,7 +30,7 @@ def csv_of_label_studio(folder):
     table(folder, "image,id,label", lambda i: f'{i}.jpg,{i},"{cell}"')
 
 
-@row("w02", refused="lists objects")
+@row("w02", refused="own format of VGG Image Annotator")
 def csv_of_via(folder):
     shape = {"name": "rect", "x": 8, "y": 8, "width": 16, "height": 16}
     cell = json.dumps(shape).replace('"', '""')
@@ -165,7 +165,7 @@ def a_box_of_the_whole_image(folder):
     yolo(folder, LINE + "1 0.5 0.5 1 1\n")
 
 
-@row("w22", refused="with decimal commas, as '24,0'")
+@row("w22", right={"1.jpg": [("cat", 8, 8, 24, 24)]}, count=8)
 def boxes_in_floats_and_a_semicolon(folder):
     head = "filename;class;xmin;ymin;xmax;ymax"
     table(folder, head, lambda i: f"{i}.jpg;{pet(i)};8,0;8,0;24,0;24,0")

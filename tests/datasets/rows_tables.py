@@ -205,7 +205,7 @@ def images_in_a_folder_beside_it(folder):
     table(folder, "image,label", lambda i: f"{i}.jpg,{pet(i)}", place="images")
 
 
-@row("t13", CLASSES, refused="names '/home/me/pets/1.jpg', the image is set/1.jpg")
+@row("t13", CLASSES, ONE, count=8, told="prefix: /home/me/pets/")
 def absolute_names(folder):
     table(folder, "image,label", lambda i: f"/home/me/pets/{i}.jpg,{pet(i)}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -19,6 +21,9 @@ from coco_segments import (
     edit,
     ids,
 )
+
+from specc.cli import run_cli
+from specc.datasets.emitted import load
 
 
 @pytest.fixture
@@ -146,3 +151,33 @@ def test_other_things_than_the_job_s_are_told(reader, tmp_path):
     with pytest.raises(SystemExit, match="the things differ from the job's") as caught:
         reader.read_dataset(path)
     assert "only in the job: person" in str(caught.value)
+
+
+def renamed(path: Path, things: dict[str, int]) -> None:
+    """Calls persons cars; `things` says which of the two are things."""
+
+    def one_name(categories: list[dict]) -> list[dict]:
+        kinds = [x | {"isthing": things.get(x["name"], 0)} for x in categories]
+        return [x | {"name": x["name"].replace("person", "car")} for x in kinds]
+
+    edit(path, "categories", one_name)
+
+
+def test_categories_of_one_name_are_one_and_told(place, capsys):
+    renamed(coco(place, ids()), {"person": 1, "car": 1})
+    assert run_cli(["init", "panoptic_segmentation", "--data", "."]) == 0
+    assert "2 categories are called `car`" in capsys.readouterr().out
+    job = (place / "job.json").read_text()
+    [head] = json.loads(job)["model"]["heads"]
+    assert head["categories"].count("car") == 1 and head["things"] == ["car"]
+    assert len(head["colors"]) == len(head["categories"])
+    of = load(job.encode())
+    [sample] = of.dataset.read_dataset(place / "val.json")
+    classes = sample.labels["panoptic_segmentation"].classes.tolist()
+    assert classes.count(head["categories"].index("car")) == 3
+
+
+def test_a_thing_and_none_of_one_name_are_refused(place, capsys):
+    renamed(coco(place, ids()), {"person": 0, "car": 1})
+    assert run_cli(["init", "panoptic_segmentation", "--data", "."]) == 1
+    assert "called `car` are a thing and none" in capsys.readouterr().err

@@ -86,6 +86,20 @@ def job_of() -> bytes:
     return json.dumps(job | {"model": model | {"heads": [DETECTION]}}).encode()
 
 
+def test_categories_of_one_name_are_told(emitted, tmp_path, capsys):
+    path = coco(tmp_path, (0, False), (1, False), (2, False))
+    content = json.loads(path.read_text())
+    for item, name in zip(content["categories"], (NAMES[0], NAMES[0], NAMES[1])):
+        item["name"] = name
+    content["categories"] += [{"id": 9, "name": NAMES[1]}]  # annotates nothing
+    path.write_text(json.dumps(content))
+    names = {"categories": NAMES[:2]}
+    [sample] = emitted(DETECTION | names, **COCO).dataset.read_dataset(path)
+    assert sample.labels["cells"].classes.tolist() == [0, 0, 1]
+    told = f"{path}: categories called {NAMES[0]!r}, taken for one: 2"
+    assert capsys.readouterr().err.splitlines() == [told]
+
+
 def test_without_crowds_nothing_is_said(emitted, tmp_path, capsys):
     emitted(DETECTION, **COCO).dataset.read_dataset(coco(tmp_path, (0, False)))
     assert capsys.readouterr().err == ""

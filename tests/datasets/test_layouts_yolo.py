@@ -4,6 +4,7 @@ reads is what they hold."""
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -209,6 +210,16 @@ def test_of_dota_boxes_are_read_and_difficult_ones_ignored(place):
     assert reading.counts[key] == 3
 
 
+def test_lines_of_dota_may_lack_the_flag_of_difficult_objects(place):
+    dota(place, train1=1, train2=2)
+    for path in place.glob("train/labelTxt/*[12].txt"):
+        path.write_text(re.sub(" [012]$", "", path.read_text(), flags=re.MULTILINE))
+    _, reading = started("object_detection")
+    assert_same(reading.training, "train", 0)
+    labels = {x.path.stem: x.labels["object_detection"] for x in reading.training}
+    assert labels["train-1"].ignored.tolist() == [False]
+
+
 def test_corners_of_difficult_objects_are_left_out(place):
     dota(place, train2=1)
     _, reading = started("quadrilateral_detection")
@@ -222,7 +233,7 @@ def test_corners_of_difficult_objects_are_left_out(place):
 @pytest.mark.parametrize(
     "line, said",
     [
-        ("1 2 3 4 5 6 7 8 cat", "line 1: not x and y of four corners, a category"),
+        ("1 2 3 4 5 6 7 8", "line 1: not x and y of four corners, a category"),
         ("1 2 3 4 5 6 cat 0", "line 1: not x and y of four corners, a category"),
         ("1 2 3 4 5 6 7 x cat 0", "line 1: not x and y of four corners, a category"),
         ("50 2 60 2 60 9 50 9 cat 0", "outside the 40x30 image"),

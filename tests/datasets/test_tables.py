@@ -73,13 +73,44 @@ def refused(capsys, task: str) -> str:
     return capsys.readouterr().err
 
 
-def test_paths_of_another_computer_are_named(place, capsys):
-    layouts_tables.images(place / "set", ["1.png"])
-    layouts_tables.table(
-        place / "set/a.csv", ["image", "kind"], [["/home/me/1.png", "a"]]
-    )
-    said = refused(capsys, "multiclass_classification")
-    assert "`image` in line 2 names '/home/me/1.png', the image is set/1.png" in said
+STARTS = {  # what stands before a path on another machine -> options that read it
+    "/home/me/": {"prefix": "/home/me/"},
+    "C:\\Users\\me\\": {"prefix": "C:\\Users\\me\\"},
+    "s3://bucket/pets/": {"prefix": "s3://bucket/pets/"},
+    "/data/local-files/?d=pets/": {"prefix": "/data/local-files/?d=pets/"},
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_paths_of_another_machine_lead_to_images_of_this_one(place, start):
+    folder, names = place / "set", ["a/1.png", "b/2.png", "b/3.png"]
+    layouts_tables.images(folder, names)
+    rows = [[f"{start}{name}", "ab"[i % 2]] for i, name in enumerate(names)]
+    layouts_tables.table(folder / "a.csv", ["image", "kind"], rows)
+    job = made("multiclass_classification")
+    assert job["data"]["layout"] == STARTS[start]
+    emitted = load(json.dumps(job).encode())
+    found = [one for part in emitted.dataset.read_datasets(Path(".")) for one in part]
+    assert {x.path: in_words(emitted, x) for x in found} == {
+        Path("set", name): "ab"[i % 2] for i, name in enumerate(names)
+    }
+
+
+def test_paths_of_several_machines_lead_by_their_last_parts(place, capsys):
+    folder = place / "set"
+    layouts_tables.images(folder / "images", [f"{i} a.png" for i in range(4)])
+    for number, (name, machine) in enumerate((("train", "a"), ("val", "b"))):
+        rows = [[f"/{machine}/{2 * number + i}%20a.png", "ab"[i]] for i in range(2)]
+        layouts_tables.table(folder / f"{name}.csv", ["image", "kind"], rows)
+    job = made("multiclass_classification")
+    images = {f"{name}_images": "set/images" for name in ("train", "validation")}
+    assert job["data"]["layout"] == images | {"file_names": "decoded_last_part"}
+    # Two images of one name, in folders that are not there, are not told apart.
+    rows = [[f"/{machine}/0%20a.png", "ab"[i]] for i, machine in enumerate("ab")]
+    layouts_tables.table(folder / "train.csv", ["image", "kind"], rows)
+    for path in (folder / "val.csv", Path("job.json")):
+        path.unlink()
+    assert "no column names images" in refused(capsys, "multiclass_classification")
 
 
 def test_numbers_of_a_lexicon_are_no_texts(place, capsys):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
@@ -39,6 +42,26 @@ def test_four_bands_are_read_in_their_order(data, tmp_path, name):
     Image.fromarray(image, "RGBA").save(tmp_path / name)
     sample = data.Sample(tmp_path / name, HEIGHT, WIDTH, {})
     assert (data.read_image(sample, HEIGHT, WIDTH) == image).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_threads_leave_the_limit_of_pillow_as_it_was(data, tmp_path, monkeypatch):
+    """It is one for all threads: the last to end must not restore that of another."""
+    image, path = bands(), tmp_path / "a.png"
+    Image.fromarray(image, "RGBA").save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)
+    slow = Image.open
+
+    def opens_slowly(*given, **named):
+        time.sleep(0.002)
+        return slow(*given, **named)
+
+    monkeypatch.setattr(Image, "open", opens_slowly)
+    samples = [data.Sample(path, HEIGHT, WIDTH, {})] * 20
+    with ThreadPoolExecutor(4) as pool:
+        read = [*pool.map(lambda one: data.read_image(one, HEIGHT, WIDTH), samples)]
+    assert all((one == image).all() for one in read)
+    assert Image.MAX_IMAGE_PIXELS == 1
 
 
 def test_sixteen_bits_become_eight(data, tmp_path):

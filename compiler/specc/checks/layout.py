@@ -44,7 +44,7 @@ def places(job: Job, given: dict) -> list[Diagnostic]:
     findings = []
     for index, head in enumerate(job.heads):
         source, layout = source_of(job, head), source_of(job, head).layout
-        if layout is None or source.format != "coco":
+        if layout is None or source.format not in ("coco", "csv"):
             continue
         own = (given["model"]["heads"][index].get("data") or {}).get("layout")
         path = (*(("model", "heads", index) if own else ()), "data", "layout")
@@ -58,6 +58,10 @@ def places(job: Job, given: dict) -> list[Diagnostic]:
 
 def _unread(source: HeadData, layout: Layout, task: str) -> Iterator[tuple[str, str]]:
     """Yields options that nothing reads, each with the reason."""
+    if layout.prefix and layout.file_names in ("last_part", "decoded_last_part"):
+        yield "prefix", "the last part of a file name has no `prefix`"
+    if source.format != "coco":
+        return
     for name in ("train", "validation", "test"):
         for what in ("images", "labels"):
             key = f"{name}_{what}"
@@ -66,8 +70,6 @@ def _unread(source: HeadData, layout: Layout, task: str) -> Iterator[tuple[str, 
     for key in ("train_labels", "validation_labels", "test_labels"):
         if getattr(layout, key) and task != "panoptic_segmentation":
             yield key, f"`{key}` is of COCO files of segments, not of {task}"
-    if layout.prefix and layout.file_names in ("last_part", "decoded_last_part"):
-        yield "prefix", "the last part of a file name has no `prefix`"
 
 
 def sets_of_layouts(job: Job, given: dict) -> list[Diagnostic]:

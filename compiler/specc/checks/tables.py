@@ -13,7 +13,7 @@ from specc.words import listed, quoted
 
 FLAGGED = ("multiclass_classification", "multilabel_classification")
 OF_BOXES = ("box_form", "box_unit", "size", "crowd")  # options that need `box`
-OF_ROWS = ("separator", "decimal")  # options that boxes do not have
+OF_ROWS = ("separator",)  # options that boxes do not have
 DETECTION, LABELS = "object_detection", "multilabel_classification"
 
 
@@ -70,6 +70,10 @@ def _alike(layout: Layout, heads: list[Head], path: Path) -> Iterator[Diagnostic
             holds = "has" if layout.box else "lacks"
             message = f"`{key}` is not read where the layout {holds} `box`"
             yield Diagnostic("E396", message, (*path, key), help=f"remove `{key}`")
+    if layout.decimal and len(layout.box or "four") == 1:
+        message = "`decimal` is not read where one cell lists the numbers of a box"
+        where = (*path, "decimal")
+        yield Diagnostic("E396", message, where, help="remove `decimal`")
     if layout.box and len(layout.box) not in (1, 4):
         message = f"`box` has {len(layout.box)} columns"
         help = "name four columns, or one whose cells list four numbers"

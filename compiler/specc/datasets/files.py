@@ -15,6 +15,7 @@ from specc.resources import install
 MOST_PIXELS = 200_000_000  # largest image; rejects decompression bombs
 MOST_VALUES = 50_000_000  # most values of a file of annotations; rejects YAML bombs
 MOST_BYTES = 2_000_000_000  # largest file of annotations
+HIDDEN = ".", "__MACOSX"  # begins of names of what systems leave beside files
 NEEDED = {  # module -> name for pip
     "cv2": "opencv-python-headless",
     "defusedxml": "defusedxml",
@@ -67,20 +68,24 @@ def read_text(path: Path) -> str:
 
 
 def folders_in(folder: Path) -> list[Path]:
-    """Returns the folders in a folder by name; none if it cannot be listed."""
+    """Returns the folders in a folder by name, but for hidden ones; none if it cannot
+    be listed."""
     try:
         with os.scandir(folder) as found:
-            return sorted(Path(one) for one in found if one.is_dir())
+            folders = sorted(Path(one) for one in found if one.is_dir())
     except (OSError, ValueError):
         return []
+    return [one for one in folders if not one.name.startswith(HIDDEN)]
 
 
 def entries(folder: Path) -> list[Path]:
-    """Returns the entries of a folder by name; none if the folder cannot be listed."""
+    """Returns the entries of a folder by name, but for hidden ones, as the `._a.yaml`
+    of macOS; none if the folder cannot be listed."""
     try:
-        return sorted(folder / name for name in os.listdir(folder))
+        names = sorted(os.listdir(folder))
     except (OSError, ValueError):
         return []
+    return [folder / name for name in names if not name.startswith(HIDDEN)]
 
 
 def loose(name: str) -> str:
@@ -97,12 +102,13 @@ def opened(path: Path) -> Iterator[Any]:
 
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        with Image.open(path) as image:
-            if not 0 < image.width * image.height <= MOST_PIXELS:
-                raise Unreadable(f"{path}: more than {MOST_PIXELS:,} pixels")
-            yield image
+        image = Image.open(path)
     finally:
         Image.MAX_IMAGE_PIXELS = limit
+    with image:
+        if not 0 < image.width * image.height <= MOST_PIXELS:
+            raise Unreadable(f"{path}: more than {MOST_PIXELS:,} pixels")
+        yield image
 
 
 def image_size(path: Path) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from specc.datasets import layouts, native
 from specc.datasets.become import become, formats_to, nearest
 from specc.datasets.files import Unlike, Unreadable, folders_in, require
 from specc.datasets.finders import coco, dota, voc, yolo
-from specc.datasets.foreign import recognized
+from specc.datasets.foreign import exported, packed, recognized
 from specc.datasets.found import Found
 from specc.datasets.maps import find as maps
 from specc.datasets.maps import inspections
@@ -184,6 +184,8 @@ def _none(
         )
         native = shlex.quote(f"{path.absolute().name}-native")
         help = f"specc import {shlex.quote(str(path))} --from {foreign} -o {native}"
+    elif own := exported(path):
+        note, help = own
     elif searched.problems:
         note = "; ".join(searched.problems[:3])
         help = searched.help
@@ -193,6 +195,8 @@ def _none(
         help = "name one of these tasks, with --labels and --format if they are given"
     elif below := _searched_below(path, task, formats):
         help = f"name a folder in it: {listed(below, 'or')}"
+    elif archive := packed(path):
+        note, help = archive
     else:
         if path.is_dir() and not any(layouts.images_below(path)):
             note = "no image is in it, or in a folder below it"

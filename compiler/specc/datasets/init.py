@@ -13,6 +13,7 @@ import click
 from specc.datasets.become import in_words
 from specc.datasets.files import depths_in
 from specc.datasets.find import choose
+from specc.datasets.foreign import unread_images
 from specc.datasets.found import Found
 from specc.datasets.layout import job_text
 from specc.datasets.naming import free_name, path_in_job
@@ -103,7 +104,8 @@ def _say_found(found: Found, job: dict) -> None:
         _say("test", f"{found.test}, which evaluate.py --test measures")
     for key, value in found.layout.items():
         _say("layout", f"{key}: {_brief(value)}")
-    for note in (*found.notes, *_alike(found.options)):
+    unread = unread_images(found.train if found.train.is_dir() else found.train.parent)
+    for note in filter(None, (*found.notes, *_alike(found.options), unread)):
         _say("note", note)
     for line in found.beside:
         _say("not read", line)

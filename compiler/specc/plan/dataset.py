@@ -12,7 +12,7 @@ from specc.plan.heads import HeadPlan
 from specc.plan.places import BELOW, ONE_BELOW
 from specc.plan.readers import PATHS, Reader, readers_of
 from specc.plan.split import plan_split, split_constants, split_sections
-from specc.plan.tables import Writing, writings
+from specc.plan.tables import Writing, layout_of, writings
 from specc.source import Line, constant, literal
 
 OPENING = (  # parsers that open files of maps or masks
@@ -30,6 +30,8 @@ BROKEN = constant(
 PIXELS = Line(
     "MOST_PIXELS", "200_000_000", "  # larger images are refused: decompression bombs"
 )
+PILLOW = Line("PILLOW", "threading.Lock()", "  # Pillow has one limit for all threads")
+BANDS = 4  # channels of images that Pillow decodes
 WITH_SLOTS = {  # whether a file keeps samples -> these with places in a cache
     True: "Samples(samples.columns, slots=slots)",
     False: "[x._replace(slot=slot) for x, slot in zip(samples, slots)]",
@@ -65,9 +67,10 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
         if places := reader.coco_places:
             names, folders = ", ".join(places), tuple(places.values())
             lines.append(constant(names, folders if folders[1:] else folders[0]))
-        if source.format == "coco" and source.layout and source.layout.prefix:
+        layout = layout_of(source)
+        if source.format in ("coco", "csv") and layout.prefix:
             note = "removed from the names of images"
-            lines.append(constant(f"{prefix}PREFIX", source.layout.prefix, note))
+            lines.append(constant(f"{prefix}PREFIX", layout.prefix, note))
         lines += reader.maps.constants
     lines += [line for reader in readers for line in reader.places.constants]
     if not all(reader.validation for reader in readers):
@@ -89,15 +92,20 @@ def dataset_constants(job: Job, heads: tuple[HeadPlan, ...]) -> tuple[Line, ...]
             lines += reader.table.constants
     limits = (PIXELS, VALUES) if reads_yaml(job, heads) else (PIXELS,)
     kept = (SOURCES, NOTES) if job.data.keep_samples else ()
-    return (*lines, BROKEN, *limits, *kept, REAL)
+    locks = (PILLOW,) if job.data.channels == BANDS or opens(heads) else ()
+    return (*lines, BROKEN, *limits, *kept, *locks, REAL)
+
+
+def opens(heads: tuple[HeadPlan, ...]) -> bool:
+    """Returns whether files of maps or masks are opened by Pillow."""
+    return any(head.opens(OPENING + PAGED) for head in heads)
 
 
 def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     readers, tasks = readers_of(job, heads), tasks_of(job)
     lacking = any(reader.partial for reader in readers)
-    bands = job.data.channels == 4
-    opened = any(head.opens(OPENING + PAGED) for head in heads)
-    header = "_bands" if bands else "_opened" * opened
+    bands = job.data.channels == BANDS
+    header = "_bands" if bands else "_opened" * opens(heads)
     joined = [head for head in heads if head.joined]
     return {
         "readers": [reader.plain() for reader in readers],

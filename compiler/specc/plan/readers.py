@@ -14,7 +14,7 @@ from specc.plan.maps import Maps
 from specc.plan.native import examples_of, notes_of
 from specc.plan.places import Places
 from specc.plan.rows import Table
-from specc.plan.tables import holds_boxes, layout_of
+from specc.plan.tables import file_name, holds_boxes, layout_of
 from specc.source import COLUMNS, literal, mapping, parameter
 from specc.words import listed
 
@@ -26,12 +26,6 @@ ONE_NAME = ("native", "folders", "csv")
 UNNAMED = ("voc", "csv", "dota", "maps")
 SETS = ("train", "validation", "test")
 SEGMENTS = 'path.with_suffix("")'  # the folder of PNGs, where no layout names it
-FILE_NAMES = {  # value of `file_names` -> expression
-    None: "name",
-    "last_part": "PureWindowsPath(str(name)).name",  # parts at / and at backslashes
-    "decoded": "unquote(str(name))",
-    "decoded_last_part": "PureWindowsPath(unquote(str(name))).name",
-}
 PLACED = {  # docstring of COCO files -> docstring where the job names folders
     "dataset/coco_docstring.jinja": "dataset/coco_placed_docstring.jinja",
     "dataset/coco_panoptic_docstring.jinja": "dataset/coco_panoptic_placed_docstring.jinja",
@@ -208,11 +202,7 @@ class Reader:
     @property
     def file_name(self) -> str:
         """The expression of the path of an image, by its `name` in a file of COCO."""
-        layout = self.source.layout or Layout()
-        if layout.prefix is None:
-            return FILE_NAMES[layout.file_names]
-        text = FILE_NAMES[layout.file_names] if layout.file_names else "str(name)"
-        return f"{text}.removeprefix({self.prefix}PREFIX)"
+        return file_name(layout_of(self.source), self.prefix)
 
     def rooted(self, root: str) -> str:
         """Returns the argument with the folder that no path may leave."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from specc.job import HeadData, Layout
 from specc.plan.heads import HeadPlan
-from specc.plan.tables import Writing, column_of, layout_of, writing_of
+from specc.plan.tables import Writing, column_of, file_name, layout_of, writing_of
 from specc.source import Line, constant, literal, mapping
 
 EMPTY_CELLS = {  # whether there are several heads -> sentence of a docstring
@@ -19,6 +19,12 @@ BOXES = {  # form of a box -> words for its numbers
     "corners": "left, top, right, bottom",
     "size": "left, top, width, height",
     "center": "x and y of the center, width, height",
+}
+PARTS = {  # value of `file_names` -> what is read of a name
+    None: "path",
+    "last_part": "last part of a path",
+    "decoded": "path in percent codes",
+    "decoded_last_part": "last part, in percent codes,",
 }
 FORMS = {  # form of a box -> function that returns its corners
     "size": "corners_of_size",
@@ -192,7 +198,7 @@ class Table:
         """The path of the image called `name`."""
         place = "images" if self.places else "path.parent"
         suffix = f" + {literal(self.layout.suffix)}" if self.layout.suffix else ""
-        return f"below({place}, name{suffix}, root)"
+        return f"below({place}, {file_name(self.layout, self.prefix)}{suffix}, root)"
 
     @property
     def filled(self) -> str:
@@ -226,7 +232,8 @@ class Table:
             "the folder of the images" if self.places else "the file's folder"
         )
         suffix = f", without {layout.suffix}" if layout.suffix else ""
-        lines = [f"{column_of(self.source, 'image')}: path from {place}{suffix}"]
+        image = column_of(self.source, "image")
+        lines = [f"{image}: {PARTS[layout.file_names]} from {place}{suffix}"]
         lines += [f"{layout.split}: set of the row"] * bool(layout.split)
         if layout.box:
             lines += [f"{self.category}: NAME"] if self.category else []
@@ -279,7 +286,8 @@ class Table:
         box = self.layout.box or ()
         if len(box) == 1:
             return f"row[{literal(box[0])}]"
-        return f"[row[side] for side in {self.prefix}BOX]"
+        comma = '.replace(",", ".")' * (self.layout.decimal == "comma")
+        return f"[row[side]{comma} for side in {self.prefix}BOX]"
 
     def corners(self, numbers: str) -> str:
         """Returns the corners, in pixels, of four numbers, an expression."""

@@ -12,6 +12,12 @@ from specc.source import Line, literal
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 SEPARATORS = {"space": "", "comma": '","', "semicolon": '";"', "bar": '"|"'}
+FILE_NAMES = {  # value of `file_names` -> expression
+    None: "name",
+    "last_part": "PureWindowsPath(str(name)).name",  # parts at / and at backslashes
+    "decoded": "unquote(str(name))",
+    "decoded_last_part": "PureWindowsPath(unquote(str(name))).name",
+}
 LISTED = (  # tasks of which a cell may list the names, or the tokens
     *("multilabel_classification", "scene_text_recognition"),
     "autoregressive_text_recognition",
@@ -59,6 +65,15 @@ def writing_of(source: HeadData) -> Writing:
 
 def layout_of(source: HeadData) -> Layout:
     return source.layout or Layout()
+
+
+def file_name(layout: Layout, prefix: str) -> str:
+    """Returns the expression of the path of an image, by its `name` in a file; `prefix`
+    is that of the constants."""
+    text = FILE_NAMES[layout.file_names]
+    if layout.prefix is None:
+        return text
+    return f"{text if layout.file_names else 'str(name)'}.removeprefix({prefix}PREFIX)"
 
 
 def holds_boxes(source: HeadData) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ class CocoFile:
     )
     annotations: int = 0  # number of annotations, or of segments
     crowds: int = 0  # number of those with `iscrowd` 1
+    twins: tuple[str, ...] = ()  # lines on annotated categories of one name
     unnamed: bool = False  # whether it has keypoints that no category names
     category: str = ""  # name of the only category; "" where there are several
     options: dict[str, dict[str, Any]] = field(default_factory=dict)  # task -> options
@@ -154,6 +156,7 @@ def read(file: CocoFile) -> CocoFile:
         crowds=sum(part.get("iscrowd") in (1, True) for part in parts),
         options=options,
         refused=refused,
+        twins=tuple(_twins(content, {str(x.get("category_id")) for x in parts})),
         unnamed="keypoint_detection" not in found
         and any(x.get("keypoints") for x in items),
     )
@@ -206,7 +209,8 @@ def _options(path: Path, task: str, content: dict) -> dict[str, Any]:
     there twice."""
     categories = [c for c in _dicts(content["categories"]) if "name" in c]
     categories = [c for c in categories if not _is_root(c, content)]
-    names = list(dict.fromkeys(str(item["name"]).strip() for item in categories))
+    first = {_name(item): item for item in reversed(categories)}
+    names = [*dict.fromkeys(map(_name, categories))]
     names_in(path, "categories", names)
     if task == "keypoint_detection":
         listed = [
@@ -219,12 +223,34 @@ def _options(path: Path, task: str, content: dict) -> dict[str, Any]:
         pairs = left_and_right(points)
         return {"keypoints": points} | ({"flip_pairs": pairs} if pairs else {})
     if task == "panoptic_segmentation":
-        things = [
-            str(c["name"]).strip() for c in categories if c.get("isthing") in (1, "1")
-        ]
-        colors = _colors(categories)
+        kinds = {(_name(c), c.get("isthing") in (1, "1")) for c in categories}
+        both = sorted(x for x in names if {(x, True), (x, False)} <= kinds)
+        if both:
+            what = f"categories called `{both[0]}` are a thing and none"
+            raise Unreadable(f"{path}: {what}: give them two names")
+        things = [name for name in names if (name, True) in kinds]
+        colors = _colors([first[name] for name in names])
         return {"categories": names, "colors": colors, "things": things}
     return {"categories": names}
+
+
+def _name(category: dict) -> str:
+    return str(category["name"]).strip()
+
+
+def _twins(content: dict, used: set) -> Iterator[str]:
+    """Yields a line on each name that several annotated categories have: the readers
+    take these for one."""
+    found: dict[str, list[str]] = {}
+    for item in _dicts(content["categories"]):
+        if "name" in item and str(item.get("id")) in used:
+            above = item.get("supercategory")
+            text = f"{item['id']}{f' of {above}' * bool(above)}"
+            found.setdefault(_name(item), []).append(text)
+    for name, ids in found.items():
+        if len(ids) > 1:
+            what = f"{len(ids)} categories are called `{name:.60}`, by `id`"
+            yield f"{what} {', '.join(ids):.100}: taken for one, unless you rename them"
 
 
 def _is_root(category: dict, content: dict) -> bool:
@@ -238,9 +264,7 @@ def _is_root(category: dict, content: dict) -> bool:
 
 def _category(content: dict) -> str:
     """Returns the name of the only category; "" where there are several."""
-    names = [
-        str(c["name"]).strip() for c in _dicts(content["categories"]) if "name" in c
-    ]
+    names = [_name(c) for c in _dicts(content["categories"]) if "name" in c]
     return names[0] if len(names) == 1 else ""
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 from unicodedata import normalize
-from urllib.parse import unquote
 
 from specc.datasets.finders.coco_files import CocoFile, role_of
 from specc.datasets.files import (
@@ -19,13 +18,12 @@ from specc.datasets.files import (
     opened,
 )
 from specc.datasets.parts import images_in, reader
-from specc.plan.readers import FILE_NAMES
+from specc.datasets.ways import Way
 
 TRIED = 20  # most names that are looked for in a folder
 FOLDERS = 300  # most folders that are looked in
 LEVELS = 2  # levels of folders that are searched below one
 SHOWN = 4  # most folders that a message names
-KNOWN = {"PureWindowsPath": PureWindowsPath, "unquote": unquote}
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,7 @@ class Place:
 
     def file_name(self, name: str) -> str:
         """Returns the path of an image from the folder, as the emitted reader has it."""
-        path = eval(FILE_NAMES[self.file_names], KNOWN | {"name": name})
-        return path.removeprefix(self.prefix or "")
+        return Way(self.prefix, self.file_names).plain(name)
 
     def path(self, name: str) -> Path | None:
         """Returns the path of an image; None where the reader refuses the name."""

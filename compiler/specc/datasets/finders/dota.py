@@ -35,7 +35,7 @@ def find(folder: Path) -> Iterator[Found]:
     texts = {name: _texts(sets[name], labels[name]) for name in labels}
     if not any(map(ROW.fullmatch, texts[train][:20])):
         if labels[train].name.lower() == "labeltxt" and texts[train]:
-            wanted = "eight numbers, a category and the flag `difficult`"
+            wanted = "eight numbers, a category and perhaps the flag `difficult`"
             what = f"a line is not {wanted}, as {texts[train][0]!r:.100}"
             raise Unlike(f"{labels[train]}: {what}")
         return
@@ -48,8 +48,6 @@ def find(folder: Path) -> Iterator[Found]:
     rows = [
         row for name in used.values() for row in map(ROW.fullmatch, texts[name]) if row
     ]
-    if any(row[3] is None for row in rows):
-        raise Unlike(f"{labels[train]}: corners without the flag `difficult` of DOTA")
     categories = names_in(labels[train], "categories", sorted({row[2] for row in rows}))
     layout = {}
     if any(labels[name] != sets[name].parent / "labelTxt" for name in used.values()):

@@ -111,6 +111,7 @@ def _of_folders(folder: Path) -> Iterator[Found]:
                 f"no image has an XML file, as those in {sets[next(iter(labels))]} have"
             )
             raise Unlike(f"{sets[train]}: {what}")
+        _refuse_capitals(folder)
         return
     unused = ""
     if validation is not None and validation not in labels:
@@ -136,6 +137,18 @@ def _of_folders(folder: Path) -> Iterator[Found]:
     where = "voc", "object_detection", sets[train], held_out, options, images
     notes = tuple(filter(None, told))
     yield Found(*where, unused=unused, test=last, layout=layout, notes=notes)
+
+
+def _refuse_capitals(folder: Path) -> None:
+    """Raises Unplaced for annotations whose names end in capitals, as no reader looks
+    for them."""
+    for place in folders_below(folder, depth=2):
+        for path in entries(place):
+            if path.suffix == ".XML" and _is_voc(path):
+                what = f"{path} ends in .XML, and .xml is looked for"
+                raise Unplaced(
+                    what, f"rename {path.name} to {path.stem}.xml, and so on"
+                )
 
 
 def _refuse_lone(folder: Path) -> None:

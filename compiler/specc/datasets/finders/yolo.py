@@ -6,9 +6,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from specc.datasets.files import (
     Unlike,
@@ -27,29 +25,66 @@ from specc.datasets.finders.pairs import (
     some_of,
 )
 from specc.datasets.parts import names_in, reader
-from specc.datasets.finders.yolo_paths import prefix_of_line, prefixes, whole_path
-from specc.datasets.finders.yolo_poses import keypoints, unnamed
+from specc.datasets.finders.yolo_labels import (
+    LOOKED_AT,
+    Labels,
+    files_of,
+    lines_of,
+    tasks_of_labels,
+    without_labels,
+)
+from specc.datasets.finders.yolo_paths import (
+    prefix_of_line,
+    prefixes,
+    way_to,
+    whole_path,
+)
+from specc.datasets.finders.yolo_poses import unnamed
 
-LOOKED_AT = 200  # most files of labels that are read to find their task
+FOLDERS = 50  # most folders of a folder that are looked in
 NAME_FILES = ("classes.txt", "obj.names", "_darknet.labels", "classes.names")
 NO_LABELS = (*NAME_FILES, "train.txt", "val.txt", "valid.txt", "test.txt")
 
 
 def find(folder: Path) -> Iterator[Found]:
-    """Yields the datasets of data.yaml, or of another file with `names` and `train`;
-    where there is none, that of a file of names. Raises Unreadable."""
+    """Yields the datasets of data.yaml, or of another file with `names` and `train`, in
+    the folder or else in one of it; where there is none, that of a file of names.
+    Raises Unreadable."""
     files = [folder] if os.path.isfile(folder) else entries(folder)
-    entries_ = {}
-    for path in files:
-        if path.suffix.lower() not in (".yaml", ".yml"):
-            continue
-        entry = reader().read_yaml(path)
-        if isinstance(entry, dict) and {"names", "train"} <= entry.keys():
-            entries_[path] = entry
-    for path, entry in entries_.items():
+    described = _described(files)
+    for path, entry in described.items():
         yield from _of_yaml(path, entry)
-    if not entries_ and os.path.isdir(folder):
-        yield from _of_names(folder)
+    if not described and os.path.isdir(folder):
+        found, faults = _below(folder)
+        found = found or [*_of_names(folder)]
+        yield from found
+        if faults and not found:
+            raise faults[0]
+
+
+def _below(folder: Path) -> tuple[list[Found], list[Unreadable]]:
+    """Returns the datasets of a data.yaml in a folder of the folder, and what is wrong
+    with others, which may be examples of a tool."""
+    found, faults = [], []
+    for place in folders_in(folder)[:FOLDERS]:
+        try:
+            for path, entry in _described(entries(place)).items():
+                found += _of_yaml(path, entry)
+        except Unreadable as error:
+            faults.append(error)
+    return found, faults
+
+
+def _described(files: list[Path]) -> dict[Path, dict]:
+    """Returns what the files of YAML hold that have `names` and `train`. Raises
+    Unreadable."""
+    found = {}
+    for path in files:
+        if path.suffix.lower() in (".yaml", ".yml"):
+            entry = reader().read_yaml(path)
+            if isinstance(entry, dict) and {"names", "train"} <= entry.keys():
+                found[path] = entry
+    return found
 
 
 # ---- data.yaml ----
@@ -60,7 +95,7 @@ def _of_yaml(path: Path, entry: dict) -> Iterator[Found]:
     categories = _categories(path, entry)
     prefix, images = _images(path, entry)
     labels = reader().labels_path
-    if not any(map(_lines, map(labels, images[:LOOKED_AT]))):
+    if not any(map(lines_of, map(labels, images[:LOOKED_AT]))):
         yield from _elsewhere(path, entry, prefix, images)
         return
     held_out, unused = _validation(path, entry, prefix, images)
@@ -74,7 +109,7 @@ def _of_yaml(path: Path, entry: dict) -> Iterator[Found]:
             layout = {"names": path.as_posix()}
             path = train
     test = path if held_out == path and _is_test(path, entry, prefix) else None
-    for task, options in _tasks(path, images, entry, categories):
+    for task, options in tasks_of_labels(path, images, entry, categories):
         where = "yolo", task, path, held_out, options, images
         told = _told([*notes, *unnamed(entry, task)])
         yield Found(*where, unused=unused, test=test, layout=layout, notes=told)
@@ -107,7 +142,7 @@ def _images(path: Path, entry: dict) -> tuple[str, tuple[Path, ...]]:
         whole_path(entry, name)
         for name in (train if isinstance(train, list) else [train])
     ]
-    fault, outside = "", None
+    fault, outside, gone = "", None, None
     for prefix in dict.fromkeys(prefixes(path, entry)):
         try:
             images = _of_split(path, entry, "train", prefix)
@@ -118,12 +153,15 @@ def _images(path: Path, entry: dict) -> tuple[str, tuple[Path, ...]]:
         missing = [image for image in images[:20] if not os.path.exists(image)]
         if images and not missing:
             return prefix, images
-        fault = fault or (f", such as {missing[0]}" if missing else "")
+        gone = gone or next(iter(missing), None)
+        fault = f", such as {gone}" if gone else ""
     if outside:
         raise outside
     where = f"{', '.join(names):.200}, seen from {path.parent.absolute()}{fault}"
     what = f"{path}: `train` leads to no images: {where}"
-    raise Unplaced(what, "put the images there, or mend `train`")
+    place = path.parent
+    lost = way_to(place, gone.name) if gone else "put the images there, or mend `train`"
+    raise Unplaced(what, lost)
 
 
 def _of_split(path: Path, entry: dict, split: str, prefix: str) -> tuple[Path, ...]:
@@ -181,7 +219,7 @@ def _elsewhere(
     labels = _labels(path.parent, sets) if sets else {}
     if "train" not in labels:
         first = reader().labels_path(images[0])
-        raise _without_labels(path, images, first)
+        raise without_labels(path, images, first)
     yield from _of_folders(path, entry, sets, labels)
 
 
@@ -263,9 +301,8 @@ def _of_lists(
     lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     prefix = prefix_of_line(base, lines[0])
     if prefix is None:
-        raise Unreadable(
-            f"{path}: line 1: {lines[0]!r:.100} leads to no image from {base}"
-        )
+        what = f"line 1: {lines[0]!r:.100} leads to no image from {base}"
+        raise Unplaced(f"{path}: {what}", way_to(base, lines[0]))
 
     def images_of(one: Path) -> tuple[Path, ...]:
         return tuple(
@@ -284,27 +321,19 @@ def _of_lists(
         map(os.path.isfile, map(labels_path, some_of(images_of(last))))
     ):
         last = None
-    if not any(map(_lines, map(reader().labels_path, images[:LOOKED_AT]))):
+    if not any(map(lines_of, map(reader().labels_path, images[:LOOKED_AT]))):
         first = reader().labels_path(images[0])
-        raise _without_labels(path, images, first)
+        raise without_labels(path, images, first)
     layout = {"names": names.as_posix()} | ({"prefix": prefix} if prefix else {})
     places = {reader().labels_path(image).parent for image in some_of(images)}
     notes = [lone_labels(images, place, ".txt", NO_LABELS) for place in sorted(places)]
-    for task, options in _tasks(path, images, entry, entry["names"]):
+    for task, options in tasks_of_labels(path, images, entry, entry["names"]):
         where = "yolo", task, path, held_out, options, images
         said = {"unused": unused, "test": last, "notes": _told(notes)}
         yield Found(*where, layout=layout, **said)
 
 
 # ---- Folders of images ----
-
-
-@dataclass(frozen=True)
-class Labels:
-    """The folder of a set's labels, and whether YOLO looks for them there."""
-
-    folder: Path
-    usual: bool
 
 
 def _labels(root: Path, sets: dict[str, Path]) -> dict[str, Labels]:
@@ -335,11 +364,13 @@ def _of_folders(
     if not all(labels[role].usual for role in used):
         layout |= {f"{x}_labels": labels[x].folder.as_posix() for x in used}
     images = all_images(train)
-    if not any(map(_lines, _files_of(train, images, labels["train"]))):
-        first = next(_files_of(train, images, labels["train"]))
-        raise _without_labels(train, images, first)
+    if not any(map(lines_of, files_of(train, images, labels["train"]))):
+        first = next(files_of(train, images, labels["train"]))
+        raise without_labels(train, images, first)
     note = lone_labels(images, labels["train"].folder, ".txt", NO_LABELS)
-    for task, options in _tasks(train, images, entry, entry["names"], labels["train"]):
+    for task, options in tasks_of_labels(
+        train, images, entry, entry["names"], labels["train"]
+    ):
         where = "yolo", task, train, held_out, options, images
         yield Found(
             *where,
@@ -348,51 +379,3 @@ def _of_folders(
             layout=layout,
             notes=_told([note, *unnamed(entry, task)]),
         )
-
-
-# ---- Labels ----
-
-
-def _without_labels(path: Path, images: tuple[Path, ...], first: Path) -> Unplaced:
-    what = f"none of {len(images)} images has a label, looked for as {first}"
-    return Unplaced(f"{path}: {what}", "bring the files of labels there")
-
-
-def _lines(path: Path) -> list[str]:
-    """Returns the lines of a file of labels that are not empty; none without a file."""
-    lines = read_text(path).splitlines() if os.path.exists(path) else []
-    return [line for line in lines if line.strip()]
-
-
-def _files_of(
-    folder: Path, images: tuple[Path, ...], labels: Labels | None
-) -> Iterator[Path]:
-    """Yields the file of labels of each image, in a folder."""
-    for image in images:
-        if labels is None or labels.usual:
-            yield reader().labels_path(image)
-        else:
-            yield labels.folder / image.relative_to(folder).with_suffix(".txt")
-
-
-def _tasks(
-    path: Path,
-    images: tuple[Path, ...],
-    entry: dict,
-    categories: list[str],
-    labels: Labels | None = None,
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields the tasks of YOLO's labels, with options. Polygons, which are masks too,
-    have more than four numbers; where all have four corners, they may be
-    quadrilaterals."""
-    yield "object_detection", {"categories": categories}
-    if entry.get("kpt_shape") is not None:
-        yield "keypoint_detection", keypoints(path, entry)
-        return  # lines with keypoints hold no polygons
-    files = _files_of(path, images[:LOOKED_AT], labels)
-    numbers = [len(line.split()) - 1 for file in files for line in _lines(file)]
-    if not numbers or numbers[0] <= 4:
-        return
-    yield "instance_segmentation", {"categories": categories}
-    if set(numbers) == {8}:
-        yield "quadrilateral_detection", {"categories": categories}

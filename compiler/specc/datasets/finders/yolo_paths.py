@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from specc.datasets.files import read_text
+from specc.datasets.parts import reader
 
 
 def prefixes(path: Path, entry: dict) -> Iterator[str]:
@@ -40,6 +42,18 @@ def ends_of(path: str) -> Iterator[str]:
         end = "/".join(parts[count:])
         if end and not end.startswith("/") and ".." not in parts[count:]:
             yield end
+
+
+def way_to(base: Path, line: str) -> str:
+    """Returns the help on a path of a list that leads to no image from a folder: the
+    path of an image of this name, if one is below it."""
+    name = PureWindowsPath(line).name
+    for _, images in reader().images_below(base, Counter()):
+        for image in images:
+            if image.name == name:
+                path = image.relative_to(base).as_posix()
+                return f"write paths from {base}, as {path} for {name}"
+    return f"put the images into {base}, or mend the list"
 
 
 def prefix_of_line(base: Path, line: str) -> str | None:

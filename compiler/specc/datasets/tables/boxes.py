@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,8 @@ class Boxes:
     size: tuple[str, ...]  # columns of width and height of the image; or none
     crowd: str  # column, or ""
     missing: str  # text of cells without a number, or ""
+    decimal: str = ""  # "comma" where numbers have decimal commas
+    told: str = ""  # a note on a form that may be another one
 
     def layout(self, name: str) -> dict[str, Any]:
         """Returns the options of the layout; `name` is that of the head."""
@@ -80,6 +82,8 @@ class Boxes:
             layout["crowd"] = self.crowd
         if self.missing:
             layout["missing"] = self.missing
+        if self.decimal:
+            layout["decimal"] = self.decimal
         if self.category and self.category != name:
             layout["columns"] = {name: self.category}
         return layout
@@ -98,22 +102,17 @@ def boxes_in(sheet: Sheet) -> Boxes | None:
                 return _described(sheet, columns, form, _unit(rows))
     for column in sheet.columns:
         if _last(column) in LISTS and (rows := _listed(sheet, column)):
-            form = _form(sheet, column)
-            return _described(sheet, (column,), form, _unit(rows))
+            form, told = _form(sheet, column)
+            found = _described(sheet, (column,), form, _unit(rows))
+            return replace(found, told=told)
     return None
 
 
 def lacking(sheet: Sheet) -> str:
-    """Returns text on the one side of a box that no column has, or on decimal commas in
-    all four; "" where more are absent."""
+    """Returns text on the one side of a box that no column has; "" where more are
+    absent."""
     named = {PREFIX.sub("", plain(column)): column for column in sheet.columns}
     for _, names in COLUMNS:
-        sides = [named[name] for name in names if name in named]
-        cells = {str(row[name]) for name in sides for _, row in sheet.rows}
-        if len(sides) == 4 and any(map(COMMA.fullmatch, cells)):
-            cell = next(filter(COMMA.fullmatch, sorted(cells)))
-            what = f"has sides of boxes, {', '.join(sides)}, with decimal commas"
-            return f"{what}, as {cell!r}: write points"
         absent = [name for name in names if name not in named]
         if len(absent) == 1 and not {*names} & {"w", "h", "width", "height"}:
             known = ", ".join(named[name] for name in names if name in named)
@@ -126,9 +125,9 @@ def _are_of_images(sheet: Sheet, columns: tuple[str, ...]) -> bool:
     """Returns whether two columns hold width and height of the images, not of boxes."""
     sizes = []
     for _, row in sheet.rows[:: max(1, len(sheet.rows) // MEASURED)]:
-        found = image_size(sheet.place / f"{row[sheet.image]}{sheet.suffix}")
+        found = image_size(sheet.place / sheet.file_name(row))
         if found and row[columns[0]]:
-            width, height = (number(str(row[name])) or 0 for name in columns)
+            width, height = (number(_pointed(str(row[name]))) or 0 for name in columns)
             sizes.append(height >= found[0] and width >= found[1])
     return len(sizes) > 1 and all(sizes)
 
@@ -142,11 +141,16 @@ def _rows(sheet: Sheet, columns: tuple[str, ...]) -> list[list[float]]:
     """Returns the numbers in the rows that have some; none if others are there."""
     cells = [[str(row[name]) for name in columns] for _, row in sheet.rows]
     filled = [row for row in cells if not all(map(_is_empty, row))]
-    rows = [[number(cell) for cell in row] for row in filled]
+    rows = [[number(_pointed(cell)) for cell in row] for row in filled]
     broken = sum(None in row for row in rows)
     if broken > len(rows) / 2:
         return []
     return [row for row in rows if None not in row]
+
+
+def _pointed(cell: str) -> str:
+    """Returns a number with a decimal point for one with a comma."""
+    return cell.replace(",", ".") if COMMA.fullmatch(cell) else cell
 
 
 def _is_empty(cell: object) -> bool:
@@ -177,15 +181,15 @@ def _unit(rows: list[list[float]]) -> str:
     return "fractions" if highest <= 1.01 and not whole else "pixels"
 
 
-def _form(sheet: Sheet, column: str) -> str:
+def _form(sheet: Sheet, column: str) -> tuple[str, str]:
     """Returns the form of listed boxes: that in which they lie in their images; a size
-    where both do, as in COCO's files."""
+    where both do, as in COCO's files, with a note."""
     if re.search("xyxy|voc", column.lower()):
-        return "corners"
+        return "corners", ""
     corners = size = True
     step = max(1, len(sheet.rows) // MEASURED)
     for _, row in sheet.rows[::step]:
-        found = image_size(sheet.place / f"{row[sheet.image]}{sheet.suffix}")
+        found = image_size(sheet.place / sheet.file_name(row))
         cell = row[column]
         boxes = (
             cell if isinstance(cell, list) else [reader().numbers_in(cell)] * bool(cell)
@@ -197,24 +201,27 @@ def _form(sheet: Sheet, column: str) -> str:
                 height, width = found
                 size &= left + third <= width + 1 and top + fourth <= height + 1
                 corners &= third <= width + 1 and fourth <= height + 1
-    return "corners" if corners and not size else "size"
+    if corners and size:
+        what = f"`{column}` is taken for left, top, width, height, and may be corners"
+        return "size", f'{what}: then write "box_form": "corners" in `layout`'
+    return "corners" if corners else "size", ""
 
 
 def _described(sheet: Sheet, columns: tuple[str, ...], form: str, unit: str) -> Boxes:
     rest = [name for name in sheet.columns if name not in (*columns, sheet.image)]
-    within = columns[0].rpartition(".")[0]  # the key of JSON objects that are listed
+    json = sheet.writing.delimiter == "json"  # a key of objects that are listed
+    within = columns[0].rpartition(".")[0] * json
     category = _category(sheet, [name for name in rest if name.startswith(within)])
     named = {plain(name): name for name in rest}
     size = next((pair for pair in SIZES if {*pair} <= named.keys()), ())
     size = tuple(named[name] for name in size)
-    if sheet.writing.delimiter == "json" or not all(
-        _sides(sheet, name) for name in size
-    ):
+    if json or not all(_sides(sheet, name) for name in size):
         size = ()
     crowd = next((named[name] for name in CROWDS if name in named), "")
     cells = {str(row[name]) for _, row in sheet.rows for name in columns}
     missing = next((cell for cell in sorted(cells) if cell.lower() == "nan"), "")
-    return Boxes(columns, form, unit, category, size, crowd, missing)
+    decimal = "comma" * (len(columns) == 4 and any(map(COMMA.fullmatch, cells)))
+    return Boxes(columns, form, unit, category, size, crowd, missing, decimal)
 
 
 def _sides(sheet: Sheet, column: str) -> bool:

@@ -12,7 +12,8 @@ from specc.datasets.found import Found, pair, unread
 from specc.datasets.parts import reader
 from specc.datasets.tables import boxes, columns
 from specc.datasets.tables.columns import Learned, head_name
-from specc.datasets.tables.sheets import KINDS, Index, Sheet, sheet_of
+from specc.datasets.tables.index import Index
+from specc.datasets.tables.sheets import KINDS, Sheet, sheet_of
 from specc.datasets.tables.splits import parted
 
 LISTS = ("label", "gt", "annotation", "train", "val", "valid", "test", "word", "text")
@@ -121,7 +122,7 @@ def _by_split(sets: Sets, index: Index) -> Sets:
 
 def _sets(tables: dict[Path, Sheet], names: dict[str, Path], *chosen) -> Sets:
     """Returns the tables with the chosen names: for training, validation and test."""
-    one, other, last = (tables[names[x]] if x else None for x in chosen)
+    one, other, last = _in_one_way([tables[names[x]] if x else None for x in chosen])
     told = unread(list(names), *chosen)
     notes = (told,) if told else ()
     if other and other.form != one.form:
@@ -129,6 +130,16 @@ def _sets(tables: dict[Path, Sheet], names: dict[str, Path], *chosen) -> Sets:
         return Sets(one, None, f"{what} column", notes=notes)
     last = last if last and last.form == one.form else None
     return Sets(one, other, test=last, notes=notes)
+
+
+def _in_one_way(sheets: list[Sheet | None]) -> list[Sheet | None]:
+    """Returns the tables with the same way to their images, where paths of several
+    machines, or of several folders of one, have last parts that lead there."""
+    if len({sheet.way for sheet in sheets if sheet}) < 2:
+        return sheets
+    plain = [sheet and sheet.by_last_part() for sheet in sheets]
+    found = [bool(sheet) for sheet in plain]
+    return plain if found == [bool(sheet) for sheet in sheets] else sheets
 
 
 # ---- From columns to datasets ----
@@ -277,7 +288,7 @@ def _boxes(sets: Sets, found: boxes.Boxes) -> Found:
         unused=unused,
         test=last.path if last else None,
         layout=ordered(layout),
-        notes=sets.notes,
+        notes=(*sets.notes, *filter(None, [found.told])),
     )
 
 
@@ -292,6 +303,7 @@ def layout_of(sets: Sets, image: str) -> dict[str, Any]:
             layout["validation_images"] = held_out.place.as_posix()
         if sets.test:
             layout["test_images"] = sets.test.place.as_posix()
+    layout |= train.way.layout()
     if train.suffix:
         layout["suffix"] = train.suffix
     if train.image != image:
@@ -311,7 +323,8 @@ def layout_of(sets: Sets, image: str) -> dict[str, Any]:
 
 
 ORDER = (
-    *("train_images", "validation_images", "test_images", "suffix", "columns"),
+    *("train_images", "validation_images", "test_images", "prefix", "file_names"),
+    *("suffix", "columns"),
     *("split", "train_rows", "validation_rows", "test_rows", "header", "delimiter"),
     *("quotes", "missing", "separator", "decimal", "box", "box_form", "box_unit"),
     *("size", "crowd"),

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import csv
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from specc.datasets.files import Unlike, Unreadable, loose, read_text
-from specc.datasets.found import TRAIN, VALIDATION
 from specc.datasets.parts import reader
+from specc.datasets.tables.index import Index, parts_of
+from specc.datasets.tables.moved import Hits, moved
+from specc.datasets.ways import Way
 from specc.plan.tables import DELIMITERS, Writing
 
 KINDS = {  # suffix of a file -> delimiters to try, the likeliest first
@@ -30,49 +32,12 @@ IMAGE_COLUMNS = (  # likely names of the column of images, compared without sign
     *("image", "filename", "file", "imagepath", "filepath", "path", "img", "imageid"),
     *("id", "imagename", "imgname", "name"),
 )
+MAKESENSE = (  # the table of makesense.ai
+    *("class", "x", "y", "width", "height"),
+    *("image", "image_width", "image_height"),
+)
 RETINANET = ("image", "x1", "y1", "x2", "y2", "class")  # keras-retinanet's table
 Cells = list[tuple[int, Any]]  # values of a column with their lines
-
-
-@dataclass(frozen=True)
-class Index:
-    """The images below a folder, by their names and by these without suffix."""
-
-    folder: Path
-
-    @cached_property
-    def files(self) -> set[Path]:
-        found = reader().images_below(self.folder, Counter())
-        return {path for _, images in found for path in images}
-
-    @cached_property
-    def by_name(self) -> dict[str, list[Path]]:
-        found: dict[str, list[Path]] = defaultdict(list)
-        for path in sorted(self.files):
-            found[path.name].append(path)
-            found[path.stem].append(path)
-        return found
-
-    @cached_property
-    def by_loose_name(self) -> dict[str, Path]:
-        return {loose(path.name): path for path in sorted(self.files)}
-
-    def places(self, cell: str) -> list[tuple[Path, str]]:
-        """Returns each folder from which a cell names an image, and the suffix that
-        the cell lacks."""
-        parts = _parts(cell)
-        found = []
-        for path in self.by_name.get(parts[-1], ()) if parts else ():
-            own = (*parts[:-1], path.name)
-            if path.parts[-len(own) :] == own:
-                place = path.parents[len(own) - 1]
-                found.append((place, path.name.removeprefix(parts[-1])))
-        return found
-
-
-def _parts(cell: str) -> tuple[str, ...]:
-    """Returns the folders and the name in a path."""
-    return tuple(part for part in re.split(r"[/\\]", cell) if part not in ("", "."))
 
 
 @dataclass(frozen=True)
@@ -86,13 +51,19 @@ class Sheet:
     image: str  # column that names images
     place: Path  # folder from which it names them
     suffix: str  # suffix that the names lack
+    way: Way  # the part of the names that is read
+    index: Index  # all images below the folder of the dataset
     split: str = ""  # column that tells sets apart, where the rows are those of one
     part: str = ""  # value of that column in these rows
 
     @property
     def form(self) -> tuple:
         """The values that another set must share to be read in the same way."""
-        return self.writing, self.image, self.suffix
+        return self.writing, self.image, self.suffix, self.way
+
+    def file_name(self, row: dict[str, Any]) -> str:
+        """Returns the path of a row's image from the folder of the images."""
+        return f"{self.way.plain(row[self.image])}{self.suffix}"
 
     @cached_property
     def named(self) -> list[Path]:
@@ -100,13 +71,26 @@ class Sheet:
         leads out."""
         images = []
         for line, row in self.rows:
-            if name := row[self.image]:
+            if row[self.image]:
                 try:
-                    whole = f"{name}{self.suffix}"
-                    images.append(reader().below(self.place, whole, Path()))
+                    name = self.file_name(row)
+                    images.append(reader().below(self.place, name, Path()))
                 except Unreadable as error:
                     raise Unreadable(f"{self.path}: line {line}: {error}") from None
         return images
+
+    def by_last_part(self) -> Sheet | None:
+        """Returns the table with the last parts of its names alone; None where these do
+        not lead to images."""
+        coded = (self.way.file_names or "").startswith("decoded")
+        way = Way(None, "decoded_last_part" if coded else "last_part")
+        cells = _cells(self.rows, self.image)
+        named = self.path.relative_to(self.index.folder).parts
+        hits = looked_up(named, self.rows, self.image, self.index, way)
+        one_each = len({*map(way.plain, cells)}) == len(cells)
+        if not (one_each and hits.count and hits.suffix == self.suffix):
+            return None
+        return replace(self, place=hits.place, way=way)
 
     @cached_property
     def images(self) -> tuple[Path, ...]:
@@ -128,11 +112,10 @@ def sheet_of(path: Path, index: Index) -> Sheet:
     _refuse_headers(path, columns, rows)
     if rows:
         named = path.relative_to(index.folder).parts
-        scores = {x: looked_up(named, rows, x, index) for x in columns if x}
-        best = max(scores, key=lambda name: (scores[name][2], -_rank(name)), default="")
-        if best and scores[best][2]:
-            place, suffix, _ = scores[best]
-            return Sheet(path, writing, columns, rows, best, place, suffix)
+        column, hits = _best(named, columns, rows, index)
+        if hits and hits.count:
+            at = column, hits.place, hits.suffix, hits.way, index
+            return Sheet(path, writing, columns, rows, *at)
     what = f"{path}: has {held:.200}, and {len(rows)} rows"
     why = f"no column names images below {index.folder}"
     raise Unlike(f"{what}; {_elsewhere(columns, rows, index) or why}")
@@ -152,7 +135,7 @@ def _elsewhere(columns: tuple[str, ...], rows: list, index: Index) -> str:
     for line, row in rows[:NAMES]:
         for column in columns:
             cell = str(row[column])
-            name = (_parts(cell) or ("",))[-1] if reader().is_image(cell) else ""
+            name = (parts_of(cell) or ("",))[-1] if reader().is_image(cell) else ""
             named = f"`{column}` in line {line} names {cell!r:.100}, the image is"
             if known := index.by_name.get(name):
                 return f"{named} {known[0]}: write paths from a folder of it"
@@ -172,38 +155,49 @@ def plain(column: str) -> str:
 
 
 def looked_up(
-    named: Sequence[str], rows: list, column: str, index: Index
-) -> tuple[Path, str, int]:
-    """Returns where images lie that the cells of a column name, the suffix that they
-    lack, and how many of some cells name one; `named` are the folders and the name of
-    their table, or the name of their set."""
-    cells = [row[column] for _, row in rows if row[column]]
-    cells = [cell for cell in dict.fromkeys(map(str, cells))]
-    some = cells[:: max(1, len(cells) // NAMES)]
+    named: Sequence[str], rows: list, column: str, index: Index, way: Way = Way()
+) -> Hits:
+    """Returns where images lie that the cells of a column name, and how many of some
+    cells name one; `named` are the folders and the name of their table, or the name of
+    their set."""
+    some = [way.plain(cell) for cell in _some(_cells(rows, column))]
     hits: Counter = Counter(at for cell in some for at in {*index.places(cell)})
     if not hits:
-        return index.folder, "", 0
+        return Hits(index.folder, "", 0)
     most = max(hits.values())
     likely = [at for at, count in hits.items() if count == most]
-    own, beside = _sets_named(named), index.folder.joinpath(*named).parent
-
-    def order(at: tuple[Path, str]) -> tuple:
-        """Puts a folder that is called as the set of the table first, where several
-        folders hold images of these names; then the folder of the table."""
-        place, suffix = at
-        theirs = _sets_named(place.relative_to(index.folder).parts)
-        likes = 2 * (own == theirs) + (not theirs)
-        return suffix != "", -likes, place != beside, len(place.parts), *at
-
-    place, suffix = min(likely, key=order)
-    return place, suffix, most
+    return Hits(*min(likely, key=index.order(named)), most, way)
 
 
-def _sets_named(parts: Sequence[str]) -> set[bool]:
-    """Returns whether the parts of a path name a set for training, or another one, or
-    both."""
-    words = re.split("[^a-z]+", "/".join(parts).lower())
-    return {names is TRAIN for names in (TRAIN, VALIDATION) if {*names} & {*words}}
+def _cells(rows: list, column: str) -> list[str]:
+    """Returns the different cells of a column that are not empty."""
+    cells = [row[column] for _, row in rows if row[column]]
+    return [*dict.fromkeys(map(str, cells))]
+
+
+def _some(cells: list[str]) -> list[str]:
+    return cells[:: max(1, len(cells) // NAMES)]
+
+
+def _best(named: Sequence[str], columns: tuple, rows: list, index: Index) -> tuple:
+    """Returns the column that names images, and where these are: that with the most
+    names, but none of numbers where another one holds paths of another machine."""
+    scores = {x: looked_up(named, rows, x, index) for x in columns if x}
+    best = max(scores, key=lambda name: (scores[name].count, -_rank(name)), default="")
+    if scores and not (scores[best].count and _are_paths(rows, best)):
+        for column in filter(None, columns):
+            if not scores[column].count and _are_paths(rows, column):
+                cells = _cells(rows, column)
+                found = moved(cells, _some(cells), index, index.order(named))
+                if found:
+                    return column, found
+    return best, scores.get(best)
+
+
+def _are_paths(rows: list, column: str) -> bool:
+    """Returns whether cells of a column are paths, or end as names of images do."""
+    some = _some(_cells(rows, column))
+    return any(reader().is_image(x) or "/" in x or "\\" in x for x in some)
 
 
 # ---- Lines and cells ----
@@ -224,6 +218,8 @@ def _writing(path: Path) -> tuple[Writing, tuple[str, ...]]:
     if kinds == ("json",):
         return Writing("json"), ()
     lines = [line for line in read_text(path).splitlines() if line.strip()][:LINES]
+    if lines and re.fullmatch("sep=.", lines[0].strip(), re.IGNORECASE):
+        raise Unreadable(f"{path}: line 1 tells Excel of a delimiter: remove that line")
     tables = {name: _parted(lines, name) for name in kinds}
     scores = {name: _regular(table) for name, table in tables.items()}
     best = max(kinds, key=lambda name: (scores[name], -kinds.index(name)))
@@ -267,6 +263,8 @@ def _columns(table: list[list[str]]) -> tuple[str, ...]:
     count = max(map(len, table))
     if count == len(RETINANET) and reader().is_image(table[0][0]):
         return RETINANET
+    if count == len(MAKESENSE) and reader().is_image(table[0][5]):
+        return MAKESENSE
     images = [reader().is_image(cell) for cell in table[0]]
     names, first = [], images.index(True)
     for number in range(count):

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from specc.datasets.found import pair
 from specc.datasets.parts import reader
-from specc.datasets.tables.sheets import Index, Sheet, looked_up, plain
+from specc.datasets.tables.index import Index
+from specc.datasets.tables.sheets import Sheet, looked_up, plain
 
 NAMES = ("split", "splits", "subset", "set", "usage", "partition", "datasplit")
 FLAGS = {  # column that is true in the rows of one set -> names of both: false, true
@@ -60,9 +61,9 @@ def _part(sheet: Sheet, column: str, value: str, index: Index) -> Sheet:
     """Returns the rows with a value, and the folder of their images."""
     rows = [(line, row) for line, row in sheet.rows if str(row[column]) == value]
     above = sheet.path.relative_to(index.folder).parent.parts
-    place, suffix, count = looked_up((*above, value), rows, sheet.image, index)
-    if suffix != sheet.suffix or not count:
-        place = sheet.place
+    hits = looked_up((*above, value), rows, sheet.image, index, sheet.way)
+    found = hits.count and hits.suffix == sheet.suffix
+    place = hits.place if found else sheet.place
     return replace(sheet, rows=rows, place=place, split=column, part=value)
 
 
