@@ -374,3 +374,14 @@ def test_quadrilaterals_of_images_are_rows_that_are_padded(tmp_path, counts):
             own = getattr(truth, name)
             assert (row[: len(own)] == own).all()
             assert (row[len(own) :] == (-1 if name == "classes" else 0)).all()
+
+
+@pytest.mark.parametrize("right, kept", [(24, False), (26, True)])
+def test_a_quarter_of_a_box_on_the_canvas_is_too_little(tmp_path, right, kept):
+    """Of 100 columns and 10 rows, of which the canvas shows the last columns."""
+    head = {"name": "boxes", "task": "object_detection", "categories": ["a"]}
+    data = load_all(make(tmp_path, [head]), "data").data
+    box = np.float32([[right - 100, 0, right, 10]])
+    still = data.Transform(np.float32([1, 1]), np.zeros(2, np.float32))
+    found = data.moved(data.Objects(box, np.zeros(1, int)), still)
+    assert found.boxes.tolist() == [[0, 0, right, 10]] * kept
