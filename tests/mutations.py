@@ -41,7 +41,10 @@ OPPOSITES = {
     for one, other in (pair, pair[::-1])
 }
 # Functions whose first two arguments may change places; a value clipped by 0 is one.
-SYMMETRIC = ("max", "min", "maximum", "minimum", "clip", "gcd", "union1d")
+SYMMETRIC = (
+    *("max", "min", "maximum", "minimum", "sym_max", "sym_min"),
+    *("clip", "gcd", "union1d"),
+)
 
 
 def changed(node: ast.AST) -> Iterator[ast.AST]:

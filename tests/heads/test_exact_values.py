@@ -49,6 +49,27 @@ def panoptic(tmp_path_factory):
     return load_all(folder, "model", "evaluate").evaluate
 
 
+# ---- Instances ----
+
+
+def test_instances_end_where_their_image_does(segmenter):
+    """Of 40x30 pixels, two for each of the canvas; a box lies within, one beyond it."""
+    results = {
+        "count": torch.tensor([2]),
+        "boxes": torch.tensor([[[-4.0, -2, 30, 20], [0.25, 0.25, 10, 5]]]),
+        "classes": torch.tensor([[1, 0]]),
+        "scores": torch.tensor([[0.75, 0.5]]),
+        "masks": torch.ones(1, 2, 8, 12),
+    }
+    ratio, limits = torch.full((4,), 2.0), torch.tensor([40, 30, 40, 30])
+    found = segmenter.evaluate.to_instances(results, 0, ("a", "b"), 4, ratio, limits)
+    assert [one["category"] for one in found] == ["b", "a"]
+    assert [one["bbox"] for one in found] == [[0, 0, 40, 30], [0.5, 0.5, 20, 10]]
+    assert [one["score"] for one in found] == [0.75, 0.5]
+    masks = [segmenter.evaluate.coco_mask.decode(one["mask"]) for one in found]
+    assert [int(mask.sum()) for mask in masks] == [40 * 30, 20 * 10]
+
+
 # ---- Suppression ----
 
 
@@ -353,3 +374,14 @@ def test_quadrilaterals_of_images_are_rows_that_are_padded(tmp_path, counts):
             own = getattr(truth, name)
             assert (row[: len(own)] == own).all()
             assert (row[len(own) :] == (-1 if name == "classes" else 0)).all()
+
+
+@pytest.mark.parametrize("right, kept", [(24, False), (26, True)])
+def test_a_quarter_of_a_box_on_the_canvas_is_too_little(tmp_path, right, kept):
+    """Of 100 columns and 10 rows, of which the canvas shows the last columns."""
+    head = {"name": "boxes", "task": "object_detection", "categories": ["a"]}
+    data = load_all(make(tmp_path, [head]), "data").data
+    box = np.float32([[right - 100, 0, right, 10]])
+    still = data.Transform(np.float32([1, 1]), np.zeros(2, np.float32))
+    found = data.moved(data.Objects(box, np.zeros(1, int)), still)
+    assert found.boxes.tolist() == [[0, 0, right, 10]] * kept

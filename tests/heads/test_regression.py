@@ -66,6 +66,9 @@ def test_errors_of_numbers(tmp_path):
     assert metrics == pytest.approx({"mae": 0.5, "rmse": 0.5**0.5, "r2": 0.5})
     same = evaluate.regression_metrics([4.0, 4.0], found)
     assert same.keys() == {"mae", "rmse"}  # there is no spread to explain
+    near = [{"value": 0.1}, {"value": 0.35}]
+    metrics = evaluate.regression_metrics([0.1, 0.3], near)
+    assert metrics["r2"] == pytest.approx(1 - 0.05**2 / 0.02)  # in any unit
 
 
 @pytest.mark.slow

@@ -98,3 +98,12 @@ def test_stuff_that_an_instance_hides_is_not_there(modules):
     )
     assert (found[:-1] == CAR).all() and (instances[:-1] == 1).all()
     assert (found[-1] == -1).all() and not instances[-1].any()
+
+
+@pytest.mark.parametrize("channels, groups", [(16, 8), (96, 16), (128, 32), (6, 1)])
+def test_norms_of_maps_have_groups_of_two_channels_or_more(modules, channels, groups):
+    """At most 32 groups, as many as divide the channels alike."""
+    block = modules.model.map_block(8, channels)
+    (norm,) = [x for x in block if isinstance(x, torch.nn.GroupNorm)]
+    assert (norm.num_groups, norm.num_channels) == (groups, channels)
+    assert not block(torch.zeros(1, 8, 3, 5)).any()  # no bias before a norm

@@ -171,10 +171,11 @@ def _evidence(job: Job, heads: tuple[HeadPlan, ...], views: bool) -> dict[str, A
         unused = ("kept_parameter", "kept_argument", "found_argument")
         return values | dict.fromkeys((*unused, "evidence_template"), "")
     kept = "kept: Callable[[Sample, dict], dict] = lambda _, predictions: predictions"
+    maps = any(head.code.evidence and head.code.saved for head in heads)
     return values | {
         "evidence_by_head": mapping((head.name, head.evidence) for head in heads),
         "evidence_template": f"evaluate/evidence{'_of_labeled' * partial}.py.jinja",
-        "kept_note": KEPT_NOTE[any(head.code.evidence for head in heads)],
+        "kept_note": KEPT_NOTE[maps],
         "kept_parameter": f", {kept}",
         "kept_argument": ", evidence",
         "found_argument": ", evidence" * (not views),  # `find` has the argument itself

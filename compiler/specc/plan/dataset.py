@@ -117,6 +117,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "set_sections": _sets(job, readers),
         "joined_heads": joined,
         "merging": _merging(joined, lacking),
+        **_same(joined),
         "boxes_in_both": len(_readers_of_boxes(heads)) > 1,
         "merges": any(head.merged for head in heads),
         "keeps_masks": any(
@@ -168,6 +169,19 @@ def _merging(joined: list[HeadPlan], lacking: bool) -> dict[str, Any]:
         "parameters": "problems: list, " * refuses + "counts: Counter",
         "given": "problems, " * refuses + "counts",
     }
+
+
+def _same(joined: list[HeadPlan]) -> dict[str, str]:
+    """Returns the parameter of `same` for names of labels, and the expression of what
+    its message shows of a label `x`: by its name, where there are names."""
+    calls = [head.joined for head in joined if head.joined.startswith("same(")]
+    named = [not call.endswith("one, sample)") for call in calls]
+    if all(named):
+        return {"same_names": ", names: Sequence", "same_shown": "names[x]"}
+    if not any(named):
+        return {"same_names": "", "same_shown": "x"}
+    shown = "names[x] if names else x"
+    return {"same_names": ", names: Sequence = ()", "same_shown": shown}
 
 
 def _test_call(readers: tuple[Reader, ...]) -> str:
