@@ -16,6 +16,10 @@ class Augmentation:
     transpose: bool  # swap x and y: with both flips, the eight symmetries of a square
     scale: float  # the fitted size times a factor in [1 - scale, 1 + scale]
     color: float  # brightness, contrast, saturation times a factor in [1 - color, 1 + color]
+    random_crop: float = 0.0  # a view shows a share in [1 - random_crop, 1] of the area
+    hue: float = 0.0  # turned by a part of the color circle in [-hue, hue]
+    grayscale: float = 0.0  # part of the images that become gray
+    blur: float = 0.0  # largest standard deviation in pixels
 
     @property
     def mirrors(self) -> bool:

@@ -30,7 +30,6 @@ TEXT_STEP = 8
 KEPT_FROM = 50_000  # images of a set that takes long to read
 LISTED = 1000  # identities; where there are more, they are counted
 COMMON = ("train", "training", "data", "dataset", "datasets", "images")
-STRONG = {"scale": 0.7, "color": 0.5}  # augmentation for heads that compare views
 
 
 @dataclass(frozen=True)
@@ -168,8 +167,6 @@ def _draft(found: Found, name: str) -> dict[str, Any]:
         data["layout"] = found.layout
     if found.way:
         data["task"] = found.way[0]
-    if TASKS[found.task].views:
-        data["augmentation"] = STRONG
     options, task = dict(found.options), TASKS[found.task]
     if task.splits_by and len(options[task.names]) > LISTED:
         options[task.names] = len(options[task.names])

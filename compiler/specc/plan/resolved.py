@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import MISSING, asdict, fields
 from typing import Any
 
-from specc.job import Job, source_of
+from specc.heads import tasks_of
+from specc.job import Augmentation, Job, source_of
 from specc.language.schema import follow, part
 
 VERSION = 1
@@ -19,7 +20,7 @@ def as_job(job: Job) -> dict[str, Any]:
     sources = [source_of(job, head) for head in job.heads]
     if all(source.validation is not None for source in sources):
         del values["data"]["validation_fraction"]  # E305: a job has only one of the two
-    values["data"]["augmentation"] = values["data"]["augmentation"] or False
+    values["data"]["augmentation"] = _augmentation(job)
     if not job.data.keep_samples:
         del values["data"]["keep_samples"]  # absent from jobs before there was one
     return {
@@ -35,6 +36,20 @@ def as_job(job: Job) -> dict[str, Any]:
         **(
             {"export": True} if job.export else {}
         ),  # absent from jobs before there was one
+    }
+
+
+def _augmentation(job: Job) -> dict[str, Any] | bool:
+    """Returns all options, but for those that are off and that no head derives: they
+    are absent from jobs before there were any."""
+    if job.data.augmentation is None:
+        return False
+    compares = any(task.views for task in tasks_of(job))
+    return {
+        field.name: value
+        for field in fields(Augmentation)
+        for value in [getattr(job.data.augmentation, field.name)]
+        if compares or value or field.default is MISSING
     }
 
 
