@@ -6,7 +6,8 @@ give the later passes something typed to read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,15 @@ class Augmentation:
     def mirrors(self) -> bool:
         """Whether a view may show a mirror image."""
         return self.horizontal_flip or self.vertical_flip or self.transpose
+
+    def used(self) -> dict[str, Any]:
+        """Returns the options, but for those that are off unless asked for: jobs and
+        records from before there were any lack them."""
+        return {
+            field.name: value
+            for field in fields(self)
+            if (value := getattr(self, field.name)) or field.default is MISSING
+        }
 
 
 class Columns(dict):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from specc.heads import tasks_of
-from specc.job import Augmentation, Job, source_of
+from specc.job import Job, source_of
 from specc.language.schema import follow, part
 
 VERSION = 1
@@ -40,17 +40,12 @@ def as_job(job: Job) -> dict[str, Any]:
 
 
 def _augmentation(job: Job) -> dict[str, Any] | bool:
-    """Returns all options, but for those that are off and that no head derives: they
-    are absent from jobs before there were any."""
-    if job.data.augmentation is None:
+    """Returns the options; also those that are off, where heads would derive them."""
+    chosen = job.data.augmentation
+    if chosen is None:
         return False
-    compares = any(task.views for task in tasks_of(job))
-    return {
-        field.name: value
-        for field in fields(Augmentation)
-        for value in [getattr(job.data.augmentation, field.name)]
-        if compares or value or field.default is MISSING
-    }
+    derived = any(task.views for task in tasks_of(job))
+    return asdict(chosen) if derived else chosen.used()
 
 
 def _own_options(value: dict | None, name: str) -> dict:
