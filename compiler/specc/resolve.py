@@ -96,8 +96,9 @@ def _augmentation(given: dict, data: dict, heads: tuple[Head, ...]) -> dict[str,
     for them.
 
     Heads that compare views need those of SimCLR and VICReg; a small image bears less
-    blur. Other options would spoil labels: a mirrored or cropped text is no text, and a
-    mirror image swaps keypoints that the head may not pair.
+    blur. Other options would spoil labels: a mirrored or cropped text is no text, a
+    mirror image swaps keypoints that the head may not pair, and may show another
+    identity.
     """
     derived: dict[str, Any] = {}
     reads_text = any(head(one.task).get("x-reads-text") for one in heads)
@@ -108,7 +109,9 @@ def _augmentation(given: dict, data: dict, heads: tuple[Head, ...]) -> dict[str,
         crops = given.get("scale") is None and given.get("random_crop") != 0
         if crops and not any(needs_whole_image(one) for one in heads):
             derived |= {"scale": 0.0, "random_crop": 0.8}
-    if reads_text or any(getattr(one, "flip_pairs", ()) is None for one in heads):
+    unpaired = any(getattr(one, "flip_pairs", ()) is None for one in heads)
+    identifies = any(hasattr(one, "identities") for one in heads)
+    if reads_text or unpaired or identifies:
         derived["horizontal_flip"] = False
     if reads_text:
         derived["scale"] = 0.0

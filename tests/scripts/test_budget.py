@@ -81,4 +81,4 @@ def test_a_shortened_run_has_the_whole_schedule(world):
     rates = [row["learning_rate"] for row in found if row["split"] == "train"]
     assert len(rates) == 8 and max(rates) == rates[2]  # after a quarter
     assert sorted(rates[2:], reverse=True) == rates[2:]
-    assert rates[0] == pytest.approx(0.04 * rates[2]) and rates[-1] < 0.06 * rates[2]
+    assert rates[0] == pytest.approx(0.04 * rates[2]) and rates[-1] < 0.1 * rates[2]

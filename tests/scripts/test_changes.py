@@ -218,6 +218,13 @@ def test_what_was_derived_resolves_to_the_same_job():
     assert again.job == first.job
 
 
+def test_identities_are_not_mirrored_unasked():
+    faces = {"task": "metric_learning", "identities": ["a", "b", "c", "d"]}
+    assert not compile_raw(job_of(faces)).job.data.augmentation.horizontal_flip
+    asked = compile_raw(job_of(faces, augmentation={"horizontal_flip": True}))
+    assert asked.job.data.augmentation.horizontal_flip
+
+
 def test_views_beside_a_head_of_whole_images_are_not_cropped():
     job = json.loads(job_of(NUMBER))
     job["model"]["heads"].append({"task": "view_invariance_learning"})
