@@ -18,6 +18,7 @@ from specc.language.schema import part
 
 OPTIONS = part("common")["$defs"]["layout"]["properties"]
 MOST_IMAGES = 65536  # most images of a batch
+WHOLE = {"regression", "scene_text_recognition", "autoregressive_text_recognition"}
 
 
 def agreeing(job: dict) -> dict:
@@ -248,9 +249,15 @@ def holds(form: str | None, task: str) -> bool:
 
 
 def mirror(data: dict, heads: list[dict]) -> None:
-    """Images may be mirrored if that is said to change keypoints; views differ."""
+    """Images may be mirrored if that is said to change keypoints, and cropped if no label
+    is of whole ones; colors change where there are some; views differ."""
     tasks = {head["task"] for head in heads}
     chosen = data.get("augmentation") or {}
+    if data.get("channels") in (1, 4):
+        for change in ("hue", "grayscale"):
+            chosen.pop(change, None)
+    if tasks & WHOLE:
+        chosen.pop("random_crop", None)
     if "view_invariance_learning" in tasks:
         data["augmentation"] = chosen | {"color": chosen.get("color") or 0.3}
     flips = ("horizontal_flip", "vertical_flip", "transpose")

@@ -86,6 +86,7 @@ FORMATS = {
     "maps": {"segmenter", "depth", "masks", "flaws"},
 }
 ALL_CHANGES = {"vertical_flip": True, "transpose": True}
+OFF_BY_DEFAULT = {"random_crop": 0.5, "hue": 0.1, "grayscale": 0.3, "blur": 1.5}
 FACTORS = {
     "backbone": [
         *("resnet18", "resnet34", "resnet50", "resnet101", "efficientnet_b0"),
@@ -359,6 +360,19 @@ RARE += [
     {"heads": "detector", "format": "csv", "table": TABLES[2], "test": "data/test"},
     {"heads": "embedder", "format": "folders", "loss_weight": 1, "categories": 3},
     {"heads": "embedder", "format": "native", "loss_weight": 1, "categories": 3},
+    {
+        "heads": "masks, maps, detector",
+        "format": "native",
+        "channels": 3,
+        "cache": "decoded images",
+        "augmentation": OFF_BY_DEFAULT | ALL_CHANGES,
+    },
+    {
+        "heads": "classifier",
+        "format": "native",
+        "channels": 1,
+        "augmentation": {"random_crop": 0.5, "blur": 1.5},
+    },
 ]
 QUICK += [
     next({**choice, **rare} for choice in QUICK if is_valid({**choice, **rare}))

@@ -66,7 +66,10 @@ def compile_many(
 
 def as_values(job: Job) -> dict:
     """Returns the resolved job as plain JSON values, as the record keeps it."""
-    return json.loads(json.dumps(asdict(job)))
+    values = asdict(job)
+    if job.data.augmentation:
+        values["data"]["augmentation"] = job.data.augmentation.used()
+    return json.loads(json.dumps(values))
 
 
 def _attempt(data: bytes, extras: Extras) -> Compiled | list[Diagnostic]:

@@ -6,7 +6,8 @@ give the later passes something typed to read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -16,11 +17,24 @@ class Augmentation:
     transpose: bool  # swap x and y: with both flips, the eight symmetries of a square
     scale: float  # the fitted size times a factor in [1 - scale, 1 + scale]
     color: float  # brightness, contrast, saturation times a factor in [1 - color, 1 + color]
+    random_crop: float = 0.0  # a view shows a share in [1 - random_crop, 1] of the area
+    hue: float = 0.0  # turned by a part of the color circle in [-hue, hue]
+    grayscale: float = 0.0  # part of the images that become gray
+    blur: float = 0.0  # largest standard deviation in pixels
 
     @property
     def mirrors(self) -> bool:
         """Whether a view may show a mirror image."""
         return self.horizontal_flip or self.vertical_flip or self.transpose
+
+    def used(self) -> dict[str, Any]:
+        """Returns the options, but for those that are off unless asked for: jobs and
+        records from before there were any lack them."""
+        return {
+            field.name: value
+            for field in fields(self)
+            if (value := getattr(self, field.name)) or field.default is MISSING
+        }
 
 
 class Columns(dict):

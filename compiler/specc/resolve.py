@@ -73,7 +73,7 @@ def _data(given: dict, filled: dict, heads: tuple[Head, ...]) -> Data:
     augmentation = filled["augmentation"]
     if augmentation:
         given_augmentation = given.get("augmentation") or {}
-        augmentation = {**augmentation, **_gentle(given_augmentation, heads)}
+        augmentation |= _augmentation(given_augmentation, filled, heads)
     changed = {
         "resolution": tuple(filled["resolution"]),
         "layout": _layout(filled["layout"]),
@@ -91,15 +91,37 @@ def _layout(filled: dict | None) -> Layout | None:
     return None if layout == Layout() else layout
 
 
-def _gentle(given: dict, heads: tuple[Head, ...]) -> dict[str, Any]:
-    """Returns augmentation options that switch off what would spoil the labels, unless
-    the job asks for it: a mirrored or cropped text is no text, and a mirror image swaps
-    keypoints that the head may not pair."""
+def _augmentation(given: dict, data: dict, heads: tuple[Head, ...]) -> dict[str, Any]:
+    """Returns augmentation options that differ from the usual ones, unless the job asks
+    for them.
+
+    Heads that compare views need those of SimCLR and VICReg; a small image bears less
+    blur. Other options would spoil labels: a mirrored or cropped text is no text, a
+    mirror image swaps keypoints that the head may not pair, and may show another
+    identity.
+    """
+    derived: dict[str, Any] = {}
     reads_text = any(head(one.task).get("x-reads-text") for one in heads)
+    if any(TASKS[one.task].views for one in heads):
+        derived |= {"color": 0.4, "blur": min(2.0, min(data["resolution"]) / 100)}
+        if data["channels"] == 3:
+            derived |= {"hue": 0.1, "grayscale": 0.2}
+        crops = given.get("scale") is None and given.get("random_crop") != 0
+        if crops and not any(needs_whole_image(one) for one in heads):
+            derived |= {"scale": 0.0, "random_crop": 0.8}
     unpaired = any(getattr(one, "flip_pairs", ()) is None for one in heads)
-    spoils = {"horizontal_flip": False} if reads_text or unpaired else {}
-    spoils |= {"scale": 0.0} if reads_text else {}
-    return {key: value for key, value in spoils.items() if given.get(key) is None}
+    identifies = any(hasattr(one, "identities") for one in heads)
+    if reads_text or unpaired or identifies:
+        derived["horizontal_flip"] = False
+    if reads_text:
+        derived["scale"] = 0.0
+    return {key: value for key, value in derived.items() if given.get(key) is None}
+
+
+def needs_whole_image(one: Head) -> bool:
+    """Returns whether labels of a head are of the whole image, and of no part of it:
+    a text is, and so may be a number, such as a count."""
+    return one.task == "regression" or bool(head(one.task).get("x-reads-text"))
 
 
 def _neck(given: dict, model: dict, backbone: Backbone) -> Neck | None:
@@ -256,7 +278,7 @@ def _primary_metric(first: Head) -> str:
 # Pattern of the pointer of a derived value -> its rule; the first that fits. Heads
 # stand in pointers by their names.
 RULES = {
-    "/data/augmentation/*": _gentle,
+    "/data/augmentation/*": _augmentation,
     "/data/*/layout*": _layout,
     "/data/layout*": _layout,
     "/model/backbone/frozen_levels": _untrained,

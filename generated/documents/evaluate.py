@@ -43,8 +43,7 @@ def predict_samples(
 
     "pages": [{category, quadrilateral, score}, ...]
 
-    Or what `kept` makes of it, one image at a time: the maps of all would need much
-    memory.
+    Or what `kept` makes of it.
     """
     was_training = model.training
     model.eval()

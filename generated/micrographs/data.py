@@ -22,6 +22,9 @@ from model import HEIGHT, PAD, WIDTH, fit
 BATCH_SIZE = 256  # images of one optimizer step, over all processes
 SCALE = 0.7  # training images grow or shrink by up to this share
 COLOR = 0.5  # their brightness, contrast and saturation vary by up to this share
+HUE = 0.1  # hues turn by up to this part of the color circle
+GRAY = 0.2  # this part of the images becomes gray
+BLUR = 1.28  # largest standard deviation of a blur; pixels
 
 # ---- Images: the geometry of model.py, in OpenCV ----
 
@@ -77,7 +80,8 @@ def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
 
 
 def augment(sample: Sample, rng: np.random.Generator) -> np.ndarray:
-    """Returns an image transposed, scaled, recolored, placed and mirrored at random."""
+    """Returns an image transposed, scaled, recolored, blurred, placed and mirrored
+    at random."""
     transposed = rng.random() < 0.5
     size = sample.height, sample.width
     size = size[::-1] if transposed else size
@@ -89,6 +93,15 @@ def augment(sample: Sample, rng: np.random.Generator) -> np.ndarray:
     else:
         image = read_image(sample, height, width)
     image = recolor(image, rng)
+    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)  # the circle has 256 hues
+    hsv[:, :, 0] += np.uint8(round(256 * rng.uniform(-HUE, HUE)) % 256)
+    image = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
+    if rng.random() < GRAY:
+        gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        image = cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
+    if rng.random() < 0.5:
+        deviation = BLUR * (1 - rng.random())  # above 0, which OpenCV would not take
+        image = cv2.GaussianBlur(image, (0, 0), deviation)
     # Crops an image that is larger than the canvas, pads a smaller one.
     top, left = random_offset(height, HEIGHT, rng), random_offset(width, WIDTH, rng)
     canvas = on_canvas(image, top, left)

@@ -58,21 +58,18 @@ def save_bad_batch(path: Path, batches: Iterator, first: int, recent: list) -> s
     `recent` holds the loss and its terms in the iterations after `first`, and `batches`
     gives these iterations again: seed and iteration decide what is in a batch.
     """
-    for iteration, (terms, (images, targets)) in enumerate(
-        zip(recent, batches), first + 1
-    ):
+    for number, (terms, batch) in enumerate(zip(recent, batches), first + 1):
         terms = {name: term.item() for name, term in terms.items()}
         if not math.isfinite(terms["loss"]):
-            state = {"iteration": iteration, "terms": terms}
-            save(path, state | {"images": images, "targets": targets})
+            state = dict(zip(("images", "targets"), batch))
+            save(path, {"iteration": number, "terms": terms} | state)
             return (
-                f"\nthe loss became infinite or NaN in iteration {iteration}: {terms}\n"
+                f"\nthe loss became infinite or NaN in iteration {number}: {terms}\n"
                 f"  {path} holds the images and targets, for torch.load\n"
                 "  last.pt is from before: try a lower learning rate, or clip gradients"
             )
-    iteration = first + len(recent)
     what = "gradients, weights or another process"
-    return f"\n{what} became infinite or NaN by iteration {iteration}"
+    return f"\n{what} became infinite or NaN by iteration {first + len(recent)}"
 
 
 def resume(path: Path, run: dict, parts: dict, start: dict, tolerant: bool) -> dict:

@@ -263,8 +263,7 @@ def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
     """Returns the one label of an image; ValueError if two labels differ."""
     label, further = one.labels[head], other.labels[head]
     if label != further:
-        both = [repr(names[x] if names else x) for x in (label, further)]
-        words = " and ".join(both)
+        words = " and ".join(repr(names[x] if names else x) for x in (label, further))
         raise ValueError(f"labels of one image contradict: its {head} is {words:.200}")
     return label
 

@@ -218,12 +218,11 @@ def file_of(sample: Sample) -> str:
     return os.path.join(real_path(folder), name)
 
 
-def same(head: str, one: Sample, other: Sample, names: Sequence = ()) -> object:
+def same(head: str, one: Sample, other: Sample, names: Sequence) -> object:
     """Returns the one label of an image; ValueError if two labels differ."""
     label, further = one.labels[head], other.labels[head]
     if label != further:
-        both = [repr(names[x] if names else x) for x in (label, further)]
-        words = " and ".join(both)
+        words = " and ".join(repr(names[x]) for x in (label, further))
         raise ValueError(f"labels of one image contradict: its {head} is {words:.200}")
     return label
 

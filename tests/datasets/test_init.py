@@ -239,7 +239,12 @@ def test_a_job_is_small_and_readable(place):
   "name": "cells-object-detection",
   "data": {"train": "cells/train", "validation": "cells/val", "resolution": [128, 160]},
   "model": {"heads": [{"task": "object_detection", "categories": ["a"]}]},
-  "trainer": {"max_iterations": 300, "batch_size": 2}
+  "trainer": {
+    "max_iterations": 1000,
+    "batch_size": 2,
+    "gradient_clipping": 10.0,
+    "optimizer": {"learning_rate": 0.001}
+  }
 }
 """
 

@@ -66,3 +66,19 @@ def test_the_larger_fraction_is_the_progress(world):
     rates = [row["learning_rate"] for row in rows(output) if row["split"] == "train"]
     assert len([row for row in rows(output) if "scene/f1" in row]) == 3
     assert rates[-1] < rates[-2]
+
+
+def test_a_shortened_run_has_the_whole_schedule(world):
+    """Of a job of 1,000 iterations: the warm-up, the decay and all validations."""
+    cycle = {"kind": "one_cycle", "warmup": 0.25}
+    small = {"backbone": {"top_level": 2}, "scheduler": cycle}
+    job = make(world / "short", SCENE, **small, max_iterations=1000, validations=8)
+    output = world / "runs" / "short"
+    train(job, output, "--max-iterations", 8)
+    found = rows(output)
+    validated = [row["iteration"] for row in found if "scene/f1" in row]
+    assert validated == [*range(1, 9)]
+    rates = [row["learning_rate"] for row in found if row["split"] == "train"]
+    assert len(rates) == 8 and max(rates) == rates[2]  # after a quarter
+    assert sorted(rates[2:], reverse=True) == rates[2:]
+    assert rates[0] == pytest.approx(0.04 * rates[2]) and rates[-1] < 0.1 * rates[2]

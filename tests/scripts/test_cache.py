@@ -25,6 +25,7 @@ OPTIONS = {
     "any view": {
         "augmentation": {"scale": 0.9, "transpose": True, "vertical_flip": True}
     },
+    "cropped": {"augmentation": {"random_crop": 0.6, "transpose": True, "blur": 1}},
     "gray": {"channels": 1},
     "four bands": {"channels": 4},
 }

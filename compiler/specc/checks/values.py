@@ -1,11 +1,16 @@
 """Rules on values that are legal one by one but contradict each other: E301..E322.
-Further rules are in data.py, maps.py, keypoints.py, panoptic.py, anomalies.py and
+Further rules are in augmentation.py, data.py, maps.py, keypoints.py, panoptic.py, anomalies.py and
 split.py."""
 
 from __future__ import annotations
 
 from specc.backbones import TABLES
 from specc.checks.anomalies import anomalies_are_validated, neck_is_trained
+from specc.checks.augmentation import (
+    color_to_change,
+    views_differ,
+    whole_images,
+)
 from specc.checks.batches import NOTE, PATH, views_have_others
 from specc.checks.data import (
     bits,
@@ -50,7 +55,9 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         _validations,
         formats,
         conversions,
-        _views,
+        views_differ,
+        color_to_change,
+        whole_images,
         _imagenet,
         _frozen_levels,
         _shares,
@@ -207,25 +214,6 @@ def _validations(job: Job, given: dict) -> list[Diagnostic]:
     )
     edit = likely(put(path, most))
     return [Diagnostic("E306", message, path, help=help, edit=edit)]
-
-
-def _views(job: Job, given: dict) -> list[Diagnostic]:
-    """E371: a head that learns from two views of an image needs views that differ."""
-    chosen = job.data.augmentation
-    if chosen and any((chosen.scale, chosen.color)):
-        return []
-    return [
-        Diagnostic(
-            "E371",
-            f"head `{one.name}` compares random views of an image, "
-            "which differ neither in scale nor in color",
-            ("model", "heads", index, "task"),
-            help='set /data/augmentation to {"scale": 0.7, "color": 0.5}, or so',
-            edit=likely(put(("data", "augmentation"), {"scale": 0.7, "color": 0.5})),
-        )
-        for index, one in enumerate(job.heads)
-        if TASKS[one.task].views
-    ]
 
 
 def _imagenet(job: Job, given: dict) -> list[Diagnostic]:

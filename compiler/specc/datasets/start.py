@@ -24,13 +24,14 @@ DECODED = 100  # most 16-bit images that are decoded to find their bits
 SMALL, LARGE = 224 * 224, 320 * 320  # pixels of the input: for images, for objects
 LEAST = {SMALL: 64, LARGE: 128}  # pixels of the input -> least shorter side
 EPOCHS = {SMALL: 30, LARGE: 50}
-ITERATIONS = (300, 20000)  # fewest and most iterations
+EPOCHS_UNLABELED = 100  # images alone tell less than labels do
+ITERATIONS = (1000, 20000)  # fewest and most iterations
+RATE, CLIPPING = 0.001, 10.0  # for weights that start at random
 STEP = 32  # sides are multiples of this, or of the divisor if that is larger
 TEXT_STEP = 8
 KEPT_FROM = 50_000  # images of a set that takes long to read
 LISTED = 1000  # identities; where there are more, they are counted
 COMMON = ("train", "training", "data", "dataset", "datasets", "images")
-STRONG = {"scale": 0.7, "color": 0.5}  # augmentation for heads that compare views
 
 
 @dataclass(frozen=True)
@@ -168,8 +169,6 @@ def _draft(found: Found, name: str) -> dict[str, Any]:
         data["layout"] = found.layout
     if found.way:
         data["task"] = found.way[0]
-    if TASKS[found.task].views:
-        data["augmentation"] = STRONG
     options, task = dict(found.options), TASKS[found.task]
     if task.splits_by and len(options[task.names]) > LISTED:
         options[task.names] = len(options[task.names])
@@ -180,9 +179,9 @@ def _draft(found: Found, name: str) -> dict[str, Any]:
     return {"version": 1, "name": name, "data": data, "model": {"heads": heads}}
 
 
-def _trainer(found: Found, resolution: list[int]) -> dict[str, int]:
-    """Returns a batch size that fits into memory, and iterations that show every image
-    often."""
+def _trainer(found: Found, resolution: list[int]) -> dict[str, Any]:
+    """Returns a batch size that fits into memory, iterations that show every image
+    often, and the learning rate of weights that know nothing yet."""
     held_out = 0 if found.validation else len(found.images) // 10
     images = max(1, len(found.images) - held_out)
     pixels = resolution[0] * resolution[1]
@@ -191,6 +190,13 @@ def _trainer(found: Found, resolution: list[int]) -> dict[str, int]:
         batch = min(batch, 8)
     while batch > 2 and batch > images // 4:
         batch //= 2
-    rounds = math.ceil(EPOCHS[budget(found.task)] * images / batch / 100) * 100
+    unlabeled = TASKS[found.task].unlabeled
+    epochs = EPOCHS_UNLABELED if unlabeled else EPOCHS[budget(found.task)]
+    rounds = math.ceil(epochs * images / batch / 100) * 100
     fewest, most = ITERATIONS
-    return {"max_iterations": min(max(rounds, fewest), most), "batch_size": batch}
+    return {
+        "max_iterations": min(max(rounds, fewest), most),
+        "batch_size": batch,
+        "gradient_clipping": CLIPPING,
+        "optimizer": {"learning_rate": RATE},
+    }

@@ -4,7 +4,7 @@ of the compiler that derived them."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
@@ -72,6 +72,8 @@ def options_of(job: Job, given: dict) -> dict[str, Option]:
     # Left out beside a validation set (E305), and if off, though the job has them.
     resolved["data"].setdefault("validation_fraction", job.data.validation_fraction)
     resolved["data"].setdefault("keep_samples", job.data.keep_samples)
+    if job.data.augmentation:
+        resolved["data"]["augmentation"] = asdict(job.data.augmentation)
     resolved.setdefault("export", job.export)
     found = _options(bundled(), resolved, given, fill(given), (), heads)
     return {option.pointer: option for option in found}

@@ -17,6 +17,7 @@ from specc.plan.images import (
     canvas_only,
     imaging,
     plan_cache,
+    view_constants,
 )
 from specc.source import Line, constant, literal, mapping
 
@@ -70,6 +71,7 @@ def data_constants(job: Job) -> tuple[Line, ...]:
         what = "brightness and contrast" if job.data.channels == 1 else saturation
         note = f"their {what} vary by up to this share"
         lines.append(constant("COLOR", augmentation.color, note))
+    lines += view_constants(augmentation)
     lines += constants_of(job, "data.py")
     if job.data.bits is not None:
         lines.append(constant("WHITE", _white(job.data), "largest 16-bit value"))

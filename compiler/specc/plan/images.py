@@ -3,13 +3,15 @@ data.py, and the cache of decoded images, cache.py."""
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 from specc.heads import tasks_of
 from specc.job import Augmentation, Data, Job
-from specc.source import Line, literal
+from specc.source import Line, constant, literal
 
 NO_AUGMENTATION = Augmentation(False, False, False, 0.0, 0.0)
+DOCSTRING = 78  # characters of a line in quotation marks
 READ = {1: "read_image", 3: "read_image", 4: "read_bands"}  # channels -> function
 RECOLOR = {1: "recolor_gray", 3: "recolor", 4: "recolor_bands"}
 NOTE = "# decoded images; the folder may be deleted while no run uses it\n"
@@ -55,7 +57,7 @@ def augmentation_of(chosen: Augmentation, moves: bool) -> dict[str, Any]:
         "training_view": (
             "letterbox(sample)" if chosen == NO_AUGMENTATION else "augment(sample, rng)"
         ),
-        "augment_note": _augment_note(chosen),
+        "augment_note": _augment_note(chosen).replace("\n", "\n    "),
         "augment_steps": _augment_steps(chosen, moves),
         "augmented": f"canvas, Transform(scale, offset{mapped})" if moves else "canvas",
     }
@@ -68,8 +70,12 @@ def _augment_steps(chosen: Augmentation, moves: bool) -> list[str]:
     steps = {
         f"fit{turned}": True,
         "scale": chosen.scale > 0,
+        "random_crop": chosen.random_crop > 0,
         f"read{turned}": True,
         "recolor": chosen.color > 0,
+        "hue": chosen.hue > 0,
+        "grayscale": chosen.grayscale > 0,
+        "blur": chosen.blur > 0,
         "place": True,
         f"map{turned}": moves,
         f"flip{moves}": chosen.horizontal_flip,
@@ -82,12 +88,31 @@ def _augment_note(chosen: Augmentation) -> str:
     words = {
         "transposed": chosen.transpose,
         "scaled": chosen.scale > 0,
-        "recolored": chosen.color > 0,
-        "placed": True,
+        "cropped": chosen.random_crop > 0,
+        "recolored": max(chosen.color, chosen.hue, chosen.grayscale) > 0,
+        "blurred": chosen.blur > 0,
+        "placed": not chosen.random_crop,
         "mirrored": chosen.horizontal_flip or chosen.vertical_flip,
     }
     *others, last = (word for word, wanted in words.items() if wanted)
-    return f"{', '.join(others)} and {last}" if others else last
+    text = f"{', '.join(others)} and {last}" if others else last
+    return textwrap.fill(f"Returns an image {text} at random.", DOCSTRING)
+
+
+def view_constants(chosen: Augmentation) -> list[Line]:
+    """Returns the constants of the changes that are off unless asked for."""
+    values = {
+        "CROP": (
+            chosen.random_crop,
+            "training images lose up to this share of the area",
+        ),
+        "HUE": (chosen.hue, "hues turn by up to this part of the color circle"),
+        "GRAY": (chosen.grayscale, "this part of the images becomes gray"),
+        "BLUR": (chosen.blur, "largest standard deviation of a blur; pixels"),
+    }
+    return [
+        constant(name, value, note) for name, (value, note) in values.items() if value
+    ]
 
 
 def cache_constants(data: Data) -> tuple[Line, ...]:
@@ -108,6 +133,7 @@ def plan_cache(data: Data, resizes: bool) -> dict[str, Any]:
         "size_of_views": "largest" if larger else "fitted",
         "size_of_judged": "fitted" if resizes else "whole",
         "view_size_sections": [f"data/cache/{size}.py.jinja" for size in sizes],
+        "largest_factor": _largest_factor(data.augmentation or NO_AUGMENTATION),
         "known_errors_template": f"train/image_errors{'_cached' * caches}.py.jinja",
     }
 
@@ -116,6 +142,16 @@ def _larger_views(data: Data) -> str:
     """Returns why a view may be larger than the image on the canvas; "" if it may
     not."""
     chosen, (height, width) = data.augmentation, data.resolution
-    scaled = chosen is not None and chosen.scale > 0
+    scaled = chosen is not None and bool(_largest_factor(chosen))
     turned = chosen is not None and chosen.transpose and height != width
     return "_".join(["scaled"] * scaled + ["turned"] * turned)
+
+
+def _largest_factor(chosen: Augmentation) -> str:
+    """Returns the expression of the factor by which a view may be larger than the
+    image on the canvas; "" if it may not."""
+    factors = {
+        "(1 + SCALE)": chosen.scale > 0,
+        "(1 - CROP) ** -0.5": chosen.random_crop > 0,
+    }
+    return " * ".join(factor for factor, wanted in factors.items() if wanted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from specc.heads import tasks_of
 from specc.job import Job, source_of
 from specc.language.schema import follow, part
 
@@ -19,7 +20,7 @@ def as_job(job: Job) -> dict[str, Any]:
     sources = [source_of(job, head) for head in job.heads]
     if all(source.validation is not None for source in sources):
         del values["data"]["validation_fraction"]  # E305: a job has only one of the two
-    values["data"]["augmentation"] = values["data"]["augmentation"] or False
+    values["data"]["augmentation"] = _augmentation(job)
     if not job.data.keep_samples:
         del values["data"]["keep_samples"]  # absent from jobs before there was one
     return {
@@ -36,6 +37,15 @@ def as_job(job: Job) -> dict[str, Any]:
             {"export": True} if job.export else {}
         ),  # absent from jobs before there was one
     }
+
+
+def _augmentation(job: Job) -> dict[str, Any] | bool:
+    """Returns the options; also those that are off, where heads would derive them."""
+    chosen = job.data.augmentation
+    if chosen is None:
+        return False
+    derived = any(task.views for task in tasks_of(job))
+    return asdict(chosen) if derived else chosen.used()
 
 
 def _own_options(value: dict | None, name: str) -> dict:
