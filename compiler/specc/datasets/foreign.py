@@ -64,7 +64,7 @@ def exported(folder: Path) -> tuple[str, str] | None:
         except OSError:
             continue
         if b'"categories"' in start:
-            continue  # of COCO's layout, whatever else it holds
+            continue  # a file of COCO's layout may hold these texts, too
         for text, (tool, exports) in EXPORTS.items():
             if text.encode() in start.replace(b'""', b'"').replace(b'": ', b'":'):
                 return f"{path} is in the own format of {tool}", f"export {exports}"
