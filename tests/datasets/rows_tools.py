@@ -164,12 +164,16 @@ def ids_as_floats(folder):
     four(folder, items, names=names)
 
 
-@row("o23", MASKS, {"1.jpg": [("cat", 32)], "2.jpg": [("cat", 256)], "3.jpg": []})
+@row(
+    "o23",
+    MASKS,
+    {"1.jpg": [("cat", 32)], "2.jpg": [("cat", 256)], "3.jpg": [("cat", 256)]},
+)
 def run_lengths_polygons_and_crowds(folder):
     polygon = [[8, 8, 24, 8, 24, 24, 8, 24]]
     items = [item(1, segmentation=MASK), item(2, segmentation=polygon)]
     items += [item(3, segmentation=MASK, iscrowd=1), item(4, segmentation=polygon)]
-    four(folder, items)
+    four(folder, [*items, item(5, of=3, segmentation=polygon)])
 
 
 @row("o24", right={"data/1.jpg": [FOUND]}, count=4)

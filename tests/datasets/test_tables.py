@@ -9,8 +9,10 @@ import layouts_boxes
 import layouts_tables
 import pytest
 
+from specc.build import analyze
 from specc.cli import run_cli
 from specc.datasets.emitted import Emitted, load, words_of
+from specc.diagnostics import JobError
 
 LAYOUTS = layouts_tables.LAYOUTS | layouts_boxes.LAYOUTS
 
@@ -252,3 +254,26 @@ def test_a_crowd_is_ignored_however_its_flag_is_written(place, cell):
     layout = {"box": SIDES, "crowd": "group"}
     (label,) = read(layout, rows, BOXED, ["image", *SIDES, "cells", "group"])
     assert label.ignored.tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    "layout, code, said",
+    [
+        ({"prefix": "/home/"}, "", ""),
+        ({"prefix": "/home/", "file_names": "last_part"}, "E387", "has no `prefix`"),
+        ({"box": ["l", "t", "r", "b"], "decimal": "comma"}, "", ""),
+        ({"box": ["box"], "decimal": "comma"}, "E396", "one cell lists the numbers"),
+    ],
+)
+def test_options_of_names_and_numbers_fit_each_other(layout, code, said):
+    task = "object_detection" if "box" in layout else "multiclass_classification"
+    head = {"name": "kind", "task": task, "categories": ["a", "b"]}
+    data = {"train": "a.csv", "format": "csv", "layout": layout}
+    job = {"name": "a", "data": data, "model": {"heads": [head]}}
+    try:
+        findings = analyze(json.dumps(job).encode())[2]
+    except JobError as error:
+        findings = error.diagnostics
+    errors = [finding for finding in findings if finding.is_error]
+    assert [finding.code for finding in errors] == [code] * bool(code)
+    assert all(said in finding.message for finding in errors)

@@ -15,7 +15,7 @@ from specc.resources import install
 MOST_PIXELS = 200_000_000  # largest image; rejects decompression bombs
 MOST_VALUES = 50_000_000  # most values of a file of annotations; rejects YAML bombs
 MOST_BYTES = 2_000_000_000  # largest file of annotations
-HIDDEN = ".", "__MACOSX"  # begins of names of what systems leave beside files
+HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN"  # names of hidden files begin so
 NEEDED = {  # module -> name for pip
     "cv2": "opencv-python-headless",
     "defusedxml": "defusedxml",

@@ -63,6 +63,8 @@ def exported(folder: Path) -> tuple[str, str] | None:
                 start = file.read(START)
         except OSError:
             continue
+        if b'"categories"' in start:
+            continue  # a file of COCO's layout may hold these texts, too
         for text, (tool, exports) in EXPORTS.items():
             if text.encode() in start.replace(b'""', b'"').replace(b'": ', b'":'):
                 return f"{path} is in the own format of {tool}", f"export {exports}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PureWindowsPath
 from typing import Any
@@ -21,10 +23,15 @@ class Way:
 
     def plain(self, name: str) -> str:
         """Returns the path of an image, as the emitted readers make it of its name."""
-        path = eval(FILE_NAMES[self.file_names], KNOWN | {"name": name})
-        return path.removeprefix(self.prefix or "")
+        return _function(self.file_names)(name).removeprefix(self.prefix or "")
 
     def layout(self) -> dict[str, Any]:
         """Returns the options of a job's layout that are given."""
         named = {"prefix": self.prefix, "file_names": self.file_names}
         return {key: value for key, value in named.items() if value}
+
+
+@functools.cache
+def _function(form: str | None) -> Callable[[str], str]:
+    """Returns the emitted expression of a value of `file_names` as a function."""
+    return eval(f"lambda name: {FILE_NAMES[form]}", dict(KNOWN))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from specc.datasets.tables.index import Index
 from specc.datasets.ways import Way
 
-LEAST = 0.5  # share of the names that have to lead to images
+LEAST = 0.5  # share of the names, more of which have to lead to images
 BEHIND = (None, "decoded")  # forms of paths behind a prefix
 PARTS = ("last_part", "decoded_last_part")
 
@@ -30,7 +30,7 @@ def moved(
     cells: Sequence[str], some: Sequence[str], index: Index, order: Callable
 ) -> Hits | None:
     """Returns where the images lie that cells name, and the way to them, by some of the
-    cells; None where fewer than LEAST of these lead to one.
+    cells; None unless more than LEAST of these lead to one.
 
     Of several prefixes that lead as far, the shortest is taken: other tables of the
     dataset have it, too. `order` sorts folders and suffixes.

@@ -63,7 +63,7 @@ class Sheet:
 
     def file_name(self, row: dict[str, Any]) -> str:
         """Returns the path of a row's image from the folder of the images."""
-        return f"{self.way.plain(row[self.image])}{self.suffix}"
+        return f"{self.way.plain(str(row[self.image]))}{self.suffix}"
 
     @cached_property
     def named(self) -> list[Path]:
