@@ -35,7 +35,7 @@ from specc.checks.split import split_findings
 from specc.checks.splits import splits
 from specc.checks.tables import tables
 from specc.diagnostics import Diagnostic, certain, drop, likely, put
-from specc.heads import TASKS, names_of, task_of
+from specc.heads import names_of, task_of
 from specc.job import Job, source_of
 from specc.language.schema import head, metrics_of
 from specc.words import close_to, did_you_mean, listed, quoted
