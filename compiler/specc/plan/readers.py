@@ -245,7 +245,9 @@ class Reader:
 
     @property
     def reads_yaml(self) -> bool:
-        return not self.unlabeled and (self.source.format == "native" or self.places.has_entry)
+        return not self.unlabeled and (
+            self.source.format == "native" or self.places.has_entry
+        )
 
     @property
     def lists_names(self) -> bool:
