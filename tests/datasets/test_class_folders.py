@@ -55,6 +55,26 @@ def test_sets_and_categories_are_found(place, capsys, name):
     assert job["model"]["heads"][0]["categories"] == ["cat", "dog"]
 
 
+@pytest.mark.parametrize(
+    "home, lists",
+    [
+        ("images/{}", ("meta/train.txt", "meta/test.json")),
+        ("images/{}", ("train_test_split.txt",)),
+        ("{}", ("test.csv",)),
+    ],
+)
+def test_lists_of_sets_beside_categories_are_told(place, capsys, home, lists):
+    """As Food-101 and CUB have them: which images are in which set."""
+    fill(Path("set"), (home,))
+    for name in ("classes.txt", *lists):
+        Path("set", name).parent.mkdir(exist_ok=True)
+        Path("set", name).write_text("1 0\n")
+    init()
+    names = sorted(Path(name).name for name in lists)
+    told = f"lists that are named as sets, and not read: {', '.join(names)}\n"
+    assert told in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("other", ["images", "annotations", "labels"])
 def test_a_category_may_have_the_name_of_another_layout(place, capsys, other):
     fill(Path("set"), ("train/{}",), ("cat", "dog"))

@@ -29,7 +29,7 @@ def test_an_unknown_task(place, capsys):
         (DETECTION, "empty", "looked for metadata.yaml beside images/"),
         (DETECTION, ".", "help: name a folder in it: set"),
         ("regression", "set", "it holds object_detection (native: "),
-        ("autoencoding", "empty", "looked for images/"),
+        ("autoencoding", "empty", "looked for images, in this folder or below it"),
     ],
 )
 def test_no_dataset(place, capsys, task, path, said):

@@ -118,7 +118,7 @@ def test_a_validation_set_may_lack_categories(emitted, tmp_path, capsys):
     reader = emitted(head, **data).dataset
     samples = reader.read_dataset(tmp_path / "val")
     assert [sample.labels["kind"] for sample in samples] == [1] * 6
-    reader.check_labels(samples, "validate", "kind", ("b", "a"), lambda x: [x], 2)
+    reader.check_labels(samples, "validate", "kind", ("b", "a"), lambda x: [x])
     assert lines_of(capsys) == {"in no image to validate on, 1 of 2: b"}
 
 

@@ -86,7 +86,7 @@ def test_keypoints_that_nothing_tells_of_are_named(emitted, tmp_path):
     "entry, said",
     [
         ({"nc": 80}, "`nc` is 80, of names 3"),
-        ({"nc": "3"}, "`nc` is '3', of names 3"),
+        ({"nc": "4"}, "`nc` is '4', of names 3"),
         ({"kpt_shape": 17}, "`kpt_shape` is not"),
         ({"kpt_shape": [17]}, "`kpt_shape` is not"),
         ({"kpt_shape": [17, 4]}, "`kpt_shape` is not"),

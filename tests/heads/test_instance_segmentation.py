@@ -150,6 +150,8 @@ def test_more_instances_are_wanted_than_there_are_cells(tmp_path):
     found = module.decode(module.Segmenter().eval()(torch.zeros(2, 3, 32, 32)))
     assert found["cells"]["masks"].shape == (2, 1000, 8, 8)
     assert found["cells"]["boxes"].shape == (2, 1000, 4)
+    for count, masks in zip(found["cells"]["count"], found["cells"]["masks"]):
+        assert count < 1000 and not masks[count:].any() and masks.isfinite().all()
 
 
 # ---- From annotations to what is learned ----

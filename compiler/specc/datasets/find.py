@@ -199,7 +199,7 @@ def _none(
         note, help = archive
     else:
         if path.is_dir() and not any(layouts.images_below(path)):
-            note = "no image is in it, or in a folder below it"
+            note = f"no image is in it, or in a folder below it; {note}"
         help = (
             "name another folder, or bring the dataset into one of these layouts;"
             " specc docs native describes the first"

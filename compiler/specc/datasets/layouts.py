@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from unicodedata import normalize
 
-from specc.datasets.files import Unlike, Unreadable, folders_in
+from specc.datasets.files import Unlike, Unreadable, entries, folders_in
 from specc.datasets.found import Found, pair, unread
 from specc.datasets.parts import images_in, reader
 from specc.words import listed
 
+LISTS = (".txt", ".csv", ".json")  # files that may tell which images are in a set
 DEPTH = 2  # most levels of folders above those of categories, or of sets
 OTHERS = ("images", "labels", "annotations", "jpegimages", "imagesets")
 
@@ -22,7 +23,7 @@ def find_folders(folder: Path) -> Iterator[Found]:
     else below it. Raises Unlike."""
     places = list(_places(folder, DEPTH))
     for place in places:
-        yield from _of_folders(place)
+        yield from _of_folders(place, _lists_of_sets(folder, place))
     filled = [path.name for path in _shown(folder) if images_in(path)]
     named = [name for name in filled if name.lower() in OTHERS]
     if named and len(filled) > 1 and not places:
@@ -80,7 +81,17 @@ def _shown(folder: Path) -> list[Path]:
     return [path for path in folders_in(folder) if not path.name.startswith(hidden)]
 
 
-def _of_folders(folder: Path) -> Iterator[Found]:
+def _lists_of_sets(*folders: Path) -> str:
+    """Returns text on files in these folders, or in `meta`, that are named as sets:
+    which images are in which, as Food-101 and CUB tell; "" where there is none."""
+    places = dict.fromkeys(x for folder in folders for x in (folder, folder / "meta"))
+    files = [path for place in places for path in entries(place)]
+    lists = [x for x in files if x.suffix.lower() in LISTS and unread([x.stem])]
+    names = ", ".join(x.name for x in lists[:8])
+    return f"lists that are named as sets, and not read: {names}" if lists else ""
+
+
+def _of_folders(folder: Path, lists: str) -> Iterator[Found]:
     sets = _sets_in(folder)
     train, validation, test = pair(list(sets))
     if train is None:
@@ -110,7 +121,7 @@ def _of_folders(folder: Path) -> Iterator[Found]:
         held_out, last = (sets[name] if name else None for name in others)
         where = "folders", task, sets[train], held_out
         told = unread(list(sets), train, validation, test)
-        notes = (told,) if told else ()
+        notes = tuple(filter(None, (told, lists)))
         yield Found(*where, {key: names}, images, unused=why, test=last, notes=notes)
 
 
