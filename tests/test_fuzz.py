@@ -168,8 +168,8 @@ def standing(folder: Path) -> set[Path]:
 
 @pytest.mark.slow
 def test_a_job_gives_diagnostics_or_code():
-    counts = run_jobs(40, 0)
-    assert counts["jobs"] - counts["refused"] >= 8  # else little was rendered
+    counts = run_jobs(24, 0)
+    assert counts["jobs"] - counts["refused"] >= 5  # else little was rendered
 
 
 @pytest.mark.slow

@@ -68,13 +68,16 @@ def compiled_with_tests(choice: dict) -> Compiled:
     return compile_job(json.dumps(job_of(choice)).encode(), Extras(tests=True))
 
 
-def check_code(compiled: Compiled, folder: Path, capsys) -> None:
-    """The code must be clean, and the model be the graph's."""
+def check_code(compiled: Compiled) -> None:
     said = io.StringIO()
     for name, text in compiled.files.items():
         if name.endswith(".py"):
             pyflakes(text, name, Reporter(said, said))
     assert said.getvalue() == ""
+
+
+def check_model(compiled: Compiled, folder: Path, capsys) -> None:
+    """The model must be the graph's."""
     size = map(int, (*compiled.job.data.resolution, compiled.job.data.channels))
     model = str(write(compiled, folder) / "model.py")
     probe.main(model, compiled.model_class, *size)
@@ -170,29 +173,45 @@ def of_timm() -> tuple[list[Compiled], set[str]]:
     return all_of([job_of(OF_TIMM[number]) for number in SOME_OF_TIMM])
 
 
-def check_mixture(compiled: Compiled, folder: Path, capsys) -> None:
+def check_mixture(compiled: Compiled) -> None:
     check_comments(compiled)
     check_docstrings(compiled)
     check_imports(compiled)
     check_calls(compiled)
-    check_code(compiled, folder, capsys)
+    check_code(compiled)
+
+
+def some_of(count: int, every: int) -> list:
+    """The numbers below `count`, of which one in `every` is no soak."""
+    return [
+        pytest.param(number, marks=pytest.mark.soak if number % every else ())
+        for number in range(count)
+    ]
 
 
 @pytest.mark.parametrize("number", FEW)
-def test_some_mixtures_of_options_give_clean_code(number, tmp_path, capsys):
-    check_mixture(rendered(QUICK[number]), tmp_path, capsys)
+def test_some_mixtures_of_options_give_clean_code(number):
+    check_mixture(rendered(QUICK[number]))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", [i for i, x in enumerate(SOME) if x not in FEW])
-def test_any_mixture_of_options_gives_clean_code(mixtures, place, tmp_path, capsys):
-    check_mixture(mixtures[0][place], tmp_path, capsys)
+def test_any_mixture_of_options_gives_clean_code(mixtures, place):
+    check_mixture(mixtures[0][place])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", some_of(len(SOME), every=3))
+def test_the_model_of_a_mixture_is_that_of_its_graph(mixtures, place, tmp_path, capsys):
+    check_model(mixtures[0][place], tmp_path, capsys)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("number", sorted({*range(len(QUICK))} - {*SOME}))
 def test_other_mixtures_of_options_give_clean_code(number, tmp_path, capsys):
-    check_mixture(rendered(QUICK[number]), tmp_path, capsys)
+    compiled = rendered(QUICK[number])
+    check_mixture(compiled)
+    check_model(compiled, tmp_path, capsys)
 
 
 @pytest.mark.slow
@@ -204,8 +223,7 @@ def test_long_names_and_paths_leave_comments_whole():
     check_comments(rendered_job(job))
 
 
-@pytest.mark.slow
-@pytest.mark.sample("2")
+@pytest.mark.soak
 @pytest.mark.parametrize("number", range(3))
 def test_any_mixture_of_options_is_well_formatted(number):
     check_format(compiled_with_tests(QUICK[number]))
@@ -223,7 +241,8 @@ def test_many_mixtures_give_clean_code(seed, tmp_path, capsys):
     for choice in pairwise(candidates=60, limit=60, seed=seed):
         check_comments(rendered_job(job_of(choice)))
         compiled = compiled_with_tests(choice)
-        check_code(compiled, tmp_path, capsys)
+        check_code(compiled)
+        check_model(compiled, tmp_path, capsys)
         check_format(compiled)
 
 
@@ -233,20 +252,31 @@ def test_many_mixtures_give_clean_code(seed, tmp_path, capsys):
 def test_mixtures_with_a_model_of_timm_give_clean_code(
     of_timm, place, tmp_path, capsys
 ):
-    check_mixture(of_timm[0][place], tmp_path, capsys)
+    check_mixture(of_timm[0][place])
+    check_model(of_timm[0][place], tmp_path, capsys)
 
 
 @needs_timm
 @pytest.mark.soak
 @pytest.mark.parametrize("number", sorted({*range(len(OF_TIMM))} - {*SOME_OF_TIMM}))
 def test_other_mixtures_with_a_model_of_timm_give_clean_code(number, tmp_path, capsys):
-    check_mixture(rendered(OF_TIMM[number]), tmp_path, capsys)
+    compiled = rendered(OF_TIMM[number])
+    check_mixture(compiled)
+    check_model(compiled, tmp_path, capsys)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("place", range(len(SOME_LAID_OUT)))
-def test_datasets_of_other_tools_give_clean_code(laid_out, place, tmp_path, capsys):
-    check_layout(laid_out[0][place], tmp_path, capsys)
+def test_datasets_of_other_tools_give_clean_code(laid_out, place):
+    check_layout(laid_out[0][place])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", some_of(len(SOME_LAID_OUT), every=9))
+def test_models_beside_other_datasets_are_those_of_graphs(
+    laid_out, place, tmp_path, capsys
+):
+    check_model(laid_out[0][place], tmp_path, capsys)
 
 
 @pytest.mark.soak
@@ -254,13 +284,15 @@ def test_datasets_of_other_tools_give_clean_code(laid_out, place, tmp_path, caps
     "number", sorted({*range(len(OTHER_TOOLS))} - {*SOME_LAID_OUT})
 )
 def test_other_datasets_of_other_tools_give_clean_code(number, tmp_path, capsys):
-    check_layout(rendered_job(OTHER_TOOLS[number]), tmp_path, capsys)
+    compiled = rendered_job(OTHER_TOOLS[number])
+    check_layout(compiled)
+    check_model(compiled, tmp_path, capsys)
 
 
-def check_layout(compiled: Compiled, folder: Path, capsys) -> None:
+def check_layout(compiled: Compiled) -> None:
     check_comments(compiled)
     check_docstrings(compiled)
-    check_code(compiled, folder, capsys)
+    check_code(compiled)
 
 
 @needs_timm

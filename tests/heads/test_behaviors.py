@@ -36,8 +36,8 @@ LIKE_OTHERS = {
 }
 # Heads that tests/scripts/test_run.py trains, or a file of their own.
 RUN_ELSEWHERE = (
-    *("autoencoding", "metric_learning", "multiclass_classification"),
-    "object_detection",
+    *("anomaly_detection", "autoencoding", "metric_learning"),
+    *("multiclass_classification", "object_detection", "semantic_segmentation"),
 )
 
 

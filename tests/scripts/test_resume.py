@@ -83,7 +83,7 @@ def half_of(name: str, key: str) -> str:
 """
 
 
-@pytest.mark.sample("writing last.pt", "second validation")
+@pytest.mark.sample("writing last.pt")
 @pytest.mark.parametrize(
     "file, old, new",
     [
