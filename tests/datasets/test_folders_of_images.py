@@ -30,6 +30,7 @@ def names(samples: list) -> list[str]:
         [f"{number}.png" for number in range(12)],
         [f"{place}/{i}.jpg" for place in ("cat", "2024/May 3", ".") for i in range(4)],
         [f"only/{number}.JPEG" for number in range(12)],
+        [f"{place}/{i}.png" for place in ("training", "holidays") for i in range(6)],
     ],
 )
 def test_all_images_of_a_folder_are_read(place, task, paths):

@@ -34,11 +34,11 @@ def find_folders(folder: Path) -> Iterator[Found]:
 
 
 def find_images(folder: Path, task: str) -> Iterator[Found]:
-    """Yields the dataset of a task without labels that a folder of images is, whatever
-    their folders in it are called."""
+    """Yields the dataset of a task without labels that a folder of images is. The
+    folders in it are sets where all of them are named so."""
     held = {path.name: path for path in _shown(folder) if any(images_below(path))}
     train, validation, test = pair(list(held))
-    if train is None or images_in(folder):
+    if train is None or images_in(folder) or {*held} - {train, validation, test}:
         held, train, validation, test = {"": folder}, "", None, None
     images = tuple(sorted(images_below(held[train])))
     others = (held[name] if name else None for name in (validation, test))
