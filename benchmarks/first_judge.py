@@ -59,12 +59,13 @@ def judge(folder: Path, weights: Path, root: Path, pair: Pair) -> dict:
         name: [judged(found.evaluate, x, {head: guess(x)}) for x in samples]
         for name, guess in made.items()
     }
-    if pair.metric == "ranking":
-        truth = [set(draw.labels_of(sample)[head]["labels"]) for sample in samples]
-        value = lambda i, one: ranking(truth[i], one[head]["scores"])  # noqa: E731
-    else:
-        key = f"{head}/{pair.metric}"
-        value = lambda i, one: found.score([samples[i]], [one]).get(key)  # noqa: E731
+
+    def value(i: int, one: dict) -> float | None:
+        if pair.metric == "ranking":
+            truth = set(draw.labels_of(samples[i])[head]["labels"])
+            return ranking(truth, one[head]["scores"])
+        return found.score([samples[i]], [one]).get(f"{head}/{pair.metric}")
+
     count = range(len(samples))
     return result | {
         "ours": [value(i, evidence[i]) for i in count],

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pair:
-    """What `specc init` is asked for, and how one image is judged."""
+    """A dataset and a task to ask `specc init` for, and the metric that judges."""
 
     dataset: str  # below the folder of datasets
     task: str
-    metric: str  # of one image; of those that need all images, see naive.py
-    file: str = ""  # that describes the dataset, if it is not its folder
+    metric: str  # judges one image; naive.py has those that need all images
+    file: str = ""  # describes the dataset, where its folder does not
 
     @property
     def name(self) -> str:
@@ -47,7 +47,7 @@ CONVERTED = (  # each step between tasks, some of them in one way
     Pair("coco_panoptic", "semantic_segmentation", "mean_iou"),
     Pair("coco128_yolo", "multilabel_classification", "ranking"),
     Pair("faces", "quadrilateral_detection", "ap"),  # by objects
-    Pair("sudoku", "object_detection", "ap"),  # of AP50 the mean box has .98
+    Pair("sudoku", "object_detection", "ap"),  # the mean box reaches an AP50 of .98
     Pair("cifar10", "metric_learning", "recall_at_1"),
     Pair("cifar10", "multilabel_classification", "ranking"),
 )

@@ -28,7 +28,7 @@ HERE = Path(__file__).resolve().parent
 SPECC = (sys.executable, "-m", "specc.cli")
 RESAMPLES = 2000  # number of resamples of the bootstrap
 PROBE = 12  # steps from which the length of a run is told
-SHARE = 0.75  # of the minutes that steps take; validations take the others
+SHARE = 0.75  # steps take this part of the minutes, validations the rest
 
 
 # ---- A run ----

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-SIDE = 16  # of the pixels that nearest neighbors compare
+SIDE = 16  # nearest neighbors compare images of this many pixels a side
 NEIGHBORS = 5
 GRID = 48  # cells in each direction of a mean map
 
@@ -172,7 +172,8 @@ def pixels(samples: Sequence, read: Callable) -> np.ndarray:
 
 
 def nearest(samples: Sequence, labels: Sequence, read: Callable) -> Callable:
-    """What the training images with the most similar pixels are labeled with."""
+    """Returns the guess by the labels of the training images with the most similar
+    pixels."""
     known = pixels(samples, read)
 
     def found(sample):

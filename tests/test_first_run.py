@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import sys
 from pathlib import Path
@@ -16,10 +17,9 @@ from specc.heads import TASK_NAMES
 from specc.heads.conversions import STEPS, way
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))
-import first_judge  # noqa: E402
-import first_pairs  # noqa: E402
-import first_run  # noqa: E402
-import naive  # noqa: E402
+first_judge, first_pairs, first_run, naive = map(
+    importlib.import_module, ("first_judge", "first_pairs", "first_run", "naive")
+)
 
 Pair = first_pairs.Pair
 SAMPLE = SimpleNamespace(height=40, width=80)

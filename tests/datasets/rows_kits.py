@@ -237,7 +237,7 @@ def sizes_as_texts_and_flags_as_booleans(folder):
 
 @row("g57", SEMANTIC, {"1.jpg": [0, 1, 2]}, count=4)
 def masks_of_labelme(folder):
-    """What its script of VOC writes: maps beside pictures of them."""
+    """Writes maps beside pictures of them, as its script of VOC does."""
     images(folder / "JPEGImages", *(f"{i}.jpg" for i in COUNT))
     colors = [0, 0, 0, 128, 0, 0, 0, 128, 0] + [0] * 759
     for i in COUNT:
