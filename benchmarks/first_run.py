@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -56,23 +57,23 @@ def trained(pair: Pair, args: argparse.Namespace) -> dict:
 
 
 def affordable(code: Path, args: argparse.Namespace) -> int:
-    """Returns the iterations that take the minutes, by the pace of a few steps."""
-    begun = time.monotonic()
-    taught(code, code.parent / "probe", PROBE, args, "--overfit", "8")
-    each = (time.monotonic() - begun) / PROBE
-    return max(PROBE, int(60 * SHARE * args.minutes / each))
+    """Returns the iterations that take the minutes, by the pace that a probe tells."""
+    told = taught(code, code.parent / "probe", PROBE, args, "--overfit", "8")
+    step = float(re.search(r"(\S+) s a step", told)[1])
+    return max(PROBE, int(60 * SHARE * args.minutes / step))
 
 
-def taught(code: Path, run: Path, iterations: int, args, *more: str) -> None:
+def taught(code: Path, run: Path, iterations: int, args, *more: str) -> str:
+    """Returns what `train.py` said."""
     called("rm", "-rf", run)
     flags = ("--data", args.data, "--output", run, "--device", "cpu", "--workers", "0")
     flags += ("--threads", args.threads, "--seed", args.seed)
     length = ("--max-iterations", iterations)
-    called(sys.executable, code / "train.py", *flags, *length, *more)
+    return called(sys.executable, code / "train.py", *flags, *length, *more)
 
 
-def called(*words: object) -> None:
-    """Runs a command. Raises CalledProcessError with what it said."""
+def called(*words: object) -> str:
+    """Returns what a command said on both streams. Raises CalledProcessError with it."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [str(word) for word in words], capture_output=True, text=True, env=environment
@@ -80,6 +81,7 @@ def called(*words: object) -> None:
     if done.returncode:
         said = (done.stderr or done.stdout)[-2000:]
         raise subprocess.CalledProcessError(done.returncode, str(words[1]), said)
+    return done.stdout + done.stderr
 
 
 # ---- Ahead, or not ----
