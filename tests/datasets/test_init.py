@@ -14,10 +14,10 @@ from PIL import Image
 
 from specc.build import analyze
 from specc.cli import run_cli
-from specc.datasets.found import left_and_right, pair
+from specc.datasets.found import Found, left_and_right, pair
 from specc.datasets.layout import COLUMNS, job_text
 from specc.datasets.tables.columns import nice_range
-from specc.datasets.start import name_of
+from specc.datasets.start import name_of, recipe
 from specc.shapes.dataset import COUNTS
 from specc.shapes.scene import BACKGROUNDS, CATEGORIES
 from specc.shapes.text import draw_dataset
@@ -247,6 +247,29 @@ def test_a_job_is_small_and_readable(place):
   }
 }
 """
+
+
+CLASSIFIED = CLASSES, [64, 64]
+
+
+@pytest.mark.parametrize(
+    ("task", "resolution", "images", "batch", "iterations"),
+    [
+        (*CLASSIFIED, 50_000, 64, 20_000),  # no more than these iterations
+        (*CLASSIFIED, 5_000, 32, 4_700),  # 30 epochs
+        (*CLASSIFIED, 1_840, 16, 3_500),  # an epoch has a hundred steps
+        (*CLASSIFIED, 300, 16, 1_000),
+        (*CLASSIFIED, 20, 4, 1_000),  # an epoch has four
+        (CLASSES, [160, 160], 50_000, 32, 20_000),
+        (DETECTION, [256, 256], 1_840, 8, 11_500),  # 50 epochs
+        ("view_invariance_learning", [64, 64], 1_840, 64, 2_900),  # 100 epochs
+    ],
+)
+def test_the_recipe_follows_the_dataset(task, resolution, images, batch, iterations):
+    paths = (Path("0.png"),) * images
+    found = Found("native", task, Path("train"), Path("val"), {}, paths)
+    trainer = recipe(found, resolution)
+    assert (trainer["batch_size"], trainer["max_iterations"]) == (batch, iterations)
 
 
 def test_long_lists_are_filled_line_by_line():

@@ -109,12 +109,16 @@ def run(place) -> Path:
 def test_the_page_of_a_detector(run):
     code = "import sys; from specc.cli import run_cli; code = run_cli(sys.argv[1:]);"
     code += " assert not {'torch', 'cv2'} & {*sys.modules}; sys.exit(code)"
-    words = ["report", "runs/t", "--workers", "0", "--images", "1"]
+    words = ["report", "runs/t", "--workers", "0", "--images", "1", "--format", "json"]
     done = python("-c", code, *words, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stderr
-    assert "wrote runs/t/report.html" in done.stdout
+    told = json.loads(done.stdout)
+    assert (told["page"], told["code"]) == ("runs/t/report.html", "t")
+    head = told["heads"]["cells"]
+    assert (told["images"], head["categories"]["a"]["precision"]) == (2, 0.375)
     # What is measured is not what best.pt says here.
-    assert "metrics are not those of best.pt" in done.stderr
+    assert "metrics are not those of best.pt" in told["told"][0]
+    assert told["told"][0] in done.stderr
     page = (run / "report.html").read_text("utf-8")
     assert not re.search(r"https?:|<script|@import|url\(|<link|src=\"(?!data:)", page)
     # Of 8 predictions, all `a`: 3 are right, 1 is an `<i>`, and 4 find nothing.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ MOST_PIXELS = 200_000_000  # largest image; rejects decompression bombs
 MOST_VALUES = 50_000_000  # most values of a file of annotations; rejects YAML bombs
 MOST_BYTES = 2_000_000_000  # largest file of annotations
 HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN"  # names of hidden files begin so
+PILLOW = threading.Lock()  # Pillow has one limit for all threads
 NEEDED = {  # module -> name for pip
     "cv2": "opencv-python-headless",
     "defusedxml": "defusedxml",
@@ -100,11 +102,12 @@ def opened(path: Path) -> Iterator[Any]:
     code that runs in this process refuses what it refuses in a run."""
     from PIL import Image
 
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        image = Image.open(path)
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    with PILLOW:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(path)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
     with image:
         if not 0 < image.width * image.height <= MOST_PIXELS:
             raise Unreadable(f"{path}: more than {MOST_PIXELS:,} pixels")

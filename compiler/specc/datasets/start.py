@@ -26,6 +26,7 @@ LEAST = {SMALL: 64, LARGE: 128}  # pixels of the input -> least shorter side
 EPOCHS = {SMALL: 30, LARGE: 50}
 EPOCHS_UNLABELED = 100  # images alone tell less than labels do
 ITERATIONS = (1000, 20000)  # fewest and most iterations
+STEPS, FEWEST = 100, 16  # an epoch has so many steps, of at least so many images
 RATE, CLIPPING = 0.001, 10.0  # for weights that start at random
 STEP = 32  # sides are multiples of this, or of the divisor if that is larger
 TEXT_STEP = 8
@@ -76,7 +77,7 @@ def starting_job(found: Found, name: str) -> dict[str, Any]:
     if unread := summary.dropped.get("backbone"):
         backbone = {"name": summary.components[0].name, "top_level": min(unread) - 1}
         job["model"] = {"backbone": backbone, **job["model"]}
-    job["trainer"] = _trainer(found, resolution)
+    job["trainer"] = recipe(found, resolution)
     checked(job)
     return job
 
@@ -179,7 +180,7 @@ def _draft(found: Found, name: str) -> dict[str, Any]:
     return {"version": 1, "name": name, "data": data, "model": {"heads": heads}}
 
 
-def _trainer(found: Found, resolution: list[int]) -> dict[str, Any]:
+def recipe(found: Found, resolution: list[int]) -> dict[str, Any]:
     """Returns a batch size that fits into memory, iterations that show every image
     often, and the learning rate of weights that know nothing yet."""
     held_out = 0 if found.validation else len(found.images) // 10
@@ -188,9 +189,11 @@ def _trainer(found: Found, resolution: list[int]) -> dict[str, Any]:
     batch = 64 if pixels <= 96 * 96 else 32 if pixels <= 192 * 192 else 16
     if budget(found.task) == LARGE:
         batch = min(batch, 8)
+    unlabeled = TASKS[found.task].unlabeled  # views are compared with those of a batch
+    while not unlabeled and batch > FEWEST and batch * STEPS > images:
+        batch //= 2
     while batch > 2 and batch > images // 4:
         batch //= 2
-    unlabeled = TASKS[found.task].unlabeled
     epochs = EPOCHS_UNLABELED if unlabeled else EPOCHS[budget(found.task)]
     rounds = math.ceil(epochs * images / batch / 100) * 100
     fewest, most = ITERATIONS

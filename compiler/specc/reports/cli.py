@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from specc.commands.flags import BELOW
+from specc.commands.flags import BELOW, FORM
 
 
 @click.command()
@@ -42,7 +42,10 @@ from specc.commands.flags import BELOW
     type=click.Path(path_type=Path),
     help="The page.  [default: RUN/report.html]",
 )
-def report(run: Path, code: Path | None, output: Path | None, **options) -> int:
+@FORM
+def report(
+    run: Path, code: Path | None, output: Path | None, form: str, **options
+) -> int:
     """Write a page on a run: curves, metrics, the best and the worst predictions.
 
     RUN is the folder to which train.py wrote. The folder's evaluate.py predicts the
@@ -55,4 +58,4 @@ def report(run: Path, code: Path | None, output: Path | None, **options) -> int:
     """
     from specc.reports.command import report
 
-    return report(run, code, output, **options)
+    return report(run, code, output, form, **options)

@@ -24,18 +24,35 @@ MOST_NAMES = 30  # most categories of a matrix that is shown
 SAME = 1e-3  # metrics that differ by less are those of best.pt
 
 
-def report(run: Path, code: Path | None, output: Path | None, **options: Any) -> int:
+def report(
+    run: Path, code: Path | None, output: Path | None, form: str, **options: Any
+) -> int:
     """Writes the page. Raises JobError E405, E446, E448, E452."""
     found = read_run(run)
     folder = _code(found, code)
-    click.echo(f"{run}: {folder}/evaluate.py predicts with {BEST}")
+    if form == "text":
+        click.echo(f"{run}: {folder}/evaluate.py predicts with {BEST}")
     facts = _gathered(found, folder, options)
     page = output or run / PAGE
     write_page(page, "reports/report.html.jinja", **_values(found, facts))
-    for line in _differences(found, facts, options["test"]):
+    told = _differences(found, facts, options["test"])
+    for line in told:
         click.echo(line, err=True)
-    click.echo(f"wrote {page}")
+    if form == "json":
+        places = {"run": str(run), "code": str(folder), "page": str(page)}
+        click.echo(json.dumps(places | _summary(facts) | {"told": told}, indent=2))
+    else:
+        click.echo(f"wrote {page}")
     return 0
+
+
+def _summary(facts: dict[str, Any]) -> dict[str, Any]:
+    """Returns the figures of the page: of all images, and of each head's categories."""
+    heads = {
+        name: {key: one[key] for key in ("categories", "confusion")}
+        for name, one in facts["heads"].items()
+    }
+    return {"images": facts["images"], "metrics": facts["metrics"], "heads": heads}
 
 
 # ---- The code of the run ----
