@@ -35,7 +35,7 @@ SAID = (  # attributes of a reader that templates use
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
     *("annotation", "coco", "table", "maps", "read_annotations", "prefix", "framed"),
     *("named_heads", "lists_names", "located", "file_name", "hook", "places", "poses"),
-    "lines",
+    *("lines", "unlabeled"),
 )
 
 
