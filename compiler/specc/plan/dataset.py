@@ -20,6 +20,8 @@ OPENING = (  # parsers that open files of maps or masks
     *("parse_numbers", "parse_masks", "parse_coco_panoptic"),
 )
 PAGED = ("parse_pages", "parse_panoptic")  # parsers of files with several pages
+# Readers that need the entry of metadata.yaml, for more than its annotations.
+DESCRIBED = re.compile(r"read_(?:colored|panoptic)_maps\(")
 VOC_SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 BROKEN = constant(
@@ -130,6 +132,7 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **_sizes(any(reader.sized for reader in readers)),
         "image_size_template": f"dataset/image_size{header}.py.jinja",
         "labeled": "labeled " * bool(joined),
+        "described": any(DESCRIBED.search(head.annotations) for head in heads),
         "nullable": any(reader.nullable for reader in readers),
         "native": any(reader.source.format == "native" for reader in readers),
         "painted": _painted(job),
