@@ -35,7 +35,7 @@ SAID = (  # attributes of a reader that templates use
     *("annotations", "parsed", "nullable", "examples", "notes", "folder_holds"),
     *("annotation", "coco", "table", "maps", "read_annotations", "prefix", "framed"),
     *("named_heads", "lists_names", "located", "file_name", "hook", "places", "poses"),
-    *("lines", "unlabeled"),
+    "lines",
 )
 
 
@@ -58,6 +58,8 @@ class Reader:
     @property
     def template(self) -> str:
         form, number = self.source.format, "several" if self.several else "one"
+        if form == "native" and self.unlabeled and not self.several:
+            return "dataset/images.py.jinja"
         if form == "native":
             return f"dataset/native_{number}.py.jinja"
         if form == "folders" and self.unlabeled:

@@ -2,7 +2,7 @@
 
 
 def draw_poses(
-    image: np.ndarray, poses: list[dict], names: tuple[str, ...]
+    image: np.ndarray, poses: list[dict], names: tuple
 ) -> np.ndarray:
     """Draws keypoints as dots, a color for each name, and scores at the highest."""
     radius = max(1, round(max(image.shape) / 160))

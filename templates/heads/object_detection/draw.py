@@ -2,7 +2,7 @@
 
 
 def draw_objects(
-    image: np.ndarray, objects: list[dict], names: tuple[str, ...]
+    image: np.ndarray, objects: list[dict], names: tuple
 ) -> np.ndarray:
     thickness = max(1, round(max(image.shape) / 320))
     for item in reversed(objects):  # the best ones on top
