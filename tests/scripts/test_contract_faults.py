@@ -93,7 +93,7 @@ def test_a_constant_that_is_not_found_breaks_it(tmp_path):
 
 RESUMES = {
     "the place in the data": [
-        ("train.py", "args.seed, iteration, rank", "args.seed, 0, rank")
+        ("train.py", "batches(iteration, workers", "batches(0, workers")
     ],
     "the optimizer": [
         ("train.py", "{'model': model, 'optimizer': optimizer}", "{'model': model}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from argparse import Namespace
 
 import pytest
 import torch
@@ -44,9 +45,10 @@ def share(evaluate, monkeypatch):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: affinity, raising=False)
         monkeypatch.setattr(os, "cpu_count", lambda: 128)
         monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
-        found = evaluate.share_cores(device, workers, threads)
-        assert torch.get_num_threads() == found[1]
-        return found
+        flags = Namespace(device=device, workers=workers, threads=threads)
+        evaluate.share_cores(flags)
+        assert torch.get_num_threads() == flags.threads
+        return flags.workers, flags.threads
 
     yield of
     torch.set_num_threads(before)

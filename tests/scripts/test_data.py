@@ -17,7 +17,7 @@ HEIGHT, WIDTH = DATA_SIZE
 
 
 def take(data: ModuleType, count: int, length=10, start=0, rank=0, world=1, seed=0):
-    batches = data.Batches(length, seed, start, rank, world)
+    batches = data.batch_keys(length, seed, start, rank, world)
     return list(itertools.islice(batches, count))
 
 

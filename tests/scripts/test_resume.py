@@ -70,7 +70,7 @@ def changed(job: Path, file: str, old: str, new: str) -> Path:
 
 # ---- Kills ----
 
-SCORED = '    """Returns metrics of predictions for samples with labels."""\n'
+SCORED = '    """Returns the metrics of predictions."""\n'
 AFTER_12 = f'{SAVES}        if state.get("iteration") == 12:\n            {KILL}\n'
 
 

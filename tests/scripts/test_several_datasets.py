@@ -76,7 +76,7 @@ def test_each_dataset_holds_out_a_part_of_its_own(emitted, tmp_path):
 
 def test_an_epoch_shows_every_image_of_all_datasets_once(emitted, tmp_path):
     modules = emitted(DETECTION, CLASSES | {"data": FOLDERS}, validation="val")
-    batches = iter(modules.data.Batches(8, 0, 0, 0, 1))  # batches of four
+    batches = iter(modules.data.batch_keys(8, 0, 0, 0, 1))  # batches of four
     for epoch in range(3):
         keys = [*next(batches), *next(batches)]
         assert sorted(keys) == [(epoch, index) for index in range(8)]

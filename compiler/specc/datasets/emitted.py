@@ -16,6 +16,7 @@ from specc.build import analyze
 from specc.datasets.files import require
 from specc.diagnostics import JobError
 from specc.graph.cost import Summary, summarize
+from specc.heads import tasks_of
 from specc.job import Job
 
 MODULES = ("model", "dataset", "data", "draw")
@@ -96,6 +97,7 @@ def _imported(folder: str) -> list[ModuleType]:
 def read(emitted: Emitted, root: Path) -> Reading:
     """Reads both sets of a job by its own reader, which here goes on after a fault."""
     reading, dataset = Reading(), emitted.dataset
+    labeled = "labeled " * any(not task.unlabeled for task in tasks_of(emitted.job))
 
     def note(
         where: Path,
@@ -112,7 +114,7 @@ def read(emitted: Emitted, root: Path) -> Reading:
             listed = reading.left_out if (name, error) in left_out else reading.problems
             listed.append(f"{where}: {name}: {error}")
         if not samples and not problems:
-            reading.hopeless.append(f"{where}: no labeled images")
+            reading.hopeless.append(f"{where}: no {labeled}images")
         reading.counts.update({what: n for what, n in counts.items() if n})
 
     dataset.report = note

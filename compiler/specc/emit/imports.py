@@ -31,6 +31,7 @@ _STANDARD = {
     "PureWindowsPath": ("pathlib", "PureWindowsPath"),
     "unquote": ("urllib.parse", "unquote"),
     "BinaryIO": ("typing", "BinaryIO"),
+    "partial": ("functools", "partial"),
     "importlib": ("importlib.util", None),
     "import_module": ("importlib", "import_module"),
     "ModuleType": ("types", "ModuleType"),

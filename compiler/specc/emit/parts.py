@@ -24,6 +24,8 @@ MARK = re.compile(r"^# parts: (\w+)\n", re.M)  # place of a block's parts in a p
 BLOCK = re.compile(r"^# ==== (\w+)$", re.M)  # start of a block in a file of parts
 # A top-level definition: a function, a class or a constant.
 MARGIN = re.compile(r"^(?:class|def) (\w+)|^(\w+(?:, \w+)*) = ", re.M)
+# The title of a section in which nothing stands: the next title follows.
+EMPTY = re.compile(r"^# ---- .+ ----\n\n\n(?=# ---- )", re.M)
 TAG = re.compile(r"{[{%#]")  # start of a tag of Jinja
 
 
@@ -238,7 +240,7 @@ def _refuse_homeless(pages: dict[str, str], shelves: Iterable[Shelf]) -> None:
 
 def _filled(path: str, text: str, kept: list[Part]) -> str:
     """Returns the page with its parts; a mark without parts is removed, together with
-    the blank lines below."""
+    the blank lines below, and so is the title of a section without content."""
 
     def block(mark: re.Match) -> str:
         parts = [x for x in kept if (x.module, x.block) == (path, mark[1])]
@@ -247,4 +249,5 @@ def _filled(path: str, text: str, kept: list[Part]) -> str:
         texts = (f"{part.text}{gap}" for part, gap in zip(parts, [*gaps, "\n"]))
         return "".join(texts) + mark[2] if parts else ""
 
-    return re.sub(f"{MARK.pattern}(\n*)", block, text, flags=re.M)
+    page = re.sub(f"{MARK.pattern}(\n*)", block, text, flags=re.M)
+    return EMPTY.sub("", page)

@@ -104,7 +104,7 @@ def measure(folder: Path, seconds: float, given: dict) -> dict:
 
     steps = Steps(SHARE * seconds)
     train.read_samples = known
-    train.training_batches = lambda *x: steps.timed(batches(*x))
+    train.training_batches = lambda *x, **y: steps.timed(batches(*x, **y))
     with tempfile.TemporaryDirectory() as output:
         try:
             train.main(**given, output=f"{output}/steps")
@@ -115,7 +115,7 @@ def measure(folder: Path, seconds: float, given: dict) -> dict:
         images = (1 - SHARE) * seconds / step * 2 * safety.BATCH_SIZE
         sizes["most"] = max(safety.BATCH_SIZE, int(images))
         one = Steps(seconds=float("inf"))
-        train.training_batches = lambda *x: one.timed(batches(*x))
+        train.training_batches = lambda *x, **y: one.timed(batches(*x, **y))
         train.main(**given | {"max_iterations": 1}, output=f"{output}/validation")
         ended = time.perf_counter()
     judged = min(sizes["most"], sizes["validation"])

@@ -20,6 +20,8 @@ OPENING = (  # parsers that open files of maps or masks
     *("parse_numbers", "parse_masks", "parse_coco_panoptic"),
 )
 PAGED = ("parse_pages", "parse_panoptic")  # parsers of files with several pages
+# Readers that need the entry of metadata.yaml, for more than its annotations.
+DESCRIBED = re.compile(r"read_(?:colored|panoptic)_maps\(")
 VOC_SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 BROKEN = constant(
@@ -125,9 +127,12 @@ def plan_dataset(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
             & {head.task, dataset_task(job, head)}
             for head in job.heads
         ),
+        "gray_pages": any(head.opens(("parse_panoptic",)) for head in heads),
         "reads_pages": any(head.opens(PAGED) for head in heads),
         **_sizes(any(reader.sized for reader in readers)),
         "image_size_template": f"dataset/image_size{header}.py.jinja",
+        "labeled": "labeled " * bool(joined),
+        "described": any(DESCRIBED.search(head.annotations) for head in heads),
         "nullable": any(reader.nullable for reader in readers),
         "native": any(reader.source.format == "native" for reader in readers),
         "painted": _painted(job),
@@ -156,9 +161,7 @@ def _merging(joined: list[HeadPlan], lacking: bool) -> dict[str, Any]:
     is a problem of the dataset."""
     equal = ["same" in head.joined for head in joined]
     refuses = bool(joined) and (lacking or any(equal))
-    if not joined:
-        kind = "nothing"
-    elif refuses:
+    if refuses:
         kind = "same" if all(equal) and not lacking else "some"
         if kind == "same" and joined[0].joined.startswith("same(") and not joined[1:]:
             kind = "equal"

@@ -58,6 +58,8 @@ class Reader:
     @property
     def template(self) -> str:
         form, number = self.source.format, "several" if self.several else "one"
+        if form == "native" and self.unlabeled and not self.several:
+            return "dataset/images.py.jinja"
         if form == "native":
             return f"dataset/native_{number}.py.jinja"
         if form == "folders" and self.unlabeled:

@@ -181,7 +181,7 @@ def _state(job: Job) -> dict[str, Any]:
     start |= {"reserve_seconds": "0.0"} if timed else {}
     # `--resume` takes the number of threads from last.pt.
     start |= {"threads": "args.threads", "unlogged": "[]"}
-    further = ["stale"] * stops_early + ["reserve"] * timed + ["threads", "rows"]
+    further = ["stale"] * stops_early + ["reserve"] * timed + ["args.threads", "rows"]
     counters = ", ".join(["best", *further])
     parts = {"model": "model", "optimizer": "optimizer"}
     parts |= {"ema": "averaged"} if trainer.ema else {}

@@ -31,9 +31,7 @@ class QuadrilateralHead(nn.Module):
 
 
 def quadrilateral_loss(
-    predictions: QuadrilateralPredictions,
-    targets: dict[str, Tensor],
-    corner_weight: float,
+    predictions: QuadrilateralPredictions, targets: dict, corner_weight: float
 ) -> dict[str, Tensor]:
     """Returns the detector's terms and "corners"; all are per object.
 

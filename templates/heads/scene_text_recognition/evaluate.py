@@ -2,9 +2,8 @@
 
 
 def text_metrics(truth: list, found: list) -> dict[str, float]:
-    """Returns the share of texts that are right; wrong, missing and needless tokens, as
-    a share of the tokens that there are: above 1 where more are found than there
-    are."""
+    """Returns the share of texts that are right, and edits (wrong, missing, needless
+    tokens) as a share of the tokens, which may exceed 1."""
     edits = sum(edit_distance(*pair) for pair in zip(truth, found))
     right = sum(label == text for label, text in zip(truth, found))
     metrics = {"exact_match": right / len(truth)}
