@@ -182,6 +182,15 @@ def test_edits_are_mapped_through_the_record(scenes):
     assert one.lost == {"train.py": 1}
 
 
+@pytest.mark.slow
+def test_the_readme_of_a_folder_with_tests_names_them(capsys):
+    folder = GENERATED / "shapes-and-scenes"
+    assert (folder / "test_contract.py").exists()
+    number = number_of(folder, "README.md", "| `test_contract.py`")
+    (line,) = asked(capsys, "why", f"{folder}/README.md:{number}")["lines"]
+    assert line["templates"][0]["file"] == "templates/README.md.jinja"
+
+
 def test_every_derived_value_has_a_rule_that_names_its_field():
     derived = 0
     for folder in GOLDENS:

@@ -39,6 +39,7 @@ def _level_rows(summary: Summary) -> list[tuple[str, ...]]:
     columns = ("level", "stride", "size", "backbone", "neck", *heads, "receptive field")
     rows = [columns]
     for level in summary.levels:
+        field = summary.receptive_fields[level.level]
         rows.append(
             (
                 str(level.level),
@@ -47,7 +48,7 @@ def _level_rows(summary: Summary) -> list[tuple[str, ...]]:
                 _or_blank(level.backbone),
                 _or_blank(level.neck),
                 *("x" if name in level.heads else "" for name in heads),
-                "?" if level.receptive_field is None else str(level.receptive_field),
+                "?" if field is None else str(field),
             )
         )
     return rows

@@ -121,9 +121,10 @@ def _rows(side: Side) -> dict[str, str]:
             if width is not None
         ]
         readers = [f"read by {', '.join(level.heads)}"] if level.heads else []
-        field_ = [f"sees {level.receptive_field}"] if level.receptive_field else []
+        side_length = summary.receptive_fields[level.level]
+        sees = [f"sees {side_length}"] if side_length else []
         size = f"{level.height}x{level.width}"
-        shown = "; ".join([size, *channels, *readers, *field_])
+        shown = "; ".join([size, *channels, *readers, *sees])
         rows[f"level {level.level}, stride {level.stride}"] = shown
     for head, outputs in summary.outputs.items():
         for name, shape in outputs.items():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 import symtable
 from functools import lru_cache
 
+_NUMBER = re.compile(r"(?<![\w.])\d[\w.]*")
 _GIVEN = frozenset(dir(builtins)) | {"__file__", "__doc__", "__name__"}
 
 
@@ -26,6 +28,13 @@ def bound(text: str) -> frozenset[str]:
 
 @lru_cache(maxsize=2048)
 def _scopes(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    return _scopes_of(_NUMBER.sub("0", text))
+
+
+@lru_cache(maxsize=2048)
+def _scopes_of(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Returns the names of a text in which all numbers are the same, as they are no
+    names."""
     module = symtable.symtable(text, "module", "exec")
     names, tables = set(), [module]
     while tables:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache, partial
+from typing import Any
 
 from jinja2 import (
     Environment,
@@ -35,7 +36,7 @@ from specc.plan.page import Plan
 from specc.resources import names, read_text, template_folder
 from specc.source import literal
 
-SAMPLES = "samples.py"
+SAMPLES, LABEL_COLUMNS = "samples.py", "label_columns"
 CODE = (
     *("model.py", "cache.py", "dataset.py", SAMPLES, "data.py"),
     *("evaluate.py", "draw.py", "checkpoints.py", "safety.py", "train.py"),
@@ -75,7 +76,8 @@ class Rendering:
     def __init__(self, plan: Plan, fill: Fill = filled):
         self.plan, self.fill = plan, fill
         self.variables = plan.context()
-        self.made: dict[str, str] = {}  # path -> page
+        self.made: dict[str, str] = {}  # path -> page or text
+        self.chosen: dict[str, list[Part]] = {}  # module apart -> its parts
 
     @cached_property
     def shelves(self) -> list[Shelf]:
@@ -103,41 +105,51 @@ class Rendering:
         from parts."""
         more: dict[str, object] = {"constants": self.plan.constants.get(path, ())}
         if path == SAMPLES:
-            at = "at" if self.variables["partial"] else "i"
-            types = self.variables["label_types"]
-            columns = label_columns(self.plan.heads, types, self.shelves, at)
-            more["label_columns"] = columns
+            more[LABEL_COLUMNS] = self.columns(self.variables)
         return self.fill(path, self.variables, **more)
+
+    def columns(self, variables: dict[str, Any]) -> Any:
+        """Returns the columns of labels, which follow from these variables and from
+        parts."""
+        at, types = "at" if variables["partial"] else "i", variables["label_types"]
+        return label_columns(variables["heads"], types, self.shelves, at)
 
     @cached_property
     def parts(self) -> list[Part]:
         """The parts of modules, in order."""
         return chosen(self.pages, self.shelves)
 
-    @cached_property
-    def apart(self) -> dict[str, tuple[str, list[Part]]]:
-        """The pages and parts of modules that run apart from the others."""
+    @property
+    def apart(self) -> list[str]:
+        """The paths of modules that run apart from the others."""
         wanted = [CONTRACT] if self.plan.contract else []
-        wanted += [RUNTIME] if self.variables["emitted"][RUNTIME] else []
-        pages = {path: self.page(path) for path in wanted}
-        return {
-            path: (page, chosen({path: page}, self.shelves_of(path)))
-            for path, page in pages.items()
-        }
+        return wanted + ([RUNTIME] if self.variables["emitted"][RUNTIME] else [])
+
+    def parts_apart(self, path: str) -> list[Part]:
+        """Returns the parts of a module that runs apart."""
+        if path not in self.chosen:
+            page = {path: self.page(path)}
+            self.chosen[path] = chosen(page, self.shelves_of(path))
+        return self.chosen[path]
 
     def shelves_of(self, path: str) -> list[Shelf]:
         return shelves_for((path,), self.variables, self.fill)
 
     @cached_property
-    def texts(self) -> dict[str, str]:
-        """The files that are no modules with parts."""
+    def texts(self) -> dict[str, Callable[[], str]]:
+        """The files that are no modules with parts, each with what makes its text."""
         plan, wanted = self.plan, [*TEXTS, *self.variables["further_texts"]]
         wanted += [INIT] if plan.package else []
-        files = {path: self.fill(path, self.variables) for path in wanted}
-        resolved = json.dumps(plan.resolved, indent=2, ensure_ascii=False)
-        files |= {"resolved.json": f"{resolved}\n"} | _name_files(plan)
-        state = {"state_dict.json": _state(plan.contract)} if plan.contract else {}
-        return files | state
+        files = {path: partial(self.fill, path, self.variables) for path in wanted}
+        files |= {"resolved.json": partial(_resolved, plan)} | _name_files(plan)
+        state = partial(_state, plan.contract) if plan.contract else None
+        return files | ({"state_dict.json": state} if state else {})
+
+    def text(self, path: str) -> str:
+        """Returns the text of a file that is no module with parts."""
+        if path not in self.made:
+            self.made[path] = self.texts[path]()
+        return self.made[path]
 
     @cached_property
     def files(self) -> dict[str, str]:
@@ -145,10 +157,12 @@ class Rendering:
         code: dict[str, str] = {}
         for path, text in placed(self.pages, self.parts).items():
             code[path] = with_imports(path, text, code, "." * bool(self.plan.package))
-        for path, (page, parts) in self.apart.items():
-            refuse_misplaced({path: page}, self.shelves_of(path))
-            code[path] = with_imports(path, placed({path: page}, parts)[path], {})
-        return code | self.texts
+        for path in self.apart:
+            page = {path: self.page(path)}
+            refuse_misplaced(page, self.shelves_of(path))
+            text = placed(page, self.parts_apart(path))[path]
+            code[path] = with_imports(path, text, {})
+        return code | {path: self.text(path) for path in self.texts}
 
 
 def shelves_for(
@@ -196,18 +210,29 @@ def _state(contract: ContractPlan) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _name_files(plan: Plan) -> dict[str, str]:
-    """Returns the JSON files of names and colors that are too many for the code."""
+def _resolved(plan: Plan) -> str:
+    """Returns the job with every default."""
+    return f"{json.dumps(plan.resolved, indent=2, ensure_ascii=False)}\n"
+
+
+def _name_files(plan: Plan) -> dict[str, Callable[[], str]]:
+    """Returns the JSON files of names and colors that are too many for the code, each
+    with what makes its text."""
     others = dict(pair for head in plan.heads for pair in head.code.files)
-    lines = {
-        name: "[\n" + ",\n".join(map(json.dumps, value)) + "\n]\n"
-        for name, value in others.items()
-    }
+    lines = {name: partial(_listed, value) for name, value in others.items()}
     return lines | {
-        head.names_file: json.dumps(head.names, indent=0, ensure_ascii=False) + "\n"
+        head.names_file: partial(_names, head.names)
         for head in plan.heads
         if head.names_in_file
     }
+
+
+def _listed(values: Sequence) -> str:
+    return "[\n" + ",\n".join(map(json.dumps, values)) + "\n]\n"
+
+
+def _names(values: Sequence[str]) -> str:
+    return json.dumps(values, indent=0, ensure_ascii=False) + "\n"
 
 
 @lru_cache

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import networkx as nx
 
@@ -23,9 +25,6 @@ class Level:
     backbone: int | None  # channels of the backbone; None where it lacks the level
     neck: int | None
     heads: tuple[str, ...]  # names of the heads that read the level
-    # In pixels, of the neck's output, else of the last map. None after an opaque
-    # operation.
-    receptive_field: int | None
 
     @property
     def cells(self) -> int:
@@ -50,6 +49,8 @@ class Summary:
     its component reads it. ``state`` maps every key of the state dict to its shape, in
     the order of the graph; ``buffers`` are those of its keys that are no parameters.
     ``outputs`` maps the name of a head to its outputs' shapes without the batch.
+    ``receptive_fields`` maps a level to that of the neck's output, else of the last
+    map, in pixels; None after an opaque operation.
     """
 
     resolution: tuple[int, int]  # height, width in pixels
@@ -61,12 +62,20 @@ class Summary:
     neck_returned: tuple[int, ...]
     components: tuple[Component, ...]
     divisor: int  # height and width are multiples of this
-    legal_heights: tuple[int, ...]  # nearest multiples of the divisor below and above
-    legal_widths: tuple[int, ...]
     dropped: dict[str, tuple[int, ...]]
     state: dict[str, Shape]
     buffers: frozenset[str]
     outputs: dict[str, dict[str, Shape]]
+    receptive_fields: dict[int, int | None]
+
+    @property
+    def legal_heights(self) -> tuple[int, ...]:
+        """The nearest multiples of the divisor below and above the height."""
+        return legal_sizes(self.resolution[0], self.divisor)
+
+    @property
+    def legal_widths(self) -> tuple[int, ...]:
+        return legal_sizes(self.resolution[1], self.divisor)
 
     @property
     def parameters(self) -> int:
@@ -87,31 +96,7 @@ class Summary:
 def summarize(job: Job, graph: nx.DiGraph) -> Summary:
     """Returns the summary of the graph, without unused levels."""
     live = prune(graph)
-    names, order = live.graph["names"], list(nx.topological_sort(live))
-    by = divisor(live)
-    height, width = job.data.resolution
-    return Summary(
-        resolution=(height, width),
-        levels=tuple(_level(graph, live, x, order) for x in _map_levels(live)),
-        backbone_levels=levels_of(live, "backbone"),
-        backbone_returned=_returned(live, "backbone"),
-        neck_levels=levels_of(live, "neck"),
-        neck_read=_read_by_neck(live),
-        neck_returned=_returned(live, "neck"),
-        components=tuple(
-            _component(live, module) for module in names if levels_of(live, module)
-        ),
-        divisor=by,
-        legal_heights=legal_sizes(height, by),
-        legal_widths=legal_sizes(width, by),
-        dropped=dropped_levels(graph, live),
-        state=_state(live, "parameters", "buffers"),
-        buffers=frozenset(_state(live, "buffers")),
-        outputs={
-            names[component]: {k: live.nodes[x]["shape"] for k, x in named.items()}
-            for component, named in live.graph["outputs"].items()
-        },
-    )
+    return Summary(**{name: make(job, graph, live) for name, make in FIGURES.items()})
 
 
 def divisor(graph: nx.DiGraph) -> int:
@@ -163,26 +148,40 @@ def legal_sizes(size: int, divisor: int) -> tuple[int, ...]:
     return (below, above) if below else (above,)
 
 
-def receptive_field(
-    graph: nx.DiGraph, node: Node, order: list[Node] | None = None
-) -> int | None:
+def receptive_field(graph: nx.DiGraph, node: Node) -> int | None:
     """Returns the side in pixels of the square of the image that a cell of a map
     depends on.
 
     This is the widest over all paths; borders and global pooling are ignored. None
-    where an opaque operation is on a path, as its kernels are unknown. `order` is a
-    topological order of the graph, where the caller has it.
+    where an opaque operation is on a path, as its kernels are unknown.
     """
+    return _fields(graph, [node])[0]
+
+
+def _fields(graph: nx.DiGraph, nodes: list[Node]) -> list[int | None]:
+    """Returns the receptive field of each node."""
+    order = [
+        (y, graph.nodes[y], list(graph.predecessors(y)))
+        for y in reversed(list(nx.topological_sort(graph)))
+    ]
+    return [_field(order, node, graph.graph["image"]) for node in nodes]
+
+
+def _field(
+    order: list[tuple[Node, dict, list[Node]]], node: Node, image: Node
+) -> int | None:
+    """Returns the receptive field of a node; `order` has the nodes of the graph, each
+    after those that read it, with what it reads."""
     needed = {node: 1}  # map -> cells in a row that the cell depends on
-    for y in reversed(order or list(nx.topological_sort(graph))):
+    for y, attributes, read in order:
         if y not in needed:
             continue
-        if graph.nodes[y]["operation"] == "opaque":
+        if attributes["operation"] == "opaque":
             return None
-        cells = _cells_read(graph.nodes[y], needed[y])
-        for x in graph.pred[y]:
+        cells = _cells_read(attributes, needed[y])
+        for x in read:
             needed[x] = max(cells, needed.get(x, 0))
-    return needed.get(graph.graph["image"], 0)
+    return needed.get(image, 0)
 
 
 def dropped_levels(graph: nx.DiGraph, live: nx.DiGraph) -> dict[str, tuple[int, ...]]:
@@ -205,20 +204,33 @@ def _cells_read(attributes: dict, cells: int) -> int:
     return (cells - 1) * options.get("stride", 1) + options.get("kernel", 1)
 
 
-def _map_levels(graph: nx.DiGraph) -> list[int]:
-    levels = {x.level for x in graph if x.component in ("backbone", "neck")}
-    return sorted(levels)
+def _levels(_: Job, graph: nx.DiGraph, live: nx.DiGraph) -> tuple[Level, ...]:
+    kept = {x: levels_of(live, x) for x in ("backbone", "neck")}
+    return tuple(
+        _level(graph, live, level, node, kept) for level, node in _maps(live).items()
+    )
 
 
-def _level(graph: nx.DiGraph, live: nx.DiGraph, level: int, order: list[Node]) -> Level:
-    maps = (x for x in live if x.component in ("backbone", "neck") and x.level == level)
-    made = {level: list(maps)[-1], **live.graph["backbone"], **live.graph["neck"]}
+def _maps(live: nx.DiGraph) -> dict[int, Node]:
+    """Returns level -> the neck's output, else the last map."""
+    maps = {x.level: x for x in live if x.component in ("backbone", "neck")}
+    made = maps | live.graph["backbone"] | live.graph["neck"]
+    return {level: made[level] for level in sorted(maps)}
+
+
+def _level(
+    graph: nx.DiGraph,
+    live: nx.DiGraph,
+    level: int,
+    node: Node,
+    kept: dict[str, tuple[int, ...]],
+) -> Level:
     channels = {
         component: graph.nodes[graph.graph[component][level]]["shape"][0]
-        for component in ("backbone", "neck")
-        if level in levels_of(live, component)
+        for component, levels in kept.items()
+        if level in levels
     }
-    _, height, width = live.nodes[made[level]]["shape"]
+    _, height, width = live.nodes[node]["shape"]
     return Level(
         level=level,
         stride=2**level,
@@ -231,8 +243,28 @@ def _level(graph: nx.DiGraph, live: nx.DiGraph, level: int, order: list[Node]) -
             for component, read in live.graph["inputs"].items()
             if level in read
         ),
-        receptive_field=receptive_field(live, made[level], order),
     )
+
+
+def _components(_: Job, __: nx.DiGraph, live: nx.DiGraph) -> tuple[Component, ...]:
+    names = live.graph["names"]
+    return tuple(_component(live, x) for x in names if levels_of(live, x))
+
+
+def _outputs(_: Job, __: nx.DiGraph, live: nx.DiGraph) -> dict[str, dict[str, Shape]]:
+    return {
+        live.graph["names"][component]: {
+            k: live.nodes[x]["shape"] for k, x in named.items()
+        }
+        for component, named in live.graph["outputs"].items()
+    }
+
+
+def _receptive_fields(
+    _: Job, __: nx.DiGraph, live: nx.DiGraph
+) -> dict[int, int | None]:
+    maps = _maps(live)
+    return dict(zip(maps, _fields(live, list(maps.values()))))
 
 
 def _read_by_neck(graph: nx.DiGraph) -> tuple[int, ...]:
@@ -271,3 +303,23 @@ def _state(graph: nx.DiGraph, *kinds: str) -> dict[str, Shape]:
         for kind in kinds
         for key, shape in attributes[kind].items()
     }
+
+
+# Field of a summary -> what makes it: of the job, its graph, and the graph without
+# unused levels.
+FIGURES: dict[str, Callable[[Job, nx.DiGraph, nx.DiGraph], Any]] = {
+    "resolution": lambda job, graph, live: tuple(job.data.resolution),
+    "levels": _levels,
+    "backbone_levels": lambda job, graph, live: levels_of(live, "backbone"),
+    "backbone_returned": lambda job, graph, live: _returned(live, "backbone"),
+    "neck_levels": lambda job, graph, live: levels_of(live, "neck"),
+    "neck_read": lambda job, graph, live: _read_by_neck(live),
+    "neck_returned": lambda job, graph, live: _returned(live, "neck"),
+    "components": _components,
+    "divisor": lambda job, graph, live: divisor(live),
+    "dropped": lambda job, graph, live: dropped_levels(graph, live),
+    "state": lambda job, graph, live: _state(live, "parameters", "buffers"),
+    "buffers": lambda job, graph, live: frozenset(_state(live, "buffers")),
+    "outputs": _outputs,
+    "receptive_fields": _receptive_fields,
+}

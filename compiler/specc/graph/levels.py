@@ -69,11 +69,14 @@ def head_components(job: Job) -> tuple[str, ...]:
 def prune(graph: nx.DiGraph) -> nx.DiGraph:
     """Returns a copy with only the image and the nodes on which outputs depend."""
     outputs = [x for named in graph.graph["outputs"].values() for x in named.values()]
-    live = {graph.graph["image"], *outputs}.union(
-        *(nx.ancestors(graph, x) for x in outputs)
-    )
-    pruned = graph.copy()  # a subgraph iterates over a set, in no fixed order
-    pruned.remove_nodes_from([x for x in graph if x not in live])
+    live, found = {graph.graph["image"]}, set(outputs)
+    while found:
+        live |= found
+        found = {x for y in found for x in graph.predecessors(y)} - live
+    pruned = nx.DiGraph(**graph.graph)
+    # A subgraph iterates over a set, in no fixed order.
+    pruned.add_nodes_from(item for item in graph.nodes.items() if item[0] in live)
+    pruned.add_edges_from(edge for edge in graph.edges.data() if edge[1] in live)
     for component in ("backbone", "neck"):
         levels = graph.graph[component]
         pruned.graph[component] = {k: x for k, x in levels.items() if x in live}

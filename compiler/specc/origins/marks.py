@@ -6,17 +6,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
 
 from specc.emit.render import environment_with
+from specc.origins.reads import Reads, alike
 
 PRIVATE = range(0xE000, 0xF900)  # characters that no text of specc has
 _OPENS = ("if", "for")
 _WORDS = frozenset(
     ("if", "in", "is", "not", "and", "or", "else", "loop", "for", "include")
 )
+MISSING = object()  # value of a variable that there is not
 _BEGIN, _END = "begin ", "end"
 
 
@@ -52,7 +55,9 @@ class Filler:
     mark: str
     places: list[Place | str] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)  # path -> text, with marks
-    more: dict[str, dict] = field(default_factory=dict)  # path -> further variables
+    first: dict[str, dict] = field(default_factory=dict)  # path -> variables
+    # path -> object -> the fields of it that are read
+    reads: dict[str, dict[str, Reads]] = field(default_factory=dict)
     named: dict[str, set[str]] = field(default_factory=dict)  # template -> its names
 
     def __post_init__(self) -> None:
@@ -63,21 +68,48 @@ class Filler:
         self.names: dict[str, set[str]] = {}  # path -> names in all of its templates
 
     def __call__(self, path: str, context: dict, **more: object) -> str:
-        text = self._filled(path, {**context, **more})
-        self.texts[path], self.more[path] = text, more
+        watched = self.watched(path, {**context, **more})
+        self.texts[path] = text = self._filled(path, watched)
         self.plain[path] = self.pattern.sub("", text)
-        begun = {self.places[int(x)] for x in self.pattern.findall(text)}
-        files = (x.removeprefix(_BEGIN) for x in begun if isinstance(x, str))
-        self.names[path] = set().union(*(self.named.get(file, ()) for file in files))
+        self.names[path] = self._names(text)
         return self.plain[path]
 
-    def again(self, path: str, context: dict, changed: set[str], more: dict) -> str:
+    def watched(self, path: str, values: dict[str, Any]) -> dict[str, Any]:
+        """Returns the first variables of a path such that they keep count of what is
+        read of them."""
+        self.first[path] = values
+        reads = {name: Reads() for name in values}
+        watched = {name: reads[name].of(value) for name, value in values.items()}
+        self.reads[path] = {x: reads[x] for x in values if watched[x] is not values[x]}
+        return watched
+
+    def again(
+        self, path: str, context: dict, changed: set[str], seen: set[str], more: dict
+    ) -> str:
         """Returns the text of a path for other variables, of which some have changed;
-        it is the first one where its templates name none of these."""
-        known = path in self.plain and not self.names[path] & changed
-        if known and self.more[path] == more:
-            return self.plain[path]
-        return self.pattern.sub("", self._filled(path, {**context, **more}))
+        it is the first one where its templates read none of these, and of objects
+        nothing that differs. `seen` is given the names in its templates."""
+        values = {**context, **more}
+        if path in self.plain:
+            names = (self.names[path] & changed) | more.keys()
+            if all(
+                self.is_alike(path, name, values.get(name, MISSING)) for name in names
+            ):
+                return self.plain[path]
+        text = self._filled(path, values)
+        seen |= self._names(text)
+        return self.pattern.sub("", text)
+
+    def is_alike(self, path: str, name: str, value: object) -> bool:
+        """Returns whether a variable is as it was where a path reads it."""
+        first = self.first[path].get(name, MISSING)
+        return alike(first, value, self.reads[path].get(name))
+
+    def _names(self, text: str) -> set[str]:
+        """Returns the names in all templates that a text is made of."""
+        begun = {self.places[int(x)] for x in self.pattern.findall(text)}
+        files = (x.removeprefix(_BEGIN) for x in begun if isinstance(x, str))
+        return set().union(*(self.named.get(file, ()) for file in files))
 
     def marked(self, path: str) -> Marked:
         """Returns the first text of a path, with its places."""

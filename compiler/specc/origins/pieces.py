@@ -50,10 +50,10 @@ class Cut:
         found: dict[Piece, str] = {}
         if not self._is_module(path):
             if TEXT in kinds and path in self.rendering.texts:
-                found[Piece(TEXT)] = self.rendering.texts[path]
+                found[Piece(TEXT)] = self.rendering.text(path)
             return found
         if PAGE in kinds:
-            found[Piece(PAGE)] = self._page(path)
+            found[Piece(PAGE)] = self.rendering.page(path)
         if PART in kinds:
             found |= {piece_of(part): part.text for part in self.parts(path)}
         if IMPORTS in kinds:
@@ -63,8 +63,8 @@ class Cut:
     def text(self, path: str) -> str:
         """Returns the text of a file, without the other files."""
         if not self._is_module(path):
-            return self.rendering.texts[path]
-        page = {path: self._page(path)}
+            return self.rendering.text(path)
+        page = {path: self.rendering.page(path)}
         return inserted(placed(page, self.parts(path))[path], self._imports(path))
 
     def like(self, other: Cut) -> set[str]:
@@ -74,7 +74,9 @@ class Cut:
         pairs = zip(self.rendering.modules, other.rendering.modules)
         for path, other_path in pairs:
             own, others = self.parts(path), other.parts(path)
-            same = path == other_path and self._page(path) == other._page(path)
+            same = path == other_path and self.rendering.page(
+                path
+            ) == other.rendering.page(path)
             if not same or len(own) != len(others):
                 break
             if any(x is not y and x != y for x, y in zip(own, others)):
@@ -84,19 +86,16 @@ class Cut:
 
     def parts(self, path: str) -> list[Part]:
         """Returns the parts of a module; none of another file."""
-        apart = self.rendering.apart
-        return apart[path][1] if path in apart else self._by_module.get(path, [])
-
-    def _page(self, path: str) -> str:
-        apart = self.rendering.apart
-        return apart[path][0] if path in apart else self.rendering.page(path)
+        if path in self.rendering.apart:
+            return self.rendering.parts_apart(path)
+        return self._by_module.get(path, [])
 
     def _imports(self, path: str) -> str:
         """Returns the imports that a module needs, from the names of its pieces
         alone."""
         if path not in self.found:
             uses = (part.uses for part in self.parts(path))
-            wanted = used(self._page(path)).union(*uses) - self._defined(path)
+            wanted = used(self.rendering.page(path)).union(*uses) - self._defined(path)
             self.found[path] = imports_for(wanted, self._known.get(path, {}))
         return self.found[path]
 
@@ -105,7 +104,7 @@ class Cut:
 
     def _defined(self, path: str) -> frozenset[str]:
         names = (part.defines for part in self.parts(path))
-        return bound(self._page(path)).union(*names)
+        return bound(self.rendering.page(path)).union(*names)
 
     @cached_property
     def _by_module(self) -> dict[str, list[Part]]:

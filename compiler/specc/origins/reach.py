@@ -15,7 +15,8 @@ from specc.origins.words import Changed
 from specc.plan.extras import CONTRACT, Extras
 
 CONTRACTS = (CONTRACT, "state_dict.json")  # files that follow from the plan of tests
-TESTED = (*CONTRACTS, "requirements.txt")  # files that differ where there are tests
+TEXTS = ("README.md", "requirements.txt")  # files that differ where there are tests
+TESTED = (*CONTRACTS, *TEXTS)
 
 
 @dataclass
@@ -85,13 +86,18 @@ class Reach:
         split, found = self.sources.split(path), set()
         kinds = split.kinds_at(lines)
         behind = {self._behind(path, line) for line in lines}
+        names, tested = self._names(path, lines), path in CONTRACTS
+        if names is None:
+            names = self.base.names_of(path, kinds)
         for variant in self.base.others(option):
             if not any(map(variant.differs, behind)):
                 continue
-            cut = variant.cut(tested=path in CONTRACTS)
-            if cut is None:
+            if not variant.touches(names, tested):
                 continue
-            change, _ = split.changed(cut.pieces(path, kinds), kinds)
+            pieces = variant.pieces(path, kinds, tested)
+            if pieces is None:
+                continue
+            change, _ = split.changed(pieces, kinds)
             new = reached(self._due(path, change, variant)) - found
             if new and variant.is_valid:
                 found |= new
@@ -108,6 +114,11 @@ class Reach:
             frozenset(word for word in change.words if split.words[word].line in due),
             frozenset(word for word in change.gaps if split.words[word].line in due),
         )
+
+    def _names(self, path: str, lines: set[int]) -> frozenset[str] | None:
+        """Returns the variables that lines follow from; None where these may be all."""
+        found = [self.sources.names(path, line) for line in lines]
+        return None if None in found else frozenset().union(*found)
 
     def _behind(self, path: str, line: int) -> frozenset[Path] | None:
         """Returns the fields that a line may follow from; None where these are all."""

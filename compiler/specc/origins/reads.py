@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any
 
+OF_CLASSES = "__dataclass_fields__"  # faster to look up than `is_dataclass` is
 Path = tuple[str | int, ...]  # attributes and indices that lead to a field
 
 
@@ -64,6 +65,19 @@ def value_at(value: Any, path: Path) -> Any:
             value = value[key] if value and key < len(value) else None
         else:
             value = getattr(value, key, None)
-    if isinstance(value, tuple) and value and is_dataclass(value[0]):
+    kind = type(value)
+    if hasattr(kind, OF_CLASSES):
+        return kind
+    if kind is tuple and value and hasattr(type(value[0]), OF_CLASSES):
         return tuple(map(type, value))
-    return type(value) if is_dataclass(value) else value
+    return value
+
+
+def alike(value: Any, other: Any, read: Reads | None) -> bool:
+    """Returns whether two values are alike where the first was read; None: all
+    of it."""
+    if read is None:
+        return value == other
+    if isinstance(value, tuple) and value_at(value, ()) != value_at(other, ()):
+        return False
+    return all(value_at(value, x) == value_at(other, x) for x in read.paths)

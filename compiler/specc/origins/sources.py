@@ -29,12 +29,19 @@ class Sources:
         rendering = cut.rendering
         self.variables = frozenset(rendering.variables)
         self.pages = [*rendering.modules, *rendering.apart]
-        apart = [part for _, parts in rendering.apart.values() for part in parts]
-        self.all_parts = [*rendering.parts, *apart]
-        self.parts = {(part.file, part.defines): part for part in self.all_parts}
         self.read: dict[str, Marked] = {}
         self.splits: dict[str, Split] = {}
         self.known: dict[tuple[str, int], frozenset[str] | None] = {}
+
+    @cached_property
+    def all_parts(self) -> list[Part]:
+        rendering = self.cut.rendering
+        apart = (rendering.parts_apart(path) for path in rendering.apart)
+        return [*rendering.parts, *(part for parts in apart for part in parts)]
+
+    @cached_property
+    def parts(self) -> dict[tuple[str, tuple[str, ...]], Part]:
+        return {(part.file, part.defines): part for part in self.all_parts}
 
     def split(self, path: str) -> Split:
         """Returns a file with its words and pieces."""

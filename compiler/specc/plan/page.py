@@ -100,7 +100,9 @@ def plan(
         RUNTIME: step(constants_of, job, RUNTIME),
     }
     values = {
-        **step(_texts, job, graph, summary, heads),
+        **step(_texts, job, heads),
+        **step(_figures, summary),
+        **step(_pictures, graph),
         **_commands(extras.package, job.data.cache is not None),
         **step(_model_values, job, summary, heads, backbone, neck),
         **step(_head_values, job, heads),
@@ -154,14 +156,17 @@ def _commands(package: str, caches: bool) -> dict[str, Any]:
     }
 
 
-def _texts(
-    job: Job, graph: nx.DiGraph, summary: Summary, heads: tuple[HeadPlan, ...]
-) -> dict[str, Any]:
+def _figures(summary: Summary) -> dict[str, Any]:
+    return {"table": level_table(summary), "cost": cost_line(summary)}
+
+
+def _pictures(graph: nx.DiGraph) -> dict[str, Any]:
+    return {"diagram": mermaid(graph).rstrip()}
+
+
+def _texts(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
     return {
         "title": textwrap.fill(title_of(job), TITLE_COLUMNS),
-        "table": level_table(summary),
-        "diagram": mermaid(graph).rstrip(),
-        "cost": cost_line(summary),
         "needs": needs_of(job),
         "uses_timm": is_timm(job.backbone.name),
         "output": f"runs/{job.name}",
