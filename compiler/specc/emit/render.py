@@ -143,8 +143,11 @@ class Rendering:
     def files(self) -> dict[str, str]:
         refuse_misplaced(self.pages, self.shelves)
         code: dict[str, str] = {}
-        for path, text in placed(self.pages, self.parts).items():
-            code[path] = with_imports(path, text, code, "." * bool(self.plan.package))
+        texts = placed(self.pages, self.parts)
+        package = "." * bool(self.plan.package)
+        for path, text in texts.items():  # which is parsed once, without its imports
+            earlier = {before: texts[before] for before in code}
+            code[path] = with_imports(path, text, earlier, package)
         for path, (page, parts) in self.apart.items():
             refuse_misplaced({path: page}, self.shelves_of(path))
             code[path] = with_imports(path, placed({path: page}, parts)[path], {})
