@@ -207,6 +207,7 @@ def test_what_cannot_be_written_is_refused(text):
         compile_job(json.dumps(hostile_job((text,))).encode())
 
 
+@pytest.mark.slow
 def test_many_categories_stand_in_a_file_of_their_own(tmp_path):
     categories = (*HOSTILE, *(f"kind {i}" for i in range(10_000 - len(HOSTILE))))
     head = {"task": "multiclass_classification", "categories": categories}
