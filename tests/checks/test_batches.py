@@ -46,6 +46,7 @@ def errors(job: dict) -> list[str]:
     "head3-32-backbone3-None-1",
     "head4-32-backbone4-neck4-1",
     "head5-64-backbone5-neck5-2",
+    quick=("head3-32-backbone3-None-1",),
 )
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize(

@@ -96,6 +96,7 @@ def test_the_test_set_is_part_of_a_lock(place, capsys, no_pictures, monkeypatch)
         assert told["says"] == f"not {what}: the test set cannot be read"
 
 
+@pytest.mark.sample("added-expected0", rest="slow")
 @pytest.mark.parametrize(
     "what, expected",
     [
@@ -192,7 +193,12 @@ def shapes(world, task: str, **data) -> Looked:
     return look(content, Path(), Images())
 
 
-@pytest.mark.sample("depth_estimation", "keypoint_detection", "metric_learning")
+@pytest.mark.sample(
+    "depth_estimation",
+    "keypoint_detection",
+    "metric_learning",
+    quick=("keypoint_detection",),
+)
 @pytest.mark.parametrize(
     "task",
     [

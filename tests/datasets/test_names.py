@@ -163,6 +163,7 @@ def test_names_of_voc(place):
     }
 
 
+@pytest.mark.slow
 def test_spaces_in_a_csv_file(place):
     for i in range(4):
         write(place / f"{i}.jpg", image(i))

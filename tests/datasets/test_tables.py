@@ -50,6 +50,7 @@ def in_words(emitted: Emitted, sample) -> object:
     "tensorflow",
     "open_images",
     "centers",
+    quick=("one_hot", "hugging_face_lines"),
 )
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_table_is_found_and_read(place, capsys, name):

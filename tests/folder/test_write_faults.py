@@ -69,6 +69,7 @@ def test_a_dangling_link_is_not_followed(folder, source, tmp_path):
     assert not (tmp_path / "nowhere").exists()
 
 
+@pytest.mark.sample("unlink-True-1", rest="slow")
 @pytest.mark.parametrize(
     "function, built, least",
     [

@@ -61,6 +61,7 @@ def test_a_run_is_its_steps_and_its_validations(tmp_path):
     assert "0:09:05" in told("job", run)[1] and not advised(compiled, run)
 
 
+@pytest.mark.slow
 def test_hours_end_a_run(tmp_path):
     compiled = compiled_with(tmp_path, max_iterations=10**6, max_hours=0.5)
     run = reckoned(compiled, found())
@@ -68,6 +69,7 @@ def test_hours_end_a_run(tmp_path):
     assert "where `max_hours` ends it" in told("job", run)[0]
 
 
+@pytest.mark.slow
 def test_many_validations_and_slow_images_have_edits(tmp_path):
     compiled = compiled_with(tmp_path, max_iterations=300, validations=20)
     run = reckoned(compiled, found(seconds_waiting=0.3))
@@ -78,6 +80,7 @@ def test_many_validations_and_slow_images_have_edits(tmp_path):
     assert "20 take 51% of the run" in told("job", run)[3]
 
 
+@pytest.mark.sample("1-None", rest="slow")
 @pytest.mark.parametrize("batch, parts", [(8, 2), (4, None), (1, None)])
 def test_half_the_images_of_a_pass(tmp_path, batch, parts):
     given = {"batch_size": batch} | ({"accumulation": parts} if parts else {})

@@ -128,6 +128,7 @@ def test_a_line_of_no_field_is_in_every_job(why, record):
     assert "in every job" in shown and f"templates/{place[0]}:{place[1]}" in shown
 
 
+@pytest.mark.slow
 def test_where_a_field_reaches_and_where_it_does_not(record):
     def where(pointer: str) -> list[Reached]:
         return answers.where(pointer, record.reach, record.recorded, record)

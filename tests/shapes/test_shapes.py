@@ -67,6 +67,7 @@ def test_a_larger_set_begins_with_the_smaller(dataset, tmp_path):
             assert digest == expected[name]
 
 
+@pytest.mark.slow
 def test_boxes_are_tight_around_the_drawn_pixels(scenes):
     """Removing a shape changes pixels up to its box, within a smooth edge of 1 px."""
     for scene in scenes:

@@ -82,6 +82,7 @@ def test_each_level_adds_what_a_model_that_ends_there_has():
         assert found.dropped == {"backbone": tuple(range(top + 1, 6))}
 
 
+@pytest.mark.slow
 def test_memory_and_cost_are_near_those_of_our_own_resnet():
     found = summary_of("resnet18", (128, 160), head=5)
     ours = job_of("x", (128, 160), head=5)
