@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from runs import REGIONS, SHAPES, make
+from runs import SHAPES, make
 
 from specc.build import compile_job
 from specc.cli import run_cli
@@ -30,7 +30,8 @@ def found(**values: object) -> dict:
 @pytest.mark.slow
 def test_it_measures_the_code_of_the_job_and_writes_nothing(world, monkeypatch, capsys):
     monkeypatch.chdir(world)
-    job = make(world / "forecast", SHAPES, REGIONS, max_iterations=1000, validations=4)
+    small = {"backbone": {"top_level": 3}, "max_iterations": 1000, "validations": 4}
+    job = make(world / "forecast", SHAPES, **small)
     before = sorted(world.rglob("*"))
     flags = ("--workers", "0", "--threads", "1", "--seconds", "2", "--format", "json")
     assert run_cli(["forecast", str(job / "job.json"), *flags]) == 0
