@@ -191,6 +191,7 @@ def test_any_change_ends_the_fast_path(place, change, monkeypatch):
     assert len(analyzed) == 1
 
 
+@pytest.mark.slow
 def test_an_edit_of_specc_ends_the_fast_path(place, monkeypatch):
     built(place)
     data, folder = Path("job.json").read_bytes(), place / "generated/finder"

@@ -199,6 +199,7 @@ def test_build_goes_below_the_current_folder(run):
     assert (built / "model.py").exists() and (built / ".specc/manifest.json").exists()
 
 
+@pytest.mark.slow
 def test_build_stays_in_a_folder_that_is_named_as_the_job(run):
     job = put("jobs/cells/job.json")
     assert run("build", job)[0] == 0
@@ -237,6 +238,7 @@ def test_a_wrong_job_writes_nothing(run):
     assert not Path("generated").exists()
 
 
+@pytest.mark.slow
 def test_build_again_says_that_nothing_changed(run):
     job = put("job.json")
     run("build", job)
@@ -374,6 +376,7 @@ def test_force_restores_an_edit_though_the_job_is_unchanged(run):
 # ---- build --check ----
 
 
+@pytest.mark.slow
 def test_check_passes_after_a_build(run):
     job = put("job.json")
     run("build", job)

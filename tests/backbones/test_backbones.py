@@ -178,6 +178,7 @@ def test_levels_above_timm_s_need_no_weights(tmp_path, monkeypatch):
     assert all(torch.equal(loaded[k], v) for k, v in state.items() if k in loaded)
 
 
+@pytest.mark.slow
 def test_levels_that_the_job_leaves_out_may_be_left_over(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     deep = load(made(job_of("mobilenetv2_035"), tmp_path) / "model.py")
@@ -215,6 +216,7 @@ def test_without_a_network_the_option_for_a_local_file_is_named(tmp_path, monkey
     assert second.startswith("offline, name a local file in initialization.weights")
 
 
+@pytest.mark.slow
 @needs_real
 def test_real_weights_load(tmp_path):
     job = job_of("mobilenetv2_035", weights=str(REAL.resolve()))

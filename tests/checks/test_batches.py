@@ -78,6 +78,7 @@ def test_what_check_refuses_cannot_be_trained(
         assert told == ["E209"]
 
 
+@pytest.mark.slow
 def test_shares_of_a_step_count(tmp_path):
     slurm = {"nodes": 2, "gpus_per_node": 2, "hours": 1}
     options = {"batch_size": 8, "accumulation": 2, "slurm": slurm}

@@ -106,6 +106,7 @@ def test_without_crowds_nothing_is_said(emitted, tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_segments_of_crowds_are_counted_too(emitted, tmp_path, capsys):
     save(tmp_path / "images" / "one.png")
     (tmp_path / "val").mkdir()

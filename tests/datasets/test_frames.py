@@ -109,6 +109,7 @@ def test_labels_of_stored_pixels_are_turned_with_their_image(
     assert head.tolist() == [x, y] and np.isnan(foot).all()
 
 
+@pytest.mark.sample("6", rest="slow")
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_labels_of_shown_pixels_stay(emitted, tmp_path, capsys, orientation):
     save(tmp_path / "one.png", orientation)

@@ -183,6 +183,7 @@ def test_each_code_has_one_kind():
     assert set(codes) == pages
 
 
+@pytest.mark.slow
 def test_the_text_names_codes_and_the_json_counts(place, capsys):
     dataset(place, train=BACKWARD)
     found, _ = gate(capsys)

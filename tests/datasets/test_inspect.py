@@ -178,6 +178,7 @@ def test_the_text_names_everything(place, capsys):
 # ---- What is wrong ----
 
 
+@pytest.mark.slow
 def test_equal_images_in_both_sets(place, capsys):
     dataset(place / "set", [box(8, 8, 60, 50)])
     images = place / "set" / "train" / "images"

@@ -225,6 +225,7 @@ def touched_metadata(root: Path) -> None:
     os.utime(root / "val" / "metadata.yaml", ns=(1, 1))
 
 
+@pytest.mark.sample("touched_metadata", rest="slow")
 @pytest.mark.parametrize("change", [changed_label, touched_metadata])
 def test_what_changed_is_read_anew(change, tmp_path, root, cache):
     detector(tmp_path).samples.read_samples(root)
@@ -277,6 +278,7 @@ def test_a_jpeg_that_is_decoded_smaller_is_compared_as_well(reduced, tmp_path, r
         made.data.letterbox(other)
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_never_believed(tmp_path, root, cache):
     """Any byte may be another one, and any end may be missing."""
     detector(tmp_path).samples.read_samples(root)

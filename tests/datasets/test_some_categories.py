@@ -165,6 +165,7 @@ def test_where_all_is_left_out_the_reason_is_told(emitted, tmp_path, capsys):
     assert lines_of(capsys) == {LEFT_OUT.format("a", 1)}
 
 
+@pytest.mark.slow
 def test_other_labels_are_left_out(emitted, tmp_path, capsys):
     given = {"0.png": ["a", "b"], "1.png": ["a"]}
     metadata = {"labels": ["a", "b", "no"]}
@@ -267,6 +268,7 @@ def merging(head: dict, name: str, *parts: str, **more) -> dict:
     return head | {"merge": {name: list(parts)}} | more
 
 
+@pytest.mark.slow
 def test_objects_are_merged(emitted, tmp_path, capsys):
     as_coco(tmp_path)
     head = merging(detecting("x", "both", name="cells"), "both", "a", "b")

@@ -181,6 +181,7 @@ BOXED = {"name": "cells", "task": "object_detection", "categories": ["a", "b"]}
 SIDES = ["l", "t", "r", "b"]
 
 
+@pytest.mark.sample("row3-0.png: a box outside the 40x30 image", rest="slow")
 @pytest.mark.parametrize(
     "row, said",
     [

@@ -263,6 +263,7 @@ def test_foreign_weights_are_refused(tmp_path, capsys):
     assert found.count("E413") == 5 and "has format 2" in found
 
 
+@pytest.mark.slow
 def test_weights_that_diverged_are_refused(tmp_path, capsys):
     job = job_of(head("regression", "range", [0.0, 1.0]), neck=False)
     (tmp_path / "job.json").write_text(json.dumps(job))

@@ -183,6 +183,7 @@ def test_edits_are_mapped_through_the_record(scenes):
     assert one.lost == {"train.py": 1}
 
 
+@pytest.mark.slow
 def test_every_derived_value_has_a_rule_that_names_its_field():
     derived = 0
     for folder in GOLDENS:

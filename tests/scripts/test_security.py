@@ -225,6 +225,7 @@ def test_a_bomb_of_a_class_folder_or_of_four_bands_is_refused(emitted, tmp_path)
         bands.image_size(tmp_path / "a" / "bomb.png")
 
 
+@pytest.mark.slow
 def test_a_text_bomb_within_an_image_is_refused(dataset, tmp_path):
     """A compressed comment of a gigabyte."""
     comment = zlib.compress(bytes(1 << 26))
