@@ -145,7 +145,8 @@ class Rendering:
         code: dict[str, str] = {}
         texts = placed(self.pages, self.parts)
         package = "." * bool(self.plan.package)
-        for path, text in texts.items():  # which is parsed once, without its imports
+        for path, text in texts.items():
+            # Imports define nothing: a text without them is parsed once for all.
             earlier = {before: texts[before] for before in code}
             code[path] = with_imports(path, text, earlier, package)
         for path, (page, parts) in self.apart.items():
