@@ -58,7 +58,6 @@ def told(samples: list) -> dict[str, str]:
     "as_text_ids-object_detection",
     "as_lvis-instance_segmentation",
     quick=("as_cvat_tasks-object_detection", "as_datumaro-object_detection"),
-    quick=("as_cvat_tasks-object_detection",),
 )
 @pytest.mark.parametrize("task", [DETECTION, MASKS])
 @pytest.mark.parametrize("make", OBJECTS)
