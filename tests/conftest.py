@@ -46,7 +46,8 @@ def pytest_collection_modifyitems(config, items: list[pytest.Item]) -> None:
 
 def mark_beside_samples(items: list[pytest.Item], whole: bool) -> None:
     """Of a test with a `sample`, the cases that it does not name are soak, or what its
-    `rest` says. Raises UsageError where `whole` files lack a case that is named."""
+    `rest` says; of those named all but the `quick` ones are slow, where there are such.
+    Raises UsageError where `whole` files lack a case that is named."""
     named, found = {}, defaultdict(set)
     for item in items:
         if sample := item.get_closest_marker("sample"):
@@ -55,6 +56,8 @@ def mark_beside_samples(items: list[pytest.Item], whole: bool) -> None:
             found[place].add(item.callspec.id)
             if item.callspec.id not in sample.args:
                 item.add_marker(sample.kwargs.get("rest", "soak"))
+            elif item.callspec.id not in sample.kwargs.get("quick", sample.args):
+                item.add_marker("slow")
     for place, cases in named.items():
         if whole and cases - found[place]:
             raise pytest.UsageError(f"{place}: no cases {cases - found[place]}")

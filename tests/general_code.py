@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import lru_cache
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 LOOPS = (ast.For, ast.comprehension)
@@ -12,9 +13,14 @@ LOOPS = (ast.For, ast.comprehension)
 AS_IN_TORCH = ("inputs", "outputs", "width", "channels", "squeezed", "kernel")
 
 
+@lru_cache(maxsize=64)  # modules of a few folders, which several checks look at
+def parsed(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
 def general_code(modules: dict[str, str]) -> list[str]:
     """What a reader of these modules, by path, would stop at: a line for each finding."""
-    trees = {path: ast.parse(text) for path, text in modules.items()}
+    trees = {path: parsed(text) for path, text in modules.items()}
     return sorted(
         [
             *(
@@ -45,7 +51,7 @@ def _loops(tree: ast.Module) -> Iterator[str]:
 def bare_numbers(modules: dict[str, str]) -> list[str]:
     """Calls of the folder's own functions and classes with a number that no keyword
     explains: `decode(outputs, 0.05)`. 0, 1 and -1 need no explanation."""
-    trees = {path: ast.parse(text) for path, text in modules.items()}
+    trees = {path: parsed(text) for path, text in modules.items()}
     parameters = _own_parameters(trees)
     found = []
     for path, tree in trees.items():

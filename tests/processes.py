@@ -11,9 +11,11 @@ from specc.resources import PACKAGE
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This process's environment, its import path, and changes."""
+    """This process's environment, its import path, and changes. Processes keep the
+    bytecode of specc for those after them, whatever the environment says of it."""
     paths = os.pathsep.join([str(PACKAGE.parent), *sys.path])
-    return os.environ | {"PYTHONPATH": paths} | changes
+    own = {k: x for k, x in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return own | {"PYTHONPATH": paths} | changes
 
 
 def python(

@@ -148,6 +148,7 @@ def test_a_build_never_imports_torch(place):
     assert "torch" not in found and "networkx" in found
 
 
+@pytest.mark.slow
 def test_a_check_does_not_wait_for_the_back_end(place):
     Path("job.json").write_bytes(encoded(DETECTOR))
     assert imported(["check", "job.json"]) == {"networkx", "jsonschema"}
@@ -170,6 +171,7 @@ def damage_record(place):
     (place / "generated/finder/.specc/manifest.json").write_text("{}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change", [change_job, edit_output, delete_output, damage_record]
 )
@@ -189,6 +191,7 @@ def test_any_change_ends_the_fast_path(place, change, monkeypatch):
     assert len(analyzed) == 1
 
 
+@pytest.mark.slow
 def test_an_edit_of_specc_ends_the_fast_path(place, monkeypatch):
     built(place)
     data, folder = Path("job.json").read_bytes(), place / "generated/finder"
@@ -205,6 +208,7 @@ def test_a_stamp_says_again_what_the_build_said(place):
     assert stamps.find(place, b"another job") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"inputs": 1}', "\xff"])
 def test_a_broken_cache_is_as_none(place, cache, damage):
     built(place)
@@ -214,6 +218,7 @@ def test_a_broken_cache_is_as_none(place, cache, damage):
     assert json.loads(stamp.read_text())["parameters"] > 0
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_is_as_none(place, monkeypatch):
     (place / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(place / "file"))
@@ -224,8 +229,8 @@ def test_a_cache_that_cannot_be_written_is_as_none(place, monkeypatch):
 # ---- verify ----
 
 
-@pytest.mark.slow
-@each_job
+@pytest.mark.soak  # test_mixtures.py compares more models, and the test below says how
+@pytest.mark.parametrize("job", [CLASSIFIER, DETECTOR], ids=["classifier", "detector"])
 def test_the_emitted_model_is_the_graph_s(job):
     verify.verify(compile_raw(encoded(job)))
 
@@ -270,6 +275,7 @@ def test_differences_in_shapes_are_named():
     assert "more" in verify.compare(summary, gone)[-1]
 
 
+@pytest.mark.slow
 def test_verify_without_torch_names_the_extra(place, monkeypatch, capsys):
     blocked = place / "blocked" / "torch.py"
     blocked.parent.mkdir()

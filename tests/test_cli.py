@@ -199,6 +199,7 @@ def test_build_goes_below_the_current_folder(run):
     assert (built / "model.py").exists() and (built / ".specc/manifest.json").exists()
 
 
+@pytest.mark.slow
 def test_build_stays_in_a_folder_that_is_named_as_the_job(run):
     job = put("jobs/cells/job.json")
     assert run("build", job)[0] == 0
@@ -224,6 +225,7 @@ def test_jobs_of_one_name_are_refused_before_anything_is_written(run):
     assert not Path("generated").exists()
 
 
+@pytest.mark.slow
 def test_a_wrong_job_does_not_stop_the_others(run):
     code, _, err = run("build", wrong_job(), put("job.json"), "gone.json")
     assert code == 1
@@ -236,6 +238,7 @@ def test_a_wrong_job_writes_nothing(run):
     assert not Path("generated").exists()
 
 
+@pytest.mark.slow
 def test_build_again_says_that_nothing_changed(run):
     job = put("job.json")
     run("build", job)
@@ -341,6 +344,7 @@ def test_verify_warns_of_an_edited_model_that_does_not_run(run):
     assert code == 0 and "does not run" in err
 
 
+@pytest.mark.slow
 def test_a_deleted_file_stays_deleted(run):
     job = put("job.json")
     run("build", job)
@@ -357,6 +361,7 @@ def test_a_deleted_file_stays_deleted(run):
     assert "--strict fails" in out
 
 
+@pytest.mark.slow
 def test_force_restores_an_edit_though_the_job_is_unchanged(run):
     job = put("job.json")
     run("build", job)
@@ -371,6 +376,7 @@ def test_force_restores_an_edit_though_the_job_is_unchanged(run):
 # ---- build --check ----
 
 
+@pytest.mark.slow
 def test_check_passes_after_a_build(run):
     job = put("job.json")
     run("build", job)
@@ -384,6 +390,7 @@ def test_check_before_the_first_build(run):
     assert not Path("generated").exists()
 
 
+@pytest.mark.slow
 def test_check_shows_what_a_build_would_change(run):
     job = put("job.json")
     run("build", job)
@@ -394,6 +401,7 @@ def test_check_shows_what_a_build_would_change(run):
     assert "[64, 64]" in Path("generated/cells/job.json").read_text()
 
 
+@pytest.mark.slow
 def test_check_lists_edits_and_only_strict_fails(run):
     job = put("job.json")
     run("build", job)
@@ -404,6 +412,7 @@ def test_check_lists_edits_and_only_strict_fails(run):
     assert code == 1 and "--strict fails: files were edited" in out
 
 
+@pytest.mark.slow
 def test_check_tells_tools_what_is_due(run):
     job = put("job.json")
     check = ["build", "--check", "--format", "github", job]
@@ -474,11 +483,13 @@ def test_an_interrupt_exits_130(run, monkeypatch):
     assert run("check", put("job.json"))[0] == 130
 
 
+@pytest.mark.slow
 def test_a_pipe_gets_no_colors():
     done = python("-m", "specc.cli", "check", wrong_job())
     assert done.returncode == 1 and "\x1b" not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("no_color", ["", "1"])
 def test_a_terminal_gets_colors_unless_no_color(no_color):
     import pty
@@ -495,6 +506,7 @@ def test_a_terminal_gets_colors_unless_no_color(no_color):
     os.close(main)
 
 
+@pytest.mark.slow
 def test_a_plain_terminal_encoding_is_no_failure():
     Path("zellen-ü.json").write_text("{}")
     arguments = ["-m", "specc.cli", "check", "zellen-ü.json"]

@@ -146,6 +146,7 @@ def test_a_strict_check_finds_nothing_to_build():
 # ---- What is read: style ----
 
 
+@pytest.mark.sample("micrographs", "x-rays", "zebras", rest="slow")
 @each_folder
 def test_the_code_is_clean(folder):
     texts = modules(folder)
@@ -203,6 +204,7 @@ def test_nothing_that_changes_between_machines_or_days_is_written(folder):
     "street-scenes",
     "tiles",
     "vehicles",
+    quick=("house-prices",),
 )
 @each_folder
 def test_the_docstring_tells_the_graph(folder):

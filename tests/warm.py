@@ -20,9 +20,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
-
-from matplotlib.figure import Figure
+from unittest.mock import Mock
 
 LIBRARIES = (
     *("torch", "torch._dynamo", "torch.utils.tensorboard", "matplotlib.figure"),
@@ -55,8 +55,9 @@ class Warm:
         processes=0,
     ) -> subprocess.CompletedProcess:
         """As `subprocess.run` with captured text; `words` are a script and its arguments.
-        Without `curves` Matplotlib saves empty files. `processes` that are more than none
-        are a group, as torchrun starts one. Raises TimeoutExpired."""
+        Without `curves` Matplotlib saves empty files, and TensorBoard has no pictures.
+        `processes` that are more than none are a group, as torchrun starts one. Raises
+        TimeoutExpired."""
         with tempfile.TemporaryDirectory() as folder:
             streams = [f"{folder}/stdout", f"{folder}/stderr"]
             request = {"words": words, "cwd": str(cwd), "env": env, "streams": streams}
@@ -112,8 +113,8 @@ def become(
     words: list[str], cwd: str, env: dict[str, str], streams: list[str], curves: bool
 ) -> None:
     """Run the script as the main module of this process."""
-    if not curves:  # to draw them takes longer than a small model's iterations
-        Figure.savefig = lambda figure, path, **options: Path(path).touch()
+    if not curves:
+        leave_out_drawings()
     paths = (os.devnull, *streams)
     for number, flags in enumerate(
         (os.O_RDONLY, *(os.O_CREAT | os.O_WRONLY | os.O_APPEND,) * 2)
@@ -126,7 +127,35 @@ def become(
     os.environ.update(env)
     sys.argv = words
     sys.path[0] = str(Path(words[0]).parent)
-    runpy.run_path(words[0], run_name="__main__")
+    try:
+        runpy.run_path(words[0], run_name="__main__")
+        code = 0
+    except SystemExit as end:
+        code = end.code
+    leave(code)
+
+
+def leave_out_drawings() -> None:
+    """Curves, which take longer than a small model's iterations, and the copies of
+    pictures that TensorBoard has."""
+    from matplotlib.figure import Figure
+    from torch.utils.tensorboard import SummaryWriter
+
+    Figure.subplots = lambda figure, rows, columns: [Mock() for _ in range(columns)]
+    Figure.savefig = lambda figure, path, **options: Path(path).touch()
+    SummaryWriter.add_image = lambda *given, **named: None
+
+
+def leave(code: object) -> None:
+    """Exit as Python does, but for the libraries: to take them down takes longer than
+    to say what is wrong with a flag."""
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else bool(code))
 
 
 if __name__ == "__main__":

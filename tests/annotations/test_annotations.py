@@ -92,6 +92,7 @@ def assert_same(found: dict, expected: dict) -> None:
 # ---- Round trips ----
 
 
+@pytest.mark.sample("csv", rest="slow")
 @pytest.mark.parametrize("form", ["coco", "yolo", "csv"])
 def test_boxes_are_read_again_as_they_were(form, capsys):
     assert annotate(predictions(BOXES), form) == 0
@@ -104,6 +105,7 @@ def test_boxes_are_read_again_as_they_were(form, capsys):
     )
 
 
+@pytest.mark.slow
 def test_labelme_is_imported_again_as_it_was(capsys):
     assert annotate(predictions(BOXES), "labelme") == 0
     content = json.loads(Path("next/b.json").read_text())
@@ -138,6 +140,7 @@ def masked(*masks: np.ndarray) -> list[dict]:
     return found
 
 
+@pytest.mark.sample("coco", rest="slow")
 @pytest.mark.parametrize("form", ["coco", "yolo"])
 def test_masks_are_read_again_to_the_pixel(form):
     ring = square(20, 4, 36, 26) & ~square(30, 10, 36, 20)  # a bay, and no hole
@@ -153,6 +156,7 @@ def test_masks_are_read_again_to_the_pixel(form):
         assert (mask != wanted).sum() == 0
 
 
+@pytest.mark.slow
 def test_keypoints_are_read_again(capsys):
     points = {"nose": [10, 12.5], "tail": None, "paw": [30, 20]}
     items = [{"score": 0.9, "keypoints": points, "presence": {"nose": 1}}]
@@ -168,6 +172,7 @@ def test_keypoints_are_read_again(capsys):
     assert np.isnan(found["tail"]).all()
 
 
+@pytest.mark.slow
 def test_quadrilaterals_are_polygons_of_yolo():
     corners = [[4, 3], [20, 5], [22, 25], [6, 20]]
     items = [{"category": "page", "quadrilateral": corners, "score": 0.8}]

@@ -105,6 +105,7 @@ def level_of(name: str, key: str) -> int:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     importlib.util.find_spec("timm") is None, reason="timm is not installed"
 )
@@ -132,6 +133,7 @@ def weights_of(model) -> dict[str, torch.Tensor]:
     return state | {"classifier.weight": torch.zeros(10, 8)}
 
 
+@pytest.mark.slow
 def test_gray_filters_are_the_sum_over_the_colors(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     colored = load(made(job_of("mobilenetv2_035"), tmp_path) / "model.py")
@@ -146,6 +148,7 @@ def test_gray_filters_are_the_sum_over_the_colors(tmp_path, monkeypatch):
     assert all(torch.equal(gray[key], state[key]) for key in gray if key != first)
 
 
+@pytest.mark.slow
 def test_a_fourth_band_starts_as_timm_starts_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     colored = load(made(job_of("mobilenetv2_035"), tmp_path) / "model.py")
@@ -159,6 +162,7 @@ def test_a_fourth_band_starts_as_timm_starts_it(tmp_path, monkeypatch):
     assert torch.equal(model.backbone.conv_stem.weight, wanted)
 
 
+@pytest.mark.slow
 def test_levels_above_timm_s_need_no_weights(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plain = load(made(job_of("mobilenetv2_035"), tmp_path) / "model.py")
@@ -174,6 +178,7 @@ def test_levels_above_timm_s_need_no_weights(tmp_path, monkeypatch):
     assert all(torch.equal(loaded[k], v) for k, v in state.items() if k in loaded)
 
 
+@pytest.mark.slow
 def test_levels_that_the_job_leaves_out_may_be_left_over(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     deep = load(made(job_of("mobilenetv2_035"), tmp_path) / "model.py")
@@ -182,6 +187,7 @@ def test_levels_that_the_job_leaves_out_may_be_left_over(tmp_path, monkeypatch):
     train.load_imagenet(train.Classifier().backbone)
 
 
+@pytest.mark.slow
 def test_weights_of_a_deeper_network_are_refused(tmp_path, monkeypatch):
     """Weights of ResNet-34 have all names and shapes of ResNet-18's."""
     monkeypatch.chdir(tmp_path)
@@ -210,6 +216,7 @@ def test_without_a_network_the_option_for_a_local_file_is_named(tmp_path, monkey
     assert second.startswith("offline, name a local file in initialization.weights")
 
 
+@pytest.mark.slow
 @needs_real
 def test_real_weights_load(tmp_path):
     job = job_of("mobilenetv2_035", weights=str(REAL.resolve()))

@@ -46,6 +46,7 @@ def errors(job: dict) -> list[str]:
     "head3-32-backbone3-None-1",
     "head4-32-backbone4-neck4-1",
     "head5-64-backbone5-neck5-2",
+    quick=("head3-32-backbone3-None-1",),
 )
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize(
@@ -77,6 +78,7 @@ def test_what_check_refuses_cannot_be_trained(
         assert told == ["E209"]
 
 
+@pytest.mark.slow
 def test_shares_of_a_step_count(tmp_path):
     slurm = {"nodes": 2, "gpus_per_node": 2, "hours": 1}
     options = {"batch_size": 8, "accumulation": 2, "slurm": slurm}

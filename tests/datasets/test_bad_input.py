@@ -192,6 +192,7 @@ def job_of(task: str) -> dict:
     return json.loads(Path("job.json").read_text("utf-8"))
 
 
+@pytest.mark.slow
 def test_hidden_files_are_counted_where_names_end_alike(place):
     layouts_maps.of_arrays(place / "set")
     job = job_of("depth_estimation")

@@ -45,6 +45,7 @@ def init(task: str = CLASSES) -> dict:
     return json.loads(Path("job.json").read_text())
 
 
+@pytest.mark.sample("no sets", rest="slow")
 @pytest.mark.parametrize("name", PAIRS)
 def test_sets_and_categories_are_found(place, capsys, name):
     folders, (train, validation) = PAIRS[name]
@@ -131,6 +132,7 @@ def test_a_category_may_have_the_name_of_a_set(place, capsys):
     assert init()["model"]["heads"][0]["categories"] == ["bus", "train"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "names, count, why",
     [

@@ -57,6 +57,7 @@ def told(samples: list) -> dict[str, str]:
     "as_windows-object_detection",
     "as_text_ids-object_detection",
     "as_lvis-instance_segmentation",
+    quick=("as_cvat_tasks-object_detection", "as_datumaro-object_detection"),
 )
 @pytest.mark.parametrize("task", [DETECTION, MASKS])
 @pytest.mark.parametrize("make", OBJECTS)
@@ -131,6 +132,7 @@ def test_keypoints_of_coco_beside_its_instances(place, capsys):
     "panoptic_segmentation-as_panoptic",
     "instance_segmentation-as_panoptic_apart",
     "semantic_segmentation-as_panoptic",
+    quick=("instance_segmentation-as_panoptic_apart",),
 )
 @pytest.mark.parametrize("make", SEGMENTS)
 @pytest.mark.parametrize(
@@ -212,6 +214,7 @@ def crowds(place: Path, names: tuple[str, ...], *places: int) -> None:
         path.write_text(json.dumps(value))
 
 
+@pytest.mark.sample("object_detection", rest="slow")
 @pytest.mark.parametrize("task", [DETECTION, MASKS])
 def test_objects_that_are_all_marked_as_crowds(place, capsys, task):
     """As CVAT marks masks of its brush."""

@@ -27,6 +27,7 @@ def changed(path: Path, key: str, place: int = -1, **values: object) -> Path:
     return path
 
 
+@pytest.mark.sample("object_detection", rest="slow")
 @HEADS
 def test_a_flag_is_a_number(emitted, tmp_path, head):
     dataset = emitted(head, **COCO).dataset

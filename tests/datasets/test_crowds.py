@@ -63,6 +63,7 @@ def test_crowds_are_counted_by_category_where_there_is_no_more(
     assert f"{path}: crowds, and nothing else, of category {NAMES[1]}: 2" in lines
 
 
+@pytest.mark.slow
 def test_specc_data_counts_crowds_apart(place, capsys):
     """Neither among the objects of a category nor among those of a level."""
     given = (0, False), (0, True), (1, True)
@@ -105,6 +106,7 @@ def test_without_crowds_nothing_is_said(emitted, tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_segments_of_crowds_are_counted_too(emitted, tmp_path, capsys):
     save(tmp_path / "images" / "one.png")
     (tmp_path / "val").mkdir()

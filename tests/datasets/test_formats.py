@@ -58,6 +58,7 @@ def voc(folder: Path, **annotations: str) -> Path:
     return split
 
 
+@pytest.mark.slow
 def test_voc_is_read(reader, tmp_path, capsys):
     objects = OBJECT.format("no", 0, 3, 4, 20, 25) + OBJECT.format("a", 1, 1, 1, 2, 2)
     split = voc(tmp_path, one=XML.format(objects), two=XML.format(""))
@@ -248,6 +249,7 @@ def csv_file(folder: Path, text: str) -> Path:
     return folder / "all.csv"
 
 
+@pytest.mark.slow
 def test_csv_is_read(reader, tmp_path, capsys):
     draw(tmp_path / "c.png")
     text = "\ufeffimage,kind,else,price\na.png,no,x,2.5\nb.png,a,,\nc.png,b,,7\n"

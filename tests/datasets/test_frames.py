@@ -109,6 +109,7 @@ def test_labels_of_stored_pixels_are_turned_with_their_image(
     assert head.tolist() == [x, y] and np.isnan(foot).all()
 
 
+@pytest.mark.sample("6", rest="slow")
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_labels_of_shown_pixels_stay(emitted, tmp_path, capsys, orientation):
     save(tmp_path / "one.png", orientation)
@@ -131,6 +132,7 @@ def test_what_sizes_cannot_tell_is_told(emitted, tmp_path, capsys, orientation, 
     assert "turned by EXIF: taken to be annotated as they are shown: 1" in said
 
 
+@pytest.mark.slow
 def test_labels_of_a_larger_image_are_scaled(emitted, tmp_path, capsys):
     save(tmp_path / "one.png", height=30, width=41)  # 41 is rounded
     size = {"height": 300, "width": 409}
@@ -262,6 +264,7 @@ def panoptic(folder: Path) -> Path:
     return folder / "val.json"
 
 
+@pytest.mark.slow
 def test_segments_are_turned_with_their_image(emitted, tmp_path):
     path, right = panoptic(tmp_path), shown(stored_mask(), 6)
     [sample] = emitted(PANOPTIC, **COCO).dataset.read_dataset(path)
@@ -279,6 +282,7 @@ def test_segments_become_maps_that_are_turned(emitted, tmp_path):
     assert np.array_equal(categories == 0, shown(stored_mask(), 6) == 1)
 
 
+@pytest.mark.slow
 def test_boxes_that_become_quadrilaterals_begin_at_the_top_left(emitted, tmp_path):
     save(tmp_path / "one.png", 6)
     head = {

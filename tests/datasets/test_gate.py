@@ -112,6 +112,7 @@ def spoil(place: Path, what: str) -> None:
         cut_short(place, *(f"train/images/{i}.jpg" for i in range(3)))
 
 
+@pytest.mark.sample("no folder", rest="slow")
 @pytest.mark.parametrize("what", CASES)
 def test_the_exit_code_is_1_where_training_would_refuse(place, capsys, what):
     dataset(place)
@@ -141,6 +142,7 @@ def test_training_refuses_what_the_gate_refuses(place, what):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_an_image_that_changes_while_it_is_read_ends_a_run(place, capsys, monkeypatch):
     """Its header tells another size than its pixels have: no other image takes its
     place."""
@@ -181,6 +183,7 @@ def test_each_code_has_one_kind():
     assert set(codes) == pages
 
 
+@pytest.mark.slow
 def test_the_text_names_codes_and_the_json_counts(place, capsys):
     dataset(place, train=BACKWARD)
     found, _ = gate(capsys)
@@ -197,6 +200,7 @@ def test_the_text_names_codes_and_the_json_counts(place, capsys):
 # ---- A small validation set ----
 
 
+@pytest.mark.slow
 def test_a_small_validation_set_is_named_with_counts(place, capsys):
     dataset(place)
     found, code = gate(capsys)

@@ -207,6 +207,7 @@ def test_maps_that_are_broken_links(place):
 
 
 @pytest.mark.slow
+@pytest.mark.sample("1.. 2 3 4", "box4")
 @pytest.mark.parametrize(
     "box",
     ["1.. 2 3 4", "[. 2 3 4]", ["1 2 3 4"], [1, 2, 30, 1e400], [1, 2, 30, 10**400]],

@@ -231,6 +231,7 @@ def test_the_next_commands_are_told(place, capsys):
     assert f"python {Path('generated', job['name'], 'train.py')}" in said
 
 
+@pytest.mark.slow
 def test_a_job_is_small_and_readable(place):
     layouts.as_native(place / "cells")
     init(DETECTION, "--data", "cells")
@@ -293,6 +294,7 @@ def test_a_job_is_never_overwritten_unasked(place, capsys):
     assert name == "set-object-detection-2"  # that of job.json, and a number
 
 
+@pytest.mark.slow
 def test_a_job_is_named_by_dataset_and_task_and_never_as_one_that_exists(place):
     layouts.as_native(place / "cells")
     names = [init(DETECTION, "--data", "cells")[0]["name"]]
@@ -452,6 +454,7 @@ REAL_TASKS = [
     "coco_panoptic-panoptic_segmentation",
     "houses-regression",
     "omniglot-metric_learning",
+    quick=("camvid-semantic_segmentation",),
 )
 @NEEDS_REAL
 @pytest.mark.parametrize("folder, task", REAL_TASKS)

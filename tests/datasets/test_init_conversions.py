@@ -58,6 +58,10 @@ def as_poses(folder: Path, *categories: str) -> Path:
     return folder
 
 
+@pytest.mark.sample(
+    "as_coco-multilabel_classification-object_detection-options2-boxes become labels",
+    rest="slow",
+)
 @pytest.mark.parametrize(
     "make, task, source, options, said",
     [

@@ -163,6 +163,7 @@ def test_the_labels_of_a_task(world, place, capsys, task, labels):
     assert bool(numbers) == (task != "autoencoding")
 
 
+@pytest.mark.slow
 def test_the_text_names_everything(place, capsys):
     dataset(place / "set", [box(8, 8, 10, 10), box(20, 20, 150, 110)])
     assert run_cli(["data", str(detector())]) == 0
@@ -177,6 +178,7 @@ def test_the_text_names_everything(place, capsys):
 # ---- What is wrong ----
 
 
+@pytest.mark.slow
 def test_equal_images_in_both_sets(place, capsys):
     dataset(place / "set", [box(8, 8, 60, 50)])
     images = place / "set" / "train" / "images"
@@ -195,6 +197,7 @@ def test_equal_images_in_both_sets(place, capsys):
     ]
 
 
+@pytest.mark.slow
 def test_broken_images_and_annotations_are_all_named(place, capsys):
     dataset(place / "set", [box(8, 8, 60, 50)])
     train = place / "set" / "train"
@@ -239,6 +242,7 @@ def test_where_nothing_can_be_read_the_problems_alone_are_told(place, capsys):
     assert errors == ["wrong"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "file, content, said",
     [
@@ -387,6 +391,7 @@ def test_an_object_belongs_to_a_level_by_its_longer_side(longer, level):
     assert owner([0, 0, 1, longer], [3, 4, 5, 6, 7]) == level
 
 
+@pytest.mark.slow
 def test_centers_are_those_of_the_emitted_assignment(place):
     """The cells with their center in a box are those of the model."""
     head = {"name": "cells", "task": DETECTION, "categories": ["a"]}

@@ -52,6 +52,7 @@ def labels(of: Emitted) -> list:
     return [words_of(of, sample) for sample in training + held_out]
 
 
+@pytest.mark.sample("2.5-depth in millimeters", rest="slow")
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("share", [1.5, 2.5])
 def test_the_readers_limit_is_the_only_one(place, monkeypatch, name, share):

@@ -67,6 +67,7 @@ def assert_same(samples: list, name: str, close: float):
     "voc_two_folders",
     "voc_lists",
     "cvat_voc",
+    quick=("train_and_test", "voc_lists"),
 )
 @pytest.mark.parametrize("make", (YOLO | VOC).values(), ids=lambda make: make.__name__)
 def test_a_layout_is_read_as_it_is(place, make):
@@ -91,7 +92,7 @@ BY_CATEGORY = [f"kpt_names: {{0: {LISTED}, 1: {LISTED}}}", "flip_idx: [0, 2, 1]"
 NUMBERED = ["point_0", "point_1", "point_2"]
 
 
-@pytest.mark.sample("numbered", "named by category")
+@pytest.mark.sample("numbered", "named by category", quick=("named by category",))
 @pytest.mark.parametrize(
     "lines, values, names, pairs",
     [
@@ -220,6 +221,7 @@ def test_lines_of_dota_may_lack_the_flag_of_difficult_objects(place):
     assert labels["train-1"].ignored.tolist() == [False]
 
 
+@pytest.mark.slow
 def test_corners_of_difficult_objects_are_left_out(place):
     dota(place, train2=1)
     _, reading = started("quadrilateral_detection")
@@ -268,6 +270,7 @@ def test_images_without_an_xml_file_are_left_out_and_counted(place):
     assert reading.counts["images left out: without an annotation"] == 1
 
 
+@pytest.mark.slow
 def test_a_set_for_validation_that_is_not_there(place, capsys):
     YOLO["roboflow"](place)
     shutil.rmtree(place / "valid")

@@ -65,7 +65,11 @@ def found(data: dict, head: dict = HEAD) -> dict:
     return {finding.code: finding for finding in findings(data, head)}
 
 
-@pytest.mark.sample("clip{scene}_{number:04}.png", "{letter}{number}.png")
+@pytest.mark.sample(
+    "clip{scene}_{number:04}.png",
+    "{letter}{number}.png",
+    quick=("clip{scene}_{number:04}.png",),
+)
 @NEEDS_IMAGEHASH
 @pytest.mark.parametrize(
     "name",

@@ -42,6 +42,7 @@ def annotate(place: Path, change: dict) -> None:
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | change))
 
 
+@pytest.mark.slow
 def test_a_lock_tells_of_a_dataset_and_nothing_has_changed(place, capsys, no_pictures):
     dataset(place)
     told, code = gate(capsys, "--lock")
@@ -96,6 +97,7 @@ def test_the_test_set_is_part_of_a_lock(place, capsys, no_pictures, monkeypatch)
         assert told["says"] == f"not {what}: the test set cannot be read"
 
 
+@pytest.mark.sample("added-expected0", rest="slow")
 @pytest.mark.parametrize(
     "what, expected",
     [
@@ -130,6 +132,7 @@ def test_what_has_changed_is_said(place, capsys, no_pictures, what, expected):
     assert [part for part in expected if part not in said] == [], said
 
 
+@pytest.mark.slow
 def test_a_lock_is_refused_where_it_cannot_serve(place, capsys, no_pictures):
     dataset(place)
     assert "E428" in gate(capsys, "--check")[0]
@@ -192,7 +195,12 @@ def shapes(world, task: str, **data) -> Looked:
     return look(content, Path(), Images())
 
 
-@pytest.mark.sample("depth_estimation", "keypoint_detection", "metric_learning")
+@pytest.mark.sample(
+    "depth_estimation",
+    "keypoint_detection",
+    "metric_learning",
+    quick=("keypoint_detection",),
+)
 @pytest.mark.parametrize(
     "task",
     [
@@ -211,6 +219,7 @@ def test_views_are_drawn_with_the_labels_of_each_task(world, place, task):
     assert cv2.imread("views.png").std() > 20
 
 
+@pytest.mark.slow
 def test_views_have_their_labels_where_the_image_has_them(world):
     """Without augmentation a view is the image, in the size of the input."""
     looked = shapes(world, "panoptic_segmentation", augmentation=False)

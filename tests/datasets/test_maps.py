@@ -62,6 +62,7 @@ def truth(first, *given: int) -> np.ndarray:
 # ---- Semantic masks ----
 
 
+@pytest.mark.sample("as_carvana---", "one_folder---", rest="slow")
 @pytest.mark.parametrize(
     "make, sets, options, layout",
     [
@@ -156,6 +157,7 @@ def test_the_current_folder_may_hold_images_and_masks(place):
     first_of(job, 7, 1)
 
 
+@pytest.mark.slow
 def test_train_ids_of_cityscapes_are_taken(place):
     job = init(SEMANTIC, layouts_maps.as_cityscapes(Path("city")))
     layout = job["data"]["layout"]
@@ -174,6 +176,7 @@ def test_train_ids_of_cityscapes_are_taken(place):
 # ---- Depth, instances, anomalies ----
 
 
+@pytest.mark.sample("of_floats-None-None", rest="slow")
 @pytest.mark.parametrize(
     "make, unit, scale",
     [
@@ -214,6 +217,7 @@ def test_each_number_is_an_instance(place, task):
         assert len(np.unique(pixels[top:bottom, left:right])) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", [INSTANCES, "object_detection"])
 def test_each_file_of_a_folder_is_an_instance(place, task):
     job = init(task, layouts_maps.as_bowl(Path("bowl")))
@@ -229,6 +233,7 @@ def test_each_file_of_a_folder_is_an_instance(place, task):
         assert len(np.unique(pixels[top:bottom, left:right])) == 1
 
 
+@pytest.mark.slow
 def test_mvtec_trains_on_good_parts_and_is_measured_on_all(place):
     job = init("anomaly_detection", layouts_maps.as_mvtec(Path("bottle")))
     assert job["data"]["layout"]["label_ending"] == "_mask.png"

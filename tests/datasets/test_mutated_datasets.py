@@ -22,6 +22,7 @@ def reader_of(emitted, form: str) -> ModuleType:
     return emitted(head, format=form, validation="val").dataset
 
 
+@pytest.mark.sample("native", rest="slow")
 @pytest.mark.parametrize("form", small_sets.DATASETS)
 def test_mutated_datasets_are_read_or_refused_in_words(emitted, tmp_path, capsys, form):
     reader = reader_of(emitted, form)

@@ -63,6 +63,7 @@ def test_names_of_yolo_that_yaml_takes_for_values(place):
     assert [found[f"{i}.png"][0] for i in range(4)] == [[0], [1], [0], [1]]
 
 
+@pytest.mark.slow
 def test_file_names_and_categories_of_native_annotations_are_text(emitted, tmp_path):
     names = ("0777", "1e3", "no", "2024-01-01")
     folder = native(tmp_path, "")
@@ -163,6 +164,7 @@ def test_names_of_voc(place):
     }
 
 
+@pytest.mark.slow
 def test_spaces_in_a_csv_file(place):
     for i in range(4):
         write(place / f"{i}.jpg", image(i))

@@ -35,6 +35,7 @@ def test_objects_of_one_image_under_two_ids_are_joined(emitted, tmp_path, capsys
     assert sorted(pairs) == sorted(zip(boxes, classes))
 
 
+@pytest.mark.slow
 def test_links_and_equal_rows_of_yolo_are_one(emitted, tmp_path, capsys):
     path = layouts.as_yolo(tmp_path, "{0} .4 .4 .5 .5\n{0} .4 .4 .5 .5") / "data.yaml"
     for kind in ("images", "labels"):
@@ -119,6 +120,7 @@ def test_a_validation_set_of_the_training_images_is_none(place):
     assert (len(reading.training), len(reading.validation)) == (5, 1)
 
 
+@pytest.mark.slow
 def test_rows_of_one_image_are_on_one_side_of_a_split(emitted, tmp_path):
     dataset = emitted(CLASSES, format="csv").dataset
     rows = []

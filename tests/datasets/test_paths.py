@@ -58,6 +58,7 @@ def test_a_backslash_may_be_part_of_a_name(tmp_path):
 # ---- Hidden files, links, folders of specc ----
 
 
+@pytest.mark.slow
 def test_what_is_not_of_a_dataset_is_left_out_and_counted(place, capsys):
     for number, name in enumerate(("cat", "dog")):
         for i in range(4):

@@ -93,6 +93,7 @@ def test_batches_of_both_are_equal(tmp_path, root):
             assert torch.equal(values, wanted["cells"][name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most, keeps", [(20, True), (21, False)])
 def test_init_keeps_samples_of_large_sets(most, keeps, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

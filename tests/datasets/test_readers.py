@@ -201,6 +201,7 @@ def test_annotations_may_be_json_which_is_read_as_json(emitted, tmp_path):
         dataset.read_dataset(folder)
 
 
+@pytest.mark.slow
 def test_categories_of_images_are_read(emitted, tmp_path):
     dataset = emitted(CLASSES, validation="val").dataset
     task = "multiclass classification"

@@ -117,6 +117,7 @@ def plain(sample: tuple) -> tuple:
     return (*sample[:3], labels)
 
 
+@pytest.mark.slow
 def test_images_without_labels_of_a_head_stay_so(tmp_path):
     """And the first images of each head are chosen among those that have labels."""
     root = tmp_path / "root"
@@ -167,6 +168,7 @@ def test_colors_of_maps_are_kept_once_for_each_table(tmp_path):
         assert [table[tuple(color)] for table in tables] == [place] * 3
 
 
+@pytest.mark.slow
 def test_a_dataset_that_teaches_nothing_is_not_kept(tmp_path, root, cache):
     """Whoever starts again is told again."""
     (root / "train" / "labels.yaml").write_text(json.dumps({"0.png": []}))
@@ -205,6 +207,7 @@ def test_other_outputs_share_what_was_read_and_other_jobs_do_not(tmp_path, root,
     assert training[0].labels["cells"].classes.tolist() == [0, 1]
 
 
+@pytest.mark.slow
 def test_a_job_with_a_cache_keeps_samples_there(tmp_path, root, cache):
     made = modules_of(tmp_path / "job", DETECTION, validation="val", cache="kept")
     os.chdir(tmp_path)
@@ -222,6 +225,7 @@ def touched_metadata(root: Path) -> None:
     os.utime(root / "val" / "metadata.yaml", ns=(1, 1))
 
 
+@pytest.mark.sample("touched_metadata", rest="slow")
 @pytest.mark.parametrize("change", [changed_label, touched_metadata])
 def test_what_changed_is_read_anew(change, tmp_path, root, cache):
     detector(tmp_path).samples.read_samples(root)
@@ -274,6 +278,7 @@ def test_a_jpeg_that_is_decoded_smaller_is_compared_as_well(reduced, tmp_path, r
         made.data.letterbox(other)
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_never_believed(tmp_path, root, cache):
     """Any byte may be another one, and any end may be missing."""
     detector(tmp_path).samples.read_samples(root)
@@ -351,6 +356,7 @@ def test_a_dataset_with_problems_is_not_kept(tmp_path, root, cache):
     assert not stored_files(cache)
 
 
+@pytest.mark.sample("folders", rest="slow")
 @pytest.mark.parametrize("form", small_sets.DATASETS)
 def test_whatever_changed_kept_samples_are_those_of_a_fresh_reading(
     form, tmp_path, capsys

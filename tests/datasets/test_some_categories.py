@@ -31,6 +31,7 @@ def lines_of(capsys) -> set[str]:
 # ---- Boxes: six images, with a and b in turn ----
 
 
+@pytest.mark.sample("as_coco-coco-val.json-sides0", rest="slow")
 @pytest.mark.parametrize(
     "lay_out, form, validation, sides",
     [
@@ -74,6 +75,7 @@ def test_masks_of_other_categories_are_left_out(emitted, tmp_path, capsys, form,
     assert LEFT_OUT.format("a", 3) in lines_of(capsys)
 
 
+@pytest.mark.slow
 def test_quadrilaterals_of_other_categories_are_left_out(emitted, tmp_path, capsys):
     corners = [[1, 1], [9, 1], [9, 9], [1, 9]]
     given = [{"category": name, "quadrilateral": corners} for name in "ab"]
@@ -132,6 +134,7 @@ def test_names_of_both_alone_are_refused(emitted, tmp_path):
         reader.read_dataset(tmp_path / "train")
 
 
+@pytest.mark.sample("two heads", rest="slow")
 @pytest.mark.parametrize("more", [(), ("price",)], ids=["one head", "two heads"])
 def test_rows_of_other_categories_are_left_out(emitted, tmp_path, capsys, more):
     as_csv(tmp_path)
@@ -162,6 +165,7 @@ def test_where_all_is_left_out_the_reason_is_told(emitted, tmp_path, capsys):
     assert lines_of(capsys) == {LEFT_OUT.format("a", 1)}
 
 
+@pytest.mark.slow
 def test_other_labels_are_left_out(emitted, tmp_path, capsys):
     given = {"0.png": ["a", "b"], "1.png": ["a"]}
     metadata = {"labels": ["a", "b", "no"]}
@@ -193,6 +197,7 @@ def some_of(*names: str, **more) -> dict:
     return whole | options | {"things": things} | more
 
 
+@pytest.mark.slow
 def test_segments_of_other_categories_are_unknown(emitted, tmp_path, capsys):
     """The file has the crowd of a person too, which no job learns from."""
     head = some_of("road", "car")
@@ -244,6 +249,7 @@ def test_things_are_compared_where_both_have_them(emitted, tmp_path):
 # ---- Maps of colors ----
 
 
+@pytest.mark.slow
 def test_a_job_with_some_colors_learns_the_others_as_unknown(emitted, tmp_path, capsys):
     names = ["car", "road"]
     head = STREET | {"categories": names, "colors": [COLORS[name] for name in names]}
@@ -262,6 +268,7 @@ def merging(head: dict, name: str, *parts: str, **more) -> dict:
     return head | {"merge": {name: list(parts)}} | more
 
 
+@pytest.mark.slow
 def test_objects_are_merged(emitted, tmp_path, capsys):
     as_coco(tmp_path)
     head = merging(detecting("x", "both", name="cells"), "both", "a", "b")
@@ -275,6 +282,7 @@ def test_objects_are_merged(emitted, tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_class_folders_are_merged_and_left_out(emitted, tmp_path, capsys):
     as_folders(tmp_path)
     for name in ("c", "d"):
@@ -309,6 +317,7 @@ def test_maps_are_merged(emitted, tmp_path):
     assert (found[10:20, 15:25] == 1).all()
 
 
+@pytest.mark.slow
 def test_segments_are_merged(emitted, tmp_path):
     """Stuff becomes one segment; things stay apart."""
     head = some_of("car", "road") | {"categories": ["mobile", "flat"]}

@@ -50,6 +50,7 @@ def in_words(emitted: Emitted, sample) -> object:
     "tensorflow",
     "open_images",
     "centers",
+    quick=("one_hot", "hugging_face_lines"),
 )
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_table_is_found_and_read(place, capsys, name):
@@ -180,6 +181,7 @@ BOXED = {"name": "cells", "task": "object_detection", "categories": ["a", "b"]}
 SIDES = ["l", "t", "r", "b"]
 
 
+@pytest.mark.sample("row3-0.png: a box outside the 40x30 image", rest="slow")
 @pytest.mark.parametrize(
     "row, said",
     [

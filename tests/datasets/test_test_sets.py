@@ -37,6 +37,7 @@ def test_sets_are_paired_by_their_names(names, expected):
     assert pair(names) == expected
 
 
+@pytest.mark.sample("as_voc-object_detection-ImageSets/Main/{}.txt", rest="slow")
 @pytest.mark.parametrize(
     "make, task, sets",
     [
@@ -86,6 +87,7 @@ def test_a_test_set_without_labels_is_none(place, three_sets):
     assert "test" not in job["data"]
 
 
+@pytest.mark.slow
 def test_datasets_apart_have_one_test_set_each(place):
     names = {"categories": ["a", "b"]}
     for name in "xy":

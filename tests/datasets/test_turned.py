@@ -35,6 +35,7 @@ def findings(path: Path) -> dict:
     return {found.kind: found for found in findings_of(looked)}
 
 
+@pytest.mark.sample("street-semantic_segmentation-3-3", rest="slow")
 @pytest.mark.parametrize(
     "lay_out, task, count, orientation",
     [
@@ -55,6 +56,7 @@ def test_turned_images_are_told(place, capsys, lay_out, task, count, orientation
     assert len(found.files) == found.count == count and not found.is_error
 
 
+@pytest.mark.sample("as_yolo-object_detection-9", rest="slow")
 @pytest.mark.parametrize(
     "lay_out, task, orientation",
     [

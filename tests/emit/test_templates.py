@@ -57,6 +57,7 @@ def source(name: str) -> str:
 # ---- Hygiene ----
 
 
+@pytest.mark.slow
 def test_templates_only_include_loop_and_test():
     assert [fault for name in TEMPLATES for fault in faults_of(name)] == []
 
@@ -171,6 +172,7 @@ def test_strings_of_the_job_are_string_constants_alone(hostile):
     assert strings_in_code(hostile.files, MARK) == given
 
 
+@pytest.mark.slow
 def test_strings_of_the_job_come_out_as_they_went_in(hostile, tmp_path):
     values = {}
     for name, text in hostile.files.items():
@@ -207,6 +209,7 @@ def test_what_cannot_be_written_is_refused(text):
         compile_job(json.dumps(hostile_job((text,))).encode())
 
 
+@pytest.mark.slow
 def test_many_categories_stand_in_a_file_of_their_own(tmp_path):
     categories = (*HOSTILE, *(f"kind {i}" for i in range(10_000 - len(HOSTILE))))
     head = {"task": "multiclass_classification", "categories": categories}

@@ -44,6 +44,7 @@ def windows(text: bytes) -> bytes:
     return b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n")
 
 
+@pytest.mark.sample("README.md", "job.json", rest="slow")
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_a_clone_on_windows_and_a_fixer_edit_nothing(path):
     text = path.read_bytes()
@@ -145,6 +146,7 @@ def formatted(path: Path, length: int = 40) -> str:
     return text
 
 
+@pytest.mark.slow
 def test_a_formatted_file_is_as_emitted(folder, source):
     write(output(folder, source, model=CODE, train="t = 1\n"))
     text = formatted(folder / "model.py")

@@ -51,6 +51,7 @@ def test_only_what_changed_is_written(folder, source):
     assert record.pristine(folder, "model.py") == "a = 3\n"
 
 
+@pytest.mark.slow
 def test_the_record_does_not_depend_on_where_or_when(tmp_path, source):
     records = []
     for name in ("one", "two"):

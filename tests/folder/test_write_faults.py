@@ -69,6 +69,7 @@ def test_a_dangling_link_is_not_followed(folder, source, tmp_path):
     assert not (tmp_path / "nowhere").exists()
 
 
+@pytest.mark.sample("unlink-True-1", rest="slow")
 @pytest.mark.parametrize(
     "function, built, least",
     [
@@ -150,6 +151,7 @@ def test_a_build_that_is_killed_at_any_step_is_taken_up_again(
     assert step >= 2 and compare(new).is_current(strict=True)
 
 
+@pytest.mark.slow
 def test_edits_after_a_kill_are_kept_as_copies(folder, source):
     write(output(folder, source, model="a\n", train="b\n"))
     new = output(folder, source, model="c\n", train="d\n")

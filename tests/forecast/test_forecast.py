@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from runs import REGIONS, SHAPES, make
+from runs import SHAPES, make
 
 from specc.build import compile_job
 from specc.cli import run_cli
@@ -30,7 +30,8 @@ def found(**values: object) -> dict:
 @pytest.mark.slow
 def test_it_measures_the_code_of_the_job_and_writes_nothing(world, monkeypatch, capsys):
     monkeypatch.chdir(world)
-    job = make(world / "forecast", SHAPES, REGIONS, max_iterations=1000, validations=4)
+    small = {"backbone": {"top_level": 3}, "max_iterations": 1000, "validations": 4}
+    job = make(world / "forecast", SHAPES, **small)
     before = sorted(world.rglob("*"))
     flags = ("--workers", "0", "--threads", "1", "--seconds", "2", "--format", "json")
     assert run_cli(["forecast", str(job / "job.json"), *flags]) == 0
@@ -61,6 +62,7 @@ def test_a_run_is_its_steps_and_its_validations(tmp_path):
     assert "0:09:05" in told("job", run)[1] and not advised(compiled, run)
 
 
+@pytest.mark.slow
 def test_hours_end_a_run(tmp_path):
     compiled = compiled_with(tmp_path, max_iterations=10**6, max_hours=0.5)
     run = reckoned(compiled, found())
@@ -68,6 +70,7 @@ def test_hours_end_a_run(tmp_path):
     assert "where `max_hours` ends it" in told("job", run)[0]
 
 
+@pytest.mark.slow
 def test_many_validations_and_slow_images_have_edits(tmp_path):
     compiled = compiled_with(tmp_path, max_iterations=300, validations=20)
     run = reckoned(compiled, found(seconds_waiting=0.3))
@@ -78,6 +81,7 @@ def test_many_validations_and_slow_images_have_edits(tmp_path):
     assert "20 take 51% of the run" in told("job", run)[3]
 
 
+@pytest.mark.sample("1-None", rest="slow")
 @pytest.mark.parametrize("batch, parts", [(8, 2), (4, None), (1, None)])
 def test_half_the_images_of_a_pass(tmp_path, batch, parts):
     given = {"batch_size": batch} | ({"accumulation": parts} if parts else {})

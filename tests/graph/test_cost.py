@@ -100,6 +100,7 @@ def test_receptive_fields_of_backbones(name, field):
     assert found.receptive_fields[found.levels[-1].level] == field
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("neck", [None, (2, 3), bifpn(2, 3, 1)])
 def test_receptive_fields_are_what_an_output_depends_on(neck):
     height = 192

@@ -40,6 +40,7 @@ def written(form: str, labels: list[str], *records: dict, points=None) -> dict:
     return +sets.counts
 
 
+@pytest.mark.slow
 def test_boxes_and_outlines_become_annotations_that_a_job_reads(place):
     box = {"type": "bbox", "box": [4.5, 4, 24, 20.25], "label": 1}
     first = {"type": "polygon", "points": [2, 2, 10, 2, 10, 10, 2, 10], "group": 3}
@@ -140,6 +141,7 @@ def labelme(path: Path, shapes: list[dict], **content) -> None:
     path.write_text(json.dumps(given))
 
 
+@pytest.mark.slow
 def test_labelme_is_read_and_proposed_by_init(place, capsys):
     for split in ("train", "val"):
         for name in ("x", "xx", "xxx", "xxxx"):

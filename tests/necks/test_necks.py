@@ -144,7 +144,9 @@ def test_necks_over_a_wider_backbone(neck):
     check_outputs(Emitted(neck, detecting(*levels), backbone="resnet50"))
 
 
-@pytest.mark.sample("neck1-3", "neck3-6", "neck5-2", "neck7-2", "neck9-5")
+@pytest.mark.sample(
+    "neck1-3", "neck3-6", "neck5-2", "neck7-2", "neck9-5", quick=("neck7-2",)
+)
 @pytest.mark.parametrize(
     "neck, top_level",
     [
@@ -218,6 +220,7 @@ def test_an_fpn_without_what_no_head_reads(heads, kept):
     assert {key.split(".")[1] for key in neck} == kept
 
 
+@pytest.mark.sample("neck0", rest="slow")
 @pytest.mark.parametrize("neck", [fpn(3, 5), bifpn(3, 5)])
 def test_a_head_may_read_the_backbone_beside_the_neck(neck):
     """Level 2 of a small ResNet is as wide as this neck, and the head shares weights."""
@@ -227,7 +230,7 @@ def test_a_head_may_read_the_backbone_beside_the_neck(neck):
 # ---- Cost ----
 
 
-@pytest.mark.sample("neck1", "neck3")
+@pytest.mark.sample("neck1", "neck3", quick=("neck1",))
 @pytest.mark.parametrize(
     "neck",
     [bifpn(3, 7), bifpn(2, 4, 1, 64), fpn(3, 7), fpn(3, 7, "backbone")],
@@ -246,6 +249,7 @@ def test_parameters_and_macs_are_those_of_the_emitted_model(neck):
     assert counter.get_total_flops() == 2 * emitted.summary.macs
 
 
+@pytest.mark.sample("2", rest="slow")
 @pytest.mark.parametrize("layers", [1, 2])
 def test_every_weight_of_a_bifpn_is_learned(layers):
     torch.manual_seed(0)

@@ -128,6 +128,7 @@ def test_a_line_of_no_field_is_in_every_job(why, record):
     assert "in every job" in shown and f"templates/{place[0]}:{place[1]}" in shown
 
 
+@pytest.mark.slow
 def test_where_a_field_reaches_and_where_it_does_not(record):
     def where(pointer: str) -> list[Reached]:
         return answers.where(pointer, record.reach, record.recorded, record)
@@ -183,6 +184,7 @@ def test_edits_are_mapped_through_the_record(scenes):
 
 
 @pytest.mark.slow
+<<<<<<< HEAD
 def test_the_readme_of_a_folder_with_tests_names_them(capsys):
     folder = GENERATED / "shapes-and-scenes"
     assert (folder / "test_contract.py").exists()
@@ -191,6 +193,8 @@ def test_the_readme_of_a_folder_with_tests_names_them(capsys):
     assert line["templates"][0]["file"] == "templates/README.md.jinja"
 
 
+=======
+>>>>>>> suite
 def test_every_derived_value_has_a_rule_that_names_its_field():
     derived = 0
     for folder in GOLDENS:

@@ -136,6 +136,7 @@ def masked(module, box: tuple) -> dict:
     return module.coco_mask.encode(drawn)
 
 
+@pytest.mark.sample("quadrilateral_detection", rest="slow")
 @pytest.mark.parametrize("task", ["instance_segmentation", "quadrilateral_detection"])
 def test_masks_and_polygons_are_counted_as_their_boxes_are(tmp_path, task):
     head = {"name": "cells", "task": task, "categories": NAMES}

@@ -85,6 +85,7 @@ def are_there(samples: list) -> list[bool]:
 # ---- Views ----
 
 
+@pytest.mark.sample("cropped", rest="slow")
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_warm_cache_gives_the_views_of_a_cold_one(with_cache, tmp_path, name):
     """And decodes nothing: the images are gone by then."""
@@ -121,6 +122,7 @@ def test_each_view_may_be_the_first(with_cache, tmp_path, monkeypatch):
         assert_equal(seen(data, cold, [epoch]), own)
 
 
+@pytest.mark.sample("as they are", rest="slow")
 @pytest.mark.parametrize("name", ["as they are", "one size", "gray", "four bands"])
 def test_views_of_one_size_are_those_without_a_cache(
     with_cache, emitted, tmp_path, name
@@ -200,6 +202,7 @@ def test_a_changed_image_is_decoded_again(with_cache, tmp_path):
     assert np.abs(after[1][inside] - inverse).max() <= 1  # resampling rounds
 
 
+@pytest.mark.sample("options1", rest="slow")
 @pytest.mark.parametrize("options", [{"resolution": [96, 64]}, {"channels": 1}])
 def test_another_job_has_pixels_of_its_own(with_cache, emitted, tmp_path, options):
     data = with_cache(augmentation=False)
@@ -212,6 +215,7 @@ def test_another_job_has_pixels_of_its_own(with_cache, emitted, tmp_path, option
     assert_equal(seen(other, training), seen(plain, given))
 
 
+@pytest.mark.slow
 def test_another_decoder_has_pixels_of_its_own(tmp_path):
     """The code belongs to its user, who may read images in another way."""
     job = {"validation": "val", "cache": str(tmp_path / "cache"), "augmentation": False}

@@ -60,6 +60,7 @@ def test_a_contract_that_is_older_than_the_job_is_stale(job, capsys):
     assert f"--- {CONTRACT} (as built)" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_it_is_taken_away_where_that_is_asked_for(job):
     build("--tests", job)
     assert build("--check", "--no-tests", job) == 1
@@ -78,6 +79,7 @@ def test_a_damaged_manifest_does_not_forget_it(job):
     assert build("--check", "--strict", job) == 0
 
 
+@pytest.mark.slow
 def test_an_edited_contract_is_kept(job, capsys):
     build("--tests", job)
     path = Path(f"generated/scenes/{CONTRACT}")

@@ -188,6 +188,7 @@ def test_the_code_reads_the_datasets_that_its_contract_makes(name, tmp_path):
         assert all(sample.path.suffix == ".png" for sample in samples)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["boxes in fractions in a table", "flags in a table"])
 def test_tables_are_made_as_their_layout_says(name, tmp_path):
     test_the_code_reads_the_datasets_that_its_contract_makes(name, tmp_path)

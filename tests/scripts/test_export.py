@@ -34,6 +34,7 @@ pytestmark = pytest.mark.slow
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `export`")
 NAME = "sealed"
+SHORT = {"top_level": 3}  # a ResNet of few layers, which are converted in less time
 WORD = {
     "name": "word",
     "task": "scene_text_recognition",
@@ -61,7 +62,8 @@ def world(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def folder(world) -> Path:
     """A job with boxes, a map and a category, and its best.pt beside it."""
-    job = make(world / NAME, SHAPES, REGIONS, SCENE, max_iterations=60, validations=1)
+    length = {"max_iterations": 60, "validations": 1}
+    job = make(world / NAME, SHAPES, REGIONS, SCENE, backbone=SHORT, **length)
     with_export(job)
     train(job, world / "run")
     found = checkpoint(world / "run" / "best.pt")
@@ -158,9 +160,11 @@ for name in ("torch", "specc", "model", "evaluate"):
 import json
 import numpy as np
 from runtime import Model
-found = Model(sys.argv[1])(np.load(sys.argv[2]))
-found["regions"] = found["regions"].tolist()
-print(json.dumps(found))
+model = Model(sys.argv[1])
+for path in sys.argv[2:]:
+    found = model(np.load(path))
+    found["regions"] = found["regions"].tolist()
+    print(json.dumps(found))
 """
 
 
@@ -174,15 +178,15 @@ def test_the_runtime_needs_no_torch_and_agrees_with_predict(world, folder, seale
         flag = "--onnx" if name == "onnx" else "--weights"
         flags = (flag, world / weights, "--output", world / name)
         run(folder, "predict.py", *flags, *pictures)
-    for path in pictures:
-        picture = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-        np.save(alone / "picture.npy", picture)
-        words = ("runs.py", str(sealed), "picture.npy")
-        done = python(
-            *(str(alone / word) if word != str(sealed) else word for word in words)
-        )
-        assert done.returncode == 0, done.stderr
-        found = json.loads(done.stdout)
+    arrays = [cv2.cvtColor(cv2.imread(str(x)), cv2.COLOR_BGR2RGB) for x in pictures]
+    files = [str(alone / f"{path.stem}.npy") for path in pictures]
+    for file, picture in zip(files, arrays):
+        np.save(file, picture)
+    done = python(str(alone / "runs.py"), str(sealed), *files)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    for path, picture, line in zip(pictures, arrays, lines, strict=True):
+        found = json.loads(line)
         of_torch, of_onnx = (
             json.loads((world / name / "predictions.json").read_text())[str(path)]
             for name in ("torch", "onnx")
@@ -307,9 +311,9 @@ print(json.dumps({"found": found, "flat": report}))
 @pytest.fixture(scope="module")
 def noticed(world, folder, sealed) -> dict:
     """The measures of each fault, and the report of images that are flat."""
-    (world / "faults.py").write_text(FAULTS)
-    words = (str(world / x) for x in ("faults.py", "best.pt", "kept.onnx"))
-    done = python(*words, PYTHONPATH=str(folder), OMP_NUM_THREADS="1")
+    (folder / "faults.py").write_text(FAULTS)  # beside export.py, which it imports
+    words = (folder / "faults.py", world / "best.pt", world / "kept.onnx")
+    done = warm().run([*map(str, words)], world, one_core(), CONVERSION)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -504,14 +508,13 @@ def test_an_operator_that_onnx_lacks_is_named(world, folder):
 
 
 def test_a_library_that_is_missing_is_named(world, folder):
-    hidden = world / "hidden"
-    hidden.mkdir()
-    (hidden / "sitecustomize.py").write_text(
-        "import importlib.util as util\n"
+    (folder / "hidden.py").write_text(
+        "import importlib.util as util, runpy, sys\n"
         "found = util.find_spec\n"
         "util.find_spec = lambda name, *more: "
         "None if name == 'onnxscript' else found(name, *more)\n"
+        "runpy.run_path(sys.argv.pop(1), run_name='__main__')\n"
     )
-    words = (str(folder / "export.py"), "--weights", str(world / "best.pt"))
-    done = python(*words, **one_core() | {"PYTHONPATH": str(hidden)})
+    words = (folder / "hidden.py", folder / "export.py", "--weights", world / "best.pt")
+    done = warm().run([*map(str, words)], world, one_core(), CONVERSION)
     assert done.returncode == 1 and "pip install onnxscript" in done.stderr, done.stderr

@@ -59,6 +59,7 @@ def several(folder: Path, boxes: dict, kinds: dict) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_absent_and_null_labels_train_other_heads(emitted, tmp_path, capsys):
     dataset = emitted(DETECTION, CLASSES, validation="val").dataset
     boxes = {"0.png": [box(1, 2, 9, 9)], "1.png": None, "2.png": []}
@@ -103,6 +104,7 @@ def test_a_part_held_out_has_labels_for_each_head(emitted, tmp_path):
             dataset.check_labels(sets[use], use, "kind", "ab", lambda x: [x], 1)
 
 
+@pytest.mark.slow
 def test_empty_cells_train_other_heads(emitted, tmp_path, capsys):
     dataset = emitted(CLASSES, RATE, format="csv", validation="val.csv").dataset
     native(tmp_path, {})
@@ -158,6 +160,7 @@ def test_a_loss_is_that_of_the_labeled_images(all_heads):
     assert any(value > 0 for value in of_head(found, "objects").values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["some", "all"])
 def test_a_head_without_labels_has_no_loss_and_a_whole_graph(all_heads, missing):
     heads = [head for head in HEADS if head != "picture"]
@@ -203,6 +206,7 @@ def test_metrics_are_those_of_the_labeled_images(all_heads):
             assert found[name] == pytest.approx(value, nan_ok=True), name
 
 
+@pytest.mark.slow
 def test_the_sheet_shows_the_labels_there_are(all_heads):
     device, heads = torch.device("cpu"), [head for head in HEADS if head != "picture"]
     samples = [without(all_heads.samples[0], *heads), all_heads.samples[1]]

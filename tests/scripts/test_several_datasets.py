@@ -45,6 +45,7 @@ def test_the_union_of_datasets_is_read(emitted, tmp_path):
     assert [sample.labels["kind"] for sample in training[2:]] == [0, 0, 1, 1, 2, 2]
 
 
+@pytest.mark.slow
 def test_an_image_of_two_datasets_has_the_labels_of_both(emitted, tmp_path):
     """A COCO file beside the folder of the images of a native dataset."""
     tags = TAGS | {"data": IN_COCO | {"task": "object_detection"}}

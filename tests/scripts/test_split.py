@@ -128,6 +128,7 @@ def test_metric_learning_is_measured_on_identities_never_seen(
     assert len(validation) == 3 * held_out
 
 
+@pytest.mark.slow
 def test_identities_that_a_dataset_lacks_are_not_counted(tmp_path):
     head = {"name": "face", "task": "metric_learning", "identities": list("abcd")}
     module = reader(head, format="folders")

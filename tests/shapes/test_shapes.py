@@ -67,6 +67,7 @@ def test_a_larger_set_begins_with_the_smaller(dataset, tmp_path):
             assert digest == expected[name]
 
 
+@pytest.mark.slow
 def test_boxes_are_tight_around_the_drawn_pixels(scenes):
     """Removing a shape changes pixels up to its box, within a smooth edge of 1 px."""
     for scene in scenes:
@@ -189,6 +190,7 @@ def test_the_layout_is_native(dataset):
                 assert set(read(path)) == images
 
 
+@pytest.mark.slow
 def test_every_category_occurs_and_some_images_are_empty(dataset):
     folder = dataset / "train"
     detection, classification, *_ = read(folder / "metadata.yaml")
@@ -218,6 +220,7 @@ def test_maps_show_what_the_scene_does():
     assert depths.max() == 1 + round(65534 * share)
 
 
+@pytest.mark.slow
 def test_sizes_vary_and_are_not_square(scenes):
     sizes = {(scene.height, scene.width) for scene in scenes}
     assert len(sizes) > 30
@@ -254,6 +257,7 @@ def test_a_missing_extra_is_named():
     assert install("train") in result.stderr
 
 
+@pytest.mark.slow
 def test_the_masks_are_what_the_boxes_are_around(dataset):
     folder = dataset / "train"
     entry = by_task(folder)["instance segmentation"]

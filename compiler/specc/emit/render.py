@@ -155,8 +155,12 @@ class Rendering:
     def files(self) -> dict[str, str]:
         refuse_misplaced(self.pages, self.shelves)
         code: dict[str, str] = {}
-        for path, text in placed(self.pages, self.parts).items():
-            code[path] = with_imports(path, text, code, "." * bool(self.plan.package))
+        texts = placed(self.pages, self.parts)
+        package = "." * bool(self.plan.package)
+        for path, text in texts.items():
+            # Imports define nothing: a text without them is parsed once for all.
+            earlier = {before: texts[before] for before in code}
+            code[path] = with_imports(path, text, earlier, package)
         for path in self.apart:
             page = {path: self.page(path)}
             refuse_misplaced(page, self.shelves_of(path))
