@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -52,13 +52,15 @@ def save(path: Path, state: dict):
         ) from None
 
 
-def save_bad_batch(path: Path, batches: Iterator, first: int, recent: list) -> str:
+def save_bad_batch(path: Path, batches: Callable, last: int, recent: list) -> str:
     """Saves the first batch with a loss that is not finite; returns the message.
 
-    `recent` holds the loss and its terms in the iterations after `first`, and `batches`
-    gives these iterations again: seed and iteration decide what is in a batch.
+    `recent` holds the loss and its terms in the iterations up to the `last`; `batches`
+    gives these again, as seed and iteration decide what is in a batch.
     """
-    for number, (terms, batch) in enumerate(zip(recent, batches), first + 1):
+    first = last - len(recent)
+    again = zip(recent, batches(first, workers=0))
+    for number, (terms, batch) in enumerate(again, first + 1):
         terms = {name: term.item() for name, term in terms.items()}
         if not math.isfinite(terms["loss"]):
             state = dict(zip(("images", "targets"), batch))
@@ -69,7 +71,7 @@ def save_bad_batch(path: Path, batches: Iterator, first: int, recent: list) -> s
                 "  last.pt is from before: try a lower learning rate, or clip gradients"
             )
     what = "gradients, weights or another process"
-    return f"\n{what} became infinite or NaN by iteration {first + len(recent)}"
+    return f"\n{what} became infinite or NaN by iteration {last}"
 
 
 def resume(path: Path, run: dict, parts: dict, start: dict, tolerant: bool) -> dict:
@@ -98,12 +100,18 @@ def resume(path: Path, run: dict, parts: dict, start: dict, tolerant: bool) -> d
                 part.load_state_dict(found["model"])
     except (RuntimeError, ValueError, LookupError) as error:
         raise SystemExit(f"{path}: not of this model.py: {error}") from None
+    notes = []
     if changed:
         kept = "its state" if same_job else "weights, iteration and time"
         kept += ", and the best score" if same_score else ", not the best score"
-        print(f"{path}: of another run; it keeps {kept}{shown}", file=sys.stderr)
+        notes.append(f"{path}: of another run; it keeps {kept}{shown}")
         names = ["iteration", "elapsed_seconds"] + ["best"] * same_score
         counters = start | {name: found[name] for name in names}
+    if start["threads"] not in (None, counters["threads"]):
+        notes.append(f"{path}: of {counters['threads']} threads: sums will differ")
+        counters["threads"] = start["threads"]
+    if notes and os.environ.get("RANK", "0") == "0":
+        print(*notes, sep="\n", file=sys.stderr)
     return counters
 
 
@@ -153,9 +161,7 @@ class Losses:
             dist.all_reduce(steps)
         self.rows += [dict(zip(self.recent[0], row)) for row in steps.tolist()]
         self.recent = []
-        return {
-            k: sum(row[k] for row in self.rows) / len(self.rows) for k in self.rows[0]
-        }
+        return {k: sum(x[k] for x in self.rows) / len(self.rows) for k in self.rows[0]}
 
 
 class Log:

@@ -375,9 +375,7 @@ class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         keys = Counter(str(key.value) for key, _ in node.value)
         if len(keys) < len(node.value):
             line, twice = node.start_mark.line + 1, max(keys, key=keys.get)
-            raise ValueError(
-                f"{twice!r:.100} stands twice in what begins in line {line}"
-            )
+            raise ValueError(f"{twice!r:.100} stands twice in the map at line {line}")
         return super().construct_mapping(node, deep)
 
 
@@ -409,21 +407,19 @@ def say(line: str):
 
 def image_size(path: Path) -> tuple[int, int]:
     """Returns height and width after EXIF rotation, read from the header."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MOST_PIXELS
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with Image.open(path) as image:
-            width, height = image.size
-            if width * height > MOST_PIXELS:
-                raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
-            orientation = orientation_of(image)
+            (width, height), orientation = image.size, orientation_of(image)
     except Exception as error:  # decoders raise many kinds of errors on broken files
         if not os.path.isfile(path):
             raise ValueError(f"no such image: {path}") from None
-        wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
-        kind = ValueError if wrong else BrokenImage
+        kind = ValueError if isinstance(error, ValueError) else BrokenImage
         raise kind(f"not an image: {error}") from None
     finally:  # whoever imports this module may have set a limit of their own
         Image.MAX_IMAGE_PIXELS = limit
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
     return (width, height) if orientation >= 5 else (height, width)
 
 

@@ -366,10 +366,7 @@ def gather_positives(assigned: Tensor, scores: Tensor, classes: Tensor) -> Posit
 
 
 def object_terms(
-    predictions: Predictions,
-    boxes: Tensor,
-    positives: Positives,
-    targets: dict[str, Tensor],
+    predictions: Predictions, boxes: Tensor, positives: Positives, targets: dict
 ) -> dict[str, Tensor]:
     """Returns the terms for the `boxes` (B, N, 4) of all points."""
     image, point, total = positives.image, positives.point, positives.total
@@ -413,9 +410,7 @@ def point_errors(found: Tensor, target: Tensor, boxes: Tensor) -> Tensor:
 
 
 def quadrilateral_loss(
-    predictions: QuadrilateralPredictions,
-    targets: dict[str, Tensor],
-    corner_weight: float,
+    predictions: QuadrilateralPredictions, targets: dict, corner_weight: float
 ) -> dict[str, Tensor]:
     """Returns the detector's terms and "corners"; all are per object.
 
@@ -548,12 +543,10 @@ def fit(height: int, width: int) -> tuple[int, int]:
 
 def letterboxed(images: Tensor, mean: Tensor) -> Tensor:
     """Returns images (B, 1, h, w) scaled to fit, at the top left of mean canvases."""
-    rows, columns = fit(*images.shape[-2:])
-    images = F.interpolate(
-        images.float(), (rows, columns), mode="bilinear", antialias=True
-    )
+    size = fit(*images.shape[-2:])
+    images = F.interpolate(images.float(), size, mode="bilinear", antialias=True)
     canvas = mean.expand(images.shape[0], -1, HEIGHT, WIDTH).clone()
-    canvas[..., :rows, :columns] = images.round()
+    canvas[..., : size[0], : size[1]] = images.round()
     return canvas
 
 

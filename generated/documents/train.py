@@ -8,8 +8,8 @@ predict.py), metrics.jsonl, TensorBoard logs, curves.png and predictions.png.
 """
 
 import math
-import sys
 import time
+from functools import partial
 
 import torch
 from torch import nn
@@ -63,25 +63,20 @@ def main(**given: object) -> dict[str, float]:
     model = QuadrilateralDetector().to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), LEARNING_RATE, MOMENTUM, fused=True)
     parts = {"model": model, "optimizer": optimizer}
-    run = {  # must be equal when a run is resumed, like the job
-        "seed": args.seed,
-        "max_iterations": args.max_iterations,
-        "processes": world,
-        "training images": fingerprint(training),
-        "validation images": fingerprint(validation),
-    }
+    # These must be equal when a run is resumed, like the job.
+    run = {"seed": args.seed, "max_iterations": args.max_iterations, "processes": world}
+    run["training images"] = fingerprint(training)
+    run["validation images"] = fingerprint(validation)
     start = dict(iteration=0, elapsed_seconds=0.0, best=math.inf)
     start |= dict(threads=args.threads, unlogged=[])
     if last.exists():
         start = resume(last, run, parts, start, args.resume == "any")
-    iteration, elapsed, best, threads, rows = start.values()
-    if rank == 0 and args.threads not in (None, threads):
-        print(f"{last}: of {threads} threads: sums will differ", file=sys.stderr)
-    threads = args.threads or threads
-    args.workers, threads = share_cores(device.type, args.workers, threads)
+    iteration, elapsed, best, args.threads, rows = start.values()
+    share_cores(args)
     replica = DistributedDataParallel(model) if world > 1 else model
-    loader = training_batches(training, args.seed, iteration, rank, world, args.workers)
-    pace = Pace(threads, args.max_iterations - iteration, VALIDATIONS)
+    batches = partial(training_batches, training, args.seed, rank=rank, world=world)
+    loader = batches(iteration, workers=args.workers)
+    pace = Pace(args.threads, args.max_iterations - iteration, VALIDATIONS)
     loader = pace.timed(loader) if rank == 0 else loader
 
     log = Log(args.output, iteration) if rank == 0 else None
@@ -116,10 +111,8 @@ def main(**given: object) -> dict[str, float]:
         if logs or saves:
             recent, values = losses.recent, {"learning_rate": rate} | losses.means()
             if not is_finite(values, model if saves else None):
-                first = iteration - len(recent)
-                again = training_batches(training, args.seed, first, rank, world, 0)
                 path = args.output / f"bad-batch-{rank}.pt"
-                raise SystemExit(save_bad_batch(path, again, first, recent))
+                raise SystemExit(save_bad_batch(path, batches, iteration, recent))
             bar.set_postfix(loss=f"{values['loss']:.3f}", refresh=False)
         if logs or validate:
             losses.rows.clear()
@@ -140,7 +133,7 @@ def main(**given: object) -> dict[str, float]:
             best = min(best, score)
         if rank == 0 and saves:
             saved = time.monotonic()
-            counters = iteration, elapsed + saved - began, best, threads, rows
+            counters = iteration, elapsed + saved - began, best, args.threads, rows
             state = {"run": run} | dict(zip(start, counters))
             save(last, state | {name: x.state_dict() for name, x in parts.items()})
 

@@ -22,9 +22,7 @@ def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
     return draw_poses(image.copy(), predictions["landmarks"], KEYPOINTS)
 
 
-def draw_poses(
-    image: np.ndarray, poses: list[dict], names: tuple[str, ...]
-) -> np.ndarray:
+def draw_poses(image: np.ndarray, poses: list[dict], names: tuple) -> np.ndarray:
     """Draws keypoints as dots, a color for each name, and scores at the highest."""
     radius = max(1, round(max(image.shape) / 160))
     for item in reversed(poses):  # the best ones on top

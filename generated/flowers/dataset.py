@@ -165,8 +165,6 @@ def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str,
         )
 
 
-# ---- One image and its labels ----
-
 # ---- Files, read with care: nothing of it depends on the task ----
 
 
@@ -213,21 +211,19 @@ def say(line: str):
 
 def image_size(path: Path) -> tuple[int, int]:
     """Returns height and width after EXIF rotation, read from the header."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MOST_PIXELS
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with Image.open(path) as image:
-            width, height = image.size
-            if width * height > MOST_PIXELS:
-                raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
-            orientation = orientation_of(image)
+            (width, height), orientation = image.size, orientation_of(image)
     except Exception as error:  # decoders raise many kinds of errors on broken files
         if not os.path.isfile(path):
             raise ValueError(f"no such image: {path}") from None
-        wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
-        kind = ValueError if wrong else BrokenImage
+        kind = ValueError if isinstance(error, ValueError) else BrokenImage
         raise kind(f"not an image: {error}") from None
     finally:  # whoever imports this module may have set a limit of their own
         Image.MAX_IMAGE_PIXELS = limit
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
     return (width, height) if orientation >= 5 else (height, width)
 
 

@@ -290,9 +290,7 @@ def write_all(files: dict[Path, bytes]):
 def golden(outputs: dict[str, dict]) -> bytes:
     """Returns inputs and outputs of the generated pictures, "<picture>/<name>"."""
     file, titles = io.BytesIO(), list(outputs)[: len(PICTURES)]
-    named = {
-        f"{title}/{name}": x for title in titles for name, x in outputs[title].items()
-    }
+    named = {f"{t}/{name}": x for t in titles for name, x in outputs[t].items()}
     np.savez_compressed(file, **named)
     return file.getvalue()
 
@@ -311,18 +309,12 @@ def in_int8(path: Path, samples: list[Sample]) -> bytes:
         return made.read_bytes()
 
 
-def write_smaller(
-    output: Path, smaller: dict[str, bytes], samples: Sequence[Sample], bound: float
-):
+def write_smaller(output: Path, smaller: dict, samples: Sequence, bound: float):
     """Writes files beside `output`, by suffix, if they keep its metric; otherwise ends
     the program."""
-    worst = None
     for suffix, content in {".onnx": output.read_bytes(), **smaller}.items():
         path = output.with_suffix(suffix)
-        with tempfile.TemporaryDirectory() as folder:
-            trial = Path(folder, path.name)
-            trial.write_bytes(content)
-            metric = evaluate_onnx(trial, samples).get(BEST, math.nan)
+        metric = evaluate_onnx(content, samples).get(BEST, math.nan)
         print(f"{path.name}: {BEST} {metric:.4f}, {len(content) / 1e6:.1f} MB")
         if path == output:
             worst = metric - bound
@@ -342,9 +334,7 @@ def check(args: argparse.Namespace):
     if missing:
         raise SystemExit(f"install first: pip install {' '.join(missing)}")
     if (args.half or args.int8) and not args.data:
-        raise SystemExit(
-            "--half and --int8 need --data ROOT, to measure what they cost"
-        )
+        raise SystemExit("--half and --int8 need --data, to measure their cost")
     if args.output.suffix != ".onnx" or not args.output.parent.is_dir():
         raise SystemExit(f"{args.output}: not NAME.onnx in a folder that exists")
 
@@ -353,9 +343,8 @@ def main(args: argparse.Namespace):
     check(args)
     if args.data:
         samples = read_dataset(args.data / VALIDATION)
-    (given, problems), (calibration, others) = (
-        open_images(paths) for paths in (args.images, args.int8 or [])
-    )
+    given, problems = open_images(args.images)
+    calibration, others = open_images(args.int8 or [])
     if problems + others:
         raise SystemExit("\n".join(problems + others))
     rng = np.random.default_rng(0)

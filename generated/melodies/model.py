@@ -390,12 +390,10 @@ def fit(height: int, width: int) -> tuple[int, int]:
 
 def letterboxed(images: Tensor, mean: Tensor) -> Tensor:
     """Returns images (B, 1, h, w) scaled to fit, at the top left of mean canvases."""
-    rows, columns = fit(*images.shape[-2:])
-    images = F.interpolate(
-        images.float(), (rows, columns), mode="bilinear", antialias=True
-    )
+    size = fit(*images.shape[-2:])
+    images = F.interpolate(images.float(), size, mode="bilinear", antialias=True)
     canvas = mean.expand(images.shape[0], -1, HEIGHT, WIDTH).clone()
-    canvas[..., :rows, :columns] = images.round()
+    canvas[..., : size[0], : size[1]] = images.round()
     return canvas
 
 

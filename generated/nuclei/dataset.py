@@ -299,14 +299,13 @@ def parse_pages(path: Path, colors: tuple, height: int, width: int) -> Instances
     return instances_of([masks[i] for i in kept], [classes[i] for i in kept])
 
 
-def pages_of(path: Path, height: int, width: int, gray: int = 0) -> Iterator:
-    """Returns the pages of a TIFF in RGB, but for the one of number `gray`; each has
-    the shape of its image. One at a time, to spare memory."""
+def pages_of(path: Path, height: int, width: int) -> Iterator:
+    """Yields the pages of a TIFF in RGB; each has the shape of its image."""
     try:
         with opened(path, "TIFF") as file:
-            for number, page in enumerate(ImageSequence.Iterator(file), 1):
+            for page in ImageSequence.Iterator(file):
                 check_shape(page.size, height, width)
-                yield np.asarray(page if number == gray else page.convert("RGB"))
+                yield np.asarray(page.convert("RGB"))
     except FileNotFoundError:
         raise ValueError(f"no file of its masks in {path.parent}") from None
     except Exception as error:  # decoders raise many kinds of errors on broken files
@@ -410,9 +409,7 @@ class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         keys = Counter(str(key.value) for key, _ in node.value)
         if len(keys) < len(node.value):
             line, twice = node.start_mark.line + 1, max(keys, key=keys.get)
-            raise ValueError(
-                f"{twice!r:.100} stands twice in what begins in line {line}"
-            )
+            raise ValueError(f"{twice!r:.100} stands twice in the map at line {line}")
         return super().construct_mapping(node, deep)
 
 
@@ -464,6 +461,7 @@ def opened(path: Path, *formats: str) -> Image.Image:
         finally:
             Image.MAX_IMAGE_PIXELS = limit
     if image.width * image.height > MOST_PIXELS:
+        image.close()
         raise ValueError(f"more than {MOST_PIXELS:,} pixels")
     return image
 

@@ -22,9 +22,9 @@ import onnxruntime
 class Model:
     """An exported model; names of categories are in its metadata."""
 
-    def __init__(self, path: str, **options):
-        """Opens a file; `options` are those of onnxruntime.InferenceSession."""
-        self.session = onnxruntime.InferenceSession(path, **options)
+    def __init__(self, file: str | bytes, **options):
+        """Opens a file, or its content; options are those of an InferenceSession."""
+        self.session = onnxruntime.InferenceSession(file, **options)
         facts = self.session.get_modelmeta().custom_metadata_map
         heads = json.loads(facts["specc.job"])["model"]["heads"]
         self.heads = {head["name"]: head for head in heads}
@@ -33,9 +33,7 @@ class Model:
     def __call__(self, image: np.ndarray) -> dict:
         """Returns predictions for an image, uint8 (height, width, 3)."""
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(
-                f"not uint8 (h, w, channels): {image.dtype}, {image.shape}"
-            )
+            raise ValueError(f"not uint8 (h, w, C): {image.dtype}, {image.shape}")
         images = np.ascontiguousarray(image.transpose(2, 0, 1)[None])
         values = self.session.run(self.outputs, {"images": images})
         found = {name: {} for name in self.heads}

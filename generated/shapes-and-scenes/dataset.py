@@ -282,11 +282,7 @@ def joined(parts: list, counts: Counter) -> NamedTuple:
 
 def read_annotations(folder: Path, task: str, key: str, known: dict[str, int]) -> dict:
     """Loads annotations by image name; checks the names listed under `key`."""
-    path, entries = entries_of(folder, task)
-    # Entries of one task differ in their names: the one nearest to the job's is meant.
-    entry = max(entries, key=lambda e: len(known.keys() & names_of(path, e, key)))
-    compare_categories(path, key, names_of(path, entry, key), known)
-    return annotations_of(path, entry)
+    return annotations_of(*described(folder, task, key, known))
 
 
 def read_colored_maps(
@@ -530,9 +526,7 @@ class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         keys = Counter(str(key.value) for key, _ in node.value)
         if len(keys) < len(node.value):
             line, twice = node.start_mark.line + 1, max(keys, key=keys.get)
-            raise ValueError(
-                f"{twice!r:.100} stands twice in what begins in line {line}"
-            )
+            raise ValueError(f"{twice!r:.100} stands twice in the map at line {line}")
         return super().construct_mapping(node, deep)
 
 
@@ -584,6 +578,7 @@ def opened(path: Path, *formats: str) -> Image.Image:
         finally:
             Image.MAX_IMAGE_PIXELS = limit
     if image.width * image.height > MOST_PIXELS:
+        image.close()
         raise ValueError(f"more than {MOST_PIXELS:,} pixels")
     return image
 

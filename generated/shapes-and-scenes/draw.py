@@ -30,9 +30,7 @@ def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
     return image
 
 
-def draw_objects(
-    image: np.ndarray, objects: list[dict], names: tuple[str, ...]
-) -> np.ndarray:
+def draw_objects(image: np.ndarray, objects: list[dict], names: tuple) -> np.ndarray:
     thickness = max(1, round(max(image.shape) / 320))
     for item in reversed(objects):  # the best ones on top
         if item.get("score", 1.0) >= DRAWN_SCORE:

@@ -401,9 +401,7 @@ def assign_part(
     return assigned, (alignment * scale).amax(1)
 
 
-def detection_loss(
-    predictions: Predictions, targets: dict[str, Tensor]
-) -> dict[str, Tensor]:
+def detection_loss(predictions: Predictions, targets: dict) -> dict[str, Tensor]:
     """Returns terms "class", "box" and "bins", normalized by the target scores."""
     boxes = predictions.boxes()
     assigned, scores = assign(predictions, boxes.detach(), targets)

@@ -131,13 +131,7 @@ def compare_things(
 ):
     """Ends the run unless of what dataset and job both name the same are things."""
     ours = {name for name in names & known.keys() if known[name] in things}
-    theirs = found & known.keys()
-    if ours != theirs:
-        raise SystemExit(
-            f"{path}: the things differ from the job's\n"
-            f"  only in the dataset: {', '.join(sorted(theirs - ours)) or 'none'}\n"
-            f"  only in the job: {', '.join(sorted(ours - theirs)) or 'none'}"
-        )
+    compare_names(path, "things", found & known.keys(), ours)
 
 
 def report(where: Path, samples: list, problems: list, counts: Counter, training=False):
@@ -267,6 +261,15 @@ def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str,
             f"{path}: the {key} differ from the job's\n"
             f"  only in the dataset: {', '.join(others)}\n"
             f"  only in the job: {', '.join(missing)}"
+        )
+
+
+def compare_names(path: Path, key: str, dataset: set[str], job: set[str]):
+    if dataset != job:
+        raise SystemExit(
+            f"{path}: the {key} differ from the job's\n"
+            f"  only in the dataset: {', '.join(sorted(dataset - job)) or 'none'}\n"
+            f"  only in the job: {', '.join(sorted(job - dataset)) or 'none'}"
         )
 
 
@@ -441,9 +444,7 @@ class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         keys = Counter(str(key.value) for key, _ in node.value)
         if len(keys) < len(node.value):
             line, twice = node.start_mark.line + 1, max(keys, key=keys.get)
-            raise ValueError(
-                f"{twice!r:.100} stands twice in what begins in line {line}"
-            )
+            raise ValueError(f"{twice!r:.100} stands twice in the map at line {line}")
         return super().construct_mapping(node, deep)
 
 
@@ -495,6 +496,7 @@ def opened(path: Path, *formats: str) -> Image.Image:
         finally:
             Image.MAX_IMAGE_PIXELS = limit
     if image.width * image.height > MOST_PIXELS:
+        image.close()
         raise ValueError(f"more than {MOST_PIXELS:,} pixels")
     return image
 

@@ -342,9 +342,7 @@ class SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         keys = Counter(str(key.value) for key, _ in node.value)
         if len(keys) < len(node.value):
             line, twice = node.start_mark.line + 1, max(keys, key=keys.get)
-            raise ValueError(
-                f"{twice!r:.100} stands twice in what begins in line {line}"
-            )
+            raise ValueError(f"{twice!r:.100} stands twice in the map at line {line}")
         return super().construct_mapping(node, deep)
 
 
@@ -396,6 +394,7 @@ def opened(path: Path, *formats: str) -> Image.Image:
         finally:
             Image.MAX_IMAGE_PIXELS = limit
     if image.width * image.height > MOST_PIXELS:
+        image.close()
         raise ValueError(f"more than {MOST_PIXELS:,} pixels")
     return image
 

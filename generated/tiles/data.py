@@ -209,28 +209,22 @@ class ValidationSet(Dataset):
         return torch.from_numpy(letterbox(self.samples[index])).permute(2, 0, 1)
 
 
-class Batches:
-    """The (epoch, index) pairs of every batch from iteration `start` on, without end.
+def batch_keys(length: int, seed: int, start: int, rank: int, world: int) -> Iterator:
+    """Yields the (epoch, index) pairs of each batch from iteration `start` on.
 
     They depend on the seed and the iteration alone, so that a resumed run goes on as if
     it had never stopped. With several processes each takes its share of a batch.
     """
-
-    def __init__(self, length: int, seed: int, start: int, rank: int, world: int):
-        self.length, self.seed, self.start = length, seed, start
-        self.rank, self.world = rank, world
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        epoch, order = -1, None
-        for first in itertools.count(self.start * BATCH_SIZE, BATCH_SIZE):
-            batch = []
-            for position in range(first + self.rank, first + BATCH_SIZE, self.world):
-                if epoch != position // self.length:
-                    epoch = position // self.length
-                    rng = np.random.default_rng((self.seed, epoch))
-                    order = rng.permutation(self.length).tolist()
-                batch.append((epoch, order[position % self.length]))
-            yield batch
+    epoch, order = -1, None
+    for first in itertools.count(start * BATCH_SIZE, BATCH_SIZE):
+        batch = []
+        for position in range(first + rank, first + BATCH_SIZE, world):
+            if epoch != position // length:
+                epoch = position // length
+                rng = np.random.default_rng((seed, epoch))
+                order = rng.permutation(length).tolist()
+            batch.append((epoch, order[position % length]))
+        yield batch
 
 
 def collate(batch: list[tuple]) -> tuple[Tensor, dict, list[str]]:
@@ -252,7 +246,7 @@ def training_batches(
     """Returns images and targets, from iteration `start` on."""
     loader = DataLoader(
         TrainingSet(samples, seed),
-        batch_sampler=Batches(len(samples), seed, start, rank, world),
+        batch_sampler=batch_keys(len(samples), seed, start, rank, world),
         collate_fn=collate,
         **loading(workers),
     )

@@ -92,12 +92,7 @@ def to_objects(
 
 
 def evaluate(
-    model: nn.Module,
-    samples: Sequence[Sample],
-    device: torch.device,
-    workers: int = 0,
-    rank: int = 0,
-    world: int = 1,
+    model: nn.Module, samples: Sequence[Sample], device, workers=0, rank=0, world=1
 ) -> dict[str, float]:
     """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
     the samples; rank 0 scores all predictions, and sends the metrics to the others."""
@@ -117,7 +112,7 @@ def evaluate(
 
 
 def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
-    """Returns metrics of predictions for samples with labels."""
+    """Returns the metrics of predictions."""
     metrics = detection_metrics(
         [sample.labels["vehicles"] for sample in samples],
         [one["vehicles"] for one in found],
@@ -216,22 +211,19 @@ def command_line(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def share_cores(
-    device: str, workers: int | None, threads: int | None
-) -> tuple[int, int]:
+def share_cores(args: argparse.Namespace):
     """Sets the threads. Workers and threads that nobody asked for fill the cores that
     this process may use, which the processes of torchrun on a machine share. Where the
     CPU computes, reading is a small part of a step: one core in eight reads."""
-    if (workers or 0) < 0 or threads is not None and threads < 1:
+    if (args.workers or 0) < 0 or args.threads is not None and args.threads < 1:
         raise SystemExit("--workers starts at 0, --threads at 1")
     usable = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
     cores = max(1, len(usable(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
-    if workers is None:
-        part = cores // (2 if device == "cuda" else 8)
-        workers = min(8, max(0, cores - threads) if threads else part)
-    threads = threads or max(1, cores - workers)
-    torch.set_num_threads(threads)
-    return workers, threads
+    if args.workers is None:
+        part = cores // (2 if args.device == "cuda" else 8)
+        args.workers = min(8, max(0, cores - args.threads) if args.threads else part)
+    args.threads = args.threads or max(1, cores - args.workers)
+    torch.set_num_threads(args.threads)
 
 
 def run(main, args: argparse.Namespace):
@@ -239,9 +231,7 @@ def run(main, args: argparse.Namespace):
     if args.device == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32, as in training
     try:
-        args.workers, args.threads = share_cores(
-            args.device, args.workers, args.threads
-        )
+        share_cores(args)
         main(args)
     except (ChangedError, ImageError, OSError) as error:
         raise SystemExit(in_a_line(error)) from None

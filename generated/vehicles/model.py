@@ -447,9 +447,7 @@ def assign_part(
     return assigned, (alignment * scale).amax(1)
 
 
-def detection_loss(
-    predictions: Predictions, targets: dict[str, Tensor]
-) -> dict[str, Tensor]:
+def detection_loss(predictions: Predictions, targets: dict) -> dict[str, Tensor]:
     """Returns terms "class", "box" and "bins", normalized by the target scores."""
     boxes = predictions.boxes()
     assigned, scores = assign(predictions, boxes.detach(), targets)
@@ -581,12 +579,10 @@ def fit(height: int, width: int) -> tuple[int, int]:
 
 def letterboxed(images: Tensor, mean: Tensor) -> Tensor:
     """Returns images (B, 3, h, w) scaled to fit, at the top left of mean canvases."""
-    rows, columns = fit(*images.shape[-2:])
-    images = F.interpolate(
-        images.float(), (rows, columns), mode="bilinear", antialias=True
-    )
+    size = fit(*images.shape[-2:])
+    images = F.interpolate(images.float(), size, mode="bilinear", antialias=True)
     canvas = mean.expand(images.shape[0], -1, HEIGHT, WIDTH).clone()
-    canvas[..., :rows, :columns] = images.round()
+    canvas[..., : size[0], : size[1]] = images.round()
     return canvas
 
 

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections import Counter
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -76,26 +76,24 @@ def one_per_image(samples: list, counts: Counter) -> list[Sample]:
     """Merges samples of one file, reached by several names or links, into one."""
     known = {}
     for sample in samples:
-        one = known.setdefault(file_of(sample), sample)
-        if one is sample:
-            continue
-        counts["images named more than once, taken for one"] += 1
+        known.setdefault(file_of(sample), sample)
+    counts["images named more than once, taken for one"] = len(samples) - len(known)
     return list(known.values())
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
-    """The labeled images of a dataset; ends with a list of what is wrong, if any."""
-    annotations = read_images(folder)
+    """The images of a dataset; ends with a list of what is wrong, if any."""
+    try:
+        paths = listed_images(folder / "images")
+    except ValueError as error:
+        raise SystemExit(f"{folder}: no images: {error}") from None
     samples, problems, counts = [], [], Counter()
-    for name, _ in sorted(annotations.items()):
+    for path in paths:
         try:
-            path = below(folder / "images", name)
             height, width = image_size(path)
-            labels = {"picture": None}
+            samples.append(Sample(path, height, width, {"picture": None}))
         except ValueError as error:
-            problems.append((name, error))
-        else:
-            samples.append(Sample(path, height, width, labels))
+            problems.append((path.name, error))
     samples = one_per_image(samples, counts)
     report(folder, samples, problems, counts, training)
     return samples
@@ -114,7 +112,7 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
         raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
     tell(where, counts)
     if not samples:
-        raise SystemExit(f"{where}: no labeled images")
+        raise SystemExit(f"{where}: no images")
 
 
 def file_of(sample: Sample) -> str:
@@ -123,15 +121,6 @@ def file_of(sample: Sample) -> str:
     if os.path.islink(sample.path):
         return os.path.realpath(sample.path)
     return os.path.join(real_path(folder), name)
-
-
-def read_images(folder: Path) -> dict[str, str]:
-    """Returns all images of a folder: they need no annotations, and are their own."""
-    try:
-        files = listed_images(folder / "images")
-    except ValueError as error:
-        raise SystemExit(f"{folder}: no images: {error}") from None
-    return {file.name: file.name for file in files}
 
 
 def listed_images(folder: Path) -> list[Path]:
@@ -150,8 +139,6 @@ def listed_images(folder: Path) -> list[Path]:
     return images
 
 
-# ---- One image and its labels ----
-
 # ---- Files, read with care: nothing of it depends on the task ----
 
 
@@ -159,27 +146,6 @@ SUFFIXES = (  # image files that OpenCV and Pillow read
     ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
 ).split()
 HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
-
-
-def below(folder: Path, name: object) -> Path:
-    """Returns a path that the dataset names; it may not lead out of its folder, on any
-    system. Unless there is such a file, a backslash parts folders, and spaces at its
-    ends do not count.
-
-    Links are followed: whoever could place one could place the file itself.
-    """
-    if not isinstance(name, str) or not name.strip() or "\0" in name:
-        raise ValueError(f"not a file name: {name!r:.100}")
-    plain = name.strip().replace("\\", "/")
-    given = PureWindowsPath(plain)  # also splits off drive letters
-    if given.anchor or given.drive or ".." in given.parts:
-        path = Path(os.path.abspath(folder / plain))
-        known = os.name == "nt" or not given.drive
-        home = os.path.abspath(folder)
-        if not (known and path.is_relative_to(home)):
-            raise ValueError(f"leads out of {home}: {name!r:.100}")
-        return path
-    return folder / (name if plain == name or os.path.exists(folder / name) else plain)
 
 
 def tell(where: Path, counts: Counter):
@@ -198,21 +164,19 @@ def say(line: str):
 
 def image_size(path: Path) -> tuple[int, int]:
     """Returns height and width after EXIF rotation, read from the header."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MOST_PIXELS
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with Image.open(path) as image:
-            width, height = image.size
-            if width * height > MOST_PIXELS:
-                raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
-            orientation = orientation_of(image)
+            (width, height), orientation = image.size, orientation_of(image)
     except Exception as error:  # decoders raise many kinds of errors on broken files
         if not os.path.isfile(path):
             raise ValueError(f"no such image: {path}") from None
-        wrong = isinstance(error, (ValueError, Image.DecompressionBombError))
-        kind = ValueError if wrong else BrokenImage
+        kind = ValueError if isinstance(error, ValueError) else BrokenImage
         raise kind(f"not an image: {error}") from None
     finally:  # whoever imports this module may have set a limit of their own
         Image.MAX_IMAGE_PIXELS = limit
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"{width}x{height} pixels, more than {MOST_PIXELS:,}")
     return (width, height) if orientation >= 5 else (height, width)
 
 

@@ -9,13 +9,13 @@ of each image.
 """
 
 import argparse
-import functools
 import gc
 import glob
 import itertools
 import json
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -51,9 +51,7 @@ def open_images(paths: list[Path]) -> tuple[list[Sample], list[str]]:
     return samples, problems
 
 
-def predicted(
-    predict: Callable, samples: list[Sample], problems: list[str]
-) -> list[tuple[Sample, dict]]:
+def predicted(predict: Callable, samples: list, problems: list) -> list[tuple]:
     """Returns images with their predictions; adds a message about each that cannot be
     decoded."""
     try:
@@ -87,9 +85,7 @@ def unused_path(path: Path, taken: set[Path]) -> Path:
 def main(args: argparse.Namespace):
     device = torch.device(args.device)
     model = load_model(args.weights, device)
-    predict = functools.partial(
-        predict_samples, model, device=device, workers=args.workers
-    )
+    predict = partial(predict_samples, model, device=device, workers=args.workers)
     samples, problems = open_images(args.images)
     report, taken = {}, {sample.path.resolve() for sample in samples}
     for first in tqdm(range(0, len(samples), CHUNK), disable=len(samples) <= CHUNK):

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import itertools
 import math
 import os
 import signal
@@ -69,9 +68,7 @@ def arguments(given: dict[str, object], max_iterations: float) -> argparse.Names
 # ---- Processes ----
 
 
-def setup(
-    given: dict[str, object], max_iterations: float
-) -> tuple[argparse.Namespace, int, int, torch.device]:
+def setup(given: dict[str, object], max_iterations: float) -> tuple:
     """Returns the flags, rank, number of processes (0 and 1 without torchrun), and the
     device; ends the program where they do not fit the job, or an earlier run."""
     args = arguments(given, max_iterations)
@@ -178,18 +175,17 @@ class Pace:
 
     def timed(self, batches: Iterator) -> Iterator:
         """Yields batches, and measures ten steps after the first one, which is slow."""
-        waits = began = busy = 0.0
-        for number in itertools.count():
+        yield next(batches)
+        waits = self.validating = 0.0
+        began, busy = time.monotonic(), time.process_time()
+        for _ in range(10):
             asked = time.monotonic()
-            if number == 1:
-                waits, self.validating = 0.0, 0.0
-                began, busy = asked, time.process_time()
-            if number == 11:
-                self.step = (asked - began - self.validating) / 10
-                self.tell(waits / 10, (time.process_time() - busy) / 10)
             batch = next(batches)
             waits += time.monotonic() - asked
             yield batch
+        self.step = (time.monotonic() - began - self.validating) / 10
+        self.tell(waits / 10, (time.process_time() - busy) / 10)
+        yield from batches
 
     def left(self) -> float:
         """Returns the seconds of the steps after those that were measured."""

@@ -147,7 +147,8 @@ class EmbeddingHead(nn.Module):
         self.linear = nn.Linear(channels, size)
         self.centers = nn.Linear(size, identities * subcenters, bias=False)
         self.split = identities, subcenters
-        nn.init.normal_(self.centers.weight)  # uniform over all directions
+        # In any direction, and so short that steps of the optimizer turn them.
+        nn.init.normal_(self.centers.weight, std=size**-0.5)
 
     def forward(self, level: Tensor) -> Embeddings:
         embedding = F.normalize(self.linear(level.mean((2, 3))).float())
@@ -227,12 +228,10 @@ def fit(height: int, width: int) -> tuple[int, int]:
 
 def letterboxed(images: Tensor, mean: Tensor) -> Tensor:
     """Returns images (B, 3, h, w) scaled to fit, at the top left of mean canvases."""
-    rows, columns = fit(*images.shape[-2:])
-    images = F.interpolate(
-        images.float(), (rows, columns), mode="bilinear", antialias=True
-    )
+    size = fit(*images.shape[-2:])
+    images = F.interpolate(images.float(), size, mode="bilinear", antialias=True)
     canvas = mean.expand(images.shape[0], -1, HEIGHT, WIDTH).clone()
-    canvas[..., :rows, :columns] = images.round()
+    canvas[..., : size[0], : size[1]] = images.round()
     return canvas
 
 

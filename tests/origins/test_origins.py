@@ -184,7 +184,6 @@ def test_edits_are_mapped_through_the_record(scenes):
 
 
 @pytest.mark.slow
-<<<<<<< HEAD
 def test_the_readme_of_a_folder_with_tests_names_them(capsys):
     folder = GENERATED / "shapes-and-scenes"
     assert (folder / "test_contract.py").exists()
@@ -193,8 +192,7 @@ def test_the_readme_of_a_folder_with_tests_names_them(capsys):
     assert line["templates"][0]["file"] == "templates/README.md.jinja"
 
 
-=======
->>>>>>> suite
+@pytest.mark.slow
 def test_every_derived_value_has_a_rule_that_names_its_field():
     derived = 0
     for folder in GOLDENS:
