@@ -160,7 +160,8 @@ def letterboxed(images: Tensor, mean: Tensor) -> Tensor:
     size = fit(*images.shape[-2:])
     images = F.interpolate(images.float(), size, mode="bilinear", antialias=True)
     canvas = mean.expand(images.shape[0], -1, HEIGHT, WIDTH).clone()
-    canvas[..., : size[0], : size[1]] = images.round()
+    # A thousandth more, so that halves are rounded alike wherever the model runs.
+    canvas[..., : size[0], : size[1]] = (images + 1e-3).round()
     return canvas
 
 

@@ -304,7 +304,14 @@ except SystemExit as error:
 # Where all pixels are equal, so are many scores: no fault.
 flat = {f"{h}x{w}": np.full((1, 3, h, w), 90, np.uint8) for h, w in ((64, 96), (90, 40))}
 report, _ = export.compare(model, onnx.load(kept), flat)
-print(json.dumps({"found": found, "flat": report}))
+
+# Two pixels of three: a value of 64 lies between two gray levels, and weights are no
+# binary fractions.
+size = [side * 3 // 2 for side in canvas]
+halves = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 3, *size), np.uint8))
+pair = [x(halves, model.mean) for x in (portable, export.letterboxed)]
+halves = float((pair[0] != pair[1]).float().mean())
+print(json.dumps({"found": found, "flat": report, "halves": halves}))
 """
 
 
@@ -322,6 +329,10 @@ def noticed(world, folder, sealed) -> dict:
 def test_a_fault_of_the_canvas_is_noticed_there(noticed, fault):
     assert noticed["found"]["none"] == []
     assert set(noticed["found"][fault]) == {"canvas", "share"}
+
+
+def test_halves_are_rounded_alike(noticed):
+    assert noticed["halves"] < 1e-4
 
 
 @pytest.mark.parametrize("fault", ["classes", "threshold"])
