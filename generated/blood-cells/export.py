@@ -93,7 +93,7 @@ def portable_letterbox(images: Tensor, mean: Tensor) -> Tensor:
     rows, columns = fit(height, width)
     down, across = resampling(height, rows, HEIGHT), resampling(width, columns, WIDTH)
     covered = down.sum(1)[:, None] * across.sum(1) > 0.5
-    scaled = (down @ images.float() @ across.mT + 1e-3).round()  # as `letterboxed`
+    scaled = (down @ images.float() @ across.mT + 1e-3).round()
     return torch.where(covered, scaled, mean.float()).to(mean.dtype)
 
 
