@@ -190,7 +190,7 @@ def test_the_repair_loop(place, monkeypatch):
     counts = run_repairs(40, 0, place)
     print(dict(counts))
     assert counts["jobs"] >= 40
-    assert counts["certain"] >= 20 and counts["mended"] >= counts["wrong"] / 4
+    assert counts["certain"] >= 20 and counts["mended"] >= 4
 
 
 # ---- As many as were asked for ----

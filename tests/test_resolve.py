@@ -299,6 +299,13 @@ def test_a_resolved_job_is_a_job_that_leaves_nothing_to_defaults(value):
     assert as_job(one)["trainer"]["batch_size"] == 16
 
 
+def test_a_layout_that_names_no_column_says_nothing():
+    data = {"train": "t", "format": "csv"}
+    empty = resolved(job(data=data | {"layout": {"columns": {}}}))
+    assert empty == resolved(job(data=data))
+    assert hash(empty.data) == hash(resolved(job(data=data)).data)
+
+
 def places(value, path=()):
     items = value.items() if isinstance(value, dict) else ()
     items = enumerate(value) if isinstance(value, (list, tuple)) else items

@@ -85,8 +85,8 @@ def _data(given: dict, filled: dict, heads: tuple[Head, ...]) -> Data:
 def _layout(filled: dict | None) -> Layout | None:
     """Returns a layout, or None where it says nothing."""
     given = {key: _frozen(value) for key, value in (filled or {}).items()}
-    if columns := given.get("columns"):
-        given["columns"] = Columns((k, _frozen(v)) for k, v in columns.items())
+    columns = given.get("columns") or {}
+    given["columns"] = Columns((k, _frozen(v)) for k, v in columns.items()) or None
     layout = Layout(**given)
     return None if layout == Layout() else layout
 
