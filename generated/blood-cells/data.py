@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from dataset import BROKEN_SHARE, MOST_BROKEN, Objects, Sample
-from model import HEIGHT, PAD, WIDTH, fit
+from model import HEIGHT, PAD, WIDTH, fit, resampled
 
 BATCH_SIZE = 8  # images of one optimizer step, over all processes
 SCALE = 0.25  # training images grow or shrink by up to this share
@@ -45,15 +45,17 @@ class Transform(NamedTuple):
         return np.concatenate([corners.min(1), corners.max(1)], 1).astype(np.float32)
 
 
-def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
-    """RGB image (height, width, 3), uint8, antialiased.
+def read_image(
+    sample: Sample, height: int, width: int, fast: bool = False
+) -> np.ndarray:
+    """RGB image (height, width, 3), uint8, as `predict` of model.py resizes it.
 
-    A JPEG is decoded at 1/2, 1/4 or 1/8 where that is still large enough: most of the
-    decoding is saved, and the reduction is a clean low-pass.
+    If `fast`, for training: in integers, and a JPEG is decoded at 1/2, 1/4 or 1/8 where
+    that is still large enough. Most of the time is saved; gray levels differ a little.
     """
     reduction = min(sample.height / height, sample.width / width)
     step, flag = 1, cv2.IMREAD_COLOR
-    if reduction >= 2 and sample.path.suffix.lower() in (".jpg", ".jpeg"):
+    if fast and reduction >= 2 and sample.path.suffix.lower() in (".jpg", ".jpeg"):
         step, flag = 2, cv2.IMREAD_REDUCED_COLOR_2
         step, flag = (4, cv2.IMREAD_REDUCED_COLOR_4) if reduction >= 4 else (step, flag)
         step, flag = (8, cv2.IMREAD_REDUCED_COLOR_8) if reduction >= 8 else (step, flag)
@@ -68,7 +70,10 @@ def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
     if (abs(sides) >= 1).any():
         raise ChangedError(f"{sample.path}: changed since the dataset was read")
     image = torch.from_numpy(image)[None].permute(0, 3, 1, 2)
-    image = F.interpolate(image, (height, width), mode="bilinear", antialias=True)
+    if fast:
+        image = F.interpolate(image, (height, width), mode="bilinear", antialias=True)
+    elif image.shape[2:] != (height, width):
+        image = resampled(image, (height, width)).byte()
     return cv2.cvtColor(image[0].permute(1, 2, 0).numpy(), cv2.COLOR_BGR2RGB)
 
 
@@ -92,7 +97,7 @@ def augment(sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, Trans
     height, width = fit(sample.height, sample.width)
     factor = rng.uniform(1 - SCALE, 1 + SCALE)
     height, width = max(1, round(height * factor)), max(1, round(width * factor))
-    image = read_image(sample, height, width)
+    image = read_image(sample, height, width, fast=True)
     image = recolor(image, rng)
     # Crops an image that is larger than the canvas, pads a smaller one.
     top, left = random_offset(height, HEIGHT, rng), random_offset(width, WIDTH, rng)

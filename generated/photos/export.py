@@ -83,7 +83,7 @@ def portable_letterbox(images: Tensor, mean: Tensor) -> Tensor:
     down, across = resampling(height, rows, HEIGHT), resampling(width, columns, WIDTH)
     covered = down.sum(1)[:, None] * across.sum(1) > 0.5
     scaled = (down @ images.float() @ across.mT + 1e-3).round()
-    return torch.where(covered, scaled, mean.float()).to(mean.dtype)
+    return torch.where(covered, scaled, mean.float().round()).to(mean.dtype)
 
 
 def resampling(size: int, scaled: int, length: int) -> Tensor:

@@ -289,13 +289,18 @@ def fit(height: int, width: int) -> tuple[int, int]:
     return torch.sym_max(1, rows), torch.sym_max(1, columns)
 
 
+def resampled(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Returns images (B, 3, *size) in whole levels, antialiased."""
+    images = F.interpolate(images.float(), size, mode="bilinear", antialias=True)
+    # A thousandth more, so that halves are rounded alike wherever the model runs.
+    return (images + 1e-3).round()
+
+
 def letterboxed(images: Tensor, mean: Tensor) -> Tensor:
     """Returns images (B, 3, h, w) scaled to fit, at the top left of mean canvases."""
     size = fit(*images.shape[-2:])
-    images = F.interpolate(images.float(), size, mode="bilinear", antialias=True)
-    canvas = mean.expand(images.shape[0], -1, HEIGHT, WIDTH).clone()
-    # A thousandth more, so that halves are rounded alike wherever the model runs.
-    canvas[..., : size[0], : size[1]] = (images + 1e-3).round()
+    canvas = mean.round().expand(images.shape[0], -1, HEIGHT, WIDTH).clone()
+    canvas[..., : size[0], : size[1]] = resampled(images, size)
     return canvas
 
 

@@ -392,15 +392,21 @@ def test_lines_of_all_goldens_are_right_in_both_directions():
     assert list(faults(lines_to_ask(GOLDENS, LINES, seed=3), seed=4)) == []
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", GOLDENS, ids=lambda folder: folder.name)
 def test_every_line_is_laid_over_the_render(folder):
     record = Folder(folder)
     for path in record.files.keys() - {JOB}:
-        text = record.recorded(path)
-        sheet = Sheet(record.reach.sources.split(path).words, text)
+        sheet = Sheet(record.reach.sources.split(path).words, record.recorded(path))
         assert not sheet.foreign, path
-        number = len(text.splitlines())
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("folder", GOLDENS, ids=lambda folder: folder.name)
+def test_every_line_has_an_origin(folder):
+    record = Folder(folder)
+    for path in record.files.keys() - {JOB}:
+        number = len(record.recorded(path).splitlines())
         for line in answers.why(Asked(folder, path, 1, number), record):
             assert line.recorded or not line.text.strip(), (path, line.number)
 

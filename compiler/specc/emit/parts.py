@@ -24,8 +24,9 @@ MARK = re.compile(r"^# parts: (\w+)\n", re.M)  # place of a block's parts in a p
 BLOCK = re.compile(r"^# ==== (\w+)$", re.M)  # start of a block in a file of parts
 # A top-level definition: a function, a class or a constant.
 MARGIN = re.compile(r"^(?:class|def) (\w+)|^(\w+(?:, \w+)*) = ", re.M)
+TITLE = re.compile(r"# ---- .+ ----")  # line above a section
 # The title of a section in which nothing stands: the next title follows.
-EMPTY = re.compile(r"^# ---- .+ ----\n\n\n(?=# ---- )", re.M)
+EMPTY = re.compile(rf"^{TITLE.pattern}\n\n\n(?=# ---- )", re.M)
 TAG = re.compile(r"{[{%#]")  # start of a tag of Jinja
 
 

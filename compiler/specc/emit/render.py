@@ -46,7 +46,7 @@ MODULES = (  # modules that have parts
     *("model.py", "dataset.py", "samples.py", "data.py"),
     *("evaluate.py", "draw.py"),
 )
-TEXTS = ("README.md", "requirements.txt")
+TEXTS = (".gitattributes", "README.md", "requirements.txt")
 
 
 # Fills in the template of a path: (path, the plan's values, further ones) -> text.

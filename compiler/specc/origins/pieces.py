@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from specc.emit.imports import imports_for, inserted
 from specc.emit.names import bound, used
-from specc.emit.parts import MARK, Part, placed
+from specc.emit.parts import MARK, TITLE, Part, placed
 from specc.emit.render import Rendering
 from specc.origins.words import Changed, Word, changed, words_of
 
@@ -165,14 +165,18 @@ class Split:
         if text := self.pieces.get(Piece(TEXT)):
             yield from self._of(Piece(TEXT), text)
             return
+        title = None  # a title waits for what stands below it
         for number, line in enumerate(self.pieces[Piece(PAGE)]):
+            rows = [Row(Piece(PAGE), number)] if line.strip() else []
             if mark := MARK.match(f"{line}\n"):
-                for part in parts:
-                    if part.block == mark[1]:
-                        piece = piece_of(part)
-                        yield from self._of(piece, self.pieces[piece])
-            elif line.strip():
-                yield Row(Piece(PAGE), number)
+                found = [piece_of(part) for part in parts if part.block == mark[1]]
+                rows = [row for x in found for row in self._of(x, self.pieces[x])]
+            if TITLE.fullmatch(line):
+                title = rows[0]
+            elif rows:
+                yield from filter(None, [title, *rows])
+                title = None
+        yield from filter(None, [title])
 
     def _of(self, piece: Piece, lines: list[str]) -> Iterator[Row]:
         yield from (Row(piece, n) for n, line in enumerate(lines) if line.strip())

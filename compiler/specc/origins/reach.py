@@ -15,7 +15,8 @@ from specc.origins.words import Changed
 from specc.plan.extras import CONTRACT, Extras
 
 CONTRACTS = (CONTRACT, "state_dict.json")  # files that follow from the plan of tests
-TEXTS = ("README.md", "requirements.txt")  # files that differ where there are tests
+# The files that differ where there are tests.
+TEXTS = (".gitattributes", "README.md", "requirements.txt")
 TESTED = (*CONTRACTS, *TEXTS)
 
 

@@ -17,6 +17,7 @@ from specc.plan.images import (
     canvas_only,
     imaging,
     plan_cache,
+    plan_reading,
     view_constants,
 )
 from specc.source import Line, constant, literal, mapping
@@ -108,6 +109,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **canvas_only(chosen, moves),
         **_placed(job, heads),
         **augmentation_of(chosen, moves),
+        **plan_reading(job.data, chosen, resizes),
         **plan_cache(job.data, resizes),
         "places": places,
         **_views(heads),

@@ -121,6 +121,22 @@ def cache_constants(data: Data) -> tuple[Line, ...]:
     return (Line("CACHE", f"Path({literal(data.cache)})", above=NOTE),)
 
 
+def plan_reading(data: Data, chosen: Augmentation, resizes: bool) -> dict[str, Any]:
+    """Returns how `read_image` decodes and resizes: `exact`ly as the model does where
+    the model resizes, but `fast` for views of training; whether it `reduces`, which is
+    to decode JPEGs at a part of their size."""
+    fast = resizes and chosen != NO_AUGMENTATION
+    kind = "_fast" if fast else "_exact" if resizes else ""
+    batch = f"data/resize{kind}.py.jinja"
+    return {
+        "exact": resizes,
+        "fast": fast,
+        "reduces": fast or not resizes,
+        "resize_batch": batch,
+        "resize_template": "data/cache/resize.py.jinja" if data.cache else batch,
+    }
+
+
 def plan_cache(data: Data, resizes: bool) -> dict[str, Any]:
     """Returns names and flags; the templates do the rest."""
     caches, larger = data.cache is not None, _larger_views(data)
@@ -129,7 +145,6 @@ def plan_cache(data: Data, resizes: bool) -> dict[str, Any]:
     return {
         "caches": caches,
         "read": "cached_image" if caches else "read_image",
-        "resize_template": f"data/{'cache/' * caches}resize.py.jinja",
         "size_of_views": "largest" if larger else "fitted",
         "size_of_judged": "fitted" if resizes else "whole",
         "view_size_sections": [f"data/cache/{size}.py.jinja" for size in sizes],
