@@ -77,7 +77,10 @@ def assert_nothing_is_lost(
     assert of_render - old <= theirs
     assert old & of_user & of_render <= ours | theirs
     assert not ((old - of_user) & of_render - _shifted(base, new)) & ours
-    assert not ((old - of_render) & of_user - _shifted(base, mine)) & theirs
+    moved = _shifted(base, mine)
+    if OPEN in text:
+        moved |= _beside_others(base, mine)
+    assert not ((old - of_render) & of_user - moved) & theirs
     assert ours | theirs <= {*mine, *new}
 
 
@@ -95,6 +98,26 @@ def _shifted(base: list[str], other: list[str]) -> set[str]:
         for i, line in enumerate(common)
         if not highest[i] < order[i] < lowest[i + 1]
     }
+
+
+def _beside_others(base: list[str], mine: list[str]) -> set[str]:
+    """Returns lines next to which other lines stand that are there twice, such as blank
+    ones: git may take a line that changed its side of a blank one for one that moved.
+    """
+    counts = [Counter(base), Counter(mine)]
+    common = {x for x in base if counts[0][x] == 1 == counts[1][x]}
+    sides = []
+    for lines in (base, mine):
+        found, above = {}, []
+        for line in [*lines, ""]:
+            if line in common:
+                found[line], above = [*above, line], []
+            else:
+                above.append(line)
+        sides.append(found)
+    other = {line for line in common if sides[0][line] != sides[1][line]}
+    order = [line for line in mine if line in common]
+    return other | {x for x, below in zip(order, order[1:]) if below in other}
 
 
 def parses(path: str, text: str) -> bool:

@@ -50,6 +50,8 @@ CHANGES = {
 SIZES = [(5, 100, 20), (30, 1000, 200)]  # commits, edited folders, kills
 UNRESOLVED = b'{"name": "detector"}'  # for the first commits, which emitted none
 LEAST = 20  # commits of a history that is there
+# The calls at which a build is killed: most while it puts files in their places.
+CALLS = [("replace", 8), ("replace", 8), ("rename", 2), ("unlink", 2), ("fsync", 20)]
 
 
 def jobs() -> dict[str, str]:
@@ -233,8 +235,8 @@ def test_a_kill_at_any_instant_leaves_the_old_or_the_new(
 def kill(wanted: Output, rng: random.Random, seconds: float) -> None:
     """Kills a build at a random call of the system, or at a random instant."""
     if rng.random() < 0.5:
-        function = rng.choice(("replace", "rename", "unlink", "fsync"))
-        killed(wanted, function, rng.randrange(30))
+        function, calls = rng.choice(CALLS)
+        killed(wanted, function, rng.randrange(calls))
         return
     child = os.fork()
     if child == 0:
