@@ -75,7 +75,7 @@ def test_black_at_another_line_length_edits_nothing(name, length):
         other = black.format_str(text, mode=mode)
         changed += other != text
         assert is_same(path.name, other.encode(), text.encode()), path.name
-    assert changed >= 3
+    assert changed
 
 
 def test_black_may_move_a_comment_inside_a_statement():
