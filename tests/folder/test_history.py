@@ -144,10 +144,13 @@ def check(
         elif mine == base:
             assert text == fresh
             told["landed"] += base != fresh
+        elif fresh is None and base is not None and is_same(path, mine, base):
+            assert text is None  # an edit of the layout alone is none
+            told["laid out"] += 1
         elif fresh is None or fresh == base:
             assert text == mine
             faults = {place.partition(":")[0] for place in written.faults}
-            laid_out = is_same(path, mine, base)  # an edit of the layout alone
+            laid_out = base is not None and is_same(path, mine, base)
             assert path in {*written.kept, *faults} or laid_out
             assert fresh is None or parses(path, text.decode()) == (path not in faults)
             told["kept"] += 1

@@ -11,6 +11,7 @@ from unicodedata import normalize
 import click
 
 from specc.datasets.become import in_words
+from specc.datasets.detail import FINE
 from specc.datasets.files import depths_in
 from specc.datasets.find import choose
 from specc.datasets.foreign import unread_images
@@ -18,7 +19,13 @@ from specc.datasets.found import Found
 from specc.datasets.layout import job_text
 from specc.datasets.naming import free_name, path_in_job
 from specc.datasets.parts import images_in, is_turned
-from specc.datasets.start import Sizes, measure, name_of, starting_job
+from specc.datasets.start import (
+    Sizes,
+    is_shortened,
+    measure,
+    name_of,
+    starting_job,
+)
 from specc.datasets.weights import say_export, say_weights
 from specc.diagnostics import fail
 from specc.folder import jobfiles
@@ -125,7 +132,9 @@ def _say_found(found: Found, job: dict) -> None:
     height, width = job["data"]["resolution"]
     if bits := job["data"].get("bits"):
         _say("bits", f"{bits} of 16 in each value of an image, by some of them")
-    _say("input", f"{height}x{width}, height and width, as most images are")
+    shape = f"{height}x{width}, height and width, as most images are"
+    large = f"; objects are large: 19 of 20 keep {FINE} pixels"
+    _say("input", shape + large * is_shortened(job, found))
     trainer = job["trainer"]
     iterations = f"{trainer['max_iterations']:,} iterations"
     _say("run", f"{iterations} of {trainer['batch_size']} images")
