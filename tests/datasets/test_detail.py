@@ -1,0 +1,76 @@
+"""`specc init` chooses the resolution by the sizes of objects, too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from specc.cli import run_cli
+from specc.datasets import detail
+
+SIZE = (400, 300)  # width and height of the images
+
+
+def draw(folder: Path, lines: str) -> Path:
+    """A dataset of YOLO, each image with these objects."""
+    for part in ("train", "val"):
+        for kind in ("images", "labels"):
+            (folder / kind / part).mkdir(parents=True)
+        for number in range(4):
+            image = Image.new("RGB", SIZE, (number, 80, 120))
+            image.save(folder / "images" / part / f"{number}.png")
+            (folder / "labels" / part / f"{number}.txt").write_text(lines)
+    sets = {"path": str(folder), "train": "images/train", "val": "images/val"}
+    (folder / "data.yaml").write_text(json.dumps(sets | {"names": ["thing"]}))
+    return folder
+
+
+def resolution(folder: Path, task: str = "object_detection") -> list[int]:
+    """The resolution that `specc init` writes."""
+    job = folder / "job.json"
+    assert run_cli(["init", task, "--data", str(folder), "-o", str(job)]) == 0
+    return json.loads(job.read_text())["data"]["resolution"]
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return tmp_path / "things"
+
+
+def test_large_objects_need_fewer_pixels(folder, capsys):
+    """A box of 240 px in an image of 300 has 80 where the image has 100: 128 at least."""
+    assert resolution(draw(folder, "0 0.5 0.5 0.8 0.8\n")) == [128, 192]
+    said = capsys.readouterr()
+    assert (
+        "128x192, height and width, as most images are; objects are large" in said.out
+    )
+    assert said.err == ""
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "0 0.5 0.5 0.8 0.8\n0 0.2 0.2 0.1 0.1\n",  # one of two is small
+        "0 0.5 0.5 0.35 0.35\n",  # 98 px: a fifth less is not worth it
+        "0 0.5 0.5 0.8\n",  # the reader refuses it
+    ],
+)
+def test_else_the_resolution_is_that_of_the_images(folder, capsys, lines):
+    assert resolution(draw(folder, lines)) == [288, 384]
+    assert "objects are large" not in capsys.readouterr().out
+
+
+def test_a_large_set_is_not_read(folder, monkeypatch):
+    monkeypatch.setattr(detail, "READ", 3)
+    assert resolution(draw(folder, "0 0.5 0.5 0.8 0.8\n")) == [288, 384]
+
+
+def test_a_few_small_objects_decide_nothing(folder):
+    """One of 21 is below the share of the objects that may have fewer pixels."""
+    sides = [0.8 + number / 200 for number in range(20)]
+    lines = "".join(f"0 0.5 0.5 {side} {side}\n" for side in sides)
+    lines += "0 0.2 0.2 0.1 0.1\n"
+    assert resolution(draw(folder, lines)) == [128, 192]
