@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from emitted_jobs import build, load_all
 from export_jobs import CONVERSION, TESTS, export, trained, with_export
 from processes import python
 from runs import DEPTHS, SHAPES, checkpoint, images, make, one_core, refusal, run, warm
@@ -19,6 +20,7 @@ from specc.shapes.dataset import draw_dataset
 
 pytestmark = pytest.mark.slow
 
+onnx = pytest.importorskip("onnx", reason="the extra `export`")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `export`")
 NAME = "sealed"
 WORD = {
@@ -282,6 +284,25 @@ def test_the_bound_is_a_share_where_the_metric_is_an_error(world):
         )
     assert found["rmse"] == "metric + bound * abs(metric)"
     assert found["character_error_rate"] == "metric + bound"
+
+
+@pytest.mark.parametrize(
+    "task, names, told",
+    [
+        ("metric_learning", {"identities": ["a", "b"]}, {"0": "a", "1": "b"}),
+        ("metric_learning", {"identities": 40}, {}),  # their number alone
+        ("regression", {"range": [0, 1]}, {}),
+        ("scene_text_recognition", {"tokens": "ab"}, {"0": "a", "1": "b"}),
+    ],
+)
+def test_metadata_tell_the_names_that_the_job_tells(tmp_path, task, names, told):
+    data = {"train": "train", "validation": "val", "resolution": [64, 64]}
+    job = {"name": "named", "data": data, "model": {"heads": [{"task": task} | names]}}
+    module = load_all(build(job | {"export": True}, tmp_path), "export").export
+    content = module.finished(onnx.ModelProto(), "digest")
+    facts = {x.key: x.value for x in onnx.ModelProto.FromString(content).metadata_props}
+    assert json.loads(facts["names"]) == told
+    assert facts["task"] == task
 
 
 # ---- Faults of a run ----
