@@ -112,6 +112,9 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **plan_reading(job.data, chosen, resizes),
         **plan_cache(job.data, resizes),
         "places": places,
+        "sees": _sees(heads),
+        "seen_parameter": ", seen: tuple[int, int]" * resizes,
+        "seen_argument": ", seen" * resizes,
         **_views(heads),
         "decoded_kinds": (
             "image or a map" if any(t.in_folder for t in tasks) else "image"
@@ -161,10 +164,17 @@ def _transform_methods(tasks: list[Task], chosen: Augmentation) -> list[str]:
     return [f"data/transform/{method}{turned}.py.jinja" for method in methods]
 
 
+def _sees(heads: tuple[HeadPlan, ...]) -> bool:
+    """Returns whether an annotation needs the size that its image has on the canvas:
+    `ratio`, too, is made of it."""
+    return any(re.search(r"\b(seen|ratio)\b", head.code.words) for head in heads)
+
+
 def _evidence(job: Job, heads: tuple[HeadPlan, ...], views: bool) -> dict[str, Any]:
     """Returns variables for what metrics keep of each image."""
     partial, places = is_partial(job), any(head.own_pixels for head in heads)
-    words = f"to_annotations(results, row{', sample, seen' * places})"
+    seen = ", seen" * _sees(heads)
+    words = f"to_annotations(results, row{', sample' * places}{seen})"
     plain = not (partial or any(head.code.evidence for head in heads))
     row = "placed" if places else "plain" if plain else "kept"
     values = {
