@@ -342,6 +342,9 @@ def _drawn(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "drawn_heads": [head for _, head in pairs],
         "drawn_head": heads[0].draw.replace("(image, ", drawable, 1),
         "drawn_template": f"draw/head{'s' * (len(heads) > 1)}.py.jinja",
+        "names_categories": any(
+            len(head.names) > 1 for head in heads if "draw_instances(" in head.draw
+        ),
     }
 
 
