@@ -1,11 +1,6 @@
 # ==== columns
 
 
-def numbers(name: str, values: list) -> dict[str, np.ndarray]:
-    """Makes a column of one number for each sample."""
-    return {name: np.array(values)}
-
-
 def ragged(name: str, values: list[np.ndarray]) -> dict[str, np.ndarray]:
     """Makes a column of several rows for each sample."""
     ends = np.cumsum([0, *map(len, values)])
