@@ -96,7 +96,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "mirrors": chosen.mirrors,
         "transposes": chosen.transpose,
         "training_set": _training_set(chosen, any(task.views for task in tasks)),
-        "image_kind": "Gray" if gray else "RGB",
+        "image_kind": "gray" if gray else "RGB",
         "read_flag": f"IMREAD_{'GRAYSCALE' if gray else 'COLOR'}{DEEP * deep}",
         "deep": deep,
         "bits": job.data.bits,

@@ -43,8 +43,8 @@ def doubling_block(inputs: int, channels: int) -> nn.Sequential:
 
 
 def own_size(pictures: Tensor, seen: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """Pictures (B, C, H, W) of the canvas as pictures (B, C, *size) of the image, which
-    fills the height and width `seen` from its top left."""
+    """Returns pictures (B, C, H, W) of the canvas as pictures (B, C, *size) of the
+    image, which fills the height and width `seen` from its top left."""
     pictures = pictures[..., : seen[0], : seen[1]].float()
     return F.interpolate(pictures, size, mode="bilinear", antialias=True)
 
