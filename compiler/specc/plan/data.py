@@ -27,7 +27,6 @@ DRAWABLE = {
     3: "image.copy()",
     4: "cv2.cvtColor(image, cv2.COLOR_RGBA2RGB)",
 }
-DEEP = " | cv2.IMREAD_ANYDEPTH"
 SAVED = {  # channels -> expression of a picture in OpenCV's order of channels
     1: "picture",
     3: "cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)",
@@ -97,7 +96,6 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "transposes": chosen.transpose,
         "training_set": _training_set(chosen, any(task.views for task in tasks)),
         "image_kind": "gray" if gray else "RGB",
-        "read_flag": f"IMREAD_{'GRAYSCALE' if gray else 'COLOR'}{DEEP * deep}",
         "deep": deep,
         "bits": job.data.bits,
         "largest_value": _white(job.data) if deep else None,
