@@ -84,6 +84,19 @@ def place(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def run(capsys, place, monkeypatch) -> Callable[..., tuple[int, str, str]]:
+    """Runs a command line in an empty folder: exit code, stdout, stderr."""
+    from specc import cli
+
+    monkeypatch.delenv("SPECC_DEBUG", raising=False)
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        return cli.run_cli([*arguments]), *capsys.readouterr()
+
+    return run
+
+
 # ---- Output folders ----
 
 

@@ -33,6 +33,11 @@ def general_code(modules: dict[str, str]) -> list[str]:
                 for path, tree in trees.items()
                 for what in _wrappers(tree)
             ),
+            *(
+                f"{path}: {what}"
+                for path, tree in trees.items()
+                for what in unread_parameters(tree)
+            ),
             *_parameters(trees),
         ]
     )
@@ -119,6 +124,17 @@ def _wrappers(tree: ast.Module) -> Iterator[str]:
             continue
         if [ast.unparse(one) for one in handed] == names:
             yield f"{node.name} is a wrapper: {ast.unparse(value)}"
+
+
+def unread_parameters(tree: ast.Module) -> Iterator[str]:
+    """Parameters that their function never reads; `_` says that somebody else wants
+    them."""
+    for node in ast.walk(tree):
+        if isinstance(node, FUNCTIONS):
+            read = {x.id for x in ast.walk(node) if isinstance(x, ast.Name)}
+            for parameter in _names(node):
+                if parameter not in read and not parameter.startswith("_"):
+                    yield f"{node.name}({parameter}) is never read"
 
 
 def _parameters(trees: dict[str, ast.Module]) -> Iterator[str]:

@@ -34,6 +34,7 @@ def test_a_folder_is_written_for_its_job(folder):
         ("[x for x in (1,)]", "a.py: a loop over (1,)"),
         ("def f(x):\n    return g(x)", "a.py: f is a wrapper: g(x)"),
         ("def f(x):\n    return {'x': x}", "a.py: f is a wrapper: {'x': x}"),
+        ("def f(x, y):\n    return x + 1", "a.py: f(y) is never read"),
         (
             "def f(kind):\n    return 1 if kind else 2\nf('a')\nf('a')",
             "a.py: f(kind) is always 'a'",
@@ -54,6 +55,7 @@ def test_general_code_is_found(text, fault):
         "for x in [1, 2]:\n    print(x)",
         "for x in [*y]:\n    print(x)",
         "def f(x):\n    return g(x, 1)",
+        "def f(x, _):\n    return x + 1",
         "def f(kind):\n    return 1 if kind else 2\nf('a')\nf('b')",
         "def f(width):\n    return g(width, width)\nf(3)\nf(3)",  # a size
         "def f(kind):\n    return 1 if kind else 2",  # called from elsewhere

@@ -17,7 +17,7 @@ from symtable import symtable
 import black
 import pytest
 from emitted_jobs import write
-from general_code import bare_numbers, parsed
+from general_code import bare_numbers, parsed, unread_parameters
 from layout_jobs import COCO, LAID_OUT, MAPS, RARE, TABLES
 from mixtures import (
     FACTORS,
@@ -126,6 +126,15 @@ def check_calls(compiled: Compiled) -> None:
     assert bare_numbers(modules) == []
 
 
+def check_parameters(compiled: Compiled) -> None:
+    """Each parameter is read. A learning rate is a function of the progress, also where
+    it is constant; contracts have a function for each format."""
+    for name, text in compiled.files.items():
+        if name.endswith(".py") and name != CONTRACT:
+            found = {*unread_parameters(parsed(text))}
+            assert found <= {"learning_rate(progress) is never read"}, name
+
+
 def check_imports(compiled: Compiled) -> None:
     """Importing a module changes nothing elsewhere: at its top level it calls no function
     for its effect, nor sets an attribute of another module."""
@@ -194,6 +203,7 @@ def check_mixture(compiled: Compiled) -> None:
     check_docstrings(compiled)
     check_imports(compiled)
     check_calls(compiled)
+    check_parameters(compiled)
     check_code(compiled)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from map_data import ROOM, make, room, room_codes
 from PIL import Image
 
@@ -189,6 +190,14 @@ def test_predictions_at_their_own_size(tmp_path):
     depth = job.model.predict(model, images)["room"]["depth"]
     canvas = job.model.padded(images, model.mean)
     assert depth.shape == (1, 70, 101) and canvas.shape == (1, 3, 96, 128)
+    with torch.inference_mode():
+        results = job.model.decode(model(canvas))
+    cells = results["room"]["depth"]
+    whole = F.interpolate(cells, scale_factor=job.model.STRIDE, mode="bilinear")
+    assert torch.equal(depth, whole[:, 0, :70, :101])
+    sample = job.dataset.Sample("", 70, 101, {})
+    said = job.evaluate.to_annotations(results, 0, sample)["room"]
+    assert np.array_equal(said, depth[0].numpy())
 
 
 # ---- Metrics ----

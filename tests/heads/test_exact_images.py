@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from emitted_jobs import MODEL_SIZE, load_all, make
+from emitted_jobs import MODEL_SIZE, build, load_all, make
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -191,6 +191,22 @@ def test_a_picture_that_shrinks_is_averaged(whole):
     found = whole.model.own_size(pictures, (HEIGHT, WIDTH), small)
     inside = found[..., 1:-1]
     torch.testing.assert_close(inside, torch.full_like(inside, 0.25))
+
+
+def test_a_picture_of_an_image_that_was_padded_is_cut(tmp_path):
+    """With `resize_input` off nothing is resized, in model.py and in evaluate.py."""
+    job = {"name": "cut", "data": {"train": "train", "resolution": MODEL_SIZE}}
+    backbone = {"name": "resnet18", "resize_input": False}
+    job |= {"model": {"backbone": backbone, "heads": [PICTURE]}}
+    folder = build(job, tmp_path)
+    modules = load_all(folder, "model", "dataset", "data", "evaluate")
+    pictures = torch.rand(1, 3, 96, 128)
+    part = pictures[..., :70, :101]
+    assert torch.equal(modules.model.own_size(pictures, (70, 101)), part)
+    sample = modules.dataset.Sample("", 70, 101, {})
+    results = {"picture": {"reconstruction": pictures}}
+    told = modules.evaluate.to_annotations(results, 0, sample)["picture"]
+    assert np.array_equal(told, (255 * part[0]).round().byte().permute(1, 2, 0))
 
 
 def test_a_picture_is_cut_off_at_black_and_white(whole):

@@ -225,7 +225,7 @@ def test_without_flip_pairs_images_are_not_mirrored(emitted):
     data = emitted(head, validation="val").data
     assert not hasattr(data.Transform, "mirrors")
     sample = data.Sample("", 30, 40, {})
-    data.read_image = lambda _, height, width: np.zeros((height, width, 3), np.uint8)
+    data.read_image = lambda _, *size, fast: np.zeros((*size, 3), np.uint8)
     views = [data.augment(sample, np.random.default_rng(i))[1] for i in range(20)]
     assert all((view.scale > 0).all() for view in views)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from specc import cli
 from specc.mending import files
 
 JOB = """{
@@ -31,17 +30,6 @@ MENDED = """{
 }
 """
 LIKELY = MENDED.replace("[64, 64]", "[64, 16]")
-
-
-@pytest.fixture
-def run(capsys, place, monkeypatch):
-    """Runs a command line in an empty folder: exit code, stdout, stderr."""
-    monkeypatch.delenv("SPECC_DEBUG", raising=False)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        return cli.run_cli([*arguments]), *capsys.readouterr()
-
-    return run
 
 
 def write(text: str = JOB, name: str = "job.json", ends: str = "\n") -> Path:

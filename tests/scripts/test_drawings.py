@@ -1,4 +1,4 @@
-"""Drawings of several heads: each in its place, though texts come first in the job."""
+"""Drawings of heads: each in its place, though texts come first in the job."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from types import ModuleType
 import cv2
 import numpy as np
 import pytest
-from emitted_jobs import build, load_all
+from emitted_jobs import build, load_all, make
+from faster_coco_eval.core.mask import encode
 
 HEADS = {
     "tags": {"task": "multilabel_classification", "labels": ["sun", "rain"]},
@@ -71,3 +72,15 @@ def test_lines_of_text_stand_below_each_other(drawings):
     assert len(lines) >= 40  # two of them
     for line in np.array_split(lines, 2):
         assert line.min() < 60 and line.max() == 255
+
+
+@pytest.mark.parametrize("names", [["cell"], ["cell", "platelet"]])
+def test_instances_are_named_where_there_are_several_categories(tmp_path, names):
+    head = {"name": "cells", "task": "instance_segmentation", "categories": names}
+    draw = load_all(make(tmp_path, [head]), "model", "dataset", "data", "draw").draw
+    mask = np.zeros((64, 64), np.uint8, order="F")
+    mask[50:60, 20:40] = 1
+    item = {"category": "cell", "bbox": [20, 50, 40, 60], "mask": encode(mask)}
+    drawn = draw.draw(np.zeros((64, 64, 3), np.uint8), {"cells": [item]})
+    assert drawn[50:60, 20:40].any(2).all()
+    assert drawn[:48].any() == (len(names) > 1)

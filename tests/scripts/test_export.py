@@ -11,45 +11,24 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from emitted_jobs import build
+from emitted_jobs import build, load_all
+from export_jobs import CONVERSION, TESTS, export, trained, with_export
 from processes import python
-from runs import (
-    DEPTHS,
-    REGIONS,
-    SCENE,
-    SHAPES,
-    checkpoint,
-    images,
-    make,
-    one_core,
-    refusal,
-    run,
-    train,
-    warm,
-)
+from runs import DEPTHS, SHAPES, checkpoint, images, make, one_core, refusal, run, warm
 
 from specc.shapes.dataset import draw_dataset
 
 pytestmark = pytest.mark.slow
 
+onnx = pytest.importorskip("onnx", reason="the extra `export`")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `export`")
 NAME = "sealed"
-SHORT = {"top_level": 3}  # a ResNet of few layers, which are converted in less time
 WORD = {
     "name": "word",
     "task": "scene_text_recognition",
     "tokens": "abc",
     "max_tokens": 4,
 }
-TESTS = Path(__file__).parent.parent
-CONVERSION = 900  # most seconds of a conversion: half a minute on an idle machine
-
-
-def with_export(folder: Path) -> Path:
-    """The folder of a job, built again with `export`."""
-    job = json.loads((folder / "job.json").read_text()) | {"export": True}
-    (folder / "job.json").write_text(json.dumps(job))
-    return build(job, folder)
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +41,7 @@ def world(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def folder(world) -> Path:
     """A job with boxes, a map and a category, and its best.pt beside it."""
-    length = {"max_iterations": 60, "validations": 1}
-    job = make(world / NAME, SHAPES, REGIONS, SCENE, backbone=SHORT, **length)
-    with_export(job)
-    train(job, world / "run")
+    job = trained(world / NAME, world, iterations=60)
     found = checkpoint(world / "run" / "best.pt")
     # It has hardly found any yet: scores that differ from cell to cell.
     weight = found["model"]["heads.shapes.class_logits.weight"]
@@ -79,17 +55,6 @@ def sealed(world, folder) -> Path:
     """The file of export.py."""
     export(folder, "--weights", world / "best.pt", "-o", "sealed.onnx", *images(world))
     return world / f"{NAME}.onnx"
-
-
-def export(folder: Path, *arguments: object, code=0, **changes: str):
-    """Runs export.py in the folder above its own, with the conversion that a first run
-    makes; `changes` of the environment are faults."""
-    kept, script = folder.parent / "kept.onnx", folder / "export.py"
-    words = (TESTS / "kept_conversion.py", kept, script, "--threads", 1, *arguments)
-    environment = one_core() | changes
-    done = warm().run([*map(str, words)], folder.parent, environment, CONVERSION)
-    assert done.returncode == code, done.stderr[-3000:]
-    return done
 
 
 def outputs_of(file: Path, batch: np.ndarray) -> dict[str, np.ndarray]:
@@ -213,113 +178,12 @@ def test_evaluate_measures_the_file_itself(world, folder, sealed):
 
 # ---- What the comparison notices ----
 
-FAULTS = """
-import json
-import sys
-from pathlib import Path
-
-import numpy as np
-import onnx
-import torch
-import torch.nn.functional as F
-
-import export
-from evaluate import load_model
-
-weights, kept = map(Path, sys.argv[1:])
-model = load_model(weights, torch.device("cpu"))
-portable, results_of, decode = export.portable_letterbox, export.results_of, export.decode
-fit, canvas = export.fit, (export.HEIGHT, export.WIDTH)
-RAW = [f"stage.raw{i}" for i in range(4)]
-
-
-def stretched(images, mean):
-    return F.interpolate(images.float(), canvas, mode="bilinear", antialias=True).round()
-
-
-def permuted(outputs, images):
-    return results_of(outputs | {"scene": outputs["scene"].flip(1)}, images)
-
-
-def without_antialias(images, mean):
-    height, width = fit(*images.shape[-2:])
-    filled = mean.expand(len(images), -1, *canvas).clone()
-    scaled = F.interpolate(images.float(), (height, width), mode="bilinear")
-    filled[..., :height, :width] = scaled.round()
-    return filled
-
-
-class Last:
-    \"""The last stage with the same faults.\"""
-
-    inputs = ["images", "stage.raw0", "stage.raw1", "stage.raw4", "stage.raw5"]
-
-    def __call__(self, given):
-        with torch.inference_mode():
-            leaves, tree = export.pytree.tree_flatten(model(torch.zeros(1, 3, *canvas)))
-            given = {name: torch.from_numpy(x) for name, x in given.items()}
-            raw = [given[f"stage.raw{i}"] for i in range(len(leaves))]
-            outputs = export.pytree.tree_unflatten(raw, tree)
-            found = faulty(outputs, given["images"])
-        return {name: x.numpy() for name, x in found.items()}
-
-
-seeded = {
-    "none": {},
-    "bgr": {"portable_letterbox": lambda images, mean: portable(images.flip(1), mean)},
-    "stretched": {"portable_letterbox": stretched},
-    "antialias": {"portable_letterbox": without_antialias},
-    "padding": {"portable_letterbox": lambda images, mean: portable(images, 0 * mean)},
-    "classes": {"results_of": permuted},
-}
-image = export.picture(150, 333, np.random.default_rng(0))
-found = {}
-for title, faults in seeded.items():
-    sealed = {name: getattr(export, name) for name in faults}
-    vars(export).update(faults)
-    faulty = export.results_of
-    with torch.inference_mode():
-        made = export.Sealed(model)(torch.from_numpy(image))
-    got = {"images": image} | {name: x.numpy() for name, x in made.items()}
-    vars(export).update(sealed)
-    with torch.inference_mode():
-        differences = export.differences(model, got, Last())
-    found[title] = [x.measure for x in differences if not x.is_within()]
-
-# The file itself with another threshold: of all its numbers this one alone changes.
-file = onnx.load(kept)
-changed = 0
-for node in [*file.graph.initializer, *(a.t for n in file.graph.node for a in n.attribute)]:
-    if node.data_type == onnx.TensorProto.FLOAT and node.ByteSize() < 99:
-        if np.isclose(onnx.numpy_helper.to_array(node), 0.05).all():
-            value = np.full(tuple(node.dims), 0.06, np.float32)
-            node.raw_data = value.tobytes()
-            changed += 1
-print(f"{changed} changed", file=sys.stderr)
-try:
-    export.compare(model, file, {"threshold": image})
-except SystemExit as error:
-    found["threshold"] = str(error).splitlines()[1].split()[1:2]
-
-# Where all pixels are equal, so are many scores: no fault.
-flat = {f"{h}x{w}": np.full((1, 3, h, w), 90, np.uint8) for h, w in ((64, 96), (90, 40))}
-report, _ = export.compare(model, onnx.load(kept), flat)
-
-# Two pixels of three: a value of 64 lies between two gray levels, and weights are no
-# binary fractions.
-size = [side * 3 // 2 for side in canvas]
-halves = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 3, *size), np.uint8))
-pair = [x(halves, model.mean) for x in (portable, export.letterboxed)]
-halves = float((pair[0] != pair[1]).float().mean())
-print(json.dumps({"found": found, "flat": report, "halves": halves}))
-"""
-
 
 @pytest.fixture(scope="module")
 def noticed(world, folder, sealed) -> dict:
     """The measures of each fault, and the report of images that are flat."""
-    (folder / "faults.py").write_text(FAULTS)  # beside export.py, which it imports
-    words = (folder / "faults.py", world / "best.pt", world / "kept.onnx")
+    shutil.copy(TESTS / "export_faults.py", folder)  # which imports its export.py
+    words = (folder / "export_faults.py", world / "best.pt", world / "kept.onnx")
     done = warm().run([*map(str, words)], world, one_core(), CONVERSION)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -422,7 +286,26 @@ def test_the_bound_is_a_share_where_the_metric_is_an_error(world):
     assert found["character_error_rate"] == "metric + bound"
 
 
-# ---- Bad input ----
+@pytest.mark.parametrize(
+    "task, names, told",
+    [
+        ("metric_learning", {"identities": ["a", "b"]}, {"0": "a", "1": "b"}),
+        ("metric_learning", {"identities": 40}, {}),  # their number alone
+        ("regression", {"range": [0, 1]}, {}),
+        ("scene_text_recognition", {"tokens": "ab"}, {"0": "a", "1": "b"}),
+    ],
+)
+def test_metadata_tell_the_names_that_the_job_tells(tmp_path, task, names, told):
+    data = {"train": "train", "validation": "val", "resolution": [64, 64]}
+    job = {"name": "named", "data": data, "model": {"heads": [{"task": task} | names]}}
+    module = load_all(build(job | {"export": True}, tmp_path), "export").export
+    content = module.finished(onnx.ModelProto(), "digest")
+    facts = {x.key: x.value for x in onnx.ModelProto.FromString(content).metadata_props}
+    assert json.loads(facts["names"]) == told
+    assert facts["task"] == task
+
+
+# ---- Faults of a run ----
 
 
 def test_random_weights_have_a_word_and_are_not_those_of_a_run(world, folder, sealed):
@@ -431,44 +314,6 @@ def test_random_weights_have_a_word_and_are_not_those_of_a_run(world, folder, se
     said = done.stderr.splitlines()
     assert "random" in said[0] and "differs from model.py" in said[1], said
     assert "raw" in said[2] and not (world / "random.onnx").exists()
-
-
-@pytest.mark.soak  # a conversion more
-def test_random_weights_are_exported(world, folder):
-    words = (folder / "export.py", "--threads", 1, "-o", world / "random.onnx")
-    done = python(*map(str, words), **one_core())
-    assert done.returncode == 0 and "random" in done.stderr, done.stderr[-3000:]
-    facts = onnxruntime.InferenceSession(world / "random.onnx").get_modelmeta()
-    assert facts.custom_metadata_map["specc.weights"] == "random"
-
-
-def other_weights(world: Path) -> Path:
-    found = checkpoint(world / "best.pt")
-    job = json.loads(found["job"])
-    job["model"]["heads"][0]["categories"][0] = "another"
-    torch.save(found | {"job": json.dumps(job)}, world / "of-another-job.pt")
-    return world / "of-another-job.pt"
-
-
-def test_what_cannot_be_exported_is_refused_with_a_line(world, folder):
-    """Before the conversion, which takes time."""
-    (world / "broken.jpg").write_bytes(b"no image")
-    (world / "other.pt").write_bytes(b"no weights")
-    good = ("--weights", world / "best.pt")
-    for flags, said in (
-        ((*good, "broken.jpg"), "broken.jpg"),
-        ((*good, "--half"), "--data"),
-        ((*good, "--int8", "broken.jpg"), "--data"),
-        ((*good, "--data", world, "--int8", "broken.jpg"), "broken.jpg"),
-        ((*good, "-o", "no/folder/x.onnx"), "no/folder/x.onnx"),
-        ((*good, "-o", "x.pb"), "x.pb"),
-        (("--weights", world / "other.pt"), "other.pt"),
-        (("--weights", other_weights(world)), "of another job"),
-        (("--weights", world / "missing.pt"), "missing.pt"),
-    ):
-        before = {path.name for path in world.iterdir()}
-        assert said in refusal(export(folder, *flags, code=1))
-        assert {path.name for path in world.iterdir()} == before
 
 
 @pytest.mark.parametrize(
@@ -489,43 +334,3 @@ def test_a_full_disk_and_an_interruption_leave_earlier_files(
     for suffix in suffixes:
         assert (world / f"stays{suffix}").read_bytes() == b"an earlier file"
     assert {path.name for path in world.iterdir()} == before
-
-
-FOREIGN = """
-import torch
-
-import export
-
-
-class Foreign(torch.nn.Module):
-    def __init__(self, network):
-        super().__init__()
-        self.network, self.mean = network, network.mean
-
-    def forward(self, images):
-        return self.network(torch.special.bessel_j0(images))
-
-
-export.convert(Foreign(export.load_model(export.Path("best.pt"), "cpu")))
-"""
-
-
-@pytest.mark.soak  # a conversion more
-def test_an_operator_that_onnx_lacks_is_named(world, folder):
-    (world / "foreign.py").write_text(FOREIGN)
-    done = python("foreign.py", cwd=world, PYTHONPATH=str(folder), OMP_NUM_THREADS="1")
-    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
-    assert "cannot be exported" in done.stderr and "bessel_j0" in done.stderr
-
-
-def test_a_library_that_is_missing_is_named(world, folder):
-    (folder / "hidden.py").write_text(
-        "import importlib.util as util, runpy, sys\n"
-        "found = util.find_spec\n"
-        "util.find_spec = lambda name, *more: "
-        "None if name == 'onnxscript' else found(name, *more)\n"
-        "runpy.run_path(sys.argv.pop(1), run_name='__main__')\n"
-    )
-    words = (folder / "hidden.py", folder / "export.py", "--weights", world / "best.pt")
-    done = warm().run([*map(str, words)], world, one_core(), CONVERSION)
-    assert done.returncode == 1 and "pip install onnxscript" in done.stderr, done.stderr

@@ -19,12 +19,12 @@ class Kind:
     name of the value's column, `at` its index there, and `which` the name of the column
     with the indices of values that samples share."""
 
-    function: str  # name of the part that makes the column
+    function: str  # name of the part that makes the column; "": np.array does
     kept: str
     made: str  # expression that makes the value again
 
 
-_NUMBER = Kind("numbers", "{value}", "self.columns[{name}][{at}].item()")
+_NUMBER = Kind("", "{value}", "self.columns[{name}][{at}].item()")
 # Type of a value, as written in dataset.py -> how such values are kept.
 KINDS = {
     "bool": _NUMBER,

@@ -11,6 +11,7 @@ from specc.heads.contract import PREDICTED, Annotations, HeadContract
 from specc.heads.maps import (
     OWN_PIXELS,
     enlarged,
+    in_words,
     saved_path,
     stride_constant,
 )
@@ -78,7 +79,6 @@ DEFECT_LINES = (
 
 
 def plan(head: AnomalyDetection, code: HeadCode) -> HeadExpressions:
-    stride = f"{code.prefix}STRIDE"
     alarms = f"{code.prefix}FALSE_ALARMS"
     note = "share of normal images that may have a score of 0.5"
     module = f"model.heads[{literal(head.name)}]" if code.prefix else "model.head"
@@ -92,7 +92,7 @@ def plan(head: AnomalyDetection, code: HeadCode) -> HeadExpressions:
         parse=f"parse_inspection({code.given}, height, width)",
         place="draw_defect(canvas, rng)",
         sealed=f"found_anomalies({code.sealed})",
-        words=f"to_anomalies({code.results}, row, {stride}, sample, seen)",
+        words=in_words(code, "to_anomalies"),
         label_words=f"inspection_of(sample, {code.labels})",
         draw=f"draw_anomalies(image, {code.words})",
         saved=f"save_anomalies({code.words}, {saved_path(code)})",

@@ -63,9 +63,9 @@ def plan(head: Autoencoding, code: HeadCode) -> HeadExpressions:
         f"size={head.code_size}, widths={literal(widths(head))}, "
         f"channels={code.job.data.channels}"
     )
-    seen = "scaled" if code.job.backbone.resize_input else "(height, width)"
-    picture = f'{code.results}["reconstruction"]'
-    own = f"own_size({picture}, {seen}, (height, width))"
+    resizes = code.job.backbone.resize_input
+    picture = f'{code.results}["reconstruction"]' + ", scaled" * resizes
+    own = f"own_size({picture}, (height, width))"
     return HeadExpressions(
         construction=f"AutoencodingHead({code.width}, {sizes})",
         loss=f"reconstruction_loss({code.outputs}, {code.targets})",
@@ -75,7 +75,7 @@ def plan(head: Autoencoding, code: HeadCode) -> HeadExpressions:
         parse="None",
         place="(canvas, warp(np.ones((1, 1), bool), sample, transform, 0))",
         sealed=f"found_picture({code.sealed})",
-        words=f"to_reconstruction({code.results}, row, sample, seen)",
+        words=f"to_reconstruction({code.results}, row, sample{', seen' * resizes})",
         label_words=code.labels,
         draw=f"draw_reconstruction(image, {code.words})",
         saved=f"save_picture({code.words}, {saved_path(code)})",

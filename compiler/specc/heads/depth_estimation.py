@@ -13,6 +13,7 @@ from specc.heads.maps import (
     OWN_PIXELS,
     decode_levels,
     enlarged,
+    in_words,
     saved_path,
     stride_constant,
 )
@@ -78,7 +79,7 @@ def plan(head: DepthEstimation, code: HeadCode) -> HeadExpressions:
         parse=parse,
         place=f"warp({truth}, sample, transform, -1)",
         sealed=f'{code.sealed}["depth"]',
-        words=f"to_depth({code.results}, row, {code.prefix}STRIDE, sample, seen)",
+        words=in_words(code, "to_depth"),
         label_words=f"resized_map({truth}, sample.height, sample.width)",
         draw=f"draw_depth(image, {code.words}, {ends})",
         saved=f"save_depth({code.words}, {ends}, {saved_path(code)})",

@@ -136,7 +136,7 @@ def plan(head: InstanceSegmentation, code: HeadCode) -> HeadExpressions:
         sealed=f"found_instances({code.sealed}, {code.sealed_names('categories')}, *image.shape[:2])",
         words=f"to_instances({code.results}, row, {names}, {stride}, ratio, limits)",
         label_words=f"labeled_instances({code.labels}{'.labeled()' * code.own_areas}, {names})",
-        draw=f"draw_instances(image, {code.words}, {names})",
+        draw=f"draw_instances(image, {code.words})",
         saved=f"save_masks({code.words}, {names}, {colors}, {path})",
         checks=(
             code.checked(

@@ -55,11 +55,14 @@ def colors_constant(code: HeadCode, colors: tuple, drawn: bool = False) -> Line:
 def enlarged(code: HeadCode, maps: str) -> str:
     """Returns the expression, in model.py, of `decode`'s maps at the size of the
     images."""
-    seen = "scaled" if code.job.backbone.resize_input else "(height, width)"
-    stride = f"{code.prefix}STRIDE"
-    return (
-        f"enlarge({code.results}[{literal(maps)}], {stride}, {seen}, (height, width))"
-    )
+    stride = f"{code.prefix}STRIDE" + ", scaled" * code.job.backbone.resize_input
+    return f"enlarge({code.results}[{literal(maps)}], {stride}, (height, width))"
+
+
+def in_words(code: HeadCode, function: str) -> str:
+    """Returns the call, in evaluate.py, that makes an image's map of the results."""
+    seen = ", seen" * code.job.backbone.resize_input
+    return f"{function}({code.results}, row, {code.prefix}STRIDE, sample{seen})"
 
 
 def saved_path(code: HeadCode) -> str:

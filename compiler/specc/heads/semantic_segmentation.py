@@ -14,6 +14,7 @@ from specc.heads.maps import (
     colors_file,
     decode_levels,
     enlarged,
+    in_words,
     saved_path,
     stride_constant,
 )
@@ -83,9 +84,7 @@ def plan(head: SemanticSegmentation, code: HeadCode) -> HeadExpressions:
         parse=parse,
         place=f"warp({truth}, sample, transform, -1)",
         sealed=f'{code.sealed}["categories"].astype(np.int16)',
-        words=(
-            f"to_category_map({code.results}, row, {code.prefix}STRIDE, sample, seen)"
-        ),
+        words=in_words(code, "to_category_map"),
         label_words=f"resized_map({truth}, sample.height, sample.width)",
         draw=f"draw_categories(image, {code.words}, {colors})",
         saved=saved,

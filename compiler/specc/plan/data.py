@@ -27,7 +27,6 @@ DRAWABLE = {
     3: "image.copy()",
     4: "cv2.cvtColor(image, cv2.COLOR_RGBA2RGB)",
 }
-DEEP = " | cv2.IMREAD_ANYDEPTH"
 SAVED = {  # channels -> expression of a picture in OpenCV's order of channels
     1: "picture",
     3: "cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)",
@@ -96,8 +95,7 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "mirrors": chosen.mirrors,
         "transposes": chosen.transpose,
         "training_set": _training_set(chosen, any(task.views for task in tasks)),
-        "image_kind": "Gray" if gray else "RGB",
-        "read_flag": f"IMREAD_{'GRAYSCALE' if gray else 'COLOR'}{DEEP * deep}",
+        "image_kind": "gray" if gray else "RGB",
         "deep": deep,
         "bits": job.data.bits,
         "largest_value": _white(job.data) if deep else None,
@@ -112,6 +110,9 @@ def plan_data(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         **plan_reading(job.data, chosen, resizes),
         **plan_cache(job.data, resizes),
         "places": places,
+        "sees": _sees(heads),
+        "seen_parameter": ", seen: tuple[int, int]" * resizes,
+        "seen_argument": ", seen" * resizes,
         **_views(heads),
         "decoded_kinds": (
             "image or a map" if any(t.in_folder for t in tasks) else "image"
@@ -161,10 +162,17 @@ def _transform_methods(tasks: list[Task], chosen: Augmentation) -> list[str]:
     return [f"data/transform/{method}{turned}.py.jinja" for method in methods]
 
 
+def _sees(heads: tuple[HeadPlan, ...]) -> bool:
+    """Returns whether an annotation needs the size that its image has on the canvas:
+    `ratio`, too, is made of it."""
+    return any(re.search(r"\b(seen|ratio)\b", head.code.words) for head in heads)
+
+
 def _evidence(job: Job, heads: tuple[HeadPlan, ...], views: bool) -> dict[str, Any]:
     """Returns variables for what metrics keep of each image."""
     partial, places = is_partial(job), any(head.own_pixels for head in heads)
-    words = f"to_annotations(results, row{', sample, seen' * places})"
+    seen = ", seen" * _sees(heads)
+    words = f"to_annotations(results, row{', sample' * places}{seen})"
     plain = not (partial or any(head.code.evidence for head in heads))
     row = "placed" if places else "plain" if plain else "kept"
     values = {
@@ -332,6 +340,9 @@ def _drawn(job: Job, heads: tuple[HeadPlan, ...]) -> dict[str, Any]:
         "drawn_heads": [head for _, head in pairs],
         "drawn_head": heads[0].draw.replace("(image, ", drawable, 1),
         "drawn_template": f"draw/head{'s' * (len(heads) > 1)}.py.jinja",
+        "names_categories": any(
+            len(head.names) > 1 for head in heads if "draw_instances(" in head.draw
+        ),
     }
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from specc.graph.cost import Summary
 from specc.heads import task_of, tasks_of
-from specc.job import Job
+from specc.job import Head, Job
 from specc.plan.extras import RUNTIME
 from specc.plan.heads import HeadPlan, is_partial
 from specc.plan.train import lower_is_better
-from specc.source import mapping
+from specc.source import literal, mapping
 
 IN_PIXELS = ("boxes", "keypoints", "quadrilaterals")  # results in pixels of the image
 SEALED = "Letterbox, network and decoding are inside."
@@ -45,6 +45,7 @@ def plan_export(
     lower, placed = lower_is_better(job), any(head.own_pixels for head in heads)
     color = "grayscale" if job.data.channels == 1 else "RGB"
     worst, bound = _bound(job)
+    sized = placed or any(head.pasted for head in heads)
     moved = "to_image_pixels(decode(outputs), images)"
     return {
         "exports": job.export,
@@ -58,6 +59,8 @@ def plan_export(
         "sealed_note": SEALED if resized else UNSCALED,
         "sealed_canvas": sealed,
         "sealed_results": moved if placed else "decode(outputs)",
+        "images_argument": ", images" * sized,
+        "images_parameter": ", images: Tensor" * sized,
         "judged_canvas": "letterboxed(images, model.mean)" if resized else padded,
         "input_note": f"uint8 (batch, {job.data.channels}, height, width), {color}, turned by EXIF",
         "color_order": color,
@@ -66,7 +69,7 @@ def plan_export(
         "bound_help": bound,
         "no_worse": "<=" if lower else ">=",
         "divisor": summary.divisor,
-        "names_key": task_of(job.heads[0]).names,
+        "names_by_index": _named(job.heads[0]),
         "in_pixels": _in_pixels(job),
         "label_limit": LABELS[maps],
         "encoded_heads": encoded,
@@ -77,6 +80,15 @@ def plan_export(
         "runtime_by_head": mapping((head.name, head.code.sealed) for head in heads),
         **{name: f"{pair[job.export]}.py.jinja" for name, pair in SCRIPTS.items()},
     }
+
+
+def _named(head: Head) -> str:
+    """Returns the expression of a head's names by index; a job may tell only how many
+    there are."""
+    key = task_of(head).names
+    if isinstance(getattr(head, key, None), (tuple, str)):
+        return f"dict(enumerate(head[{literal(key)}]))"
+    return "{}"
 
 
 def _in_pixels(job: Job) -> tuple[str, ...]:

@@ -13,6 +13,17 @@ from specc.source import Line, constant, literal
 NO_AUGMENTATION = Augmentation(False, False, False, 0.0, 0.0)
 DOCSTRING = 78  # characters of a line in quotation marks
 READ = {1: "read_image", 3: "read_image", 4: "read_bands"}  # channels -> function
+DEEP = " | cv2.IMREAD_ANYDEPTH"
+OF_FAST = {  # texts where `read_image` may be fast
+    "fast_argument": ", fast",
+    "fast_keyword": ", fast=True",
+    "fast_parameter": ", fast: bool",
+    "fast_test": "fast and ",
+    "way_of_views": ', "fast"',
+    "way_of_judged": ', "exact"',
+    "way_of_decoder": " + way",
+}
+NOTHING = "train/untold.py.jinja"  # an empty section
 RECOLOR = {1: "recolor_gray", 3: "recolor", 4: "recolor_bands"}
 NOTE = "# decoded images; the folder may be deleted while no run uses it\n"
 
@@ -122,16 +133,26 @@ def cache_constants(data: Data) -> tuple[Line, ...]:
 
 
 def plan_reading(data: Data, chosen: Augmentation, resizes: bool) -> dict[str, Any]:
-    """Returns how `read_image` decodes and resizes: `exact`ly as the model does where
-    the model resizes, but `fast` for views of training; whether it `reduces`, which is
-    to decode JPEGs at a part of their size."""
+    """Returns how `read_image` decodes and resizes: exactly as the model does where
+    the model resizes, but `fast` for views of training. Where it is not exact, JPEGs
+    are decoded at a part of their size."""
     fast = resizes and chosen != NO_AUGMENTATION
+    way = "fast" if fast else "exact" if resizes else "reduced"
+    reduced = "_reduced" * (fast or not resizes)
+    color = f"cv2.IMREAD_{'GRAYSCALE' if data.channels == 1 else 'COLOR'}"
+    flag = color + DEEP * (data.bits is not None)
     kind = "_fast" if fast else "_exact" if resizes else ""
     batch = f"data/resize{kind}.py.jinja"
     return {
-        "exact": resizes,
+        "decoders": f"read_image, resized{', resampled' * resizes}",
         "fast": fast,
-        "reduces": fast or not resizes,
+        **{name: text * fast for name, text in OF_FAST.items()},
+        "size_and_way": f"size_of{', way' * fast}",
+        "reading_head": f"data/{READ[data.channels]}_{way}.py.jinja",
+        "reduced_flag_template": "data/reduced_flag.py.jinja" if reduced else NOTHING,
+        "sides_template": f"data/sides{reduced}.py.jinja",
+        "read_flag": flag,
+        "decoding_flag": "flag" if reduced else flag,
         "resize_batch": batch,
         "resize_template": "data/cache/resize.py.jinja" if data.cache else batch,
     }

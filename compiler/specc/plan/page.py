@@ -297,6 +297,8 @@ def _ignored(job: Job) -> dict[str, Any]:
     ignored = "-torch.from_numpy(poses.ignored).long()  # -1 where ignored"
     return {
         "ignores": bool(formats),
+        "box_columns": "columns" if formats else "classes",
+        "each_column": "*columns" if formats else "classes",
         "own_areas": with_boxes,
         "unlearned": "ignored or padded" if formats else "padded",
         "class_of_poses": ignored if with_boxes else "0",

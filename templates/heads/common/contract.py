@@ -15,7 +15,7 @@ def save_map(folder: Path, number: int, pixels: np.ndarray) -> str:
 
 
 def save_pages(folder: Path, number: int, pages: list[np.ndarray]) -> str:
-    """The annotation of the image of this number; returns the name of its file."""
+    """Saves the annotation of the image of this number; returns its file's name."""
     folder.mkdir(exist_ok=True)
     first, *others = map(Image.fromarray, pages)
     first.save(folder / f"{number}.tif", save_all=True, append_images=others)

@@ -1,11 +1,6 @@
 # ==== columns
 
 
-def numbers(name: str, values: list) -> dict[str, np.ndarray]:
-    """Makes a column of one number for each sample."""
-    return {name: np.array(values)}
-
-
 def ragged(name: str, values: list[np.ndarray]) -> dict[str, np.ndarray]:
     """Makes a column of several rows for each sample."""
     ends = np.cumsum([0, *map(len, values)])
@@ -32,6 +27,6 @@ def value_in(text: str) -> tuple:
 
 
 def encoded_masks(text: str, height: int, width: int) -> tuple[dict, ...]:
-    """COCO's run lengths of the masks of an image, which spaces part."""
+    """Returns masks as COCO's run lengths, which spaces part in the text."""
     size = [height, width]
     return tuple({"size": size, "counts": runs.encode()} for runs in text.split())

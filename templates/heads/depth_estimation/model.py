@@ -27,9 +27,10 @@ class DepthHead(nn.Module):
 def depth_loss(
     depth: Tensor, targets: dict[str, Tensor], least: float
 ) -> dict[str, Tensor]:
-    """Scale-invariant error of log depth, https://arxiv.org/abs/1406.2283: an
-    error by one factor all over an image counts half. `targets` holds "depth" (B, H,
-    W), -1 where unknown; depths below `least` count as that."""
+    """Returns "log", the scale-invariant error of log depth (SILog,
+    https://arxiv.org/abs/1406.2283): one factor all over an image counts half.
+    `targets` holds "depth" (B, H, W), -1 where unknown; depths below `least` count as
+    that."""
     truth = targets["depth"]
     known = truth >= 0
     depth = F.interpolate(depth, truth.shape[1:], mode="bilinear")[:, 0]

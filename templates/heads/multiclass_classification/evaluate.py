@@ -15,7 +15,7 @@ def to_category(results: dict, row: int, names: tuple[str, ...]) -> dict:
 def classification_metrics(
     truth: list[int], found: list[dict], names: tuple[str, ...]
 ) -> dict[str, float]:
-    """Accuracies; precision, recall and F1 as means over the categories that occur."""
+    """Returns accuracies, and means of precision, recall, F1 over what occurs."""
     labels = np.array(truth)
     predicted = np.array([names.index(item["category"]) for item in found])
     label_counts, predicted_counts, hits = (

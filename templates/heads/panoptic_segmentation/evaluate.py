@@ -27,8 +27,8 @@ def to_panoptic(
 
 
 def count_segments(truth: dict, found: dict, categories: int) -> np.ndarray:
-    """By category the sum of the matches' IoU, matches, segments found in vain, and
-    segments missed: (4, categories). Segments match at an IoU above 0.5.
+    """Returns by category the sum of the matches' IoU, the matches, the segments found
+    in vain, and those missed: (4, categories). Segments match at an IoU above 0.5.
 
     What is unknown in the truth counts neither for nor against what is found there:
     https://arxiv.org/abs/1801.00868.

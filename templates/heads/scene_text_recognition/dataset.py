@@ -22,8 +22,8 @@ def tokens_in(path: Path, entry: dict) -> set[str]:
 
 
 def parse_text(given: object, names: tuple[str, ...], most: int) -> list[int]:
-    """Indices of a text's tokens, then of its end, len(names), up to place `most`;
-    ValueError says what is wrong."""
+    """Returns indices of a text's tokens, then of its end, len(names), up to place
+    `most`; ValueError says what is wrong."""
     if not isinstance(given, (str, list)):
         raise ValueError(f"not a text in quotes or a list of tokens: {given!r:.100}")
     tokens = [str(token) for token in given]

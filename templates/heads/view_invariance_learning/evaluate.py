@@ -9,9 +9,9 @@ def to_representation(results: dict, row: int) -> dict:
 
 
 def view_metrics(found: list[dict]) -> dict[str, float]:
-    """Alignment and uniformity, https://arxiv.org/abs/2005.10242, of directions: the
-    squared distance from an image to a view of it, and the logarithm of how near images
-    are to each other on average. Both are better the lower they are."""
+    """Returns alignment and uniformity, https://arxiv.org/abs/2005.10242, of
+    directions: the squared distance from an image to a view of it, and the logarithm of
+    how near images are to each other on average. Both are better the lower they are."""
     images, views = (
         unit([item[key] for item in found]) for key in ("representation", "view")
     )
