@@ -89,7 +89,7 @@ def read_samples(root: Path) -> list[list[Sample]]:
 def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callable):
     """Ends the run where a head's labels hold too few kinds to learn from, or to be
     measured by; tells which of its names never occur."""
-    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    labels = [sample.labels[head] for sample in samples]
     found = set(itertools.chain.from_iterable(map(kinds, labels)))
     if not found:
         what = f"0 kinds of labels in {len(labels)} images to {use} on"
@@ -100,7 +100,7 @@ def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callab
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
-    """The labeled images of a dataset; ends with a list of what is wrong, if any."""
+    """Returns the labeled images of a dataset; ends the run if any is wrong."""
     annotations = read_annotations(folder, "object detection", "categories", NUMBERS)
     samples, problems, counts = [], [], Counter()
     for name, given in sorted(annotations.items()):
@@ -243,7 +243,7 @@ def parse_objects(
             continue
         sides.append((left, top, right, bottom))
         classes.append(known[name])
-    columns = [np.array(classes, np.int64)]
+    classes = np.array(classes, np.int64)
     with np.errstate(over="ignore"):  # too large numbers become infinite
         boxes = np.array(sides, np.float32).reshape(-1, 4)
     visible = boxes.clip(0, np.float32([width, height, width, height]))
@@ -252,16 +252,16 @@ def parse_objects(
     if clipped.any() or empty.any():
         ordered = np.isfinite(boxes).all(1) & (boxes[:, :2] <= boxes[:, 2:]).all(1)
         inside = (boxes[:, :2] < [width, height]).all(1) & (boxes[:, 2:] > 0).all(1)
-        for place in np.flatnonzero(~ordered | ~inside):
+        if (wrong := np.flatnonzero(~ordered | ~inside)).size:
             outside = f"a box outside the {width}x{height} image"
-            what = outside if ordered[place] else "not left, top, right, bottom"
-            raise ValueError(f"{what}: {np.asarray(sides[place]).tolist()}")
+            what = outside if ordered[wrong[0]] else "not left, top, right, bottom"
+            raise ValueError(f"{what}: {np.asarray(sides[wrong[0]]).tolist()}")
         counts["boxes clipped to their image"] += int(clipped.sum())
         counts["boxes without area left out"] += int(empty.sum())
-        visible, *columns = (x[~empty] for x in (visible, *columns))
+        visible, classes = (x[~empty] for x in (visible, classes))
     tiny = len(visible) > 0 and bool(visible.max() <= 1)
     counts["images with boxes in the first pixel alone, as if in fractions"] += tiny
-    return joined([Objects(visible, *columns)], counts)
+    return joined([Objects(visible, classes)], counts)
 
 
 # ---- Files, read with care: nothing of it depends on the task ----
@@ -278,7 +278,7 @@ def below(folder: Path, name: object) -> Path:
         raise ValueError(f"not a file name: {name!r:.100}")
     plain = name.strip().replace("\\", "/")
     given = PureWindowsPath(plain)  # also splits off drive letters
-    if given.anchor or given.drive or ".." in given.parts:
+    if given.anchor or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
         known = os.name == "nt" or not given.drive
         home = os.path.abspath(folder)
@@ -380,7 +380,7 @@ class BrokenImage(ValueError):
 
 
 def orientation_of(image: Image.Image) -> int:
-    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
+    """Returns the orientation, 1 to 8, as OpenCV follows it: EXIF's, not in AVIF."""
     if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
         raise ValueError("a rotated TIFF, which OpenCV does not decode")
     data = b"" if image.format == "AVIF" else image.info.get("exif", b"")

@@ -51,8 +51,8 @@ def hulls(corners: np.ndarray) -> np.ndarray:
 
 
 def triangles(corners: np.ndarray) -> list[np.ndarray]:
-    """Two that make up a quadrilateral (4, 2), cut along a diagonal inside it; none if
-    it has no area, or its sides cross."""
+    """Returns two triangles that make up a quadrilateral (4, 2), cut along a diagonal
+    inside it; none if it has no area, or its sides cross."""
     for a, b, c, d in (corners, np.roll(corners, 1, 0)):
         halves = [np.float32([a, b, c]), np.float32([a, c, d])]
         if signed_area(halves[0]) * signed_area(halves[1]) > 0:
@@ -117,7 +117,7 @@ def read_samples(root: Path) -> list[list[Sample]]:
 def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callable):
     """Ends the run where a head's labels hold too few kinds to learn from, or to be
     measured by; tells which of its names never occur."""
-    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    labels = [sample.labels[head] for sample in samples]
     found = set(itertools.chain.from_iterable(map(kinds, labels)))
     if not found:
         what = f"0 kinds of labels in {len(labels)} images to {use} on"
@@ -128,7 +128,7 @@ def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callab
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
-    """The labeled images of a dataset; ends with a list of what is wrong, if any."""
+    """Returns the labeled images of a dataset; ends the run if any is wrong."""
     annotations = read_annotations(
         folder, "quadrilateral detection", "categories", NUMBERS
     )
@@ -326,7 +326,7 @@ def below(folder: Path, name: object) -> Path:
         raise ValueError(f"not a file name: {name!r:.100}")
     plain = name.strip().replace("\\", "/")
     given = PureWindowsPath(plain)  # also splits off drive letters
-    if given.anchor or given.drive or ".." in given.parts:
+    if given.anchor or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
         known = os.name == "nt" or not given.drive
         home = os.path.abspath(folder)
@@ -428,7 +428,7 @@ class BrokenImage(ValueError):
 
 
 def orientation_of(image: Image.Image) -> int:
-    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
+    """Returns the orientation, 1 to 8, as OpenCV follows it: EXIF's, not in AVIF."""
     if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
         raise ValueError("a rotated TIFF, which OpenCV does not decode")
     data = b"" if image.format == "AVIF" else image.info.get("exif", b"")

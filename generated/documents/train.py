@@ -37,7 +37,7 @@ SAVE_EVERY = 180  # seconds; a checkpoint is saved soon after
 
 
 def learning_rate(progress: float) -> float:
-    """One cycle: up along a cosine for the share WARMUP of the run, then down."""
+    """Returns the rate of one cycle: up a cosine for the share WARMUP, then down."""
     if progress < WARMUP:
         end, distance = INITIAL_FACTOR, 1 - progress / WARMUP
     else:

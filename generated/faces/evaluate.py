@@ -111,8 +111,8 @@ def to_poses(
 def evaluate(
     model: nn.Module, samples: Sequence[Sample], device, workers=0, rank=0, world=1
 ) -> dict[str, float]:
-    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
+    """Returns metrics by "<head>/<metric>". Every process takes a share of the samples;
+    rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -169,8 +169,8 @@ def match(scores: np.ndarray, similarity: np.ndarray) -> Matches:
 
 
 def average_precision(matches: list[Matches]) -> np.ndarray:
-    """At each of SIMILARITIES, (10,), as COCO defines it: the mean precision over 101
-    values of recall."""
+    """Returns average precision at each of SIMILARITIES, (10,), as COCO defines it: the
+    mean precision over 101 values of recall."""
     scores = np.concatenate([one.scores for one in matches])
     hits = np.concatenate([one.hits for one in matches], 1)
     found = hits[:, np.argsort(-scores, kind="stable")].cumsum(1)

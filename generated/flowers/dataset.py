@@ -77,7 +77,7 @@ def read_samples(root: Path) -> list[list[Sample]]:
 def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callable):
     """Ends the run where a head's labels hold too few kinds to learn from, or to be
     measured by; tells which of its names never occur."""
-    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    labels = [sample.labels[head] for sample in samples]
     found = set(itertools.chain.from_iterable(map(kinds, labels)))
     if len(found) < (2 if use == "train" else 1):
         what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
@@ -88,7 +88,7 @@ def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callab
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
-    """The images of a dataset; ends with a list of what is wrong, if anything is."""
+    """Returns the images of a dataset; ends the run if any is wrong."""
     samples, problems, counts = [], [], Counter()
     classes = images_by_class(folder, counts)
     names = {name.strip() for name in classes}
@@ -171,7 +171,7 @@ def compare_categories(path: Path, key: str, dataset: set[str], known: dict[str,
 SUFFIXES = (  # image files that OpenCV and Pillow read
     ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
 ).split()
-HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
+HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # how hidden names begin
 OWN_FILES = {"resolved.json", "metrics.jsonl", "predictions.json"}  # specc's
 
 
@@ -232,7 +232,7 @@ class BrokenImage(ValueError):
 
 
 def orientation_of(image: Image.Image) -> int:
-    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
+    """Returns the orientation, 1 to 8, as OpenCV follows it: EXIF's, not in AVIF."""
     if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
         raise ValueError("a rotated TIFF, which OpenCV does not decode")
     data = b"" if image.format == "AVIF" else image.info.get("exif", b"")

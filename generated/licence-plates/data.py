@@ -35,7 +35,7 @@ class ChangedError(Exception):
 def read_image(
     sample: Sample, height: int, width: int, fast: bool = False
 ) -> np.ndarray:
-    """RGB image (height, width, 3), uint8, as `predict` of model.py resizes it.
+    """Returns the image, RGB (height, width, 3) in uint8, resized as by `predict`.
 
     If `fast`, for training: in integers, and a JPEG is decoded at 1/2, 1/4 or 1/8 where
     that is still large enough. Most of the time is saved; gray levels differ a little.

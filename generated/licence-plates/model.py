@@ -129,8 +129,8 @@ def sincos_embedding(
 
 
 def position_queries(count: int, width: int) -> nn.Embedding:
-    """Makes a query for each position in a text. At first it attends to where that lies
-    if the text fills the image from left to right."""
+    """Makes a query for each position in a text: the embedding of where that lies if
+    the text fills the image from left to right."""
     middle = sincos_embedding(1, width // 2).expand(count, -1)
     queries = torch.cat([middle, sincos_embedding(count, width // 2)], 1)
     return nn.Embedding.from_pretrained(queries, freeze=False)

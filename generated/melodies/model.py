@@ -29,7 +29,7 @@ MAX_TOKENS = 24  # most tokens of a text, without its end
 def conv(
     inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1
 ) -> nn.Conv2d:
-    """Padded, so that only the stride shrinks the map."""
+    """Makes a convolution, padded so that only the stride shrinks the map."""
     window = (kernel, stride, kernel // 2)
     return nn.Conv2d(inputs, outputs, *window, groups=groups, bias=False)
 
@@ -218,8 +218,8 @@ def sincos_embedding(
 
 
 def position_queries(count: int, width: int) -> nn.Embedding:
-    """Makes a query for each position in a text. At first it attends to where that lies
-    if the text fills the image from left to right."""
+    """Makes a query for each position in a text: the embedding of where that lies if
+    the text fills the image from left to right."""
     middle = sincos_embedding(1, width // 2).expand(count, -1)
     queries = torch.cat([middle, sincos_embedding(count, width // 2)], 1)
     return nn.Embedding.from_pretrained(queries, freeze=False)

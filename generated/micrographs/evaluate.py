@@ -86,8 +86,8 @@ def to_representation(results: dict, row: int) -> dict:
 def evaluate(
     model: nn.Module, samples: Sequence[Sample], device, workers=0, rank=0, world=1
 ) -> dict[str, float]:
-    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
+    """Returns metrics by "<head>/<metric>". Every process takes a share of the samples;
+    rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -126,9 +126,9 @@ def score(found: list[dict]) -> dict[str, float]:
 
 
 def view_metrics(found: list[dict]) -> dict[str, float]:
-    """Alignment and uniformity, https://arxiv.org/abs/2005.10242, of directions: the
-    squared distance from an image to a view of it, and the logarithm of how near images
-    are to each other on average. Both are better the lower they are."""
+    """Returns alignment and uniformity, https://arxiv.org/abs/2005.10242, of
+    directions: the squared distance from an image to a view of it, and the logarithm of
+    how near images are to each other on average. Both are better the lower they are."""
     images, views = (
         unit([item[key] for item in found]) for key in ("representation", "view")
     )

@@ -136,9 +136,9 @@ class Encoder(nn.Module):
 
 
 def view_loss(outputs: Views) -> dict[str, Tensor]:
-    """VICReg, https://arxiv.org/abs/2105.04906, of batches in which two views of an
-    image follow each other. Terms "invariance": the views agree; "variance": each
-    number varies over the images; "covariance": no two numbers tell the same."""
+    """Returns the terms of VICReg, https://arxiv.org/abs/2105.04906, where two views of
+    an image follow each other: "invariance", the views agree; "variance", each number
+    varies over the images; "covariance", no two numbers tell the same."""
     projections = gather_with_gradient(outputs.projection)
     first, second = projections[0::2], projections[1::2]
     variances, covariances = zip(spread(first), spread(second))

@@ -94,7 +94,7 @@ def read_samples(root: Path) -> list[list[Sample]]:
 def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callable):
     """Ends the run where a head's labels hold too few kinds to learn from, or to be
     measured by; tells which of its names never occur."""
-    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    labels = [sample.labels[head] for sample in samples]
     found = set(itertools.chain.from_iterable(map(kinds, labels)))
     if not found:
         what = f"0 kinds of labels in {len(labels)} images to {use} on"
@@ -105,7 +105,7 @@ def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callab
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
-    """The labeled images of a dataset; ends with a list of what is wrong, if any."""
+    """Returns the labeled images of a dataset; ends the run if any is wrong."""
     annotations = read_colored_maps(folder, "instance segmentation", NUMBERS)
     samples, problems, counts = [], [], Counter()
     for name, given in sorted(annotations.items()):
@@ -313,7 +313,7 @@ def pages_of(path: Path, height: int, width: int) -> Iterator:
 
 
 def check_shape(size: tuple[int, int], height: int, width: int):
-    """ValueError unless this size, width first, is the image's, or scaled, rounded."""
+    """Raises ValueError unless a size, width first, has the image's aspect ratio."""
     if size[0] * size[1] > MOST_PIXELS:  # before it is decoded
         raise ValueError(f"more than {MOST_PIXELS:,} pixels")
     if abs(size[1] * width - size[0] * height) >= width + height:
@@ -346,7 +346,7 @@ def encoded(mask: np.ndarray) -> dict:
 SUFFIXES = (  # image files that OpenCV and Pillow read
     ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
 ).split()
-HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
+HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # how hidden names begin
 
 
 def below(folder: Path, name: object) -> Path:
@@ -360,7 +360,7 @@ def below(folder: Path, name: object) -> Path:
         raise ValueError(f"not a file name: {name!r:.100}")
     plain = name.strip().replace("\\", "/")
     given = PureWindowsPath(plain)  # also splits off drive letters
-    if given.anchor or given.drive or ".." in given.parts:
+    if given.anchor or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
         known = os.name == "nt" or not given.drive
         home = os.path.abspath(folder)
@@ -471,7 +471,7 @@ class BrokenImage(ValueError):
 
 
 def orientation_of(image: Image.Image) -> int:
-    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
+    """Returns the orientation, 1 to 8, as OpenCV follows it: EXIF's, not in AVIF."""
     if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
         raise ValueError("a rotated TIFF, which OpenCV does not decode")
     data = b"" if image.format == "AVIF" else image.info.get("exif", b"")

@@ -22,13 +22,11 @@ DRAWN_SCORE = 0.3  # less certain objects are left out of drawings
 
 def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
     """Returns a copy of an RGB image with predictions (see evaluate.py) drawn on it."""
-    return draw_instances(image.copy(), predictions["nuclei"], CATEGORIES)
+    return draw_instances(image.copy(), predictions["nuclei"])
 
 
-def draw_instances(
-    image: np.ndarray, instances: list[dict], names: tuple[str, ...]
-) -> np.ndarray:
-    """Draws instances in colors of their own, with categories at their boxes."""
+def draw_instances(image: np.ndarray, instances: list[dict]) -> np.ndarray:
+    """Draws instances in colors of their own."""
     thickness = max(1, round(max(image.shape) / 640))
     for number, item in reversed(list(enumerate(instances))):  # the best ones on top
         if item.get("score", 1.0) >= DRAWN_SCORE:
@@ -37,17 +35,13 @@ def draw_instances(
             image[mask > 0] = tinted.astype(np.uint8)
             contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
             cv2.drawContours(image, contours, -1, color, thickness)
-            if len(names) > 1:
-                left, top, _, _ = (round(side) for side in item["bbox"])
-                score = f" {item['score']:.2f}" if "score" in item else ""
-                write(image, item["category"] + score, (left, top), color)
     return image
 
 
 def save_masks(
     instances: list[dict], names: tuple[str, ...], colors: tuple, path: Path
 ) -> list[dict]:
-    """The instances, with the file and page of their masks, which is as in datasets."""
+    """Saves masks as datasets have them; returns instances with their file and page."""
     saved = []
     if not instances:
         return saved
@@ -59,16 +53,6 @@ def save_masks(
             file.newFrame()
             saved.append(item | {"mask": path.name, "page": number})
     return saved
-
-
-def write(image: np.ndarray, text: str, corner: tuple[int, int], color: tuple):
-    """Writes text on a band of `color` above `corner`, inside the image."""
-    font, size = cv2.FONT_HERSHEY_SIMPLEX, max(0.4, max(image.shape) / 1200)
-    (width, height), descent = cv2.getTextSize(text, font, size, 1)
-    x = max(0, min(corner[0], image.shape[1] - width))
-    y = max(height + descent, min(corner[1], image.shape[0]))
-    cv2.rectangle(image, (x, y - height - descent), (x + width, y), color, cv2.FILLED)
-    cv2.putText(image, text, (x, y - descent), font, size, (0, 0, 0), 1, cv2.LINE_AA)
 
 
 def color_of(index: int) -> tuple[int, int, int]:

@@ -82,9 +82,9 @@ def results_of(outputs: InstancePredictions, images: Tensor) -> dict[str, Tensor
     stride = results["nuclei"]["stride"]  # runtime.py pastes the masks
     results["nuclei"]["stride"] = stride.expand(images.shape[0], -1)
     return {
-        f"{head}.{name}": values
-        for head, of_head in results.items()
-        for name, values in of_head.items()
+        f"{head}.{name}": tensor
+        for head, tensors in results.items()
+        for name, tensor in tensors.items()
     }
 
 
@@ -143,7 +143,7 @@ def finished(onnx: object, digest: str) -> bytes:
         "specc.input": "uint8 (batch, 3, height, width), RGB, turned by EXIF",
         "specc.weights": digest,
         "specc.torch": torch.__version__,
-        "names": dict(enumerate(head.get("categories", []))),
+        "names": dict(enumerate(head["categories"])),
         "task": head["task"],
         "imgsz": [HEIGHT, WIDTH],
         "stride": 32,

@@ -76,7 +76,7 @@ def one_per_image(samples: list, problems: list, counts: Counter) -> list[Sample
 def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callable):
     """Ends the run where a head's labels hold too few kinds to learn from, or to be
     measured by; tells which of its names never occur."""
-    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    labels = [sample.labels[head] for sample in samples]
     found = set(itertools.chain.from_iterable(map(kinds, labels)))
     if len(found) < (2 if use == "train" else 1):
         what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
@@ -87,7 +87,7 @@ def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callab
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
-    """The labeled images of a dataset; ends with a list of what is wrong, if any."""
+    """Returns the labeled images of a dataset; ends the run if any is wrong."""
     annotations = read_annotations(
         folder, "multiclass classification", "categories", NUMBERS
     )
@@ -216,7 +216,7 @@ def below(folder: Path, name: object) -> Path:
         raise ValueError(f"not a file name: {name!r:.100}")
     plain = name.strip().replace("\\", "/")
     given = PureWindowsPath(plain)  # also splits off drive letters
-    if given.anchor or given.drive or ".." in given.parts:
+    if given.anchor or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
         known = os.name == "nt" or not given.drive
         home = os.path.abspath(folder)
@@ -338,7 +338,7 @@ class BrokenImage(ValueError):
 
 
 def orientation_of(image: Image.Image) -> int:
-    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
+    """Returns the orientation, 1 to 8, as OpenCV follows it: EXIF's, not in AVIF."""
     if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
         raise ValueError("a rotated TIFF, which OpenCV does not decode")
     data = b"" if image.format == "AVIF" else image.info.get("exif", b"")

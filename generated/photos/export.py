@@ -62,16 +62,16 @@ class Sealed(nn.Module):
         canvas = portable_letterbox(images, self.model.mean)
         outputs = pytree.tree_map(Tensor.float, self.model(canvas))  # for model.half()
         raw = {f"stage.raw{i}": x for i, x in enumerate(pytree.tree_leaves(outputs))}
-        return results_of(outputs, images) | {"stage.canvas": canvas} | raw
+        return results_of(outputs) | {"stage.canvas": canvas} | raw
 
 
-def results_of(outputs: Tensor, images: Tensor) -> dict[str, Tensor]:
+def results_of(outputs: Tensor) -> dict[str, Tensor]:
     """Returns the results that runtime.py reads, by "<head>.<name>"."""
     results = decode(outputs)
     return {
-        f"{head}.{name}": values
-        for head, of_head in results.items()
-        for name, values in of_head.items()
+        f"{head}.{name}": tensor
+        for head, tensors in results.items()
+        for name, tensor in tensors.items()
     }
 
 
@@ -130,7 +130,7 @@ def finished(onnx: object, digest: str) -> bytes:
         "specc.input": "uint8 (batch, 3, height, width), RGB, turned by EXIF",
         "specc.weights": digest,
         "specc.torch": torch.__version__,
-        "names": dict(enumerate(head.get("categories", []))),
+        "names": dict(enumerate(head["categories"])),
         "task": head["task"],
         "imgsz": [HEIGHT, WIDTH],
         "stride": 1,
@@ -202,7 +202,7 @@ def differences(model: Classifier, got: dict, last: Runner) -> list[Difference]:
 
     def of_results(got: dict) -> Iterator[Difference]:
         raw = [torch.from_numpy(got[name]) for name in names]
-        results = results_of(pytree.tree_unflatten(raw, structure), images)
+        results = results_of(pytree.tree_unflatten(raw, structure))
         for name, values in results.items():
             measure = "values" if values.is_floating_point() else "labels"
             yield difference(measure, name, values, got)

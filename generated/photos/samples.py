@@ -41,9 +41,7 @@ class Samples(Sequence):
             return Samples(self.columns, self.chosen[index])
         i = self.chosen[index]
         height, width = self.columns["size"][i].tolist()
-        labels = {
-            "subject": self.columns["subject"][i].item(),
-        }
+        labels = {"subject": self.columns["subject"][i].item()}
         path = Path(self.text("path", i))
         return Sample(path, height, width, labels)
 
@@ -68,13 +66,8 @@ def columns_of(samples: list[Sample]) -> dict[str, np.ndarray]:
     columns = {"size": np.array([(one.height, one.width) for one in samples])}
     columns |= ragged("path", [np.frombuffer(bytes(x.path), np.uint8) for x in samples])
     labels = [one.labels["subject"] for one in samples]
-    columns |= numbers("subject", labels)
+    columns["subject"] = np.array(labels)
     return columns
-
-
-def numbers(name: str, values: list) -> dict[str, np.ndarray]:
-    """Makes a column of one number for each sample."""
-    return {name: np.array(values)}
 
 
 def ragged(name: str, values: list[np.ndarray]) -> dict[str, np.ndarray]:
@@ -154,4 +147,6 @@ def stored(file: Path) -> list[Samples] | None:
     if any(state_of(Path(path)) != state for path, state in found["sources"].items()):
         return None
     NOTES[:] = found["notes"]
-    return [Samples({k: x.numpy() for k, x in of.items()}) for of in found["sets"]]
+    return [
+        Samples({k: x.numpy() for k, x in columns.items()}) for columns in found["sets"]
+    ]

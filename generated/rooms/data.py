@@ -43,7 +43,7 @@ class Transform(NamedTuple):
 
 
 def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
-    """RGB image (height, width, 3), uint8, antialiased.
+    """Returns the image, RGB (height, width, 3) in uint8, antialiased.
 
     A JPEG is decoded at 1/2, 1/4 or 1/8 where that is still large enough: most of the
     decoding is saved, and the reduction is a clean low-pass.
@@ -182,8 +182,6 @@ def check_maps(samples: Sequence, use: str, head: str, read: Callable, fewest: i
     to be measured by. It reads no more of them than it has to."""
     found, maps, fault, fewest = set(), 0, "", fewest if use == "train" else 1
     for sample in samples:
-        if head not in sample.labels:
-            continue
         maps += 1
         try:
             values = read(sample.labels[head])

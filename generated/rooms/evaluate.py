@@ -60,8 +60,7 @@ def predict_samples(
         with stream:
             for row in range(count):
                 sample = samples[len(found)]
-                seen = sample.height, sample.width
-                found.append(kept(sample, to_annotations(results, row, sample, seen)))
+                found.append(kept(sample, to_annotations(results, row, sample)))
     model.train(was_training)
     return found
 
@@ -79,18 +78,15 @@ def begin(model: nn.Module, images: Tensor, device: torch.device) -> tuple:
     return len(images), results, torch.cuda.stream(stream)
 
 
-def to_annotations(results: dict, row: int, sample: Sample, seen: tuple) -> dict:
-    """Returns one image's results by head, in its own pixels; `seen` is the height and
-    width that it had on the canvas."""
-    return {"depth": to_depth(results["depth"], row, STRIDE, sample, seen)}
+def to_annotations(results: dict, row: int, sample: Sample) -> dict:
+    """Returns one image's results by head, in its own pixels."""
+    return {"depth": to_depth(results["depth"], row, STRIDE, sample)}
 
 
-def to_depth(
-    results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
-) -> np.ndarray:
+def to_depth(results: dict, row: int, stride: int, sample: Sample) -> np.ndarray:
     """Returns the depth of each pixel, (height, width) of the image."""
     depth = results["depth"][row : row + 1]
-    depth = enlarge(depth, stride, seen, (sample.height, sample.width))
+    depth = enlarge(depth, stride, (sample.height, sample.width))
     return depth[0, 0].cpu().numpy()
 
 
@@ -100,8 +96,8 @@ def to_depth(
 def evaluate(
     model: nn.Module, samples: Sequence[Sample], device, workers=0, rank=0, world=1
 ) -> dict[str, float]:
-    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
+    """Returns metrics by "<head>/<metric>". Every process takes a share of the samples;
+    rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -135,9 +131,9 @@ def score(found: list[dict]) -> dict[str, float]:
 
 
 def depth_errors(truth: np.ndarray, found: np.ndarray, least: float) -> np.ndarray:
-    """Sums over the pixels whose depth is known: of ones, squares, absolute values and
-    relative values of the error, and of what is right up to a factor of 1.25, 1.25^2,
-    1.25^3. The map `truth` may be smaller than the image."""
+    """Returns sums over the pixels whose depth is known: their number, the squared,
+    absolute and relative errors, and the numbers of pixels that are right up to a
+    factor of 1.25, 1.25^2, 1.25^3. The map `truth` may be smaller than the image."""
     truth = resized_map(truth, *found.shape)
     found, truth = found[truth >= 0], truth[truth >= 0]
     ratio = found.clip(min=least) / truth.clip(min=least)
@@ -148,7 +144,7 @@ def depth_errors(truth: np.ndarray, found: np.ndarray, least: float) -> np.ndarr
 
 
 def depth_metrics(errors: list[np.ndarray]) -> dict[str, float]:
-    """Over all pixels of known depth; rmse and mae in the unit of the range."""
+    """Returns means over pixels of known depth; rmse and mae in the range's unit."""
     pixels, *sums = np.sum(errors, 0).tolist()
     if not pixels:
         return {}

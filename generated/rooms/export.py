@@ -69,9 +69,9 @@ def results_of(outputs: Tensor, images: Tensor) -> dict[str, Tensor]:
     """Returns the results that runtime.py reads, by "<head>.<name>"."""
     results = to_image_pixels(decode(outputs), images)
     return {
-        f"{head}.{name}": values
-        for head, of_head in results.items()
-        for name, values in of_head.items()
+        f"{head}.{name}": tensor
+        for head, tensors in results.items()
+        for name, tensor in tensors.items()
     }
 
 
@@ -109,7 +109,7 @@ def finished(onnx: object, digest: str) -> bytes:
         "specc.input": "uint8 (batch, 3, height, width), RGB, turned by EXIF",
         "specc.weights": digest,
         "specc.torch": torch.__version__,
-        "names": dict(enumerate(head.get("", []))),
+        "names": {},
         "task": head["task"],
         "imgsz": [HEIGHT, WIDTH],
         "stride": 32,

@@ -153,12 +153,11 @@ class DepthEstimator(nn.Module):
 # ---- Maps ----
 
 
-def enlarge(maps: Tensor, stride: int | tuple, seen: tuple, size: tuple) -> Tensor:
-    """Returns maps (B, C, H/stride, W/stride) of the canvas as maps (B, C, *size) of
-    the image, which fills the height and width `seen` from its top left."""
+def enlarge(maps: Tensor, stride: int | tuple, size: tuple) -> Tensor:
+    """Returns maps (B, C, h, w) in cells of `stride` pixels as maps (B, C, *size) of
+    the image, without what it was padded with."""
     maps = F.interpolate(maps.float(), scale_factor=stride, mode="bilinear")
-    maps = maps[..., : seen[0], : seen[1]]
-    return F.interpolate(maps, size, mode="bilinear")
+    return maps[..., : size[0], : size[1]]
 
 
 # ---- Loss ----
@@ -167,9 +166,10 @@ def enlarge(maps: Tensor, stride: int | tuple, seen: tuple, size: tuple) -> Tens
 def depth_loss(
     depth: Tensor, targets: dict[str, Tensor], least: float
 ) -> dict[str, Tensor]:
-    """Scale-invariant error of log depth, https://arxiv.org/abs/1406.2283: an
-    error by one factor all over an image counts half. `targets` holds "depth" (B, H,
-    W), -1 where unknown; depths below `least` count as that."""
+    """Returns "log", the scale-invariant error of log depth (SILog,
+    https://arxiv.org/abs/1406.2283): one factor all over an image counts half.
+    `targets` holds "depth" (B, H, W), -1 where unknown; depths below `least` count as
+    that."""
     truth = targets["depth"]
     known = truth >= 0
     depth = F.interpolate(depth, truth.shape[1:], mode="bilinear")[:, 0]
@@ -227,9 +227,7 @@ def to_image_pixels(results: dict, images: Tensor) -> dict[str, dict[str, Tensor
     """Returns the results of `decode` in pixels of `images`."""
     height, width = images.shape[-2:]
     results["depth"] = {
-        "depth": enlarge(
-            results["depth"]["depth"], STRIDE, (height, width), (height, width)
-        ).squeeze(1)
+        "depth": enlarge(results["depth"]["depth"], STRIDE, (height, width)).squeeze(1)
     }
     return results
 

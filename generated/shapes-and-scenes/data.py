@@ -48,7 +48,7 @@ class Transform(NamedTuple):
 
 
 def read_image(sample: Sample, height: int, width: int) -> np.ndarray:
-    """RGB image (height, width, 3), uint8, antialiased.
+    """Returns the image, RGB (height, width, 3) in uint8, antialiased.
 
     A JPEG is decoded at 1/2, 1/4 or 1/8 where that is still large enough: most of the
     decoding is saved, and the reduction is a clean low-pass.
@@ -173,8 +173,8 @@ def read_categories(path: Path, colors: tuple) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def table_of(colors: tuple) -> np.ndarray:
-    """By color, red 65536 + green 256 + blue: 0 where unknown, 1 where black or not
-    named, then the categories; int16. Of its 32 MB only these pages are in memory."""
+    """Returns int16 by color, red 65536 + green 256 + blue: 0 unknown, 1 black or not
+    named, then the categories. Of its 32 MB only pages with these are in memory."""
     table = np.zeros(1 << 24, np.int16)
     table[0] = 1
     for (red, green, blue), index in colors:

@@ -161,7 +161,7 @@ def first_of_heads(samples: Sequence[Sample], count: int) -> list[Sample]:
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
-    """The images labeled for some head; ends with a list of what is wrong, if any."""
+    """Returns the images labeled for some head; ends the run if any is wrong."""
     annotations = {
         "shapes": read_annotations(
             folder, "object detection", "categories", SHAPES_NUMBERS
@@ -418,7 +418,7 @@ def parse_objects(
             continue
         sides.append((left, top, right, bottom))
         classes.append(known[name])
-    columns = [np.array(classes, np.int64)]
+    classes = np.array(classes, np.int64)
     with np.errstate(over="ignore"):  # too large numbers become infinite
         boxes = np.array(sides, np.float32).reshape(-1, 4)
     visible = boxes.clip(0, np.float32([width, height, width, height]))
@@ -427,16 +427,16 @@ def parse_objects(
     if clipped.any() or empty.any():
         ordered = np.isfinite(boxes).all(1) & (boxes[:, :2] <= boxes[:, 2:]).all(1)
         inside = (boxes[:, :2] < [width, height]).all(1) & (boxes[:, 2:] > 0).all(1)
-        for place in np.flatnonzero(~ordered | ~inside):
+        if (wrong := np.flatnonzero(~ordered | ~inside)).size:
             outside = f"a box outside the {width}x{height} image"
-            what = outside if ordered[place] else "not left, top, right, bottom"
-            raise ValueError(f"{what}: {np.asarray(sides[place]).tolist()}")
+            what = outside if ordered[wrong[0]] else "not left, top, right, bottom"
+            raise ValueError(f"{what}: {np.asarray(sides[wrong[0]]).tolist()}")
         counts["boxes clipped to their image"] += int(clipped.sum())
         counts["boxes without area left out"] += int(empty.sum())
-        visible, *columns = (x[~empty] for x in (visible, *columns))
+        visible, classes = (x[~empty] for x in (visible, classes))
     tiny = len(visible) > 0 and bool(visible.max() <= 1)
     counts["images with boxes in the first pixel alone, as if in fractions"] += tiny
-    return joined([Objects(visible, *columns)], counts)
+    return joined([Objects(visible, classes)], counts)
 
 
 def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Path:
@@ -463,7 +463,7 @@ def parse_map(path: Path, height: int, width: int, modes: tuple[str, ...]) -> Pa
 SUFFIXES = (  # image files that OpenCV and Pillow read
     ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
 ).split()
-HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
+HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # how hidden names begin
 
 
 def below(folder: Path, name: object) -> Path:
@@ -477,7 +477,7 @@ def below(folder: Path, name: object) -> Path:
         raise ValueError(f"not a file name: {name!r:.100}")
     plain = name.strip().replace("\\", "/")
     given = PureWindowsPath(plain)  # also splits off drive letters
-    if given.anchor or given.drive or ".." in given.parts:
+    if given.anchor or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
         known = os.name == "nt" or not given.drive
         home = os.path.abspath(folder)
@@ -588,7 +588,7 @@ class BrokenImage(ValueError):
 
 
 def orientation_of(image: Image.Image) -> int:
-    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
+    """Returns the orientation, 1 to 8, as OpenCV follows it: EXIF's, not in AVIF."""
     if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
         raise ValueError("a rotated TIFF, which OpenCV does not decode")
     data = b"" if image.format == "AVIF" else image.info.get("exif", b"")

@@ -104,9 +104,7 @@ def to_annotations(results: dict, row: int, sample: Sample, seen: tuple) -> dict
     limits = torch.tensor([sample.width, sample.height]).repeat(2)
     return {
         "shapes": to_objects(results["shapes"], row, SHAPES_CATEGORIES, ratio, limits),
-        "regions": to_category_map(
-            results["regions"], row, REGIONS_STRIDE, sample, seen
-        ),
+        "regions": to_category_map(results["regions"], row, REGIONS_STRIDE, sample),
         "scene": to_category(results["scene"], row, SCENE_CATEGORIES),
     }
 
@@ -124,18 +122,16 @@ def to_objects(
     ]
 
 
-def to_category_map(
-    results: dict, row: int, stride: int, sample: Sample, seen: tuple[int, int]
-) -> np.ndarray:
+def to_category_map(results: dict, row: int, stride: int, sample: Sample) -> np.ndarray:
     """Returns the index of each pixel's category, (height, width) of the image: its
     logits are enlarged across, then down in bands of rows that fit the cache of a
     processor."""
     logits = results["logits"][row : row + 1].contiguous()
     _, count, cells, _ = logits.shape
-    across = (1, stride), (cells, seen[1]), (cells, sample.width)
+    across = (1, stride), (cells, sample.width)
+    down = (stride, 1), (sample.height, cells)
     logits = enlarge(logits, *across)[0]
     # Each row of the image is a sum of a few rows of cells, by these weights.
-    down = (stride, 1), (seen[0], cells), (sample.height, cells)
     weights = enlarge(torch.eye(cells)[None, None], *down)[0, 0]
     ranks = torch.arange(count - 1.0, -1, -1, device=logits.device)[:, None, None]
     best = []
@@ -162,8 +158,8 @@ def to_category(results: dict, row: int, names: tuple[str, ...]) -> dict:
 def evaluate(
     model: nn.Module, samples: Sequence[Sample], device, workers=0, rank=0, world=1
 ) -> dict[str, float]:
-    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
+    """Returns metrics by "<head>/<metric>". Every process takes a share of the samples;
+    rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -308,7 +304,7 @@ def segmentation_metrics(
 def classification_metrics(
     truth: list[int], found: list[dict], names: tuple[str, ...]
 ) -> dict[str, float]:
-    """Accuracies; precision, recall and F1 as means over the categories that occur."""
+    """Returns accuracies, and means of precision, recall, F1 over what occurs."""
     labels = np.array(truth)
     predicted = np.array([names.index(item["category"]) for item in found])
     label_counts, predicted_counts, hits = (

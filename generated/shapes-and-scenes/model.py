@@ -329,12 +329,11 @@ def generalized_iou(a: Tensor, b: Tensor) -> Tensor:
 # ---- Maps ----
 
 
-def enlarge(maps: Tensor, stride: int | tuple, seen: tuple, size: tuple) -> Tensor:
-    """Returns maps (B, C, H/stride, W/stride) of the canvas as maps (B, C, *size) of
-    the image, which fills the height and width `seen` from its top left."""
+def enlarge(maps: Tensor, stride: int | tuple, size: tuple) -> Tensor:
+    """Returns maps (B, C, h, w) in cells of `stride` pixels as maps (B, C, *size) of
+    the image, without what it was padded with."""
     maps = F.interpolate(maps.float(), scale_factor=stride, mode="bilinear")
-    maps = maps[..., : seen[0], : seen[1]]
-    return F.interpolate(maps, size, mode="bilinear")
+    return maps[..., : size[0], : size[1]]
 
 
 # ---- Loss ----
@@ -596,10 +595,7 @@ def to_image_pixels(results: dict, images: Tensor) -> dict[str, dict[str, Tensor
     results["shapes"]["boxes"] = boxes.minimum(limit)
     results["regions"] = {
         "categories": enlarge(
-            results["regions"]["logits"],
-            REGIONS_STRIDE,
-            (height, width),
-            (height, width),
+            results["regions"]["logits"], REGIONS_STRIDE, (height, width)
         ).argmax(1)
     }
     return results

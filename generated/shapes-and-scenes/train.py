@@ -48,7 +48,7 @@ def parameter_groups(model: nn.Module) -> list[dict]:
 
 
 def learning_rate(progress: float) -> float:
-    """Times FACTOR at each milestone; both are shares of the run."""
+    """Returns the rate, times FACTOR from each milestone (a share of the run) on."""
     passed = sum(progress >= milestone for milestone in MILESTONES)
     return LEARNING_RATE * FACTOR**passed
 

@@ -51,7 +51,7 @@ class Transform(NamedTuple):
 def read_image(
     sample: Sample, height: int, width: int, fast: bool = False
 ) -> np.ndarray:
-    """RGB image (height, width, 3), uint8, as `predict` of model.py resizes it.
+    """Returns the image, RGB (height, width, 3) in uint8, resized as by `predict`.
 
     If `fast`, for training: in integers, and a JPEG is decoded at 1/2, 1/4 or 1/8 where
     that is still large enough. Most of the time is saved; gray levels differ a little.
@@ -140,7 +140,7 @@ class Grids(NamedTuple):
 
 
 def moved_instances(instances: Instances, transform: Transform) -> Grids:
-    """Instances on the canvas, without those of which less than a quarter is left."""
+    """Moves instances to the canvas; drops those with less than a quarter left."""
     if not instances.masks:
         none = np.zeros((0, GRID, GRID), np.uint8)
         return Grids(instances.boxes, instances.classes, instances.boxes, none)

@@ -24,7 +24,7 @@ def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
 def draw_panoptic(
     image: np.ndarray, maps: dict, names: tuple[str, ...], colors: tuple
 ) -> np.ndarray:
-    """Known pixels halfway to the color of their category, instances with a border."""
+    """Mixes known pixels with the color of their category; instances get a border."""
     categories, instances = maps["categories"], maps["instances"]
     table = np.array([*colors, (0, 0, 0)], np.uint8)  # the last is that of index -1
     mixed = cv2.addWeighted(image, 0.5, table[categories], 0.5, 0)

@@ -120,8 +120,8 @@ def to_panoptic(
 def evaluate(
     model: nn.Module, samples: Sequence[Sample], device, workers=0, rank=0, world=1
 ) -> dict[str, float]:
-    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
+    """Returns metrics by "<head>/<metric>". Every process takes a share of the samples;
+    rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -157,8 +157,8 @@ def score(found: list[dict]) -> dict[str, float]:
 
 
 def count_segments(truth: dict, found: dict, categories: int) -> np.ndarray:
-    """By category the sum of the matches' IoU, matches, segments found in vain, and
-    segments missed: (4, categories). Segments match at an IoU above 0.5.
+    """Returns by category the sum of the matches' IoU, the matches, the segments found
+    in vain, and those missed: (4, categories). Segments match at an IoU above 0.5.
 
     What is unknown in the truth counts neither for nor against what is found there:
     https://arxiv.org/abs/1801.00868.

@@ -48,7 +48,7 @@ LEAST_STUFF = 0.005  # smallest share of an image that is kept as stuff
 def conv(
     inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1
 ) -> nn.Conv2d:
-    """Padded, so that only the stride shrinks the map."""
+    """Makes a convolution, padded so that only the stride shrinks the map."""
     window = (kernel, stride, kernel // 2)
     return nn.Conv2d(inputs, outputs, *window, groups=groups, bias=False)
 

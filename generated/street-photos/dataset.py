@@ -140,7 +140,7 @@ def first_of_heads(samples: Sequence[Sample], count: int) -> list[Sample]:
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
-    """The images labeled for some head; ends with a list of what is wrong, if any."""
+    """Returns the images labeled for some head; ends the run if any is wrong."""
     annotations = {
         "tags": read_annotations(
             folder, "multilabel classification", "labels", TAGS_NUMBERS
@@ -308,7 +308,7 @@ def below(folder: Path, name: object) -> Path:
         raise ValueError(f"not a file name: {name!r:.100}")
     plain = name.strip().replace("\\", "/")
     given = PureWindowsPath(plain)  # also splits off drive letters
-    if given.anchor or given.drive or ".." in given.parts:
+    if given.anchor or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
         known = os.name == "nt" or not given.drive
         home = os.path.abspath(folder)
@@ -410,7 +410,7 @@ class BrokenImage(ValueError):
 
 
 def orientation_of(image: Image.Image) -> int:
-    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
+    """Returns the orientation, 1 to 8, as OpenCV follows it: EXIF's, not in AVIF."""
     if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
         raise ValueError("a rotated TIFF, which OpenCV does not decode")
     data = b"" if image.format == "AVIF" else image.info.get("exif", b"")

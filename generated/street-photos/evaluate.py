@@ -105,8 +105,8 @@ def to_labels(
 def evaluate(
     model: nn.Module, samples: Sequence[Sample], device, workers=0, rank=0, world=1
 ) -> dict[str, float]:
-    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
+    """Returns metrics by "<head>/<metric>". Every process takes a share of the samples;
+    rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -174,7 +174,7 @@ def score(samples: Sequence[Sample], found: list[dict]) -> dict[str, float]:
 def classification_metrics(
     truth: list[int], found: list[dict], names: tuple[str, ...]
 ) -> dict[str, float]:
-    """Accuracies; precision, recall and F1 as means over the categories that occur."""
+    """Returns accuracies, and means of precision, recall, F1 over what occurs."""
     labels = np.array(truth)
     predicted = np.array([names.index(item["category"]) for item in found])
     label_counts, predicted_counts, hits = (

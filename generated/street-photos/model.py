@@ -38,7 +38,7 @@ class HalvingConv(nn.Conv2d):
 def conv(
     inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1
 ) -> nn.Conv2d:
-    """Padded, so that only the stride shrinks the map."""
+    """Makes a convolution, padded so that only the stride shrinks the map."""
     options = {"groups": groups, "bias": False}
     if stride == 2:
         return HalvingConv(inputs, outputs, kernel, stride, **options)

@@ -46,7 +46,7 @@ class Transform(NamedTuple):
 def read_image(
     sample: Sample, height: int, width: int, fast: bool = False
 ) -> np.ndarray:
-    """RGB image (height, width, 3), uint8, as `predict` of model.py resizes it.
+    """Returns the image, RGB (height, width, 3) in uint8, resized as by `predict`.
 
     If `fast`, for training: in integers, and a JPEG is decoded at 1/2, 1/4 or 1/8 where
     that is still large enough. Most of the time is saved; gray levels differ a little.
@@ -171,8 +171,8 @@ def read_categories(path: Path, colors: tuple) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def table_of(colors: tuple) -> np.ndarray:
-    """By color, red 65536 + green 256 + blue: 0 where unknown, 1 where black or not
-    named, then the categories; int16. Of its 32 MB only these pages are in memory."""
+    """Returns int16 by color, red 65536 + green 256 + blue: 0 unknown, 1 black or not
+    named, then the categories. Of its 32 MB only pages with these are in memory."""
     table = np.zeros(1 << 24, np.int16)
     table[0] = 1
     for (red, green, blue), index in colors:
@@ -191,8 +191,6 @@ def check_maps(samples: Sequence, use: str, head: str, read: Callable, fewest: i
     to be measured by. It reads no more of them than it has to."""
     found, maps, fault, fewest = set(), 0, "", fewest if use == "train" else 1
     for sample in samples:
-        if head not in sample.labels:
-            continue
         maps += 1
         try:
             values = read(sample.labels[head])

@@ -93,9 +93,9 @@ def to_category_map(
     logits = results["logits"][row : row + 1].contiguous()
     _, count, cells, _ = logits.shape
     across = (1, stride), (cells, seen[1]), (cells, sample.width)
+    down = (stride, 1), (seen[0], cells), (sample.height, cells)
     logits = enlarge(logits, *across)[0]
     # Each row of the image is a sum of a few rows of cells, by these weights.
-    down = (stride, 1), (seen[0], cells), (sample.height, cells)
     weights = enlarge(torch.eye(cells)[None, None], *down)[0, 0]
     ranks = torch.arange(count - 1.0, -1, -1, device=logits.device)[:, None, None]
     best = []
@@ -114,8 +114,8 @@ def to_category_map(
 def evaluate(
     model: nn.Module, samples: Sequence[Sample], device, workers=0, rank=0, world=1
 ) -> dict[str, float]:
-    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
+    """Returns metrics by "<head>/<metric>". Every process takes a share of the samples;
+    rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)

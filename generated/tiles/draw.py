@@ -20,7 +20,7 @@ def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
 
 
 def draw_anomalies(image: np.ndarray, item: dict) -> np.ndarray:
-    """Red where it is anomalous, with the score of the image on its lower edge."""
+    """Draws red where the image is anomalous, and its score on its lower edge."""
     share = 0.7 * item["map"][:, :, None]
     image = np.uint8(image + share * (np.float32([255, 0, 0]) - image))
     color = (255, 120, 120) if item["label"] == "anomalous" else (160, 255, 160)

@@ -97,8 +97,8 @@ def to_anomalies(
 def evaluate(
     model: nn.Module, samples: Sequence[Sample], device, workers=0, rank=0, world=1
 ) -> dict[str, float]:
-    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
+    """Returns metrics by "<head>/<metric>". Every process takes a share of the samples;
+    rank 0 scores all predictions, and sends the metrics to the others."""
     found = predict_samples(model, samples[rank::world], device, workers, evidence)
     if world == 1:
         return score(samples, found)
@@ -214,7 +214,7 @@ def reached(counts: np.ndarray) -> np.ndarray:
 
 
 def area(x: np.ndarray, y: np.ndarray) -> float:
-    """Under a line through points, by trapezoids: bins count half for themselves."""
+    """Returns the area under a line through points, as a sum of trapezoids."""
     return float((np.diff(x) * (y[1:] + y[:-1])).sum() / 2)
 
 

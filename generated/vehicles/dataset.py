@@ -110,7 +110,7 @@ def read_samples(root: Path) -> list[list[Sample]]:
 def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callable):
     """Ends the run where a head's labels hold too few kinds to learn from, or to be
     measured by; tells which of its names never occur."""
-    labels = [sample.labels[head] for sample in samples if head in sample.labels]
+    labels = [sample.labels[head] for sample in samples]
     found = set(itertools.chain.from_iterable(map(kinds, labels)))
     if not found:
         what = f"0 kinds of labels in {len(labels)} images to {use} on"
@@ -123,7 +123,7 @@ def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callab
 def read_dataset(
     path: Path, training: bool = False, root: Path | None = None
 ) -> list[Sample]:
-    """The images of a COCO file; ends with a list of what is wrong, if anything is."""
+    """Returns the images of a COCO file; ends the run if any is wrong."""
     content = read_json(path, compact)
     check_coco(path, content, ("category_id", "bbox"))
     names = {item["id"]: str(item["name"]).strip() for item in content["categories"]}
@@ -239,8 +239,8 @@ def joined(parts: list, counts: Counter) -> NamedTuple:
 
 
 def count_crowds(path: Path, categories: list, kinds: Iterable[tuple]) -> Counter:
-    """The annotations of a COCO file that are crowds, which are ignored; ends the
-    program where all of them are. `kinds` has id, category, `iscrowd` of each."""
+    """Counts the annotations of a COCO file that are crowds, which are ignored; ends
+    the program where all are. `kinds` has id, category, `iscrowd` of each."""
     names = {item["id"]: str(item["name"]).strip() for item in categories}
     crowds, others = Counter(), Counter()
     for number, category, crowd in kinds:
@@ -347,10 +347,10 @@ def parse_coco_objects(
     if clipped.any() or empty.any():
         ordered = np.isfinite(boxes).all(1) & (boxes[:, :2] <= boxes[:, 2:]).all(1)
         inside = (boxes[:, :2] < [width, height]).all(1) & (boxes[:, 2:] > 0).all(1)
-        for place in np.flatnonzero(~ordered | ~inside):
+        if (wrong := np.flatnonzero(~ordered | ~inside)).size:
             outside = f"a box outside the {width}x{height} image"
-            what = outside if ordered[place] else "not left, top, right, bottom"
-            raise ValueError(f"{what}: {np.asarray(sides[place]).tolist()}")
+            what = outside if ordered[wrong[0]] else "not left, top, right, bottom"
+            raise ValueError(f"{what}: {np.asarray(sides[wrong[0]]).tolist()}")
         counts["boxes clipped to their image"] += int(clipped.sum())
         counts["boxes without area left out"] += int(empty.sum())
         visible, *columns = (x[~empty] for x in (visible, *columns))
@@ -374,8 +374,8 @@ TURNS = {5: (1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}
 
 
 def frame_of(path: Path, given: tuple, counts: Counter) -> Frame:
-    """In which pixels a file speaks of an image, by the width and height that it gives:
-    those of the image as it is shown, as it is stored, or at another scale.
+    """Returns in which pixels a file speaks of an image, by the width and height that
+    it gives: of the image as it is shown, as it is stored, or at another scale.
 
     Raises ValueError if they fit neither. Where none are given, or 0, they are those of
     the image as it is shown.
@@ -428,7 +428,7 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
         raise ValueError(f"not a file name: {name!r:.100}")
     plain = name.strip().replace("\\", "/")
     given = PureWindowsPath(plain)  # also splits off drive letters
-    if given.anchor or given.drive or ".." in given.parts:
+    if given.anchor or ".." in given.parts:
         path = Path(os.path.abspath(folder / plain))
         known = os.name == "nt" or not given.drive
         homes = [os.path.abspath(home) for home in (folder, root or folder)]
@@ -494,7 +494,7 @@ class BrokenImage(ValueError):
 
 
 def orientation_of(image: Image.Image) -> int:
-    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
+    """Returns the orientation, 1 to 8, as OpenCV follows it: EXIF's, not in AVIF."""
     if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
         raise ValueError("a rotated TIFF, which OpenCV does not decode")
     data = b"" if image.format == "AVIF" else image.info.get("exif", b"")

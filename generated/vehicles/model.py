@@ -39,7 +39,7 @@ NMS_ROUNDS = 64  # links of a chain; even: a box that is undecided stays
 def conv(
     inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1
 ) -> nn.Conv2d:
-    """Padded, so that only the stride shrinks the map."""
+    """Makes a convolution, padded so that only the stride shrinks the map."""
     window = (kernel, stride, kernel // 2)
     return nn.Conv2d(inputs, outputs, *window, groups=groups, bias=False)
 
@@ -231,7 +231,7 @@ class BiFPN(nn.Module):
 
 
 def resample(channels: int) -> nn.Sequential:
-    """To the width of the neck."""
+    """Makes the layers that bring a level to the width of the neck."""
     return nn.Sequential(
         nn.Conv2d(channels, CHANNELS, 1, bias=False),
         nn.BatchNorm2d(CHANNELS, eps=1e-3),
@@ -239,12 +239,12 @@ def resample(channels: int) -> nn.Sequential:
 
 
 def up(x: Tensor) -> Tensor:
-    """To the size of the level below."""
+    """Doubles the size, to that of the level below."""
     return F.interpolate(x, scale_factor=2.0)
 
 
 def down(x: Tensor) -> Tensor:
-    """To the size of the level above."""
+    """Halves the size, to that of the level above."""
     return F.max_pool2d(x, 3, stride=2, padding=1)
 
 

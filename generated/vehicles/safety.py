@@ -128,7 +128,7 @@ class Votes:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self.catch)
 
-    def catch(self, number: int, frame: object):
+    def catch(self, number: int, _: object):
         """A signal ends the run after the step under way, a second Ctrl-C at once; but
         torchrun passes each on to processes that have it from the terminal already."""
         if self.world == 1 and number == signal.SIGINT in self.signals:
@@ -140,8 +140,8 @@ class Votes:
         return Stopped((self.signals or [signal.SIGTERM])[0])
 
     def largest(self, *values: float) -> list[float]:
-        """After a step: whether a process has caught a signal, and the largest of each
-        value over all processes; zeros where this step has no vote."""
+        """Returns after a step whether a process has caught a signal, and the largest
+        of each value over all processes; zeros where this step has no vote."""
         self.steps += 1
         if self.steps < self.wait:
             return [0.0] * (1 + len(values))

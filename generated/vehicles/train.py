@@ -51,7 +51,7 @@ def parameter_groups(model: nn.Module) -> list[dict]:
 
 
 def learning_rate(progress: float) -> float:
-    """One cycle: up along a cosine for the share WARMUP of the run, then down."""
+    """Returns the rate of one cycle: up a cosine for the share WARMUP, then down."""
     if progress < WARMUP:
         end, distance = INITIAL_FACTOR, 1 - progress / WARMUP
     else:

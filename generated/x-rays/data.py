@@ -44,7 +44,7 @@ class Transform(NamedTuple):
 def read_image(
     sample: Sample, height: int, width: int, fast: bool = False
 ) -> np.ndarray:
-    """Gray image (height, width, 1), uint8, as `predict` of model.py resizes it.
+    """Returns the image, gray (height, width, 1) in uint8, resized as by `predict`.
 
     If `fast`, for training: in integers, and a JPEG is decoded at 1/2, 1/4 or 1/8 where
     that is still large enough. Most of the time is saved; gray levels differ a little.

@@ -82,7 +82,7 @@ def one_per_image(samples: list, counts: Counter) -> list[Sample]:
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
-    """The images of a dataset; ends with a list of what is wrong, if any."""
+    """Returns the images of a dataset; ends the run if any is wrong."""
     try:
         paths = listed_images(folder / "images")
     except ValueError as error:
@@ -145,7 +145,7 @@ def listed_images(folder: Path) -> list[Path]:
 SUFFIXES = (  # image files that OpenCV and Pillow read
     ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
 ).split()
-HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
+HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # how hidden names begin
 
 
 def tell(where: Path, counts: Counter):
@@ -185,7 +185,7 @@ class BrokenImage(ValueError):
 
 
 def orientation_of(image: Image.Image) -> int:
-    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
+    """Returns the orientation, 1 to 8, as OpenCV follows it: EXIF's, not in AVIF."""
     if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
         raise ValueError("a rotated TIFF, which OpenCV does not decode")
     data = b"" if image.format == "AVIF" else image.info.get("exif", b"")

@@ -38,7 +38,7 @@ class HalvingConv(nn.Conv2d):
 def conv(
     inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1
 ) -> nn.Conv2d:
-    """Padded, so that only the stride shrinks the map."""
+    """Makes a convolution, padded so that only the stride shrinks the map."""
     options = {"groups": groups, "bias": False}
     if stride == 2:
         return HalvingConv(inputs, outputs, kernel, stride, **options)
@@ -224,8 +224,8 @@ class Autoencoder(nn.Module):
 
 
 def own_size(pictures: Tensor, seen: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """Pictures (B, C, H, W) of the canvas as pictures (B, C, *size) of the image, which
-    fills the height and width `seen` from its top left."""
+    """Returns pictures (B, C, H, W) of the canvas as pictures (B, C, *size) of the
+    image, which fills the height and width `seen` from its top left."""
     pictures = pictures[..., : seen[0], : seen[1]].float()
     return F.interpolate(pictures, size, mode="bilinear", antialias=True)
 

@@ -79,7 +79,7 @@ def check_identities(samples: list[Sample], use: str, head: str):
 
 
 def read_dataset(folder: Path, training: bool = False) -> list[Sample]:
-    """The images of a dataset; ends with a list of what is wrong, if anything is.
+    """Returns the images of a dataset; ends the run if any is wrong.
 
     A set to train on must have the identities of the job, any other may have others.
     """
@@ -184,7 +184,7 @@ def parse_identity(given: object, known: dict[str, int], training: bool) -> str:
 SUFFIXES = (  # image files that OpenCV and Pillow read
     ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
 ).split()
-HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # begins of names
+HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # how hidden names begin
 OWN_FILES = {"resolved.json", "metrics.jsonl", "predictions.json"}  # specc's
 
 
@@ -245,7 +245,7 @@ class BrokenImage(ValueError):
 
 
 def orientation_of(image: Image.Image) -> int:
-    """EXIF's, 1 to 8, as OpenCV follows it: not XMP's, and not that of an AVIF."""
+    """Returns the orientation, 1 to 8, as OpenCV follows it: EXIF's, not in AVIF."""
     if image.format == "TIFF" and image.tag_v2.get(0x0112) in range(5, 9):
         raise ValueError("a rotated TIFF, which OpenCV does not decode")
     data = b"" if image.format == "AVIF" else image.info.get("exif", b"")

@@ -79,8 +79,8 @@ def to_embedding(results: dict, row: int) -> dict:
 def evaluate(
     model: nn.Module, samples: Sequence[Sample], device, workers=0, rank=0, world=1
 ) -> dict[str, float]:
-    """Returns metrics "<head>/<metric>", fractions 0..1. Every process takes a share of
-    the samples; rank 0 scores all predictions, and sends the metrics to the others."""
+    """Returns metrics by "<head>/<metric>". Every process takes a share of the samples;
+    rank 0 scores all predictions, and sends the metrics to the others."""
     if world > 1:  # the running statistics of rank 0 are the ones that are saved
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
@@ -111,7 +111,7 @@ def score(
 def retrieval_metrics(
     truth: list[str], found: list[dict], device: torch.device
 ) -> dict[str, float]:
-    """Each image in turn looks for the others of its identity, by cosine.
+    """Measures how well images find the others of their identity, by cosine.
 
     Recall at 1 and at 5: the share of images that have one among their 1 or 5 nearest.
     MAP@R: https://arxiv.org/abs/2003.08505, over the R nearest, if there are R others.
@@ -138,9 +138,9 @@ def retrieval_metrics(
 def nearest_others(
     vectors: np.ndarray, count: int, device: torch.device
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """For blocks of rows of unit length their indices (B,), and the cosines and the
-    indices of the `count` other rows nearest to each, (B, count): the nearest first,
-    and of equals the one that comes first."""
+    """Yields, for blocks of rows of unit length, their indices (B,), and the cosines
+    and indices of the `count` other rows nearest to each, (B, count): the nearest
+    first, and of equals the one that comes first."""
     vectors = torch.from_numpy(vectors).to(device)
     count = min(count, len(vectors) - 1)
     indices = torch.arange(len(vectors), device=device)

@@ -99,6 +99,27 @@ def test_a_given_field_and_its_constant(capsys, scenes):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "name, path, start, pointer",
+    [
+        ("rooms", "runtime.py", "values = self.session.run", "/export"),
+        ("rooms", "export.py", "def forward(", "/export"),
+        ("photos", "samples.py", "self.columns = columns", "/data/keep_samples"),
+    ],
+)
+def test_a_file_that_a_job_may_lack_follows_from_the_field_that_asks_for_it(
+    capsys, name, path, start, pointer
+):
+    """Each line of it, also one that is the same in all jobs that have the file."""
+    folder = GENERATED / name
+    number = number_of(folder, path, start)
+    (line,) = asked(capsys, "why", f"{folder}/{path}:{number}")["lines"]
+    assert pointer in [field["pointer"] for field in line["fields"]]
+    found = asked(capsys, "where", pointer, str(folder))["fields"]
+    assert any(number in one["lines"].get(path, ()) for one in found)
+
+
+@pytest.mark.slow
 def test_a_line_under_a_condition_names_the_field_that_it_tests(why):
     line = why("train.py", "def follow(")
     assert [field.pointer for field in line.fields] == ["/trainer/ema"]

@@ -17,6 +17,7 @@ from specc.origins.steps import CONSTANTS
 from specc.origins.words import WORD
 from specc.resources import PACKAGE, read_text
 
+FILES = frozenset(("emitted", "further_texts"))  # decide which files there are
 COLUMNS = "label_columns"  # variable that follows from parts
 ROOMS = ("plan", "heads", "backbones", "necks", "timm")  # rooms that make variables
 
@@ -28,6 +29,8 @@ class Sources:
         self.cut, self.fill = cut, fill
         rendering = cut.rendering
         self.variables = frozenset(rendering.variables)
+        # The files that a job may lack.
+        self.optional = {x for name in FILES for x in rendering.variables[name]}
         self.pages = [*rendering.modules, *rendering.apart]
         self.read: dict[str, Marked] = {}
         self.splits: dict[str, Split] = {}
@@ -125,6 +128,8 @@ class Sources:
         found = _named(path, self.chains(path, line))
         if row.piece.kind == PART:
             found |= self._behind_part(row.piece.defines)
+        if path in self.optional:
+            found |= FILES
         return None if COLUMNS in found else frozenset(found)
 
     @lru_cache(maxsize=None)

@@ -25,6 +25,7 @@ from specc.origins.fields import Option
 from specc.origins.marks import MISSING, Filler, free_mark
 from specc.origins.pieces import PAGE, TEXT, Cut, Piece
 from specc.origins.reads import Path, Reads, value_at
+from specc.origins.sources import FILES
 from specc.origins.steps import CONSTANTS, Step, Steps
 from specc.origins.summaries import on_demand
 from specc.origins.values import home_of, others_of
@@ -32,7 +33,6 @@ from specc.plan.extras import Extras
 from specc.plan.page import Plan
 from specc.resolve import resolved
 
-FILES = frozenset(("emitted", "further_texts"))  # decide which files there are
 COLUMNS = frozenset(("heads", "label_types", "partial"))  # decide on samples.py
 
 
