@@ -106,7 +106,8 @@ def graph(job: str, form: str) -> int:
     metavar="DIR",
     type=click.Path(path_type=Path),
     help="The output folder; for several jobs the folder that gets one for each.  "
-    "[default: the job's own folder if it is named as the job, else generated/NAME]",
+    "[default: the job's own folder if specc wrote it, or if it is named as the job; "
+    "else generated/NAME]",
 )
 @click.option(
     "--tests/--no-tests",

@@ -162,10 +162,8 @@ def _tell(
 def _job_files(
     paths: Sequence[str], out: Path | None, wanted: Wanted, form: str = "text"
 ) -> tuple[list[JobFile], bool]:
-    """Returns the jobs that could be read, and whether any could not.
-
-    Raises JobError E406.
-    """
+    """Returns the jobs that could be read, and whether any could not; none where two
+    would be written to one folder."""
     files, wrong = [], False
     for path in paths:
         try:
@@ -173,8 +171,11 @@ def _job_files(
         except JobError as error:
             _tell(error.diagnostics, None, path, form)
             wrong = True
-    jobfiles.refuse_shared_folders(files)
-    return files, wrong
+    try:
+        return jobfiles.one_for_each_folder(files), wrong
+    except JobError as error:
+        _tell(error.diagnostics, None, paths[0], form)
+        return [], True
 
 
 @dataclass(frozen=True)
