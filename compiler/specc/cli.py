@@ -359,7 +359,7 @@ def run_cli(arguments: list[str]) -> int:
     except JobError as error:
         from specc.commands.jobs import say_findings
 
-        say_findings(error.diagnostics)
+        say_findings(error.diagnostics, error.data, error.path)
         return 1
     except Exception as error:
         if os.environ.get("SPECC_DEBUG") == "1":

@@ -65,6 +65,20 @@ def read(folder: Path) -> Record:
     return next(iter(sides(folder)), EMPTY)
 
 
+def sound(folder: Path) -> Record:
+    """Returns the folder's record. Raises JobError E407, and E416 unless it tells which
+    job was built."""
+    found = read(folder)
+    if found.texts.get("job.json") is None:
+        fail(
+            "E416",
+            f"the record of `{folder}` is damaged",
+            help="`specc build` writes the folder and its record anew; edits of yours "
+            "stay",
+        )
+    return found
+
+
 def sides(folder: Path) -> tuple[Record, ...]:
     """Returns the records in the manifest: one; two if markers of a merge stand in it;
     none if it is missing or damaged. Raises JobError E407."""
