@@ -54,8 +54,10 @@ def test_a_name_that_differs_in_case_alone_is_in_the_way(folder, source, name):
     write(output(folder, source, model="a\n"))
     (folder / name).write_text("mine\n")
     before = tree(folder)
-    finding = refusal("E404", write, output(folder, source, model="a\n", train="t\n"))
-    assert name in finding.message and "case" in finding.message
+    for dry_run in (True, False):
+        new = output(folder, source, model="a\n", train="t\n")
+        finding = refusal("E404", write, new, dry_run=dry_run)
+        assert name in finding.message and "case" in finding.message
     assert tree(folder) == before
     (folder / name).unlink()
     write(output(folder, source, model="a\n", train="t\n"))

@@ -16,7 +16,7 @@ import base64
 import hashlib
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -54,6 +54,11 @@ EMPTY = Record({}, None)
 def exists(folder: Path) -> bool:
     """Returns whether specc has written this folder."""
     return (folder / MANIFEST).is_file()
+
+
+def is_lost(folder: Path, known: Sequence[Record]) -> bool:
+    """Returns whether the folder has a record that tells nothing."""
+    return not known and exists(folder)
 
 
 def read(folder: Path) -> Record:
