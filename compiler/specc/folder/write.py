@@ -52,7 +52,7 @@ class Written:
     unchanged: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()  # edited by the user, and left as they are
-    dropped: tuple[str, ...] = ()  # those of them that are not emitted any more
+    dropped: tuple[str, ...] = ()  # kept files that the job no longer emits
     merged: tuple[str, ...] = ()  # edited by the user and changed by the job
     conflicts: tuple[str, ...] = ()  # "path:line" of each conflict
     faults: tuple[str, ...] = ()  # edited, as "path:line: why it cannot be read"
