@@ -16,8 +16,10 @@ from specc.build import compile_job
 from specc.cli import run_cli
 from specc.differences.changes import compare
 from specc.differences.classes import NAMED
+from specc.differences.fields import NO_FIELDS
 from specc.differences.sides import Side, side_of
 from specc.folder import record
+from specc.language.schema import bundled
 
 DETECTOR = {
     "version": 1,
@@ -158,6 +160,27 @@ def test_a_change_has_the_class_that_was_stated(job, changes, kind):
     assert found.effect.kind.title == kind
     assert kind == "cosmetic" or found.changes
     assert max((c.effect.kind for c in found.changes), default=0) <= NAMED[kind]
+
+
+def test_every_part_of_a_job_has_fields():
+    parts = {*bundled()["properties"]} - {*NO_FIELDS}
+    assert {pointer.split("/")[1] for pointer in side(DETECTOR).fields} == parts
+
+
+@pytest.mark.parametrize(
+    "before, after, kind, reason",
+    [
+        (False, True, "cosmetic", "the folder gains export.py and runtime.py"),
+        (True, False, "interface-breaking", "the folder loses export.py and"),
+        (None, False, "cosmetic", "the jobs are written in other words"),
+    ],
+)
+def test_files_that_come_and_go_are_told(before, after, kind, reason):
+    jobs = (DETECTOR | {"export": value} for value in (before, after))
+    found = compare(*map(side, jobs))
+    assert found.effect.kind.title == kind and reason in found.effect.reasons[0]
+    fields = ["/export"] if before != after and before is not None else []
+    assert [change.pointer for change in found.changes] == fields
 
 
 @pytest.mark.sample("12", "28")

@@ -132,9 +132,8 @@ def test_another_name_beside_the_right_one_is_said_to_be_given_twice():
     value = job(BOXES, trainer={"optimizer": rates})
     (found,) = findings_of(json.dumps(value).encode())
     assert found.edit is None
-    assert found.help == (
-        "it is called `learning_rate`, which is given already: keep one"
-    )
+    words = "did you mean `learning_rate`? it is given already: keep one"
+    assert found.help == words
 
 
 def test_a_number_of_names_that_the_job_repeats():
