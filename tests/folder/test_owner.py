@@ -190,4 +190,6 @@ def test_a_job_that_is_wrong_or_missing_adopts_nothing(place, capsys):
     (folder / "train.py").write_text("t\n")
     assert cli.run_cli(["adopt", "photos"]) == 1
     assert "photos/job.json:1:" in capsys.readouterr().err
+    assert cli.run_cli(["adopt", "photos/job.json"]) == 1
+    assert "give its folder: `specc adopt photos`" in capsys.readouterr().err
     assert sorted(tree(folder)) == ["job.json", "train.py"]

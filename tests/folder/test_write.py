@@ -158,7 +158,9 @@ def test_a_damaged_record_is_told_by_itself(folder, source):
     assert found.edited == found.conflicts == ("train.py",)
     assert set(found.stale) == {record.MANIFEST, "train.py"}
     (folder / "train.py").write_text("b\n")
-    assert write(new).written == (record.MANIFEST,) and compare(new).is_current(strict=True)
+    assert write(new).written == (record.MANIFEST,) and compare(new).is_current(
+        strict=True
+    )
     assert write(new).written == ()
 
 

@@ -104,8 +104,8 @@ def _renamed(renames: Iterable[str], old: Side, new: Side) -> dict[str, str]:
         a, equals, b = given.partition("=")
         if not equals:
             fail("E414", f"--rename {given}: there is no new name", help=help)
-        for name, side, where in ((a, old, "weights"), (b, new, "job")):
-            if name not in _names(side):
+        for name, job, where in ((a, old, "weights"), (b, new, "job")):
+            if name not in _names(job):
                 message = f"--rename {given}: the {where} has no name `{name}`"
                 fail("E414", message.replace("weights has", "weights have"), help=help)
         if renamed.setdefault(a, b) != b:
