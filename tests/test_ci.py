@@ -236,6 +236,26 @@ def test_a_new_job_and_names_with_spaces(review, server):
     assert "### New: `more jobs/cells 2/job.json`" in server.bodies[0]
 
 
+@pytest.mark.slow
+@pytest.mark.sample("github", rest="soak")
+@pytest.mark.parametrize("service", ["github", "gitlab"])
+def test_a_job_beside_its_folder_is_told_once(tmp_path, server, monkeypatch, service):
+    """`specc build job.json` leaves a copy of the job in generated/cells."""
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    monkeypatch.chdir(origin)
+    git(origin, "init", "--quiet")
+    for rate in (40, 80):
+        Path("job.json").write_text(job(max_iterations=rate))
+        assert run_cli(["build", "job.json"]) == 0
+        commit(origin)
+    review = Review(tmp_path, origin, git(origin, "rev-parse", "HEAD^"))
+    ran = getattr(review, service)(server)
+    assert not ran.failed, ran.log
+    (body,) = server.bodies
+    assert body.count("### cells: **recipe**") == 1 and "not what its job" not in body
+
+
 # ---- GitLab ----
 
 

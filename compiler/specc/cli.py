@@ -106,7 +106,8 @@ def graph(job: str, form: str) -> int:
     metavar="DIR",
     type=click.Path(path_type=Path),
     help="The output folder; for several jobs the folder that gets one for each.  "
-    "[default: the job's own folder if it is named as the job, else generated/NAME]",
+    "[default: the job's own folder if specc wrote it, or if it is named as the job; "
+    "else generated/NAME]",
 )
 @click.option(
     "--tests/--no-tests",
@@ -358,7 +359,7 @@ def run_cli(arguments: list[str]) -> int:
     except JobError as error:
         from specc.commands.jobs import say_findings
 
-        say_findings(error.diagnostics)
+        say_findings(error.diagnostics, error.data, error.path)
         return 1
     except Exception as error:
         if os.environ.get("SPECC_DEBUG") == "1":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
@@ -92,11 +94,28 @@ class Diagnostic:
 
 
 class JobError(Exception):
-    """The job is wrong: carries every finding of the pass that could not go on."""
+    """The job is wrong: carries every finding of the pass that could not go on.
+
+    ``data`` and ``path`` are the job and its place, where a command that reads several
+    files says to which one the findings belong; see `job_at`.
+    """
 
     def __init__(self, diagnostics: list[Diagnostic]):
         super().__init__("; ".join(f"{d.code}: {d.message}" for d in diagnostics))
         self.diagnostics = diagnostics
+        self.data: bytes | None = None
+        self.path = ""
+
+
+@contextmanager
+def job_at(path: str, data: bytes) -> Iterator[None]:
+    """Marks the findings that leave the block as those of the job `data` at `path`."""
+    try:
+        yield
+    except JobError as error:
+        if error.data is None:
+            error.data, error.path = data, path
+        raise
 
 
 def fail(code: str, message: str, **facts) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from specc.build import compile_job
 from specc.cli import run_cli
 from specc.differences.changes import compare
 from specc.differences.classes import NAMED
+from specc.differences.fields import NO_FIELDS
 from specc.differences.sides import Side, side_of
 from specc.folder import record
+from specc.language.schema import bundled
 
 DETECTOR = {
     "version": 1,
@@ -159,6 +162,27 @@ def test_a_change_has_the_class_that_was_stated(job, changes, kind):
     assert max((c.effect.kind for c in found.changes), default=0) <= NAMED[kind]
 
 
+def test_every_part_of_a_job_has_fields():
+    parts = {*bundled()["properties"]} - {*NO_FIELDS}
+    assert {pointer.split("/")[1] for pointer in side(DETECTOR).fields} == parts
+
+
+@pytest.mark.parametrize(
+    "before, after, kind, reason",
+    [
+        (False, True, "cosmetic", "the folder gains export.py and runtime.py"),
+        (True, False, "interface-breaking", "the folder loses export.py and"),
+        (None, False, "cosmetic", "the jobs are written in other words"),
+    ],
+)
+def test_files_that_come_and_go_are_told(before, after, kind, reason):
+    jobs = (DETECTOR | {"export": value} for value in (before, after))
+    found = compare(*map(side, jobs))
+    assert found.effect.kind.title == kind and reason in found.effect.reasons[0]
+    fields = ["/export"] if before != after and before is not None else []
+    assert [change.pointer for change in found.changes] == fields
+
+
 @pytest.mark.sample("12", "28")
 @pytest.mark.parametrize(
     "number",
@@ -253,8 +277,17 @@ def test_a_job_is_compared_with_the_committed_one(place, capsys):
     Path("job.json").write_text(json.dumps(changed))
     assert run_cli(["diff", "--no-lines"]) == 0
     assert "4 (given) -> 8 (given)" in capsys.readouterr().out
-    assert run_cli(["diff", "HEAD:job.json", "HEAD:./job.json"]) == 0
-    assert capsys.readouterr().out.strip().endswith(": none")
+    for folder in ("HEAD:job.json", "HEAD:", "HEAD:./", "HEAD:."):
+        assert run_cli(["diff", folder, "HEAD:./job.json"]) == 0
+        assert capsys.readouterr().out.strip().endswith(": none")
+    Path("inner").mkdir()
+    shutil.move("job.json", "inner")
+    git("add", "--all")
+    git("commit", "-qm", "folder")
+    assert run_cli(["diff", "HEAD~1:", "HEAD:inner", "--no-lines"]) == 0
+    assert "4 (given) -> 8 (given)" in capsys.readouterr().out
+    assert run_cli(["diff", "HEAD:", "HEAD:inner"]) == 1
+    assert "git has no `HEAD:job.json`" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -272,10 +305,36 @@ def test_a_folder_is_compared_with_what_would_be_emitted(place, capsys):
     assert run_cli(["diff", "cells", "--fail-on", "cosmetic"]) == 1
     said = capsys.readouterr().out
     assert '/trainer/precision: "fp64" -> "bf16"' in said and "train.py:" in said
+    Path("cells", record.MANIFEST).write_text("{")
+    assert run_cli(["diff", "cells"]) == 1
+    assert "the record of `cells` is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_edit_of_a_folders_job_is_no_change_of_the_version(place, capsys):
+    Path("cells.json").write_text(json.dumps(CLASSIFIER))
+    assert run_cli(["build", "cells.json", "-o", "cells"]) == 0
+    path = Path("cells/job.json")
+    path.write_text(json.dumps(CLASSIFIER, indent=4))
+    capsys.readouterr()
+    assert run_cli(["diff", "cells", "--fail-on", "cosmetic"]) == 0
+    assert "nothing would change in cells" in capsys.readouterr().out
+    path.write_text(json.dumps(edited(CLASSIFIER, {"/trainer/batch_size": 8})))
+    call = ["diff", "cells", "--no-lines", "--fail-on"]
+    assert run_cli([*call, "weight-compatible"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("cells as built -> cells/job.json: recipe\n")
+    assert "4 (given) -> 8 (given)" in said and "this version" not in said
+    assert run_cli([*call, "recipe"]) == 1
 
 
 def test_a_broken_job_is_named(tmp_path, capsys):
     path = tmp_path / "job.json"
     path.write_text(json.dumps(edited(CLASSIFIER, {"/trainer/batch_size": 0})))
-    assert run_cli(["diff", str(path), str(path)]) == 1
-    assert "E" in capsys.readouterr().err
+    right = tmp_path / "right.json"
+    right.write_text(json.dumps(CLASSIFIER))
+    for call in ([str(path), str(right)], [str(right), str(tmp_path)]):
+        assert run_cli(["diff", *call]) == 1
+        found = capsys.readouterr().err
+        assert "error[E123]" in found and f"--> {path}:1:" in found
+        assert "/trainer/batch_size" in found

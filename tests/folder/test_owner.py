@@ -54,8 +54,10 @@ def test_a_name_that_differs_in_case_alone_is_in_the_way(folder, source, name):
     write(output(folder, source, model="a\n"))
     (folder / name).write_text("mine\n")
     before = tree(folder)
-    finding = refusal("E404", write, output(folder, source, model="a\n", train="t\n"))
-    assert name in finding.message and "case" in finding.message
+    for dry_run in (True, False):
+        new = output(folder, source, model="a\n", train="t\n")
+        finding = refusal("E404", write, new, dry_run=dry_run)
+        assert name in finding.message and "case" in finding.message
     assert tree(folder) == before
     (folder / name).unlink()
     write(output(folder, source, model="a\n", train="t\n"))
@@ -188,4 +190,6 @@ def test_a_job_that_is_wrong_or_missing_adopts_nothing(place, capsys):
     (folder / "train.py").write_text("t\n")
     assert cli.run_cli(["adopt", "photos"]) == 1
     assert "photos/job.json:1:" in capsys.readouterr().err
+    assert cli.run_cli(["adopt", "photos/job.json"]) == 1
+    assert "give its folder: `specc adopt photos`" in capsys.readouterr().err
     assert sorted(tree(folder)) == ["job.json", "train.py"]

@@ -79,7 +79,7 @@ def test_an_edited_file_that_is_no_longer_emitted_stays(folder, source):
     write(output(folder, source, model="a\n", metrics="m\n"))
     (folder / "metrics.py").write_text("mine\n")
     written = write(output(folder, source, model="a\n"))
-    assert written.kept == ("metrics.py",) and not written.removed
+    assert written.kept == written.dropped == ("metrics.py",) and not written.removed
     assert (folder / "metrics.py").read_text() == "mine\n"
 
 
@@ -142,6 +142,26 @@ def test_a_damaged_record_counts_every_difference_as_an_edit(folder, source):
     assert "damaged" in finding.note and "train.py" not in finding.note
     write(output(folder, source, model="a2\n", train="b\n"), force=True)
     assert compare(output(folder, source, model="a2\n", train="b\n")).is_current(True)
+
+
+def test_a_damaged_record_is_told_by_itself(folder, source):
+    """Files that are what specc emits are neither edited nor stale."""
+    new = output(folder, source, model="a\n", train="b\n")
+    write(new)
+    (folder / record.MANIFEST).write_text("{")
+    found = compare(new)
+    assert found.lost and not found.is_current() and found.edited == ()
+    assert found.stale == {record.MANIFEST: ""}
+    assert write(new, dry_run=True).written == (record.MANIFEST,)
+    (folder / "train.py").write_text("mine\n")
+    found = compare(new)
+    assert found.edited == found.conflicts == ("train.py",)
+    assert set(found.stale) == {record.MANIFEST, "train.py"}
+    (folder / "train.py").write_text("b\n")
+    assert write(new).written == (record.MANIFEST,) and compare(new).is_current(
+        strict=True
+    )
+    assert write(new).written == ()
 
 
 @pytest.mark.parametrize("path", ["../prey.py", "/tmp/prey.py", ".specc/x", "a\\b"])

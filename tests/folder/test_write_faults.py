@@ -58,7 +58,9 @@ def test_nothing_is_written_through_a_link(folder, source, link, tmp_path):
     (folder / link).rename(target)
     (folder / link).symlink_to(target)
     before = tree(target) if target.is_dir() else target.read_bytes()
-    refusal("E404", write, output(folder, source, model="b\n"))
+    for dry_run in (True, False):
+        new = output(folder, source, model="b\n")
+        refusal("E404", write, new, dry_run=dry_run)
     assert (tree(target) if target.is_dir() else target.read_bytes()) == before
 
 

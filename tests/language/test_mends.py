@@ -127,6 +127,15 @@ def test_what_is_given_twice_is_removed_only_if_it_is_the_same():
         assert "/trainer/optimizer/learning_rate" in found.help
 
 
+def test_another_name_beside_the_right_one_is_said_to_be_given_twice():
+    rates = {"learning_rate": 0.01, "lr": 0.02}
+    value = job(BOXES, trainer={"optimizer": rates})
+    (found,) = findings_of(json.dumps(value).encode())
+    assert found.edit is None
+    words = "did you mean `learning_rate`? it is given already: keep one"
+    assert found.help == words
+
+
 def test_a_number_of_names_that_the_job_repeats():
     for count, is_certain in ((2, True), (3, False)):
         value = job(BOXES | {"num_classes": count})

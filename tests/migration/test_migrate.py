@@ -221,27 +221,34 @@ def test_channels_of_images_are_converted(tmp_path, before, after):
     assert torch.allclose(a, b, atol=1e-4)
 
 
-@pytest.mark.sample("names2-renames2-E414", rest="slow")
-@pytest.mark.parametrize(
-    "names, renames, code",
-    [
-        (["A", "b", "c"], (), "E414"),
-        (["x", "b", "c"], ("y=x",), "E414"),
-        (["x", "b", "c"], ("a=y",), "E414"),
-    ],
-)
-def test_unclear_names_are_refused(tmp_path, capsys, names, renames, code):
+UNCLEAR = {
+    "case": ("A b c", "", "`a` of the weights and `A` of the job differ only in case"),
+    "old": ("x b c", "y=x", "the weights have no name `y`"),
+    "new": ("x b c", "a=y", "the job has no name `y`"),
+    "form": ("x b c", "a", "--rename a: there is no new name"),
+    "two": ("x y c", "a=x a=y", "`a` cannot become both `x` and `y`"),
+    "one": ("x b", "a=x c=x", "`a` and `c` of the weights would both be `x`"),
+    "stays": ("b c", "a=b", "`a` and `b` of the weights would both be `b`"),
+}
+
+
+@pytest.mark.sample("new", "stays", rest="slow")
+@pytest.mark.parametrize("names, renames, words", UNCLEAR.values(), ids=UNCLEAR)
+def test_unclear_names_are_refused(tmp_path, capsys, names, renames, words):
     old = job_of(head("multiclass_classification", "categories", OLD), neck=False)
     model, text = build(old, tmp_path / "old")
     content = {"format": 1, "job": text, "model": model.state_dict()}
     torch.save(content, tmp_path / "a.pt")
-    new = job_of(head("multiclass_classification", "categories", names), neck=False)
+    new = job_of(
+        head("multiclass_classification", "categories", names.split()), neck=False
+    )
     (tmp_path / "job.json").write_text(json.dumps(new))
-    flags = [part for rename in renames for part in ("--rename", rename)]
+    flags = [part for rename in renames.split() for part in ("--rename", rename)]
     place = str(tmp_path / "start.pt")
     call = ["migrate", str(tmp_path / "a.pt"), str(tmp_path / "job.json"), "-o", place]
     assert run_cli([*call, *flags]) == 1
-    assert code in capsys.readouterr().err
+    found = capsys.readouterr().err
+    assert "E414" in found and words in found
     assert not Path(place).exists()
 
 
@@ -286,6 +293,12 @@ def test_weights_are_never_written_over_themselves(tmp_path, capsys):
         assert run_cli(["migrate", str(path), "job.json", "-o", str(output)]) == 1
         assert "E420" in capsys.readouterr().err
     assert path.read_bytes() == b"weights"
+    job = tmp_path / "job.json"
+    job.write_text("{}")
+    for place in (job, tmp_path):
+        assert run_cli(["migrate", str(path), str(place), "-o", str(job)]) == 1
+        assert "is the job itself" in capsys.readouterr().err
+    assert job.read_text() == "{}"
 
 
 @pytest.mark.slow

@@ -105,6 +105,10 @@ def test_names_of_other_tools_lead_to_the_page(docs):
     assert docs("lr") == docs("/trainer/optimizer/learning_rate")
     assert docs("batch_size") == docs("/trainer/batch_size") == docs("batchSize")
     assert docs("detection") == docs("object_detection")
+    for place in ("/trainer/lr", "trainer.lr", "optimizer.learning_rate"):
+        assert docs(place) == docs("lr")
+    assert docs("epochs") == docs("/trainer/epochs")
+    assert "set /trainer/max_iterations to epochs x images" in docs("epochs")
     assert docs("E203") == read_text("explain/E203.md")
 
 

@@ -17,7 +17,7 @@ from specc.annotations.formats import FORMATS, Batch, Format
 from specc.annotations.outlines import Outlines
 from specc.annotations.predictions import LABELS, OBJECTS, Predictions, read_predictions
 from specc.datasets.files import require
-from specc.diagnostics import JobError, fail
+from specc.diagnostics import JobError, fail, job_at
 from specc.words import listed
 
 FORBIDDEN = re.compile(r'[\\/:*?"<>|\x00-\x1f]+')  # characters in names of files
@@ -77,9 +77,11 @@ def _names(found: Predictions, job: Path | None) -> list[str]:
     from specc.build import analyze
     from specc.folder import jobfiles
 
-    resolved, _, findings = analyze(jobfiles.read(str(job)))
-    if errors := [finding for finding in findings if finding.is_error]:
-        raise JobError(errors)
+    data = jobfiles.read(str(job))
+    with job_at(str(job), data):
+        resolved, _, findings = analyze(data)
+        if errors := [finding for finding in findings if finding.is_error]:
+            raise JobError(errors)
     heads = {head.name: head for head in resolved.heads}
     if found.head not in heads:
         help = "name the job that predict.py was built from"

@@ -31,12 +31,15 @@ def adopt(folder: Path, form: str) -> int:
     """
     from specc.build import compile_job
     from specc.commands.jobs import say_findings
-    from specc.diagnostics import JobError
+    from specc.diagnostics import JobError, fail
     from specc.folder import adopt as folders
     from specc.folder.jobfiles import Wanted, open_job
     from specc.folder.output import output_of
     from specc.plan.extras import CONTRACT, INIT
 
+    if folder.is_file():
+        help = f"give its folder: `specc adopt {folder.parent}`"
+        fail("E401", f"`{folder}` is a file", help=help)
     wanted = Wanted((folder / CONTRACT).is_file(), (folder / INIT).is_file())
     file = open_job(str(folder / "job.json"), folder, False, wanted)
     try:

@@ -10,6 +10,8 @@ from specc.folder import record
 from specc.folder.compare import Comparison
 from specc.folder.jobfiles import JobFile
 
+COUNTED = "all that differs from what specc writes counts as your edit: {}"
+
 
 def findings_of(
     file: JobFile, compared: Comparison, strict: bool
@@ -17,13 +19,13 @@ def findings_of(
     """Yields (path of the file, finding in it); nothing where the check passes."""
     why = _why_due(file, compared)
     if why:
-        build = f"run `specc build {shlex.quote(file.path)}`"
         merges = ", ".join(compared.conflicts)
+        note = f"the build will merge your edits of {merges}" if merges else ""
         yield file.path, Diagnostic(
             "E439",
             f"the folder `{file.folder}` {why}",
-            note=f"the build will merge your edits of {merges}" if merges else "",
-            help=f"{build}, and commit what it writes",
+            note=COUNTED.format(merges) if compared.lost and merges else note,
+            help=f"run `{mending(file, compared)}`, and commit what it writes",
         )
     for place in compared.unfinished:
         yield _unfinished(file, place)
@@ -37,12 +39,21 @@ def findings_of(
         )
 
 
+def mending(file: JobFile, compared: Comparison) -> str:
+    """Returns the command after which the folder is up to date."""
+    if compared.lost and compared.conflicts:
+        return f"specc adopt {shlex.quote(str(file.folder))}"
+    return f"specc build {shlex.quote(file.path)}"
+
+
 def _why_due(file: JobFile, compared: Comparison) -> str:
     """Returns why a build is due; empty where none is."""
     if not record.exists(file.folder):
         return "is not built yet"
     if compared.killed:
         return "is half written: a build of it was killed"
+    if compared.lost:
+        return f"has a damaged record, `{record.MANIFEST}`"
     if compared.stale:
         return f"is stale: a build changes {', '.join(compared.stale)}"
     return ""

@@ -162,10 +162,8 @@ def _tell(
 def _job_files(
     paths: Sequence[str], out: Path | None, wanted: Wanted, form: str = "text"
 ) -> tuple[list[JobFile], bool]:
-    """Returns the jobs that could be read, and whether any could not.
-
-    Raises JobError E406.
-    """
+    """Returns the jobs that could be read, and whether any could not; none where two
+    would be written to one folder."""
     files, wrong = [], False
     for path in paths:
         try:
@@ -173,8 +171,11 @@ def _job_files(
         except JobError as error:
             _tell(error.diagnostics, None, path, form)
             wrong = True
-    jobfiles.refuse_shared_folders(files)
-    return files, wrong
+    try:
+        return jobfiles.one_for_each_folder(files), wrong
+    except JobError as error:
+        _tell(error.diagnostics, None, paths[0], form)
+        return [], True
 
 
 @dataclass(frozen=True)
@@ -224,7 +225,7 @@ def _write(file: JobFile, compiled, how: Building) -> bool:
     written = write(output, how.force, how.dry_run)
     stamp = stamps.Stamp(
         compiled.summary.parameters,
-        tuple(sorted({*written.kept, *written.merged})),
+        tuple(sorted({*written.kept, *written.merged} - {*written.dropped})),
         tuple(replace(one, edit=None) for one in compiled.warnings),
         tuple(in_words(compiled.job)),
         written.gone,
@@ -280,7 +281,9 @@ def _say_built(
         _say_list("removed", written.removed)
         if written.unchanged:
             click.echo(f"  {'unchanged':9}  {_count(written.unchanged, 'file')}")
-    _say_list("kept", written.kept, " (edited by you)")
+    kept = [path for path in written.kept if path not in written.dropped]
+    _say_list("kept", kept, " (edited by you)")
+    _say_list("left", written.dropped, " (edited by you; specc does not write it now)")
     _say_list("merged", written.merged, " (your edits, and what the job changes)")
     _say_list("copied", written.copies, " (what was there before)")
     _say_list("deleted", written.not_landed, " (by you, so a change has not landed)")
@@ -322,23 +325,30 @@ def _say_next(file: JobFile) -> None:
 
 
 def _say_compared(file: JobFile, comparison, strict: bool) -> None:
+    from specc.commands.due import mending
     from specc.folder import record
 
     name = f"{click.style(file.name, bold=True)}: {file.folder}"
     if not record.exists(file.folder):
         click.echo(f"{name} is not built yet: specc build {shlex.quote(file.path)}")
         return
-    state = "half merged" if comparison.unfinished else "up to date"
+    faults = [place for place in comparison.unfinished if ": " in place]
+    places = [place for place in comparison.unfinished if place not in faults]
+    state = "half merged" if places else "unreadable" if faults else "up to date"
     state = "stale" if comparison.stale or comparison.killed else state
     click.echo(f"{name} is {state}")
     if comparison.killed:
         click.echo("  a build was killed: the next one completes it")
+    if comparison.lost:
+        command = mending(file, comparison)
+        click.echo(f"  the record {record.MANIFEST} is damaged: {command} mends it")
     _say_list("deleted", comparison.gone, " (by you)")
     _say_list("edited", comparison.edited)
     _say_list(
         "merge due", comparison.conflicts, " (edited, and the job changes it too)"
     )
-    _say_list("conflict", comparison.unfinished)
+    _say_list("conflict", places)
+    _say_list("faults", faults)
     if strict and comparison.is_current() and not comparison.is_current(strict):
         click.echo("  --strict fails: files were edited or deleted by you")
     for diff in comparison.stale.values():

@@ -40,7 +40,7 @@ TITLES = {
 NAMED = {title: kind for kind, title in TITLES.items()}
 
 # Pointers of fields that change neither weights nor results.
-COSMETIC = ("/name", "/data/cache", "/data/keep_samples", "/trainer/slurm")
+COSMETIC = ("/name", "/export", "/data/cache", "/data/keep_samples", "/trainer/slurm")
 SCALES = ("range",)  # options in whose unit a head predicts
 # Options that a head's results have one row for each of.
 ROWS = ("max_detections", "max_tokens")
@@ -167,6 +167,10 @@ def _interface(old: Side, new: Side, found: Effect) -> None:
     if old.job.data.channels != new.job.data.channels:
         a, b = old.job.data.channels, new.job.data.channels
         found.add(Class.INTERFACE, f"images have {b} channels, no longer {a}")
+    if old.job.export and not new.job.export:
+        found.add(Class.INTERFACE, "the folder loses export.py and runtime.py")
+    elif new.job.export and not old.job.export:
+        found.add(Class.COSMETIC, "the folder gains export.py and runtime.py")
     a, b = _class_name(old), _class_name(new)
     if a != b:
         found.add(Class.INTERFACE, f"the model's class is called {b}, no longer {a}")

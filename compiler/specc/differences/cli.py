@@ -24,7 +24,8 @@ import click
         + ["interface-breaking"]
     ),
     help="Exit 1 for changes of this class, and of graver ones: cosmetic, recipe, "
-    "weight-compatible, weight-breaking, interface-breaking.",
+    "weight-compatible, weight-breaking, interface-breaking; for any that this version "
+    "of specc makes in a folder.",
 )
 @click.option(
     "--lines/--no-lines",
@@ -34,8 +35,10 @@ import click
 def diff(old: str, new: str | None, form: str, fail_on: str | None, lines: bool) -> int:
     """Say what a change of a job means: for weights, for callers, for emitted lines.
 
-    OLD and NEW are job files, folders with a job.json, or `REV:path` of git. With OLD
-    alone, the committed job is compared with the one on disk.
+    OLD and NEW are job files or folders with a job.json, on disk or as `REV:path` of
+    git. With OLD alone, the committed job is compared with the one on disk; a folder
+    that specc wrote, with what an edit of its job.json would change in it, or else
+    this version of specc.
 
     \b
     specc diff

@@ -11,7 +11,7 @@ import click
 
 from specc.differences.changes import compare
 from specc.differences.classes import NAMED
-from specc.differences.emitted import changes_of
+from specc.differences.emitted import changes_of, edited_job
 from specc.differences.lines import attribute, spans
 from specc.differences.report import REPORTS, as_text
 from specc.differences.sides import committed, side
@@ -21,10 +21,13 @@ from specc.folder import record
 def diff(old: str, new: str | None, form: str, fail_on: str | None, lines: bool) -> int:
     """Returns 1 if the change is of the class `fail_on`, or graver. Raises JobError."""
     if new is None and record.exists(Path(old)):
-        return _own_job(Path(old), form, fail_on)
-    if new is None:
-        old, new = committed(old), old
-    found = compare(side(old), side(new))
+        sides = edited_job(Path(old))
+        if sides is None:
+            return _own_job(Path(old), form, fail_on)
+    else:
+        before, after = (old, new) if new is not None else (committed(old), old)
+        sides = side(before), side(after)
+    found = compare(*sides)
     together = attribute(found) if lines and found.changes else {}
     if form == "text":
         color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")

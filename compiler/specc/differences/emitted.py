@@ -6,17 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from specc.build import compile_job
+from specc.diagnostics import job_at
 from specc.differences.lines import added
-from specc.folder import record
+from specc.differences.sides import Side, side, side_of
+from specc.folder import jobfiles, record
 from specc.folder.jobfiles import open_job
 from specc.folder.output import output_of
+from specc.folder.texts import is_same
 
 
 def changes_of(folder: Path) -> dict[str, Any]:
     """Returns the fields whose resolved value this version changes, and the emitted
     lines that it changes, by file. Raises JobError."""
+    known = record.sound(folder)
     file = open_job(str(folder / "job.json"), folder, False)
-    known, compiled = record.read(folder), compile_job(file.data, file.extras)
+    with job_at(file.path, file.data):
+        compiled = compile_job(file.data, file.extras)
     output = output_of(file, compiled)
     lines = {}
     for path, text in compiled.files.items():
@@ -29,6 +34,18 @@ def changes_of(folder: Path) -> dict[str, Any]:
         "lines": lines,
         "no_longer_emitted": gone,
     }
+
+
+def edited_job(folder: Path) -> tuple[Side, Side] | None:
+    """Returns the job that was built and the one on disk, where they differ in more
+    than their layout. Raises JobError."""
+    built = record.sound(folder).texts["job.json"]
+    path = folder / "job.json"
+    if is_same("job.json", built, jobfiles.read(str(path))):
+        return None
+    label = f"{folder} as built"
+    with job_at(label, built):
+        return side_of(label, built), side(str(path))
 
 
 def _fields(before: Any, after: Any, pointer: str = "") -> dict[str, list]:

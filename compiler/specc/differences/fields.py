@@ -11,6 +11,7 @@ from specc.plan.resolved import as_job
 
 GIVEN, DERIVED, DEFAULT = "given", "derived", "default"
 ABSENT = None
+NO_FIELDS = ("$schema", "version")  # keys of a job that say nothing about the model
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ def fields_of(job: Job, given: dict[str, Any]) -> dict[str, Field]:
     filled = flat(_with_names(fill(given), job))
     written = flat(_with_names(given, job))
     found = {}
-    for pointer, value in flat(_with_names(as_job(job), job)).items():
+    resolved = as_job(job) | {"export": job.export}
+    for pointer, value in flat(_with_names(resolved, job)).items():
         origin = DEFAULT if filled.get(pointer, ABSENT) == value else DERIVED
         if written.get(pointer, ABSENT) is not None:
             origin = GIVEN
@@ -41,7 +43,7 @@ def _with_names(value: dict[str, Any], job: Job) -> dict[str, Any]:
     heads = zip(job.heads, value["model"]["heads"])
     named = {head.name: given for head, given in heads}
     return {
-        **{key: value[key] for key in ("name", "data", "trainer") if key in value},
+        **{key: item for key, item in value.items() if key not in NO_FIELDS},
         "model": {**value["model"], "heads": named},
     }
 

@@ -12,7 +12,7 @@ from typing import Any
 import networkx as nx
 
 from specc.build import analyze
-from specc.diagnostics import JobError, fail
+from specc.diagnostics import JobError, fail, job_at
 from specc.differences.fields import Field, fields_of
 from specc.folder import jobfiles
 from specc.graph.cost import Summary, summarize
@@ -38,15 +38,16 @@ class Side:
 
 
 def side(place: str) -> Side:
-    """Returns a side: a job file, a folder with a job.json, or `REV:path` of git.
-
-    Raises JobError, of which the findings name no place in a file.
-    """
-    return side_of(place, _bytes(place))
+    """Returns a side: a job file, or a folder with a job.json, on disk or in a commit of
+    git as `REV:path`. Raises JobError."""
+    data, path = _read(place)
+    with job_at(path, data):
+        return side_of(place, data)
 
 
 def side_of(label: str, data: bytes) -> Side:
-    """Returns the side of a job's bytes. Raises JobError."""
+    """Returns the side of a job's bytes. Raises JobError, of which the findings name no
+    file."""
     job, graph, findings = analyze(data)
     errors = [finding for finding in findings if finding.is_error]
     if errors:
@@ -69,15 +70,21 @@ def _absolute(path: Path) -> str:
     return f"{HEAD}:{path.resolve().relative_to(top).as_posix()}"
 
 
-def _bytes(place: str) -> bytes:
-    """Raises JobError E401, E412."""
+def _read(place: str) -> tuple[bytes, str]:
+    """Returns a job and its path. Raises JobError E401, E412."""
     if os.path.isdir(place):
-        return jobfiles.read(os.path.join(place, "job.json"))
+        place = os.path.join(place, "job.json")
+        return jobfiles.read(place), place
     revision, colon, path = place.partition(":")
-    if colon and not os.path.exists(place) and len(revision) > 1:
+    if not colon or os.path.exists(place) or len(revision) < 2:
+        return jobfiles.read(place), place
+    what = f"git has no `{place}`"
+    if path in (".", ".."):  # git takes these for folders with a slash alone
+        place += "/"
+    if _git(Path(), "cat-file", "-t", place, missing=what).strip() == b"tree":
+        place += "job.json" if place.endswith((":", "/")) else "/job.json"
         what = f"git has no `{place}`"
-        return _git(Path(), "show", place, missing=what)
-    return jobfiles.read(place)
+    return _git(Path(), "cat-file", "blob", place, missing=what), place
 
 
 def _git(folder: Path, *arguments: str, missing: str) -> bytes:

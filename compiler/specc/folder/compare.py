@@ -33,7 +33,8 @@ class Comparison:
     ``gone`` lists files that the user deleted, ``edited`` those that the user changed,
     and ``conflicts`` those of them that are stale too. ``unfinished`` has the places,
     "path:line", where markers of a merge stand, or where an edited file cannot be read;
-    ``killed`` says that a build was killed as it put files in place.
+    ``killed`` says that a build was killed as it put files in place, ``lost`` that the
+    record is damaged: each file that differs from its new text then counts as edited.
     """
 
     stale: dict[str, str]
@@ -42,6 +43,7 @@ class Comparison:
     conflicts: tuple[str, ...]
     unfinished: tuple[str, ...] = ()
     killed: bool = False
+    lost: bool = False
 
     def is_current(self, strict: bool = False) -> bool:
         """Returns whether `--check` passes; with `strict`, an edited file fails too."""
@@ -60,14 +62,17 @@ def compare(output: Output) -> Comparison:
     paths = sorted({*output.files, *paths_of(before)})
     if is_same_file(output.folder / "job.json", output.source):
         paths.remove("job.json")  # the input itself cannot be older than its output
-    stale = {
-        path: _diff(output, recorded, path)
+    lost = record.is_lost(output.folder, before)
+    if lost:
+        due = [path for path in paths if verdicts.get(path) in ("write", "merge")]
+        stale = dict.fromkeys([*due, record.MANIFEST], "")
+    else:
+        stale = _stale(output, recorded, paths, verdicts)
+    edited = tuple(
+        path
         for path in paths
-        if _is_stale(output, recorded, path) or verdicts.get(path) == "write"
-    }
-    if not stale and [one.job for one in recorded] != [output.job]:
-        stale[record.MANIFEST] = _job_diff(output, recorded)
-    edited = tuple(path for path in paths if _is_edited(output, before, path))
+        if verdicts.get(path) != "same" and _is_edited(output, before, path)
+    )
     return Comparison(
         stale=stale,
         gone=tuple(path for path in paths if verdicts.get(path) == "gone"),
@@ -75,7 +80,25 @@ def compare(output: Output) -> Comparison:
         conflicts=tuple(path for path in paths if verdicts.get(path) == "merge"),
         unfinished=tuple(x for path in edited for x in _unfinished(output, path)),
         killed=is_pending(output.folder),
+        lost=lost,
     )
+
+
+def _stale(
+    output: Output,
+    recorded: Sequence[Record],
+    paths: list[str],
+    verdicts: dict[str, str],
+) -> dict[str, str]:
+    """Returns path -> diff of what a build changes."""
+    stale = {
+        path: _diff(output, recorded, path)
+        for path in paths
+        if _is_stale(output, recorded, path) or verdicts.get(path) == "write"
+    }
+    if not stale and [one.job for one in recorded] != [output.job]:
+        stale[record.MANIFEST] = _job_diff(output, recorded)
+    return stale
 
 
 def _unfinished(output: Output, path: str) -> list[str]:

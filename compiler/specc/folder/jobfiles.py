@@ -13,6 +13,8 @@ from pathlib import Path
 
 from specc.diagnostics import fail
 from specc.folder import record
+from specc.folder.judge import is_same_file
+from specc.folder.texts import is_same
 from specc.plan.extras import CONTRACT, INIT, Extras
 
 # Modules that an emitted folder may import: a package of the same name would hide them.
@@ -101,20 +103,48 @@ def read(path: str) -> bytes:
         fail("E401", f"cannot read the job `{path}`: {reason}", help=help)
 
 
-def refuse_shared_folders(files: Sequence[JobFile]) -> None:
-    """Raises JobError E406 if two jobs would be written to one folder."""
+def one_for_each_folder(files: Sequence[JobFile]) -> list[JobFile]:
+    """Returns the jobs without those that are the copy of another one in its output
+    folder. Raises JobError E406 if two jobs would be written to one folder."""
     owners: dict[str, JobFile] = {}
     for file in files:
-        if file.folder is None:
+        place = os.path.realpath(file.folder or file.path)
+        owner = owners.get(place)
+        owners[place] = file if owner is None else _source(owner, file)
+    return list(owners.values())
+
+
+def _source(one: JobFile, other: JobFile) -> JobFile:
+    """Returns the one of two jobs of a folder that the other one is a copy of. Raises
+    JobError E406."""
+    if is_same_file(Path(one.path), Path(other.path)):
+        return one
+    facts = {
+        "help": "give the jobs different names, or build them one at a time with -o"
+    }
+    for copy, source in ((one, other), (other, one)):
+        if not _is_copy(copy):
             continue
-        owner = owners.setdefault(os.path.realpath(file.folder), file)
-        if owner is not file:
-            fail(
-                "E406",
-                f"`{owner.path}` and `{file.path}` would both be written to "
-                f"`{file.folder}`",
-                help="give the jobs different names, or build them one at a time with -o",
-            )
+        texts = [source.data]
+        texts += [x.texts.get("job.json") for x in record.sides(copy.folder)]
+        if any(
+            text is not None and is_same("job.json", copy.data, text) for text in texts
+        ):
+            return source
+        facts = {
+            "note": f"`{copy.path}` is the copy that a build leaves, and it was edited",
+            "help": "copy the job that is right over the other one",
+        }
+    fail(
+        "E406",
+        f"`{one.path}` and `{other.path}` would both be written to `{one.folder}`",
+        **facts,
+    )
+
+
+def _is_copy(file: JobFile) -> bool:
+    """Returns whether a job is the one that a build keeps in its output folder."""
+    return is_same_file(Path(file.path), file.folder / "job.json")
 
 
 def _name(data: bytes) -> str:
@@ -132,6 +162,7 @@ def _folder(path: str, name: str, out: Path | None, several: bool) -> Path:
         return out / name if several else out
     own = Path(os.path.abspath(path)).parent
     is_own = own.name == name and not _holds_data(own)
+    is_own |= Path(path).name == "job.json" and record.exists(own)
     return Path(path).parent if is_own else Path("generated", name)
 
 

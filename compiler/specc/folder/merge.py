@@ -111,8 +111,9 @@ def sides_of(data: bytes) -> tuple[bytes, bytes] | None:
 
 
 def markers(data: bytes) -> tuple[int, ...]:
-    """The lines, from 1, at which conflicts of a merge still begin or end."""
-    return lines_of(_MARKER, data)
+    """Returns the lines, from 1, at which conflicts of a merge still begin; those of
+    all markers, where some lack their counterpart."""
+    return lines_of(_MARKER if sides_of(bare(data)) is None else _OPEN, data)
 
 
 def fault_of(path: str, data: bytes) -> tuple[int, str]:

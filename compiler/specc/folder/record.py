@@ -16,7 +16,7 @@ import base64
 import hashlib
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -56,6 +56,11 @@ def exists(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
 
 
+def is_lost(folder: Path, known: Sequence[Record]) -> bool:
+    """Returns whether the folder has a record that tells nothing."""
+    return not known and exists(folder)
+
+
 def read(folder: Path) -> Record:
     """Returns the folder's record; `EMPTY` if there is none or it is damaged.
 
@@ -63,6 +68,20 @@ def read(folder: Path) -> Record:
     counts as edited. Raises JobError E407 if a newer specc wrote it.
     """
     return next(iter(sides(folder)), EMPTY)
+
+
+def sound(folder: Path) -> Record:
+    """Returns the folder's record. Raises JobError E407, and E416 unless it tells which
+    job was built."""
+    found = read(folder)
+    if found.texts.get("job.json") is None:
+        fail(
+            "E416",
+            f"the record of `{folder}` is damaged",
+            help="`specc build` writes the folder and its record anew; edits of yours "
+            "stay",
+        )
+    return found
 
 
 def sides(folder: Path) -> tuple[Record, ...]:

@@ -52,6 +52,7 @@ class Written:
     unchanged: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()  # edited by the user, and left as they are
+    dropped: tuple[str, ...] = ()  # kept files that the job no longer emits
     merged: tuple[str, ...] = ()  # edited by the user and changed by the job
     conflicts: tuple[str, ...] = ()  # "path:line" of each conflict
     faults: tuple[str, ...] = ()  # edited, as "path:line: why it cannot be read"
@@ -96,7 +97,9 @@ def write(output: Output, force: bool = False, dry_run: bool = False) -> Written
         new = copies | _new_files(output, before, verdicts, merged)
         old = [*_with(verdicts, "remove"), *record.old_copies(folder)]
         written = _account(output, before, verdicts, merged, (*spared, *copies))
-        if (new or old) and not dry_run:
+        if dry_run:
+            _check_room(folder, [*new, *old])
+        elif new or old:
             put(folder, new, old)
     except OSError as error:
         _refuse_system(folder, error)
@@ -138,11 +141,13 @@ def _account(
         path: [f"{path}:{line}" for line in found]
         for path, found in (lines | standing).items()
     }
+    mended = {record.MANIFEST} if record.is_lost(output.folder, before) else {*()}
     return Written(
-        written=tuple(sorted({*_with(verdicts, "write"), *plain})),
+        written=tuple(sorted({*_with(verdicts, "write"), *plain, *mended})),
         unchanged=_with(verdicts, "same"),
         removed=_with(verdicts, "remove"),
         kept=tuple(path for path in kept if path not in standing),
+        dropped=_with(verdicts, "orphan"),
         merged=tuple(
             path
             for path, one in merged.items()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from specc.build import Compiled, compile_job
 from specc.commands.jobs import say_findings
-from specc.diagnostics import fail
+from specc.diagnostics import fail, job_at
 from specc.folder.jobfiles import open_job
 from specc.language.load import load
 from specc.language.patch import Patch
@@ -53,12 +53,15 @@ def forecast(name: str, root: Path, form: str, seconds: float, **flags: object) 
     given = {key: value for key, value in flags.items() if value is not None}
     given["data"] = str(root.absolute())
     data, edits = open_job(name, None, False).data, []
-    while (found := measured(compiled := compile_job(data), seconds, given)) is None:
+    with job_at(name, data):
+        compiled = compile_job(data)
+    while (found := measured(compiled, seconds, given)) is None:
         halves = halved(load(data).value, compiled)
         if not halves:
             fail("E454", "one image a step does not fit into memory", help=SMALLER)
         edits = [*edits, *halves]
         data = rewritten(data, halves)
+        compiled = compile_job(data)
     say_findings(compiled.warnings, data, name)
     run = reckoned(compiled, found)
     edits += advised(compiled, run)

@@ -155,6 +155,8 @@ def _fit(path: Path, given: Any, value: Any) -> Any:
 def _renamed(path: Path, target: Target, value: Any) -> tuple[Edit | None, str]:
     name = target.path[-1]
     edit = _carried(path, target, value)
+    if edit is None and value_at(target.path, value) is not None:
+        return None, f"did you mean `{name}`? it is given already: keep one"
     return edit, f"did you mean `{name}`?"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -28,9 +28,10 @@ SHOWN = 8  # most tensors and names that are listed
 def migrate(weights: Path, place: str, output: Path, renames: Iterable[str]) -> int:
     """Writes the weights, and prints what was kept, moved and drawn anew. Raises
     JobError E408, E413 to E415, E420."""
-    if is_same_file(weights, output):
-        message = f"`{output}` is the weights themselves, which would be lost"
-        fail("E420", message, help="name another file by -o")
+    for file, what in ((weights, "weights"), (Path(place), "job")):
+        if is_same_file(file, output) or is_same_file(file / "job.json", output):
+            message = f"`{output}` is the {what} itself, and would be lost"
+            fail("E420", message, help="name another file by -o")
     require("torch")
     import torch
 
@@ -92,28 +93,52 @@ def _former(path: Path, content: dict[str, Any]) -> Side:
 
 def _names(one: Side) -> set[str]:
     """Returns the names of heads, and those that heads tell apart."""
-    found = {head.name for head in one.job.heads}
-    for head in one.job.heads:
-        for option in named_options(head):
-            found |= {*getattr(head, option)}
-    return found
+    return {name for names in _tellings(one) for name in names}
 
 
 def _renamed(renames: Iterable[str], old: Side, new: Side) -> dict[str, str]:
     """Returns old name -> new name. Raises JobError E414."""
-    renamed = {}
+    renamed: dict[str, str] = {}
+    help = "write OLD=NEW: a name of the weights, a name of the job"
     for given in renames:
         a, equals, b = given.partition("=")
-        if not equals or a not in _names(old) or b not in _names(new):
-            where = "the weights" if a not in _names(old) else "the job"
-            message = f"--rename {given}: {where} has no such name"
-            fail(
-                "E414",
-                message,
-                help="write OLD=NEW: a name of the weights, a name of the job",
-            )
-        renamed[a] = b
+        if not equals:
+            fail("E414", f"--rename {given}: there is no new name", help=help)
+        for name, job, where in ((a, old, "weights"), (b, new, "job")):
+            if name not in _names(job):
+                message = f"--rename {given}: the {where} has no name `{name}`"
+                fail("E414", message.replace("weights has", "weights have"), help=help)
+        if renamed.setdefault(a, b) != b:
+            message = f"`{a}` cannot become both `{renamed[a]}` and `{b}`"
+            fail("E414", message, help="leave out one --rename")
+    for names in _tellings(old):
+        _refuse_unions(names, renamed, _names(new))
     return renamed
+
+
+def _tellings(one: Side) -> Iterator[Iterable[str]]:
+    """Yields the names that are told apart: those of heads, those of each option."""
+    yield [head.name for head in one.job.heads]
+    for head in one.job.heads:
+        for option in named_options(head):
+            yield getattr(head, option)
+
+
+def _refuse_unions(
+    names: Iterable[str], renamed: dict[str, str], wanted: set[str]
+) -> None:
+    """Refuses two old names that would be one new name, of which only one can give it
+    its weights. Raises JobError E414."""
+    sources: dict[str, str] = {}
+    for name in names:
+        target = renamed.get(name, name)
+        other = sources.setdefault(target, name)
+        if other != name and target in wanted:
+            message = f"`{other}` and `{name}` of the weights would both be `{target}`"
+            help = "leave out the --rename of the one whose weights are not to stay"
+            if target in (other, name):
+                help = f"leave out the --rename, or tell what `{target}` is now"
+            fail("E414", message, help=help)
 
 
 def _refuse_cases(old: Side, new: Side, renamed: dict[str, str]) -> None:
@@ -168,7 +193,9 @@ def _save(content: dict[str, Any], output: Path) -> None:
         os.replace(temporary, output)
     except (OSError, RuntimeError) as error:
         temporary.unlink(missing_ok=True)
-        reason = str(error).splitlines()[0]
+        reason = (
+            getattr(error, "strerror", None) or str(error).splitlines()[0]
+        ).lower()
         fail(
             "E405", f"cannot write `{output}`: {reason}", help="name another file by -o"
         )

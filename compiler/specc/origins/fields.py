@@ -10,13 +10,12 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from specc.diagnostics import Path, fail
-from specc.differences.fields import DEFAULT, DERIVED, GIVEN
+from specc.differences.fields import DEFAULT, DERIVED, GIVEN, NO_FIELDS
 from specc.job import Job
 from specc.language.schema import bundled, fill, follow
 from specc.plan.resolved import as_job
 from specc.resolve import RULES
 
-NO_FIELDS = ("$schema", "version")  # keys of a job that say nothing about the model
 KIND = {"kind"}  # option of an object that decides which others it has
 MOST_NEAR = 3  # pointers that a message names
 

@@ -61,10 +61,7 @@ class Folder:
 
     def __init__(self, home: Path, tested: bool = True):
         """Raises JobError E407, E416."""
-        self.home, self.tested, self.files = home, tested, record.read(home).texts
-        if JOB not in self.files or record.pristine_bytes(home, JOB) is None:
-            help = f"{BUILD}; edits of yours stay"
-            fail("E416", f"the record of `{home}` is damaged", help=help)
+        self.home, self.tested, self.files = home, tested, record.sound(home).texts
 
     @cached_property
     def reach(self) -> Reach:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import click
 
 from specc.diagnostics import fail
-from specc.language.places import named
+from specc.language.elsewhere import absent
+from specc.language.places import named, plain
 from specc.language.schema import head
 from specc.pages import language
 from specc.resources import names, read_text
@@ -69,21 +70,24 @@ def _title(path: str) -> str:
 
 def _text(topic: str, topics: dict) -> str:
     """Returns the page of a topic; of an option, by its pointer or by any name that it
-    has; of a finding, by its code. Raises JobError E429."""
+    has, in whichever place; of a finding, by its code. Raises JobError E429."""
     if topic in topics:
         return topics[topic][1]()
     if topic.startswith("/") and (text := language.option_page(topic)):
         return text
-    if topic.startswith("/"):
-        help = "specc docs job lists all options"
-        fail("E429", f"the job language has no option `{topic}`", help=help)
     if f"{topic}{SUFFIX}" in names("explain"):
         return read_text(f"explain/{topic}{SUFFIX}")
     if tasks := language.tasks_called(topic):
         return "\n".join(topics[task][1]() for task in tasks)
-    if places := named(topic):
+    name = topic.replace("/", ".").rpartition(".")[2]  # `trainer.lr`, as others write
+    if places := named(name):
         paths = dict.fromkeys(language.pointer(place) for place in places)
         return "\n".join(language.option_page(path) for path in paths)
+    if why := absent().get(plain(name)):
+        return f"# {name}\n\nA job has no such option: {why}\n"
+    if topic.startswith("/"):
+        help = "specc docs job lists all options"
+        fail("E429", f"the job language has no option `{topic}`", help=help)
     known = ", ".join(topics)
     help = did_you_mean(topic, list(topics)) or f"the pages are {known}"
     fail("E429", f"there is no page `{topic}`", help=help)
