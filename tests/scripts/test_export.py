@@ -32,6 +32,7 @@ from specc.shapes.dataset import draw_dataset
 
 pytestmark = pytest.mark.slow
 
+onnx = pytest.importorskip("onnx", reason="the extra `export`")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `export`")
 NAME = "sealed"
 SHORT = {"top_level": 3}  # a ResNet of few layers, which are converted in less time
@@ -209,6 +210,31 @@ def test_evaluate_measures_the_file_itself(world, folder, sealed):
     for name, value in metrics[0].items():
         assert metrics[1][name] == pytest.approx(value, abs=0.02), name
     assert metrics[0]["regions/mean_iou"] > 0.1
+
+
+def test_onnx_files_that_are_none_of_the_job_are_refused(world, folder, sealed):
+    text, cut = world / "text.onnx", world / "cut.onnx"
+    text.write_text("no model")
+    cut.write_bytes(sealed.read_bytes()[:-1000])
+    foreign, other = world / "foreign.onnx", world / "other.onnx"
+    model = onnx.load(sealed)
+    [job] = [x for x in model.metadata_props if x.key == "specc.job"]
+    job.value = job.value.replace('"circle"', '"ring"')
+    onnx.save(model, other)
+    del model.metadata_props[:]
+    onnx.save(model, foreign)
+    reasons = {
+        text: "not a file of export.py",
+        cut: "not a file of export.py",
+        foreign: "not a file of export.py: it does not hold the job",
+        other: "of another job: its heads or their names differ",
+        world / "absent.onnx": "no such file",
+    }
+    for path, reason in reasons.items():
+        done = run(folder, "predict.py", "--onnx", path, images(world)[0], code=1)
+        assert refusal(done).startswith(f"{path}: {reason}")
+    done = run(folder, "evaluate.py", "--onnx", other, "--data", world, code=1)
+    assert refusal(done).startswith(f"{other}: {reasons[other]}")
 
 
 # ---- What the comparison notices ----
