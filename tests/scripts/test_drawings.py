@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from types import ModuleType
 
 import cv2
@@ -71,3 +72,20 @@ def test_lines_of_text_stand_below_each_other(drawings):
     assert len(lines) >= 40  # two of them
     for line in np.array_split(lines, 2):
         assert line.min() < 60 and line.max() == 255
+
+
+def test_a_full_disk_leaves_the_earlier_drawing(tmp_path):
+    draw, path = drawer(["boxes"], tmp_path), tmp_path / "drawing.png"
+    noise = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
+    path.write_bytes(b"an earlier drawing")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OSError, match="File too large: '.*/drawing.png'"):
+            draw.save_image(path, noise)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == b"an earlier drawing"
+    assert not path.with_name("drawing.png.tmp").exists()
+    draw.save_image(path, noise)
+    assert (cv2.imread(str(path))[..., ::-1] == noise).all()

@@ -146,7 +146,7 @@ class Sets:
     def __init__(self, read: Callable):
         self.read, self.most, self.judged = read, None, 0
         self.training = self.validation = 0
-        self.seconds = None  # of the first time
+        self.seconds = None  # a later call finds files in memory
 
     def __call__(self, *arguments: object) -> tuple[Sequence, Sequence]:
         began = time.perf_counter()
