@@ -19,11 +19,24 @@ from processes import python
 
 from specc.cli import run_cli
 from specc.reports.heads import curve_of, of_anomalies, of_classes, of_labels, thinned
+from specc.reports.pictures import beyond
 from specc.scores.counts import Matches
 from specc.scores.found import imported
 
 NAMES = ("a", "<i>", "c")
 PICTURE = re.compile(r'src="data:image/jpeg;base64,([^"]+)"')
+
+# ---- Drawings ----
+
+
+def test_a_reconstruction_has_the_scale_of_its_image():
+    image = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+    made, below = 255 - image, np.vstack([image, image[:2]])
+    assert (beyond(image, np.hstack([image, made])) == made).all()
+    assert beyond(image, made) is made and beyond(image, below) is below
+    other = np.hstack([made, image])
+    assert beyond(image, other) is other
+
 
 # ---- What is said of a head ----
 
