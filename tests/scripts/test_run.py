@@ -358,6 +358,8 @@ def test_a_score_that_is_none_is_refused(whole, detector, world):
     flags = ("--weights", whole / "best.pt", "--threshold", 2)
     said = run(detector, "predict.py", *flags, *images(world), code=2).stderr
     assert "argument --threshold: not a number from 0 to 1: 2" in said
+    told = " ".join(run(detector, "predict.py", "--help").stdout.split())
+    assert "lowest score kept; drawings show those from 0.3 on" in told
 
 
 # ---- Data and flags that are wrong ----

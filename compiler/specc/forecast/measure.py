@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 LEAST_STEPS = 3  # are measured, however long they take
-ENDLESS = {"max_iterations": 10**9}  # no validation comes between the measured steps
+ENDLESS = {"max_iterations": 10**7}  # no validation comes between the measured steps
 OUT_OF_MEMORY, REFUSED = 4, 5  # exit codes
 SHARE = 0.6  # fraction of the seconds in which steps are measured
 
