@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import head_jobs
 import pytest
+import yaml
 from emitted_jobs import GENERATED
 from runs import SHAPES, make
 
@@ -64,14 +65,16 @@ def test_what_train_py_refuses_is_told(world, tmp_path, capsys):
 def test_all_lines_of_a_refusal_are_told(world, tmp_path, capsys):
     """The last line alone, one of several objects, says neither of what nor how many."""
     shutil.copytree(world / "shapes", tmp_path / "shapes")
-    place = tmp_path / "shapes" / "train" / "shapes.yaml"
-    text = place.read_text().replace("bbox: [", "bbox: [1, ", 2)
-    place.write_text(text)
+    place = tmp_path / "shapes" / "train" / "boxes.yaml"
+    labels = yaml.safe_load(place.read_text())
+    for objects in list(labels.values())[:2]:
+        objects[:] = [{"category": "circle", "bbox": [1, 2]}]
+    place.write_text(yaml.safe_dump(labels))
     job = make(tmp_path / "refused", SHAPES) / "job.json"
     assert run_cli(["forecast", str(job), "--data", str(tmp_path)]) == 1
     first, note, *_ = capsys.readouterr().err.splitlines()
     assert first.startswith("error[E454]: train.py does not train here: ")
-    assert "annotations are wrong" in first and note.count("four numbers") == 2
+    assert "shapes/train: 2 problems" in first and note.count("four numbers") == 2
 
 
 @pytest.mark.slow
