@@ -14,16 +14,31 @@ import pytest
 import runs
 import seeing
 import torch
+import yaml
 from PIL import Image
 from processes import python
 
 from specc.cli import run_cli
 from specc.reports.heads import curve_of, of_anomalies, of_classes, of_labels, thinned
+from specc.reports.pictures import beyond
+from specc.resources import install
 from specc.scores.counts import Matches
 from specc.scores.found import imported
 
 NAMES = ("a", "<i>", "c")
 PICTURE = re.compile(r'src="data:image/jpeg;base64,([^"]+)"')
+
+# ---- Drawings ----
+
+
+def test_a_reconstruction_has_the_scale_of_its_image():
+    image = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+    made, below = 255 - image, np.vstack([image, image[:2]])
+    assert (beyond(image, np.hstack([image, made])) == made).all()
+    assert beyond(image, made) is made and beyond(image, below) is below
+    other = np.hstack([made, image])
+    assert beyond(image, other) is other
+
 
 # ---- What is said of a head ----
 
@@ -151,6 +166,26 @@ def test_a_dataset_that_is_not_there_is_told(run, capsys):
     assert said.count("error[E452]: the predictions of `t` could not be made") == 1
     assert "elsewhere/set/val" in said and "Traceback" not in said
     assert not (run / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_all_lines_of_a_refusal_are_told(run, capsys):
+    """The last line alone, one of several objects, says neither of what nor how many."""
+    labels = yaml.safe_load(Path("set/val/labels.yaml").read_text())
+    for objects in labels.values():
+        objects[0]["bbox"] = [1, 2]
+    Path("set/val/labels.yaml").write_text(yaml.safe_dump(labels))
+    assert run_cli(["report", "runs/t", "--workers", "0"]) == 1
+    first, note, *_ = capsys.readouterr().err.splitlines()
+    assert "error[E452]: the predictions of `t` could not be made: " in first
+    assert "set/val: 2 problems" in first and note.count("four numbers") == 2
+
+
+def test_a_missing_package_names_its_extra(run, capsys, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert run_cli(["report", "runs/t"]) == 1
+    said = capsys.readouterr().err
+    assert "error[E424]: " in said and install("train") in said
 
 
 def test_a_run_without_its_code_or_with_another_is_told(run, capsys):

@@ -80,6 +80,15 @@ def test_lists_texts_and_heads_by_name(sweep):
     assert job["model"]["heads"][0]["loss_weight"] == 0.5
 
 
+def test_a_head_without_a_name_has_that_of_its_task(sweep):
+    """As `specc init` writes heads, and as metrics call them."""
+    Path("job.json").write_text(TEXT.replace('"name": "kind", ', ""))
+    field = "model.heads.multiclass_classification.loss_weight"
+    assert sweep("--set", f"{field}=0.5,2", "-o", "grid")[0] == 0
+    weights = [job["model"]["heads"][0]["loss_weight"] for job in jobs("grid").values()]
+    assert sorted(weights) == [0.5, 2]
+
+
 @pytest.mark.slow
 def test_the_jobs_build(sweep, capsys):
     assert sweep("--set", "trainer.batch_size=8,16")[0] == 0

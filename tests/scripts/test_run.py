@@ -327,10 +327,39 @@ def test_folders_are_predicted_past_what_is_broken(whole, detector, world):
     assert all(one["shapes"] == [] for one in few.values())
 
 
+def test_of_a_folder_nothing_is_left_out_in_silence(whole, detector, world):
+    """What is named like an image counts, though it is none; what predict.py wrote into
+    a folder below does not."""
+    folder = world / "new [2]"
+    (folder / "empty").mkdir(parents=True)
+    good = shutil.copy(images(world)[0], folder / "good.jpg")
+    (folder / "text.JPG").write_text("no image")
+    (folder / "zero.png").touch()
+    (folder / "notes.txt").write_text("no image")
+    output = folder / "found"
+    flags = ("--weights", whole / "best.pt", "--output", output)
+    for given in ([folder], [folder, good], [f"{folder}/*"]):
+        done = run(detector, "predict.py", *flags, *given, code=1)
+        first, second, last = done.stderr.splitlines()[-3:]
+        assert first.startswith(f"{folder}/text.JPG: not an image")
+        assert second.startswith(f"{folder}/zero.png: not an image")
+        assert last == "left out: 2" and done.stdout.startswith("1 images: ")
+        found = json.loads((output / "predictions.json").read_text())
+        assert found.keys() == {str(good)}
+        assert {x.name for x in output.iterdir()} == {"good.png", "predictions.json"}
+    said = run(detector, "predict.py", *flags, folder / "empty", code=1).stderr
+    assert f"{folder}/empty: no image is in this folder\n" in said
+    run(detector, "predict.py", *flags, output, "--output", world / "again")
+    again = json.loads((world / "again" / "predictions.json").read_text())
+    assert again.keys() == {f"{output}/good.png"}  # it was asked for
+
+
 def test_a_score_that_is_none_is_refused(whole, detector, world):
     flags = ("--weights", whole / "best.pt", "--threshold", 2)
     said = run(detector, "predict.py", *flags, *images(world), code=2).stderr
-    assert "argument --threshold: invalid share value: '2'" in said
+    assert "argument --threshold: not a number from 0 to 1: 2" in said
+    told = " ".join(run(detector, "predict.py", "--help").stdout.split())
+    assert "lowest score kept; drawings show those from 0.3 on" in told
 
 
 # ---- Data and flags that are wrong ----

@@ -20,6 +20,7 @@ from specc.language.patch import Patch
 from specc.language.rewrite import rewritten
 
 MEASURE = Path(__file__).with_name("measure.py")
+REFUSED = 5  # exit code of measure.py where train.py refuses the dataset
 OUT_OF_MEMORY = (4, -9, 137)  # exit codes of measure.py, and where the kernel ended it
 VALIDATION_SHARE = 0.1  # above which fewer validations are advised
 WAITING_SHARE = 0.2  # fraction of a step above which a cache is advised
@@ -101,11 +102,21 @@ def measured(compiled: Compiled, seconds: float, given: dict) -> dict | None:
     if done.returncode in OUT_OF_MEMORY:
         return None
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()]
-        reason = said[-1] if said else f"exit code {done.returncode}"
+        reason, *more = reasons(done)
         help = "`specc data` shows what is wrong with a dataset"
-        fail("E454", f"train.py does not train here: {reason}", help=help)
+        note = "; ".join(more)
+        fail("E454", f"train.py does not train here: {reason}", note=note, help=help)
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def reasons(done: subprocess.CompletedProcess) -> list[str]:
+    """Returns why measure.py failed: the lines with which train.py refused the dataset,
+    or else the last of what was said."""
+    if done.returncode == REFUSED:
+        lines = json.loads(done.stdout.splitlines()[-1]).splitlines()
+        return [line.strip() for line in lines if line.strip()]
+    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    return said[-1:] or [f"exit code {done.returncode}"]
 
 
 def halved(job: dict, compiled: Compiled) -> Patch:
@@ -128,7 +139,7 @@ def reckoned(compiled: Compiled, found: dict) -> Run:
     trainer = compiled.job.trainer
     images = found["validation_images"]
     share = images / max(1, found["images_validated"])
-    validation = found["seconds_a_validation"] * share
+    validation = found["seconds_judging"] * share + found["seconds_keeping"]
     step = found["seconds_a_step"]
     validations = trainer.validations
     most = 3600 * trainer.max_hours if trainer.max_hours else float("inf")

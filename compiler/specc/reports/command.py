@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from specc.datasets.files import require
 from specc.diagnostics import fail
 from specc.resources import PACKAGE
 from specc.runs.charts import chart
@@ -27,9 +28,10 @@ SAME = 1e-3  # metrics that differ by less are those of best.pt
 def report(
     run: Path, code: Path | None, output: Path | None, form: str, **options: Any
 ) -> int:
-    """Writes the page. Raises JobError E405, E446, E448, E452."""
+    """Writes the page. Raises JobError E405, E424, E446, E448, E452."""
     found = read_run(run)
     folder = _code(found, code)
+    require("numpy", "cv2", "PIL", "yaml", "torch")
     if form == "text":
         click.echo(f"{run}: {folder}/evaluate.py predicts with {BEST}")
     facts = _gathered(found, folder, options)
@@ -117,13 +119,16 @@ def _gathered(run: Run, folder: Path, options: dict[str, Any]) -> dict[str, Any]
             errors="replace",
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
         )
-        if done.returncode == 0 and target.exists():
-            return json.loads(target.read_text("utf-8"))
-    lines = done.stderr.strip().splitlines()
-    said = lines[-1] if lines else f"it ended with exit code {done.returncode}"
+        facts = json.loads(target.read_text("utf-8")) if target.exists() else {}
+        if done.returncode == 0 and facts.keys() - {"refused"}:
+            return facts
+    said = facts["refused"] if facts else "\n".join(done.stderr.splitlines()[-1:])
+    said = said.strip() or f"it ended with exit code {done.returncode}"
+    first, *more = (line.strip()[:500] for line in said.splitlines())
     fail(
         "E452",
-        f"the predictions of `{folder}` could not be made: {said[:500]}",
+        f"the predictions of `{folder}` could not be made: {first}",
+        note="; ".join(more[:10]),
         help="mend what is named; --data names the root of the datasets",
     )
 

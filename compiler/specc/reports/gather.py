@@ -1,7 +1,7 @@
 """Gathers what a report shows, in a process of its own (see command.py).
 
 `python gather.py SETUP FILE` runs the folder's evaluate.py, and writes the facts to
-FILE as JSON.
+FILE as JSON; where evaluate.py refuses, FILE holds what it says as "refused".
 """
 
 from __future__ import annotations
@@ -49,7 +49,11 @@ def main(setup: str, target: str) -> None:
     try:
         facts = gather(json.loads(setup))
     except click.ClickException as error:
-        raise SystemExit(error.message) from None
+        facts = {"refused": error.message}
+    except SystemExit as refusal:
+        if not isinstance(refusal.code, str):
+            raise
+        facts = {"refused": refusal.code}  # one line or several
     Path(target).write_text(json.dumps(facts), "utf-8")
 
 

@@ -51,6 +51,7 @@ class Drawing:
         image = self.data.read_image(sample, sample.height, sample.width)
         labels = self.draw.labels_of(sample)
         drawn = [self._drawn(image, one, head) for one in (labels, predictions)]
+        drawn[1] = beyond(*drawn)
         largest = max(max(one.shape[:2]) for one in drawn)
         scale = min(LARGEST / largest, max(1.0, SMALLEST / largest))
         truth, found = (_encoded(one, scale) for one in drawn)
@@ -63,6 +64,16 @@ class Drawing:
             image = self.draw.draw(image, given)
         gray = image.ndim == 2 or image.shape[2] == 1
         return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) if gray else image
+
+
+def beyond(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Returns the drawing of a prediction without the image on its left, where this
+    image is the label: a reconstruction has the scale of what it reconstructs."""
+    height, width = truth.shape[:2]
+    wider = found.shape[1] > width
+    if wider and np.array_equal(found[:height, :width], truth):
+        return found[:, width:]
+    return found
 
 
 def pictured(

@@ -92,11 +92,7 @@ def _place(keys: list[str], job: Any) -> Place:
     for key in keys:
         if isinstance(inside, list):
             named = {str(i): i for i in range(len(inside))}
-            named |= {
-                x["name"]: i
-                for i, x in enumerate(inside)
-                if isinstance(x, dict) and isinstance(x.get("name"), str)
-            }
+            named |= {name_of(x): i for i, x in enumerate(inside) if name_of(x)}
             if key not in named:
                 known = ", ".join(named)
                 place = f"{pointer_of(tuple(path))}/{key}"
@@ -107,6 +103,12 @@ def _place(keys: list[str], job: Any) -> Place:
             path.append(key)
         inside = _inside(inside, path[-1])
     return tuple(path)
+
+
+def name_of(head: Any) -> str | None:
+    """Returns the name of a head, which is its task where the job gives it none."""
+    names = (head.get("name"), head.get("task")) if isinstance(head, dict) else ()
+    return next((name for name in names if isinstance(name, str)), None)
 
 
 def _inside(value: Any, key: str | int) -> Any:

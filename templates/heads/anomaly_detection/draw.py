@@ -14,7 +14,7 @@ def save_anomalies(item: dict, path: Path) -> dict:
     """Saves the map as a gray image, white where it is anomalous as masks are;
     returns what to report, with the name of its file."""
     gray = np.round(255 * item["map"]).astype(np.uint8)
-    path.write_bytes(cv2.imencode(".png", gray)[1])
+    write_whole(path, cv2.imencode(".png", gray)[1])
     return item | {"map": path.name}
 
 

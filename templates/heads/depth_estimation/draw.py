@@ -17,5 +17,5 @@ def save_depth(depth: np.ndarray, nearest: float, farthest: float, path: Path) -
     """Saves a map of 16 bits, as datasets have it; returns the name of its file."""
     share = (farthest - depth) / (farthest - nearest)
     codes = np.round(1 + 65534 * share.clip(0, 1)).astype(np.uint16)
-    path.write_bytes(cv2.imencode(".png", codes)[1])
+    write_whole(path, cv2.imencode(".png", codes)[1])
     return path.name

@@ -13,7 +13,8 @@ def draw_categories(
 def save_values(categories: np.ndarray, values: tuple, path: Path) -> str:
     """Saves a map of gray values, as datasets have it; returns the name of its file."""
     kind = np.uint8 if max(values) < 256 else np.uint16
-    Image.fromarray(np.array(values, kind)[categories]).save(path)
+    pixels = np.array(values, kind)[categories]
+    write_whole(path, cv2.imencode(".png", pixels)[1])
     return path.name
 
 
