@@ -8,6 +8,7 @@ Writes predictions.json, in pixels of each image, and a drawing of each image.
 """
 
 import argparse
+import contextlib
 import gc
 import glob
 import itertools
@@ -22,27 +23,41 @@ import torch
 from tqdm import tqdm
 
 from data import ChangedError, ImageError, read_image
-from dataset import Sample, image_size
-from draw import draw, save_image
+from dataset import Sample, image_size, is_image
+from draw import DRAWN_SCORE, draw, save_image, write_whole
 from evaluate import command_line, load_model, predict_samples, run
 
 CHUNK = 32  # images whose predictions are in memory together
 
 
 def files_of(given: Path) -> list[Path]:
-    """Returns the file itself; of a folder or a pattern the files that are images."""
+    """Returns the file itself; of a folder or a pattern the files that are images, or
+    are named like images; none of a folder below it into which predict.py wrote."""
     if given.is_file():
         return [given]
-    inside = os.path.join(glob.escape(str(given)), "**")
-    found = glob.glob(inside if given.is_dir() else str(given), recursive=True)
-    return [Path(x) for x in sorted(found) if cv2.haveImageReader(x)] or [given]
+    if given.is_dir():
+        found = images_among(f"{glob.escape(str(given))}/**")
+        folders = {path.parent for path in found} - {given}
+        own = {x for x in folders if (x / "predictions.json").exists()}
+        return [x for x in found if x.parent not in own] or [given]
+    plain = str(given).replace("[", "[[]")  # brackets may be those of a folder's name
+    return images_among(str(given)) or images_among(plain) or [given]
+
+
+def images_among(pattern: str) -> list[Path]:
+    files = filter(os.path.isfile, sorted(glob.glob(pattern, recursive=True)))
+    return [Path(x) for x in files if cv2.haveImageReader(x) or is_image(x)]
 
 
 def open_images(paths: list[Path]) -> tuple[list[Sample], list[str]]:
-    """Returns the images as samples without labels, and a message about each file that
-    is none."""
+    """Returns the images as samples without labels, each once, and a message about each
+    file that is none."""
     samples, problems = [], []
-    for path in itertools.chain.from_iterable(map(files_of, paths)):
+    for path in dict.fromkeys(itertools.chain.from_iterable(map(files_of, paths))):
+        if path.is_dir() or not path.exists():
+            what = "no image is in this folder" if path.is_dir() else "no such image"
+            problems.append(f"{path}: {what}")
+            continue
         try:
             samples.append(Sample(path, *image_size(path), labels={}))
         except ValueError as error:
@@ -74,10 +89,11 @@ def rounded(found: dict) -> dict:
 
 
 def share(text: str) -> float:
-    """Returns a number from 0 to 1; raises ValueError."""
-    if not 0 <= float(text) <= 1:
-        raise ValueError
-    return float(text)
+    """Returns a number from 0 to 1; raises ArgumentTypeError."""
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) <= 1:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"not a number from 0 to 1: {text}")
 
 
 def unused_path(path: Path, taken: set[Path]) -> Path:
@@ -106,7 +122,8 @@ def main(args: argparse.Namespace):
             image = read_image(sample, sample.height, sample.width)
             save_image(drawing, draw(image, predictions))
     if report:
-        (args.output / "predictions.json").write_text(json.dumps(report, indent=1))
+        text = json.dumps(report, indent=1)
+        write_whole(args.output / "predictions.json", text.encode())
         print(f"{len(report)} images: predictions.json and drawings in {args.output}")
     if problems:
         raise SystemExit("\n".join([*problems, f"left out: {len(problems)}"]))
@@ -116,6 +133,7 @@ if __name__ == "__main__":
     parser = command_line(__doc__.splitlines()[0])
     parser.add_argument("--weights", type=Path, required=True, help="best.pt, last.pt")
     parser.add_argument("--output", type=Path, default=Path("predictions"))
-    parser.add_argument("--threshold", type=share, default=0, help="lowest score kept")
+    kept = f"lowest score kept; drawings show those from {DRAWN_SCORE} on"
+    parser.add_argument("--threshold", type=share, default=0, help=kept)
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
     run(main, parser.parse_args())

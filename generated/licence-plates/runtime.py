@@ -22,10 +22,14 @@ class Model:
     """An exported model; names of categories are in its metadata."""
 
     def __init__(self, file: str | bytes, **options):
-        """Opens a file, or its content; options are those of an InferenceSession."""
+        """Opens a file, or its content; options are those of an InferenceSession.
+        Raises ValueError where export.py did not write it."""
         self.session = onnxruntime.InferenceSession(file, **options)
         facts = self.session.get_modelmeta().custom_metadata_map
-        heads = json.loads(facts["specc.job"])["model"]["heads"]
+        if "specc.job" not in facts:
+            raise ValueError("it does not hold the job that it was made from")
+        self.job = facts["specc.job"]
+        heads = json.loads(self.job)["model"]["heads"]
         self.heads = {head["name"]: head for head in heads}
         self.outputs = [output.name for output in self.session.get_outputs()]
 

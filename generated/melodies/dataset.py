@@ -222,6 +222,11 @@ def tokens_of(indices: list[int], names: tuple[str, ...]) -> list[str]:
 # ---- Files, read with care: nothing of it depends on the task ----
 
 
+SUFFIXES = (  # image files that OpenCV and Pillow read
+    ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
+).split()
+
+
 def below(folder: Path, name: object) -> Path:
     """Returns a path that the dataset names; it may not lead out of its folder, on any
     system. Unless there is such a file, a backslash parts folders, and spaces at its
@@ -241,6 +246,10 @@ def below(folder: Path, name: object) -> Path:
             raise ValueError(f"leads out of {home}: {name!r:.100}")
         return path
     return folder / (name if plain == name or os.path.exists(folder / name) else plain)
+
+
+def is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def read_yaml(path: Path) -> object:

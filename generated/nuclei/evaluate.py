@@ -12,7 +12,7 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -236,11 +236,26 @@ def load_model(path: Path, device: torch.device) -> Segmenter:
     return model.to(device, memory_format=torch.channels_last).eval()
 
 
-def predict_onnx(file: Path | bytes, samples: Sequence[Sample]) -> list[dict]:
-    """Returns predictions of a file of export.py, as `predict_samples` returns them."""
-    from runtime import Model  # needs ONNX Runtime, as nothing else here does
+def load_onnx(file: Path | bytes) -> Callable:
+    """Opens a file of export.py, or its content; ends the program if it cannot."""
+    try:
+        from runtime import Model  # needs ONNX Runtime, as nothing else here does
 
-    model, found = Model(file), []
+        model = Model(file)
+    except ImportError as error:
+        raise SystemExit(f"--onnx: {error}; pip install onnxruntime") from None
+    except Exception as error:  # ONNX Runtime raises many kinds of errors
+        reason = f"not a file of export.py: {str(error).splitlines()[0]:.200}"
+        reason = reason if os.path.isfile(file) else "no such file"
+        raise SystemExit(f"{file}: {reason}") from None
+    if heads_of(model.job) != heads_of(JOB):
+        raise SystemExit(f"{file}: of another job: its heads or their names differ")
+    return model
+
+
+def predict_onnx(model: Callable, samples: Sequence[Sample]) -> list[dict]:
+    """Returns predictions of an exported model, as `predict_samples` returns them."""
+    found = []
     for sample in samples:
         predictions = model(read_image(sample, sample.height, sample.width))
         for item in predictions["nuclei"]:
@@ -251,7 +266,8 @@ def predict_onnx(file: Path | bytes, samples: Sequence[Sample]) -> list[dict]:
 
 def evaluate_onnx(file: Path | bytes, samples: Sequence[Sample]) -> dict[str, float]:
     """Returns the metrics of a file of export.py, as `evaluate` returns them."""
-    found = predict_onnx(file, samples)
+    model = load_onnx(file)
+    found = predict_onnx(model, samples)
     return score(samples, found)
 
 

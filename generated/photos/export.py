@@ -335,6 +335,8 @@ def check(args: argparse.Namespace):
         raise SystemExit(f"install first: pip install {' '.join(missing)}")
     if (args.half or args.int8) and not args.data:
         raise SystemExit("--half and --int8 need --data, to measure their cost")
+    if not args.bound >= 0:
+        raise SystemExit(f"--bound starts at 0: {args.bound}")
     if args.output.suffix != ".onnx" or not args.output.parent.is_dir():
         raise SystemExit(f"{args.output}: not NAME.onnx in a folder that exists")
 

@@ -36,7 +36,7 @@ def save_depth(depth: np.ndarray, nearest: float, farthest: float, path: Path) -
     """Saves a map of 16 bits, as datasets have it; returns the name of its file."""
     share = (farthest - depth) / (farthest - nearest)
     codes = np.round(1 + 65534 * share.clip(0, 1)).astype(np.uint16)
-    path.write_bytes(cv2.imencode(".png", codes)[1])
+    write_whole(path, cv2.imencode(".png", codes)[1])
     return path.name
 
 
@@ -78,7 +78,18 @@ def tile(image: np.ndarray) -> np.ndarray:
 
 def save_image(path: Path, image: np.ndarray):
     encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
-    path.write_bytes(encoded)
+    write_whole(path, encoded)
+
+
+def write_whole(path: Path, content: bytes):
+    """Writes a file, all or nothing; raises an OSError that names it."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 # ---- The curves of a run ----

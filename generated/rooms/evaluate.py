@@ -175,15 +175,30 @@ def load_model(path: Path, device: torch.device) -> DepthEstimator:
     return model.to(device, memory_format=torch.channels_last).eval()
 
 
+def load_onnx(file: Path | bytes) -> Callable:
+    """Opens a file of export.py, or its content; ends the program if it cannot."""
+    try:
+        from runtime import Model  # needs ONNX Runtime, as nothing else here does
+
+        model = Model(file)
+    except ImportError as error:
+        raise SystemExit(f"--onnx: {error}; pip install onnxruntime") from None
+    except Exception as error:  # ONNX Runtime raises many kinds of errors
+        reason = f"not a file of export.py: {str(error).splitlines()[0]:.200}"
+        reason = reason if os.path.isfile(file) else "no such file"
+        raise SystemExit(f"{file}: {reason}") from None
+    if heads_of(model.job) != heads_of(JOB):
+        raise SystemExit(f"{file}: of another job: its heads or their names differ")
+    return model
+
+
 def predict_onnx(
-    file: Path | bytes,
+    model: Callable,
     samples: Sequence[Sample],
     kept: Callable[[Sample, dict], dict] = lambda _, predictions: predictions,
 ) -> list[dict]:
-    """Returns predictions of a file of export.py, as `predict_samples` returns them."""
-    from runtime import Model  # needs ONNX Runtime, as nothing else here does
-
-    model, found = Model(file), []
+    """Returns predictions of an exported model, as `predict_samples` returns them."""
+    found = []
     for sample in samples:
         predictions = model(read_image(sample, sample.height, sample.width))
         found.append(kept(sample, predictions))
@@ -192,7 +207,8 @@ def predict_onnx(
 
 def evaluate_onnx(file: Path | bytes, samples: Sequence[Sample]) -> dict[str, float]:
     """Returns the metrics of a file of export.py, as `evaluate` returns them."""
-    found = predict_onnx(file, samples, evidence)
+    model = load_onnx(file)
+    found = predict_onnx(model, samples, evidence)
     return score(found)
 
 

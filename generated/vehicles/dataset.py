@@ -417,6 +417,11 @@ def boxes_in_image(boxes: np.ndarray, frame: Frame) -> np.ndarray:
 # ---- Files, read with care: nothing of it depends on the task ----
 
 
+SUFFIXES = (  # image files that OpenCV and Pillow read
+    ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
+).split()
+
+
 def below(folder: Path, name: object, root: Path | None = None) -> Path:
     """Returns a path that the dataset names; it may not lead out of its folder, or of
     `root`, on any system. Unless there is such a file, a backslash parts folders, and
@@ -436,6 +441,10 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
             raise ValueError(f"leads out of {homes[1]}: {name!r:.100}")
         return path
     return folder / (name if plain == name or os.path.exists(folder / name) else plain)
+
+
+def is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def read_json(path: Path, hook: Callable[[dict], dict] | None = None) -> object:

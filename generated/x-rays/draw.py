@@ -32,7 +32,7 @@ def draw_reconstruction(image: np.ndarray, found: np.ndarray | None) -> np.ndarr
 
 def save_picture(picture: np.ndarray, path: Path) -> str:
     """Saves a PNG; returns the name of its file."""
-    path.write_bytes(cv2.imencode(".png", picture)[1])
+    write_whole(path, cv2.imencode(".png", picture)[1])
     return path.name
 
 
@@ -68,7 +68,18 @@ def tile(image: np.ndarray) -> np.ndarray:
 
 def save_image(path: Path, image: np.ndarray):
     encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
-    path.write_bytes(encoded)
+    write_whole(path, encoded)
+
+
+def write_whole(path: Path, content: bytes):
+    """Writes a file, all or nothing; raises an OSError that names it."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 # ---- The curves of a run ----

@@ -75,7 +75,6 @@ def test_lines_of_text_stand_below_each_other(drawings):
         assert line.min() < 60 and line.max() == 255
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("names", [["cell"], ["cell", "platelet"]])
 def test_instances_are_named_where_there_are_several_categories(tmp_path, names):
     head = {"name": "cells", "task": "instance_segmentation", "categories": names}
@@ -86,7 +85,8 @@ def test_instances_are_named_where_there_are_several_categories(tmp_path, names)
     drawn = draw.draw(np.zeros((64, 64, 3), np.uint8), {"cells": [item]})
     assert drawn[50:60, 20:40].any(2).all()
     assert drawn[:48].any() == (len(names) > 1)
-=======
+
+
 def test_a_full_disk_leaves_the_earlier_drawing(tmp_path):
     draw, path = drawer(["boxes"], tmp_path), tmp_path / "drawing.png"
     noise = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
@@ -102,4 +102,3 @@ def test_a_full_disk_leaves_the_earlier_drawing(tmp_path):
     assert not path.with_name("drawing.png.tmp").exists()
     draw.save_image(path, noise)
     assert (cv2.imread(str(path))[..., ::-1] == noise).all()
->>>>>>> hour

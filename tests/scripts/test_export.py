@@ -341,48 +341,6 @@ def test_random_weights_have_a_word_and_are_not_those_of_a_run(world, folder, se
     assert "raw" in said[2] and not (world / "random.onnx").exists()
 
 
-<<<<<<< HEAD
-=======
-@pytest.mark.soak  # a conversion more
-def test_random_weights_are_exported(world, folder):
-    words = (folder / "export.py", "--threads", 1, "-o", world / "random.onnx")
-    done = python(*map(str, words), **one_core())
-    assert done.returncode == 0 and "random" in done.stderr, done.stderr[-3000:]
-    facts = onnxruntime.InferenceSession(world / "random.onnx").get_modelmeta()
-    assert facts.custom_metadata_map["specc.weights"] == "random"
-
-
-def other_weights(world: Path) -> Path:
-    found = checkpoint(world / "best.pt")
-    job = json.loads(found["job"])
-    job["model"]["heads"][0]["categories"][0] = "another"
-    torch.save(found | {"job": json.dumps(job)}, world / "of-another-job.pt")
-    return world / "of-another-job.pt"
-
-
-def test_what_cannot_be_exported_is_refused_with_a_line(world, folder):
-    """Before the conversion, which takes time."""
-    (world / "broken.jpg").write_bytes(b"no image")
-    (world / "other.pt").write_bytes(b"no weights")
-    good = ("--weights", world / "best.pt")
-    for flags, said in (
-        ((*good, "broken.jpg"), "broken.jpg"),
-        ((*good, "--half"), "--data"),
-        ((*good, "--int8", "broken.jpg"), "--data"),
-        ((*good, "--data", world, "--int8", "broken.jpg"), "broken.jpg"),
-        ((*good, "-o", "no/folder/x.onnx"), "no/folder/x.onnx"),
-        ((*good, "-o", "x.pb"), "x.pb"),
-        ((*good, "--half", "--data", world, "--bound", "nan"), "--bound starts at 0"),
-        (("--weights", world / "other.pt"), "other.pt"),
-        (("--weights", other_weights(world)), "of another job"),
-        (("--weights", world / "missing.pt"), "missing.pt"),
-    ):
-        before = {path.name for path in world.iterdir()}
-        assert said in refusal(export(folder, *flags, code=1))
-        assert {path.name for path in world.iterdir()} == before
-
-
->>>>>>> hour
 @pytest.mark.parametrize(
     "fault, code", [({"LARGEST_FILE": "400000"}, 1), ({"INTERRUPTED": "1"}, 130)]
 )

@@ -63,6 +63,7 @@ def test_what_cannot_be_exported_is_refused_with_a_line(world, folder):
         ((*good, "--data", world, "--int8", "broken.jpg"), "broken.jpg"),
         ((*good, "-o", "no/folder/x.onnx"), "no/folder/x.onnx"),
         ((*good, "-o", "x.pb"), "x.pb"),
+        ((*good, "--half", "--data", world, "--bound", "nan"), "--bound starts at 0"),
         (("--weights", world / "other.pt"), "other.pt"),
         (("--weights", other_weights(world)), "of another job"),
         (("--weights", world / "missing.pt"), "missing.pt"),
