@@ -14,7 +14,7 @@ from specc.origins.fields import place_of
 from specc.origins.marks import Chain, Filler, Marked, Place
 from specc.origins.pieces import IMPORTS, PART, Cut, Split
 from specc.origins.steps import CONSTANTS
-from specc.origins.words import WORD
+from specc.origins.words import WORD, code_of
 from specc.resources import PACKAGE, read_text
 
 FILES = frozenset(("emitted", "further_texts"))  # decide which files there are
@@ -99,9 +99,10 @@ class Sources:
     def _always(self) -> set[str]:
         """The names that lines use which stand in every job."""
         found: set[str] = set()
-        for _, words, chains in self._page_lines:
-            if not any(map(_varies, chains)):
-                found |= words
+        for marked in map(self._marked, self.pages):
+            for line, chains in zip(code_of(marked.lines), marked.chains):
+                if chains and not any(map(_varies, chains)):
+                    found.update(WORD.findall(line))
         before = -1
         while len(found) != before:
             before = len(found)

@@ -4,11 +4,13 @@ a render that another render changes."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
 WORD = re.compile(r"\w+|[^\w\s]")
+STRING = re.compile(r"""(?<![fF])(["'])(?:\\.|(?!\1).)*\1""")  # none with names inside
+ATTRIBUTE = re.compile(r"\.\w+")
 LOOSE = frozenset("(),\\")  # black adds and removes these
 CLOSING = frozenset("()[]{},:")  # a line of these alone only ends what began above
 DIGITS = re.compile(r"\d+")
@@ -31,6 +33,19 @@ class Changed(NamedTuple):
 
     def __or__(self, other: Changed) -> Changed:
         return Changed(self.words | other.words, self.gaps | other.gaps)
+
+
+def code_of(lines: Iterable[str]) -> Iterator[str]:
+    """Yields lines of Python without docstrings, strings, comments and attributes, whose
+    words are no names of the module."""
+    inside = False
+    for line in lines:
+        if quotes := line.count('"""'):
+            inside ^= quotes % 2 == 1
+            yield ""
+        else:
+            code = "" if inside else STRING.sub("", line).partition("#")[0]
+            yield ATTRIBUTE.sub("", code)
 
 
 def words_of(lines: list[str]) -> list[Word]:
