@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from specc.cli import run_cli
-from specc.datasets import detail
+from specc.datasets import start
 
 SIZE = (400, 300)  # width and height of the images
 
@@ -64,7 +64,7 @@ def test_else_the_resolution_is_that_of_the_images(folder, capsys, lines):
 
 
 def test_a_large_set_is_not_read(folder, monkeypatch):
-    monkeypatch.setattr(detail, "READ", 3)
+    monkeypatch.setattr(start, "READ", 3)
     assert resolution(draw(folder, "0 0.5 0.5 0.8 0.8\n")) == [288, 384]
 
 

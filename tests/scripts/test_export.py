@@ -269,7 +269,9 @@ def test_int8_is_written_if_it_keeps_the_metric(world, folder, sealed):
         float(said[small.name]), abs=1e-4
     )
     kept = small.read_bytes()
-    done = export(folder, *flags, "--bound", -1, "--int8", *calibration, code=1)
+    black = world / "black.png"  # values beyond those of its activations are cut off
+    cv2.imwrite(str(black), np.zeros((64, 96, 3), np.uint8))
+    done = export(folder, *flags, "--bound", 0, "--int8", black, code=1)
     assert "small.int8.onnx: not written" in refusal(done)
     assert small.read_bytes() == kept
 

@@ -11,7 +11,6 @@ from unicodedata import normalize
 import click
 
 from specc.datasets.become import in_words
-from specc.datasets.detail import FINE
 from specc.datasets.files import depths_in
 from specc.datasets.find import choose
 from specc.datasets.foreign import unread_images
@@ -20,6 +19,7 @@ from specc.datasets.layout import job_text
 from specc.datasets.naming import free_name, path_in_job
 from specc.datasets.parts import images_in, is_turned
 from specc.datasets.start import (
+    FINE,
     Sizes,
     is_shortened,
     measure,

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import math
 import re
+from contextlib import redirect_stderr
 from dataclasses import dataclass
+from io import StringIO
 from os.path import isfile
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from specc.build import analyze
-from specc.datasets.detail import WORTH, shortening
+from specc.datasets.emitted import load, read
 from specc.datasets.files import image_size, largest_value
 from specc.datasets.found import Found
-from specc.datasets.levels import enlarged
+from specc.datasets.levels import enlarged, objects_of
 from specc.diagnostics import JobError, fail
 from specc.graph.cost import Summary, summarize
 from specc.heads import TASKS
@@ -34,6 +36,10 @@ STEP = 32  # sides are multiples of this, or of the divisor if that is larger
 TEXT_STEP = 8
 KEPT_FROM = 50_000  # images of a set that takes long to read
 LISTED = 1000  # identities; where there are more, they are counted
+READ = 5000  # most images of a set whose objects are measured
+FINE = 80  # pixels of the input that the shorter side of an object needs
+FINER = 0.05  # share of the objects that may have fewer
+WORTH = 0.75  # largest factor by which sides are shortened at all
 COMMON = ("train", "training", "data", "dataset", "datasets", "images")
 
 
@@ -96,6 +102,31 @@ def _shorten(job: dict[str, Any], images: int, divisor: int) -> None:
         job["data"]["resolution"] = enlarged(
             job["data"]["resolution"], factor, max(divisor, STEP)
         )
+
+
+def shortening(job: dict[str, Any], images: int) -> float:
+    """Returns the factor by which the sides of a job's input may be shortened, as its
+    objects are large; 1 where they are not, where its head has no boxes, or where the
+    dataset cannot be read."""
+    sides = _shorter_sides(job) if images <= READ else []
+    if not sides:
+        return 1.0
+    factor = FINE / max(sides[int(FINER * len(sides))], 1e-6)
+    return factor if factor <= WORTH else 1.0
+
+
+def _shorter_sides(job: dict[str, Any]) -> list[float]:
+    """Returns the shorter sides of the objects of the training set in pixels of the
+    input, the shortest first. The job's paths are those of this process."""
+    try:
+        emitted = load(json.dumps(job).encode())
+    except JobError:  # the job is checked once more, or a package is not installed
+        return []
+    with redirect_stderr(StringIO()):  # `specc data` tells what the reader says
+        reading = read(emitted, Path())
+    (head,), resolution = emitted.job.heads, emitted.job.data.resolution
+    found = objects_of(reading.training, head, emitted.summary, resolution)
+    return found.shorter if found else []
 
 
 def is_shortened(job: dict[str, Any], found: Found) -> bool:
