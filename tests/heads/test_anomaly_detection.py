@@ -279,6 +279,7 @@ def test_a_wrong_folder_of_masks_is_told(emitted, tmp_path, masks):
 # ---- Calibration and metrics ----
 
 
+@pytest.mark.slow
 def test_few_normal_images_give_an_alarm_once_calibrated(emitted, tmp_path):
     """And what was calibrated goes with the weights."""
     place = dataset(tmp_path, ["normal"] * 20 + ["anomalous"] * 2)

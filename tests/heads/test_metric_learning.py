@@ -95,7 +95,10 @@ def test_the_loss_falls_with_the_angle_all_the_way_round(model, cosine):
     assert nearer <= loss
 
 
-@pytest.mark.parametrize("count, subcenters", [(2, 1), (2, 3), (10_000, 2)])
+@pytest.mark.parametrize(
+    "count, subcenters",
+    [(2, 1), (2, 3), pytest.param(10_000, 2, marks=pytest.mark.slow)],
+)
 def test_any_number_of_identities_can_be_told_apart(tmp_path, count, subcenters):
     names = [f"person {i}" for i in range(count)]
     module = model_of(tmp_path, names, subcenters=subcenters)
