@@ -1,4 +1,4 @@
-"""What export.py refuses, before a conversion or by it."""
+"""Tests of export.py: jobs, weights and flags that it refuses, before a conversion or by it."""
 
 from __future__ import annotations
 

@@ -351,7 +351,9 @@ def test_of_a_folder_nothing_is_left_out_in_silence(whole, detector, world):
     assert f"{folder}/empty: no image is in this folder\n" in said
     run(detector, "predict.py", *flags, output, "--output", world / "again")
     again = json.loads((world / "again" / "predictions.json").read_text())
-    assert again.keys() == {f"{output}/good.png"}  # it was asked for
+    assert again.keys() == {
+        f"{output}/good.png"
+    }  # a folder that is named itself is read
 
 
 def test_a_score_that_is_none_is_refused(whole, detector, world):
