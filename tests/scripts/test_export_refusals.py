@@ -1,4 +1,4 @@
-"""Tests of export.py: jobs, weights and flags that it refuses, before a conversion or by it."""
+"""What export.py refuses is told before a conversion, or by it: jobs, weights, flags."""
 
 from __future__ import annotations
 
