@@ -96,9 +96,9 @@ def _augmentation(given: dict, data: dict, heads: tuple[Head, ...]) -> dict[str,
     for them.
 
     Heads that compare views need those of SimCLR and VICReg; a small image bears less
-    blur. Other options would spoil labels: a mirrored or cropped text is no text, a
-    mirror image swaps keypoints that the head may not pair, and may show another
-    identity.
+    blur. Features that no head trains know textures of one size. Other options would
+    spoil labels: a mirrored or cropped text is no text, a mirror image swaps keypoints
+    that the head may not pair, and may show another identity.
     """
     derived: dict[str, Any] = {}
     reads_text = any(head(one.task).get("x-reads-text") for one in heads)
@@ -113,7 +113,8 @@ def _augmentation(given: dict, data: dict, heads: tuple[Head, ...]) -> dict[str,
     identifies = any(hasattr(one, "identities") for one in heads)
     if reads_text or unpaired or identifies:
         derived["horizontal_flip"] = False
-    if reads_text:
+    untrained = any(head(one.task).get("x-trains-no-trunk") for one in heads)
+    if reads_text or untrained:
         derived["scale"] = 0.0
     return {key: value for key, value in derived.items() if given.get(key) is None}
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from specc.cli import run_cli
 from specc.datasets import start
+from specc.shapes.text import draw_dataset
 
 SIZE = (400, 300)  # width and height of the images
 
@@ -74,3 +75,19 @@ def test_a_few_small_objects_decide_nothing(folder):
     lines = "".join(f"0 0.5 0.5 {side} {side}\n" for side in sides)
     lines += "0 0.2 0.2 0.1 0.1\n"
     assert resolution(draw(folder, lines)) == [128, 192]
+
+
+@pytest.mark.parametrize(
+    "size, expected",
+    [
+        ((240, 80), [48, 144]),
+        ((900, 300), [48, 144]),
+        ((120, 40), [40, 120]),  # not enlarged
+        ((60, 180), [144, 48]),  # letters below each other
+    ],
+)
+def test_a_text_needs_few_pixels(folder, size, expected):
+    draw_dataset(folder, 2, 1)
+    for path in folder.rglob("*.png"):
+        Image.open(path).resize(size).save(path)
+    assert resolution(folder, "scene_text_recognition") == expected

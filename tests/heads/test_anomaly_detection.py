@@ -1,4 +1,4 @@
-"""Anomaly detection: the head and its trunk, drawn defects, the reader, the metrics."""
+"""Anomaly detection: the head and its trunk, the reader, the metrics."""
 
 from __future__ import annotations
 
@@ -131,38 +131,6 @@ def test_predictions_have_the_size_of_the_image(emitted, size):
     assert scores["map"].shape == (2, *size) and scores["score"].shape == (2,)
     assert torch.equal(scores["score"], scores["map"].amax((1, 2)))
     assert 0 <= scores["map"].min() and scores["map"].max() <= 1
-
-
-# ---- Drawn defects ----
-
-
-@pytest.mark.parametrize("channels", [1, 3, 4])
-def test_only_the_pixels_of_a_defect_change(emitted, channels):
-    clean = np.random.default_rng(0).integers(0, 256, (*SIZE, channels), np.uint8)
-    shares = []
-    for seed in range(60):
-        canvas, again = clean.copy(), clean.copy()
-        mask = emitted.data.draw_defect(canvas, np.random.default_rng(seed))
-        same = emitted.data.draw_defect(again, np.random.default_rng(seed))
-        assert np.array_equal(canvas, again) and np.array_equal(mask, same)
-        assert mask.shape == SIZE and np.array_equal(canvas[~mask], clean[~mask])
-        shares.append(mask.mean())
-        if mask.sum() > 20:
-            assert (canvas[mask] != clean[mask]).any()
-    assert 0.2 < np.mean(np.equal(shares, 0)) < 0.7  # some are left clean
-    assert 0.01 < max(shares) <= 0.05
-
-
-def test_a_view_holds_the_defect_that_its_target_names(emitted, tmp_path):
-    place = dataset(tmp_path, training=True)
-    samples = emitted.dataset.read_dataset(place, training=True)
-    views = emitted.data.TrainingSet(samples, 0)
-    images, targets, _ = emitted.data.collate([views[epoch, 0] for epoch in range(8)])
-    defects = targets["flaws"]["defects"]
-    assert defects.shape == (8, *SIZE) and defects.dtype == torch.bool
-    assert 0 < defects.flatten(1).any(1).sum() < 8
-    again, *_ = emitted.data.collate([views[epoch, 0] for epoch in range(8)])
-    assert torch.equal(images, again)
 
 
 # ---- The reader ----

@@ -33,7 +33,8 @@ ITERATIONS = (1000, 20000)  # fewest and most iterations
 STEPS, FEWEST = 100, 16  # an epoch has so many steps, of at least so many images
 RATE, CLIPPING = 0.001, 10.0  # for weights that start at random
 STEP = 32  # sides are multiples of this, or of the divisor if that is larger
-TEXT_STEP = 8
+TEXT_STEP = 8  # the same for texts
+TEXT_SIDE = 48  # most pixels of a text's shorter side: more do not help to read it
 KEPT_FROM = 50_000  # images of a set that takes long to read
 LISTED = 1000  # identities; where there are more, they are counted
 READ = 5000  # most images of a set whose objects are measured
@@ -154,6 +155,8 @@ def fitted(sizes: Sizes, task: str, divisor: int) -> list[int]:
     height = math.sqrt(area / aspect)
     reads_text = head(task).get("x-reads-text")
     least = STEP if reads_text else LEAST[most]
+    if reads_text:
+        height = min(height, max(TEXT_SIDE, TEXT_SIDE / aspect))
     height = max(height, least, least / aspect)
     step = max(divisor, TEXT_STEP if reads_text else STEP)
     smallest = part("data")["properties"]["resolution"]["items"]["minimum"]

@@ -21,8 +21,14 @@ def draw_defect(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def blotches(rng: np.random.Generator) -> np.ndarray:
     """Draws smooth noise (HEIGHT, WIDTH) of random size in x and y."""
-    noise = rng.standard_normal(2 ** rng.integers(1, 6, 2), np.float32)
-    return cv2.resize(noise, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    cells = 2 ** rng.integers(1, 6, 2)
+    noise = rng.standard_normal(cells + 2, np.float32)
+    height, width = (cells + 2) * (HEIGHT, WIDTH) // cells
+    noise = cv2.resize(noise, (int(width), int(height)), interpolation=cv2.INTER_CUBIC)
+    # Cut out of the middle: cubic noise is flat at its border, where it would be large
+    # far more often than elsewhere.
+    top, left = np.int64(rng.uniform(0.5, 1.5, 2) * (HEIGHT, WIDTH) / cells)
+    return noise[top : top + HEIGHT, left : left + WIDTH]
 
 
 def read_mask(inspection: Inspection, height: int, width: int) -> np.ndarray | None:
