@@ -329,6 +329,7 @@ def start(model: dict, trainer: dict) -> None:
         head_schema(head["task"]).get("x-trains-no-trunk") for head in model["heads"]
     ):
         model["neck"] = {"kind": "none"}
+        backbone.pop("frozen_levels", None)
 
 
 def count(trainer: dict) -> None:

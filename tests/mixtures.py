@@ -255,7 +255,8 @@ def job_of(choice: dict) -> dict:
     trainer["max_iterations"], trainer["max_hours"] = choice["limits"]
     backbone = {"name": choice["backbone"], "top_level": top}
     backbone["resize_input"] = choice["resize_input"]
-    backbone["frozen_levels"] = choice["frozen_levels"]
+    if choice["heads"] != "flaws":  # else no head trains the backbone
+        backbone["frozen_levels"] = choice["frozen_levels"]
     ends = {"bottom_level": levels[0], "top_level": levels[1]}
     layout = layout_of(choice)
     one = "split" in (layout or {})  # one table holds all sets

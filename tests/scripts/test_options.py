@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from emitted_jobs import load_all
 from runs import SAVES, SCENE, SHAPES, assert_equal_runs, checkpoint, make, rows, train
 
 pytestmark = pytest.mark.slow
@@ -240,6 +241,28 @@ def weights_at_start(job: Path) -> dict[str, torch.Tensor]:
 
     torch.manual_seed(0)
     return load(job / "model.py").Classifier().state_dict()
+
+
+DECAY = 0.25
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.5])
+@pytest.mark.parametrize("kind", ["adamw", "sgd"])
+def test_weights_decay_and_biases_and_norms_do_not(tmp_path, kind, factor):
+    """A step at learning rate 1 without a gradient removes the part that is asked for."""
+    optimizer = {"kind": kind, "weight_decay": DECAY}
+    trainer = {"optimizer": optimizer, "backbone_learning_rate_factor": factor}
+    job = make(tmp_path / "decay", SCENE, backbone=SMALL, **trainer)
+    modules = load_all(job, "model", "train")
+    model = modules.model.Classifier()
+    for parameter in model.parameters():
+        parameter.data.fill_(1.0)
+        parameter.grad = torch.zeros_like(parameter)
+    make_one = torch.optim.AdamW if kind == "adamw" else torch.optim.SGD
+    make_one(modules.train.parameter_groups(model), lr=1.0).step()
+    for name, parameter in model.named_parameters():
+        left = 1.0 if name.endswith("bias") or parameter.ndim == 1 else 1 - DECAY
+        assert (parameter == left).all(), name
 
 
 @pytest.mark.soak

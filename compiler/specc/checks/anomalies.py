@@ -1,9 +1,9 @@
-"""Rules of heads that learn from normal images alone, and train no trunk: E372,
-E373."""
+"""Rules of heads that learn from normal images alone, and train no trunk: E372 to
+E374."""
 
 from __future__ import annotations
 
-from specc.diagnostics import Diagnostic, likely, put
+from specc.diagnostics import Diagnostic, certain, drop, likely, put
 from specc.heads import TASKS
 from specc.job import Job, source_of
 from specc.language.schema import head
@@ -41,5 +41,26 @@ def neck_is_trained(job: Job, given: dict) -> list[Diagnostic]:
             note=f"{job.heads[0].task} leaves the levels that it reads as they are",
             help='set /model/neck to {"kind": "none"}',
             edit=likely(put(("model", "neck"), {"kind": "none"})),
+        )
+    ]
+
+
+def backbone_is_trained(job: Job, given: dict) -> list[Diagnostic]:
+    """E374: levels of the backbone that are not frozen have a head that trains
+    them."""
+    path = ("model", "backbone", "frozen_levels")
+    asked = (given["model"].get("backbone") or {}).get("frozen_levels")
+    # Resolve freezes all levels of a backbone that no head trains.
+    if asked is None or asked == job.backbone.frozen_levels:
+        return []
+    return [
+        Diagnostic(
+            "E374",
+            f"`frozen_levels` is {asked}, and no head trains backbone"
+            f" `{job.backbone.name}`",
+            path,
+            note=f"{job.heads[0].task} leaves the levels that it reads as they are",
+            help="leave it out: all levels keep their weights",
+            edit=certain(drop(path)),
         )
     ]

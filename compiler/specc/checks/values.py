@@ -5,7 +5,11 @@ split.py."""
 from __future__ import annotations
 
 from specc.backbones import TABLES
-from specc.checks.anomalies import anomalies_are_validated, neck_is_trained
+from specc.checks.anomalies import (
+    anomalies_are_validated,
+    backbone_is_trained,
+    neck_is_trained,
+)
 from specc.checks.augmentation import (
     color_to_change,
     views_differ,
@@ -72,6 +76,7 @@ def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
         mirroring,
         anomalies_are_validated,
         neck_is_trained,
+        backbone_is_trained,
         one_task,
         training_set,
         test_sets,

@@ -283,7 +283,10 @@ def _forbidden(path: Path, error: ValidationError) -> Diagnostic:
         help = "leave it out: it is on by default"
         return Diagnostic("E124", message, path, help=help)
     name = error.instance
-    message = f"`{name}` cannot name a head: Python or `torch.nn.ModuleDict` uses it"
+    reason = "Python or `torch.nn.ModuleDict` uses it"
+    if name in ("height", "width"):
+        reason = "it names a side of the image beside the heads in predictions.json"
+    message = f"`{name}` cannot name a head: {reason}"
     return Diagnostic("E128", message, path, help=f'write "{name}_head"')
 
 
