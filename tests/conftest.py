@@ -45,8 +45,9 @@ def pytest_collection_modifyitems(config, items: list[pytest.Item]) -> None:
 
 
 def mark_beside_samples(items: list[pytest.Item], whole: bool) -> None:
-    """Of a test with a `sample`, the cases that it does not name are soak, or what its
-    `rest` says; of those named all but the `quick` ones are slow, where there are such.
+    """Marks the cases of tests with a `sample`: cases that it does not name are soak, or
+    what its `rest` says; of those named all but the `quick` ones are slow, where there
+    are such.
     Raises UsageError where `whole` files lack a case that is named."""
     named, found = {}, defaultdict(set)
     for item in items:
@@ -64,7 +65,7 @@ def mark_beside_samples(items: list[pytest.Item], whole: bool) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported and collected stays: no garbage collection looks through it."""
+    """Keeps garbage collection from looking through what was imported and collected."""
     gc.collect()
     gc.freeze()
 

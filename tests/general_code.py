@@ -19,7 +19,8 @@ def parsed(text: str) -> ast.Module:
 
 
 def general_code(modules: dict[str, str]) -> list[str]:
-    """What a reader of these modules, by path, would stop at: a line for each finding."""
+    """Returns a line for each place where a reader of these modules, by path, would
+    stop."""
     trees = {path: parsed(text) for path, text in modules.items()}
     return sorted(
         [
@@ -186,7 +187,7 @@ def _chooses(function: ast.FunctionDef, parameter: str) -> bool:
 
 
 def _mentions(trees: dict[str, ast.Module]) -> dict[str, int]:
-    """How often each name is read, imports and definitions aside."""
+    """Returns how often each name is read, imports and definitions aside."""
     counts: dict[str, int] = defaultdict(int)
     for tree in trees.values():
         for node in ast.walk(tree):

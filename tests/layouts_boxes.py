@@ -35,7 +35,7 @@ def tensorflow(folder: Path) -> Case:
 
 
 def roboflow(folder: Path) -> Case:
-    """Of images of twice the size."""
+    """Returns a case whose images have twice the size."""
     header = ["filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax"]
     found = objects(6)
     for seed, part in ((0, "train"), (50, "valid")):

@@ -54,7 +54,7 @@ def draw(folder: Path, name: str, rename: Callable[[str], str] = str) -> None:
 
 
 def as_written(folder: Path) -> list[str]:
-    """What the reader has always read: the file beside `images`."""
+    """Writes the layout that the reader has always read: the file beside `images`."""
     for name in SETS:
         draw(folder / "images", name)
         write(folder / f"{name}.json", content(name))
@@ -146,7 +146,8 @@ def as_label_studio_uploads(folder: Path) -> list[str]:
 
 
 def as_label_studio_links(folder: Path) -> list[str]:
-    """Of two projects, so that no prefix is common to all but the first part."""
+    """Writes images of two projects, so that no prefix is common to all but the first
+    part."""
     draw(folder / "images", "train")
 
     def link(name: str) -> str:

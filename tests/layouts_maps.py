@@ -13,7 +13,7 @@ from PIL import Image
 
 COUNT, TRAINED = 8, 5
 HEIGHT, WIDTH = 48, 64
-PALETTE = {1: (128, 0, 0), 2: (0, 128, 0), 255: (224, 224, 192)}  # of VOC
+PALETTE = {1: (128, 0, 0), 2: (0, 128, 0), 255: (224, 224, 192)}  # colors of VOC
 
 
 def kind_of(number: int) -> str:

@@ -197,7 +197,9 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
     shared = name if choice["format"] == "native" else "kind"
     names = [f"{shared} {i}" for i in range(choice["categories"])]
     characters = "".join(chr(ord("Ā") + i) for i in range(choice["categories"]))
-    identities = names if choice["loss_weight"] == 1 else len(names)  # or counted
+    identities = (
+        names if choice["loss_weight"] == 1 else len(names)
+    )  # else only counted
     several = {"bottom_level": levels[0], "top_level": levels[1]}
     one = {"level": levels[1]}
     options = {

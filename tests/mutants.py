@@ -94,7 +94,8 @@ def is_emitted(path: str) -> bool:
 
 
 def functions_of(tree: ast.Module, names: set[str]) -> dict[str, ast.FunctionDef]:
-    """Those of these names, and the methods of all named tuples, as "Transform.points"."""
+    """Returns functions of these names, and the methods of all named tuples, as
+    "Transform.points"."""
     found = {x.name: x for x in tree.body if isinstance(x, ast.FunctionDef)}
     found = {name: function for name, function in found.items() if name in names}
     for owner in tree.body:
@@ -124,7 +125,7 @@ def compile_with(change) -> None:
 
 
 def in_child(act, patience: int = 3600) -> int | None:
-    """What `act` returns in a process of its own that says nothing; None if it is stuck:
+    """Returns what `act` does in a process of its own that says nothing; None if stuck:
     after `patience` seconds of a core, as the clock runs on while others compute."""
     child = os.fork()
     if child == 0:
@@ -191,10 +192,10 @@ class Times:
 
 
 class Reach(NamedTuple):
-    """What the tests call, the mutants of what they call, and what none of them calls
-    though there is something to change in it."""
+    """The functions that tests call, their mutants, and functions that none of them calls
+    though there is something to change in them."""
 
-    tests: dict[str, list[str]]  # by function, the fastest first
+    tests: dict[str, list[str]]  # tests of each function, the fastest first
     mutants: list[Mutant]
     uncalled: list[str]
 

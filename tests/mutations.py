@@ -116,7 +116,7 @@ def mutants_of(name: str, function: ast.FunctionDef) -> list[Mutant]:
 
 
 def sites(function: ast.FunctionDef) -> Iterator[ast.AST]:
-    """What is executed in a function: no docstrings, annotations, messages."""
+    """Yields the nodes that are executed: no docstrings, annotations, messages."""
     for statement in function.body:
         for node in walk(statement):
             if not isinstance(node, ast.Constant) or not isinstance(node.value, str):

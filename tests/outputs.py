@@ -63,6 +63,6 @@ def killed(wanted: Output, function: str, step: int) -> bool:
 
 
 def emitted(folder: Path) -> dict[str, bytes | None]:
-    """What stands in the folder, but for what is staged."""
+    """Returns the files of the folder, but for those that are staged."""
     found = tree(folder) if folder.exists() else {}
     return {path: x for path, x in found.items() if not path.startswith(".specc-")}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-# Openings of a comment that goes on from the name before it: `ROUNDS = 16  # of it`.
+# Openings of a comment that goes on from the name before, such as `# of it`.
 CONTINUED = re.compile(
     r"(?:^\s*|\S  )#:? ((?:of|as|in|so|whose|which|that|those|it|its|by|but|and|or|what"
     r"|likewise|below|beside)\b.*)"

@@ -1,4 +1,4 @@
-"""What `specc init` and the reader of its job make of a dataset."""
+"""Reads datasets as `specc init` and the reader of its job do."""
 
 from __future__ import annotations
 

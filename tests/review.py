@@ -157,7 +157,7 @@ def github(place: Path, origin: Path, server: Server, fork=False, **settings) ->
     workflow = yaml.safe_load((CHECKOUT / "docs/ci/github.yml").read_text("utf-8"))
     (job,) = workflow["jobs"].values()
     checkout, _, install, *steps = job["steps"]
-    assert install["run"] == 'pip install "$SPECC"'  # of a release: not to be had here
+    assert install["run"] == 'pip install "$SPECC"'  # a release, not to be had here
     clone(origin, place / "checkout", depth=checkout["with"]["fetch-depth"])
     place.joinpath("temporary").mkdir()
     summary = place / "summary.md"

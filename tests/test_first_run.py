@@ -26,7 +26,7 @@ SAMPLE = SimpleNamespace(height=40, width=80)
 
 
 def test_every_task_and_nearly_every_conversion_is_there():
-    """Of omniglot the validation images have other characters: its identities are no
+    """The validation images of omniglot have other characters: its identities are no
     categories to learn."""
     own = {pair.dataset: pair.task for pair in first_pairs.OWN}
     assert len({pair.name for pair in first_pairs.PAIRS}) == len(first_pairs.PAIRS)

@@ -94,6 +94,8 @@ CHECKOUT = ROOT.parent.parent
 PAGES = ("README.md", "SKILL.md", "CONTRIBUTING.md", "docs/**/*.md", "benchmarks/*.md")
 OURS = ("compiler/specc/**/*.py", "compiler/specc/explain/*.md", "schema/**/*.json")
 EMITTED = ("templates/**/*", "generated/*/*.py", "generated/*/README.md")
+TESTS = ("tests/*.py", "tests/*/*.py")
+HOLD_EXAMPLES = ("test_house.py", "test_texts.py", "test_origins.py")  # texts with riddles
 
 
 def wordings(*patterns: str) -> list[str]:
@@ -142,3 +144,15 @@ def test_a_whole_phrase_and_a_name_are_none(text):
 
 def test_texts_have_no_riddles_and_one_spelling():
     assert wordings(*PAGES, *OURS, *EMITTED) == []
+
+
+def test_tests_have_no_riddles():
+    files = sorted(path for pattern in TESTS for path in CHECKOUT.glob(pattern))
+    assert files
+    found = [
+        f"{path.relative_to(CHECKOUT)}:{line}: {wording}"
+        for path in files
+        if path.name not in HOLD_EXAMPLES
+        for line, wording in riddles(path.read_text("utf-8"))
+    ]
+    assert found == []

@@ -22,7 +22,7 @@ DOCS = sorted(
 )
 USERS = ["README.md", *DOCS]  # pages for users of specc
 PAGES = [*USERS, "CONTRIBUTING.md", "SKILL.md", "benchmarks/README.md"]
-MOST_WORDS = 1500  # of README
+MOST_WORDS = 1500  # most words of README
 GOLDEN = CHECKOUT / "generated" / "blood-cells"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"^(?: {4} *\S.*\n)+", re.MULTILINE)
@@ -232,7 +232,7 @@ def test_every_target_of_make_exists(page):
 
 
 def test_every_flag_of_an_emitted_script_exists():
-    """Of a folder that the pages only speak of, as of one that is here."""
+    """Folders that the pages only speak of have the flags of one that is here."""
     seen = set()
     for page in USERS:
         for program, *words in commands(page):
@@ -261,7 +261,7 @@ def test_every_flag_named_alone_is_one_of_a_command_or_a_script(page):
         for path in folder.glob("*.py"):
             known |= {*re.findall(r"\"(--[a-z][a-z0-9-]+)\"", path.read_text("utf-8"))}
     known |= {"--help", "--test"}  # the second where the job names a test set
-    known |= {"--max-restarts", "--nproc_per_node"}  # of torchrun
+    known |= {"--max-restarts", "--nproc_per_node"}  # flags of torchrun
     for code in CODE.findall(prose(page)):
         if code.startswith("--"):
             assert {*FLAG.findall(code)} <= known, code

@@ -42,7 +42,11 @@ EDITS = {  # file -> lines that people changed, and what they made of them
         + "        return self.neck(*self.backbone(images))\n"
     },
 }
-MOON = [*CATEGORIES[:2], "moon", *CATEGORIES[2:]]  # in the middle: all others move
+MOON = [
+    *CATEGORIES[:2],
+    "moon",
+    *CATEGORIES[2:],
+]  # a name in the middle: all others move
 
 
 def edit(folder: Path) -> None:

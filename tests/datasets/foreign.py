@@ -17,7 +17,7 @@ class Picture(NamedTuple):
     path: Path
     height: int
     width: int
-    label: Any  # in words, as the emitted draw.py tells it
+    label: Any  # words of the emitted draw.py
 
 
 class Sets(NamedTuple):

@@ -28,9 +28,9 @@ BOXES = ((1, 2, 11, 22), (30, 2, 40, 12), (5.5, 4, 20, 25), (0, 0, 9, 9))
 
 
 class Said(NamedTuple):
-    """What a file says of an image: a category, and a box or nothing."""
+    """The words of a file on an image: a category, and a box or nothing."""
 
-    name: str  # of the image, a path from `folder`
+    name: str  # path of the image from `folder`
     folder: Path
     category: str
     box: tuple[float, ...] | None

@@ -143,7 +143,7 @@ def test_a_category_may_have_the_name_of_a_set(place, capsys):
 def test_a_category_may_look_like_the_images_of_a_dataset(
     place, capsys, names, count, why
 ):
-    """Of three it does where its files have the names of another one's."""
+    """One of three does where its files have the names of another one's."""
     for number, name in enumerate(names):
         for i in range(8):
             path = Path("set", name, f"{count * number + i}.png")

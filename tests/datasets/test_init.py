@@ -291,7 +291,7 @@ def test_a_job_is_never_overwritten_unasked(place, capsys):
     assert run_cli(["init", DETECTION, "--data", "set", "--force"]) == 0
     assert run_cli(["init", DETECTION, "--data", "set", "-o", "a/b/c.json"]) == 0
     name = json.loads(Path("a/b/c.json").read_text())["name"]
-    assert name == "set-object-detection-2"  # that of job.json, and a number
+    assert name == "set-object-detection-2"  # the name in job.json, and a number
 
 
 @pytest.mark.slow

@@ -89,7 +89,7 @@ def test_columns_without_images_are_shown(place, capsys, header):
     Path("labels.csv").write_text("\n".join([header, *("gone.png,x",) * 6]))
     said = f"labels.csv: has columns {header.replace(',', ', ')}, and 6 rows; no column"
     assert f"{said} names images below ." in refused(capsys, CLASSES)
-    layouts.as_yolo(place / "set")  # beside a dataset they are no matter
+    layouts.as_yolo(place / "set")  # tables beside a dataset are no matter
     (place / "labels.csv").rename(place / "set" / "results.csv")
     assert run_cli(["init", "object_detection", "--data", "set"]) == 0
 

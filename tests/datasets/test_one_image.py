@@ -101,7 +101,7 @@ def test_an_image_in_both_sets_is_validated_on_alone(emitted, tmp_path, capsys):
     ids = {item["id"] for item in content["images"]}
     kept = [x for x in content["annotations"] if x["image_id"] in ids]
     (tmp_path / "val.json").write_text(json.dumps(content | {"annotations": kept}))
-    path.rename(tmp_path / "train")  # as the job of this reader calls it
+    path.rename(tmp_path / "train")  # the job of this reader calls it so
     training, validation = dataset.read_datasets(tmp_path)
     names = [[sample.path.name for sample in part] for part in (training, validation)]
     assert names == [["three.png", "four.png"], ["one.png", "two words.png"]]

@@ -76,7 +76,7 @@ def refused(capsys, task: str) -> str:
     return capsys.readouterr().err
 
 
-STARTS = {  # what stands before a path on another machine -> options that read it
+STARTS = {  # beginning of a path on another machine -> options that read it
     "/home/me/": {"prefix": "/home/me/"},
     "C:\\Users\\me\\": {"prefix": "C:\\Users\\me\\"},
     "s3://bucket/pets/": {"prefix": "s3://bucket/pets/"},

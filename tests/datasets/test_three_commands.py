@@ -30,7 +30,7 @@ from specc.cli import run_cli
 pytestmark = pytest.mark.slow
 
 DETECTION, CLASSES = "object_detection", "multiclass_classification"
-LAYOUTS = {  # of each format but yolo, which is trained on as it is printed
+LAYOUTS = {  # each format but yolo, which is trained on as it is printed
     "coco": (as_roboflow, DETECTION),
     "voc": (voc_beside, DETECTION),
     "dota": (dota, "quadrilateral_detection"),
@@ -54,7 +54,7 @@ def test_a_format_is_learned_from_as_it_is(place, name):
     run(code, "train.py", "--data", place, "--output", output, *ONE)
     rows = [json.loads(x) for x in (output / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["split"] == "validation"
-    if name == "coco":  # which has three sets
+    if name == "coco":  # the dataset has three sets
         given = ("--weights", output / "best.pt", "--data", place, "--workers", 0)
         done = run(code, "evaluate.py", *given, "--test")
         told = [key for key in rows[-1] if key.startswith(f"{task}/")]

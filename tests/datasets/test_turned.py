@@ -62,7 +62,7 @@ def test_turned_images_are_told(place, capsys, lay_out, task, count, orientation
     [
         (layouts.as_yolo, DETECTION, 1),
         (layouts.as_yolo, DETECTION, 9),
-        (layouts.as_coco, DETECTION, 6),  # its reader counts them
+        (layouts.as_coco, DETECTION, 6),  # the reader counts turned images
         (layouts.as_folders, "multiclass_classification", 6),
     ],
 )

@@ -106,7 +106,7 @@ def test_a_bare_number_at_a_call_is_found(call, fault):
         "decode(x, True)",
         "Block(3, 8, 3, layers=2)",
         "nn.Conv2d(3, 8, 3, 2)",
-        "x.reach(9)",  # of another object
+        "x.reach(9)",  # method of another object
     ],
 )
 def test_a_number_that_explains_itself_is_none(call):

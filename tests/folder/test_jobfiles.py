@@ -33,7 +33,7 @@ def chosen(*paths: str) -> list[str]:
 @pytest.mark.parametrize("paths", [(COPY, "job.json"), ("job.json", COPY)])
 def test_the_copy_in_the_folder_is_no_job_of_its_own(built, paths):
     assert chosen(*paths) == ["job.json"]
-    Path("job.json").write_bytes(OTHER)  # what is not built yet
+    Path("job.json").write_bytes(OTHER)  # another job, not built yet
     assert chosen(*paths) == ["job.json"]
     assert chosen(COPY) == [COPY]
     assert chosen("job.json", "./job.json") == ["job.json"]

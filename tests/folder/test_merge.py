@@ -256,9 +256,9 @@ def test_a_dry_run_says_what_happens_and_writes_nothing(folder, source, force):
     "text",
     [
         "b\nnew\nc\n",  # the user's line is lost
-        "mine\nb\nc\n",  # that of the render is
-        "mine\na\nb\nnew\nc\n",  # what the user deleted is back
-        "mine\nb\nnew\n",  # what nobody deleted is gone
+        "mine\nb\nc\n",  # the line of the render is lost
+        "mine\na\nb\nnew\nc\n",  # lines that the user deleted are back
+        "mine\nb\nnew\n",  # a line that nobody deleted is gone
         "mine\nb\nnew\nc\nof nobody\n",
         "<<<<<<< x\nmine\n||||||| x\na\n=======\na\n>>>>>>> x\nb\nc\n",
     ],

@@ -1,4 +1,4 @@
-"""What a formatter, a fixer or a clone changes in a file is no edit; all else is."""
+"""Changes that a formatter, a fixer or a clone makes are no edits; all others are."""
 
 from __future__ import annotations
 
@@ -162,7 +162,9 @@ def test_a_formatted_file_is_as_emitted(folder, source):
     assert (folder / "model.py").read_text() == f"{text}\n\nLIMIT = 1\n"
     newest = new.replace("radius**2", "radius**3")
     assert write(output(folder, source, model=newest)).written == ("model.py",)
-    assert (folder / "model.py").read_text() == newest  # that line is laid out anew
+    assert (
+        folder / "model.py"
+    ).read_text() == newest  # the edited line is laid out anew
 
 
 def test_a_formatted_file_is_removed_with_what_it_was(folder, source):

@@ -52,7 +52,7 @@ def main():
     model = load_model(Path(sys.argv[1]), torch.device("cpu"))
     samples = read_dataset(Path(sys.argv[2]) / VALIDATION)
     model.head.calibration.alarm.fill_(3)  # no matter what it was
-    for buffer in model.head.laterals.buffers():  # those of rank 0 are the saved ones
+    for buffer in model.head.laterals.buffers():  # buffers of rank 0 are saved
         buffer += rank
     calibrate(model, samples, torch.device("cpu"), 0, rank, world)
     metrics = evaluate(model, samples, torch.device("cpu"), 0, rank, world)

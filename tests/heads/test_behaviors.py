@@ -164,7 +164,7 @@ def test_a_new_process_predicts_the_same_again(task, job, trained):
     assert written[0] == written[1]
 
 
-@each_of("anomaly_detection")  # whose checkpoints hold more than weights
+@each_of("anomaly_detection")  # these checkpoints hold more than weights
 def test_a_killed_run_goes_on_bit_for_bit(task, job, trained):
     """It is killed between its two validations, which are after 10 and 20 iterations."""
     output = trained.with_name(f"{job.name}-killed")

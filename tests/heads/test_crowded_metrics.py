@@ -11,7 +11,7 @@ from emitted_jobs import DETECTION, make
 from point_jobs import evaluation
 
 OBJECTS = 500
-SIDE, STEP = 480, 20  # of the image, and from one object to the next
+SIDE, STEP = 480, 20  # sides of the image, distance of neighboring objects; pixels
 SIGMAS = (0.05, 0.05)
 HEADS = {
     "object_detection": DETECTION,

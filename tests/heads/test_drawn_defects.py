@@ -42,8 +42,8 @@ class Drawing:
 
 
 def draws(data, monkeypatch, canvas: np.ndarray, rng: Drawing) -> np.ndarray:
-    """Where a defect was drawn, of noise that rises from pixel to pixel, in a form that
-    reaches over the lower half of the canvas."""
+    """Returns the pixels where a defect was drawn, of noise that rises from pixel to
+    pixel, in a form that reaches over the lower half of the canvas."""
     noise = np.arange(canvas[..., 0].size).reshape(SIZE)
     ragged = np.where(noise // SIZE[1] >= SIZE[0] // 2, 0.31, 0.3)
     maps = [noise, ragged]
@@ -56,7 +56,7 @@ def draws(data, monkeypatch, canvas: np.ndarray, rng: Drawing) -> np.ndarray:
 def test_a_defect_is_lighter_or_darker_by_55_times_a_normal_number(
     data, monkeypatch, shade, normal, end
 ):
-    """Of it 0.3 to all is mixed in; it covers 0.2 % to 5 % of the image."""
+    """A share of 0.3 to 1 is mixed in; the defect covers 0.2 % to 5 % of the image."""
     canvas = np.full((*SIZE, 3), shade, np.uint8)
     rng = Drawing(0.3, 0.4, end=end, normal=normal)
     mask = draws(data, monkeypatch, canvas, rng)

@@ -38,7 +38,7 @@ def whole(tmp_path_factory):
     "size, shown",
     [
         ((HEIGHT, WIDTH), (HEIGHT, WIDTH)),
-        ((48, 100), (77, WIDTH)),  # by 1.6: 76.8 rows
+        ((48, 100), (77, WIDTH)),  # 1.6 times as large: 76.8 rows
         ((200, 100), (HEIGHT, 48)),
         ((1, 4000), (1, WIDTH)),
         ((4000, 1), (HEIGHT, 1)),
@@ -125,7 +125,7 @@ def test_losses_of_labels_and_numbers_are_means(whole):
 
 
 def test_metrics_of_labels_are_those_of_their_definitions(whole):
-    """Of a and b; g is given once in vain, the others never come up."""
+    """Labels a and b occur; g is given once in vain, the others never come up."""
     truth = [[1, 0], [1, 1], [0, 1], [0, 0]]
     scores = [[0.9, 0.1], [0.2, 0.6], [0.4, 0.8], [0.1, 0.7]]
     found = []

@@ -53,7 +53,8 @@ def panoptic(tmp_path_factory):
 
 
 def test_instances_end_where_their_image_does(segmenter):
-    """Of 40x30 pixels, two for each of the canvas; a box lies within, one beyond it."""
+    """The image has 40x30 pixels, two for each of the canvas; a box lies within, one
+    beyond it."""
     results = {
         "count": torch.tensor([2]),
         "boxes": torch.tensor([[[-4.0, -2, 30, 20], [0.25, 0.25, 10, 5]]]),
@@ -218,7 +219,8 @@ def test_an_instance_of_coco_has_the_size_of_its_box_and_the_area_of_its_mask(
 
 
 def test_pixels_of_an_image_are_numbered_and_those_beyond_it_are_not(tmp_path):
-    """Of 3 rows and 4 columns, down the columns: beyond them is number 12."""
+    """The image has 3 rows and 4 columns, numbered down the columns: beyond them is
+    number 12."""
     data = load_all(make(tmp_path, [INSTANCES]), "data").data
     still = data.Transform(np.float32([1, 1]), np.float32([0, 0]))
     x, y = np.arange(-1.5, 6), np.arange(-1.5, 5)
@@ -378,7 +380,7 @@ def test_quadrilaterals_of_images_are_rows_that_are_padded(tmp_path, counts):
 
 @pytest.mark.parametrize("right, kept", [(24, False), (26, True)])
 def test_a_quarter_of_a_box_on_the_canvas_is_too_little(tmp_path, right, kept):
-    """Of 100 columns and 10 rows, of which the canvas shows the last columns."""
+    """The image has 100 columns and 10 rows; the canvas shows the last columns."""
     head = {"name": "boxes", "task": "object_detection", "categories": ["a"]}
     data = load_all(make(tmp_path, [head]), "data").data
     box = np.float32([[right - 100, 0, right, 10]])

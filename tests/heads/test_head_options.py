@@ -18,7 +18,7 @@ class Given(NamedTuple):
     head: dict
     loss: str
     weights: dict[str, float] = {}
-    further: tuple = ()  # what the loss is given behind outputs and targets
+    further: tuple = ()  # further arguments of the loss, behind outputs and targets
     decoder: str = ""
     min_score: float = 0.05
 
@@ -123,7 +123,7 @@ def limits_of(given: Given) -> dict[str, float]:
 
 
 def record(monkeypatch, model: ModuleType, *functions: str) -> dict[str, tuple]:
-    """What each function is given from now on; it returns one term, of 3."""
+    """Returns what each function is given from now on; it returns one term, of 3."""
     given = {}
 
     def recorder(function: str):

@@ -57,7 +57,7 @@ def targets_with(points: int, one_class: bool) -> dict[str, torch.Tensor]:
 
 
 def outputs_of(network: torch.nn.Module):
-    """What an untrained network says of noise, with logits that differ."""
+    """Returns the outputs of an untrained network for noise, with logits that differ."""
     torch.manual_seed(0)
     images = torch.randint(0, 256, (2, 3, 96, 160), dtype=torch.uint8)
     with torch.no_grad():
@@ -128,7 +128,8 @@ def object_terms(model, objects, targets) -> dict[str, float]:
 def point_error(
     offset: list[float], own: list[float], wanted: list[float], box
 ) -> float:
-    """Of one point in the cell's own box, in the longer side of the object's."""
+    """Returns the loss of one point in the cell's own box, in the longer side of the
+    object's."""
     side, error = max(box[2] - box[0], box[3] - box[1]), 0.0
     for axis in range(2):
         middle, length = (own[axis] + own[axis + 2]) / 2, own[axis + 2] - own[axis]

@@ -44,7 +44,7 @@ def test_points_of_a_grid_are_the_middles_of_its_parts(data):
 
 
 def test_runs_are_strips_of_columns(data):
-    """Of an image of 5 rows: a run that ends in a third column, one that is a column."""
+    """The image has 5 rows: a run ends in a third column, another is a column."""
     column, top, bottom = data.strips(np.array([3, 11, 20, 25]), 5)
     assert column.tolist() == [0, 1, 2, 4]
     assert list(zip(top, bottom)) == [(3, 5), (0, 5), (0, 1), (0, 5)]
@@ -126,7 +126,7 @@ def test_these_views_cut_some_masks_off_and_leave_some_out(data, tmp_path):
 
 
 def test_half_of_the_views_are_mirrored_and_half_turned(data):
-    """Of 400 each: 10 more or less would be one standard deviation."""
+    """Both are counted in 400 views: 10 more or less would be one standard deviation."""
     sample = data.Sample("", 6, 4, {})
     read, made = data.read_image, []
     try:

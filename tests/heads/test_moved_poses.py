@@ -1,4 +1,4 @@
-"""Which keypoints and poses are left of a view, at its borders."""
+"""Keypoints and poses at the borders of a view: some are left, others are not."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_what_lies_on_the_border_is_seen(modules, emitted):
     one_of_three = [[96, 64], [np.nan, np.nan], *beyond[2:]]
     points = np.float32([ends, beyond, one_of_four, one_of_three])
     told = emitted(HEAD, format="coco", validation="val")
-    own = {"crowds": np.zeros(4, bool), "areas": np.ones(4)}  # as COCO tells them
+    own = {"crowds": np.zeros(4, bool), "areas": np.ones(4)}  # values that COCO tells
     for (dataset, data), further in (
         ((modules.dataset, modules.data), {}),
         ((told.dataset, told.data), own),

@@ -115,7 +115,8 @@ def test_every_object_is_learned_by_a_cell(detector640, scene, seed):
 
 
 def one_after_the_other(module, points, assigned, boxes) -> torch.Tensor:
-    """What objects without a point take if each waits for those before it."""
+    """Returns the points that objects without one take if each waits for those before
+    it."""
     assigned = assigned.clone()
     for number in range(len(boxes)):
         if not (assigned == number).any():

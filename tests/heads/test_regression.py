@@ -68,7 +68,7 @@ def test_errors_of_numbers(tmp_path):
     assert same.keys() == {"mae", "rmse"}  # there is no spread to explain
     near = [{"value": 0.1}, {"value": 0.35}]
     metrics = evaluate.regression_metrics([0.1, 0.3], near)
-    assert metrics["r2"] == pytest.approx(1 - 0.05**2 / 0.02)  # in any unit
+    assert metrics["r2"] == pytest.approx(1 - 0.05**2 / 0.02)  # the same in any unit
 
 
 @pytest.mark.slow

@@ -1,4 +1,5 @@
-"""How many rows a batch of objects has: few numbers, so that few losses are compiled."""
+"""The number of rows of a batch of objects is one of few, so that few losses are
+compiled."""
 
 from __future__ import annotations
 

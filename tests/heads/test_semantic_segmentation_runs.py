@@ -46,7 +46,7 @@ def learned(job) -> Path:
     return output
 
 
-@pytest.mark.soak  # in fewer iterations each learns in test_behaviors.py
+@pytest.mark.soak  # test_behaviors.py lets each learn in fewer iterations
 def test_both_heads_learn(job):
     learned = job.parent / "runs" / "learned-maps"
     train(job, learned)

@@ -54,7 +54,7 @@ def test_rows_and_columns_of_stuff_have_strides_of_their_own(modules, axis):
     sky[1], road[2] = 5, 5
     nothing = {"boxes": torch.zeros(0, 4), "masks": torch.zeros(0, 8, 12)}
     nothing |= {"count": torch.tensor(0), "classes": torch.zeros(0, dtype=torch.long)}
-    strides = torch.tensor([2.0, 8.0])  # of masks, x and y
+    strides = torch.tensor([2.0, 8.0])  # strides of masks, x and y
     found, instances = modules.model.merge_segments(
         nothing | {"stuff": stuff}, (64, 24), strides, (CAR, PERSON), (SKY, ROAD)
     )

@@ -1,4 +1,4 @@
-"""Where images may lack the labels of a head, its loss is that of the others alone."""
+"""The loss of a head whose labels some images lack is that of the others alone."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def found_at(angles, moved=0.0, length=1.0):
 
 @pytest.mark.parametrize("length", [7.0, 1e-3])
 def test_alignment_and_uniformity_are_those_of_the_paper(evaluate, length):
-    """Of directions: how long representations are does not matter."""
+    """Both measure directions: how long representations are does not matter."""
     found = evaluate.view_metrics(found_at([0.0, math.pi], moved=0.5, length=length))
     assert found["alignment"] == pytest.approx(2 - 2 * math.cos(0.5), rel=1e-5)
     assert found["uniformity"] == pytest.approx(-2 * 4, rel=1e-4)  # squared distance 4

@@ -52,7 +52,7 @@ MOVED = [
     ({"precision": "float16"}, {"precision": "fp16"}),
     ({"validations": 4.0}, {"validations": 4}),
     ({"compile": "true"}, {"compile": True}),
-    ({"milestones": [0.5]}, None),  # of another kind than the default
+    ({"milestones": [0.5]}, None),  # an option of another kind than the default
 ]
 
 

@@ -187,7 +187,7 @@ def test_what_an_edit_uncovers_is_told_before(run):
 
 @pytest.mark.slow
 def test_an_edit_that_would_make_another_error_is_not_made(run):
-    """Of a hundred numbers that are to be names, only different ones become texts."""
+    """A hundred numbers are to be names: only different ones become texts."""
     numbers = [*range(200), *range(200)]
     job = json.loads(MENDED)
     job["model"]["heads"][0]["categories"] = numbers

@@ -64,7 +64,7 @@ class Judge:
         for given in others_of(option, self.given, self.job):
             try:
                 text = self.files(given).get(path, "")
-            except (JobError, KeyError, TypeError):  # it is no valid job
+            except (JobError, KeyError, TypeError):  # the changed job is not valid
                 continue
             if text != self.raw[path]:
                 yield format_files({path: text})[path]

@@ -205,7 +205,7 @@ def test_every_derived_value_has_a_rule_that_names_its_field():
             if option.origin == "derived":
                 derived += 1
                 rule = vars(resolve)[option.rule.split(",")[0]]
-                if rule is not resolve._primary_metric:  # of /trainer/best
+                if rule is not resolve._primary_metric:  # the rule of /trainer/best
                     assert f'"{option.path[-1]}"' in inspect.getsource(rule)
     assert derived > 30
 

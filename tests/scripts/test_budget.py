@@ -69,7 +69,7 @@ def test_the_larger_fraction_is_the_progress(world):
 
 
 def test_a_shortened_run_has_the_whole_schedule(world):
-    """Of a job of 1,000 iterations: the warm-up, the decay and all validations."""
+    """The job has 1,000 iterations: warm-up, decay and all validations remain."""
     cycle = {"kind": "one_cycle", "warmup": 0.25}
     small = {"backbone": {"top_level": 2}, "scheduler": cycle}
     job = make(world / "short", SCENE, **small, max_iterations=1000, validations=8)

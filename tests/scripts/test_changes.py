@@ -72,7 +72,7 @@ def test_a_crop_shows_a_share_of_the_area(cropping):
 
 
 def test_boxes_and_masks_are_cut_or_left_out(cropping):
-    """Where less than a quarter is left, nothing is."""
+    """Nothing is left of objects of which less than a quarter would be."""
     data, sample = cropping
     left, top, right, bottom = BOX
     mask = np.zeros((180, 240), np.uint8, order="F")

@@ -62,8 +62,8 @@ def hold(folder: Path, *arguments: str, passed=8) -> None:
 
 @pytest.mark.slow
 def test_a_contract_holds(tmp_path):
-    """That of the model; what scripts do, test_resume.py and others have for `make
-    test`."""
+    """The tests of the model pass; those of scripts are soak, as test_resume.py and others
+    test the same for `make test`."""
     hold(emit(JOB, tmp_path / "job"), "-k", "shapes", passed=4)
 
 

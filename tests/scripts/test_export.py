@@ -207,7 +207,7 @@ def test_onnx_files_that_are_none_of_the_job_are_refused(world, folder, sealed):
 @pytest.fixture(scope="module")
 def noticed(world, folder, sealed) -> dict:
     """The measures of each fault, and the report of images that are flat."""
-    shutil.copy(TESTS / "export_faults.py", folder)  # which imports its export.py
+    shutil.copy(TESTS / "export_faults.py", folder)  # the script imports export.py
     words = (folder / "export_faults.py", world / "best.pt", world / "kept.onnx")
     done = warm().run([*map(str, words)], world, one_core(), CONVERSION)
     assert done.returncode == 0, done.stderr

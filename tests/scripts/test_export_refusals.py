@@ -1,4 +1,4 @@
-"""What export.py refuses is told before a conversion, or by it: jobs, weights, flags."""
+"""Jobs, weights and flags that export.py refuses, before a conversion or by it."""
 
 from __future__ import annotations
 

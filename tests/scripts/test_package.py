@@ -151,7 +151,7 @@ log = Path("runs/long/metrics.jsonl")
 
 
 def stop():
-    while not (log.exists() and log.read_text()):  # it trains once the log has a line
+    while not (log.exists() and log.read_text()):  # a line of the log shows that training began
         time.sleep(0.01)
     os.kill(os.getpid(), signal.SIGTERM)
 

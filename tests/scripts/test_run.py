@@ -282,7 +282,7 @@ def test_predictions_are_in_pixels_of_the_image(whole, world, resize):
         drawing = cv2.imread(str(output / path.name))
         assert drawing.shape == (height, width, 3)
         assert (drawing != cv2.imread(str(path))).any()
-    assert whole_squares >= 1  # which of them are seen depends on the weights
+    assert whole_squares >= 1  # the weights decide which are seen
 
 
 def test_images_and_weights_that_are_none_are_told(whole, detector, world):
@@ -301,7 +301,7 @@ def test_images_and_weights_that_are_none_are_told(whole, detector, world):
 
 
 def test_folders_are_predicted_past_what_is_broken(whole, detector, world):
-    """Of 40 images, whose predictions are made in two parts, one is cut short."""
+    """One of 40 images, whose predictions are made in two parts, is cut short."""
     folder = world / "many [1]"
     (folder / "more").mkdir(parents=True)
     (folder / "more" / "notes.txt").write_text("no image")
@@ -328,8 +328,8 @@ def test_folders_are_predicted_past_what_is_broken(whole, detector, world):
 
 
 def test_of_a_folder_nothing_is_left_out_in_silence(whole, detector, world):
-    """What is named like an image counts, though it is none; what predict.py wrote into
-    a folder below does not."""
+    """A file that is named like an image counts, though it is none; drawings that
+    predict.py wrote into a folder below do not."""
     folder = world / "new [2]"
     (folder / "empty").mkdir(parents=True)
     good = shutil.copy(images(world)[0], folder / "good.jpg")

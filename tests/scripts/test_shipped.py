@@ -1,5 +1,5 @@
-"""What is judged is what ships: weights, images, numbers and precision of validation,
-evaluate.py, predict.py and the `predict` of model.py are the same."""
+"""The judged model is the one that ships: weights, images, numbers and precision of
+validation, evaluate.py, predict.py and the `predict` of model.py are the same."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def seen_by(model: torch.nn.Module) -> list[torch.Tensor]:
 
 
 def judged_and_shipped(folder: Path, path: Path, class_name: str) -> tuple:
-    """What the model sees of an image in a validation and in a product, and what
+    """Returns what the model sees of an image in a validation and in a product, and what
     evaluate.py and `predict` then find."""
     names = ("model", "dataset", "data", "evaluate")
     modules = load_all(folder, *names)
@@ -242,7 +242,7 @@ def test_outputs_are_in_float32_whatever_a_gpu_computes_in(task, tmp_path):
     images = torch.randint(0, 256, shape, dtype=torch.uint8)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         outputs = model(images)
-    if task == "metric_learning":  # its cosines leave autocast out on a GPU alone
+    if task == "metric_learning":  # cosines leave autocast out on a GPU alone
         outputs = outputs.embedding
     assert set(types_of(outputs)) <= {torch.float32, torch.int64, torch.bool}
 

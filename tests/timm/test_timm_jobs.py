@@ -129,7 +129,7 @@ def test_the_last_of_several_features_of_a_stride_is_taken():
 
 @pytest.mark.slow
 def test_the_forward_decides_where_timm_s_table_is_wrong(monkeypatch):
-    """Of a small model that timm tests itself with."""
+    """The model is a small one that timm tests itself with."""
 
     def create(*arguments, **keywords):
         net = original(*arguments, **keywords)
