@@ -3,9 +3,10 @@
     python benchmarks/first_run.py --data ../shared/data --output build/first --minutes 5
     python benchmarks/first_run.py --only omniglot-metric-learning --iterations 200
 
-Each pair of first_pairs.py is trained for as many iterations as take the minutes, by a
-probe of a few steps, but no more than its job has: `--max-iterations` rescales the
-schedule, and nothing else changes. Its best weights and naive baselines are judged image
+Each pair of first_pairs.py is trained for as many iterations as take the processor time
+of so many minutes on two cores, but no more than its job has: `--max-iterations`
+rescales the schedule, and nothing else changes. Two probes tell the time of a step, so
+that other work on the machine costs no iterations. Its best weights and naive baselines are judged image
 by image. A pair is ahead if the 95 % bootstrap interval of the difference to its best
 baseline, over validation images, is above 0. Results are kept in OUTPUT/results.json:
 pairs and seeds that are there are not run again.
@@ -16,7 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
+import resource
 import subprocess
 import sys
 import time
@@ -28,8 +29,9 @@ from first_pairs import LOWER_IS_BETTER, PAIRS, Pair
 HERE = Path(__file__).resolve().parent
 SPECC = (sys.executable, "-m", "specc.cli")
 RESAMPLES = 2000  # number of resamples of the bootstrap
-PROBE = 12  # steps from which the length of a run is told
-SHARE = 0.75  # steps take this part of the minutes, validations the rest
+CORES = 2  # number of processors that the minutes are of
+PROBES = 12, 36  # lengths of two runs whose difference is the time of steps alone
+SHARE = 0.75  # steps take this part of the time, validations the rest
 
 
 # ---- A run ----
@@ -57,10 +59,20 @@ def trained(pair: Pair, args: argparse.Namespace) -> dict:
 
 
 def affordable(code: Path, args: argparse.Namespace) -> int:
-    """Returns the iterations that take the minutes, by the pace that a probe tells."""
-    told = taught(code, code.parent / "probe", PROBE, args, "--overfit", "8")
-    step = float(re.search(r"(\S+) s a step", told)[1])
-    return max(PROBE, int(60 * SHARE * args.minutes / step))
+    """Returns the iterations that take the processor time of the minutes."""
+    times = []
+    for steps in PROBES:
+        began = processor_time()
+        taught(code, code.parent / "probe", steps, args, "--overfit", "8")
+        times.append(processor_time() - began)
+    step = (times[1] - times[0]) / (PROBES[1] - PROBES[0])
+    return max(PROBES[0], int(60 * SHARE * CORES * args.minutes / step))
+
+
+def processor_time() -> float:
+    """Returns the seconds of processors that processes took that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def taught(code: Path, run: Path, iterations: int, args, *more: str) -> str:
@@ -161,7 +173,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=HERE.parents[1] / "shared/data")
     parser.add_argument("--output", type=Path, default=Path("build/first"))
     parser.add_argument("--only", action="append", metavar="NAME", default=[])
-    parser.add_argument("--minutes", type=float, default=5.0, help="of each run")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of each run, on two cores")
     parser.add_argument("--iterations", type=int, help="instead of minutes")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)

@@ -20,7 +20,6 @@ from dataset import BROKEN_SHARE, MOST_BROKEN, Inspection, Sample
 from model import HEIGHT, PAD, WIDTH, fit, resampled
 
 BATCH_SIZE = 8  # images of one optimizer step, over all processes
-SCALE = 0.25  # training images grow or shrink by up to this share
 COLOR = 0.2  # their brightness, contrast and saturation vary by up to this share
 CLEAN_SHARE = 0.3  # share of training images that get no drawn defect
 DEFECT_SIZES = (0.002, 0.05)  # areas of drawn defects, as shares of the image
@@ -84,10 +83,8 @@ def on_canvas(image: np.ndarray, top: int, left: int) -> np.ndarray:
 
 
 def augment(sample: Sample, rng: np.random.Generator) -> np.ndarray:
-    """Returns an image scaled, recolored, placed and mirrored at random."""
+    """Returns an image recolored, placed and mirrored at random."""
     height, width = fit(sample.height, sample.width)
-    factor = rng.uniform(1 - SCALE, 1 + SCALE)
-    height, width = max(1, round(height * factor)), max(1, round(width * factor))
     image = read_image(sample, height, width, fast=True)
     image = recolor(image, rng)
     # Crops an image that is larger than the canvas, pads a smaller one.
@@ -154,8 +151,14 @@ def draw_defect(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def blotches(rng: np.random.Generator) -> np.ndarray:
     """Draws smooth noise (HEIGHT, WIDTH) of random size in x and y."""
-    noise = rng.standard_normal(2 ** rng.integers(1, 6, 2), np.float32)
-    return cv2.resize(noise, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    cells = 2 ** rng.integers(1, 6, 2)
+    noise = rng.standard_normal(cells + 2, np.float32)
+    height, width = ((cells + 2) * (HEIGHT, WIDTH) // cells).tolist()
+    noise = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+    # The middle is cut out: resized noise is flat at its border, so that the largest
+    # values, which become defects, would lie there far more often than elsewhere.
+    top, left = np.int64(rng.uniform(0.5, 1.5, 2) * (HEIGHT, WIDTH) / cells)
+    return noise[top : top + HEIGHT, left : left + WIDTH]
 
 
 def read_mask(inspection: Inspection, height: int, width: int) -> np.ndarray | None:

@@ -67,7 +67,7 @@ def assert_is_right(job: dict) -> None:
         ),
         ("regression", None, {"range": [0.0, 1.0]}),
         ("metric_learning", None, {"identities": list(BACKGROUNDS)}),
-        ("autoencoding", None, {}),
+        ("autoencoding", None, {"level": 3, "code_size": 8}),
         ("view_invariance_learning", None, {}),
     ],
 )

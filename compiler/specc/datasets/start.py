@@ -26,14 +26,18 @@ from specc.language.schema import head, part
 MEASURED = 400  # most images, spread over the set, whose sizes are read
 DECODED = 100  # most 16-bit images that are decoded to find their bits
 SMALL, LARGE = 224 * 224, 320 * 320  # pixels of the input: for images, for objects
-LEAST = {SMALL: 64, LARGE: 128}  # pixels of the input -> least shorter side
+REDRAWN = 112 * 112  # the same for images that a decoder draws again, at full size
+LEAST = {SMALL: 64, LARGE: 128, REDRAWN: 32}  # pixels of the input -> least side
 EPOCHS = {SMALL: 30, LARGE: 50}
 EPOCHS_UNLABELED = 100  # images alone tell less than labels do
 ITERATIONS = (1000, 20000)  # fewest and most iterations
-STEPS, FEWEST = 100, 16  # an epoch has so many steps, of at least so many images
+STEPS = 100  # least number in an epoch, unless batches would be too small
+FEWEST = {SMALL: 16, LARGE: 8, REDRAWN: 8}  # pixels of the input -> such a batch
 RATE, CLIPPING = 0.001, 10.0  # for weights that start at random
 STEP = 32  # sides are multiples of this, or of the divisor if that is larger
-TEXT_STEP = 8  # the same for texts
+FINE_STEP = 8  # the same for inputs whose sides are short: of texts, and drawn again
+CODE = {"level": 3, "code_size": 8}  # of autoencoders: small codes of many places are
+# learned far sooner than large ones of few, as local colors and edges suffice
 TEXT_SIDE = 48  # most pixels of a text's shorter side: more do not help to read it
 KEPT_FROM = 50_000  # images of a set that takes long to read
 LISTED = 1000  # identities; where there are more, they are counted
@@ -158,7 +162,7 @@ def fitted(sizes: Sizes, task: str, divisor: int) -> list[int]:
     if reads_text:
         height = min(height, max(TEXT_SIDE, TEXT_SIDE / aspect))
     height = max(height, least, least / aspect)
-    step = max(divisor, TEXT_STEP if reads_text else STEP)
+    step = max(divisor, FINE_STEP if reads_text or most == REDRAWN else STEP)
     smallest = part("data")["properties"]["resolution"]["items"]["minimum"]
     sides = (height, height * aspect)
     return [
@@ -168,6 +172,8 @@ def fitted(sizes: Sizes, task: str, divisor: int) -> list[int]:
 
 def budget(task: str) -> int:
     """Returns the pixels of an input that a first run can afford."""
+    if task == "autoencoding":
+        return REDRAWN
     return LARGE if "bottom_level" in head(task)["properties"] else SMALL
 
 
@@ -233,6 +239,8 @@ def _draft(found: Found, name: str) -> dict[str, Any]:
     named = {"name": options.pop("name")} if "name" in options else {}
     if found.longest > part("common")["$defs"]["max_tokens"]["default"]:
         options["max_tokens"] = found.longest
+    if found.task == "autoencoding":
+        options |= CODE
     heads = [{**named, "task": found.task, **options}]
     return {"version": 1, "name": name, "data": data, "model": {"heads": heads}}
 
@@ -246,11 +254,13 @@ def recipe(found: Found, resolution: list[int]) -> dict[str, Any]:
     batch = 64 if pixels <= 96 * 96 else 32 if pixels <= 192 * 192 else 16
     if budget(found.task) == LARGE:
         batch = min(batch, 8)
-    unlabeled = TASKS[found.task].unlabeled  # views are compared with those of a batch
-    while not unlabeled and batch > FEWEST and batch * STEPS > images:
+    compared = TASKS[found.task].views  # with all others of a batch
+    least = FEWEST[budget(found.task)]
+    while not compared and batch > least and batch * STEPS > images:
         batch //= 2
     while batch > 2 and batch > images // 4:
         batch //= 2
+    unlabeled = TASKS[found.task].unlabeled
     epochs = EPOCHS_UNLABELED if unlabeled else EPOCHS[budget(found.task)]
     rounds = math.ceil(epochs * images / batch / 100) * 100
     fewest, most = ITERATIONS

@@ -23,10 +23,10 @@ def blotches(rng: np.random.Generator) -> np.ndarray:
     """Draws smooth noise (HEIGHT, WIDTH) of random size in x and y."""
     cells = 2 ** rng.integers(1, 6, 2)
     noise = rng.standard_normal(cells + 2, np.float32)
-    height, width = (cells + 2) * (HEIGHT, WIDTH) // cells
-    noise = cv2.resize(noise, (int(width), int(height)), interpolation=cv2.INTER_CUBIC)
-    # Cut out of the middle: cubic noise is flat at its border, where it would be large
-    # far more often than elsewhere.
+    height, width = ((cells + 2) * (HEIGHT, WIDTH) // cells).tolist()
+    noise = cv2.resize(noise, (width, height), interpolation=cv2.INTER_CUBIC)
+    # The middle is cut out: resized noise is flat at its border, so that the largest
+    # values, which become defects, would lie there far more often than elsewhere.
     top, left = np.int64(rng.uniform(0.5, 1.5, 2) * (HEIGHT, WIDTH) / cells)
     return noise[top : top + HEIGHT, left : left + WIDTH]
 
