@@ -36,8 +36,9 @@ FEWEST = {SMALL: 16, LARGE: 8, REDRAWN: 8}  # pixels of the input -> such a batc
 RATE, CLIPPING = 0.001, 10.0  # for weights that start at random
 STEP = 32  # sides are multiples of this, or of the divisor if that is larger
 FINE_STEP = 8  # the same for inputs whose sides are short: of texts, and drawn again
-CODE = {"level": 3, "code_size": 8}  # of autoencoders: small codes of many places are
-# learned far sooner than large ones of few, as local colors and edges suffice
+# Options of autoencoders: small codes of many places are learned far sooner than large
+# ones of few, as local colors and edges suffice.
+CODE = {"level": 3, "code_size": 8}
 TEXT_SIDE = 48  # most pixels of a text's shorter side: more do not help to read it
 KEPT_FROM = 50_000  # images of a set that takes long to read
 LISTED = 1000  # identities; where there are more, they are counted
