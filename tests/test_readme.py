@@ -10,10 +10,12 @@ from pathlib import Path
 
 import click
 import pytest
+from emitted_jobs import compile_raw
 
 from specc import cli
 from specc.build import analyze
 from specc.heads import TASK_NAMES
+from specc.plan.extras import Extras
 
 CHECKOUT = Path(__file__).parent.parent
 README = (CHECKOUT / "README.md").read_text("utf-8")
@@ -289,6 +291,23 @@ def test_every_module_of_an_emitted_folder_is_in_the_docs():
     table = read("docs/emitted.md").partition("| file |")[2]
     for path in GOLDEN.iterdir():
         assert f"`{path.name}" in table, path.name
+
+
+def test_every_file_that_a_job_may_add_is_in_the_docs():
+    table = read("docs/emitted.md").partition("| file |")[2]
+    names = [f"kind {i}" for i in range(101)]
+    head = {"task": "semantic_segmentation", "categories": names}
+    job = {
+        "name": "all",
+        "export": True,
+        "data": {"train": "t", "cache": "c", "keep_samples": True},
+        "model": {"heads": [head | {"colors": [[i, 1, 2] for i in range(101)]}]},
+        "trainer": {"slurm": {}},
+    }
+    extras = Extras(tests=True, package="all")
+    files = compile_raw(json.dumps(job).encode(), extras).files
+    assert {"colors.json", "categories.json", "slurm.sbatch", "__init__.py"} <= {*files}
+    assert [name for name in files if f"`{name}`" not in table] == []
 
 
 # ---- figures ----

@@ -116,6 +116,16 @@ def test_only_imports_and_commands_differ(job):
             assert one == other
 
 
+@pytest.mark.parametrize("package, below", [("", ""), ("scenes", "scenes/")])
+def test_files_of_a_folder_are_named_where_its_commands_run(package, below):
+    """README and slurm.sbatch give the same command."""
+    value = JOB | {"trainer": {"slurm": {}}}
+    texts = compile_raw(json.dumps(value).encode(), Extras(package=package)).files
+    command = f"sbatch {below}slurm.sbatch ROOT"
+    assert f"`{command}`" in texts["README.md"]
+    assert f"#     {command}\n" in texts["slurm.sbatch"]
+
+
 @pytest.mark.parametrize("name", ["blood-cells", "1st", "class", "torch", "json"])
 def test_a_folder_that_python_cannot_import_is_refused(job, name, capsys):
     assert build("--package", "-o", name, job) == 1
