@@ -1,4 +1,5 @@
-"""resolve: a default that is another one in some jobs is called derived by the schema."""
+"""resolve: a default that is another one in some jobs is called derived by the schema,
+and no value of a job is replaced."""
 
 from __future__ import annotations
 
@@ -6,7 +7,12 @@ import json
 from collections.abc import Iterator
 
 import pytest
+import strategies
+from hypothesis import given
+from test_fuzz import drawn
 
+from specc.build import analyze
+from specc.diagnostics import JobError
 from specc.heads import TASKS
 from specc.language.load import load
 from specc.language.schema import head as head_schema
@@ -86,3 +92,34 @@ def test_nobody_trains_the_backbone_of_anomalies():
     assert resolved(["anomaly_detection"])["model"]["backbone"]["frozen_levels"] == 5
     both = resolved(["anomaly_detection", "object_detection"])
     assert both["model"]["backbone"]["frozen_levels"] == 0
+
+
+def replaced(given: object, found: object, path: str = "") -> Iterator[str]:
+    """Yields the places where a resolved job has another value than the job gives.
+    Values that switch something off may be left out there."""
+    if isinstance(given, dict) and isinstance(found, dict):
+        for key, value in given.items():
+            yield from replaced(value, found.get(key), f"{path}/{key}")
+    elif isinstance(given, list) and isinstance(found, list):
+        for one, other in zip(given, found, strict=True):
+            yield from replaced(one, other, path)
+    elif isinstance(given, str) and isinstance(found, list):  # tokens as one text
+        yield from [] if list(given) == found else [path]
+    elif given and given != found:
+        yield path
+
+
+@pytest.mark.slow
+@drawn(150, 7)
+@given(strategies.jobs())
+def test_no_value_of_a_job_is_replaced(job):
+    """A head's own data may be those of the job, and are then left out."""
+    try:
+        one, _, findings = analyze(json.dumps(job).encode())
+    except JobError:
+        return
+    if any(finding.is_error for finding in findings):
+        return
+    found = json.loads(json.dumps(as_job(one)))
+    places = [x for x in replaced(job, found) if not x.startswith("/model/heads/data")]
+    assert places == []
