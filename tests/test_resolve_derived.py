@@ -1,5 +1,5 @@
 """resolve: a default that is another one in some jobs is called derived by the schema,
-and no value of a job is replaced."""
+and an option that is given is never replaced."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import json
 from collections.abc import Iterator
 
 import pytest
-import strategies
-from hypothesis import given
-from test_fuzz import drawn
 
 from specc.build import analyze
 from specc.diagnostics import JobError
@@ -94,32 +91,64 @@ def test_nobody_trains_the_backbone_of_anomalies():
     assert both["model"]["backbone"]["frozen_levels"] == 0
 
 
-def replaced(given: object, found: object, path: str = "") -> Iterator[str]:
-    """Yields the places where a resolved job has another value than the job gives.
-    Values that switch something off may be left out there."""
-    if isinstance(given, dict) and isinstance(found, dict):
-        for key, value in given.items():
-            yield from replaced(value, found.get(key), f"{path}/{key}")
-    elif isinstance(given, list) and isinstance(found, list):
-        for one, other in zip(given, found, strict=True):
-            yield from replaced(one, other, path)
-    elif isinstance(given, str) and isinstance(found, list):  # tokens as one text
-        yield from [] if list(given) == found else [path]
-    elif given and given != found:
-        yield path
+def another(option: dict) -> object:
+    """Returns a legal value of an option that is not its default; None where the schema
+    does not show one."""
+    default, kinds = option.get("default"), option.get("type", "object")
+    if "enum" in option:
+        return next(x for x in option["enum"] if x not in (None, default))
+    if "boolean" in kinds and "object" not in kinds:
+        return not default
+    if "integer" in kinds or "number" in kinds:
+        step = option.get("multipleOf", 1 if "integer" in kinds else 0.125)
+        start = option.get("minimum", 0) if default is None else default
+        most = option.get("maximum", option.get("exclusiveMaximum", start + 2 * step))
+        return start + step if start + step < most else start - step
+    return None
 
 
-@pytest.mark.slow
-@drawn(150, 7)
-@given(strategies.jobs())
-def test_no_value_of_a_job_is_replaced(job):
-    """A head's own data may be those of the job, and are then left out."""
+def options_of(task: str) -> list[tuple[tuple, object]]:
+    """Returns place and another value of each option of a job with one head."""
+    data, trainer = part("data")["properties"], part("trainer")["properties"]
+    augmentation = data["augmentation"]["properties"]
+    schemas = {
+        ("data",): data,
+        ("data", "augmentation"): augmentation,
+        ("model", "backbone"): part("backbone")["properties"],
+        ("model", "heads", 0): head_schema(task)["properties"],
+        ("trainer",): trainer,
+    }
+    return [
+        ((*place, name), another(option))
+        for place, options in schemas.items()
+        for name, option in options.items()
+        if name != "task" and another(option) is not None
+    ]
+
+
+def refused(job: dict) -> bool:
     try:
-        one, _, findings = analyze(json.dumps(job).encode())
+        return any(x.is_error for x in analyze(json.dumps(job).encode())[2])
     except JobError:
-        return
-    if any(finding.is_error for finding in findings):
-        return
-    found = json.loads(json.dumps(as_job(one)))
-    places = [x for x in replaced(job, found) if not x.startswith("/model/heads/data")]
-    assert places == []
+        return True
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_an_option_that_is_given_is_kept_or_refused(task):
+    places = options_of(task)
+    assert len(places) > 25
+    replaced = []
+    for (*parts, name), value in places:
+        head = {"task": task} | REQUIRED.get(task, {"categories": NAMES})
+        job = {"name": "t", "data": {"train": "d", "validation": "v"}}
+        job |= {"model": {"heads": [head]}, "trainer": {}}
+        place = job
+        for key in parts:
+            place = place[key] if key in (0, "heads") else place.setdefault(key, {})
+        place[name] = value
+        found = as_job(resolve(load(json.dumps(job).encode())))
+        for key in parts:
+            found = found[key]
+        if found.get(name, False) != value and not refused(job):
+            replaced.append((*parts, name))
+    assert replaced == []
