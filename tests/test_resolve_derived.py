@@ -94,6 +94,9 @@ def test_nobody_trains_the_backbone_of_anomalies():
 def another(option: dict) -> object:
     """Returns a legal value of an option that is not its default; None where the schema
     does not show one."""
+    if "$ref" in option:
+        named = option["$ref"].rpartition("/")[2]
+        option = part("common")["$defs"].get(named, {}) | option
     default, kinds = option.get("default"), option.get("type", "object")
     if "enum" in option:
         return next(x for x in option["enum"] if x not in (None, default))
