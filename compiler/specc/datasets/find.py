@@ -111,7 +111,7 @@ def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
             unlike.append(str(error))
         except Unreadable as error:
             problems.append(str(error))
-            help = getattr(error, "help", help)
+            help = error.help or help
     return Search(found, problems, unlike, help)
 
 
