@@ -44,7 +44,7 @@ def annotate(
     if found.kind not in form.kinds:
         others = [name for name, one in FORMATS.items() if found.kind in one.kinds]
         message = f"{target} cannot hold what `{found.head}` gives: one for each image"
-        fail("E451", message, help=f"add --format {listed(others, 'or --format')}")
+        fail("E451", message, help=f"use --format {listed(others, 'or --format')}")
     kept = above(found, threshold)
     names = _names(found, job)
     sources = [_source(root / image.path, predictions) for image in kept.images]
@@ -178,9 +178,11 @@ def _tell(
     if found.kind == OBJECTS:
         total, own = (sum(len(x.things) for x in y.images) for y in (found, kept))
         below = total - own
-        click.echo(
-            f"  {own:,} objects; {below:,} below a score of {threshold:g} left out"
-        )
+        told = f"  {own:,} objects; {below:,} below a score of {threshold:g} left out"
+        if below and not own:
+            highest = max(x.score for y in found.images for x in y.things)
+            told += f"; the highest score is {highest:.2g}: --threshold chooses another"
+        click.echo(told)
     elif len(found.images) > len(kept.images):
         below = len(found.images) - len(kept.images)
         click.echo(f"  {below:,} images below a score of {threshold:g} left out")
