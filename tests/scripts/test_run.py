@@ -335,15 +335,17 @@ def test_of_a_folder_nothing_is_left_out_in_silence(whole, detector, world):
     good = shutil.copy(images(world)[0], folder / "good.jpg")
     (folder / "text.JPG").write_text("no image")
     (folder / "zero.png").touch()
+    (folder / "IMG_1.HEIC").write_bytes(b"a photograph of a phone")
     (folder / "notes.txt").write_text("no image")
     output = folder / "found"
     flags = ("--weights", whole / "best.pt", "--output", output)
     for given in ([folder], [folder, good], [f"{folder}/*"]):
         done = run(detector, "predict.py", *flags, *given, code=1)
-        first, second, last = done.stderr.splitlines()[-3:]
+        phone, first, second, last = done.stderr.splitlines()[-4:]
+        assert phone.startswith(f"{folder}/IMG_1.HEIC: not an image")
         assert first.startswith(f"{folder}/text.JPG: not an image")
         assert second.startswith(f"{folder}/zero.png: not an image")
-        assert last == "left out: 2" and done.stdout.startswith("1 images: ")
+        assert last == "left out: 3" and done.stdout.startswith("1 images: ")
         found = json.loads((output / "predictions.json").read_text())
         assert found.keys() == {str(good)}
         assert {x.name for x in output.iterdir()} == {"good.png", "predictions.json"}
