@@ -315,7 +315,11 @@ def apply(path: Path, finding: dict) -> dict:
         *parts, last = edit["path"].strip("/").split("/")
         place = job
         for part in parts:
-            place = place[int(part)] if isinstance(place, list) else place[part]
+            place = (
+                place[int(part)]
+                if isinstance(place, list)
+                else place.setdefault(part, {})
+            )
         place[last] = edit["value"]
     assert not any(one.is_error for one in analyze(json.dumps(job).encode())[2])
     path.write_text(json.dumps(job))
@@ -355,7 +359,18 @@ def test_the_neck_of_a_job_is_edited_too(place, capsys):
     paths = [edit["path"] for edit in findings(told)["idle"]["edits"]]
     assert paths == ["/model/heads/0/top_level", "/model/neck/top_level"]
     job = apply(path, findings(told)["idle"])
-    assert job["model"]["neck"]["top_level"] == 3
+    assert job["model"]["neck"]["top_level"] == 5
+
+
+def test_no_stage_of_the_backbone_is_left_out_with_idle_levels(place, capsys):
+    """Level 3 alone would be of a ResNet without its last two stages."""
+    dataset(place / "set", [box(8, 8, 40, 40)])
+    path = detector()
+    before = analyze(path.read_bytes())[0]
+    apply(path, findings(inspect(capsys, path)[0])["idle"])
+    job, _, told = analyze(path.read_bytes())
+    assert (job.heads[0].top_level, job.neck.top_level, told) == (3, 5, [])
+    assert job.backbone.top_level == before.backbone.top_level == 5
 
 
 @pytest.mark.slow
