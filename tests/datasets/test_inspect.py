@@ -362,6 +362,15 @@ def test_the_neck_of_a_job_is_edited_too(place, capsys):
     assert job["model"]["neck"]["top_level"] == 5
 
 
+@pytest.mark.parametrize(
+    "longest, said", [(40, "level 3 owns"), (120, "levels 3..4 own")]
+)
+def test_the_levels_that_own_objects_are_told(place, capsys, longest, said):
+    dataset(place / "set", [box(8, 8, 40, 40), box(4, 4, longest, 44)])
+    assert run_cli(["data", str(detector())]) == 0
+    assert f"\n  {said} nearly all of them\n" in capsys.readouterr().out
+
+
 def test_no_stage_of_the_backbone_is_left_out_with_idle_levels(place, capsys):
     """Level 3 alone would be of a ResNet without its last two stages."""
     dataset(place / "set", [box(8, 8, 40, 40)])

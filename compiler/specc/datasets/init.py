@@ -188,7 +188,9 @@ def _brief(value: object) -> str:
         return ", ".join(f"{key}: {_brief(one)}" for key, one in value.items())
     if not isinstance(value, list):
         return str(value)
-    shown = ", ".join(str(item) for item in value[:SHOWN])
+    # A list in the list is a pair of keypoints.
+    items = (x if isinstance(x, list) else [x] for x in value[:SHOWN])
+    shown = ", ".join(" - ".join(map(str, item)) for item in items)
     return f"{shown} and {len(value) - SHOWN} more" if len(value) > SHOWN else shown
 
 

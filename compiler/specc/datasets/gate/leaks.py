@@ -116,8 +116,9 @@ def _nearly(
     if together:
         names = list(dict.fromkeys(alike.keys[pair[1]] for pair in together))
         more = f" and {len(names) - GROUPS} more" if len(names) > GROUPS else ""
+        are = "is" if len(together) == 1 else "are"
         message = (
-            f"{len(together)} of {total} {other} images are of one video, part or"
+            f"{len(together)} of {total} {other} images {are} of one video, part or"
             f" person with {one} images, by names and looks: {', '.join(names[:GROUPS])}"
             f"{more}"
         )
