@@ -105,7 +105,8 @@ def test_a_few_images_can_be_learned_by_heart(detector):
     assert seen["training images"] == seen["validation images"]
     assert seen["training images"].startswith("2 (")
     last = rows(detector.parent / "runs/few")[-1]
-    found = dict(line.split()[::-1] for line in re.findall(r"(?m)^\S+ +\S+/\w+$", said))
+    lines = re.findall(r"(?m)^(\S+) +(\S+/\w+) at the end$", said)
+    found = {name: value for value, name in lines}
     assert {name: float(value) for name, value in found.items()} == pytest.approx(
         {name: value for name, value in last.items() if "/" in name}, rel=1e-3
     )
