@@ -71,6 +71,7 @@ def test_what_is_no_number_is_named_with_its_line(place, capsys, cells, said):
         ),
         (("'1,250,000.5'", "'2,500.5'", "7.5"), "thousands separators, as 1250000.5\n"),
         (("-1 250", "2 500", "3"), "thousands separators, as -1250\n"),
+        (("1.250.000", "9.5", "7.5"), "thousands separators, as 1250000\n"),
         (
             ("5 kg", "6 kg", "7 kg"),
             "write a plain number in each cell; rows whose cell is",
