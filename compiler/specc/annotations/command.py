@@ -18,8 +18,9 @@ from specc.annotations.outlines import Outlines
 from specc.annotations.predictions import LABELS, OBJECTS, Predictions, read_predictions
 from specc.datasets.files import require
 from specc.diagnostics import JobError, fail, job_at
-from specc.words import listed
+from specc.words import clip, listed
 
+NUMBERED = ("yolo", "coco")  # formats in which a category is a number
 FORBIDDEN = re.compile(r'[\\/:*?"<>|\x00-\x1f]+')  # characters in names of files
 
 
@@ -50,6 +51,9 @@ def annotate(
     sources = [_source(root / image.path, predictions) for image in kept.images]
     _write(output, form, kept, names, sources, predictions.parent, copied)
     _tell(output, target, found, kept, threshold)
+    if target in NUMBERED and job is None and names not in ([], [found.head]):
+        told = f"  categories are numbered as found, {clip(', '.join(names), 100)}"
+        click.echo(f"{told}: --job JOB numbers them as the job does")
     return 0
 
 
