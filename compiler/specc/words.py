@@ -57,3 +57,9 @@ def close_to(word: str, known: list[str]) -> str:
 def listed(words: list[str], last: str = "and") -> str:
     """Returns words as a list in a sentence: `a, b and c`."""
     return f"{', '.join(words[:-1])} {last} {words[-1]}" if words[1:] else words[0]
+
+
+def figure(value: float) -> str:
+    """Returns a number to four digits, a large one in full: 0.5199, 265,461."""
+    large = 9999.5 <= abs(value) < 1e15
+    return f"{value:,.0f}" if large else f"{value:.4g}"

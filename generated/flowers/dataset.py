@@ -175,10 +175,6 @@ HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # how hidden names
 OWN_FILES = {"resolved.json", "metrics.jsonl", "predictions.json"}  # specc's
 
 
-def is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
-
-
 def images_below(folder: Path, counts: Counter) -> Iterator[tuple]:
     """Returns each folder from this one down, and its images. Links are followed; what
     systems, tools and specc itself leave beside images is left out, and counted."""

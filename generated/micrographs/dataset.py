@@ -120,10 +120,6 @@ SUFFIXES = (  # image files that OpenCV and Pillow read
 HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # how hidden names begin
 
 
-def is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
-
-
 def tell(where: Path, counts: Counter):
     """Prints how often each repair or omission occurred, the 20 most frequent."""
     for what, count in sorted((+counts).most_common(20)):

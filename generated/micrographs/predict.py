@@ -22,7 +22,7 @@ import torch
 from tqdm import tqdm
 
 from data import ChangedError, ImageError, read_image
-from dataset import Sample, image_size, is_image
+from dataset import SUFFIXES, Sample, image_size
 from draw import draw, save_image, write_whole
 from evaluate import command_line, load_model, predict_samples, run
 
@@ -44,8 +44,9 @@ def files_of(given: Path) -> list[Path]:
 
 
 def images_among(pattern: str) -> list[Path]:
-    files = filter(os.path.isfile, sorted(glob.glob(pattern, recursive=True)))
-    return [Path(x) for x in files if cv2.haveImageReader(x) or is_image(x)]
+    ends = (*SUFFIXES, ".heic", ".heif")  # a phone's photographs are named, not read
+    here = filter(os.path.isfile, sorted(glob.glob(pattern, recursive=True)))
+    return [Path(x) for x in here if cv2.haveImageReader(x) or x.lower().endswith(ends)]
 
 
 def open_images(paths: list[Path]) -> tuple[list[Sample], list[str]]:

@@ -169,7 +169,7 @@ def main(**given: object) -> dict[str, float]:
         raise votes.stopped()
     if rank == 0:
         for name, value in metrics.items():
-            print(f"{value:<9.4g} {name}")
+            print(f"{value:<9.4g} {name} at the end")
         print(f"{BEST} {best:.3f} at its best; weights and pictures: {args.output}")
     return metrics
 

@@ -323,10 +323,6 @@ def below(folder: Path, name: object) -> Path:
     return folder / (name if plain == name or os.path.exists(folder / name) else plain)
 
 
-def is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
-
-
 def read_yaml(path: Path) -> object:
     try:
         text = path.read_text(encoding="utf-8-sig")

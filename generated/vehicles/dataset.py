@@ -342,9 +342,9 @@ def parse_coco_objects(
     with np.errstate(over="ignore"):  # too large numbers become infinite
         boxes = np.array(sides, np.float32).reshape(-1, 4)
     visible = boxes.clip(0, np.float32([width, height, width, height]))
-    clipped = (visible != boxes).any(1)
+    clipped = (abs(visible - boxes) > 0.5).any(1)  # less is a rounding
     empty = (visible[:, :2] >= visible[:, 2:]).any(1)
-    if clipped.any() or empty.any():
+    if (visible != boxes).any() or empty.any():
         ordered = np.isfinite(boxes).all(1) & (boxes[:, :2] <= boxes[:, 2:]).all(1)
         inside = (boxes[:, :2] < [width, height]).all(1) & (boxes[:, 2:] > 0).all(1)
         if (wrong := np.flatnonzero(~ordered | ~inside)).size:
@@ -441,10 +441,6 @@ def below(folder: Path, name: object, root: Path | None = None) -> Path:
             raise ValueError(f"leads out of {homes[1]}: {name!r:.100}")
         return path
     return folder / (name if plain == name or os.path.exists(folder / name) else plain)
-
-
-def is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def read_json(path: Path, hook: Callable[[dict], dict] | None = None) -> object:

@@ -105,6 +105,20 @@ def test_boxes_are_read_again_as_they_were(form, capsys):
     )
 
 
+@pytest.mark.parametrize("form, told", [("yolo", 1), ("coco", 1), ("csv", 0)])
+def test_how_categories_are_numbered_is_told(form, told, capsys):
+    """A tool with a list of its own takes a `no`, the second here, for its second."""
+    assert annotate(predictions(BOXES), form) == 0
+    said = "  categories are numbered as found, cat, no: --job JOB numbers them as the"
+    assert capsys.readouterr().out.count(said) == told
+
+
+def test_where_no_object_is_sure_enough_the_highest_score_is_told(capsys):
+    assert annotate(predictions(BOXES), "csv", "--threshold", "1") == 0
+    told = "0 objects; 4 below a score of 1 left out; the highest score is 0.9"
+    assert f"{told}: --threshold chooses another\n" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_labelme_is_imported_again_as_it_was(capsys):
     assert annotate(predictions(BOXES), "labelme") == 0

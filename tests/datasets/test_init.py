@@ -199,7 +199,7 @@ def test_one_set_is_split(place, capsys):
     assert "a tenth of the training set is held out" in capsys.readouterr().out
 
 
-def test_keypoints_of_coco_are_paired(place):
+def test_keypoints_of_coco_are_paired(place, capsys):
     layouts.as_coco(place / "set")
     for name in layouts.SETS:
         path = place / "set" / f"{name}.json"
@@ -214,6 +214,7 @@ def test_keypoints_of_coco_are_paired(place):
     assert code == 0
     assert head_of(job)["keypoints"] == ["nose", "left_eye", "right_eye"]
     assert head_of(job)["flip_pairs"] == [["left_eye", "right_eye"]]
+    assert "  flip pairs   left_eye - right_eye\n" in capsys.readouterr().out
 
 
 # ---- Parts ----

@@ -58,6 +58,31 @@ def test_what_is_no_number_is_named_with_its_line(place, capsys, cells, said):
     assert f"prices.csv: `price` in {said}" in refused(capsys, "regression")
 
 
+@pytest.mark.parametrize(
+    "cells, help",
+    [
+        (
+            ("'674,994'", "'1,250,000'", "'9,000'"),
+            "separators, as 674994; if the comma is a",
+        ),
+        (
+            ("'1,250'", "'2,500'", "'3,750'"),
+            "as 1250; if the comma is a decimal one, as 1.250",
+        ),
+        (("'1,250,000.5'", "'2,500.5'", "7.5"), "thousands separators, as 1250000.5\n"),
+        (("-1 250", "2 500", "3"), "thousands separators, as -1250\n"),
+        (("1.250.000", "9.5", "7.5"), "thousands separators, as 1250000\n"),
+        (
+            ("5 kg", "6 kg", "7 kg"),
+            "write a plain number in each cell; rows whose cell is",
+        ),
+    ],
+)
+def test_what_is_no_number_is_shown_as_one(place, capsys, cells, help):
+    table("prices.csv", "image,price", tuple(c.replace("'", '"') for c in cells))
+    assert help in refused(capsys, "regression")
+
+
 def test_what_is_no_number_in_a_validation_set(place, capsys):
     table("train.csv", "image,price", ("1", "2", "3"))
     table("val.csv", "image,price", ("1", "?", "3"))

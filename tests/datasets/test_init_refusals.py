@@ -113,7 +113,15 @@ def test_one_folder_of_images_is_shown(place, capsys):
     layouts.save(place / "set" / "train" / "cat" / "0.png")
     assert run_cli(["init", CLASSES, "--data", "set"]) == 1
     said = "images in one folder, cat, and no other category"
-    assert f"{Path('set/train')}: {said}" in capsys.readouterr().err
+    assert f"note: {Path('set/train')}: {said}; looked for" in capsys.readouterr().err
+
+
+def test_images_without_labels_are_told_from_no_images(place, capsys):
+    for number in range(3):
+        layouts.save(place / "set" / f"{number}.png")
+    assert run_cli(["init", DETECTION, "--data", "set"]) == 1
+    said = "note: its images have no labels that are found; looked for "
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("place_of_train", ["/etc", "../..", "images/../../.."])

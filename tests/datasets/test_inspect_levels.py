@@ -22,6 +22,7 @@ from test_inspect import (
 )
 
 from specc.build import analyze
+from specc.cli import run_cli
 from specc.datasets import pictures, survey
 from specc.datasets.levels import objects_of, owner
 from specc.datasets.survey import Images
@@ -42,7 +43,11 @@ def apply(path: Path, finding: dict) -> dict:
         *parts, last = edit["path"].strip("/").split("/")
         place = job
         for part in parts:
-            place = place[int(part)] if isinstance(place, list) else place[part]
+            place = (
+                place[int(part)]
+                if isinstance(place, list)
+                else place.setdefault(part, {})
+            )
         place[last] = edit["value"]
     assert not any(one.is_error for one in analyze(json.dumps(job).encode())[2])
     path.write_text(json.dumps(job))
@@ -82,7 +87,27 @@ def test_the_neck_of_a_job_is_edited_too(place, capsys):
     paths = [edit["path"] for edit in findings(told)["idle"]["edits"]]
     assert paths == ["/model/heads/0/top_level", "/model/neck/top_level"]
     job = apply(path, findings(told)["idle"])
-    assert job["model"]["neck"]["top_level"] == 3
+    assert job["model"]["neck"]["top_level"] == 5
+
+
+@pytest.mark.parametrize(
+    "longest, said", [(40, "level 3 owns"), (120, "levels 3..4 own")]
+)
+def test_the_levels_that_own_objects_are_told(place, capsys, longest, said):
+    dataset(place / "set", [box(8, 8, 40, 40), box(4, 4, longest, 44)])
+    assert run_cli(["data", str(detector())]) == 0
+    assert f"\n  {said} nearly all of them\n" in capsys.readouterr().out
+
+
+def test_no_stage_of_the_backbone_is_left_out_with_idle_levels(place, capsys):
+    """Level 3 alone would be of a ResNet without its last two stages."""
+    dataset(place / "set", [box(8, 8, 40, 40)])
+    path = detector()
+    before = analyze(path.read_bytes())[0]
+    apply(path, findings(inspect(capsys, path)[0])["idle"])
+    job, _, told = analyze(path.read_bytes())
+    assert (job.heads[0].top_level, job.neck.top_level, told) == (3, 5, [])
+    assert job.backbone.top_level == before.backbone.top_level == 5
 
 
 @pytest.mark.slow

@@ -109,7 +109,9 @@ def test_keypoints_of_yolo(place, capsys, lines, values, names, pairs):
     head, reading = started("keypoint_detection")
     assert head["keypoints"] == list(names)
     assert head.get("flip_pairs") == pairs
-    assert ("numbered in their order" in capsys.readouterr().out) == (names is NUMBERED)
+    said = capsys.readouterr().out
+    assert ("numbered in their order" in said) == (names is NUMBERED)
+    assert ("mirrored     no image in training, unless" in said) == (pairs is None)
     assert not reading.fatal and not reading.problems
     for name, samples in (("train", reading.training), ("val", reading.validation)):
         assert len(samples) == COUNT[name]

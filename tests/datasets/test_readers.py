@@ -46,6 +46,18 @@ def test_boxes_are_clipped_and_counted(dataset, tmp_path, capsys):
     assert "boxes without area left out: 2" in said
 
 
+def test_what_is_outside_by_a_rounding_is_not_counted(dataset, tmp_path, capsys):
+    """Six digits of YOLO's fractions put a box at the edge as often beyond it."""
+    labels = {
+        "0.png": [box(-0.01, 2, 30, 30.02), box(1, -0.4, 5, 5)],
+        "1.png": [box(1, 1, 5, 30.6)],
+    }
+    first, second = dataset.read_dataset(native(tmp_path, labels))
+    assert first.labels["cells"].boxes.tolist() == [[0, 2, 30, 30], [1, 0, 5, 5]]
+    assert second.labels["cells"].boxes.tolist() == [[1, 1, 5, 30]]
+    assert "boxes clipped to their image: 1" in capsys.readouterr().err
+
+
 WRONG_OBJECTS = {
     "not a list": "a",
     "a mapping": box(1, 2, 3, 4),

@@ -50,7 +50,10 @@ def test_turned_images_are_told(place, capsys, lay_out, task, count, orientation
     turn(place / "set", orientation)
     assert run_cli(["init", task, "--data", "set"]) == 0
     said = capsys.readouterr().out
-    assert "images by EXIF; annotations are taken to be of what is shown" in said
+    assert (
+        "images that were looked at, by EXIF; annotations are taken to be of what is shown"
+        in said
+    )
     found = findings(place / "job.json")["turned"]
     assert found.message == f"{count} images are turned by EXIF"
     assert len(found.files) == found.count == count and not found.is_error

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from label_jobs import modules, read
+from emitted_jobs import build, load_all
+from label_jobs import job_of, modules, read
 from runs import make, refusal, run, train
 
 NUMBER = {"name": "price", "task": "regression", "range": [2, 6]}
@@ -32,6 +33,18 @@ def test_wrong_labels_are_named(tmp_path, label, metadata, said):
     with pytest.raises(SystemExit) as stop:
         read(tmp_path, NUMBER, {"0.png": label}, **metadata)
     assert said in str(stop.value)
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [(1697912.4, "1,697,912"), (-12345.6, "-12,346"), (9876.54, "9877"), (0.5, "0.5")],
+)
+def test_large_numbers_are_drawn_in_full(tmp_path, monkeypatch, value, text):
+    draw = load_all(build(job_of(NUMBER), tmp_path), "draw").draw
+    said = []
+    monkeypatch.setattr(draw, "add_line", lambda image, text, color: said.append(text))
+    draw.draw_value(np.zeros((8, 8, 3), np.uint8), {"value": value})
+    assert said == [text]
 
 
 def test_log_cosh_is_steady_where_cosh_overflows(tmp_path):

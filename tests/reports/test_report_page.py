@@ -20,7 +20,7 @@ from processes import python
 
 from specc.cli import run_cli
 from specc.reports.heads import curve_of, of_anomalies, of_classes, of_labels, thinned
-from specc.reports.pictures import beyond
+from specc.reports.pictures import Judged, beyond, chosen_of
 from specc.resources import install
 from specc.scores.counts import Matches
 from specc.scores.found import imported
@@ -38,6 +38,22 @@ def test_a_reconstruction_has_the_scale_of_its_image():
     assert beyond(image, made) is made and beyond(image, below) is below
     other = np.hstack([made, image])
     assert beyond(image, other) is other
+
+
+def test_no_image_is_among_the_worst_and_the_best():
+    ones = [Judged(i, value, sure=i) for i, value in enumerate((0, 0, 0, 0, 0.5, 0.1))]
+    chosen = chosen_of("ap", False, ones, 3)
+    numbers = {title: [x.number for x in found] for title, found in chosen.items()}
+    assert numbers == {"worst by ap": [3, 2, 1], "best by ap": [4, 5, 0]}
+    errors = chosen_of("mae", True, ones, 1)
+    assert [x.number for found in errors.values() for x in found] == [4, 3]
+
+
+def test_images_that_are_all_alike_are_shown_once():
+    ones = [Judged(i, 0.0, sure=i) for i in range(4)]
+    (title, found), *more = chosen_of("ap", False, ones, 3).items()
+    assert (title, more) == ("all alike by ap", [])
+    assert [x.number for x in found] == [3, 2, 1]
 
 
 # ---- What is said of a head ----
@@ -200,6 +216,30 @@ def test_a_run_without_its_code_or_with_another_is_told(run, capsys):
     assert run_cli(["report", "runs/t", "--code", "moved"]) == 1
     said = capsys.readouterr().err
     assert "error[E446]: `moved` is not the code of `runs/t`: its heads differ" in said
+
+
+@pytest.mark.slow
+def test_a_folder_that_was_built_again_since_is_told(run, capsys):
+    """Weights of another model say nothing of what has changed."""
+    resolved = run.parents[1] / "t/resolved.json"
+    job = json.loads(resolved.read_text())
+    job["model"]["backbone"]["name"] = "resnet50"
+    resolved.write_text(json.dumps(job))
+    model = run.parents[1] / "t/model.py"
+    model.write_text(model.read_text().replace("class Detector", "class Other"))
+    assert run_cli(["report", "runs/t", "--workers", "0"]) == 1
+    said = capsys.readouterr().err
+    note = "note: the folder was built from another job than the run: "
+    assert f"{note}/model/backbone/name" in said and "specc explain E452" in said
+    assert "--data names" not in said
+
+
+def test_a_log_that_is_cut_short_is_told(run, capsys):
+    log = run / "metrics.jsonl"
+    log.write_text(log.read_text() + '{"iteration": 3, "spl')
+    assert run_cli(["report", "runs/t", "--code", "gone"]) == 1
+    said = capsys.readouterr().err
+    assert "runs/t: metrics.jsonl: a line cut short, left out\n" in said
 
 
 def test_a_run_half_written_and_a_score_of_two(run, capsys):

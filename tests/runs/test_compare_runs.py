@@ -19,6 +19,7 @@ from specc.cli import run_cli
 from specc.plan.resolved import as_job
 from specc.runs.charts import axis, chart
 from specc.runs.checkpoint import NoCheckpoint, read_checkpoint
+from specc.words import figure
 
 HEAD = {"name": "cells", "task": "object_detection", "categories": ["a", "<b>"]}
 
@@ -246,3 +247,19 @@ def test_a_chart_escapes_names_and_leaves_out_what_is_no_number():
     assert "<loss>" not in drawn and "&lt;loss&gt;" in drawn and "a&amp;b" in drawn
     assert drawn.count("<polyline") == drawn.count("<circle") == 1
     assert chart("empty", {"none": []}) == ""
+
+
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (0.51992, "0.5199"),
+        (1e-5, "1e-05"),
+        (9999.4, "9999"),
+        (9999.6, "10,000"),
+        (-265461.41, "-265,461"),
+        (1e20, "1e+20"),
+        (float("inf"), "inf"),
+    ],
+)
+def test_a_large_figure_is_told_in_full(value, text):
+    assert figure(value) == text

@@ -15,7 +15,7 @@ from emitted_jobs import load_all, make
 
 from specc.cli import run_cli
 from specc.scores.counts import match, match_poses, overlaps_of, precisions
-from specc.scores.score import segments
+from specc.scores.score import score, segments
 
 NAMES = ("a", "b", "c")
 
@@ -197,6 +197,14 @@ def test_the_command_tells_what_is_found(trained, place, capsys):
     text = capsys.readouterr().out
     assert "cells: predictions from a score of 0.950 on (as asked)" in text
     assert "a           0  0  0       3" in text
+
+
+def test_a_folder_without_detectors_names_the_command_for_others(monkeypatch, capsys):
+    nothing = SimpleNamespace(heads={})
+    monkeypatch.setattr("specc.scores.score.find", lambda folder: nothing)
+    assert score(Path("prices"), None, "text", None) == 0
+    said = "prices has no head that finds objects of categories; specc report RUN tells"
+    assert said in capsys.readouterr().out
 
 
 def test_a_folder_of_something_else_is_told(place, capsys):

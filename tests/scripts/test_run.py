@@ -99,7 +99,8 @@ def test_a_few_images_can_be_learned_by_heart(detector):
     assert seen["training images"] == seen["validation images"]
     assert seen["training images"].startswith("2 (")
     last = rows(detector.parent / "runs/few")[-1]
-    found = dict(line.split()[::-1] for line in re.findall(r"(?m)^\S+ +\S+/\w+$", said))
+    lines = re.findall(r"(?m)^(\S+) +(\S+/\w+) at the end$", said)
+    found = {name: value for value, name in lines}
     assert {name: float(value) for name, value in found.items()} == pytest.approx(
         {name: value for name, value in last.items() if "/" in name}, rel=1e-3
     )
@@ -329,15 +330,17 @@ def test_of_a_folder_nothing_is_left_out_in_silence(whole, detector, world):
     good = shutil.copy(images(world)[0], folder / "good.jpg")
     (folder / "text.JPG").write_text("no image")
     (folder / "zero.png").touch()
+    (folder / "IMG_1.HEIC").write_bytes(b"a photograph of a phone")
     (folder / "notes.txt").write_text("no image")
     output = folder / "found"
     flags = ("--weights", whole / "best.pt", "--output", output)
     for given in ([folder], [folder, good], [f"{folder}/*"]):
         done = run(detector, "predict.py", *flags, *given, code=1)
-        first, second, last = done.stderr.splitlines()[-3:]
+        phone, first, second, last = done.stderr.splitlines()[-4:]
+        assert phone.startswith(f"{folder}/IMG_1.HEIC: not an image")
         assert first.startswith(f"{folder}/text.JPG: not an image")
         assert second.startswith(f"{folder}/zero.png: not an image")
-        assert last == "left out: 2" and done.stdout.startswith("1 images: ")
+        assert last == "left out: 3" and done.stdout.startswith("1 images: ")
         found = json.loads((output / "predictions.json").read_text())
         assert found.keys() == {str(good)}
         assert {x.name for x in output.iterdir()} == {"good.png", "predictions.json"}

@@ -18,8 +18,9 @@ from specc.annotations.outlines import Outlines
 from specc.annotations.predictions import LABELS, OBJECTS, Predictions, read_predictions
 from specc.datasets.files import require
 from specc.diagnostics import JobError, fail, job_at
-from specc.words import listed
+from specc.words import clip, listed
 
+NUMBERED = ("yolo", "coco")  # formats in which a category is a number
 FORBIDDEN = re.compile(r'[\\/:*?"<>|\x00-\x1f]+')  # characters in names of files
 
 
@@ -44,12 +45,15 @@ def annotate(
     if found.kind not in form.kinds:
         others = [name for name, one in FORMATS.items() if found.kind in one.kinds]
         message = f"{target} cannot hold what `{found.head}` gives: one for each image"
-        fail("E451", message, help=f"add --format {listed(others, 'or --format')}")
+        fail("E451", message, help=f"use --format {listed(others, 'or --format')}")
     kept = above(found, threshold)
     names = _names(found, job)
     sources = [_source(root / image.path, predictions) for image in kept.images]
     _write(output, form, kept, names, sources, predictions.parent, copied)
     _tell(output, target, found, kept, threshold)
+    if target in NUMBERED and job is None and names not in ([], [found.head]):
+        told = f"  categories are numbered as found, {clip(', '.join(names), 100)}"
+        click.echo(f"{told}: --job JOB numbers them as the job does")
     return 0
 
 
@@ -178,9 +182,11 @@ def _tell(
     if found.kind == OBJECTS:
         total, own = (sum(len(x.things) for x in y.images) for y in (found, kept))
         below = total - own
-        click.echo(
-            f"  {own:,} objects; {below:,} below a score of {threshold:g} left out"
-        )
+        told = f"  {own:,} objects; {below:,} below a score of {threshold:g} left out"
+        if below and not own:
+            highest = max(x.score for y in found.images for x in y.things)
+            told += f"; the highest score is {highest:.2g}: --threshold chooses another"
+        click.echo(told)
     elif len(found.images) > len(kept.images):
         below = len(found.images) - len(kept.images)
         click.echo(f"  {below:,} images below a score of {threshold:g} left out")

@@ -170,8 +170,9 @@ def _lower(looked: Looked, index: int) -> list[tuple[str, Any]]:
 
 def _levels(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
     """Levels at the top that own next to nothing cost time, unless W205 asks for
-    them."""
-    count, side = len(objects.boxes), max(looked.emitted.job.data.resolution)
+    them. The neck goes on to read all levels of the backbone."""
+    job = looked.emitted.job
+    count, side = len(objects.boxes), max(job.data.resolution)
     used = [
         level.level
         for below, level in zip((None, *objects.levels), objects.levels)
@@ -185,11 +186,11 @@ def _levels(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
     if used[-1] + 1 == top:
         idle = f"level {top} owns"
     message = f"{idle} {rest} of {count} objects"
-    edits = [
-        (f"/model/heads/{index}/top_level", max(used[-1], objects.levels[0].level))
-    ]
-    if ((looked.values["model"].get("neck") or {}).get("top_level")) is not None:
-        edits.append(("/model/neck/top_level", edits[0][1]))
+    least, deepest = max(used[-1], objects.levels[0].level), job.backbone.top_level
+    edits = [(f"/model/heads/{index}/top_level", least)]
+    given = ((looked.values["model"].get("neck") or {}).get("top_level")) is not None
+    if job.neck and (given or least < deepest):
+        edits.append(("/model/neck/top_level", max(least, deepest)))
     if is_legal(looked.values, edits):
         yield Finding("D304", "idle", message, "leave them out", edits=tuple(edits))
 

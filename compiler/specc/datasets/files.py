@@ -31,15 +31,16 @@ NEEDED = {  # module -> name for pip
 
 
 class Unreadable(Exception):
-    """A file is not what it should be: one line that says what is wrong."""
+    """A file is not what it should be: one line that says what is wrong; `help` tells
+    how to mend it, where more can be said than that the file is to be mended."""
+
+    def __init__(self, what: str, help: str = "") -> None:
+        super().__init__(what)
+        self.help = help
 
 
 class Unplaced(Unreadable):
     """A file names other files that are not there; `help` tells how to bring them."""
-
-    def __init__(self, what: str, help: str) -> None:
-        super().__init__(what)
-        self.help = help
 
 
 class Unlike(Unreadable):

@@ -111,7 +111,7 @@ def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
             unlike.append(str(error))
         except Unreadable as error:
             problems.append(str(error))
-            help = getattr(error, "help", help)
+            help = error.help or help
     return Search(found, problems, unlike, help)
 
 
@@ -176,7 +176,7 @@ def _none(
     unlabeled = TASKS[task].unlabeled
     looked = [] if unlabeled else [LOOKED_FOR[name] for name in dict.fromkeys(formats)]
     places = looked or [UNLABELED]
-    note = "; ".join([f"looked for {listed(places, 'and')}", *searched.unlike[:3]])
+    note = "; ".join([*searched.unlike[:3], f"looked for {listed(places, 'and')}"])
     others = [f for f in searched.found if f.task != task or labels]
     if foreign := recognized(path):
         note = (
@@ -200,6 +200,8 @@ def _none(
     else:
         if path.is_dir() and not any(layouts.images_below(path)):
             note = f"no image is in it, or in a folder below it; {note}"
+        elif path.is_dir() and not searched.unlike:
+            note = f"its images have no labels that are found; {note}"
         help = (
             "name another folder, or bring the dataset into one of these layouts;"
             " specc docs native describes the first"

@@ -90,7 +90,8 @@ def unread_images(folder: Path) -> str:
     if not places:
         return ""
     count = f"{len(places)}{' or more' * (len(places) == MANY)}"
-    return f"{count} images are of a kind that is not read, as {places[0]}"
+    are = "image is" if count == "1" else "images are"
+    return f"{count} {are} of a kind that is not read, as {places[0]}"
 
 
 def _some(

@@ -122,6 +122,9 @@ def _say_found(found: Found, job: dict) -> None:
         _say("annotations", f"{in_words(found.way)}, by `task` in `data`")
     for key, value in found.options.items():
         _say(key.replace("_", " "), _brief(value))
+    if "keypoints" in found.options and "flip_pairs" not in found.options:
+        how = "`flip_pairs` of the head names which keypoints change places"
+        _say("mirrored", f"no image in training, unless {how}")
     native = found.format == "native"
     if (
         native and TASKS[found.task].in_folder and "range" in found.options
@@ -177,7 +180,7 @@ def turned_in_words(found: Found) -> str:
     if not (count := sum(map(is_turned, looked))):
         return ""
     how = "annotations are taken to be of what is shown"
-    return f"{count} of {len(looked)} images by EXIF; {how}"
+    return f"{count} of {len(looked)} images that were looked at, by EXIF; {how}"
 
 
 def _brief(value: object) -> str:
@@ -185,7 +188,9 @@ def _brief(value: object) -> str:
         return ", ".join(f"{key}: {_brief(one)}" for key, one in value.items())
     if not isinstance(value, list):
         return str(value)
-    shown = ", ".join(str(item) for item in value[:SHOWN])
+    # A list in the list is a pair of keypoints.
+    items = (x if isinstance(x, list) else [x] for x in value[:SHOWN])
+    shown = ", ".join(" - ".join(map(str, item)) for item in items)
     return f"{shown} and {len(value) - SHOWN} more" if len(value) > SHOWN else shown
 
 

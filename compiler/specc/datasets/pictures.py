@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 from typing import Any
+from unicodedata import combining, normalize
 
 import cv2
 import numpy as np
@@ -91,11 +92,20 @@ def tile(image: np.ndarray, caption: str) -> np.ndarray:
     tile[:height, :width] = (
         resized[:, :, :3] if resized.ndim == 3 else resized[..., None]
     )
-    text = caption.encode("ascii", "replace").decode()
+    text = _drawable(caption)
     place = (2, TILE + LINE - 12)
     font = cv2.FONT_HERSHEY_SIMPLEX
     cv2.putText(tile, text[:48], place, font, 0.42, INK, 1, cv2.LINE_AA)
     return tile
+
+
+def _drawable(text: str) -> str:
+    """Returns text as OpenCV can draw it; before its version 5 in ASCII, without
+    accents."""
+    if int(cv2.__version__.split(".")[0]) >= 5:
+        return normalize("NFC", text).encode("utf-8", "replace").decode()
+    plain = (x for x in normalize("NFKD", text) if not combining(x))
+    return "".join(plain).encode("ascii", "replace").decode()
 
 
 def save_histograms(looked: Looked, path: Path) -> None:

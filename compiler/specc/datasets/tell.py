@@ -178,7 +178,8 @@ def _levels(head: dict[str, Any]) -> list[str]:
     lines.append(f"  {FREE}")
     if objects["suggested_levels"]:
         bottom, top = objects["suggested_levels"]
-        lines.append(f"  levels {bottom}..{top} own nearly all of them")
+        own = f"levels {bottom}..{top} own" if bottom < top else f"level {top} owns"
+        lines.append(f"  {own} nearly all of them")
     return lines
 
 

@@ -14,10 +14,12 @@ import click
 
 from specc.datasets.files import require
 from specc.diagnostics import fail
+from specc.differences.fields import flat
 from specc.resources import PACKAGE
 from specc.runs.charts import chart
 from specc.runs.page import curves, write_page
-from specc.runs.run import BEST, TRAIN, Run, read_run
+from specc.runs.run import BEST, TRAIN, Run, read_run, say_left_out
+from specc.words import clip, figure, listed
 
 SCRIPT = Path(__file__).with_name("gather.py")
 PAGE = "report.html"
@@ -30,6 +32,7 @@ def report(
 ) -> int:
     """Writes the page. Raises JobError E405, E424, E446, E448, E452."""
     found = read_run(run)
+    say_left_out(found)
     folder = _code(found, code)
     require("numpy", "cv2", "PIL", "yaml", "torch")
     if form == "text":
@@ -125,12 +128,26 @@ def _gathered(run: Run, folder: Path, options: dict[str, Any]) -> dict[str, Any]
     said = facts["refused"] if facts else "\n".join(done.stderr.splitlines()[-1:])
     said = said.strip() or f"it ended with exit code {done.returncode}"
     first, *more = (line.strip()[:500] for line in said.splitlines())
-    fail(
-        "E452",
-        f"the predictions of `{folder}` could not be made: {first}",
-        note="; ".join(more[:10]),
-        help="mend what is named; --data names the root of the datasets",
+    help = "mend what is named; --data names the root of the datasets"
+    if changed := _changed(run, folder):
+        note = f"the folder was built from another job than the run: {listed(changed)}"
+        more = [note, *(clip(line, 100) for line in more)]
+        help = f"build the job of the run, which its {BEST} holds, in a folder of its "
+        help += "own, and name that by --code: specc explain E452"
+    message = f"the predictions of `{folder}` could not be made: {first}"
+    fail("E452", message, note="; ".join(more[:10]), help=help)
+
+
+def _changed(run: Run, folder: Path) -> list[str]:
+    """Returns the first fields by which the folder's model is not that of the run, as
+    where the folder was built again since."""
+    built = json.loads((folder / "resolved.json").read_text("utf-8"))
+    before, now = (
+        flat(job["model"] | {"heads": {x["name"]: x for x in job["model"]["heads"]}})
+        for job in (run.job, built)
     )
+    names = dict.fromkeys([*before, *now])
+    return [f"/model{x}" for x in names if before.get(x) != now.get(x)][:3]
 
 
 def _differences(run: Run, facts: dict[str, Any], test: bool) -> list[str]:
@@ -229,4 +246,4 @@ def _confused(confusion: dict[str, Any]) -> list[tuple[str, str, int]]:
 def _figure(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else figure(value)

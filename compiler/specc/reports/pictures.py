@@ -16,6 +16,7 @@ import numpy as np
 from specc.language.schema import head as schema_of
 from specc.scores.found import Found, beside
 from specc.scores.score import labeled
+from specc.words import figure
 
 LARGEST, SMALLEST = 720, 240  # longer side of a drawing, in pixels
 AGREEMENT = "agreement of score and label"  # one image has no rank
@@ -90,16 +91,27 @@ def pictured(
     if not judged:
         chosen = {"predictions": [Judged(x, math.nan, 0) for x in known[:count]]}
     else:
-        # Of equal ones, the surest are the most telling, right or wrong.
-        sign = 1 if lower else -1
-        worst = sorted(judged, key=lambda x: (-sign * x.value, -x.sure))
-        best = sorted(judged, key=lambda x: (sign * x.value, -x.sure))
-        few = min(count, max(1, len(judged) // 2))
-        chosen = {f"worst by {metric}": worst[:few], f"best by {metric}": best[:few]}
+        chosen = chosen_of(metric, lower, judged, count)
     return {
         title: _drawings(found, ones, drawing, name, metric, root)
         for title, ones in chosen.items()
     }
+
+
+def chosen_of(
+    metric: str, lower: bool, judged: list[Judged], count: int
+) -> dict[str, list[Judged]]:
+    """Returns the worst and the best samples by title, none of them twice; one list
+    where all are alike. `lower` is better."""
+    # Of equal ones, the surest are the most telling, right or wrong.
+    sign = 1 if lower else -1
+    worst = sorted(judged, key=lambda x: (-sign * x.value, -x.sure))
+    best = sorted(judged, key=lambda x: (sign * x.value, -x.sure))
+    if len({one.value for one in judged}) == 1:
+        return {f"all alike by {metric}": worst[:count]}
+    few = min(count, max(1, len(judged) // 2))
+    rest = [one for one in best if one not in worst[:few]]
+    return {f"worst by {metric}": worst[:few], f"best by {metric}": rest[:few]}
 
 
 def _drawings(
@@ -115,7 +127,7 @@ def _drawings(
         sample = found.samples[one.number]
         (predictions,) = found.predict([sample])
         truth, drawn = drawing.both(sample, predictions, head)
-        value = "" if math.isnan(one.value) else f"{metric} {one.value:.3g}"
+        value = "" if math.isnan(one.value) else f"{metric} {figure(one.value)}"
         file = _file(sample, root)
         row = {"file": file, "value": value, "truth": truth, "found": drawn}
         rows.append(row | {"sides": ["label", "prediction"]})

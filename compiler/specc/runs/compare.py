@@ -13,8 +13,8 @@ from specc.commands.report import harmless
 from specc.differences.fields import flat
 from specc.runs.charts import chart
 from specc.runs.page import curves, of_runs, write_page
-from specc.runs.run import TRAIN, Run, read_run
-from specc.words import clip
+from specc.runs.run import TRAIN, Run, read_run, say_left_out
+from specc.words import clip, figure
 
 ABSENT = "-"  # stands in tables for a metric or a field that a run lacks
 # What last.pt says of a run that its job does not, and may change a result.
@@ -26,10 +26,7 @@ def compare(folders: Sequence[Path], form: str, output: Path | None) -> int:
     """Prints the comparison, and writes a page of it. Raises JobError E405, E448."""
     runs = [read_run(folder) for folder in folders]
     for run in runs:
-        if run.left_out:
-            lines = "a line" if run.left_out == 1 else f"{run.left_out} lines"
-            where = f"{run.folder}: metrics.jsonl"
-            click.echo(f"{where}: {lines} cut short, left out", err=True)
+        say_left_out(run)
     facts = compared(runs)
     if output:
         _write(output, runs, facts)
@@ -162,7 +159,7 @@ def _aligned(rows: list[list[str]]) -> str:
 
 
 def _figure(value: float | None) -> str:
-    return ABSENT if value is None else f"{value:.4g}"
+    return ABSENT if value is None else figure(value)
 
 
 def _minutes(seconds: float | None) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import click
+
 from specc.diagnostics import fail
 from specc.language.schema import head
 from specc.runs.checkpoint import NoCheckpoint, read_checkpoint
@@ -75,6 +77,14 @@ def read_run(folder: Path) -> Run:
     except (ValueError, LookupError, TypeError, AttributeError, AssertionError):
         _refuse(folder, f"its {BEST} holds no resolved job with metrics")
     return Run(folder, job, tuple(rows), metrics, state, left_out)
+
+
+def say_left_out(run: Run) -> None:
+    """Tells of lines of the log that are cut short."""
+    if run.left_out:
+        lines = "a line" if run.left_out == 1 else f"{run.left_out} lines"
+        where = f"{run.folder}: {METRICS}"
+        click.echo(f"{where}: {lines} cut short, left out", err=True)
 
 
 def _rows(folder: Path) -> tuple[list[dict[str, Any]], int]:

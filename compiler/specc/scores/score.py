@@ -190,4 +190,5 @@ def _aligned(rows: list[list[str]]) -> list[str]:
 
 
 def _none(folder: Path) -> str:
-    return f"{folder} has no head that finds objects of categories"
+    what = f"{folder} has no head that finds objects of categories"
+    return f"{what}; specc report RUN tells of its others"

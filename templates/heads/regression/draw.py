@@ -2,4 +2,6 @@
 
 
 def draw_value(image: np.ndarray, item: dict) -> np.ndarray:
-    return add_line(image, f"{item['value']:.4g}", (255, 255, 255))
+    value = item["value"]
+    text = f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.4g}"
+    return add_line(image, text, (255, 255, 255))

@@ -39,7 +39,8 @@ def leaks_of(looked: Looked) -> Iterator[Finding]:
     within = equal(reading, looked.images, "training")
     if within := [group for group in within if known.isdisjoint(group)]:
         more = sum(len(group) - 1 for group in within)
-        message = f"{more} of the training images are repeated (equal pixels)"
+        are = "is" if more == 1 else "are"
+        message = f"{more} of the training images {are} repeated (equal pixels)"
         files = tuple(" = ".join(group) for group in within)
         yield Finding("D301", "doubled", message, "keep one of each", more, files=files)
 
@@ -115,8 +116,9 @@ def _nearly(
     if together:
         names = list(dict.fromkeys(alike.keys[pair[1]] for pair in together))
         more = f" and {len(names) - GROUPS} more" if len(names) > GROUPS else ""
+        are = "is" if len(together) == 1 else "are"
         message = (
-            f"{len(together)} of {total} {other} images are of one video, part or"
+            f"{len(together)} of {total} {other} images {are} of one video, part or"
             f" person with {one} images, by names and looks: {', '.join(names[:GROUPS])}"
             f"{more}"
         )

@@ -23,6 +23,9 @@ TEXT_COLUMNS = (  # likely names of columns of texts, compared without signs
     *("label", "labels", "plate", "latex", "formula", "identity", "caption"),
 )
 LISTED = re.compile(r"""\[\s*(["'].*["']\s*)?\]""")
+# 1,250,000 and 1 250.5, in which each group is set off by the same sign; 1.250.000,5.
+THOUSANDS = re.compile(r"-?\d{1,3}([,' \u00a0\u202f])\d{3}(\1\d{3})*(\.\d+)?")
+BY_POINTS = re.compile(r"-?\d{1,3}(\.\d{3}){2,}(,\d+)?")
 LATEX = re.compile(r"\\[a-zA-Z]+ ")
 
 
@@ -259,5 +262,20 @@ def not_a_number(column: str, found: Iterable[tuple]) -> Unreadable | None:
     """Returns a fault for the first of (file, line, cell) that is no number."""
     for path, line, cell in found:
         what = f"`{column}` in line {line} is not a number: {cell!r:.50}"
-        return Unreadable(f"{path}: {what}")
+        return Unreadable(f"{path}: {what}", _written_right(cell))
     return None
+
+
+def _written_right(cell: str) -> str:
+    """Returns text on how a cell that is no number is to be written."""
+    without = "write numbers without thousands separators, as"
+    if BY_POINTS.fullmatch(cell):
+        return f"{without} {cell.replace('.', '').replace(',', '.')}"
+    if not THOUSANDS.fullmatch(cell):
+        return (
+            "write a plain number in each cell; rows whose cell is empty are left out"
+        )
+    help = f"{without} {re.sub(r'[^0-9.-]', '', cell)}"
+    if re.fullmatch(r"-?\d+,\d+", cell):
+        help += f"; if the comma is a decimal one, as {cell.replace(',', '.')}"
+    return help
