@@ -23,7 +23,7 @@ from evaluate import evaluate, share_cores
 from model import Detector, loss_terms
 from safety import Pace, Votes, former_signals, guarded, is_finite, leave, setup
 
-MAX_ITERATIONS = 500
+MAX_ITERATIONS = 640
 VALIDATIONS = 5  # number over the run; the last one at its end
 LEARNING_RATE = 0.001
 WEIGHT_DECAY = 0.05
