@@ -95,7 +95,11 @@ PAGES = ("README.md", "SKILL.md", "CONTRIBUTING.md", "docs/**/*.md", "benchmarks
 OURS = ("compiler/specc/**/*.py", "compiler/specc/explain/*.md", "schema/**/*.json")
 EMITTED = ("templates/**/*", "generated/*/*.py", "generated/*/README.md")
 TESTS = ("tests/*.py", "tests/*/*.py")
-HOLD_EXAMPLES = ("test_house.py", "test_texts.py", "test_origins.py")  # texts with riddles
+HOLD_EXAMPLES = (
+    "test_house.py",
+    "test_texts.py",
+    "test_origins.py",
+)  # texts with riddles
 
 
 def wordings(*patterns: str) -> list[str]:
