@@ -94,6 +94,7 @@ def test_where_noise_is_low_there_is_no_defect(data, monkeypatch):
 
 
 def test_noise_has_2_to_32_cells_a_side(data):
+    """It is drawn with one more cell on each side, and cut out of the middle."""
     sides = set()
 
     class Counting:
@@ -104,8 +105,11 @@ def test_noise_has_2_to_32_cells_a_side(data):
             return self.rng.integers(*given)
 
         def standard_normal(self, size, kind):
-            sides.update(enumerate(size.tolist()))
+            sides.update(enumerate((size - 2).tolist()))
             return self.rng.standard_normal(size, kind)
+
+        def uniform(self, *given):
+            return self.rng.uniform(*given)
 
     for seed in range(60):
         noise = data.blotches(Counting(seed))
