@@ -197,9 +197,8 @@ def head_named(name: str, levels: tuple[int, int], choice: dict) -> dict:
     shared = name if choice["format"] == "native" else "kind"
     names = [f"{shared} {i}" for i in range(choice["categories"])]
     characters = "".join(chr(ord("Ā") + i) for i in range(choice["categories"]))
-    identities = (
-        names if choice["loss_weight"] == 1 else len(names)
-    )  # else only counted
+    # A job may list its identities, or tell their number alone.
+    identities = names if choice["loss_weight"] == 1 else len(names)
     several = {"bottom_level": levels[0], "top_level": levels[1]}
     one = {"level": levels[1]}
     options = {
@@ -257,7 +256,8 @@ def job_of(choice: dict) -> dict:
     trainer["max_iterations"], trainer["max_hours"] = choice["limits"]
     backbone = {"name": choice["backbone"], "top_level": top}
     backbone["resize_input"] = choice["resize_input"]
-    if choice["heads"] != "flaws":  # else no head trains the backbone
+    # A head of anomaly detection alone trains no backbone: its levels are all frozen.
+    if choice["heads"] != "flaws":
         backbone["frozen_levels"] = choice["frozen_levels"]
     ends = {"bottom_level": levels[0], "top_level": levels[1]}
     layout = layout_of(choice)

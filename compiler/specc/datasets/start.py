@@ -31,8 +31,8 @@ LEAST = {SMALL: 64, LARGE: 128, REDRAWN: 32}  # pixels of the input -> least sid
 EPOCHS = {SMALL: 30, LARGE: 50}
 EPOCHS_UNLABELED = 100  # images alone tell less than labels do
 ITERATIONS = (1000, 20000)  # fewest and most iterations
-STEPS = 100  # least number in an epoch, unless batches would be too small
-FEWEST = {SMALL: 16, LARGE: 8, REDRAWN: 8}  # pixels of the input -> such a batch
+STEPS = 100  # an epoch has at least so many steps, down to the smallest batch
+FEWEST = {SMALL: 16, LARGE: 8, REDRAWN: 8}  # pixels of the input -> smallest batch
 RATE, CLIPPING = 0.001, 10.0  # for weights that start at random
 STEP = 32  # sides are multiples of this, or of the divisor if that is larger
 FINE_STEP = 8  # the same for inputs whose sides are short: of texts, and drawn again
@@ -255,7 +255,8 @@ def recipe(found: Found, resolution: list[int]) -> dict[str, Any]:
     batch = 64 if pixels <= 96 * 96 else 32 if pixels <= 192 * 192 else 16
     if budget(found.task) == LARGE:
         batch = min(batch, 8)
-    compared = TASKS[found.task].views  # with all others of a batch
+    # Views are compared with all others of a batch, which stays large.
+    compared = TASKS[found.task].views
     least = FEWEST[budget(found.task)]
     while not compared and batch > least and batch * STEPS > images:
         batch //= 2
