@@ -173,7 +173,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=HERE.parents[1] / "shared/data")
     parser.add_argument("--output", type=Path, default=Path("build/first"))
     parser.add_argument("--only", action="append", metavar="NAME", default=[])
-    parser.add_argument("--minutes", type=float, default=5.0, help="of each run, on two cores")
+    parser.add_argument(
+        "--minutes", type=float, default=5.0, help="of each run, on two cores"
+    )
     parser.add_argument("--iterations", type=int, help="instead of minutes")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
