@@ -56,7 +56,7 @@ def test_the_smallest_job():
         bottom_level=3,
         top_level=7,
         layers=2,
-        score_threshold=0.05,
+        score_threshold=0.001,
         iou_threshold=0.6,
         max_detections=100,
     )

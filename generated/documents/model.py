@@ -529,7 +529,7 @@ def decode_quadrilaterals(
 def decode(outputs: QuadrilateralPredictions) -> dict[str, dict[str, Tensor]]:
     """Decodes the outputs of each head, by its name."""
     return {
-        "pages": decode_quadrilaterals(outputs, min_score=0.05, max_iou=0.6, limit=10)
+        "pages": decode_quadrilaterals(outputs, min_score=0.001, max_iou=0.6, limit=10)
     }
 
 

@@ -606,7 +606,7 @@ def decode_keypoints(
 def decode(outputs: KeypointPredictions) -> dict[str, dict[str, Tensor]]:
     """Decodes the outputs of each head, by its name."""
     return {
-        "landmarks": decode_keypoints(outputs, min_score=0.05, max_iou=0.6, limit=20)
+        "landmarks": decode_keypoints(outputs, min_score=0.001, max_iou=0.6, limit=20)
     }
 
 

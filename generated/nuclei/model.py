@@ -621,7 +621,9 @@ def sampled(maps: Tensor, y: Tensor, x: Tensor) -> Tensor:
 
 def decode(outputs: InstancePredictions) -> dict[str, dict[str, Tensor]]:
     """Decodes the outputs of each head, by its name."""
-    return {"nuclei": decode_instances(outputs, min_score=0.05, max_iou=0.6, limit=150)}
+    return {
+        "nuclei": decode_instances(outputs, min_score=0.001, max_iou=0.6, limit=150)
+    }
 
 
 def fit(height: int, width: int) -> tuple[int, int]:

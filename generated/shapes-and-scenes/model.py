@@ -563,7 +563,7 @@ def decode(outputs: dict) -> dict[str, dict[str, Tensor]]:
     """Decodes the outputs of each head, by its name."""
     return {
         "shapes": decode_objects(
-            outputs["shapes"], min_score=0.05, max_iou=0.6, limit=100
+            outputs["shapes"], min_score=0.001, max_iou=0.6, limit=100
         ),
         "regions": {"logits": outputs["regions"]},
         "scene": decode_category(outputs["scene"]),

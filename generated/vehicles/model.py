@@ -566,7 +566,9 @@ def nms(boxes: Tensor, classes: Tensor, max_iou: float) -> Tensor:
 
 def decode(outputs: Predictions) -> dict[str, dict[str, Tensor]]:
     """Decodes the outputs of each head, by its name."""
-    return {"vehicles": decode_objects(outputs, min_score=0.05, max_iou=0.6, limit=100)}
+    return {
+        "vehicles": decode_objects(outputs, min_score=0.001, max_iou=0.6, limit=100)
+    }
 
 
 def fit(height: int, width: int) -> tuple[int, int]:

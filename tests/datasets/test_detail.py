@@ -91,3 +91,25 @@ def test_a_text_needs_few_pixels(folder, size, expected):
     for path in folder.rglob("*.png"):
         Image.open(path).resize(size).save(path)
     assert resolution(folder, "scene_text_recognition") == expected
+
+
+@pytest.mark.parametrize("side, level", [(40, 4), (64, 4), (95, None), (300, None)])
+def test_a_head_of_small_images_reads_a_map_of_three_cells_a_side(
+    side, level, tmp_path, capsys
+):
+    """At level 5 an image of 64 pixels has 2x2 cells: level 4 is read, where the backbone
+    then ends. Of 96 pixels it has 3x3, and the default is kept."""
+    for name in ("a", "b"):
+        for number in range(8):
+            path = tmp_path / "photos" / name / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (side, side), (30 * number, 80, 120)).save(path)
+    job = tmp_path / "job.json"
+    words = ["multiclass_classification", "--data", str(tmp_path / "photos")]
+    assert run_cli(["init", *words, "-o", str(job)]) == 0
+    model = json.loads(job.read_text())["model"]
+    assert model["heads"][0].get("level") == level
+    ends = {"name": "resnet18", "top_level": level} if level else None
+    assert model.get("backbone") == ends
+    told = "4: the map of the next one has too few cells"
+    assert (told in capsys.readouterr().out) == bool(level)

@@ -138,6 +138,9 @@ def _say_found(found: Found, job: dict) -> None:
     shape = f"{height}x{width}, height and width, as most images are"
     large = f"; objects are large: 19 of 20 keep {FINE} pixels"
     _say("input", shape + large * is_shortened(job, found))
+    (head,) = job["model"]["heads"]
+    if level := found.task != "autoencoding" and head.get("level"):
+        _say("level", f"{level}: the map of the next one has too few cells")
     trainer = job["trainer"]
     iterations = f"{trainer['max_iterations']:,} iterations"
     _say("run", f"{iterations} of {trainer['batch_size']} images")

@@ -45,6 +45,9 @@ LISTED = 1000  # identities; where there are more, they are counted
 READ = 5000  # most images of a set whose objects are measured
 FINE = 80  # pixels of the input that the shorter side of an object needs
 FINER = 0.05  # share of the objects that may have fewer
+# A head that reads one level reads a map of at least so many cells a side: of images of 64
+# pixels level 4, as level 5 has 2x2 cells, and the stage below it learns more in less time.
+FEWEST_CELLS = 3
 WORTH = 0.75  # largest factor by which sides are shortened at all
 COMMON = ("train", "training", "data", "dataset", "datasets", "images")
 
@@ -88,6 +91,9 @@ def starting_job(found: Found, name: str) -> dict[str, Any]:
         job["data"]["bits"] = bits
     if len(found.images) >= KEPT_FROM:
         job["data"]["keep_samples"] = True
+    if level := finer_level(job):
+        job["model"]["heads"][0]["level"] = level
+        summary = checked(job)
     if unread := summary.dropped.get("backbone"):
         backbone = {"name": summary.components[0].name, "top_level": min(unread) - 1}
         job["model"] = {"backbone": backbone, **job["model"]}
@@ -133,6 +139,16 @@ def _shorter_sides(job: dict[str, Any]) -> list[float]:
     (head,), resolution = emitted.job.heads, emitted.job.data.resolution
     found = objects_of(reading.training, head, emitted.summary, resolution)
     return found.shorter if found else []
+
+
+def finer_level(job: dict[str, Any]) -> int | None:
+    """Returns the highest level whose map has FEWEST_CELLS cells a side, for a head that
+    reads one level; None where that is its default, or the job says which."""
+    (one,), side = job["model"]["heads"], min(job["data"]["resolution"])
+    default = head(one["task"])["properties"].get("level", {}).get("default")
+    if default is None or "level" in one or side >= FEWEST_CELLS << default:
+        return None
+    return max(1, (side // FEWEST_CELLS).bit_length() - 1)
 
 
 def is_shortened(job: dict[str, Any], found: Found) -> bool:
