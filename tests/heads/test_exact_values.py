@@ -185,6 +185,7 @@ def test_a_mask_is_found_where_it_is_learned(instances):
     expected = instances.mask_logits(kernels[0, cell][None], features, offsets[None])
     expected = expected.view(rows, columns)
     torch.testing.assert_close(found["masks"][0, 0], expected, rtol=1e-4, atol=1e-4)
+    assert not found["masks"][0, 1:].any()  # from "count" on
 
 
 def test_features_without_grid_sample_are_those_with_it(tmp_path):
@@ -357,25 +358,6 @@ def test_keypoints_are_told_in_pixels_if_they_are_likely(tmp_path):
 # ---- Batches ----
 
 PAGES = {"name": "pages", "task": "quadrilateral_detection", "categories": ["a", "b"]}
-
-
-@pytest.mark.parametrize("counts", [(2, 0, 3), (0, 0), (1,)])
-def test_quadrilaterals_of_images_are_rows_that_are_padded(tmp_path, counts):
-    """To powers of two, at least 16."""
-    data = load_all(make(tmp_path, [PAGES]), "data", "dataset")
-    rng, batch = np.random.default_rng(0), []
-    for count in counts:
-        corners = rng.uniform(size=(count, 4, 2)).astype(np.float32)
-        boxes = rng.uniform(size=(count, 4)).astype(np.float32)
-        classes = rng.integers(2, size=count)
-        batch.append(data.dataset.Quadrilaterals(corners, boxes, classes))
-    stacked, most = data.data.stack_quadrilaterals(batch), 16
-    for name, rest in (("corners", (4, 2)), ("boxes", (4,)), ("classes", ())):
-        assert stacked[name].shape == (len(counts), most, *rest)
-        for row, truth in zip(stacked[name].numpy(), batch):
-            own = getattr(truth, name)
-            assert (row[: len(own)] == own).all()
-            assert (row[len(own) :] == (-1 if name == "classes" else 0)).all()
 
 
 @pytest.mark.parametrize("right, kept", [(24, False), (26, True)])
