@@ -24,8 +24,11 @@ def test_features_of_nothing_stay_nothing(emitted):
     assert block(torch.randn(1, 8, 3, 5)).any()
 
 
-def calibrated(emitted, monkeypatch, scores: list[float]) -> tuple[float, float]:
-    """The alarm and the spread that follow from these scores of normal images."""
+def calibrated(
+    emitted, monkeypatch, scores: list[float], rank=0, world=1
+) -> tuple[float, float]:
+    """The alarm and the spread that follow from these scores of normal images, in one
+    of `world` processes."""
     inspection = emitted.dataset.Inspection
     kinds = [False] * len(scores) + [True] * 3
     samples = [
@@ -33,12 +36,16 @@ def calibrated(emitted, monkeypatch, scores: list[float]) -> tuple[float, float]
     ]
 
     def predict_samples(model, normal, *_) -> list[float]:
-        assert normal == samples[: len(scores)]
-        return scores
+        assert normal == samples[rank : len(scores) : world]
+        calibration = model.head.calibration  # changes no score yet
+        assert (calibration.alarm.item(), calibration.spread.item()) == (0, 1)
+        return scores[rank::world]
 
     monkeypatch.setattr(emitted.evaluate, "predict_samples", predict_samples)
     model = emitted.model.AnomalyDetector()
-    emitted.evaluate.calibrate(model, samples, torch.device("cpu"))
+    model.head.calibration.alarm.fill_(3)  # from before
+    model.head.calibration.spread.fill_(3)
+    emitted.evaluate.calibrate(model, samples, torch.device("cpu"), 0, rank, world)
     return model.head.calibration.alarm.item(), model.head.calibration.spread.item()
 
 
@@ -54,6 +61,25 @@ def test_the_alarm_lies_between_its_share_of_images_and_the_others(
     assert alarm == pytest.approx((others[0][-1] + highest[0]) / 2, rel=1e-5)
     middle = np.sort(logits)[(count - 1) // 2]
     assert spread == pytest.approx(alarm - middle, rel=1e-5)
+
+
+def test_two_processes_calibrate_by_the_scores_of_both(emitted, monkeypatch):
+    """The second predicts every other image; statistics of norms come from the first."""
+    scores = np.random.default_rng(1).uniform(0.01, 0.3, 41).tolist()
+    alone, sent = calibrated(emitted, monkeypatch, scores), []
+
+    def broadcast(buffer: torch.Tensor, source: int) -> None:
+        assert isinstance(buffer, torch.Tensor) and source == 0
+        sent.append(buffer)
+
+    def all_gather_object(shares: list, own: list[float]) -> None:
+        assert shares == [None, None] and own == scores[1::2]
+        shares[:] = scores[::2], own
+
+    group = SimpleNamespace(broadcast=broadcast, all_gather_object=all_gather_object)
+    monkeypatch.setattr(emitted.evaluate, "dist", group)
+    assert calibrated(emitted, monkeypatch, scores, rank=1, world=2) == alone
+    assert len(sent) == len([*emitted.model.AnomalyDetector().buffers()])
 
 
 @pytest.mark.parametrize("score, logit", [(0.5, 0.0), (1.0, 16.118), (0.0, -16.118)])
