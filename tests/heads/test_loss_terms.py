@@ -28,7 +28,7 @@ CORNERS = {
     "categories": ["page", "sign"],
     "layers": 1,
 }
-BOXES = [[(20.0, 10, 90, 60), (50, 30, 130, 90)], [(3, 5, 40, 21)]]
+BOXES = [[(20.0, 10, 90, 60), (50, 30, 130, 90)], [(100, 5, 121, 80)]]
 CLASSES = [[0, 1], [1]]
 
 
@@ -175,6 +175,30 @@ def test_the_generalized_iou_of_two_boxes(pages, a, b):
         given = torch.tensor([one, one]), torch.tensor([other, one])
         found = pages.generalized_iou(*map(torch.Tensor.float, given))
         assert found.tolist() == pytest.approx([giou(one, other), 1], abs=1e-6)
+
+
+def test_a_distance_is_learned_by_the_two_bins_around_it(pages):
+    """Before the first bin by that one, beyond the last by nearly that one alone."""
+    torch.manual_seed(0)
+    bins, last = torch.randn(1, 1, 4, pages.BINS), pages.BINS - 1
+    distances = torch.tensor([-3, 0.25, last - 1.5, last + 5]).view(1, 1, 4)
+    costs = (-bins.double().log_softmax(-1))[0, 0].tolist()
+    low, near, far, beyond = costs
+    expected = [low[0], 0.75 * near[0] + 0.25 * near[1]]
+    expected += [(far[last - 2] + far[last - 1]) / 2]
+    expected += [0.01 * beyond[last - 1] + 0.99 * beyond[last]]
+    found = pages.bin_cross_entropy(bins, distances)
+    assert found.item() == pytest.approx(sum(expected) / 4, rel=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1, 0.01])
+def test_points_are_off_by_shares_of_the_longer_side(pages, scale):
+    """A tenth in x and a hundredth in y, where the side is 6, or less than a pixel."""
+    boxes = scale * torch.tensor([[[7.0, 2, 9, 8]]])
+    target = scale * torch.tensor([[[[8.0, 4]]]])
+    found = target + scale * torch.tensor([0.6, -0.06])
+    errors = pages.point_errors(found, target, boxes)
+    assert errors.item() == pytest.approx(0.1 - 0.01 + 0.01**2 / 0.04, rel=1e-4)
 
 
 @pytest.mark.parametrize("named", [{}, {"name": "cells"}])
