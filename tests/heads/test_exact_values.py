@@ -269,6 +269,16 @@ def test_segments_match_at_an_iou_above_a_half(panoptic, found, matches):
     assert [wrong, missing] == [not matches, not matches]
 
 
+@pytest.mark.parametrize("unknown, in_vain", [(2, 1), (3, 0)])
+def test_segments_of_which_more_than_half_is_unknown_do_not_count(
+    panoptic, unknown, in_vain
+):
+    """A car of 4 pixels is found in a row of sky whose first pixels are unknown."""
+    kinds = np.where(np.arange(40)[None] < unknown, -1, 0)
+    counts = panoptic.count_segments(street(0) | {"categories": kinds}, street(4), 2)
+    assert counts[:, 1].tolist() == [0, 0, in_vain, 0]
+
+
 # ---- Corners ----
 
 BOXES = {"name": "cells", "task": "object_detection", "categories": ["a", "b"]}

@@ -70,6 +70,14 @@ def outputs_of(network: torch.nn.Module):
     return outputs._replace(objects=objects)
 
 
+def of_first(count: int, objects, targets: dict) -> tuple:
+    """Returns predictions and targets of the first images of a batch alone. One has more
+    cells that learn than there are for an object."""
+    parts = {name: getattr(objects, name)[:count] for name in ("logits", "bins")}
+    targets = {name: values[:count] for name, values in targets.items()}
+    return objects._replace(**parts), targets
+
+
 def cells_of(model, objects, targets) -> list[tuple[int, int, int, float]]:
     """Image, cell, object and weight of each cell that learns an object."""
     owner, scores = model.assign(objects, objects.boxes(), targets)
@@ -202,7 +210,8 @@ def test_points_are_off_by_shares_of_the_longer_side(pages, scale):
 
 
 @pytest.mark.parametrize("named", [{}, {"name": "cells"}])
-def test_terms_of_boxes_by_the_loss_of_a_job(tmp_path, named):
+@pytest.mark.parametrize("count", [1, 2])
+def test_terms_of_boxes_by_the_loss_of_a_job(tmp_path, named, count):
     """They begin with the name of the head, or else of its task."""
     head = {"task": "object_detection", "categories": ["page", "sign"], "layers": 1}
     model = load(make(tmp_path, [named | head]) / "model.py")
@@ -213,6 +222,7 @@ def test_terms_of_boxes_by_the_loss_of_a_job(tmp_path, named):
         logits=torch.randn_like(objects.logits),
         bins=objects.bins + torch.randn_like(objects.bins),
     )
+    objects, targets = of_first(count, objects, targets)
     name = named.get("name", head["task"])
     found = model.loss_terms(objects, {name: targets})
     expected = object_terms(model, objects, targets)
@@ -231,9 +241,11 @@ def test_terms_of_keypoints(poses):
     assert {k: v.item() for k, v in found.items()} == pytest.approx(expected, rel=1e-4)
 
 
-def test_terms_of_corners(pages):
+@pytest.mark.parametrize("count", [1, 2])
+def test_terms_of_corners(pages, count):
     outputs = outputs_of(pages.QuadrilateralDetector())
-    targets = targets_with(4, False)
+    objects, targets = of_first(count, outputs.objects, targets_with(4, False))
+    outputs = outputs._replace(objects=objects, corners=outputs.corners[:count])
     found = pages.quadrilateral_loss(
         outputs, targets | {"corners": targets["inside"]}, 20.0
     )
