@@ -101,3 +101,18 @@ def test_an_image_is_anomalous_from_a_score_of_a_half_on(emitted, logit, label):
     score = 1 / (1 + np.exp(-logit))
     assert (found["label"], found["score"]) == (label, pytest.approx(score))
     assert found["map"] == pytest.approx(np.full((20, 30), score))
+
+
+def test_pixels_are_counted_in_bins_of_their_logits(emitted):
+    """Equal parts of -16.2 to 16.2. Scores are at least 1e-7 from 0, and from 1 by what
+    float32 has for that."""
+    scores = np.float32([[0, 0.001, 0.3, 0.4, 0.95, 0.99, 0.999, 1]])
+    sample = SimpleNamespace(height=1, width=scores.size)
+    words = {"label": "normal", "score": 0.4, "map": scores}
+    inspection = emitted.dataset.Inspection(False, None)
+    evidence = emitted.evaluate.anomaly_evidence(sample, inspection, words)
+    shares = scores.astype(float).clip(1e-7, 1 - 2**-23)
+    logits, bins = np.log(shares / (1 - shares)), emitted.evaluate.SCORE_BINS
+    wanted, _ = np.histogram(logits, bins, (-16.2, 16.2))
+    nothing = [0.0] * bins
+    assert evidence["pixels"].tolist() == [wanted.tolist(), nothing, nothing]
