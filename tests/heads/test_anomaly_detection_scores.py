@@ -116,3 +116,18 @@ def test_pixels_are_counted_in_bins_of_their_logits(emitted):
     wanted, _ = np.histogram(logits, bins, (-16.2, 16.2))
     nothing = [0.0] * bins
     assert evidence["pixels"].tolist() == [wanted.tolist(), nothing, nothing]
+
+
+@pytest.mark.parametrize(
+    "above, pro", [(3, 0), (2, 0.1 * (1 / 2 + 9 / 16) / 2 / 0.3), (4, 0)]
+)
+def test_regions_count_as_they_are_found_up_to_three_tenths(emitted, above, pro):
+    """The highest scores have so many of ten normal pixels, the next ones half of a region,
+    then come its other half and the other normal pixels. A half that is found once exactly
+    three tenths are false is of no use."""
+    pixels = np.zeros((3, emitted.evaluate.SCORE_BINS))
+    pixels[0, -1], pixels[0, -3] = above, 10 - above
+    pixels[1, -3:-1], pixels[2, -3:-1] = 4, 0.5
+    found = [{"label": "normal", "score": 0.5, "pixels": pixels}]
+    truth = [emitted.dataset.Inspection(True, None)]
+    assert emitted.evaluate.anomaly_metrics(truth, found)["pro"] == pytest.approx(pro)
