@@ -188,6 +188,18 @@ def test_a_mask_is_found_where_it_is_learned(instances):
     assert not found["masks"][0, 1:].any()  # from "count" on
 
 
+def test_masks_that_are_drawn_in_parts_are_those_drawn_at_once(instances, monkeypatch):
+    torch.manual_seed(0)
+    head = instances.InstanceHead(48, 1, 2, (8, 16, 32))
+    outputs = head(*(torch.randn(3, 48, HEIGHT // s, WIDTH // s) for s in (8, 16, 32)))
+    found = []
+    for at_once in (100, 2):
+        monkeypatch.setattr(instances, "MASKS_AT_ONCE", at_once)
+        found.append(instances.decode_instances(outputs, 0.0, 0.9, 5)["masks"])
+    assert found[0].shape[:2] == (3, 5) and found[0].any()
+    torch.testing.assert_close(*found)
+
+
 def test_features_without_grid_sample_are_those_with_it(tmp_path):
     """A deterministic run has its own way: grid_sample's gradient on a GPU is not."""
     model = {"heads": [INSTANCES], "neck": FPN}
