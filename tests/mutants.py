@@ -58,6 +58,9 @@ TESTS = (
     *("datasets/test_nothing_to_learn.py", "datasets/test_depth_told.py"),
     "datasets/test_bits.py",
 )
+# Functions whose text holds names of heads, so that each job of a test has its own: only
+# those that are called have mutants. tests/heads/test_head_options.py calls one a task.
+OF_ONE_JOB = ("loss_terms", "decode")
 PATIENCE = 600  # seconds of a core until a mutant is stuck, which tests notice, too
 WAITING = 5  # times as long by the clock: machines are shared, and processes may wait
 BAR = 0.92
@@ -66,7 +69,7 @@ GET_CODE = SourceFileLoader.get_code
 TELL = """
 import torch
 if not torch.compiler.is_compiling():
-    builtins_called({!r})
+    builtins_called({!r}, {})
 """
 
 # Reasons why mutants live, by function and change.
@@ -205,18 +208,19 @@ def reach(tests: list[str], names: set[str], report: Path) -> Reach:
     builds = report.with_suffix(".pickle")
 
     def act() -> int:
-        calls, found, built = defaultdict(set), {}, {}
+        calls, forms, seen, built = defaultdict(set), [], set(), {}
         remember_builds(built)
 
-        def called(name: str) -> None:
+        def called(name: str, form: int) -> None:
             test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]
             calls[name].add(test)
+            seen.add(form)
 
         def tell(tree: ast.Module) -> None:
             for name, function in functions_of(tree, names).items():
-                known = found.setdefault(name, [])
-                known += [m for m in mutants_of(name, function) if m not in known]
-                function.body[:0] = ast.parse(TELL.format(name)).body
+                telling = ast.parse(TELL.format(name, len(forms))).body
+                forms.append((name, mutants_of(name, function)))
+                function.body[:0] = telling
 
         builtins.builtins_called = called
         compile_with(tell)
@@ -224,6 +228,11 @@ def reach(tests: list[str], names: set[str], report: Path) -> Reach:
         code = run_tests(tests, plugins=(times,))
         order = sorted(times.seconds, key=times.seconds.get)
         reached = {name: [t for t in order if t in calls[name]] for name in calls}
+        found = defaultdict(dict)  # mutants once each, in their order
+        for form, (name, made) in enumerate(forms):
+            if form in seen or name not in OF_ONE_JOB:
+                found[name] |= dict.fromkeys(made)
+        found = {name: [*made] for name, made in found.items()}
         report.write_text(json.dumps({"tests": reached, "mutants": found}))
         builds.write_bytes(pickle.dumps(built))
         return code

@@ -87,6 +87,14 @@ def test_an_id_without_a_category_is_named(modules, tmp_path, gone, number):
         map_of(modules, sample)
 
 
+def test_the_first_pixel_without_a_category_is_named(modules, tmp_path):
+    found = ids()
+    found[3, 5], found[20, 2] = 77, 78
+    (sample,) = modules.dataset.read_dataset(coco(tmp_path, found))
+    with pytest.raises(modules.data.ImageError, match="has no segment 77$"):
+        map_of(modules, sample)
+
+
 def test_other_categories_than_the_job_s_are_told(modules, tmp_path):
     path = coco(tmp_path, ids())
     edit(path, "categories", lambda c: [c[0] | {"name": "x"}, *c[1:]])

@@ -156,9 +156,13 @@ def test_a_range_from_zero_is_finite(tmp_path):
     found = job.model.depth_loss(depth, {"depth": truth}, job.model.FARTHEST / 1000)
     found["log"].backward()
     assert found["log"] == 0 and depth.grad.isfinite().all()
+    ones = torch.ones(1, 1, 8, 12)  # a depth of 0 is known, and counts as the least
+    found = job.model.depth_loss(ones, {"depth": truth}, 0.001)["log"]
+    assert found.item() == pytest.approx(np.log(1000) ** 2 / 2, rel=1e-5)
     zeros = np.zeros((4, 4), np.float32)
     errors = job.evaluate.depth_errors(zeros, zeros + 0.5, 0.001)
-    assert np.isfinite(list(job.evaluate.depth_metrics([errors]).values())).all()
+    metrics = job.evaluate.depth_metrics([errors])
+    assert np.isfinite(list(metrics.values())).all() and metrics["mae"] == 0.5
 
 
 # ---- Predictions ----

@@ -115,3 +115,27 @@ def test_noise_has_2_to_32_cells_a_side(data):
         noise = data.blotches(Counting(seed))
         assert noise.shape == SIZE and noise.dtype == np.float32
     assert sides == {(axis, 2**power) for axis in (0, 1) for power in range(1, 6)}
+
+
+@pytest.mark.parametrize("share", [0.5, 1, 1.5])
+def test_cells_of_noise_fill_the_canvas(data, share):
+    """Each of 4x2 cells has 16x48 pixels; the canvas begins half a cell to one and a
+    half after the noise does. The only cell above 0 is highest in its middle."""
+
+    class Chosen:
+        def integers(self, *given):
+            return np.array([2, 1])
+
+        def standard_normal(self, size, kind):
+            cells = np.zeros(size, kind)
+            cells[2, 1] = 1
+            return cells
+
+        def uniform(self, *given):
+            assert given == (0.5, 1.5, 2)
+            return np.full(2, share)
+
+    noise = data.blotches(Chosen())
+    row, column = np.unravel_index(noise.argmax(), SIZE)
+    assert row + 0.5 == pytest.approx((2.5 - share) * 16, abs=1)
+    assert column + 0.5 == pytest.approx((1.5 - share) * 48, abs=1)

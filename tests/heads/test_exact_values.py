@@ -185,6 +185,19 @@ def test_a_mask_is_found_where_it_is_learned(instances):
     expected = instances.mask_logits(kernels[0, cell][None], features, offsets[None])
     expected = expected.view(rows, columns)
     torch.testing.assert_close(found["masks"][0, 0], expected, rtol=1e-4, atol=1e-4)
+    assert not found["masks"][0, 1:].any()  # from "count" on
+
+
+def test_masks_that_are_drawn_in_parts_are_those_drawn_at_once(instances, monkeypatch):
+    torch.manual_seed(0)
+    head = instances.InstanceHead(48, 1, 2, (8, 16, 32))
+    outputs = head(*(torch.randn(3, 48, HEIGHT // s, WIDTH // s) for s in (8, 16, 32)))
+    found = []
+    for at_once in (100, 2):
+        monkeypatch.setattr(instances, "MASKS_AT_ONCE", at_once)
+        found.append(instances.decode_instances(outputs, 0.0, 0.9, 5)["masks"])
+    assert found[0].shape[:2] == (3, 5) and found[0].any()
+    torch.testing.assert_close(*found)
 
 
 def test_features_without_grid_sample_are_those_with_it(tmp_path):
@@ -266,6 +279,16 @@ def test_segments_match_at_an_iou_above_a_half(panoptic, found, matches):
     iou = min(found, 20) / max(found, 20)
     assert [overlap, right] == pytest.approx([iou * matches, float(matches)])
     assert [wrong, missing] == [not matches, not matches]
+
+
+@pytest.mark.parametrize("unknown, in_vain", [(2, 1), (3, 0)])
+def test_segments_of_which_more_than_half_is_unknown_do_not_count(
+    panoptic, unknown, in_vain
+):
+    """A car of 4 pixels is found in a row of sky whose first pixels are unknown."""
+    kinds = np.where(np.arange(40)[None] < unknown, -1, 0)
+    counts = panoptic.count_segments(street(0) | {"categories": kinds}, street(4), 2)
+    assert counts[:, 1].tolist() == [0, 0, in_vain, 0]
 
 
 # ---- Corners ----
@@ -357,25 +380,6 @@ def test_keypoints_are_told_in_pixels_if_they_are_likely(tmp_path):
 # ---- Batches ----
 
 PAGES = {"name": "pages", "task": "quadrilateral_detection", "categories": ["a", "b"]}
-
-
-@pytest.mark.parametrize("counts", [(2, 0, 3), (0, 0), (1,)])
-def test_quadrilaterals_of_images_are_rows_that_are_padded(tmp_path, counts):
-    """To powers of two, at least 16."""
-    data = load_all(make(tmp_path, [PAGES]), "data", "dataset")
-    rng, batch = np.random.default_rng(0), []
-    for count in counts:
-        corners = rng.uniform(size=(count, 4, 2)).astype(np.float32)
-        boxes = rng.uniform(size=(count, 4)).astype(np.float32)
-        classes = rng.integers(2, size=count)
-        batch.append(data.dataset.Quadrilaterals(corners, boxes, classes))
-    stacked, most = data.data.stack_quadrilaterals(batch), 16
-    for name, rest in (("corners", (4, 2)), ("boxes", (4,)), ("classes", ())):
-        assert stacked[name].shape == (len(counts), most, *rest)
-        for row, truth in zip(stacked[name].numpy(), batch):
-            own = getattr(truth, name)
-            assert (row[: len(own)] == own).all()
-            assert (row[len(own) :] == (-1 if name == "classes" else 0)).all()
 
 
 @pytest.mark.parametrize("right, kept", [(24, False), (26, True)])

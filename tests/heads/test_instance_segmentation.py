@@ -143,6 +143,17 @@ def test_maps_are_read_between_their_cells(segmenter):
     assert (segmenter.sampled(one, y, x) == 3).all()
 
 
+def test_cells_of_a_mask_need_not_be_square(segmenter):
+    """The mask has the first two columns of cells of 5x3 pixels, or the first two rows."""
+    columns = torch.tensor([1.0, 1, -1, -1]).expand(4, 4)
+    logits, stride = torch.stack([columns, columns.T]), torch.tensor([5, 3])
+    place, inside = segmenter.mask_in([2.4, 3.6, 18.0, 14.5], logits, stride)
+    assert place == np.s_[4:14, 2:18]
+    expected = torch.zeros(2, 10, 16, dtype=torch.bool)
+    expected[0, :, : 10 - 2] = expected[1, : 6 - 4] = True
+    assert torch.equal(inside, expected)
+
+
 @pytest.mark.slow
 def test_more_instances_are_wanted_than_there_are_cells(tmp_path):
     head = HEAD | {"max_detections": 1000, "top_level": 3}

@@ -162,6 +162,12 @@ def test_the_share_of_correct_keypoints(metrics):
     hidden = truth[0].copy()
     hidden[1] = np.nan
     assert scored(pose_words(hidden, 0.9))["pck05"] == pytest.approx(2 / 3)
+    # Of two instances each has the prediction that is near it.
+    boxes = poses.boxes + np.float32([[0], [300]])
+    pair = metrics.Poses(np.concatenate([truth, truth + 300]), boxes)
+    first, second = pose_words(truth[0], 0.5), pose_words(truth[0] + 302, 0.6)
+    assert scored(first, poses=pair)["pck05"] == 0.5
+    assert scored(first, second, poses=pair)["pck05"] == 1
     assert scored() == dict.fromkeys(right, 0)
     assert scored(far, poses=none) == {}
     assert scored(poses=none) == {}

@@ -28,7 +28,7 @@ CORNERS = {
     "categories": ["page", "sign"],
     "layers": 1,
 }
-BOXES = [[(20.0, 10, 90, 60), (50, 30, 130, 90)], [(3, 5, 40, 21)]]
+BOXES = [[(20.0, 10, 90, 60), (50, 30, 130, 90)], [(100, 5, 121, 80)]]
 CLASSES = [[0, 1], [1]]
 
 
@@ -68,6 +68,14 @@ def outputs_of(network: torch.nn.Module):
         logits=noise, bins=objects.bins + torch.randn_like(objects.bins)
     )
     return outputs._replace(objects=objects)
+
+
+def of_first(count: int, objects, targets: dict) -> tuple:
+    """Returns predictions and targets of the first images of a batch alone. One has more
+    cells that learn than there are for an object."""
+    parts = {name: getattr(objects, name)[:count] for name in ("logits", "bins")}
+    targets = {name: values[:count] for name, values in targets.items()}
+    return objects._replace(**parts), targets
 
 
 def cells_of(model, objects, targets) -> list[tuple[int, int, int, float]]:
@@ -165,6 +173,7 @@ PAIRS = {
     "crossing": ([5, 40, 95, 60], [40, 10, 55, 90]),
     "above": ([60, 3, 70, 20], [1, 50, 99, 77]),
     "beside": ([70, 30, 75, 90], [2, 31, 40, 33]),
+    "below a pixel": ([0, 0.01, 0.02, 0.03], [0.05, 0.07, 0.06, 0.1]),
 }
 
 
@@ -176,8 +185,33 @@ def test_the_generalized_iou_of_two_boxes(pages, a, b):
         assert found.tolist() == pytest.approx([giou(one, other), 1], abs=1e-6)
 
 
+def test_a_distance_is_learned_by_the_two_bins_around_it(pages):
+    """Before the first bin by that one, beyond the last by nearly that one alone."""
+    torch.manual_seed(0)
+    bins, last = torch.randn(1, 1, 4, pages.BINS), pages.BINS - 1
+    distances = torch.tensor([-3, 0.25, last - 1.5, last + 5]).view(1, 1, 4)
+    costs = (-bins.double().log_softmax(-1))[0, 0].tolist()
+    low, near, far, beyond = costs
+    expected = [low[0], 0.75 * near[0] + 0.25 * near[1]]
+    expected += [(far[last - 2] + far[last - 1]) / 2]
+    expected += [0.01 * beyond[last - 1] + 0.99 * beyond[last]]
+    found = pages.bin_cross_entropy(bins, distances)
+    assert found.item() == pytest.approx(sum(expected) / 4, rel=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1, 0.01])
+def test_points_are_off_by_shares_of_the_longer_side(pages, scale):
+    """A tenth in x and a hundredth in y, where the side is 6, or less than a pixel."""
+    boxes = scale * torch.tensor([[[7.0, 2, 9, 8]]])
+    target = scale * torch.tensor([[[[8.0, 4]]]])
+    found = target + scale * torch.tensor([0.6, -0.06])
+    errors = pages.point_errors(found, target, boxes)
+    assert errors.item() == pytest.approx(0.1 - 0.01 + 0.01**2 / 0.04, rel=1e-4)
+
+
 @pytest.mark.parametrize("named", [{}, {"name": "cells"}])
-def test_terms_of_boxes_by_the_loss_of_a_job(tmp_path, named):
+@pytest.mark.parametrize("count", [1, 2])
+def test_terms_of_boxes_by_the_loss_of_a_job(tmp_path, named, count):
     """They begin with the name of the head, or else of its task."""
     head = {"task": "object_detection", "categories": ["page", "sign"], "layers": 1}
     model = load(make(tmp_path, [named | head]) / "model.py")
@@ -188,6 +222,7 @@ def test_terms_of_boxes_by_the_loss_of_a_job(tmp_path, named):
         logits=torch.randn_like(objects.logits),
         bins=objects.bins + torch.randn_like(objects.bins),
     )
+    objects, targets = of_first(count, objects, targets)
     name = named.get("name", head["task"])
     found = model.loss_terms(objects, {name: targets})
     expected = object_terms(model, objects, targets)
@@ -206,9 +241,11 @@ def test_terms_of_keypoints(poses):
     assert {k: v.item() for k, v in found.items()} == pytest.approx(expected, rel=1e-4)
 
 
-def test_terms_of_corners(pages):
+@pytest.mark.parametrize("count", [1, 2])
+def test_terms_of_corners(pages, count):
     outputs = outputs_of(pages.QuadrilateralDetector())
-    targets = targets_with(4, False)
+    objects, targets = of_first(count, outputs.objects, targets_with(4, False))
+    outputs = outputs._replace(objects=objects, corners=outputs.corners[:count])
     found = pages.quadrilateral_loss(
         outputs, targets | {"corners": targets["inside"]}, 20.0
     )

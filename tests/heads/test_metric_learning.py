@@ -70,7 +70,7 @@ def test_without_a_margin_the_loss_is_cross_entropy_over_cosines(model):
     assert found == pytest.approx(math.log(1 + math.exp(1 - 5)), rel=1e-4)
 
 
-@pytest.mark.parametrize("angle", [0.9, 2.0, 2.7, 3.0])
+@pytest.mark.parametrize("angle", [0.1, 0.9, 2.0, 2.7, 3.0])
 def test_the_margin_is_an_angle(model, angle):
     """Beyond half a turn, as of the last one, a line goes on where the cosine ends."""
     cosine, farther = math.cos(angle), angle + 0.4

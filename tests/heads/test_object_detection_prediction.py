@@ -75,6 +75,15 @@ def test_torch_and_opencv_see_the_same(detector, opencv, tmp_path, size):
     assert np.percentile(apart, 99) <= 12
 
 
+def test_halves_are_rounded_up_to_whole_levels(detector):
+    """Columns of two neighboring levels by turns, two of which become one: in rows, from
+    0 and 1 to 254 and 255."""
+    low = torch.arange(255)[:, None]
+    image = torch.cat([low, low + 1] * 4, 1).byte().expand(1, 3, -1, -1)
+    found = detector.resampled(image, (255, 4))[..., 1:-1]
+    assert torch.equal(found, (low + 1.0).expand_as(found))
+
+
 @pytest.mark.parametrize("size", [(192, 320), (120, 500), (700, 300), (60, 90)])
 def test_torch_and_opencv_put_a_rectangle_in_the_same_place(
     detector, opencv, tmp_path, size

@@ -162,6 +162,21 @@ def test_as_many_objects_are_found_as_are_wanted(detector, side, size, limit):
     assert overlap.amax(0).min() > 0.99
 
 
+@pytest.mark.parametrize("twins, count", [(14, 2), (15, 1)])
+def test_three_candidates_are_looked_at_for_each_object(
+    detector, monkeypatch, twins, count
+):
+    """The best 15 for 5 objects, where that is enough to compare: so many cells see one
+    box, and then, with a lower score, another cell sees another."""
+    monkeypatch.setattr(detector, "CANDIDATES", 8)
+    inside = [(44 + 8 * x, 28 + 8 * y) for y in range(2) for x in range(8)]
+    seen = {cell: (1, 40, 24, 104, 72) for cell in inside[:twins]}
+    seen[140, 76] = (1, 120, 60, 150, 90)
+    predictions = certain(predictions_for(detector, (HEIGHT, WIDTH)), seen)
+    found = detector.decode_objects(predictions, 0.05, 0.6, 5)
+    assert found["count"].tolist() == [count]
+
+
 def test_decoding_a_thousand_spares_memory(detector):
     """At 640 x 640, an image takes 100 MB at most."""
     predictions = predictions_for(detector, (640, 640))

@@ -240,6 +240,16 @@ def test_quality_by_hand(modules):
     assert got["sq"] == pytest.approx((1 + person + 1 + sky) / 4)
 
 
+def test_matches_of_images_are_added(modules):
+    """A car is found with an IoU of 0.75 in one image of four, and missed in another."""
+    counts = np.zeros((4, 4, len(NAMES)))
+    counts[0, :2, CAR], counts[1, 3, CAR] = (0.75, 1), 1
+    got = modules.evaluate.panoptic_metrics([*counts], (CAR, PERSON))
+    quality = 0.75 / (1 + 1 / 2)
+    expected = {"pq": quality, "sq": 0.75, "rq": 1 / (1 + 1 / 2), "pq_things": quality}
+    assert got == pytest.approx(expected)
+
+
 def test_nothing_found_scores_nothing(modules):
     got = score(modules, street(), [])
     assert set(got.values()) == {0.0}

@@ -393,5 +393,8 @@ def test_average_precision_and_the_error_of_corners(metrics):
     # A better one that is wrong comes first; the second still finds the page.
     both = scored((page + 200, "page", 0.9), (page, "page", 0.5))
     assert both["ap50"] == pytest.approx(0.5) and both["corner_error"] == 0
+    pages = np.stack([page, page + 300])  # the second is not found
+    two = metrics.Quadrilaterals(pages, np.zeros((2, 4)), np.array([0, 0]))
+    assert scored((page, "page", 0.9), truth=two)["corner_error"] == 0.5
     assert scored((page, "page", 0.9), truth=none) == {}
     assert scored(truth=none) == {}

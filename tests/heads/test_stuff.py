@@ -107,3 +107,12 @@ def test_norms_of_maps_have_groups_of_two_channels_or_more(modules, channels, gr
     (norm,) = [x for x in block if isinstance(x, torch.nn.GroupNorm)]
     assert (norm.num_groups, norm.num_channels) == (groups, channels)
     assert not block(torch.zeros(1, 8, 3, 5)).any()  # no bias before a norm
+
+
+@pytest.mark.parametrize("channels, groups", [(16, 8), (96, 16), (128, 32), (6, 1)])
+def test_norms_of_towers_have_groups_of_two_channels_or_more(modules, channels, groups):
+    tower = modules.model.tower(channels, 2)
+    norms = [x for x in tower if isinstance(x, torch.nn.GroupNorm)]
+    sizes = [(norm.num_groups, norm.num_channels) for norm in norms]
+    assert sizes == [(groups, channels)] * 2
+    assert not tower(torch.zeros(1, channels, 3, 5)).any()

@@ -95,6 +95,18 @@ def test_each_image_with_a_label_counts_alike(model, head):
     assert several == pytest.approx([sum(each) / 4], rel=1e-5)
 
 
+@pytest.mark.parametrize("head", [name for name in HEADS if name != "flaws"])
+def test_a_head_alone_has_the_loss_of_images_that_all_have_labels(
+    model, tmp_path, head
+):
+    """Its own loss counts no labels: every image has one."""
+    given = outputs_of(model, EVERY)[head], targets_of(EVERY, [1] * 4)
+    folder = make(tmp_path, [{"name": head} | HEADS[head]], validation="val")
+    alone = load(folder / "model.py")
+    (found,) = alone.loss_terms(*given).values()
+    assert [found.item()] == pytest.approx(terms_of(model, head, EVERY, [1] * 4))
+
+
 def test_pixels_of_labeled_images_count_by_defects_and_a_hundredth_of_all(model):
     logits = outputs_of(model, slice(0, 2))["flaws"].logits
     defects = targets_of(slice(0, 2), [1] * 4)["flaws"]["defects"].float()[:, None]
