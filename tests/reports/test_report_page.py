@@ -194,7 +194,7 @@ def test_all_lines_of_a_refusal_are_told(run, capsys):
     assert run_cli(["report", "runs/t", "--workers", "0"]) == 1
     first, note, *_ = capsys.readouterr().err.splitlines()
     assert "error[E452]: the predictions of `t` could not be made: " in first
-    assert "set/val: 2 problems" in first and note.count("four numbers") == 2
+    assert "set/val: problems: 2" in first and note.count("four numbers") == 2
 
 
 def test_a_missing_package_names_its_extra(run, capsys, monkeypatch):
