@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from specc.datasets import init, start
+from specc.datasets.files import spread
 from specc.datasets.found import Found
-from specc.datasets.spread import spread
 
 PAIRS = tuple(Path(f"{i:06}_{side}.png") for i in range(3000) for side in "ab")
 

@@ -11,14 +11,13 @@ from unicodedata import normalize
 import click
 
 from specc.datasets.become import in_words
-from specc.datasets.files import depths_in
+from specc.datasets.files import depths_in, spread
 from specc.datasets.find import choose
 from specc.datasets.foreign import unread_images
 from specc.datasets.found import Found
 from specc.datasets.layout import job_text
 from specc.datasets.naming import free_name, path_in_job
 from specc.datasets.parts import images_in, is_turned
-from specc.datasets.spread import spread
 from specc.datasets.start import (
     FINE,
     Sizes,

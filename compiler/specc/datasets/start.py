@@ -15,10 +15,9 @@ from typing import Any
 
 from specc.build import analyze
 from specc.datasets.emitted import load, read
-from specc.datasets.files import image_size, largest_value
+from specc.datasets.files import image_size, largest_value, spread
 from specc.datasets.found import Found
 from specc.datasets.levels import enlarged, objects_of
-from specc.datasets.spread import spread
 from specc.diagnostics import JobError, fail
 from specc.graph.cost import Summary, summarize
 from specc.heads import TASKS

@@ -93,7 +93,8 @@ def shown(findings: list[Diagnostic]) -> list[Diagnostic]:
     if not hidden:
         return findings
     more = number_of(len(hidden), "more finding")
-    message = f"{more} {'follows' if len(hidden) == 1 else 'follow'}, not shown"
+    follow = "follows, which is" if len(hidden) == 1 else "follow, which are"
+    message = f"{more} {follow} not shown"
     help = "mend the findings above, then check again"
     rest = Diagnostic("E130", message, hidden[0].path, help=help)
     return [*findings[:MOST_FINDINGS], rest]

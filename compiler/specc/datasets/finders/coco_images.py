@@ -16,9 +16,9 @@ from specc.datasets.files import (
     folders_in,
     loose,
     opened,
+    spread,
 )
 from specc.datasets.parts import images_in, reader
-from specc.datasets.spread import spread
 from specc.datasets.ways import Way
 from specc.words import number_of
 

@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from specc.datasets.files import entries, folders_in
+from specc.datasets.files import entries, folders_in, spread
 from specc.datasets.found import pair
 from specc.datasets.parts import images_in, reader
-from specc.datasets.spread import spread
 from specc.words import number_of
 
 LOOKED_AT = 200  # most images, spread over a set, whose labels are looked for

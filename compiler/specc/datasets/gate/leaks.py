@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from specc.datasets.files import spread
 from specc.datasets.gate import near
 from specc.datasets.gate.findings import Finding
 from specc.datasets.gate.grouping import Grouping, Pair, by_names, helping
 from specc.datasets.gate.looked import Looked
-from specc.datasets.spread import spread
 from specc.datasets.survey import SETS, equal
 from specc.resources import install
 from specc.words import number_of

@@ -6,8 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
-from specc.datasets.files import Unlike, Unplaced, opened
-from specc.datasets.spread import spread
+from specc.datasets.files import Unlike, Unplaced, opened, spread
 from specc.datasets.tables.columns import nice_range
 from specc.datasets.maps.pixels import Seen
 

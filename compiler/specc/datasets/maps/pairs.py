@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from specc.datasets.files import spread
 from specc.datasets.parts import reader
 from specc.datasets.maps.pixels import looks_like_maps
-from specc.datasets.spread import spread
 
 DEEPEST = 5  # folders below the dataset's in which images are looked for
 MOST_FILES = 400_000

@@ -8,8 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import opened
-from specc.datasets.spread import spread
+from specc.datasets.files import opened, spread
 
 LOOKED_AT = 600  # most maps of a dataset that are decoded to find their values
 FEW = 64  # most values or colors of what is taken for a map by its pixels alone

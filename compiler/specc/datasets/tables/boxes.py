@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import Unreadable, entries, image_size
+from specc.datasets.files import Unreadable, entries, image_size, spread
 from specc.datasets.parts import reader
-from specc.datasets.spread import spread
 from specc.datasets.tables.columns import MOST_CATEGORIES, head_name, number
 from specc.datasets.tables.sheets import Sheet, plain
 from specc.plan.tables import Writing

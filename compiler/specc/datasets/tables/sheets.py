@@ -12,9 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import Unlike, Unreadable, loose, read_text
+from specc.datasets.files import Unlike, Unreadable, loose, read_text, spread
 from specc.datasets.parts import reader
-from specc.datasets.spread import spread
 from specc.datasets.tables.index import Index, parts_of
 from specc.datasets.tables.moved import Hits, moved
 from specc.datasets.ways import Way
