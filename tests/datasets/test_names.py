@@ -249,7 +249,7 @@ def test_where_an_image_was_looked_for_is_told(emitted, place, capsys):
     content["images"][0]["file_name"] = "/home/someone/one.png"
     path.write_text(json.dumps(content))
     assert run_cli(["init", "object_detection", "--data", "."]) == 0
-    said = "1 of 4 images are not in images, as /home/someone/one.png"
+    said = "1 of 4 images is not in images, as /home/someone/one.png"
     assert said in capsys.readouterr().out
 
 

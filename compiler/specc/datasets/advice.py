@@ -117,7 +117,8 @@ def _narrow(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
         f" of level {objects.levels[0].level}, {stride} pixels of the input"
     )
     if objects.unreached:
-        message += f"; {objects.unreached} without a center of a cell in the box"
+        own = ("has", "its") if objects.unreached == 1 else ("have", "their")
+        message += f"; {objects.unreached} {own[0]} no center of a cell in {own[1]} box"
     small = objects.shorter[int(NARROW * count)]
     resolution = looked.emitted.job.data.resolution
     larger = enlarged(resolution, stride / small, looked.emitted.summary.divisor)
