@@ -233,8 +233,7 @@ def test_some_crowds_are_told(place, capsys):
     job, code = init(MASKS, "--data", "set")
     assert code == 0 and "crowds" not in job["data"]["layout"]
     assert (
-        "1 of 4 annotations has `iscrowd` 1, and are ignored"
-        in capsys.readouterr().out
+        "1 of 4 annotations has `iscrowd` 1, and are ignored" in capsys.readouterr().out
     )
 
 
