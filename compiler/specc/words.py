@@ -59,6 +59,17 @@ def listed(words: list[str], last: str = "and") -> str:
     return f"{', '.join(words[:-1])} {last} {words[-1]}" if words[1:] else words[0]
 
 
+def number_of(count: int, noun: str) -> str:
+    """Returns a number and what it counts: `1 image`, `1,200 categories`."""
+    return f"{count:,} {noun if count == 1 else _plural(noun)}"
+
+
+def _plural(noun: str) -> str:
+    if noun.endswith("y"):
+        return f"{noun[:-1]}ies"
+    return f"{noun}{'es' if noun.endswith('x') else 's'}"
+
+
 def figure(value: float) -> str:
     """Returns a number to four digits, a large one in full: 0.5199, 265,461."""
     large = 9999.5 <= abs(value) < 1e15

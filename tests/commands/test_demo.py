@@ -188,7 +188,7 @@ def test_the_demo_runs_the_code_that_is_emitted(
         assert cv2.imread(str(runs / picture)) is not None, picture
     assert json.loads((runs / "drawn" / "predictions.json").read_text())
     shown = capfd.readouterr().out
-    assert "drawings in runs/shapes/drawn" in shown and "AP50 0." in shown
+    assert "predictions.json: runs/shapes/drawn" in shown and "AP50 0." in shown
 
 
 @pytest.mark.slow

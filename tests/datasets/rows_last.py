@@ -167,7 +167,7 @@ def equal_names_in_two_folders(folder):
     SEMANTIC,
     {"1.jpg": [0, 1]},
     count=6,
-    told="1 of 3 categories never occur in training",
+    told="1 of 3 categories never occurs in training",
 )
 def a_category_that_never_occurs(folder):
     beside(folder, stripes(0, 1))

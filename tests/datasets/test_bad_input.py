@@ -170,7 +170,7 @@ def masks_named_twice(folder: Path) -> None:
 TOLD = [
     (named_twice, CLASSES, "also named as a set, and not read: valid"),
     (two_tables_to_train_on, CLASSES, "also named as a set, and not read: training"),
-    (half_of_dota, CORNERS, "1 images without labels, as set/train/images/"),
+    (half_of_dota, CORNERS, "1 image without labels, as set/train/images/"),
     (masks_named_twice, SEMANTIC, "also named as a set, and not read: images/valid"),
 ]
 

@@ -191,7 +191,7 @@ def test_images_that_are_not_there_are_counted(place, capsys):
     assert code == 0 and "validation" not in job["data"]
     assert "instances_val.json: its images are not there" in said
     folder = Path("set/images/train")
-    assert f"1 of 4 images are not in {folder}, as train2.png" in said
+    assert f"1 of 4 images is not in {folder}, as train2.png" in said
 
 
 def test_images_in_two_folders_that_names_do_not_tell(place, capsys):
@@ -201,7 +201,7 @@ def test_images_in_two_folders_that_names_do_not_tell(place, capsys):
     both["images"][3]["file_name"] = "val0.png"
     layouts_coco.write(place / "set" / "objects.json", both)
     init(DETECTION, "--data", "set")
-    assert "1 of 4 images are not in set" in capsys.readouterr().out
+    assert "1 of 4 images is not in set" in capsys.readouterr().out
 
 
 def crowds(place: Path, names: tuple[str, ...], *places: int) -> None:
@@ -233,15 +233,14 @@ def test_some_crowds_are_told(place, capsys):
     job, code = init(MASKS, "--data", "set")
     assert code == 0 and "crowds" not in job["data"]["layout"]
     assert (
-        "1 of 4 annotations have `iscrowd` 1, and are ignored"
-        in capsys.readouterr().out
+        "1 of 4 annotations has `iscrowd` 1, and are ignored" in capsys.readouterr().out
     )
 
 
 def test_crowds_alone_to_validate_on(place, capsys):
     crowds(place, ("val",), 0, 1, 2, 3)
     path = Path("set/annotations/instances_val.json")
-    assert f"{path}: all 4 annotations have `iscrowd` 1" in refused(capsys)
+    assert f"{path}: all annotations (4) have `iscrowd` 1" in refused(capsys)
 
 
 def test_a_split_named_twice(place, capsys):

@@ -91,7 +91,7 @@ def test_wrong_segments_are_named_with_file_and_cause(reader, tmp_path, said):
     with pytest.raises(SystemExit) as caught:
         reader.read_dataset(path)
     first, *problems = str(caught.value).splitlines()
-    assert first.startswith(f"{path}: {len(problems)} problems")
+    assert first.startswith(f"{path}: problems: {len(problems)}")
     assert problems[-1].startswith("  1.png: ") and said in problems[-1]
 
 
@@ -99,7 +99,7 @@ def test_wrong_segments_are_named_with_file_and_cause(reader, tmp_path, said):
 def test_files_that_are_no_png_are_named(reader, tmp_path, content):
     path = coco(tmp_path, ids())
     (tmp_path / "val" / "0-ids.png").write_bytes(content)
-    with pytest.raises(SystemExit, match="1 problems\n  0.png: .*0-ids.png"):
+    with pytest.raises(SystemExit, match="problems: 1\n  0.png: .*0-ids.png"):
         reader.read_dataset(path)
 
 

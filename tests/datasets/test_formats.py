@@ -108,7 +108,7 @@ def test_what_is_wrong_in_voc_is_told(reader, tmp_path, text, said):
     with pytest.raises(SystemExit) as stop:
         reader(DETECTION, format="voc").read_dataset(split)
     assert "one: " in str(stop.value) and said in str(stop.value)
-    assert "1 problems" in str(stop.value)
+    assert "problems: 1" in str(stop.value)
 
 
 def test_names_of_a_split_do_not_leave_it(reader, tmp_path):

@@ -46,7 +46,8 @@ def coco(folder: Path, *instances: list) -> Path:
     "place, wanted, told",
     [
         ([40, 30], [40, 30], None),
-        ([40.4, 20], [40, 20], MOVED),
+        ([40.4, 20], [40, 20], None),  # numbers are rounded
+        ([40.6, 20], [40, 20], MOVED),
         ([41, -1], [40, 0], MOVED),
         ([20, 31], [20, 30], MOVED),
         ([41.1, 20], None, ABSENT),

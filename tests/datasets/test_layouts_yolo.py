@@ -261,7 +261,7 @@ def test_files_of_labels_without_an_image_are_counted(place, capsys):
     write(place / "train" / "labels" / "lone.txt", "0 0.5 0.5 0.1 0.1")
     started("object_detection")
     said = capsys.readouterr().out
-    assert "1 files without an image, as train/labels/lone.txt" in said
+    assert "1 file without an image, as train/labels/lone.txt" in said
 
 
 def test_images_without_an_xml_file_are_left_out_and_counted(place):

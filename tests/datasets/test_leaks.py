@@ -166,7 +166,7 @@ def test_images_of_the_test_set_are_compared_with_both_others(place):
         ),
         (
             "D202",
-            "1 of 3 test images nearly equal validation images",
+            "1 of 3 test images nearly equals validation images",
             ("val/images/oak1.png ~ test/images/plum.jpg",),
         ),
     ]

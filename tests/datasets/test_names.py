@@ -244,12 +244,12 @@ def test_where_an_image_was_looked_for_is_told(emitted, place, capsys):
     with pytest.raises(SystemExit) as end:
         dataset.read_dataset(path)
     missing = place / "images" / "one.png"
-    assert f"1 problems\n  one.png: no such image: {missing}" in str(end.value)
+    assert f"problems: 1\n  one.png: no such image: {missing}" in str(end.value)
     content = json.loads(path.read_text())
     content["images"][0]["file_name"] = "/home/someone/one.png"
     path.write_text(json.dumps(content))
     assert run_cli(["init", "object_detection", "--data", "."]) == 0
-    said = "1 of 4 images are not in images, as /home/someone/one.png"
+    said = "1 of 4 images is not in images, as /home/someone/one.png"
     assert said in capsys.readouterr().out
 
 
@@ -285,9 +285,9 @@ def test_a_few_broken_headers_are_left_out_of_a_training_set(
     assert len(samples) == 31 and told.count("left out: ") == 10
     assert "left out: a/0.png: not an image: " in told
     write(tmp_path / "a" / "10.png", content)
-    with pytest.raises(SystemExit, match="11 problems\n  a/0.png: not an image"):
+    with pytest.raises(SystemExit, match="problems: 11\n  a/0.png: not an image"):
         dataset.read_dataset(tmp_path, training=True)
     for i in range(1, 11):
         write(tmp_path / "ab"[i % 2] / f"{i}.png", image(i))
-    with pytest.raises(SystemExit, match="1 problems\n  a/0.png: not an image"):
+    with pytest.raises(SystemExit, match="problems: 1\n  a/0.png: not an image"):
         dataset.read_dataset(tmp_path)  # metrics would be those of other data

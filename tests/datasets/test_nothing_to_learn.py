@@ -53,7 +53,7 @@ def said_of(capsys, root: Path, head: dict, train: list, val: list) -> tuple:
 
 
 ONE = [box(2, 2, 9, 9)]
-EMPTY = "head: 0 kinds of labels in {} images to {} on, too few"
+EMPTY = "head: too few kinds of labels, 0 among {} to {} on"
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_labels_that_are_all_the_same_teach_nothing(
     """To be measured by they will do."""
     same, two = [label] * 3, [label, other]
     hopeless, _ = said_of(capsys, tmp_path, head, same, two)
-    assert hopeless == ["head: 1 kinds of labels in 3 images to train on, too few"]
+    assert hopeless == ["head: too few kinds of labels, 1 among 3 to train on"]
     assert said_of(capsys, tmp_path, head, two, same)[0] == []
 
 
@@ -170,7 +170,7 @@ def test_maps_of_one_category_and_nothing_else_teach_nothing(tmp_path):
         for i in range(3):
             Image.fromarray(only).save(tmp_path / name / "maps" / f"{i}.png")
     reading = read(compiled(STREET), tmp_path)
-    what = "street: 1 kinds of values in 3 maps to train on, too few"
+    what = "street: too few kinds of values, 1 in the maps (3) to train on"
     assert reading.hopeless == [what]
 
 
@@ -184,7 +184,7 @@ def test_maps_without_a_known_pixel_are_refused(tmp_path, head, draw):
     for i in range(3):
         Image.fromarray(black).save(tmp_path / "val" / "maps" / f"{i}.png")
     reading = read(compiled(head), tmp_path)
-    what = f"{head['name']}: 0 kinds of values in 3 maps to validate on, too few"
+    what = f"{head['name']}: too few kinds of values, 0 in the maps (3) to validate on"
     assert reading.hopeless == [what]
 
 
@@ -197,7 +197,7 @@ def test_why_maps_could_not_be_read_is_told(tmp_path):
         Image.fromarray(odd).save(tmp_path / "train" / "maps" / f"{i}.png")
     (said,) = read(compiled(STREET), tmp_path).hopeless
     first, why = said.splitlines()
-    assert first == "street: 0 kinds of values in 3 maps to train on, too few"
+    assert first == "street: too few kinds of values, 0 in the maps (3) to train on"
     assert why.endswith("2.png: no category has the color [9, 9, 9] at x 0, y 0")
 
 

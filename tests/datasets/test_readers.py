@@ -85,7 +85,7 @@ def test_wrong_objects_are_named_with_their_image(dataset, tmp_path, wrong):
     with pytest.raises(SystemExit) as caught:
         dataset.read_dataset(native(tmp_path, labels))
     first, second, *rest = str(caught.value).splitlines()
-    assert first == f"{tmp_path}: 1 problems" and not rest
+    assert first == f"{tmp_path}: problems: 1" and not rest
     assert second.startswith("  1.png: ") and len(second) < 400
     if "outside" in wrong:
         assert "outside the 40x30 image" in second
@@ -105,7 +105,7 @@ def test_every_problem_is_told_at_once(dataset, tmp_path):
     with pytest.raises(SystemExit) as caught:
         dataset.read_dataset(native_labels(folder, labels))
     said = str(caught.value)
-    assert said.startswith(f"{tmp_path}: 5 problems\n")
+    assert said.startswith(f"{tmp_path}: problems: 5\n")
     for name, reason in {
         "0.png": "not a list of objects: 'a'",
         "3.png": "not an image",
@@ -126,7 +126,7 @@ def test_no_more_than_twenty_problems_are_listed(dataset, tmp_path):
     with pytest.raises(SystemExit) as caught:
         dataset.read_dataset(native(tmp_path, labels))
     lines = str(caught.value).splitlines()
-    assert lines[0].endswith("50 problems") and lines[-1] == "  and 30 more"
+    assert lines[0].endswith("problems: 50") and lines[-1] == "  and 30 more"
     assert len(lines) == 22
 
 
@@ -234,7 +234,7 @@ def test_class_folders_are_read(emitted, tmp_path):
     assert [sample.path.name for sample in samples] == ["0.PNG", "1.PNG", "2.PNG"]
     assert [sample.labels["kind"] for sample in samples] == [0, 1, 2]
     (tmp_path / "b" / "broken.jpg").write_text("no image")
-    with pytest.raises(SystemExit, match="1 problems\n  b/broken.jpg: not an image"):
+    with pytest.raises(SystemExit, match="problems: 1\n  b/broken.jpg: not an image"):
         dataset.read_dataset(tmp_path)
     Image.fromarray(picture()).save(tmp_path / "b" / "broken.jpg")
     (tmp_path / "notes").mkdir()

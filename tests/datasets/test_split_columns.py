@@ -30,7 +30,7 @@ def test_rows_are_those_of_their_set(place, capsys):
     layouts_tables.split_column(place / "set")
     job = made(CLASSES)
     said = capsys.readouterr().out
-    assert "1 rows of set/all.csv are of no set: `Split` has extra" in said
+    assert "1 row of set/all.csv is of no set: `Split` has extra" in said
     places = ("train_images", "validation_images", "test_images")
     rows = ROWS | {"test_rows": "Test"}
     assert job["data"]["layout"] == dict.fromkeys(places, "set/all") | rows

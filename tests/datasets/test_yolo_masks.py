@@ -58,5 +58,5 @@ def test_wrong_lines_are_named_with_file_and_line(reader, tmp_path, line, said):
     with pytest.raises(SystemExit) as caught:
         reader.read_dataset(yolo(tmp_path, good, line))
     first, problem = str(caught.value).splitlines()
-    assert first.endswith("data.yaml: 1 problems")
+    assert first.endswith("data.yaml: problems: 1")
     assert problem.startswith(f"  one.png: one.txt, line 2: {said}")

@@ -74,7 +74,7 @@ def test_all_lines_of_a_refusal_are_told(world, tmp_path, capsys):
     assert run_cli(["forecast", str(job), "--data", str(tmp_path)]) == 1
     first, note, *_ = capsys.readouterr().err.splitlines()
     assert first.startswith("error[E454]: train.py does not train here: ")
-    assert "shapes/train: 2 problems" in first and note.count("four numbers") == 2
+    assert "shapes/train: problems: 2" in first and note.count("four numbers") == 2
 
 
 @pytest.mark.slow

@@ -221,7 +221,7 @@ def test_wrong_masks_are_told(emitted, tmp_path):
     Image.new("F", (20, 15)).save(masks / "4.tif")
     (masks / "4.png").unlink()
     said = refusal(emitted.dataset, place)
-    assert "5 problems" in said
+    assert "problems: 5" in said
     assert f"0.png: it is normal, and has a mask: {masks / '0.png'}" in said
     assert f"1.png: its map is missing: {masks / '1.png'}" in said
     assert "2.png: its map has another aspect ratio" in said

@@ -86,7 +86,7 @@ def test_wrong_pages_are_named_with_file_and_cause(reader, tmp_path, said):
     with pytest.raises(SystemExit) as caught:
         reader.read_dataset(folder)
     first, second = str(caught.value).splitlines()
-    assert first == f"{folder}: 1 problems"
+    assert first == f"{folder}: problems: 1"
     assert second.startswith("  wrong.png: ") and said in second
     assert "wrong.tif" in second or not WRONG_PAGES[said]
 
@@ -95,7 +95,7 @@ def test_wrong_pages_are_named_with_file_and_cause(reader, tmp_path, said):
 def test_files_that_are_no_tiff_are_named(reader, tmp_path, content):
     folder = dataset_of(tmp_path, {"fine": [painted()], "wrong": [painted()]})
     (folder / "masks" / "wrong.tif").write_bytes(content)
-    with pytest.raises(SystemExit, match="1 problems\n  wrong.png: .*wrong.tif"):
+    with pytest.raises(SystemExit, match="problems: 1\n  wrong.png: .*wrong.tif"):
         reader.read_dataset(folder)
 
 
@@ -109,7 +109,7 @@ def test_a_bomb_is_refused_unread(reader, tmp_path, monkeypatch):
 def test_masks_without_an_image_are_named(reader, tmp_path):
     folder = dataset_of(tmp_path, {"fine": [painted()]})
     masks.write_pages(folder / "masks" / "alone.tif", [painted()])
-    with pytest.raises(SystemExit, match="1 problems\n  alone.tif: "):
+    with pytest.raises(SystemExit, match="problems: 1\n  alone.tif: "):
         reader.read_dataset(folder)
 
 
@@ -216,7 +216,7 @@ def test_wrong_masks_are_named_with_annotation_and_cause(coco_reader, tmp_path, 
     with pytest.raises(SystemExit) as caught:
         coco_reader.read_dataset(path)
     first, second = str(caught.value).splitlines()
-    assert first == f"{path}: 1 problems"
+    assert first == f"{path}: problems: 1"
     assert second.startswith("  0.png: annotation 51: ") and said in second
 
 

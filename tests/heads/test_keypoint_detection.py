@@ -92,7 +92,7 @@ def test_wrong_keypoints_are_named_with_their_image(modules, tmp_path, wrong):
     with pytest.raises(SystemExit) as caught:
         read(modules.dataset, tmp_path, {"0.png": [instance()], "1.png": given})
     first, second = str(caught.value).splitlines()
-    assert first.endswith(": 1 problems")
+    assert first.endswith(": problems: 1")
     assert second.startswith("  1.png: ") and reason in second
 
 

@@ -131,6 +131,32 @@ def test_boxes_of_yolo_s_polygons_end_with_what_is_seen(emitted, tmp_path, capsy
     assert "boxes clipped to their image: 1" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("beyond, told", [(0.4, 0), (0.6, 1)])
+def test_a_polygon_outside_by_a_rounding_is_not_counted(
+    emitted, tmp_path, capsys, beyond, told
+):
+    """Six digits of a fraction put a corner at the edge as often beyond it."""
+    reader = emitted(DETECTION, format="yolo", validation="data.yaml").dataset
+    corners = np.array([[30, 6], [40 + beyond, 6], [40 + beyond, 12], [30, 12]])
+    shares = (corners / [40, 30]).ravel()
+    one, _ = reader.read_dataset(yolo(tmp_path, f"0 {' '.join(map(str, shares))}"))
+    assert one.labels["cells"].boxes.tolist() == [[30, 6, 40, 12]]
+    assert ("boxes clipped to their image: 1" in capsys.readouterr().err) == told
+
+
+@pytest.mark.parametrize("beyond, told", [(0.4, 0), (0.6, 1)])
+def test_a_rotated_box_outside_by_a_rounding_is_not_counted(
+    emitted, tmp_path, beyond, told
+):
+    reader = emitted(DETECTION, format="dota", validation="val").dataset
+    sides = f"30 {-beyond} 40 {-beyond} 40 12 30 12"
+    (tmp_path / "0.txt").write_text(f"{sides} a 0\n")
+    counts = Counter()
+    (item,) = reader.objects_in_dota(tmp_path / "0.txt", 30, 40, counts)
+    assert item["bbox"] == [30, 0, 40, 12]
+    assert counts["boxes clipped to their image"] == told
+
+
 def test_boxes_of_quadrilaterals_end_with_what_is_seen(emitted):
     head = {"name": "cells", "task": "quadrilateral_detection", "categories": ["a"]}
     reader = emitted(head, validation="val").dataset

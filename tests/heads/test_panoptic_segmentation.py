@@ -338,7 +338,7 @@ def test_wrong_maps_are_named_with_file_and_cause(reader, tmp_path, said):
     with pytest.raises(SystemExit) as caught:
         reader.read_dataset(folder)
     first, second = str(caught.value).splitlines()
-    assert first == f"{folder}: 1 problems"
+    assert first == f"{folder}: problems: 1"
     assert second.startswith("  1.png: ") and said in second
 
 

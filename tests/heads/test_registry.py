@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import head_jobs
-import mixtures
+import mixture_heads
 import pytest
 
 from specc import heads, resources
@@ -36,8 +36,8 @@ def tasks_of_mixtures() -> set[str]:
         "validation": "val",
     }
     choice |= {"augmentation": {}}
-    names = {name for of_job in mixtures.HEADS.values() for name in of_job}
-    return {mixtures.head_named(name, (3, 5), choice)["task"] for name in names}
+    names = {name for of_job in mixture_heads.HEADS.values() for name in of_job}
+    return {mixture_heads.head_named(name, (3, 5), choice)["task"] for name in names}
 
 
 def lacking(name: str) -> list[str]:
@@ -57,7 +57,7 @@ def lacking(name: str) -> list[str]:
     if task.annotated is None and not task.unlabeled:
         found.append(f"compiler/specc/heads/{name}.py: `annotated` of TASK")
     if name not in tasks_of_mixtures() | NO_MIXTURE.keys():
-        found.append("tests/mixtures.py: a head in HEADS and head_named")
+        found.append("tests/mixture_heads.py: a head in HEADS and head_named")
     if name not in head_jobs.JOBS:
         found.append("tests/head_jobs.py: a small job in JOBS")
     if name not in tasks_of_examples() | NO_EXAMPLE.keys():
@@ -88,7 +88,7 @@ def test_what_a_new_head_lacks_is_named(monkeypatch):
         "compiler/specc/heads/unheard_of.py: a function `build`",
         "compiler/specc/heads/unheard_of.py: the title of TASK is another",
         "templates/heads/unheard_of/model.py",
-        "tests/mixtures.py: a head in HEADS and head_named",
+        "tests/mixture_heads.py: a head in HEADS and head_named",
         "tests/head_jobs.py: a small job in JOBS",
         "generated/: a job, or NO_EXAMPLE of this file: the reason",
         "docs/jobs.md: the rows of `model.heads` and of the methods",

@@ -86,7 +86,7 @@ def test_a_wrong_map_is_named_before_training(job, tmp_path, what):
     path = street(tmp_path) / "maps" / "1.png"
     spoil(path)
     said = refused(job, tmp_path)
-    assert "1 problems" in said and words.format(path=path) in said
+    assert "problems: 1" in said and words.format(path=path) in said
 
 
 def test_a_map_without_its_image_is_named(job, tmp_path):

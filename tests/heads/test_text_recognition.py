@@ -249,7 +249,7 @@ def test_a_wrong_text_is_named_with_its_file(emit, tmp_path, texts, said):
     folder = written(tmp_path / "set", f"1.png: ab\n{texts}\n")
     with pytest.raises(SystemExit) as end:
         emit()["dataset"].read_dataset(folder)
-    assert f"{folder}: 1 problems" in str(end.value) and said in str(end.value)
+    assert f"{folder}: problems: 1" in str(end.value) and said in str(end.value)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import re
 from pathlib import Path
 
@@ -21,7 +22,9 @@ from processes import python
 from specc.cli import run_cli
 from specc.reports.heads import curve_of, of_anomalies, of_classes, of_labels, thinned
 from specc.reports.pictures import Judged, beyond, chosen_of
+from specc.reports.plots import density_of
 from specc.resources import install
+from specc.runs.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, density, scatter
 from specc.scores.counts import Matches
 from specc.scores.found import imported
 
@@ -106,6 +109,37 @@ def test_the_curve_of_a_category_by_hand():
     assert matches.curve(1) == [(1, 1)]
     none = Matches(matches.scores, matches.found, matches.actual, np.array([0, 1]))
     assert none.curve(0) == []
+
+
+def test_predictions_stand_over_labels_beside_the_diagonal():
+    page = scatter("p", [(0, 10), (10, 0), (5, math.nan)], "label")
+    dots = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', page)
+    right, low = WIDTH - RIGHT, HEIGHT - BOTTOM
+    assert [tuple(map(float, dot)) for dot in dots] == [(LEFT, TOP), (right, low)]
+    line = f'<line x1="{LEFT}.0" y1="{low}.0" x2="{right}.0" y2="{TOP}.0" stroke='
+    assert page.count(line) == 1
+    assert scatter("p", [], "label") == "" and "10000<" in scatter("p", [(1, 1e4)], "x")
+
+
+def test_numbers_that_differ_by_decades_have_a_log_scale():
+    page = scatter("p", [(1, 100), (100, 10_000)], "label")
+    first, second = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', page)
+    middle = [(LEFT + WIDTH - RIGHT) / 2, (TOP + HEIGHT - BOTTOM) / 2]
+    assert [float(second[0]), float(first[1])] == middle
+
+
+def test_depths_are_shares_of_the_pixels_of_each_true_depth():
+    pairs = np.array([[0, 0], [0, 0], [0, 40], [40, 40], [20, np.nan]])
+    facts = density_of(pairs)
+    assert facts["ends"] == [*range(41)]
+    shares = np.array(facts["shares"])
+    assert (shares[0, 0], shares[0, 39], shares[39, 39]) == (0.667, 0.333, 1)
+    assert np.count_nonzero(shares) == 3
+    page = density("d", facts["ends"], facts["shares"], "true depth")
+    opacities = re.findall(r'fill-opacity="([\d.]+)"', page)
+    assert opacities == ["0.67", "0.33", "1.00"]
+    assert page.count("<rect") == 3 and page.count("stroke-dasharray") == 1
+    assert density_of(pairs[:2]) == density_of(pairs[4:]) == {}
 
 
 def test_a_package_is_imported_by_its_name(place):
@@ -194,7 +228,7 @@ def test_all_lines_of_a_refusal_are_told(run, capsys):
     assert run_cli(["report", "runs/t", "--workers", "0"]) == 1
     first, note, *_ = capsys.readouterr().err.splitlines()
     assert "error[E452]: the predictions of `t` could not be made: " in first
-    assert "set/val: 2 problems" in first and note.count("four numbers") == 2
+    assert "set/val: problems: 2" in first and note.count("four numbers") == 2
 
 
 def test_a_missing_package_names_its_extra(run, capsys, monkeypatch):
@@ -257,7 +291,13 @@ def world(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("reports")
 
 
-@pytest.mark.soak
+NUMBERS = {  # tasks that predict numbers -> marks of their plot in the page
+    "regression": r"<b>prediction over label</b>.*?<circle",
+    "depth_estimation": r"<b>predicted over true depth.*?<rect",
+}
+
+
+@pytest.mark.sample(*NUMBERS)
 @pytest.mark.parametrize("task", head_jobs.JOBS)
 def test_every_head_has_a_report(world, task, monkeypatch):
     monkeypatch.chdir(world)
@@ -270,6 +310,8 @@ def test_every_head_has_a_report(world, task, monkeypatch):
     assert run_cli(["report", str(output), "--workers", "0", "--images", "2"]) == 0
     page = (output / "report.html").read_text("utf-8")
     assert len(PICTURE.findall(page)) >= 4
+    for one, mark in NUMBERS.items():
+        assert bool(re.search(mark, page)) == (task == one)
     # The scripts measure now what they measured in training.
     cells = "".join(rf"<td>{cell}</td>" for cell in ("[^<]+/[^<]+", "(.*?)", "(.*?)"))
     rows = re.findall(f"<tr>{cells}</tr>", page)

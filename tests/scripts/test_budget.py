@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from runs import SCENE, checkpoint, make, rows, train
+from runs import SCENE, checkpoint, make, rows, train, train_until_killed
 
 pytestmark = pytest.mark.slow
 
@@ -69,10 +69,11 @@ def test_the_larger_fraction_is_the_progress(world):
 
 
 def test_a_shortened_run_has_the_whole_schedule(world):
-    """The job has 1,000 iterations: warm-up, decay and all validations remain."""
+    """The job has 16 iterations: warm-up and decay remain, and validations are as far
+    apart, so that they take no larger share of the run."""
     cycle = {"kind": "one_cycle", "warmup": 0.25}
     small = {"backbone": {"top_level": 2}, "scheduler": cycle}
-    job = make(world / "short", SCENE, **small, max_iterations=1000, validations=8)
+    job = make(world / "short", SCENE, **small, max_iterations=16, validations=16)
     output = world / "runs" / "short"
     train(job, output, "--max-iterations", 8)
     found = rows(output)
@@ -82,3 +83,21 @@ def test_a_shortened_run_has_the_whole_schedule(world):
     assert len(rates) == 8 and max(rates) == rates[2]  # after a quarter
     assert sorted(rates[2:], reverse=True) == rates[2:]
     assert rates[0] == pytest.approx(0.04 * rates[2]) and rates[-1] < 0.1 * rates[2]
+
+
+def test_a_run_cut_very_short_validates_once(world):
+    """The job has 1,000 iterations and 8 validations, 125 iterations apart."""
+    small = {"backbone": {"top_level": 2}}
+    job = make(world / "very-short", SCENE, **small, max_iterations=1000, validations=8)
+    said = train(job, "runs/very-short", "--max-iterations", 12).stderr
+    found = rows(world / "runs" / "very-short")
+    assert [row["iteration"] for row in found if "scene/f1" in row] == [12]
+    assert "without the validations (1); " in said
+
+
+def test_a_resumed_run_counts_the_validations_to_come(world):
+    """Two of four are over after half of the run."""
+    job = make(world / "halfway", SCENE, max_iterations=24, validations=4)
+    train_until_killed(job, "runs/halfway", at=13)
+    said = train(job, "runs/halfway", "--resume").stderr
+    assert "without the validations (2); " in said

@@ -53,7 +53,9 @@ def folder(world) -> Path:
 @pytest.fixture(scope="module")
 def sealed(world, folder) -> Path:
     """The file of export.py."""
-    export(folder, "--weights", world / "best.pt", "-o", "sealed.onnx", *images(world))
+    flags = ("--weights", world / "best.pt", "-o", "sealed.onnx")
+    done = export(folder, *flags, *images(world))
+    assert "Warning: " not in done.stderr  # not of what PyTorch itself does, either
     return world / f"{NAME}.onnx"
 
 

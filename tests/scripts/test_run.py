@@ -70,7 +70,7 @@ def test_the_pace_of_a_run_is_told_once(detector, world):
         float(x) for x in re.findall(r"([\d.e+-]+) (?:s |im)", line)[:3]
     )
     assert 0 < wait < step and rate == pytest.approx(4 / step, rel=0.06)
-    assert "4 validations come on top; " in line and "GB at its peak" in line
+    assert "without the validations (3); " in line and "GB at its peak" in line
     assert said.count("validations take ") <= 1
 
 
@@ -233,6 +233,27 @@ def test_evaluation_prints_the_metrics_of_the_best(whole, detector):
     assert found == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    "changes, other",
+    [
+        ({"data": {"resolution": [96, 96]}}, "resolution"),
+        ({"score_threshold": 0.5}, "heads"),
+        ({"batch_size": 2}, ""),
+    ],
+)
+def test_weights_of_a_job_that_saw_or_kept_something_else_are_told(
+    whole, world, changes, other
+):
+    """Weights fit into any resolution, and any threshold fits them."""
+    kept = {k: v for k, v in changes.items() if k == "score_threshold"}
+    others = {k: v for k, v in changes.items() if k not in kept}
+    job = make(world / f"{other or 'like'}-since", SHAPES | kept, **others)
+    flags = ("--weights", whole / "best.pt", "--data", world)
+    said = run(job, "evaluate.py", *flags).stderr
+    told = f"best.pt: of a job with other {other}: figures may differ"
+    assert told in said if other else "of a job" not in said
+
+
 def see_squares(weights: dict[str, torch.Tensor]):
     """Every cell sees a circle; its box ends a stride away, on each side."""
     weights["head.class_logits.bias"][0] = 6.0
@@ -309,17 +330,19 @@ def test_folders_are_predicted_past_what_is_broken(whole, detector, world):
     flags = (*weights, "--output", output, "--workers", 1, "--threshold", 0.02)
     said = run(detector, "predict.py", *flags, folder, code=1).stderr
     assert said.endswith(f"{broken}: cannot be decoded\nleft out: 1\n")
-    assert "Traceback" not in said
+    assert "Traceback" not in said and "not of this run" not in said
     found = json.loads((output / "predictions.json").read_text())
     others = {str(path) for path in folder.rglob("*.jpg") if path != broken}
     assert found.keys() == others and len(others) == 39
     scores = [item["score"] for one in found.values() for item in one["shapes"]]
     assert all(score >= 0.02 for score in scores)
     pattern = folder.with_name("many*") / "more" / "*.jpg"
-    run(detector, "predict.py", *flags[:6], "--threshold", 1, pattern)
+    said = run(detector, "predict.py", *flags[:6], "--threshold", 1, pattern).stderr
     few = json.loads((output / "predictions.json").read_text())
     assert few.keys() == {str(x) for x in (folder / "more").glob("*.jpg")}
     assert all(one["shapes"] == [] for one in few.values())
+    rest = 39 - len(few)
+    assert f"{output}: PNG files that are not of this run, left: {rest}\n" in said
 
 
 def test_of_a_folder_nothing_is_left_out_in_silence(whole, detector, world):
@@ -340,7 +363,7 @@ def test_of_a_folder_nothing_is_left_out_in_silence(whole, detector, world):
         assert phone.startswith(f"{folder}/IMG_1.HEIC: not an image")
         assert first.startswith(f"{folder}/text.JPG: not an image")
         assert second.startswith(f"{folder}/zero.png: not an image")
-        assert last == "left out: 3" and done.stdout.startswith("1 images: ")
+        assert last == "left out: 3" and done.stdout.startswith("images: 1; ")
         found = json.loads((output / "predictions.json").read_text())
         assert found.keys() == {str(good)}
         assert {x.name for x in output.iterdir()} == {"good.png", "predictions.json"}

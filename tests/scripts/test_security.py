@@ -135,7 +135,7 @@ def test_names_cannot_lead_out_of_a_dataset(emitted, tmp_path, name):
             Image.fromarray(picture()).save(stored, "PNG")
     with pytest.raises(SystemExit, match="leads out of") as caught:
         of_native.read_dataset(folder)
-    assert f"1 problems\n  {name}: " in str(caught.value)
+    assert f"problems: 1\n  {name}: " in str(caught.value)
     with pytest.raises(SystemExit, match="annotations: leads out of"):
         of_native.read_dataset(native(tmp_path / "named", {}, annotations=name))
     content = {
@@ -198,7 +198,7 @@ def test_an_image_bomb_is_refused_by_its_header(dataset, tmp_path, width, height
     with pytest.raises(SystemExit) as caught:
         dataset.read_dataset(folder)
     first, second = str(caught.value).splitlines()
-    assert first.endswith("1 problems") and second.startswith("  bomb.png: ")
+    assert first.endswith("problems: 1") and second.startswith("  bomb.png: ")
     assert "more than 200,000,000" in second or "exceeds limit" in second
 
 
@@ -218,7 +218,7 @@ def test_a_bomb_of_a_class_folder_or_of_four_bands_is_refused(emitted, tmp_path)
     for number, name in enumerate(NAMES):
         (tmp_path / name).mkdir()
         (tmp_path / name / "bomb.png").write_bytes(png(20_000 + number, 20_000))
-    with pytest.raises(SystemExit, match="3 problems\n  a/bomb.png: .*more than"):
+    with pytest.raises(SystemExit, match="problems: 3\n  a/bomb.png: .*more than"):
         folders.read_dataset(tmp_path)
     with pytest.raises(ValueError, match="more than"):
         bands.image_size(tmp_path / "a" / "bomb.png")

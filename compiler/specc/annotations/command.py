@@ -18,7 +18,7 @@ from specc.annotations.outlines import Outlines
 from specc.annotations.predictions import LABELS, OBJECTS, Predictions, read_predictions
 from specc.datasets.files import require
 from specc.diagnostics import JobError, fail, job_at
-from specc.words import clip, listed
+from specc.words import clip, listed, number_of
 
 NUMBERED = ("yolo", "coco")  # formats in which a category is a number
 FORBIDDEN = re.compile(r'[\\/:*?"<>|\x00-\x1f]+')  # characters in names of files
@@ -178,18 +178,21 @@ def _bring(source: Path, path: Path, copied: bool) -> None:
 def _tell(
     output: Path, target: str, found: Predictions, kept: Predictions, threshold: float
 ) -> None:
-    click.echo(f"{output}: {len(kept.images):,} images, as {target}")
+    click.echo(f"{output}: {number_of(len(kept.images), 'image')}, as {target}")
     if found.kind == OBJECTS:
         total, own = (sum(len(x.things) for x in y.images) for y in (found, kept))
         below = total - own
-        told = f"  {own:,} objects; {below:,} below a score of {threshold:g} left out"
+        told = f"  {number_of(own, 'object')};"
+        told += f" {below:,} below a score of {threshold:g} left out"
         if below and not own:
             highest = max(x.score for y in found.images for x in y.things)
             told += f"; the highest score is {highest:.2g}: --threshold chooses another"
         click.echo(told)
     elif len(found.images) > len(kept.images):
         below = len(found.images) - len(kept.images)
-        click.echo(f"  {below:,} images below a score of {threshold:g} left out")
+        click.echo(
+            f"  {number_of(below, 'image')} below a score of {threshold:g} left out"
+        )
     if target != "labelme":
         click.echo(f"  specc init TASK --data {shlex.quote(str(output))} reads it")
     else:

@@ -17,6 +17,7 @@ from specc.commands.report import harmless
 from specc.diagnostics import fail
 from specc.resources import install
 from specc.timm.models import is_timm
+from specc.words import number_of
 
 EAGER = "eager"
 RUNTIMES = {"ONNX Runtime": "onnxruntime", "OpenVINO": "openvino"}
@@ -114,7 +115,7 @@ def _files(name: str, folder: Path, weights: Path | None) -> tuple[Path, ...]:
 
 
 def _cores() -> int:
-    usable = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))
+    usable = getattr(os, "sched_getaffinity", lambda _: range(os.cpunumber_of() or 1))
     return len(usable(0))
 
 
@@ -165,10 +166,12 @@ def _table(facts: dict[str, Any]) -> str:
     head = ("", "ms", "of eager's", "images/s", "of eager's")
     rows = [head, *map(_cells, facts["engines"])]
     widths = [max(map(len, column)) for column in zip(*rows)]
+    threads, rounds = (number_of(facts[f"{x}s"], x) for x in ("thread", "round"))
+    images = number_of(facts["batch"], "image")
     lines = [
         f"{facts['job']}: images of {height}x{width} on the {facts['device']}, "
-        f"{_count(facts['threads'], 'thread')}; {facts['rounds']} rounds, in turn",
-        f"latency of one image, throughput of {_count(facts['batch'], 'image')} a call;"
+        f"{threads}; {rounds}, in turn",
+        f"latency of one image, throughput of {images} a call;"
         " ratios with their 95 % interval",
         "",
     ]
@@ -204,7 +207,3 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _told(values: dict[str, float]) -> str:
     return f"{values['median']:.2f} [{values['low']:.2f}, {values['high']:.2f}]"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean, median
 
 from specc.bench.workers import Worker
+from specc.words import number_of
 
 ROUND = 0.2  # seconds that an engine runs in a round, and at least one call
 RESAMPLES = 2000  # number of resamples of the bootstrap
@@ -27,7 +28,7 @@ def measure(
             tell(f"{worker.name}: first calls, of {batch:,}")
         if _is_warm(worker, batch):
             means[worker.name] = []
-    tell(f"{rounds:,} rounds")
+    tell(number_of(rounds, "round"))
     for first in range(rounds):
         begins = first % len(workers)
         for worker in (*workers[begins:], *workers[:begins]):

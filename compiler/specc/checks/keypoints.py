@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from specc.diagnostics import Diagnostic, Path, drop, likely, put
 from specc.heads.keypoint_detection import KeypointDetection
 from specc.job import Job
-from specc.words import clip, close_to, did_you_mean
+from specc.words import clip, close_to, did_you_mean, number_of
 
 MIRRORING = ("horizontal_flip", "vertical_flip", "transpose")
 
@@ -58,8 +58,10 @@ def sigmas(job: Job, given: dict) -> list[Diagnostic]:
     for path, head in keypoint_heads(job):
         count, keypoints = len(head.sigmas or head.keypoints), len(head.keypoints)
         if count != keypoints:
-            message = f"head `{head.name}` has {keypoints} keypoints and {count} sigmas"
-            help = f"write {keypoints} sigmas in the order of the keypoints, or null"
+            known, given = number_of(keypoints, "keypoint"), number_of(count, "sigma")
+            message = f"head `{head.name}` has {known} and {given}"
+            sigmas = number_of(keypoints, "sigma")
+            help = f"write {sigmas} in the order of the keypoints, or null"
             findings.append(
                 Diagnostic(
                     "E343",

@@ -38,6 +38,7 @@ from specc.graph.cost import (
 from specc.graph.levels import head_components, inputs_of, levels_of, prune
 from specc.job import Head, Job, Neck
 from specc.scope import Node
+from specc.words import number_of
 
 NO_NECK = ' to {"kind": "none"}'  # null would derive a neck for heads over levels
 MEMORY_LIMIT = 16 * 2**30  # bytes of activations for one image
@@ -248,10 +249,11 @@ def detections_have_cells(job: Job, live: nx.DiGraph) -> Iterator[Diagnostic]:
         logits = live.graph["outputs"][component]["logits"]
         cells = live.nodes[logits]["shape"][0]
         if head.max_detections > cells:
+            most = number_of(head.max_detections, "detection")
             yield Diagnostic(
                 "W202",
-                f"head `{head.name}` may return {head.max_detections} detections,"
-                f" its levels have {cells} cells",
+                f"head `{head.name}` may return {most},"
+                f" its levels have {number_of(cells, 'cell')}",
                 ("model", "heads", index, "max_detections"),
                 f"set /model/heads/{index}/max_detections to {cells} or fewer",
                 "each cell predicts one box, which seldom has more than one category",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from specc.diagnostics import Diagnostic, drop, likely
 from specc.heads.conversions import dataset_task
 from specc.job import Job, source_of
-from specc.words import quoted
+from specc.words import number_of, quoted
 
 BLACK = (0, 0, 0)
 
@@ -53,7 +53,7 @@ def _colors_of_categories(head, path: tuple) -> Iterator[Diagnostic]:
         edit = f"add {names - colors}" if colors < names else f"remove {colors - names}"
         yield Diagnostic(
             "E331",
-            f"head `{head.name}` has {names} categories and {colors} {key}",
+            f"head `{head.name}` has {number_of(names, 'category')} and {colors} {key}",
             (*path, key),
             f"{edit}: one for each category, in the order of the categories",
         )

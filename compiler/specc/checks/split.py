@@ -8,6 +8,7 @@ import warnings
 from specc.diagnostics import Diagnostic, drop, likely
 from specc.heads import TASKS, count_of
 from specc.job import Job, source_of
+from specc.words import number_of
 
 GROUP = ("data", "group")
 UNGROUPED = likely(drop(GROUP))
@@ -74,9 +75,8 @@ def _identities(job: Job) -> list[Diagnostic]:
         own = path if head.data else ()
         where = "/" + "/".join(map(str, (*own, "data", "validation")))
         if (count := count_of(head, TASKS[head.task])) < FEWEST:
-            message = (
-                f"head `{head.name}` has {count} identities, a split needs {FEWEST}"
-            )
+            identities = number_of(count, "identity")
+            message = f"head `{head.name}` has {identities}, a split needs {FEWEST}"
             help = f"name a dataset of other identities in {where}"
             place = (*path, names)
             findings.append(Diagnostic("E393", message, place, note=note, help=help))

@@ -42,7 +42,7 @@ from specc.diagnostics import Diagnostic, certain, drop, likely, put
 from specc.heads import names_of, task_of
 from specc.job import Job, source_of
 from specc.language.schema import head, metrics_of
-from specc.words import close_to, did_you_mean, listed, quoted
+from specc.words import close_to, did_you_mean, listed, number_of, quoted
 
 
 def inconsistencies(job: Job, given: dict) -> list[Diagnostic]:
@@ -212,7 +212,7 @@ def _validations(job: Job, given: dict) -> list[Diagnostic]:
     most, count = job.trainer.max_iterations, job.trainer.validations
     if most is None or count <= most:
         return []
-    message = f"{count} validations do not fit into {most} iterations"
+    message = f"{count} validations do not fit into {number_of(most, 'iteration')}"
     help, path = f"set /trainer/validations to {most} or less", (
         "trainer",
         "validations",
@@ -271,7 +271,8 @@ def _shares(job: Job, given: dict) -> list[Diagnostic]:
         return []
     parts = [f"{windows} micro-batches"] if windows > 1 else []
     parts += [f"{processes} processes"] if processes > 1 else []
-    message = f"{' of '.join(parts)} cannot share {trainer.batch_size} images evenly"
+    images = number_of(trainer.batch_size, "image")
+    message = f"{' of '.join(parts)} cannot share {images} evenly"
     below = trainer.batch_size // shares * shares
     sizes = [size for size in (below, below + shares) if size]
     help = f"set /trainer/batch_size to {' or '.join(map(str, sizes))}"
@@ -285,8 +286,9 @@ def _patience(job: Job, given: dict) -> list[Diagnostic]:
     patience, count = job.trainer.early_stopping, job.trainer.validations
     if patience is None or patience < count - 1:
         return []
+    waits = number_of(patience, "validation")
     message = (
-        f"`early_stopping` waits for {patience} validations after the best, "
+        f"`early_stopping` waits for {waits} after the best, "
         f"the run makes {count} in all"
     )
     help = f"set /trainer/validations to {patience + 2} or more"

@@ -17,6 +17,7 @@ from specc.language.load import load
 from specc.language.patch import parts_of, patched
 from specc.language.validate import shown
 from specc.mending.mend import Made, Mended
+from specc.words import number_of
 
 LONGEST = 60  # most characters of a value in a line about an edit
 
@@ -106,7 +107,7 @@ def _edits(mended: Mended, path: str, form: str) -> Iterator[str]:
     """Yields what was changed: a line an operation, or the finding as JSON."""
     if form == "text" and mended.made:
         count = len(mended.made)
-        yield f"{path}: {count} edit{'s' * (count > 1)}\n"
+        yield f"{path}: {number_of(count, 'edit')}\n"
     for made in mended.made:
         if form == "json":
             yield reported([made.finding], made.before, path, form, applied=True)

@@ -11,6 +11,7 @@ from click import style
 from specc.diagnostics import Diagnostic
 from specc.language.load import Source, Span
 from specc.language.patch import patch_of
+from specc.words import number_of
 
 WIDEST = 100  # most columns of a source line that are shown
 BEFORE = 40  # most characters that are shown before the span
@@ -50,7 +51,7 @@ def summary(diagnostics: Sequence[Diagnostic]) -> str:
     """`2 errors, 1 warning`."""
     errors = sum(one.is_error for one in diagnostics)
     counts = (("error", errors), ("warning", len(diagnostics) - errors))
-    words = [f"{n:,} {name}{'s' * (n != 1)}" for name, n in counts if n]
+    words = [number_of(n, name) for name, n in counts if n]
     return ", ".join(words)
 
 

@@ -59,7 +59,8 @@ def _classes(
     if not looked.reading.training or not counts:
         return
     if missing:
-        message = f"{len(missing)} of {len(names)} categories never occur in training"
+        occur = "occurs" if len(missing) == 1 else "occur"
+        message = f"{len(missing)} of {len(names)} categories never {occur} in training"
         help = "add images of them; or take them out of the dataset and of the job"
         files = tuple(missing)
         yield Finding("D208", "absent", message, help, len(files), files=files)
@@ -110,13 +111,14 @@ def _narrow(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
     stride, count = objects.levels[0].stride, len(objects.boxes)
     if objects.narrow <= NARROW * count:
         return
-    share = objects.narrow / count
+    share, are = objects.narrow / count, "is" if objects.narrow == 1 else "are"
     message = (
-        f"{objects.narrow} of {count} objects ({share:.0%}) are narrower than a cell"
+        f"{objects.narrow} of {count} objects ({share:.0%}) {are} narrower than a cell"
         f" of level {objects.levels[0].level}, {stride} pixels of the input"
     )
     if objects.unreached:
-        message += f"; {objects.unreached} have no center of a cell in their box"
+        own = ("has", "its") if objects.unreached == 1 else ("have", "their")
+        message += f"; {objects.unreached} {own[0]} no center of a cell in {own[1]} box"
     small = objects.shorter[int(NARROW * count)]
     resolution = looked.emitted.job.data.resolution
     larger = enlarged(resolution, stride / small, looked.emitted.summary.divisor)
@@ -143,8 +145,9 @@ def _large(looked: Looked, index: int, objects: Objects) -> Iterator[Finding]:
     beyond = [side for side in objects.longer if side > REACH * top.stride]
     if not beyond:
         return
+    are = "is" if len(beyond) == 1 else "are"
     message = (
-        f"{len(beyond)} of {len(objects.boxes)} objects are longer than"
+        f"{len(beyond)} of {len(objects.boxes)} objects {are} longer than"
         f" {REACH * top.stride} pixels of the input, as far as boxes of level"
         f" {top.level} reach"
     )

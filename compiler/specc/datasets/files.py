@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from unicodedata import normalize
 
 from specc.diagnostics import fail
@@ -28,6 +29,7 @@ NEEDED = {  # module -> name for pip
     "tqdm": "tqdm",
     "yaml": "PyYAML",
 }
+Item = TypeVar("Item")
 
 
 class Unreadable(Exception):
@@ -175,3 +177,15 @@ def depths_in(
         return None
     low, middle, high = zip(*spans)
     return min(low), float(np.median(middle)), max(high)
+
+
+def spread(items: Sequence[Item], most: int) -> list[Item]:
+    """Returns at most so many of the items, in their order: one from a random place of
+    each of `most` equal stretches, the same ones every time. At equal steps all could
+    be of one kind, where two kinds take turns, as left and right images of a camera."""
+    count = len(items)
+    if count <= most:
+        return list(items)
+    draw = random.Random(0)
+    ends = [i * count // most for i in range(most + 1)]
+    return [items[draw.randrange(low, high)] for low, high in zip(ends, ends[1:])]

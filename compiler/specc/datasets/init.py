@@ -11,7 +11,7 @@ from unicodedata import normalize
 import click
 
 from specc.datasets.become import in_words
-from specc.datasets.files import depths_in
+from specc.datasets.files import depths_in, spread
 from specc.datasets.find import choose
 from specc.datasets.foreign import unread_images
 from specc.datasets.found import Found
@@ -32,7 +32,7 @@ from specc.folder import jobfiles
 from specc.heads import TASKS
 from specc.heads.task import NAMES_OF_KINDS
 from specc.plan.readers import SIZED
-from specc.words import did_you_mean
+from specc.words import did_you_mean, number_of
 
 SETS = {"train", "validation", "test"}  # options of `data` that are paths
 PLACES = {f"{name}_{what}" for name in SETS for what in ("images", "labels")} | {
@@ -160,16 +160,16 @@ def described(sizes: Sizes, found: Found) -> str:
     low = f"{min(sizes.heights)}x{min(sizes.widths)}"
     high = f"{max(sizes.heights)}x{max(sizes.widths)}"
     between = low if low == high else f"{low} to {high}"
-    return f"{len(found.images):,} images, {between}"
+    return f"{number_of(len(found.images), 'image')}, {between}"
 
 
 def depth_in_words(found: Found) -> str:
     """Returns text: depths of some maps by the range, whose unit may not be the
     maps'."""
     maps = images_in(found.train / found.labels)
-    depths = depths_in(maps[:: max(1, len(maps) // SOME)], *found.options["range"])
+    depths = depths_in(spread(maps, SOME), *found.options["range"])
     if not depths:
-        return f"unknown in all of {min(len(maps), SOME)} maps"
+        return f"unknown in all of {number_of(min(len(maps), SOME), 'map')}"
     low, middle, high = (f"{depth:.4g}" for depth in depths)
     return f"nearest {low}, median {middle}, farthest {high}, in the unit of the range"
 
@@ -179,7 +179,7 @@ def turned_in_words(found: Found) -> str:
     nothing else says of which of the two they are."""
     if not TASKS[found.task].moves or found.format in SIZED:
         return ""
-    looked = found.images[:: max(1, len(found.images) // SOME)]
+    looked = spread(found.images, SOME)
     if not (count := sum(map(is_turned, looked))):
         return ""
     how = "annotations are taken to be of what is shown"

@@ -15,13 +15,14 @@ from typing import Any
 
 from specc.build import analyze
 from specc.datasets.emitted import load, read
-from specc.datasets.files import image_size, largest_value
+from specc.datasets.files import image_size, largest_value, spread
 from specc.datasets.found import Found
 from specc.datasets.levels import enlarged, objects_of
 from specc.diagnostics import JobError, fail
 from specc.graph.cost import Summary, summarize
 from specc.heads import TASKS
 from specc.language.schema import head, part
+from specc.words import number_of
 
 MEASURED = 400  # most images, spread over the set, whose sizes are read
 DECODED = 100  # most 16-bit images that are decoded to find their bits
@@ -70,8 +71,8 @@ class Sizes:
 
 def measure(images: tuple[Path, ...]) -> Sizes:
     """Returns sizes of some images; images without a legible header are left out."""
-    step = max(1, len(images) // MEASURED)
-    sizes = [size for size in map(image_size, images[::step]) if size]
+    some = spread(images, MEASURED)
+    sizes = [size for size in map(image_size, some) if size]
     return Sizes(tuple(h for h, _ in sizes), tuple(w for _, w in sizes))
 
 
@@ -163,7 +164,8 @@ def _fail_without_images(found: Found) -> None:
     if not found.images:
         what, note = f"`{found.train}` names no image", ""
     else:
-        what = f"none of {len(found.images)} images in `{found.train}` can be read"
+        images = number_of(len(found.images), "image")
+        what = f"none of {images} in `{found.train}` can be read"
         state = "cannot be decoded" if isfile(found.images[0]) else "is not there"
         note = f"{found.images[0].absolute()} {state}"
     fail("E421", what, note=note, help="name a dataset with images")
@@ -230,10 +232,8 @@ def name_of(path: Path) -> str:
 def bits_of(images: tuple[Path, ...]) -> int | None:
     """Returns the number of bits that values of 16-bit images use, by the largest value
     of some, an even number; None where no image has 16 bits, or they use all."""
-    step = max(1, len(images) // DECODED)
-    values = [
-        value for value in map(largest_value, images[::step]) if value is not None
-    ]
+    some = spread(images, DECODED)
+    values = [value for value in map(largest_value, some) if value is not None]
     bits = max(8, max(values).bit_length()) if values else 16
     return bits + bits % 2 if bits <= 14 else None
 

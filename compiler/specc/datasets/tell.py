@@ -11,6 +11,7 @@ from specc.datasets.gate.findings import Finding
 from specc.datasets.levels import FREE, RULE, fitting, padding
 from specc.datasets.gate.looked import Looked
 from specc.datasets.survey import SETS, Labels, sizes_of
+from specc.words import number_of
 
 NAMED = 5  # most files that a finding names
 SHOWN, RAREST = 12, 3  # categories that are shown, and the rarest of them at the end
@@ -96,7 +97,8 @@ def as_text(values: dict[str, Any]) -> str:
     ]
     lines += ["", *_sets(values)]
     notes = [f"{what}: {count:,}" for what, count in values["notes"].items()]
-    more = [f"and {len(notes) - NOTES} more such lines"] if len(notes) > NOTES else []
+    others = number_of(len(notes) - NOTES, "more such line")
+    more = [f"and {others}"] if len(notes) > NOTES else []
     lines += notes[:NOTES] + more
     for head in values["heads"]:
         lines += _counts(head)
@@ -172,7 +174,8 @@ def _levels(head: dict[str, Any]) -> list[str]:
         rows.append(
             tuple(f"{level[k]:,}" for k in ("level", "stride", "owned", "reached"))
         )
-    lines = ["", f"{head['name']}, {objects['count']:,} objects of training by level:"]
+    count = number_of(objects["count"], "object")
+    lines = ["", f"{head['name']}, {count} of training by level:"]
     lines += _table(rows)
     lines.append(f"  by longer side: {RULE};")
     lines.append(f"  {FREE}")

@@ -11,6 +11,7 @@ from specc.differences.sides import Side
 from specc.graph.levels import head_components
 from specc.graph.names import NAMES, dependents, named_options
 from specc.heads import task_of
+from specc.words import number_of
 
 
 class Class(IntEnum):
@@ -166,7 +167,9 @@ def _interface(old: Side, new: Side, found: Effect) -> None:
     """Notes what callers of the emitted model see."""
     if old.job.data.channels != new.job.data.channels:
         a, b = old.job.data.channels, new.job.data.channels
-        found.add(Class.INTERFACE, f"images have {b} channels, no longer {a}")
+        found.add(
+            Class.INTERFACE, f"images have {number_of(b, 'channel')}, no longer {a}"
+        )
     if old.job.export and not new.job.export:
         found.add(Class.INTERFACE, "the folder loses export.py and runtime.py")
     elif new.job.export and not old.job.export:
@@ -191,7 +194,8 @@ def _interface(old: Side, new: Side, found: Effect) -> None:
         for option in ROWS:
             a, b = getattr(one, option, None), getattr(other, option, None)
             if a != b:
-                what = f"results of `{other.name}` have {b} rows, no longer {a}"
+                rows = number_of(b, "row")
+                what = f"results of `{other.name}` have {rows}, no longer {a}"
                 found.add(Class.INTERFACE, what)
 
 

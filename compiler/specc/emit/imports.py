@@ -17,7 +17,7 @@ _STANDARD = {
         for name in (
             "argparse", "ast", "atexit", "colorsys", "contextlib", "copy", "csv", "functools", "gc", "glob",
             "hashlib", "html", "inspect", "io", "itertools", "json", "math", "multiprocessing", "os", "re",
-            "shutil", "signal", "struct", "subprocess", "sys", "tempfile", "threading", "time", "zlib",
+            "shutil", "signal", "struct", "subprocess", "sys", "tempfile", "threading", "time", "warnings", "zlib",
         )
     },
     "Counter": ("collections", "Counter"),

@@ -38,6 +38,7 @@ from specc.folder.merge import (
 from specc.folder.owner import refuse_foreign, refuse_other_job
 from specc.folder.record import Record
 from specc.folder.texts import bare, dressed, is_same
+from specc.words import number_of
 
 LOST = f"the record `{record.MANIFEST}` is missing or damaged"
 FORCED = {"merge": "write", "keep": "write", "gone": "write"}  # verdicts under --force
@@ -292,7 +293,7 @@ def _refuse_edits(folder: Path, why: dict[str, str]) -> None:
     adopt = f"`specc adopt {folder}` writes the record anew and keeps your edits; or "
     fail(
         "E403",
-        f"cannot merge your edits of {len(why)} file{'s' if len(why) > 1 else ''} in "
+        f"cannot merge your edits of {number_of(len(why), 'file')} in "
         f"`{folder}` with what the job says now",
         note="; ".join(parts),
         help=adopt * (LOST in by_reason)

@@ -18,6 +18,7 @@ from specc.folder.jobfiles import open_job
 from specc.language.load import load
 from specc.language.patch import Patch
 from specc.language.rewrite import rewritten
+from specc.words import number_of
 
 MEASURE = Path(__file__).with_name("measure.py")
 REFUSED = 5  # exit code of measure.py where train.py refuses the dataset
@@ -181,14 +182,15 @@ def advised(compiled: Compiled, run: Run) -> Patch:
 def told(name: str, run: Run) -> list[str]:
     rate = run.batch / run.seconds_a_step
     ends = ", where `max_hours` ends it" if run.limited else ""
+    take = "takes" if run.validations == 1 else "take"
     memory = f" of {gigabytes(run.memory)}" if run.memory else ""
     return [
-        f"{name}: {run.iterations:,} iterations on {run.device}{ends}",
+        f"{name}: {number_of(run.iterations, 'iteration')} on {run.device}{ends}",
         f"  the run       {duration(run.seconds)}",
         f"  a step        {run.seconds_a_step:.3g} s, of which"
         f" {run.seconds_waiting:.2g} s wait for images; {rate:.3g} images/s",
         f"  a validation  {run.seconds_a_validation:.3g} s for"
-        f" {run.validation_images:,} images; {run.validations} take"
+        f" {number_of(run.validation_images, 'image')}; {run.validations} {take}"
         f" {run.validation_share:.0%} of the run",
         f"  memory        {gigabytes(run.peak_memory)}{memory} at its peak",
     ]

@@ -16,7 +16,7 @@ from specc.datasets import foreign, labelme
 from specc.datasets.files import Unreadable, require
 from specc.diagnostics import fail
 from specc.imports.python import python_with_datumaro
-from specc.words import listed
+from specc.words import listed, number_of
 
 SCRIPT = Path(__file__).with_name("records.py")
 ANY, UNKNOWN = "?", 3  # the script recognizes the format; exit code: it does not
@@ -117,7 +117,7 @@ def _write(
     entries = native.write(sets, folder, tasks or (*native.LISTS, *native.MAPS))
     click.echo(f"{click.style(str(source), bold=True)}: read as {sets.form}")
     for split, pictures in sets.pictures.items():
-        click.echo(f"  {split:11}  {len(pictures):,} images")
+        click.echo(f"  {split:11}  {number_of(len(pictures), 'image')}")
     for entry in entries:
         names = entry.get("categories") or entry.get("labels") or entry.get("keypoints")
         held = f": {', '.join(names):.100}" if names else ""

@@ -16,7 +16,7 @@ from specc.language.mends import linked, with_edit
 from specc.language.patch import with_certain
 from specc.language.rules import validator
 from specc.language.schema import follow
-from specc.words import clip, did_you_mean, label, listed, name_of, quoted
+from specc.words import clip, did_you_mean, label, listed, name_of, number_of, quoted
 
 MOST_FINDINGS = 50  # findings that a report shows
 MOST_MENDED = 100  # findings that are looked at for an edit
@@ -92,7 +92,9 @@ def shown(findings: list[Diagnostic]) -> list[Diagnostic]:
     hidden = findings[MOST_FINDINGS:]
     if not hidden:
         return findings
-    message = f"{len(hidden):,} more findings follow, which are not shown"
+    more = number_of(len(hidden), "more finding")
+    follow = "follows, which is" if len(hidden) == 1 else "follow, which are"
+    message = f"{more} {follow} not shown"
     help = "mend the findings above, then check again"
     rest = Diagnostic("E130", message, hidden[0].path, help=help)
     return [*findings[:MOST_FINDINGS], rest]

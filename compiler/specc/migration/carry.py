@@ -10,6 +10,7 @@ from torch import Tensor
 
 from specc.differences.sides import Side
 from specc.migration.rows import Row, components, named_rows
+from specc.words import number_of
 
 
 @dataclass
@@ -105,10 +106,9 @@ def _move(
         found.fresh[key] = f"its shape is {b}, in the weights {a}"
         return
     if len(tensor) != len(before):
-        count = (
-            f"{len(tensor)} rows, and the job inside the weights {len(before)} names"
-        )
-        found.fresh[key] = f"in the weights it has {count}"
+        rows, names = number_of(len(tensor), "row"), number_of(len(before), "name")
+        told = f"{rows}, and the job inside the weights {names}"
+        found.fresh[key] = f"in the weights it has {told}"
         return
     places = {(renamed.get(n, n), i): place for place, (n, i) in enumerate(before)}
     pairs = [(row, places[name]) for row, name in enumerate(after) if name in places]

@@ -19,6 +19,7 @@ from specc.differences.sides import Side, side, side_of
 from specc.folder.judge import is_same_file
 from specc.graph.names import named_options
 from specc.timm.models import is_timm
+from specc.words import number_of
 
 FORMAT = 1  # newest form of checkpoints
 SEED = 0  # for tensors that are drawn anew
@@ -202,7 +203,7 @@ def _save(content: dict[str, Any], output: Path) -> None:
 
 
 def _say(found, output: Path) -> None:
-    click.echo(f"kept      {len(found.kept)} tensors")
+    click.echo(f"kept      {number_of(len(found.kept), 'tensor')}")
     for key, names in found.moved.items():
         click.echo(f"moved     {key}: {_listed(names) or 'what has no name'}")
     for key, how in found.converted.items():
@@ -210,9 +211,11 @@ def _say(found, output: Path) -> None:
     for key, reason in list(found.fresh.items())[:SHOWN]:
         click.echo(f"fresh     {key}: {reason}")
     if len(found.fresh) > SHOWN:
-        click.echo(f"fresh     and {len(found.fresh) - SHOWN} more tensors")
+        more = number_of(len(found.fresh) - SHOWN, "more tensor")
+        click.echo(f"fresh     and {more}")
     if found.left:
-        click.echo(f"left out  {len(found.left)} tensors: {_listed(found.left)}")
+        left = number_of(len(found.left), "tensor")
+        click.echo(f"left out  {left}: {_listed(found.left)}")
     click.echo(f"wrote     {output}")
 
 

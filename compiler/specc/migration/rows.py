@@ -6,6 +6,7 @@ from specc.differences.sides import Side
 from specc.graph.levels import head_components
 from specc.graph.names import dependents, named_options
 from specc.job import Head
+from specc.words import number_of
 
 Row = tuple[str, int]  # a name, and the number of the row among those of the name
 END = "\0end"  # the end of a text, which is no token
@@ -32,7 +33,9 @@ def _rows(head: Head, option: str, key: str, count: int) -> list[Row]:
         names.append(END)
     each = count // len(names)
     if each * len(names) != count:
-        raise ValueError(f"{key}: {count} rows for {len(names)} names")
+        raise ValueError(
+            f"{key}: {number_of(count, 'row')} for {number_of(len(names), 'name')}"
+        )
     return [(name, place) for name in names for place in range(each)]
 
 

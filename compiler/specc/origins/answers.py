@@ -12,6 +12,7 @@ from specc.origins.reach import Effect, Reach
 from specc.origins.sheet import Sheet
 from specc.origins.sources import Sources, conditions, places
 from specc.origins.words import Changed
+from specc.words import number_of
 
 EVERY_JOB, FIELDS, TOGETHER, BLANK, YOURS = (
     *("in every job", "fields", "no field alone"),
@@ -41,9 +42,10 @@ def why(place: Asked, folder: Folder) -> list[Line]:
     sheet = Sheet(folder.reach.sources.split(place.path).words, text)
     disk = folder.on_disk(place.path)
     if place.last > len(disk):
+        lines = number_of(len(disk), "line")
         fail(
             "E416",
-            f"`{place.folder / place.path}` has {len(disk)} lines, not {place.last}",
+            f"`{place.folder / place.path}` has {lines}, not {place.last}",
             help=f"give a line from 1 to {len(disk)}",
         )
     edits = Edits(sheet.lines, disk)
@@ -64,10 +66,11 @@ def why(place: Asked, folder: Folder) -> list[Line]:
 
 
 def _refuse_foreign(folder: Folder, place: Asked, sheet: Sheet) -> None:
+    differ = "differs" if len(sheet.foreign) == 1 else "differ"
     fail(
         "E418",
         f"this version of specc writes lines of `{folder.home / place.path}` otherwise",
-        note=f"{len(sheet.foreign)} of its {len(sheet.lines)} lines differ",
+        note=f"{len(sheet.foreign)} of its {len(sheet.lines)} lines {differ}",
         help=f"{BUILD}, then ask again; `specc diff {folder.home}` says what changes",
     )
 

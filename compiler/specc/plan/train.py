@@ -105,6 +105,7 @@ def plan_train(job: Job) -> dict[str, Any]:
         "initial_progress": clock if timed else counted,
         "progress_template": f"train/progress{'_timed' * timed}.py.jinja",
         "bar_template": f"train/bar{'_timed' * timed}.py.jinja",
+        "validations": _validations(trainer),
         "time_left": "3600 * MAX_HOURS - elapsed, " * timed,
         "initializes": initializes,
         "initialization_template": f"train/{INITIALIZATIONS.get(start.kind)}.py.jinja",
@@ -127,6 +128,15 @@ def plan_train(job: Job) -> dict[str, Any]:
         "tf32": trainer.precision != "fp32" and not angles,
         **_slurm(trainer.slurm),
     }
+
+
+def _validations(trainer: Trainer) -> str:
+    """Returns the number of validations of a run: a shortened one validates as rarely
+    as the job says, but once at its end; of a job of hours alone no step twice."""
+    if trainer.max_iterations is None:
+        return "min(VALIDATIONS, args.max_iterations)"
+    share = "min(1, args.max_iterations / MAX_ITERATIONS)"
+    return f"math.ceil(VALIDATIONS * {share})"
 
 
 def _few_images(job: Job) -> dict[str, Any]:
@@ -263,7 +273,7 @@ def _length(trainer: Trainer) -> list[Line]:
     if trainer.max_hours is not None:
         note = "over all runs that --resume continues"
         lines.append(constant("MAX_HOURS", trainer.max_hours, note))
-    note = "number over the run; the last one at its end"
+    note = "over the run, fewer in a shorter one; the last one at its end"
     return [*lines, constant("VALIDATIONS", trainer.validations, note)]
 
 

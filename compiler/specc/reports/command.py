@@ -16,7 +16,7 @@ from specc.datasets.files import require
 from specc.diagnostics import fail
 from specc.differences.fields import flat
 from specc.resources import PACKAGE
-from specc.runs.charts import chart
+from specc.runs.charts import chart, density, scatter
 from specc.runs.page import curves, write_page
 from specc.runs.run import BEST, TRAIN, Run, read_run, say_left_out
 from specc.words import clip, figure, listed
@@ -214,9 +214,20 @@ def _head(name: str, facts: dict[str, Any]) -> dict[str, Any]:
         "titles": [title.replace("_", " ") for title in titles],
         "rows": rows,
         "curve": curve,
+        "plot": _plot(facts["plot"]),
         "confusion": None if too_many else _shaded(confusion),
         "confused": _confused(confusion) if too_many else [],
     }
+
+
+def _plot(facts: dict[str, Any]) -> str:
+    """Returns a chart of predictions over labels, where a head has them as numbers."""
+    if points := facts.get("points"):
+        return scatter("prediction over label", points, "label")
+    if ends := facts.get("ends"):
+        title = "predicted over true depth: shares of the pixels of each true depth"
+        return density(title, ends, facts["shares"], "true depth")
+    return ""
 
 
 def _shaded(confusion: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ import click
 
 from specc.reports.heads import facts_of
 from specc.reports.pictures import Drawing, pictured
+from specc.reports.plots import plot_of
 from specc.scores.found import Found, find
 
 
@@ -32,6 +33,7 @@ def gather(setup: dict[str, Any]) -> dict[str, Any]:
         name = head["name"]
         heads[name] = facts_of(found, head, setup["min_score"])
         drawing.from_score(heads[name].pop("min_score"))
+        heads[name]["plot"] = plot_of(found, head, drawing)
         heads[name]["pictures"] = pictured(found, head, drawing, root, setup["images"])
     return {
         "images": len(found.samples),

@@ -12,6 +12,7 @@ Points = Sequence[tuple[float, float]]  # (x, y), by x
 
 WIDTH, HEIGHT = 520, 260  # units of the drawing's own
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 34  # margins
+DECADES = 1000  # values that differ by more than this factor have a log scale
 TICKS = 5  # about as many marks as an axis has
 # Colors that people with any sight can tell apart (Okabe and Ito), then dashes.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -22,6 +23,10 @@ _CURVE = Markup(
     ' stroke-dasharray="{dash}"><title>{name}</title></polyline>'
 )
 _DOT = Markup('<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" fill="{color}"/>')
+_CELL = Markup(
+    '<rect x="{0:.1f}" y="{1:.1f}" width="{2:.1f}" height="{3:.1f}" fill="{4}"'
+    ' fill-opacity="{5:.2f}"/>'
+)
 _LINE = Markup('<line x1="{0:.1f}" y1="{1:.1f}" x2="{2:.1f}" y2="{3:.1f}" {4}/>')
 _TEXT = Markup('<text x="{0:.1f}" y="{1:.1f}" text-anchor="{2}">{3}</text>')
 _KEY = Markup(
@@ -74,11 +79,63 @@ def chart(
         dash = DASHES[number // len(COLORS) % len(DASHES)]
         parts += _curve(name, points, (across, up), color, dash)
         keys.append(_KEY.format(color=color, dash=dash, name=name))
+    return _figure(title, keys if len(keys) > 1 else [], parts)
+
+
+def scatter(title: str, points: Points, x_title: str) -> Markup:
+    """Returns a figure of points, x and y on the same scale, and of the diagonal on
+    which both are equal; empty without a point."""
+    points = _finite(points, log=False)
+    if not points:
+        return Markup("")
+    values = [value for point in points for value in point]
+    axes = _alike(min(values), max(values))
+    dots = [
+        _DOT.format(x=axes[0].place(x), y=axes[1].place(y), size=2, color=COLORS[0])
+        for x, y in points
+    ]
+    return _figure(title, [], [*_frame(*axes, x_title), *dots, _diagonal(*axes)])
+
+
+def density(
+    title: str, ends: Sequence[float], shares: Sequence[Sequence[float]], x_title: str
+) -> Markup:
+    """Returns a figure of shares by bins of x, then of y, between the same ends: the
+    larger a share, the darker its cell; and of the diagonal."""
+    axes = _alike(ends[0], ends[-1])
+    xs, ys = ([axis.place(end) for end in ends] for axis in axes)
+    most = max(map(max, shares))
+    cells = [
+        _CELL.format(
+            *(xs[i], ys[j + 1], xs[i + 1] - xs[i], ys[j] - ys[j + 1]),
+            *(COLORS[0], max(0.05, share / most)),
+        )
+        for i, column in enumerate(shares)
+        for j, share in enumerate(column)
+        if share
+    ]
+    return _figure(title, [], [*_frame(*axes, x_title), *cells, _diagonal(*axes)])
+
+
+def _alike(low: float, high: float) -> tuple[Axis, Axis]:
+    """Returns the axes of x and y for the same values."""
+    log = low > 0 and high > DECADES * low
+    across = axis(low, high, LEFT, WIDTH - RIGHT, log)
+    return across, axis(low, high, HEIGHT - BOTTOM, TOP, log)
+
+
+def _diagonal(across: Axis, up: Axis) -> Markup:
+    ends = [(across.place(x), up.place(x)) for x in (across.low, across.high)]
+    how = Markup('stroke="{}" stroke-dasharray="{}"').format(COLORS[-1], DASHES[1])
+    return _LINE.format(*ends[0], *ends[1], how)
+
+
+def _figure(title: str, keys: list[Markup], parts: list[Markup]) -> Markup:
     drawing = Markup('<svg viewBox="0 0 {} {}" role="img">{}</svg>').format(
         WIDTH, HEIGHT, Markup("").join(parts)
     )
     caption = Markup("<figcaption><b>{}</b> {}</figcaption>").format(
-        title, Markup(" ").join(keys if len(keys) > 1 else [])
+        title, Markup(" ").join(keys)
     )
     return Markup('<figure class="chart">{}{}</figure>').format(caption, drawing)
 
@@ -126,7 +183,8 @@ def _frame(across: Axis, up: Axis, x_title: str) -> list[Markup]:
     for mark in across.marks:
         x = across.place(mark)
         parts.append(_LINE.format(x, TOP, x, HEIGHT - BOTTOM, Markup('class="grid"')))
-        parts.append(_TEXT.format(x, HEIGHT - BOTTOM + 15, "middle", f"{mark:.6g}"))
+        anchor = "end" if x > WIDTH - RIGHT - 8 else "middle"  # none is cut off
+        parts.append(_TEXT.format(x, HEIGHT - BOTTOM + 15, anchor, f"{mark:.6g}"))
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(_TEXT.format(middle, HEIGHT - 3, "middle", x_title))
     return parts

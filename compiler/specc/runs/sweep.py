@@ -22,7 +22,7 @@ from specc.folder import jobfiles
 from specc.language.load import load
 from specc.language.patch import parts_of, patch_of
 from specc.language.rewrite import rewritten
-from specc.words import clip
+from specc.words import clip, number_of
 
 MOST_JOBS = 1000
 LONGEST = 64  # characters of a name
@@ -63,8 +63,8 @@ def sweep(job: str, given: Sequence[str], output: Path | None, force: bool) -> i
         return 1
     new = _new(made, force)
     _write(folder, new)
-    count = "1 job" if len(new) == 1 else f"{len(new):,} jobs"
-    click.echo(f"{folder}: {count} written, {len(made) - len(new):,} as before")
+    jobs = number_of(len(new), "job")
+    click.echo(f"{folder}: {jobs} written, {len(made) - len(new):,} as before")
     for one in made:
         click.echo(f"  {one.path.name}")
     click.echo(f"next: specc build {shlex.quote(str(folder))}/*.json")

@@ -49,7 +49,7 @@ def nearest_others(
         cosines[rows - rows[0], rows] = -torch.inf
         best, near = cosines.topk(count + 1)
         equal = (best[:, 1:] == best[:, :-1]).any(1)
-        later = 1e-9 * indices.double() / len(indices)  # less than two cosines differ
+        later = 1e-9 * indices.double() / len(indices)  # cosines differ by more
         near[equal] = (cosines[equal].double() - later).topk(count + 1).indices
         block = rows, best[:, :count], near[:, :count]
         yield tuple(values.cpu().numpy() for values in block)

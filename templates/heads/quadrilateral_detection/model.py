@@ -19,7 +19,7 @@ class QuadrilateralHead(nn.Module):
         super().__init__()
         self.detector = DetectionHead(channels, layers, categories, strides)
         self.corners = nn.Conv2d(channels, 8, 3, padding=1)
-        nn.init.normal_(self.corners.weight, std=0.01)  # all in the middle
+        nn.init.normal_(self.corners.weight, std=0.01)  # starts at the middle
 
     def forward(self, *levels: Tensor) -> QuadrilateralPredictions:
         towers = [self.detector.box_tower(level) for level in levels]

@@ -21,7 +21,7 @@ def view_metrics(found: list[dict]) -> dict[str, float]:
         near += np.exp(4 * cosines - 4).sum(dtype=np.float64)
     metrics = {"alignment": float(((images - views) ** 2).sum(1).mean())}
     if pairs := len(images) * (len(images) - 1):
-        near = (near - len(images)) / pairs  # without those of an image with itself
+        near = (near - len(images)) / pairs  # an image is no pair with itself
         metrics["uniformity"] = math.log(max(near, math.exp(-8)))
     return metrics
 

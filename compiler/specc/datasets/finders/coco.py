@@ -12,6 +12,7 @@ from specc.datasets.finders.coco_images import Place, located
 from specc.datasets.files import Unlike, Unreadable
 from specc.datasets.found import TRAIN, VALIDATION, Found
 from specc.heads import TASKS
+from specc.words import number_of
 
 SETS = ("train", "validation", "test")
 WORDS = (*TRAIN, *VALIDATION)
@@ -67,7 +68,8 @@ def _read(
         try:
             read.append(coco_files.read(file))
             if not read[-1].tasks:
-                held = f"{read[-1].annotations} annotations, none with a `bbox`"
+                held = number_of(read[-1].annotations, "annotation")
+                held += ", none with a `bbox`"
                 raise Unlike(f"{file.path}: {held} or a `segmentation`")
             if read[-1].unnamed:
                 what = "keypoints, which no category names by `keypoints`"
@@ -142,7 +144,7 @@ def _found(
         if task in file.refused:
             raise file.refused[task]
         if file.crowds == file.annotations and not objects:
-            what = f"all {file.crowds} annotations have `iscrowd` 1"
+            what = f"all annotations ({file.crowds:,}) have `iscrowd` 1"
             raise Unreadable(f"{file.path}: {what}")
     apart = task == "panoptic_segmentation"
     places, unused = located(list(sets.values()), top, TASKS[task].coco.images, apart)
@@ -177,7 +179,8 @@ def _crowds(file: CocoFile, objects: bool) -> list[str]:
     """Returns a line on the annotations that COCO's layout marks as crowds."""
     if not file.crowds:
         return []
-    what = f"{file.crowds} of {file.annotations} annotations have `iscrowd` 1"
+    have = "has" if file.crowds == 1 else "have"
+    what = f"{file.crowds} of {file.annotations} annotations {have} `iscrowd` 1"
     if objects:
         return [f"{what}, as if of crowds: each is taken for an object"]
     return [f'{what}, and are ignored: "crowds": "objects" in `layout` reads them']

@@ -16,9 +16,11 @@ from specc.datasets.files import (
     folders_in,
     loose,
     opened,
+    spread,
 )
 from specc.datasets.parts import images_in, reader
 from specc.datasets.ways import Way
+from specc.words import number_of
 
 TRIED = 20  # most names that are looked for in a folder
 FOLDERS = 300  # most folders that are looked in
@@ -56,7 +58,9 @@ class Place:
         gone = [name for name in names if not self.count([name])]
         if not gone:
             return []
-        what = f"{len(gone)} of {len(names)} images are not in {self.folder}"
+        are = "is" if len(gone) == 1 else "are"
+        images = number_of(len(names), "image")
+        what = f"{len(gone)} of {images} {are} not in {self.folder}"
         return [f"{what}, as {gone[0]:.100}: training refuses to begin"]
 
     def count(self, names: list[str]) -> int:
@@ -130,8 +134,7 @@ def _prefixes(names: list[str], place: Place) -> Iterator[str]:
 def _best(file: CocoFile, place: Place, folders: list[Path]) -> Place | None:
     """Returns the place with the most images of a file: the format's own, if it has all
     that are anywhere."""
-    step = max(1, len(file.names) // TRIED)
-    names = [*file.names[::step]][:TRIED]
+    names = spread([*file.names], TRIED)
     best, most = None, 0
     own = place.folder
     for folder in (own, *folders):
@@ -210,9 +213,14 @@ def _unplaced(file: CocoFile, top: Path) -> Unreadable:
     if not file.names:
         return Unreadable(f"{file.path}: it lists no image")
     looked = [*dict.fromkeys(map(str, _folders(file, top)))]
-    more = f" and {len(looked) - SHOWN} more folders" if looked[SHOWN:] else ""
+    more = (
+        f" and {number_of(len(looked) - SHOWN, 'more folder')}"
+        if looked[SHOWN:]
+        else ""
+    )
     where = f"{', '.join(looked[:SHOWN])}{more}"
-    what = f"none of its {len(file.names)} images, as `{file.names[0]:.100}`, is in {where}"
+    images = number_of(len(file.names), "image")
+    what = f"none of its {images}, as `{file.names[0]:.100}`, is in {where}"
     if alike := _alike(file, top):
         return Unplaced(f"{file.path}: {what}; {alike}", "give both the same names")
     return _unpacked(f"{file.path}: {what}", file, top)

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from specc.datasets.files import entries, folders_in
+from specc.datasets.files import entries, folders_in, spread
 from specc.datasets.found import pair
 from specc.datasets.parts import images_in, reader
+from specc.words import number_of
 
 LOOKED_AT = 200  # most images, spread over a set, whose labels are looked for
 DEPTH = 3  # folders below the dataset's in which labels are looked for
@@ -60,7 +61,7 @@ def all_images(folder: Path) -> tuple[Path, ...]:
 
 def some_of(images: tuple[Path, ...]) -> tuple[Path, ...]:
     """Returns some images, spread over a set."""
-    return images[:: max(1, len(images) // LOOKED_AT)]
+    return tuple(spread(images, LOOKED_AT))
 
 
 def label_folders(root: Path, sets: dict[str, Path], suffix: str) -> dict[str, Path]:
@@ -117,7 +118,11 @@ def lone_labels(
     stems = {image.stem for folder in folders for image in images_in(folder)}
     files = (path for path in entries(labels) if path.suffix.lower() == suffix)
     alone = [x for x in files if x.stem not in stems and x.name not in others]
-    return f"{len(alone)} files without an image, as {alone[0]}" if alone else ""
+    return (
+        f"{number_of(len(alone), 'file')} without an image, as {alone[0]}"
+        if alone
+        else ""
+    )
 
 
 def unlabeled(images: tuple[Path, ...], folder: Path, labels: Path, suffix: str) -> str:
@@ -125,4 +130,8 @@ def unlabeled(images: tuple[Path, ...], folder: Path, labels: Path, suffix: str)
     such."""
     paths = (labels / x.relative_to(folder).with_suffix(suffix) for x in images)
     alone = [x for x, path in zip(images, paths) if not os.path.isfile(path)]
-    return f"{len(alone)} images without labels, as {alone[0]}" if alone else ""
+    return (
+        f"{number_of(len(alone), 'image')} without labels, as {alone[0]}"
+        if alone
+        else ""
+    )

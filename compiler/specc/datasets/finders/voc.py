@@ -20,6 +20,7 @@ from specc.datasets.finders.pairs import (
     within,
 )
 from specc.datasets.parts import reader
+from specc.words import number_of
 
 STANDARD = "JPEGImages", "Annotations"
 
@@ -84,7 +85,9 @@ def _of_lists(folder: Path, place: Path, splits: dict[str, Path]) -> Iterator[Fo
         images += [files[x] for x in stems if name == train and x in files]
     names = reader().names_in_split(splits[train], files)
     if names and not images:
-        what = f"none of its {len(names)} names, as {names[0]}, is an image"
+        what = (
+            f"none of its {number_of(len(names), 'name')}, as {names[0]}, is an image"
+        )
         help = f"put the images into {image_folder}"
         raise Unplaced(f"{splits[train]}: {what} in {image_folder}", help)
     options = {"categories": _categories(splits[train], xmls)}
@@ -156,7 +159,8 @@ def _refuse_lone(folder: Path) -> None:
     for place in folders_below(folder, depth=2):
         xmls = [x for x in entries(place) if x.suffix.lower() == ".xml"]
         if xmls and _is_voc(xmls[0]):
-            what = f"{len(xmls)} annotations, as {xmls[0].name}, and no images"
+            files = number_of(len(xmls), "annotation")
+            what = f"{files}, as {xmls[0].name}, and no images"
             help = f"put the images beside them, or into {folder / STANDARD[0]}"
             raise Unplaced(f"{place}: {what} in {folder}", help)
 
@@ -178,7 +182,8 @@ def _categories(where: Path, xmls: list[Path]) -> list[str]:
     faults: list[str] = []
     categories = set().union(*(_names(xml, faults) for xml in xmls))
     if not categories:
-        some = f"no object with a name in {len(xmls)} files as {xmls[:1] and xmls[0]}"
+        files = number_of(len(xmls), "file")
+        some = f"no object with a name in {files} as {xmls[:1] and xmls[0]}"
         why = faults[0] if faults else some if xmls else "it lists no image"
         raise Unreadable(f"{where}: {why}")
     return sorted(categories)

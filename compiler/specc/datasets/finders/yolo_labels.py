@@ -11,6 +11,7 @@ from typing import Any
 from specc.datasets.files import Unplaced, entries, loose, read_text
 from specc.datasets.finders.yolo_poses import keypoints
 from specc.datasets.parts import reader
+from specc.words import number_of
 
 LOOKED_AT = 200  # most files of labels that are read to find their task
 
@@ -24,7 +25,9 @@ class Labels:
 
 
 def without_labels(path: Path, images: tuple[Path, ...], first: Path) -> Unplaced:
-    what = f"none of {len(images)} images has a label, looked for as {first}"
+    what = (
+        f"none of {number_of(len(images), 'image')} has a label, looked for as {first}"
+    )
     help = "bring the files of labels there"
     for other in entries(first.parent):
         if loose(other.name.split(".")[0]) == loose(first.stem):

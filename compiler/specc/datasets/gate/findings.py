@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from specc.words import number_of
+
 SEVERITIES = {"D1": "error", "D2": "warning", "D3": "note"}  # beginning of a code
 FAIL_ON = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
 
@@ -42,4 +44,4 @@ def fails(findings: Iterable[Finding], fail_on: str) -> bool:
 
 
 def counted(items: Sequence, what: str) -> str:
-    return f"{len(items)} {what}{'s are' if len(items) != 1 else ' is'}"
+    return f"{number_of(len(items), what)} {'is' if len(items) == 1 else 'are'}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from specc.datasets.gate.findings import Finding
 from specc.datasets.gate.looked import Looked
+from specc.words import number_of
 
 FEW = 50  # validation images: below, the standard error of a share exceeds 7 points
 FEW_NAMED = 20  # objects or images of a category: below, it exceeds 11 points
@@ -30,8 +31,9 @@ def _images(looked: Looked, head: Any) -> Iterator[Finding]:
     count = sum(head.name in sample.labels for sample in looked.reading.validation)
     if not 0 < count < FEW:
         return
+    images = number_of(count, "validation image")
     message = (
-        f"{head.name}: {count} validation image{'s' * (count > 1)}, too few to choose by: the"
+        f"{head.name}: {images}, too few to choose by: the"
         f" standard error of a share of them is up to {standard_error(count):.0f} points"
     )
     yield Finding("D204", "few", message, _more(looked), count)
@@ -46,8 +48,9 @@ def _categories(looked: Looked, head: Any) -> Iterator[Finding]:
     if not few or labels.unit not in ("objects", "images", "pixels"):
         return
     unit = "images" if labels.unit == "pixels" else labels.unit
+    have = "has" if len(few) == 1 else "have"
     message = (
-        f"{head.name}: {len(few)} of {len(names)} categories have fewer than"
+        f"{head.name}: {len(few)} of {len(names)} categories {have} fewer than"
         f" {FEW_NAMED} {unit} in validation: the standard error of a share of them"
         f" exceeds {standard_error(FEW_NAMED):.0f} points"
     )

@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from specc.datasets.files import spread
 from specc.datasets.gate import near
 from specc.datasets.gate.findings import Finding
 from specc.datasets.gate.grouping import Grouping, Pair, by_names, helping
 from specc.datasets.gate.looked import Looked
 from specc.datasets.survey import SETS, equal
 from specc.resources import install
+from specc.words import number_of
 
 PAIRS = (SETS, ("training", "test"), ("validation", "test"))
 GROUPS = 5  # most groups that a message names
@@ -59,7 +61,7 @@ def _near(looked: Looked, *names: str) -> tuple[list[Pair], list[Finding]]:
     sets[1] = [path for path in sets[1] if pixels[path] not in known]
     step, notes = -(-sum(map(len, sets)) // near.MOST), []
     if step > 1:
-        sets = [paths[::step] for paths in sets]
+        sets = [spread(paths, -(-len(paths) // step)) for paths in sets]
         where = f"looked for in one of {step} images of {' and '.join(names)}"
         message = f"nearly equal images were {where}"
         help = "images with equal pixels are found in all of them"
@@ -127,7 +129,8 @@ def _nearly(
         )
     others = [pair for pair in pairs if pair not in together]
     if others:
-        message = f"{len(others)} of {total} {other} images nearly equal {one} images"
+        equal = "equals" if len(others) == 1 else "equal"
+        message = f"{len(others)} of {total} {other} images nearly {equal} {one} images"
         yield _finding("D202", "near", message, _shown(others), len(others), None)
 
 
@@ -145,7 +148,8 @@ def _finding(
 ) -> Finding:
     """Returns a finding that proposes a group, or else what can be done without."""
     if group is not None:
-        help = f"keep them together: {len(set(group.keys.values()))} groups by names"
+        groups = number_of(len(set(group.keys.values())), "group")
+        help = f"keep them together: {groups} by names"
         edits = (("/data/group", group.expression),)
         return Finding(code, kind, message, help, count, edits, files)
     help = "take them out of one of the sets: metrics of seen images are too good"

@@ -13,6 +13,7 @@ from typing import Any
 from specc.datasets.gate.looked import Looked
 from specc.datasets.survey import SETS, labels_of, sizes_of
 from specc.diagnostics import fail
+from specc.words import number_of
 
 NAME = "data.lock.json"
 VERSION = 1
@@ -130,7 +131,9 @@ def _changed_set(name: str, before: dict, now: dict) -> Iterator[str]:
     nothing = {"images": 0}
     old, new = (lock["sets"].get(name, nothing) for lock in (before, now))
     if old["images"] != new["images"]:
-        yield f"{name}: {old['images']:,} images are now {new['images']:,}"
+        are = "is" if old["images"] == 1 else "are"
+        given = number_of(old["images"], "image")
+        yield f"{name}: {given} {are} now {new['images']:,}"
     for key in ("height", "width"):
         if old.get(key) != new.get(key):
             yield f"{name}: {key} {_span(old.get(key))} is now {_span(new.get(key))}"

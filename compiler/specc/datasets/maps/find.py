@@ -16,6 +16,7 @@ from specc.datasets.maps.names import Names, names_beside
 from specc.datasets.maps.pairs import Pair, pairs_in
 from specc.datasets.maps.numbers import depths, numbers
 from specc.datasets.maps.pixels import Seen, look
+from specc.words import number_of
 
 Options = tuple[dict, tuple[str, ...]]
 BLURRED = 8  # fewest values of blurred edges
@@ -317,6 +318,7 @@ def _refuse_blurred(seen: Seen, values: list[int], places: dict) -> None:
     if len(steps) == 1 or share > EDGES or any(seen.pixels[x] > ends for x in between):
         return
     file, x, y = places[between[0]]
-    what = f"{len(between)} values beside 0 and 255, as {between[0]} at x {x}, y {y}"
+    values = number_of(len(between), "value")
+    what = f"{values} beside 0 and 255, as {between[0]} at x {x}, y {y}"
     why = f"in {share:.1%} of the pixels: edges that a filter has blurred"
     raise Unreadable(f"{file}: {what}, {why}; set them to 0 and 255")

@@ -6,7 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
-from specc.datasets.files import Unlike, Unplaced, opened
+from specc.datasets.files import Unlike, Unplaced, opened, spread
 from specc.datasets.tables.columns import nice_range
 from specc.datasets.maps.pixels import Seen
 
@@ -77,7 +77,7 @@ def _spans(maps: list[Path]) -> tuple[list[tuple[float, float]], set[str]]:
     import numpy as np
 
     spans, kinds = [], set()
-    for path in maps[:: -(-len(maps) // SOME)]:
+    for path in spread(maps, SOME):
         try:
             if path.suffix.lower() == ".npy":
                 values = np.load(path, allow_pickle=False)
@@ -109,7 +109,7 @@ def numbers(maps: list[Path], seen: Seen) -> Options | None:
     if len(found - {0}) < 2:
         return None  # one value would make one of instances that touch
     connected = total = 0
-    for path in maps[:: -(-len(maps) // NUMBERED)]:
+    for path in spread(maps, NUMBERED):
         whole, count = _connected(path)
         connected, total = connected + whole, total + count
     if total == 0 or connected < 0.8 * total:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from specc.datasets.files import spread
 from specc.datasets.parts import reader
 from specc.datasets.maps.pixels import looks_like_maps
 
@@ -311,7 +312,7 @@ def _likely(images: Root, maps: Root) -> Iterator[Pair]:
 def _begun(images: Root, maps: Root) -> Iterator[Pair]:
     """Yields the likely pairs whose names begin otherwise, the likeliest first."""
     votes: Counter = Counter()
-    for stem in maps.order[:: max(1, len(maps.order) // TRIED)]:
+    for stem in spread(maps.order, TRIED):
         for begin, rest in parts_of(stem):
             others = images.begins.get(rest, set()) - {begin}
             votes.update((other, begin) for other in others)
@@ -322,8 +323,7 @@ def _begun(images: Root, maps: Root) -> Iterator[Pair]:
 def _ends(images: Root, maps: Root) -> list[tuple[str, str]]:
     """Returns the likely ends of stems of images and of maps, the likeliest first."""
     votes: Counter = Counter()
-    step = max(1, len(maps.order) // TRIED)
-    for stem in maps.order[::step]:
+    for stem in spread(maps.order, TRIED):
         votes.update(_ends_of(images, maps, stem))
 
     def rank(ends: tuple[str, str]) -> tuple:
@@ -369,7 +369,7 @@ def _is_named(pair: Pair, folder: Path, by_name: bool) -> bool:
     named = told and not untold
     if untold and not told or by_name and not named:
         return False
-    some = pair.names[:: max(1, len(pair.names) // 4)][:4]
+    some = spread(pair.names, 4)
     return looks_like_maps(
         [folder / pair.images.path / image for image, _ in some],
         [folder / pair.maps.path / name for _, name in some],

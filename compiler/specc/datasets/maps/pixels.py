@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import opened
+from specc.datasets.files import opened, spread
 
 LOOKED_AT = 600  # most maps of a dataset that are decoded to find their values
 FEW = 64  # most values or colors of what is taken for a map by its pixels alone
@@ -36,7 +36,7 @@ class Seen:
 def look(maps: list[Path]) -> Seen:
     """Returns what is in some of the maps; those that cannot be read are left out."""
     seen = Seen()
-    for path in maps[:: -(-len(maps) // LOOKED_AT) or 1]:
+    for path in spread(maps, LOOKED_AT):
         _add(seen, path)
     return seen
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import Unreadable, entries, image_size
+from specc.datasets.files import Unreadable, entries, image_size, spread
 from specc.datasets.parts import reader
 from specc.datasets.tables.columns import MOST_CATEGORIES, head_name, number
 from specc.datasets.tables.sheets import Sheet, plain
@@ -124,7 +124,7 @@ def lacking(sheet: Sheet) -> str:
 def _are_of_images(sheet: Sheet, columns: tuple[str, ...]) -> bool:
     """Returns whether two columns hold width and height of the images, not of boxes."""
     sizes = []
-    for _, row in sheet.rows[:: max(1, len(sheet.rows) // MEASURED)]:
+    for _, row in spread(sheet.rows, MEASURED):
         found = image_size(sheet.place / sheet.file_name(row))
         if found and row[columns[0]]:
             width, height = (number(_pointed(str(row[name]))) or 0 for name in columns)
@@ -187,8 +187,7 @@ def _form(sheet: Sheet, column: str) -> tuple[str, str]:
     if re.search("xyxy|voc", column.lower()):
         return "corners", ""
     corners = size = True
-    step = max(1, len(sheet.rows) // MEASURED)
-    for _, row in sheet.rows[::step]:
+    for _, row in spread(sheet.rows, MEASURED):
         found = image_size(sheet.place / sheet.file_name(row))
         cell = row[column]
         boxes = (

@@ -12,12 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import Unlike, Unreadable, loose, read_text
+from specc.datasets.files import Unlike, Unreadable, loose, read_text, spread
 from specc.datasets.parts import reader
 from specc.datasets.tables.index import Index, parts_of
 from specc.datasets.tables.moved import Hits, moved
 from specc.datasets.ways import Way
 from specc.plan.tables import DELIMITERS, Writing
+from specc.words import number_of
 
 KINDS = {  # suffix of a file -> delimiters to try, the likeliest first
     ".csv": ("comma", "semicolon", "tab", "bar"),
@@ -116,7 +117,7 @@ def sheet_of(path: Path, index: Index) -> Sheet:
         if hits and hits.count:
             at = column, hits.place, hits.suffix, hits.way, index
             return Sheet(path, writing, columns, rows, *at)
-    what = f"{path}: has {held:.200}, and {len(rows)} rows"
+    what = f"{path}: has {held:.200}, and {number_of(len(rows), 'row')}"
     why = f"no column names images below {index.folder}"
     raise Unlike(f"{what}; {_elsewhere(columns, rows, index) or why}")
 
@@ -176,7 +177,7 @@ def _cells(rows: list, column: str) -> list[str]:
 
 
 def _some(cells: list[str]) -> list[str]:
-    return cells[:: max(1, len(cells) // NAMES)]
+    return spread(cells, NAMES)
 
 
 def _best(named: Sequence[str], columns: tuple, rows: list, index: Index) -> tuple:

@@ -9,6 +9,7 @@ from specc.datasets.found import pair
 from specc.datasets.parts import reader
 from specc.datasets.tables.index import Index
 from specc.datasets.tables.sheets import Sheet, looked_up, plain
+from specc.words import number_of
 
 NAMES = ("split", "splits", "subset", "set", "usage", "partition", "datasplit")
 FLAGS = {  # column that is true in the rows of one set -> names of both: false, true
@@ -69,4 +70,6 @@ def _part(sheet: Sheet, column: str, value: str, index: Index) -> Sheet:
 
 def _left(sheet: Sheet, column: str, rest: list[str], count: int) -> str:
     shown = ", ".join(value or "an empty cell" for value in rest)
-    return f"{count} rows of {sheet.path} are of no set: `{column}` has {shown:.80}"
+    are = "is" if count == 1 else "are"
+    left = number_of(count, "row")
+    return f"{left} of {sheet.path} {are} of no set: `{column}` has {shown:.80}"

@@ -34,6 +34,7 @@ from specc.source import Line, literal
 from specc.timm.models import is_timm
 
 BATCH = 2  # images of a batch; batch norm cannot train on one image of a single cell
+ITERATIONS = 6  # number of steps of a run of the copy
 HELD_OUT = 0.6  # share of images held out for validation; their number is odd again
 LEAST, AS_IN_THE_JOB = "the least that all levels allow", "as the job has them"
 OF_A_SET = "a set; two processes cannot halve them"
@@ -55,6 +56,7 @@ class ContractPlan:
     size: str  # size of the copy's images, as text
     size_note: str
     batch: int  # number of images in a step
+    iterations: int  # number of steps of a run
     small: dict[str, dict[str, str]]  # module -> constants of the copy as source
     images: int  # number of images of each set
     images_note: str
@@ -94,6 +96,7 @@ def plan_contract(
         size=f"{height}x{width}",
         size_note=AS_IN_THE_JOB if is_timm(job.backbone.name) else LEAST,
         batch=BATCH * (job.trainer.accumulation or 1),
+        iterations=ITERATIONS,
         small=_small(job, summary, readers),
         **_images(job, readers),
         datasets=datasets,
@@ -142,7 +145,7 @@ def _small(
         "model.py": {"HEIGHT, WIDTH": summary.resolution},
         "dataset.py": _small_datasets(job, readers),
         "data.py": {"BATCH_SIZE": BATCH * (trainer.accumulation or 1)},
-        "train.py": {"VALIDATIONS": 3} | clock,
+        "train.py": {"MAX_ITERATIONS": ITERATIONS, "VALIDATIONS": 3} | clock,
     }
     small = {
         module: {name: literal(value) for name, value in values.items()}
