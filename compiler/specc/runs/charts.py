@@ -69,16 +69,21 @@ def chart(
     up = axis(*(y_range or (min(ys), max(ys))), HEIGHT - BOTTOM, TOP, log)
     parts = [*_frame(across, up, x_title)]
     keys = []
-    for number, (name, points) in enumerate(kept.items()):
+    # A name has the color of its place, also where another has no points: charts of
+    # the same names beside each other agree.
+    for number, name in enumerate(series):
+        if name not in kept:
+            continue
+        points = kept[name]
         color = COLORS[number % len(COLORS)]
         dash = DASHES[number // len(COLORS) % len(DASHES)]
         parts += _curve(name, points, (across, up), color, dash)
         keys.append(_KEY.format(color=color, dash=dash, name=name))
-    drawing = Markup('<svg viewBox="0 0 {} {}" role="img">{}</svg>').format(
-        WIDTH, HEIGHT, Markup("").join(parts)
-    )
+    drawing = Markup(
+        '<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
+    ).format(WIDTH, HEIGHT, title, Markup("").join(parts))
     caption = Markup("<figcaption><b>{}</b> {}</figcaption>").format(
-        title, Markup(" ").join(keys if len(keys) > 1 else [])
+        title, Markup(" ").join(keys if len(series) > 1 else [])
     )
     return Markup('<figure class="chart">{}{}</figure>').format(caption, drawing)
 
