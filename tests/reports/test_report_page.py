@@ -216,7 +216,7 @@ def test_the_page_of_a_detector(run):
     # The loss has one term, which is the loss; pictures say what they show.
     assert "cells/loss/x" not in page and ">loss</b>" in page
     assert 'alt="label: set/val/images/0.png"' in page
-    assert "predictions that find no object" in page  # what the row "in vain" is
+    assert "predictions that find no object" in page  # explains "in vain"
     assert "<i>" not in page and page.count("<td>&lt;i&gt;</td>") == 2
     assert "<tr><td>a</td><td>3</td>" in page
     assert "<td>0.375</td><td>1</td><td>0.5455</td></tr>" in page  # precision, ..., F1
