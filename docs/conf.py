@@ -18,5 +18,19 @@ myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 highlight_language = "text"
 pygments_style = "default"
+smartquotes = False  # two hyphens begin a flag, and quotes are those of JSON
 # Fragments of jobs in the pages on findings are no JSON of their own.
 suppress_warnings = ["misc.highlighting_failure"]
+
+
+def setup(app):
+    """Registers what the theme leaves out of its pages."""
+    app.connect("html-page-context", name_levels, priority=900)
+
+
+def name_levels(app, pagename, templatename, context, doctree):
+    """Tells screen readers the level of the captions in the menu, which are headings."""
+    menu = context.get("furo_navigation_tree", "")
+    context["furo_navigation_tree"] = menu.replace(
+        'role="heading"', 'role="heading" aria-level="2"'
+    )

@@ -325,7 +325,7 @@ def test_figures_are_measured():
 @pytest.mark.parametrize("task", TASK_NAMES)
 def test_what_a_task_reached_is_what_a_test_asserts(task):
     """A bound in the page stands in the test that the page names."""
-    said = read(f"docs/tasks/{task}.md").partition("## What it reached")[2]
+    said = read(f"docs/tasks/{task}.md").partition("## Results")[2]
     sources = [x for x in CODE.findall(said) if x.endswith(".py")]
     assert sources
     text = "".join(read(source) for source in sources)

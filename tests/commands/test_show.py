@@ -136,6 +136,15 @@ def test_a_picture_has_the_boxes_and_arrows_of_the_diagram():
     assert "level 5, stride 32" in words and words.count("upsample") == 2
 
 
+def test_a_picture_says_in_words_what_it_shows():
+    """A screen reader reads the title of a picture, and nothing else of it."""
+    root = ElementTree.fromstring(svg(GRAPH))
+    (title,) = root.iter("{http://www.w3.org/2000/svg}title")
+    assert title.text.startswith("The level graph: ") and root[0] is title
+    for name in ("resnet18", "cells", "end"):
+        assert name in title.text.split(": ")[1].split(", ")
+
+
 def test_arrows_begin_and_end_at_boxes():
     boxes, lines, _ = drawn(build_graph(job_with_bifpn()))
 

@@ -46,7 +46,8 @@ def test_large_objects_need_fewer_pixels(folder, capsys):
     assert resolution(draw(folder, "0 0.5 0.5 0.8 0.8\n")) == [128, 192]
     said = capsys.readouterr()
     assert (
-        "128x192, height and width, as most images are; objects are large" in said.out
+        "128x192, height and width, in the shape of most images; objects are large"
+        in said.out
     )
     assert said.err == ""
 

@@ -263,6 +263,13 @@ def refusal(capsys, task: str, folder: Path) -> str:
     return capsys.readouterr().err
 
 
+def test_colors_are_told_as_colors(place, capsys):
+    """A pair of keypoints is told as `left - right`; the parts of a color are no range."""
+    init(SEMANTIC, layouts_maps.of_colors(Path("streets")))
+    said = capsys.readouterr().out
+    assert "colors       (0, 0, 0), (128, 0, 0), (0, 128, 0)\n" in said
+
+
 def test_images_and_masks_are_no_two_classes(place, capsys):
     said = refusal(capsys, "multiclass_classification", layouts_maps.twins(Path("a")))
     layouts_maps.places("a/{n}.png", "b/{n}.png")(Path("c"), lambda n: values(n, 0, 1))

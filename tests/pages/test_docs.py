@@ -60,7 +60,7 @@ def test_the_page_of_a_task(docs, task):
     assert flat(schema["description"]) in flat(page)
     for metric in schema["x-metrics"]:
         assert metric in page
-    assert "## Method and loss\n" in page and "## What it reached\n" in page
+    assert "## Method and loss\n" in page and "## Results\n" in page
     for name, option in schema["properties"].items():
         assert f"/model/heads/*/{name}\n" in page
         assert flat(option["description"]) in flat(page)

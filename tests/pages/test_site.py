@@ -108,7 +108,7 @@ def test_the_page_of_a_task_has_options_method_and_results(pages, task):
     for place in places():
         if (("model", "heads", "*", "task"), task) in place.chosen:
             assert len(place.path) != 4 or f"`/{'/'.join(place.path)}`" in page
-    assert "## Method and loss\n" in page and "## What it reached\n" in page
+    assert "## Method and loss\n" in page and "## Results\n" in page
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -119,6 +119,22 @@ def test_the_page_of_an_example_has_job_graph_and_code(pages, name):
     assert page.count("<svg ") == page.count("</svg>") == 1
     assert "\n\n" not in page[page.index("<svg ") : page.index("</svg>")]  # one block
     assert "```mermaid" not in page  # Mermaid needs a script
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_page_of_a_format_says_what_the_set_names(pages, form):
+    """The page on all formats has a row for each: its own page has that row alone."""
+    page, rows = pages[f"formats/{form}.md"], pages["formats.md"].splitlines()
+    (row,) = [x for x in rows if x.startswith(f"| `{form}` |")]
+    named = row.split(" | ")[1].replace("](#", "](../formats.md#")
+    assert f"| **`data.train`** | {named} |" in page
+
+
+def test_the_menu_of_findings_has_the_order_of_their_list(pages):
+    text = pages["diagnostics.md"]
+    listed = re.findall(r"^- \[([EWD]\d+)\]", text, re.MULTILINE)
+    assert re.findall(r"^explain/(\w+)$", text, re.MULTILINE) == listed
+    assert len(listed) > 100 and listed[0] == "E101" and listed[-1].startswith("D3")
 
 
 def test_every_command_is_there_with_its_flags(pages):
@@ -169,8 +185,11 @@ def test_the_site_is_built_without_a_warning_and_loads_nothing(written, tmp_path
     shown = sorted(html.rglob("*.html"))
     assert len(shown) > 200
     for path in shown:
-        found = [next(filter(None, x)) for x in LOADED.findall(path.read_text("utf-8"))]
+        text = path.read_text("utf-8")
+        found = [next(filter(None, x)) for x in LOADED.findall(text)]
         assert found
+        assert "\N{EN DASH}" not in text, path  # flags have two hyphens
+        assert 'role="heading">' not in text, path  # a heading tells its level
         for target in found:
             local = target.startswith("data:") or "//" not in target
             assert local, (path, target)

@@ -8,6 +8,7 @@ import json
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import head_jobs
 import numpy as np
@@ -20,11 +21,19 @@ from PIL import Image
 from processes import python
 
 from specc.cli import run_cli
-from specc.reports.heads import curve_of, of_anomalies, of_classes, of_labels, thinned
+from specc.reports.heads import (
+    curve_of,
+    facts_of,
+    of_anomalies,
+    of_classes,
+    of_labels,
+    thinned,
+)
 from specc.reports.pictures import Judged, beyond, chosen_of
 from specc.reports.plots import density_of
 from specc.resources import install
 from specc.runs.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, density, scatter
+from specc.runs.page import curves
 from specc.scores.counts import Matches
 from specc.scores.found import imported
 
@@ -142,6 +151,51 @@ def test_depths_are_shares_of_the_pixels_of_each_true_depth():
     assert density_of(pairs[:2]) == density_of(pairs[4:]) == {}
 
 
+def drawn_run(*names: str) -> SimpleNamespace:
+    """Returns a run that logged these values in its validations."""
+    rows = [
+        {"iteration": i, "split": "validation"} | dict.fromkeys(names, 0.5)
+        for i in (1, 2)
+    ]
+    return SimpleNamespace(
+        chosen_by=names[0],
+        series=lambda split: {x: [(y["iteration"], y[x]) for y in rows] for x in names},
+    )
+
+
+def test_categories_share_a_chart_of_one_run():
+    """A metric of each of 20 categories is two charts, not twenty."""
+    names = [f"map/iou/{x}" for x in "abcdefghijklmnopqrs"] + ["map/iou/t/u"]
+    run = drawn_run("map/mean_iou", *names)
+    charts = [str(x) for x in curves([run], ["run"])]
+    titles = [re.search(r"<b>(.*?)</b>", x)[1] for x in charts]
+    assert titles == [
+        "validation: map/mean_iou",
+        "validation: map/iou (1 of 2)",
+        "validation: map/iou (2 of 2)",
+    ]
+    assert [x.count("<polyline") for x in charts] == [1, 14, 6]
+    assert "<title>t/u</title>" in charts[2]
+    assert len(curves([run, run], ["one", "two"])) == 21  # a curve a run
+
+
+def test_categories_of_maps_have_the_colors_of_their_drawings():
+    """Only by its color is a category known in the drawing of a map."""
+    names, colors = ["sky", "road"], [[1, 2, 3], [4, 5, 6]]
+    found = SimpleNamespace(
+        heads={"map": tuple(names)},
+        of_segments=(),
+        words=[{}],
+        samples=[SimpleNamespace(labels={"map": np.zeros((2, 2), int)})],
+        evidence=[{"map": np.zeros((2, 2), int)}],
+        score=lambda samples, evidence: {"map/mean_iou": 1.0, "map/iou/sky": 1.0},
+    )
+    head = {"name": "map", "categories": names, "colors": colors}
+    facts = facts_of(found, head, None)
+    assert facts["categories"] == {"sky": {"iou": 1.0}}
+    assert facts["colors"] == {"sky": [1, 2, 3], "road": [4, 5, 6]}
+
+
 def test_a_package_is_imported_by_its_name(place):
     Path("vendored").mkdir()
     Path("vendored/__init__.py").write_text("")
@@ -162,7 +216,11 @@ def run(place) -> Path:
     best = torch.load(place / "best.pt", weights_only=True)
     metrics = {"cells/ap": 0.25, "cells/ap50": 0.375}
     torch.save(best | {"metrics": metrics}, output / "best.pt")
-    rows = [{"iteration": i, "split": "train", "loss": 9.0 - i} for i in range(1, 9)]
+    rows = [
+        {"iteration": i, "split": "train"}
+        | dict.fromkeys(("loss", "cells/loss/x"), 9 - i)
+        for i in range(1, 9)
+    ]
     rows.append({"iteration": 8, "split": "validation"} | metrics)
     text = "".join(f"{json.dumps(row)}\n" for row in rows)
     (output / "metrics.jsonl").write_text(text)
@@ -189,6 +247,10 @@ def test_the_page_of_a_detector(run):
     # Of 8 predictions, all `a`: 3 are right, 1 is an `<i>`, and 4 find nothing.
     cells = re.findall(r'<td class="cell"[^>]*>(\d+)</td>', page)
     assert [*map(int, cells)] == [3, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0]
+    # The loss has one term, which is the loss; pictures say what they show.
+    assert "cells/loss/x" not in page and ">loss</b>" in page
+    assert 'alt="label: set/val/images/0.png"' in page
+    assert "predictions that find no object" in page  # explains "in vain"
     assert "<i>" not in page and page.count("<td>&lt;i&gt;</td>") == 2
     assert "<tr><td>a</td><td>3</td>" in page
     assert "<td>0.375</td><td>1</td><td>0.5455</td></tr>" in page  # precision, ..., F1

@@ -247,6 +247,19 @@ def test_a_chart_escapes_names_and_leaves_out_what_is_no_number():
     assert "<loss>" not in drawn and "&lt;loss&gt;" in drawn and "a&amp;b" in drawn
     assert drawn.count("<polyline") == drawn.count("<circle") == 1
     assert chart("empty", {"none": []}) == ""
+    assert 'aria-label="&lt;loss&gt;"' in drawn  # all that a screen reader tells of it
+
+
+def test_a_curve_has_the_color_and_the_name_of_its_run_where_another_has_none():
+    """Charts of the same runs stand beside each other: blue is the first one in all."""
+    points = [(1, 0.5), (2, 0.75)]
+    both = chart("ap", {"first": points, "second": points})
+    alone = chart("ap_small", {"first": [], "second": points})
+    curve = re.compile(r'stroke="(#\w+)"[^>]*><title>(\w+)</title>')
+    _, second = curve.findall(both)
+    assert curve.findall(alone) == [second] and second[1] == "second"
+    assert alone.count('class="key"') == 1 and "first" not in alone
+    assert 'class="key"' not in chart("loss", {"loss": points})
 
 
 @pytest.mark.parametrize(

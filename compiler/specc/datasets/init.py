@@ -135,7 +135,7 @@ def _say_found(found: Found, job: dict) -> None:
     height, width = job["data"]["resolution"]
     if bits := job["data"].get("bits"):
         _say("bits", f"{bits} of 16 in each value of an image, by some of them")
-    shape = f"{height}x{width}, height and width, as most images are"
+    shape = f"{height}x{width}, height and width, in the shape of most images"
     large = f"; objects are large: 19 of 20 keep {FINE} pixels"
     _say("input", shape + large * is_shortened(job, found))
     (head,) = job["model"]["heads"]
@@ -191,10 +191,15 @@ def _brief(value: object) -> str:
         return ", ".join(f"{key}: {_brief(one)}" for key, one in value.items())
     if not isinstance(value, list):
         return str(value)
-    # A list in the list is a pair of keypoints.
-    items = (x if isinstance(x, list) else [x] for x in value[:SHOWN])
-    shown = ", ".join(" - ".join(map(str, item)) for item in items)
+    shown = ", ".join(map(_item, value[:SHOWN]))
     return f"{shown} and {len(value) - SHOWN} more" if len(value) > SHOWN else shown
+
+
+def _item(value: object) -> str:
+    """Returns an item of a list in words; a list in it is a color or two keypoints."""
+    if isinstance(value, list) and isinstance(value[0], str):
+        return " - ".join(value)
+    return f"({', '.join(map(str, value))})" if isinstance(value, list) else str(value)
 
 
 def _say(what: str, text: str) -> None:

@@ -52,7 +52,8 @@ def svg(graph: nx.DiGraph) -> str:
     width = max(box.right for box in placed.values()) + MARGIN
     height = max(box.bottom for box in placed.values()) + MARGIN
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">', ARROWHEAD]
+    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">']
+    lines += [f"<title>{escape(_title(live))}</title>", ARROWHEAD]
     for level in range(levels[0], levels[-1] + 1):
         words = f"level {level}, stride {2**level}"
         lines.append(_text(MARGIN, _top(level - levels[0]) + 18, words, "start"))
@@ -67,6 +68,13 @@ def svg(graph: nx.DiGraph) -> str:
         lines.append(f'<rect x="{box.left}" y="{box.top}" {rest}/>')
         lines.append(_text(box.middle, (box.top + box.bottom) // 2 + 4, box.label))
     return "\n".join([*lines, "</svg>"]) + "\n"
+
+
+def _title(live: nx.DiGraph) -> str:
+    """Returns what the picture shows, for those who do not see it."""
+    drawn = {component for component, _ in boxes(live)}
+    names = [name for key, name in live.graph["names"].items() if key in drawn]
+    return f"The level graph: {', '.join(names)}"
 
 
 def _placed(live: nx.DiGraph, first: int) -> dict[Place, Box]:

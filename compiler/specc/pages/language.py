@@ -90,7 +90,8 @@ def task_facts(task: str) -> dict[str, str]:
         "formats": ", ".join(schema["x-formats"]),
         "converted from": ", ".join(sources_of(task)),
         "metrics": ", ".join(metrics),
-        "best.pt": f"is chosen by {schema['x-metrics'][0]}, or by /trainer/best",
+        "best.pt": f"has the best {schema['x-metrics'][0]}, unless /trainer/best"
+        " names another metric",
         "model returns": TASKS[task].returns,
     }
     return {name: text for name, text in facts.items() if text}
@@ -126,8 +127,8 @@ def format_page(form: str) -> str:
 
 
 LAYOUT_NOTE = (
-    "What stands elsewhere is said in /data/layout, or in the data of a head;"
-    " specc init writes it."
+    "Where a dataset differs from what the format expects, /data/layout says so, or the"
+    " layout in the data of a head; specc init writes it."
 )
 
 

@@ -13,6 +13,17 @@ from specc.pages import language
 from specc.resources import read_text
 
 URL = re.compile(r"https?://[^\s),;]+")
+COMMAND = re.compile(r"specc init TASK --data DIR|specc init|(?<!\S)/[a-z/]+")
+KINDS = {  # first characters of codes -> what their findings have in common
+    "E1": "Files that are no job: syntax and schema",
+    "E2": "Levels and shapes that contradict each other",
+    "E3": "Values and sets that contradict each other",
+    "E4": "Files, folders, datasets and weights",
+    "W2": "Warnings about a job",
+    "D1": "Data that training would refuse",
+    "D2": "Warnings about data",
+    "D3": "Notes about data",
+}
 MENU_DEPTH = "---\ntocdepth: 2\n---"  # levels of headings in the menu of a page
 
 
@@ -45,14 +56,18 @@ def task_page(task: str, method: str, native: str, examples: list[str]) -> str:
     return _page([*lines, *_findings([task])])
 
 
-def format_page(form: str) -> str:
-    """Returns the page on a format of datasets."""
-    title = language.format_title(form)
-    lines = [f"# The format `{form}`", "", title[0].upper() + title[1:] + "."]
-    lines += _table(_facts(language.format_facts(form)))
+def format_page(form: str, prose: str) -> str:
+    """Returns the page on a format of datasets. `prose` is the page on all formats: a
+    row of its first table says what `data.train` names."""
+    (named,) = re.findall(rf"^\| `{form}` \| (.+) \| .+ \|$", prose, re.MULTILINE)
+    named = named.replace("](#", "](../formats.md#")
+    facts = language.format_facts(form) | {"`data.train`": named}
+    del facts["train"]
+    lines = [f"# The format `{form}`"]
+    lines += _table(_facts(facts))
     layout, own = language.options_of_format(form)
     if layout or own:
-        lines += ["", "## Options", "", language.LAYOUT_NOTE if layout else ""]
+        lines += ["", "## Options", "", _marked(language.LAYOUT_NOTE) if layout else ""]
     lines += _options(layout + own)
     return _page([*lines, *_findings([form])])
 
@@ -92,24 +107,22 @@ def formats_page() -> str:
 
 def diagnostics_page() -> str:
     """Returns the list of all findings, by their kinds."""
-    kinds = {
-        "E1": "The job is no job: syntax and schema",
-        "E2": "Levels and shapes that contradict each other",
-        "E3": "Values and sets that contradict each other",
-        "E4": "Files, folders, datasets and weights",
-        "W2": "Warnings about a job",
-        "D1": "Data that training would refuse",
-        "D2": "Warnings about data",
-        "D3": "Notes about data",
-    }
     lines = ["# Diagnostics", "", "Each finding has a code, and a page that"]
     lines += ["`specc explain CODE` prints, too: a case that fails, and the edit that"]
     lines += ["mends it."]
-    titles = sorted(language.explained())
-    for kind, words in kinds.items():
+    for kind, words in KINDS.items():
         lines += ["", f"## {words} ({kind}..)", ""]
-        lines += [_finding(x) for x in titles if x.startswith(kind)]
+        lines += [_finding(x) for x in _explained(kind)]
     return _page(lines)
+
+
+def codes() -> list[str]:
+    """Returns the codes of all findings, in the order of their list."""
+    return [x.partition(":")[0] for kind in KINDS for x in _explained(kind)]
+
+
+def _explained(kind: str) -> list[str]:
+    return sorted(x for x in language.explained() if x.startswith(kind))
 
 
 def explain_page(code: str) -> str:
@@ -125,7 +138,7 @@ def _page(lines: Iterable[str]) -> str:
 
 
 def _table(facts: dict[str, str]) -> Iterator[str]:
-    yield from ("", "| | |", "|---|---|")
+    yield from ("", "| fact | value |", "|---|---|")
     for name, text in facts.items():
         yield f"| **{name}** | {text} |"
 
@@ -140,7 +153,15 @@ def _facts(facts: dict[str, str]) -> dict[str, str]:
     for name in ("metrics", "converted from", "task", "format"):
         if words := facts.get(name):
             linked[name] = ", ".join(_code(x) for x in words.split(", "))
+    for name in ("best.pt", "found by"):
+        if words := facts.get(name):
+            linked[name] = _marked(words)
     return linked
+
+
+def _marked(text: str) -> str:
+    """Returns words for a terminal with their commands and pointers as code."""
+    return COMMAND.sub(lambda match: f"`{match[0]}`", text)
 
 
 def _code(words: str) -> str:
@@ -169,7 +190,7 @@ def _meaning(schema: dict, owners: list[str]) -> list[str]:
     form = f"*{language.form_of(schema, owners)}*"
     lines = [form, "", linked(schema["description"])]
     if names := also(schema):
-        lines += ["", f"Other tools: {', '.join(f'`{x}`' for x in names)}."]
+        lines += ["", f"Other tools call it {', '.join(f'`{x}`' for x in names)}."]
     return lines
 
 

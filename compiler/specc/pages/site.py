@@ -83,8 +83,8 @@ def pages(group: click.Group) -> dict[str, str]:
     found["ci.md"] = _ci_page()
     found["job-language.md"] = markdown.job_page()
     found["diagnostics.md"] = markdown.diagnostics_page()
-    found["diagnostics.md"] += _menu([f"explain/{x}" for x in _codes()])
-    for code in _codes():
+    found["diagnostics.md"] += _menu([f"explain/{x}" for x in markdown.codes()])
+    for code in markdown.codes():
         found[f"explain/{code}.md"] = markdown.explain_page(code)
     for task in language.tasks():
         method = _read(f"docs/tasks/{task}.md")
@@ -92,7 +92,7 @@ def pages(group: click.Group) -> dict[str, str]:
         found[f"tasks/{task}.md"] = markdown.task_page(task, method, native, shown)
     found["tasks/index.md"] = markdown.tasks_page() + _menu(language.tasks())
     for form in language.formats():
-        found[f"formats/{form}.md"] = markdown.format_page(form)
+        found[f"formats/{form}.md"] = markdown.format_page(form, found["formats.md"])
     found["formats/index.md"] = markdown.formats_page() + _menu(language.formats())
     for name in gallery.names(CHECKOUT):
         found[f"gallery/{name}.md"] = gallery.page(CHECKOUT, name)
@@ -184,10 +184,6 @@ def _ci_page() -> str:
     hooks = _read(".pre-commit-hooks.yaml").rstrip()
     lines += ["", "## pre-commit", "", "```yaml", hooks, "```", ""]
     return "\n".join(lines)
-
-
-def _codes() -> list[str]:
-    return sorted(title.partition(":")[0] for title in language.explained())
 
 
 def _prose() -> list[Path]:

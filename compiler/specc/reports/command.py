@@ -158,7 +158,10 @@ def _differences(run: Run, facts: dict[str, Any], test: bool) -> list[str]:
     known = [(a, b) for a, b in pairs if a is not None]
     if all(abs(a - b) <= SAME * max(1, abs(a)) for a, b in known):
         return []
-    text = "metrics are not those of best.pt: the dataset or the code has changed since"
+    text = (
+        "metrics are not those of best.pt: the dataset or the code has changed since,"
+    )
+    text += " or the run was one of train.py --overfit"
     return [f"{run.folder}: {text}"]
 
 
@@ -172,6 +175,8 @@ def _values(run: Run, facts: dict[str, Any]) -> dict[str, Any]:
     rows = [(name, _figure(now.get(name)), _figure(own.get(name))) for name in names]
     terms = run.series(TRAIN)
     losses = {name: points for name, points in terms.items() if "loss" in name}
+    if len(losses) == 2:  # the only term is the loss itself
+        losses.pop(max(losses, key=len))
     rates = {name: x for name, x in terms.items() if name == "learning_rate"}
     charts = [chart("loss", losses, log=True), *curves([run], [run.job["name"]])]
     charts.append(chart("learning rate", rates))

@@ -24,7 +24,13 @@ def facts_of(found: Found, head: dict[str, Any], min_score: float | None) -> dic
     """Returns rows by category, a confusion matrix or None, and curves of precision
     over recall, as plain values."""
     name, names = head["name"], found.heads[head["name"]]
-    facts = {"categories": {}, "confusion": None, "curves": {}, "note": ""}
+    facts = {
+        "categories": {},
+        "confusion": None,
+        "curves": {},
+        "note": "",
+        "colors": {},
+    }
     facts["min_score"] = None
     known = labeled(found, name)
     if not known:
@@ -32,9 +38,9 @@ def facts_of(found: Found, head: dict[str, Any], min_score: float | None) -> dic
     evidence = [found.evidence[number].get(name) for number in known]
     labels = [found.samples[number].labels[name] for number in known]
     if table := tabulated(found, name, names, min_score):
-        return facts | _of_objects(found, name, names, table)
+        return facts | _of_objects(found, head, names, table)
     if not isinstance(evidence[0], dict):
-        return facts | {"categories": _of_maps(found, name)}
+        return facts | {"categories": _of_maps(found, name), "colors": _colors(head)}
     if "top5" in evidence[0]:
         return facts | of_classes(labels, [one["category"] for one in evidence], names)
     if "scores" in evidence[0]:
@@ -49,11 +55,11 @@ def facts_of(found: Found, head: dict[str, Any], min_score: float | None) -> dic
 # ---- Each kind ----
 
 
-def _of_objects(found: Found, name: str, names: tuple, table: dict) -> dict:
+def _of_objects(found: Found, head: dict, names: tuple, table: dict) -> dict:
     """Returns the facts of a head that finds objects, or that divides images."""
     if "confusions" not in table:
-        return {"categories": table["categories"]}
-    names, matches, _ = judged_objects(found, name, names)
+        return {"categories": table["categories"], "colors": _colors(head)}
+    names, matches, _ = judged_objects(found, head["name"], names)
     order = np.argsort(-matches.objects, kind="stable")[:MOST_CURVES]
     curves = {names[number]: thinned(matches.curve(number)) for number in order}
     confusion = {
@@ -73,7 +79,7 @@ def _of_objects(found: Found, name: str, names: tuple, table: dict) -> dict:
     return {
         "categories": table["categories"],
         "confusion": confusion if len(names) > 1 else None,
-        "curves": {name: curve for name, curve in curves.items() if curve},
+        "curves": curves,
         "min_score": table["min_score"] or None,
         "note": note,
     }
@@ -90,6 +96,11 @@ def _of_maps(found: Found, name: str) -> dict:
     }
 
 
+def _colors(head: dict[str, Any]) -> dict[str, list[int]]:
+    """Returns the colors that drawings of a map give its categories."""
+    return dict(zip(head.get("categories") or (), head.get("colors") or ()))
+
+
 def of_classes(
     labels: Sequence[int], found: Sequence[str], names: Sequence[str]
 ) -> dict:
@@ -104,7 +115,6 @@ def of_classes(
     return {
         "categories": rows,
         "confusion": confusion | {"counts": counts.tolist()},
-        "note": "A row is a category, a column what it was taken for.",
     }
 
 
@@ -123,7 +133,7 @@ def of_labels(
     often = sorted(rows, key=lambda name: -rows[name]["labeled"])[:MOST_CURVES]
     return {
         "categories": rows,
-        "curves": {name: curves[name] for name in often if curves[name]},
+        "curves": {name: curves[name] for name in often},
         "note": f"Labels count from a probability of {least:g} on.",
     }
 

@@ -74,12 +74,17 @@ def chart(
     up = axis(*(y_range or (min(ys), max(ys))), HEIGHT - BOTTOM, TOP, log)
     parts = [*_frame(across, up, x_title)]
     keys = []
-    for number, (name, points) in enumerate(kept.items()):
+    # A name has the color of its place, also where another has no points: charts of
+    # the same names beside each other agree.
+    for number, name in enumerate(series):
+        if name not in kept:
+            continue
+        points = kept[name]
         color = COLORS[number % len(COLORS)]
         dash = DASHES[number // len(COLORS) % len(DASHES)]
         parts += _curve(name, points, (across, up), color, dash)
         keys.append(_KEY.format(color=color, dash=dash, name=name))
-    return _figure(title, keys if len(keys) > 1 else [], parts)
+    return _figure(title, keys if len(series) > 1 else [], parts)
 
 
 def scatter(title: str, points: Points, x_title: str) -> Markup:
@@ -131,9 +136,9 @@ def _diagonal(across: Axis, up: Axis) -> Markup:
 
 
 def _figure(title: str, keys: list[Markup], parts: list[Markup]) -> Markup:
-    drawing = Markup('<svg viewBox="0 0 {} {}" role="img">{}</svg>').format(
-        WIDTH, HEIGHT, Markup("").join(parts)
-    )
+    drawing = Markup(
+        '<svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
+    ).format(WIDTH, HEIGHT, title, Markup("").join(parts))
     caption = Markup("<figcaption><b>{}</b> {}</figcaption>").format(
         title, Markup(" ").join(keys)
     )
