@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import Unlike, Unreadable, entries, folders_in
+from specc.datasets.files import Unlike, Unplaced, Unreadable, entries, folders_in
 from specc.datasets.found import Found, pair, unread
 from specc.datasets.parts import reader
 from specc.datasets.tables import boxes, columns
@@ -160,6 +160,12 @@ def _of_sets(sets: Sets, faults: list[Unreadable]) -> Iterator[Found]:
     elif lacking := boxes.lacking(train):
         faults.append(Unlike(f"{train.path}: {lacking}"))
     flags = columns.flag_columns(rest, train.rows)
+    if unsure := columns.uncertain(rest, train.rows):
+        what = f"`{unsure[0]}` holds 1, 0, -1 and nothing: -1 may mean uncertain"
+        help = "write 1 or 0 for -1, or nothing, which leaves the row out"
+        faults.append(Unplaced(f"{train.path}: {what}", help))
+        rest = [column for column in rest if column not in (*unsure, *flags)]
+        flags = []
     if flags:
         for learned in columns.of_flags(flags, train.rows):
             name = "category" if "categories" in learned.options else "labels"
