@@ -67,6 +67,12 @@ def a_column_of_difficult_objects(folder):
     table(folder, columns, line)
 
 
+@row("k59", CLASSES, {"1.jpg": "0"}, count=8, categories=["-1", "0", "1"])
+def one_column_of_three_numbers(folder):
+    """Moods, of which -1 is one: no flag that is uncertain."""
+    table(folder, "image,mood", lambda i: f"{i}.jpg,{i % 3 - 1}")
+
+
 @row("k56", right={"1.jpg": [("cat", 40, 28, 60, 44)]}, count=8, told="for the center")
 def a_center_that_is_called_x_and_y(folder):
     """As corners, 50 and 36 put the boxes outside of their images."""
@@ -120,6 +126,20 @@ def names_of_images_in_two_folders(folder):
         images(folder / "images" / name, *(f"{i}.jpg" for i in COUNT))
     entries = [entry(f"{i}.jpg", i) for i in COUNT]
     write(folder / "train.json", content([item(i) for i in COUNT], entries))
+
+
+@row("k66", CLASSES, {"a/1.jpg": "cat"}, count=8, told="in set/b, too")
+def names_of_a_table_in_two_folders(folder):
+    for name in ("a", "b"):
+        images(folder / name, *(f"{i}.jpg" for i in range(1, 9)))
+    lines = "".join(f"{i}.jpg,{pet(i)}\n" for i in range(1, 9))
+    write(folder / "labels.csv", f"image,label\n{lines}")
+
+
+@row("k67", refused="`names` has {'id': 0, 'name': 'cat'}: write a name, as text")
+def names_that_are_mappings(folder):
+    names = "names: [{id: 0, name: cat}, {id: 1, name: dog}]\n"
+    yolo(folder, yaml=f"train: images/train\nval: images/val\n{names}")
 
 
 @row("k63", refused="names no `train`")

@@ -158,7 +158,7 @@ def flag_columns(columns: Iterable[str], rows: list[tuple]) -> list[str]:
         cells = [row[column] for _, row in rows if row.get(column)]
         flags = {values.get(x.lower()) if isinstance(x, str) else None for x in cells}
         if {"1", "0", "-1"} <= {str(cell).removesuffix(".0") for cell in cells}:
-            continue  # what -1 means beside 0 is not known
+            continue  # -1 beside 0 may mean that the label is uncertain
         if flags == {0, 1} or flags in ({0}, {1}) and len(cells) == len(rows):
             found.append(column)
     if not any(_varies(column, rows) for column in found):
