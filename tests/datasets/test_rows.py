@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import import_module
 
 import pytest
@@ -11,7 +12,7 @@ from specc.cli import run_cli
 
 KINDS = (
     *("yolo", "coco", "tables", "maps", "faults", "odd_tables", "more", "last"),
-    *("tools", "habits", "kits"),
+    *("tools", "habits", "kits", "marks"),
 )
 for name in KINDS:
     import_module(f"rows_{name}")
@@ -19,6 +20,10 @@ SLIPS = [  # rows that `init` refuses, each for another reason
     *("f16c", "u01", "u05", "u15", "u31", "u38"),
     *("z15", "z18", "z22", "z35", "w09", "w18", "w01"),
     *("o28", "o51", "j22", "j27", "g05", "g06", "g07", "g08", "g50", "g52", "g54"),
+    *("k53", "k58", "k63", "k64", "k65", "k67"),
+]
+TELLING = [  # rows that `init` says something of
+    *("k50", "k51", "k52", "k54", "k55", "k56", "k57", "k60", "k61", "k62", "k66"),
 ]
 
 
@@ -35,3 +40,12 @@ def test_init_says_what_is_wrong(place, capsys, name):
     row.make(place / "set")
     assert run_cli(["init", row.task, "--data", "set", *row.flags]) == 1
     assert row.refused in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", TELLING)
+def test_init_tells_what_is_read(place, capsys, name):
+    [row] = [row for row in rows.ROWS if row.name == name]
+    row.make(place / "set")
+    assert run_cli(["init", row.task, "--data", "set", *row.flags]) == 0
+    assert row.told in capsys.readouterr().out
+    rows.assert_right(row, json.loads((place / "job.json").read_text("utf-8")))

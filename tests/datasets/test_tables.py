@@ -250,12 +250,13 @@ def test_a_column_that_is_gone_is_named(place):
 
 
 @pytest.mark.parametrize("cell", ["1", "1.0", "True"])
-def test_a_crowd_is_ignored_however_its_flag_is_written(place, cell):
+def test_a_crowd_is_ignored_however_its_flag_is_written(place, capsys, cell):
     layouts_tables.images(place, ["0.png"])
     rows = [["0.png", 1, 2, 9, 8, "a", cell], ["0.png", 3, 4, 9, 8, "b", "0"]]
     layout = {"box": SIDES, "crowd": "group"}
     (label,) = read(layout, rows, BOXED, ["image", *SIDES, "cells", "group"])
     assert label.ignored.tolist() == [True, False]
+    assert "objects ignored in training and in metrics: 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

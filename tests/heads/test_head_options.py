@@ -21,7 +21,7 @@ class Given(NamedTuple):
     further: tuple = ()  # further arguments of the loss, behind outputs and targets
     labels: tuple = ("targets",)
     decoder: str = ""
-    min_score: float = 0.05
+    min_score: float = 0.001
 
 
 HEADS = {

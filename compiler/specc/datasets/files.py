@@ -129,6 +129,18 @@ def image_size(path: Path) -> tuple[int, int] | None:
     return (width, height) if turned else (height, width)
 
 
+def has_frames(path: Path) -> bool:
+    """Returns whether a TIFF or GIF holds several images, of which the readers take the
+    first."""
+    if path.suffix.lower() not in (".tif", ".tiff", ".gif"):
+        return False
+    try:
+        with opened(path) as image:
+            return getattr(image, "is_animated", False)
+    except Exception:  # a broken file can raise any exception
+        return False
+
+
 def largest_value(path: Path) -> int | None:
     """Returns the largest value of a 16-bit image; None for any other image."""
     try:

@@ -48,6 +48,7 @@ UNREAD = (  # suffixes of images that neither OpenCV nor Pillow reads
     *(".heic", ".heif", ".jxl", ".dng", ".cr2", ".nef", ".arw", ".raw", ".psd"),
     *(".dcm", ".dicom", ".nii", ".svg", ".ai"),
 )
+WORKBOOKS = (".xlsx", ".xls", ".ods")
 ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 TEXTS = (".json", ".csv", ".ndjson")
 LOOKED_AT, MANY = 20, 1000  # most files that are looked at, and that are counted
@@ -79,6 +80,8 @@ def packed(folder: Path) -> tuple[str, str] | None:
         return f"{path} holds images as {what}, which is not read", way
     if found := unread_images(folder):
         return found, "save them as PNG or JPEG"
+    for path in _some(folder, WORKBOOKS):
+        return f"{path} is a workbook, which is not read", "save it as CSV in UTF-8"
     for path in _some(folder, ARCHIVES):
         return f"{path} is not unpacked", f"unpack it into {path.parent}"
     return None

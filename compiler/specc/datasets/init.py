@@ -11,7 +11,7 @@ from unicodedata import normalize
 import click
 
 from specc.datasets.become import in_words
-from specc.datasets.files import depths_in, spread
+from specc.datasets.files import depths_in, has_frames, spread
 from specc.datasets.find import choose
 from specc.datasets.foreign import unread_images
 from specc.datasets.found import Found
@@ -116,6 +116,8 @@ def _say_found(found: Found, job: dict) -> None:
         _say("note", note)
     for line in found.beside:
         _say("not read", line)
+    if frames := frames_in_words(found):
+        _say("frames", frames)
     if turned := turned_in_words(found):
         _say("turned", turned)
     if found.way:
@@ -172,6 +174,15 @@ def depth_in_words(found: Found) -> str:
         return f"unknown in all of {number_of(min(len(maps), SOME), 'map')}"
     low, middle, high = (f"{depth:.4g}" for depth in depths)
     return f"nearest {low}, median {middle}, farthest {high}, in the unit of the range"
+
+
+def frames_in_words(found: Found) -> str:
+    """Notes that some files hold several images: pages of a stack, or an animation."""
+    looked = found.images[:: max(1, len(found.images) // SOME)]
+    if not (count := sum(map(has_frames, looked))):
+        return ""
+    many = f"{count} of {len(looked)} files that were looked at"
+    return f"{many} hold several images, of which the first is read"
 
 
 def turned_in_words(found: Found) -> str:

@@ -47,7 +47,13 @@ def reader(writing: Writing = Writing()) -> SimpleNamespace:
 
 def names_in(path: Path, key: str, names: list) -> list[str]:
     """Returns the names that a file lists, in order. Raises Unreadable where a name is
-    empty, null or listed twice: a job could not have such names."""
+    empty, null or listed twice, or a list or mapping: a job could not have such names.
+    """
+    for name in names:
+        if isinstance(name, (dict, list)):
+            raise Unreadable(
+                f"{path}: `{key}` has {name!r:.100}: write a name, as text"
+            )
     found = ["" if name is None else str(name).strip() for name in names]
     for name, count in Counter(found).items():
         if count > 1 or not name:

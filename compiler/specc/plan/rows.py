@@ -336,6 +336,11 @@ class Table:
         return mapping(given)
 
     @property
+    def crowds(self) -> bool:
+        """Whether a column marks objects that are ignored, which are counted."""
+        return self.layout.crowd is not None
+
+    @property
     def size(self) -> str:
         """The expression of the width and height that the first row gives."""
         return (

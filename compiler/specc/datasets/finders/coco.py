@@ -162,7 +162,7 @@ def _found(
         unused=unused,
         test=paths.get("test"),
         layout=_layout(sets, places) | ({"crowds": "objects"} if objects else {}),
-        notes=(*missing, *_crowds(train, objects), *train.twins),
+        notes=(*missing, *_crowds(train, objects), *train.twins, *train.marks),
         beside=(*rest, *told)[:SHOWN],
     )
 

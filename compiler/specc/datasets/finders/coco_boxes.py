@@ -1,4 +1,5 @@
-"""Tells files whose boxes are written as corners from those of COCO's layout."""
+"""Tells files whose boxes are written as corners from those of COCO's layout; and the
+marks on objects that the readers do not read."""
 
 from __future__ import annotations
 
@@ -41,3 +42,32 @@ def _within(box: list[float], size: tuple[float, float], by_size: bool) -> bool:
         if third <= 0 or fourth <= 0:
             return False
     return left + third <= size[0] + 1 and top + fourth <= size[1] + 1
+
+
+def unread_marks(items: list[dict]) -> list[str]:
+    """Returns lines on marks of tools that the readers take no notice of: `rotation`,
+    by which CVAT turns a box, and `ignore`, which some tools write for `iscrowd`."""
+    lines = []
+    turned = [item for item in items if _rotation(item)]
+    if turned:
+        example = f"{_rotation(turned[0]):g} of annotation {turned[0].get('id')}"
+        what = f"{len(turned)} of {len(items)} boxes have a `rotation`, as {example}"
+        lines.append(
+            f"{what}: their `bbox` is read, which is not turned; export them as"
+            " polygons where that matters"
+        )
+    ignored = [x for x in items if x.get("ignore") in (1, "1") and not x.get("iscrowd")]
+    if ignored:
+        what = f"{len(ignored)} of {len(items)} annotations have `ignore` 1"
+        lines.append(
+            f"{what}, as annotation {ignored[0].get('id')}: they are learned as any"
+            " other; write `iscrowd` 1, and they are ignored"
+        )
+    return lines
+
+
+def _rotation(item: dict) -> float:
+    """Returns the degrees by which a tool shows the box turned; 0 without them."""
+    attributes = item.get("attributes")
+    value = attributes.get("rotation") if isinstance(attributes, dict) else None
+    return value if type(value) in (int, float) else 0

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from specc.datasets.files import Unlike, Unreadable, folders_in
-from specc.datasets.finders.coco_boxes import refuse_corners
+from specc.datasets.finders.coco_boxes import refuse_corners, unread_marks
 from specc.datasets.found import TEST, TRAIN, VALIDATION, left_and_right
 from specc.datasets.parts import names_in, reader
 from specc.heads import TASKS
@@ -43,6 +43,7 @@ class CocoFile:
     annotations: int = 0  # number of annotations, or of segments
     crowds: int = 0  # number of those with `iscrowd` 1
     twins: tuple[str, ...] = ()  # lines on annotated categories of one name
+    marks: tuple[str, ...] = ()  # lines on marks of objects that are not read
     unnamed: bool = False  # whether it has keypoints that no category names
     category: str = ""  # name of the only category; "" where there are several
     options: dict[str, dict[str, Any]] = field(default_factory=dict)  # task -> options
@@ -157,6 +158,7 @@ def read(file: CocoFile) -> CocoFile:
         options=options,
         refused=refused,
         twins=tuple(_twins(content, {str(x.get("category_id")) for x in parts})),
+        marks=tuple(unread_marks(items)),
         unnamed="keypoint_detection" not in found
         and any(x.get("keypoints") for x in items),
     )

@@ -38,6 +38,7 @@ class Place:
     prefix: str | None = None
     file_names: str | None = None
     segments: Path | None = None  # folder of PNGs, if the job names it
+    twin: Path | None = None  # another folder with all of these names
 
     def file_name(self, name: str) -> str:
         """Returns the path of an image from the folder, as the emitted reader has it."""
@@ -54,14 +55,21 @@ class Place:
         return tuple(filter(None, map(self.path, names)))
 
     def missing(self, names: tuple[str, ...]) -> list[str]:
-        """Returns a line on the images that are not there, if some are not."""
+        """Returns lines on another folder with these images, and on the images that are
+        not there, if some are not."""
+        lines = []
+        if self.twin:
+            what = (
+                f"images of these names are in {self.folder}, and in {self.twin}, too"
+            )
+            lines = [f"{what}: `train_images` in `layout` says which are meant"]
         gone = [name for name in names if not self.count([name])]
         if not gone:
-            return []
+            return lines
         are = "is" if len(gone) == 1 else "are"
         images = number_of(len(names), "image")
         what = f"{len(gone)} of {images} {are} not in {self.folder}"
-        return [f"{what}, as {gone[0]:.100}: training refuses to begin"]
+        return [*lines, f"{what}, as {gone[0]:.100}: training refuses to begin"]
 
     def count(self, names: list[str]) -> int:
         """Returns how many of the names lead to a file."""
@@ -143,7 +151,20 @@ def _best(file: CocoFile, place: Place, folders: list[Path]) -> Place | None:
             best, most = tried, count
         if most == len(names):
             break
+    if best and best.named and most == len(names):
+        return replace(best, twin=_twin(best, names, folders))
     return best
+
+
+def _twin(best: Place, names: list[str], folders: list[Path]) -> Path | None:
+    """Returns a further folder that holds all images, other files than the first's."""
+    for folder in folders[folders.index(best.folder) + 1 :]:
+        other = replace(best, folder=folder)
+        if other.count(names[:1]) and other.count(names) == len(names):
+            pairs = zip(best.images(tuple(names)), other.images(tuple(names)))
+            if not any(os.path.samefile(*pair) for pair in pairs):
+                return folder
+    return None
 
 
 def _folders(file: CocoFile, top: Path) -> Iterator[Path]:

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from specc.datasets.files import Unlike, Unplaced, Unreadable, entries
 from specc.datasets.found import Found, pair, unread
@@ -90,10 +91,11 @@ def _of_lists(folder: Path, place: Path, splits: dict[str, Path]) -> Iterator[Fo
         )
         help = f"put the images into {image_folder}"
         raise Unplaced(f"{splits[train]}: {what} in {image_folder}", help)
-    options = {"categories": _categories(splits[train], xmls)}
+    categories, notes = _categories(splits[train], xmls)
+    options = {"categories": categories}
     held_out, last = (splits[name] if name else None for name in (validation, test))
     where = "voc", "object_detection", splits[train], held_out, options, tuple(images)
-    yield Found(*where, test=last, layout=layout)
+    yield Found(*where, test=last, layout=layout, notes=notes)
 
 
 # ---- Folders of images ----
@@ -128,7 +130,8 @@ def _of_folders(folder: Path) -> Iterator[Found]:
     xmls = [xml for found in pairs.values() for xml in found.values()]
     if not _is_voc(xmls[0]):
         return
-    options = {"categories": _categories(labels[train], xmls)}
+    categories, marks = _categories(labels[train], xmls)
+    options = {"categories": categories}
     held_out, last = (sets.get(used.get(role)) for role in ("validation", "test"))
     images = tuple(pairs[train])
     every = all_images(sets[train])
@@ -138,7 +141,7 @@ def _of_folders(folder: Path) -> Iterator[Found]:
         unread(list(sets), train, validation, test),
     ]
     where = "voc", "object_detection", sets[train], held_out, options, images
-    notes = tuple(filter(None, told))
+    notes = (*filter(None, told), *marks)
     yield Found(*where, unused=unused, test=last, layout=layout, notes=notes)
 
 
@@ -177,16 +180,41 @@ def _annotated(images: Path, labels: Path) -> dict[Path, Path]:
 # ---- Annotations ----
 
 
-def _categories(where: Path, xmls: list[Path]) -> list[str]:
-    """Returns the names of the objects in files. Raises Unreadable without a name."""
+def _categories(where: Path, xmls: list[Path]) -> tuple[list[str], tuple[str, ...]]:
+    """Returns the names of the objects in files, and lines on marks of objects that are
+    not read. Raises Unreadable without a name, and for boxes of another kind."""
     faults: list[str] = []
-    categories = set().union(*(_names(xml, faults) for xml in xmls))
-    if not categories:
+    objects = {xml: _objects(xml, faults) for xml in xmls}
+    for xml, items in objects.items():
+        if any(
+            x.find("robndbox") is not None and not x.findall("bndbox") for x in items
+        ):
+            what = f"{xml}: a box that is turned, `robndbox` of roLabelImg, is not read"
+            help = "write its four corners in the layout of DOTA or of YOLO's OBB"
+            raise Unplaced(what, help)
+    names = {
+        x.findtext("name", "").strip() for items in objects.values() for x in items
+    }
+    if not (categories := sorted(names - {""})):
         files = number_of(len(xmls), "file")
         some = f"no object with a name in {files} as {xmls[:1] and xmls[0]}"
         why = faults[0] if faults else some if xmls else "it lists no image"
         raise Unreadable(f"{where}: {why}")
-    return sorted(categories)
+    turned = [xml for xml, items in objects.items() if any(map(_is_turned, items))]
+    if not turned:
+        return categories, ()
+    what = f"boxes with a `rotation` in {len(turned)} of {number_of(len(xmls), 'file')}"
+    why = "their `bndbox` is read, which is not turned"
+    return categories, (f"{what}, as {turned[0].name}: {why}",)
+
+
+def _is_turned(item: Any) -> bool:
+    """Returns whether CVAT shows the box of an object turned."""
+    found = {x.findtext("name"): x.findtext("value") for x in item.iter("attribute")}
+    try:
+        return float(found.get("rotation") or 0) != 0
+    except ValueError:
+        return False
 
 
 def _is_voc(path: Path) -> bool:
@@ -200,17 +228,15 @@ def _is_voc(path: Path) -> bool:
         return True
 
 
-def _names(path: Path, faults: list[str]) -> set[str]:
-    """The names of the objects in an XML file; what is wrong with it becomes a
-    fault."""
+def _objects(path: Path, faults: list[str]) -> list[Any]:
+    """Returns the elements of the objects in an XML file; what is wrong with it becomes
+    a fault."""
     from defusedxml import ElementTree
 
-    found = []
     try:
-        found = ElementTree.parse(path).getroot().findall("object")
+        return ElementTree.parse(path).getroot().findall("object")
     except FileNotFoundError:
         faults.append(f"there is no {path}")
     except Exception as error:  # a broken file can raise any exception
         faults.append(f"{path} is not XML: {type(error).__name__}: {error}")
-    names = [item.findtext("name", "").strip() for item in found]
-    return {name for name in names if name}
+    return []

@@ -38,6 +38,7 @@ from specc.datasets.finders.yolo_paths import (
     prefixes,
     way_to,
     whole_path,
+    without_train,
 )
 from specc.datasets.finders.yolo_poses import unnamed
 
@@ -142,7 +143,7 @@ def _images(path: Path, entry: dict) -> tuple[str, tuple[Path, ...]]:
         whole_path(entry, name)
         for name in (train if isinstance(train, list) else [train])
     ]
-    fault, outside, gone = "", None, None
+    fault, outside, gone, there = "", None, None, 0
     for prefix in dict.fromkeys(prefixes(path, entry)):
         try:
             images = _of_split(path, entry, "train", prefix)
@@ -155,10 +156,12 @@ def _images(path: Path, entry: dict) -> tuple[str, tuple[Path, ...]]:
             return prefix, images
         gone = gone or next(iter(missing), None)
         fault = f", such as {gone}" if gone else ""
+        there = max(there, len(images[:20]) - len(missing))
     if outside:
         raise outside
     where = f"{', '.join(names):.200}, seen from {path.parent.absolute()}{fault}"
-    what = f"{path}: `train` leads to no images: {where}"
+    how = "images that are not there" if there else "no images"
+    what = f"{path}: `train` leads to {how}: {where}"
     place = path.parent
     lost = way_to(place, gone.name) if gone else "put the images there, or mend `train`"
     raise Unplaced(what, lost)
@@ -231,6 +234,8 @@ def _of_names(folder: Path) -> Iterator[Found]:
     names = _names_file(folder)
     if names is None:
         if image_sets(folder) and os.path.isdir(folder / "labels"):
+            if lone := without_train(folder):
+                raise Unlike(lone)
             what = "has images and labels; the names of the categories are missing"
             raise Unlike(f"{folder}: {what}: write them to classes.txt, one a line")
         return

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from specc.datasets.files import read_text
+from specc.datasets.files import Unreadable, entries, read_text
 from specc.datasets.parts import reader
 
 
@@ -63,3 +63,17 @@ def prefix_of_line(base: Path, line: str) -> str | None:
         if os.path.isfile(base / end):
             return line[: len(line) - len(end)]
     return None
+
+
+def without_train(folder: Path) -> str:
+    """Returns text on a file of YAML that names categories and no images to train on;
+    "" without such a file."""
+    for path in entries(folder):
+        if path.suffix.lower() in (".yaml", ".yml") and path.is_file():
+            try:
+                entry = reader().read_yaml(path)
+            except Unreadable:
+                continue
+            if isinstance(entry, dict) and "names" in entry and not entry.get("train"):
+                return f"{path}: names no `train`: write the folder of its images there"
+    return ""

@@ -15,6 +15,7 @@ NUMBERED = 12  # most maps in which numbers are followed
 UNREAD = (".pfm", ".npz", ".mat", ".h5")  # formats of depths that none reads
 DEPTH = re.compile(r"depth|disp|distance|range_?map|velodyne|zmap")
 KITTI = re.compile(r"kitti|proj_depth|velodyne|groundtruth_depth|depth_annotated")
+LARGEST = 65535  # value of 16 bits, which some cameras write where they see nothing
 MILLIMETERS, OF_KITTI = 0.001, 1 / 256
 Options = tuple[dict, tuple[str, ...]]
 
@@ -49,6 +50,9 @@ def depths(maps: list[Path], seen: Seen) -> Options | None:
         unit = OF_KITTI if kitti else MILLIMETERS
         what = "256ths of a meter, as KITTI's" if kitti else "millimeters"
         told = (f"values of 16 bits are taken for {what}; 0 is unknown",)
+        if max(x[1] for x in spans) == LARGEST:
+            what = f"{LARGEST} occurs, and is taken for {LARGEST * unit:.5g} m"
+            told = (*told, f"{what}: write 0 if it means that nothing is known")
     elif len(kinds) > 1:
         raise Unlike(f"{maps[0]}: depths in integers here, in floats there")
     low, high = (

@@ -47,7 +47,8 @@ CLASSES = (  # likely names of the column of categories, the likeliest first
     *("object", "type", "categories", "classid", "labelid", "categoryid", "target"),
 )
 SIZES = (("width", "height"), ("imagewidth", "imageheight"), ("imgwidth", "imgheight"))
-CROWDS = ("isgroupof", "iscrowd")
+CROWDS = ("isgroupof", "iscrowd", "ignore", "ignored", "isignore", "difficult")
+ANGLES = ("angle", "rotation", "theta", "rotationangle", "angledegrees", "boxangle")
 NUMBER = r"-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?"
 FOUR = re.compile(rf"[\[(]?\s*{NUMBER}([\s,;]+{NUMBER}){{3}}\s*[\])]?", re.IGNORECASE)
 NAME = "objects"  # name of the head
@@ -99,7 +100,9 @@ def boxes_in(sheet: Sheet) -> Boxes | None:
             if len({*columns}) == 4 and (rows := _rows(sheet, columns)):
                 if names[2:] in SIZES and _are_of_images(sheet, columns[2:]):
                     continue
-                return _described(sheet, columns, form, _unit(rows))
+                form, told = _size_or_center(sheet, columns, form, names, _unit(rows))
+                found = _described(sheet, columns, form, _unit(rows))
+                return replace(found, told="; ".join(filter(None, (told, found.told))))
     for column in sheet.columns:
         if _last(column) in LISTS and (rows := _listed(sheet, column)):
             form, told = _form(sheet, column)
@@ -206,6 +209,48 @@ def _form(sheet: Sheet, column: str) -> tuple[str, str]:
     return "corners" if corners else "size", ""
 
 
+def _size_or_center(
+    sheet: Sheet, columns: tuple, form: str, names: tuple, unit: str
+) -> tuple[str, str]:
+    """Returns the form of boxes whose `x` and `y` may be those of the corner or of the
+    center: that in which they lie in their images; a size where both do, with a note.
+    """
+    if form != "size" or names[:2] != ("x", "y"):
+        return form, ""
+    corner = center = True
+    for _, row in sheet.rows[:: max(1, len(sheet.rows) // MEASURED)]:
+        sides = [number(_pointed(str(row[name]))) for name in columns]
+        found = (1, 1) if unit == "fractions" else None
+        found = found or image_size(sheet.place / sheet.file_name(row))
+        if None in sides or not found or min(sides[2:]) <= 0:
+            continue
+        for place, side, whole in zip(sides[:2], sides[2:], reversed(found)):
+            slack = 0.02 * whole
+            corner &= place + side <= whole + slack
+            center &= side / 2 - slack <= place <= whole + slack - side / 2
+    if center and not corner:
+        what = f"`{columns[0]}` and `{columns[1]}` are taken for the center"
+        return (
+            "center",
+            f"{what} of a box: as its corner, some boxes leave their images",
+        )
+    if center and corner and unit == "fractions":
+        what = (
+            f"`{columns[0]}` and `{columns[1]}` are taken for the corner of a box, and"
+        )
+        return form, f'{what} may be its center: then write "box_form": "center"'
+    return form, ""
+
+
+def _marks_some(sheet: Sheet, column: str) -> bool:
+    """Returns whether a column holds flags, of which some are not set."""
+    values = reader().FLAG_VALUES
+    found = {
+        values.get(str(row[column]).lower()) for _, row in sheet.rows if row[column]
+    }
+    return found <= {0, 1} and 0 in found
+
+
 def _described(sheet: Sheet, columns: tuple[str, ...], form: str, unit: str) -> Boxes:
     rest = [name for name in sheet.columns if name not in (*columns, sheet.image)]
     json = sheet.writing.delimiter == "json"  # a key of objects that are listed
@@ -217,10 +262,14 @@ def _described(sheet: Sheet, columns: tuple[str, ...], form: str, unit: str) -> 
     if json or not all(_sides(sheet, name) for name in size):
         size = ()
     crowd = next((named[name] for name in CROWDS if name in named), "")
+    crowd = crowd if crowd and _marks_some(sheet, crowd) else ""
+    angle = next((named[name] for name in ANGLES if name in named), "")
+    turned = angle and any(number(str(row[angle])) for _, row in sheet.rows)
+    told = f"`{angle}` is not read: boxes are taken as they are unturned" * bool(turned)
     cells = {str(row[name]) for _, row in sheet.rows for name in columns}
     missing = next((cell for cell in sorted(cells) if cell.lower() == "nan"), "")
     decimal = "comma" * (len(columns) == 4 and any(map(COMMA.fullmatch, cells)))
-    return Boxes(columns, form, unit, category, size, crowd, missing, decimal)
+    return Boxes(columns, form, unit, category, size, crowd, missing, decimal, told)
 
 
 def _sides(sheet: Sheet, column: str) -> bool:

@@ -157,11 +157,25 @@ def flag_columns(columns: Iterable[str], rows: list[tuple]) -> list[str]:
     for column in columns:
         cells = [row[column] for _, row in rows if row.get(column)]
         flags = {values.get(x.lower()) if isinstance(x, str) else None for x in cells}
+        if {"1", "0", "-1"} <= {str(cell).removesuffix(".0") for cell in cells}:
+            continue  # -1 beside 0 may mean that the label is uncertain
         if flags == {0, 1} or flags in ({0}, {1}) and len(cells) == len(rows):
             found.append(column)
     if not any(_varies(column, rows) for column in found):
         return []
     return found if len(found) > 1 else []
+
+
+def uncertain(columns: Iterable[str], rows: list[tuple]) -> list[str]:
+    """Returns the columns that hold 1, 0 and -1, as several of CheXpert do, some cells
+    of which are empty; none where there is one, or no empty cell."""
+    found = []
+    for column in columns:
+        cells = {str(row.get(column) or "").removesuffix(".0") for _, row in rows}
+        if {"1", "0", "-1"} <= cells <= {"1", "0", "-1", ""}:
+            found.append(column)
+    empty = any(not row.get(column) for _, row in rows for column in found)
+    return found if len(found) > 1 and empty else []
 
 
 def _varies(column: str, rows: list[tuple]) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from specc.datasets.files import Unlike, Unreadable, entries, folders_in
+from specc.datasets.files import Unlike, Unplaced, Unreadable, entries, folders_in
 from specc.datasets.found import Found, pair, unread
 from specc.datasets.parts import reader
 from specc.datasets.tables import boxes, columns
@@ -49,7 +49,7 @@ def find_tables(folder: Path) -> Iterator[Found]:
             if path.suffix.lower() != ".txt":
                 faults.append(error)
     for sets in _paired(tables):
-        yield from _of_sets(_by_split(sets, index), faults)
+        yield from _of_sets(_by_split(_with_twin(sets), index), faults)
     for error in sorted(faults, key=lambda one: isinstance(one, Unlike)):
         raise error
 
@@ -102,6 +102,16 @@ def _paired(tables: dict[Path, Sheet]) -> Iterator[Sets]:
             yield _sets(tables, stems, train, *others)
             return
         yield from (Sets(tables[path], None) for path in paths)
+
+
+def _with_twin(sets: Sets) -> Sets:
+    """Returns the sets with a note on another folder that has images of these names."""
+    place, twin = sets.train.place, sets.train.twin
+    if twin is None:
+        return sets
+    what = f"images of these names are in {place}, and in {twin}, too"
+    told = f"{what}: `train_images` in `layout` says which are meant"
+    return replace(sets, notes=(*sets.notes, told))
 
 
 def _by_split(sets: Sets, index: Index) -> Sets:
@@ -160,6 +170,12 @@ def _of_sets(sets: Sets, faults: list[Unreadable]) -> Iterator[Found]:
     elif lacking := boxes.lacking(train):
         faults.append(Unlike(f"{train.path}: {lacking}"))
     flags = columns.flag_columns(rest, train.rows)
+    if unsure := columns.uncertain(rest, train.rows):
+        what = f"`{unsure[0]}` holds 1, 0, -1 and nothing: -1 may mean uncertain"
+        help = "write 1 or 0 for -1, or nothing, which leaves the row out"
+        faults.append(Unplaced(f"{train.path}: {what}", help))
+        rest = [column for column in rest if column not in (*unsure, *flags)]
+        flags = []
     if flags:
         for learned in columns.of_flags(flags, train.rows):
             name = "category" if "categories" in learned.options else "labels"

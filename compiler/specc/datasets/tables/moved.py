@@ -24,6 +24,7 @@ class Hits(NamedTuple):
     suffix: str  # suffix that the names lack
     count: int  # number of cells that name one
     way: Way = Way()
+    twin: Path | None = None  # another folder from which they name as many
 
 
 def moved(

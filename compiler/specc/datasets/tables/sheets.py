@@ -54,6 +54,7 @@ class Sheet:
     suffix: str  # suffix that the names lack
     way: Way  # the part of the names that is read
     index: Index  # all images below the folder of the dataset
+    twin: Path | None = None  # another folder with images of these names
     split: str = ""  # column that tells sets apart, where the rows are those of one
     part: str = ""  # value of that column in these rows
 
@@ -115,7 +116,7 @@ def sheet_of(path: Path, index: Index) -> Sheet:
         named = path.relative_to(index.folder).parts
         column, hits = _best(named, columns, rows, index)
         if hits and hits.count:
-            at = column, hits.place, hits.suffix, hits.way, index
+            at = column, hits.place, hits.suffix, hits.way, index, hits.twin
             return Sheet(path, writing, columns, rows, *at)
     what = f"{path}: has {held:.200}, and {number_of(len(rows), 'row')}"
     why = f"no column names images below {index.folder}"
@@ -167,7 +168,10 @@ def looked_up(
         return Hits(index.folder, "", 0)
     most = max(hits.values())
     likely = [at for at, count in hits.items() if count == most]
-    return Hits(*min(likely, key=index.order(named)), most, way)
+    order = index.order(named)
+    first, *others = sorted(likely, key=order)
+    alike = [x for x in others if order(x)[:3] == order(first)[:3]]
+    return Hits(*first, most, way, alike[0][0] if alike else None)
 
 
 def _cells(rows: list, column: str) -> list[str]:
