@@ -23,7 +23,8 @@ def with_export(folder: Path) -> Path:
 def trained(folder: Path, world: Path, iterations: int) -> Path:
     """Trains a job with boxes, a map and a category; its best.pt is in world/run."""
     length = {"max_iterations": iterations, "validations": 1}
-    job = make(folder, SHAPES, REGIONS, SCENE, backbone=SHORT, **length)
+    boxes = SHAPES | {"score_threshold": 0.05}  # export_faults.py changes this number
+    job = make(folder, boxes, REGIONS, SCENE, backbone=SHORT, **length)
     with_export(job)
     train(job, world / "run")
     return job

@@ -92,8 +92,8 @@ def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callab
     labels = [sample.labels[head] for sample in samples]
     found = set(itertools.chain.from_iterable(map(kinds, labels)))
     if not found:
-        what = f"0 kinds of labels in {len(labels)} images to {use} on"
-        raise SystemExit(f"{head}: {what}, too few")
+        what = f"0 among {len(labels)} to {use} on"
+        raise SystemExit(f"{head}: too few kinds of labels, {what}")
     if missing := [name for i, name in enumerate(names) if i not in found]:
         told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
         say(f"{head}: in no image to {use} on, {told}")
@@ -130,7 +130,7 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
     if problems:
         lines = "".join(f"\n  {name}: {error}" for name, error in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-        raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+        raise SystemExit(f"{where}: problems: {len(problems)}{lines}{more}")
     tell(where, counts)
     if not samples:
         raise SystemExit(f"{where}: no labeled images")
@@ -247,7 +247,7 @@ def parse_objects(
     with np.errstate(over="ignore"):  # too large numbers become infinite
         boxes = np.array(sides, np.float32).reshape(-1, 4)
     visible = boxes.clip(0, np.float32([width, height, width, height]))
-    clipped = (abs(visible - boxes) > 0.5).any(1)  # less is a rounding
+    clipped = (abs(visible - boxes) > 0.5).any(1)  # half a pixel may come from rounding
     empty = (visible[:, :2] >= visible[:, 2:]).any(1)
     if (visible != boxes).any() or empty.any():
         ordered = np.isfinite(boxes).all(1) & (boxes[:, :2] <= boxes[:, 2:]).all(1)

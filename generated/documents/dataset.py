@@ -120,8 +120,8 @@ def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callab
     labels = [sample.labels[head] for sample in samples]
     found = set(itertools.chain.from_iterable(map(kinds, labels)))
     if not found:
-        what = f"0 kinds of labels in {len(labels)} images to {use} on"
-        raise SystemExit(f"{head}: {what}, too few")
+        what = f"0 among {len(labels)} to {use} on"
+        raise SystemExit(f"{head}: too few kinds of labels, {what}")
     if missing := [name for i, name in enumerate(names) if i not in found]:
         told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
         say(f"{head}: in no image to {use} on, {told}")
@@ -170,7 +170,7 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
     if problems:
         lines = "".join(f"\n  {name}: {error}" for name, error in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-        raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+        raise SystemExit(f"{where}: problems: {len(problems)}{lines}{more}")
     tell(where, counts)
     if not samples:
         raise SystemExit(f"{where}: no labeled images")
@@ -268,7 +268,7 @@ def cut(polygon: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         crosses = (depth < 0) != (beyond < 0)
         share = depth / np.where(crosses, depth - beyond, 1)
         crossings = polygon + share[:, None] * (after - polygon)
-        crossings[:, axis] = limit[axis]  # whatever the rounding
+        crossings[:, axis] = limit[axis]  # a sum with `share` may be rounded past it
         both = np.stack([polygon, crossings], 1)
         polygon = both[np.stack([depth >= 0, crosses], 1)]
     return polygon

@@ -29,7 +29,7 @@ def draw_quadrilaterals(
 ) -> np.ndarray:
     """Outlines with captions, and a dot at the first corner."""
     thickness = max(1, round(max(image.shape) / 320))
-    for item in reversed(objects):  # the best ones on top
+    for item in reversed(objects):  # drawn last, the best ones lie on top
         if item.get("score", 1.0) >= DRAWN_SCORE:
             corners = np.rint(item["quadrilateral"]).astype(np.int32)
             color = color_of(names.index(item["category"]))

@@ -227,7 +227,7 @@ class QuadrilateralHead(nn.Module):
         super().__init__()
         self.detector = DetectionHead(channels, layers, categories, strides)
         self.corners = nn.Conv2d(channels, 8, 3, padding=1)
-        nn.init.normal_(self.corners.weight, std=0.01)  # all in the middle
+        nn.init.normal_(self.corners.weight, std=0.01)  # starts at the middle
 
     def forward(self, *levels: Tensor) -> QuadrilateralPredictions:
         towers = [self.detector.box_tower(level) for level in levels]
@@ -404,7 +404,7 @@ def point_errors(found: Tensor, target: Tensor, boxes: Tensor) -> Tensor:
     """Returns how far points (B, M, K, 2) are off, (B, M, K), in the longer sides of
     boxes (B, M, 4): the sum over x and y, smooth below a fiftieth."""
     size = (boxes[..., 2:] - boxes[..., :2]).amax(2)[..., None, None]
-    size = size.clamp(min=1e-6)  # padded rows have none
+    size = size.clamp(min=1e-6)  # padded rows have no size
     errors = F.smooth_l1_loss(found / size, target / size, reduction="none", beta=0.02)
     return errors.sum(3)
 

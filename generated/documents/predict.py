@@ -23,7 +23,7 @@ import torch
 from tqdm import tqdm
 
 from data import ChangedError, ImageError, read_image
-from dataset import SUFFIXES, Sample, image_size
+from dataset import SUFFIXES, Sample, image_size, say
 from draw import DRAWN_SCORE, draw, save_image, write_whole
 from evaluate import command_line, load_model, predict_samples, run
 
@@ -51,8 +51,7 @@ def images_among(pattern: str) -> list[Path]:
 
 
 def open_images(paths: list[Path]) -> tuple[list[Sample], list[str]]:
-    """Returns the images as samples without labels, each once, and a message about each
-    file that is none."""
+    """Returns each image once, as a sample, and a message about each other file."""
     samples, problems = [], []
     for path in dict.fromkeys(itertools.chain.from_iterable(map(files_of, paths))):
         if path.is_dir() or not path.exists():
@@ -67,8 +66,7 @@ def open_images(paths: list[Path]) -> tuple[list[Sample], list[str]]:
 
 
 def predicted(predict: Callable, samples: list, problems: list) -> list[tuple]:
-    """Returns images with their predictions; adds a message about each that cannot be
-    decoded."""
+    """Returns images with predictions; adds a message about each that is broken."""
     try:
         return list(zip(samples, predict(samples)))
     except (ChangedError, ImageError):
@@ -125,7 +123,9 @@ def main(args: argparse.Namespace):
     if report:
         text = json.dumps(report, indent=1)
         write_whole(args.output / "predictions.json", text.encode())
-        print(f"{len(report)} images: predictions.json and drawings in {args.output}")
+        print(f"images: {len(report)}; drawings and predictions.json: {args.output}")
+        if old := [x for x in args.output.glob("*.png") if x.resolve() not in taken]:
+            say(f"{args.output}: PNG files that are not of this run, left: {len(old)}")
     if problems:
         raise SystemExit("\n".join([*problems, f"left out: {len(problems)}"]))
 

@@ -110,8 +110,8 @@ def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callab
     labels = [sample.labels[head] for sample in samples]
     found = set(itertools.chain.from_iterable(map(kinds, labels)))
     if not found:
-        what = f"0 kinds of labels in {len(labels)} images to {use} on"
-        raise SystemExit(f"{head}: {what}, too few")
+        what = f"0 among {len(labels)} to {use} on"
+        raise SystemExit(f"{head}: too few kinds of labels, {what}")
     if missing := [name for i, name in enumerate(names) if i not in found]:
         told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
         say(f"{head}: in no image to {use} on, {told}")
@@ -148,7 +148,7 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
     if problems:
         lines = "".join(f"\n  {name}: {error}" for name, error in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-        raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+        raise SystemExit(f"{where}: problems: {len(problems)}{lines}{more}")
     tell(where, counts)
     if not samples:
         raise SystemExit(f"{where}: no labeled images")
@@ -300,13 +300,14 @@ def moved_inside(
     x: float, y: float, height: int, width: int, counts: Counter
 ) -> tuple[float, float] | None:
     """Returns a keypoint in its image: outside by at most a pixel, or half a percent of
-    the longer side, it is moved to the edge; None if it lies farther outside."""
+    the longer side, it is moved to the edge, and counted where half a pixel, which may
+    come from rounding, is not all; None if it lies farther outside."""
     inside = min(max(x, 0), width), min(max(y, 0), height)
     apart = max(abs(x - inside[0]), abs(y - inside[1]))
     if apart > max(1, height / 200, width / 200):
         counts["keypoints outside their image, taken to be absent"] += 1
         return None
-    counts["keypoints a little outside their image, moved to its edge"] += apart > 0
+    counts["keypoints a little outside their image, moved to its edge"] += apart > 0.5
     what = "keypoints in the first pixel, as if in fractions of the image"
     counts[what] += max(inside) <= 1
     return inside

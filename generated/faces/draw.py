@@ -25,7 +25,7 @@ def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
 def draw_poses(image: np.ndarray, poses: list[dict], names: tuple) -> np.ndarray:
     """Draws keypoints as dots, a color for each name, and scores at the highest."""
     radius = max(1, round(max(image.shape) / 160))
-    for item in reversed(poses):  # the best ones on top
+    for item in reversed(poses):  # drawn last, the best ones lie on top
         if item.get("score", 1.0) < DRAWN_SCORE:
             continue
         centers = []

@@ -21,7 +21,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from data import ChangedError, ImageError, validation_batches
-from dataset import VALIDATION, Poses, Sample, read_dataset
+from dataset import VALIDATION, Poses, Sample, read_dataset, say
 from model import KEYPOINTS, KeypointDetector, decode, fit
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
@@ -259,12 +259,14 @@ def load_model(path: Path, device: torch.device) -> KeypointDetector:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
         theirs, weights = heads_of(found["job"]), found["model"]
-    except OSError as error:
-        raise SystemExit(f"{path}: {error.strerror}") from None
-    except Exception:  # torch.load raises many kinds of errors on foreign files
-        raise SystemExit(f"{path}: not a checkpoint of train.py") from None
+    except Exception as error:  # foreign files raise many kinds of errors
+        what = getattr(error, "strerror", None) or "not a checkpoint of train.py"
+        raise SystemExit(f"{path}: {what}") from None
     if theirs != heads_of(JOB):
         raise SystemExit(f"{path}: of another job: its heads or their names differ")
+    before, now = (x["data"] | x["model"] for x in map(json.loads, (found["job"], JOB)))
+    if others := [x for x in ("resolution", "heads") if before[x] != now[x]]:
+        say(f"{path}: of a job with other {' and '.join(others)}: figures may differ")
     try:
         model.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
@@ -289,9 +291,8 @@ def command_line(description: str) -> argparse.ArgumentParser:
 
 
 def share_cores(args: argparse.Namespace):
-    """Sets the threads. Workers and threads that nobody asked for fill the cores that
-    this process may use, which the processes of torchrun on a machine share. Where the
-    CPU computes, reading is a small part of a step: one core in eight reads."""
+    """Sets the threads. Without flags, workers and threads fill the cores, or this
+    process's share under torchrun; where the CPU computes, one core in eight reads."""
     if (args.workers or 0) < 0 or args.threads is not None and args.threads < 1:
         raise SystemExit("--workers starts at 0, --threads at 1")
     usable = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))

@@ -278,7 +278,7 @@ class KeypointHead(nn.Module):
         self.detector = DetectionHead(channels, layers, categories=1, strides=strides)
         self.tower = tower(channels, layers)
         self.points = nn.Conv2d(channels, 3 * keypoints, 3, padding=1)
-        nn.init.normal_(self.points.weight, std=0.01)  # all in the middle
+        nn.init.normal_(self.points.weight, std=0.01)  # starts at the middle
 
     def forward(self, *levels: Tensor) -> KeypointPredictions:
         points = flatten_maps([self.points(self.tower(level)) for level in levels])
@@ -495,7 +495,7 @@ def point_errors(found: Tensor, target: Tensor, boxes: Tensor) -> Tensor:
     """Returns how far points (B, M, K, 2) are off, (B, M, K), in the longer sides of
     boxes (B, M, 4): the sum over x and y, smooth below a fiftieth."""
     size = (boxes[..., 2:] - boxes[..., :2]).amax(2)[..., None, None]
-    size = size.clamp(min=1e-6)  # padded rows have none
+    size = size.clamp(min=1e-6)  # padded rows have no size
     errors = F.smooth_l1_loss(found / size, target / size, reduction="none", beta=0.02)
     return errors.sum(3)
 

@@ -91,8 +91,7 @@ def setup(given: dict[str, object], max_iterations: float) -> tuple:
 
 
 def leave(world: int):
-    """Waits for all processes: by then rank 0 has saved, and torchrun ends the others
-    when one has left."""
+    """Waits until rank 0 has saved: torchrun ends the others when one has left."""
     if world > 1:
         max_over_processes(world, 0)
         dist.destroy_process_group()
@@ -124,7 +123,7 @@ class Votes:
     def __init__(self, rank: int, world: int):
         self.rank, self.world, self.signals = rank, world, []
         self.steps, self.wait, self.last = 0, 1, time.monotonic()
-        if threading.current_thread() is threading.main_thread():  # others may not
+        if threading.current_thread() is threading.main_thread():  # signals need it
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, self.catch)
 
@@ -168,9 +167,9 @@ class Pace:
     """Tells on stderr how fast a run is, once ten steps are measured, and when it will
     end; after the first validation, what share of the run all of them will take."""
 
-    def __init__(self, threads: int, steps: int, validations: int):
-        self.threads, self.steps, self.validations = threads, steps, validations
-        self.step = 0.0  # seconds of one, once they are known
+    def __init__(self, steps: int, validations: int, progress: float):
+        self.steps, self.step = steps, 0.0  # seconds of one, once they are known
+        self.validations = validations - int(progress * validations + 1e-9)  # to come
         self.validating = 0.0  # seconds so far
 
     def timed(self, batches: Iterator) -> Iterator:
@@ -197,10 +196,10 @@ class Pace:
         parts = [
             f"{self.step:.2g} s a step, of which {wait:.2g} s wait for images",
             f"{BATCH_SIZE / self.step:.3g} images/s",
-            f"the steps end about {ends}, {self.validations} validations come on top",
+            f"the steps end about {ends}, without the validations ({self.validations})",
             peak_memory(),
         ]
-        on_cpu, threads = not torch.cuda.is_initialized(), self.threads
+        on_cpu, threads = not torch.cuda.is_initialized(), torch.get_num_threads()
         if wait > 0.2 * self.step:
             parts.append("more --workers, or `cache` in the job, would speed it up")
         elif on_cpu and threads > 1 and busy < 0.5 * threads * self.step:

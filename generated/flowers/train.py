@@ -24,7 +24,7 @@ from model import Classifier, loss_terms
 from safety import Pace, Votes, former_signals, guarded, is_finite, leave, setup
 
 MAX_ITERATIONS = 3000
-VALIDATIONS = 10  # number over the run; the last one at its end
+VALIDATIONS = 10  # over the run, fewer in a shorter one; the last one at its end
 LEARNING_RATE = 0.0005
 WEIGHT_DECAY = 0.05
 INITIAL_FACTOR, FINAL_FACTOR, WARMUP = 0.04, 0.001, 0.3
@@ -116,14 +116,14 @@ def main(**given: object) -> dict[str, float]:
     replica = DistributedDataParallel(model) if world > 1 else model
     batches = partial(training_batches, training, args.seed, rank=rank, world=world)
     loader = batches(iteration, workers=args.workers)
-    pace = Pace(args.threads, args.max_iterations - iteration, VALIDATIONS)
-    loader = pace.timed(loader) if rank == 0 else loader
 
     log = Log(args.output, iteration) if rank == 0 else None
     bar = tqdm(total=args.max_iterations, initial=iteration, disable=rank > 0)
-    saved = time.monotonic()
-    votes, losses = Votes(rank, world), Losses(world, rows)
+    votes, losses, saved = Votes(rank, world), Losses(world, rows), time.monotonic()
     progress, stop, metrics = iteration / args.max_iterations, False, {}
+    validations = math.ceil(VALIDATIONS * min(1, args.max_iterations / MAX_ITERATIONS))
+    pace = Pace(args.max_iterations - iteration, validations, progress)
+    loader = pace.timed(loader) if rank == 0 else loader
 
     while progress < 1 and not stop:
         rate = learning_rate(progress)
@@ -145,7 +145,7 @@ def main(**given: object) -> dict[str, float]:
         before, progress = progress, iteration / args.max_iterations
         overdue = rank == 0 and time.monotonic() - saved > SAVE_EVERY
         stop, overdue = votes.largest(overdue)
-        validate = int(progress * VALIDATIONS + 1e-9) > int(before * VALIDATIONS + 1e-9)
+        validate = int(progress * validations + 1e-9) > int(before * validations + 1e-9)
         saves = validate or overdue or stop
         if logs or saves:
             recent, values = losses.recent, {"learning_rate": rate} | losses.means()
@@ -160,7 +160,7 @@ def main(**given: object) -> dict[str, float]:
         if validate:
             validating = time.monotonic()
             metrics = evaluate(model, validation, device, args.workers, rank, world)
-            score = metrics.get(BEST, math.nan)  # where what it measures does not occur
+            score = metrics.get(BEST, math.nan)  # NaN: no label that it needs
             if rank == 0:
                 bar.write(f"{iteration}: {BEST} {score:.3f}")
                 log.row(iteration, "validation", metrics)

@@ -84,8 +84,8 @@ def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callab
     labels = [sample.labels[head] for sample in samples]
     found = set(itertools.chain.from_iterable(map(kinds, labels)))
     if len(found) < (2 if use == "train" else 1):
-        what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
-        raise SystemExit(f"{head}: {what}, too few")
+        what = f"{len(found)} among {len(labels)} to {use} on"
+        raise SystemExit(f"{head}: too few kinds of labels, {what}")
     if missing := [name for i, name in enumerate(names) if i not in found]:
         told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
         say(f"{head}: in no image to {use} on, {told}")
@@ -122,7 +122,7 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
     if problems:
         lines = "".join(f"\n  {name}: {error}" for name, error in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-        raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+        raise SystemExit(f"{where}: problems: {len(problems)}{lines}{more}")
     tell(where, counts)
     if not samples:
         raise SystemExit(f"{where}: no labeled images")
@@ -174,7 +174,7 @@ def entry_with_range(folder: Path, task: str, ours: list) -> tuple[Path, dict]:
         try:
             if [*map(float, entry.get("range"))] == ours:
                 return path, entry
-        except (TypeError, ValueError):  # no numbers at all
+        except (TypeError, ValueError):  # a range of no numbers
             pass
     theirs = " and ".join(str(entry.get("range")) for entry in entries)
     raise SystemExit(f"{path}: the range is {theirs:.200}, the job's is {ours}")

@@ -81,7 +81,7 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
     if problems:
         lines = "".join(f"\n  {name}: {error}" for name, error in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-        raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+        raise SystemExit(f"{where}: problems: {len(problems)}{lines}{more}")
     tell(where, counts)
     if not samples:
         raise SystemExit(f"{where}: no images")

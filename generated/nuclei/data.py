@@ -190,7 +190,7 @@ def run_edges(masks: Sequence[dict]) -> list[np.ndarray]:
     first = np.append(0, last[:-1] + 1)
     shifts = 5 * (np.arange(len(digits)) - np.repeat(first, last - first + 1))
     lengths = np.add.reduceat((digits & 31) << shifts, first)
-    lengths -= (digits[last] & 16) << (shifts[last] + 1)  # the sign
+    lengths -= (digits[last] & 16) << (shifts[last] + 1)  # bit 4 is the sign
     begins = np.searchsorted(first, np.cumsum([len(text) for text in texts]))
     edges = []
     for own in np.split(lengths, begins[:-1]):

@@ -17,6 +17,7 @@ import json
 import math
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,7 +47,7 @@ from predict import open_images
 PICTURES = ((256, 256), (333, 435), (515, 129), (57, 91))  # heights and widths
 # The metric that an INT8 or FP16 file must keep.
 BEST = "nuclei/ap"
-IN_PIXELS = ("boxes",)  # results
+IN_PIXELS = ("boxes",)  # results to compare in pixels
 # How far a stage may be from model.py, given what the exported one before it gave.
 LIMITS = {
     "canvas": 1.0,  # gray levels
@@ -113,7 +114,9 @@ def convert(model: Segmenter) -> tuple:
     """Returns the sealed model as a model of ONNX and as a program of torch.export."""
     sealed, images = Sealed(model).eval(), torch.zeros(2, 3, 333, 435).byte()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            # The exporter of PyTorch 2.13 copies what PyTorch itself calls deprecated.
+            warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)
             made = torch.onnx.export(
                 sealed,
                 (images,),
@@ -125,8 +128,7 @@ def convert(model: Segmenter) -> tuple:
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:
-        # The last of its causes names the operator.
-        while error.__cause__:
+        while error.__cause__:  # the last of the causes names the operator
             error = error.__cause__
         raise SystemExit(f"this model cannot be exported: {error}") from None
     return made.model_proto, made.exported_program
@@ -401,9 +403,7 @@ if __name__ == "__main__":
     parser.add_argument("-o", "--output", type=Path, default=Path("nuclei.onnx"))
     parser.add_argument("--pt2", action="store_true", help="also for torch.export.load")
     parser.add_argument("--half", action="store_true", help="also in 16-bit floats")
-    parser.add_argument(
-        "--int8", type=Path, nargs="+", metavar="IMAGE", help="also in 8 bits"
-    )
+    parser.add_argument("--int8", type=Path, nargs="+", metavar="IMAGE", help="in INT8")
     parser.add_argument("--data", type=Path, help="root of datasets, to measure these")
     parser.add_argument(
         "--bound", type=float, default=0.01, help="most that the metric may lose: 0.01"

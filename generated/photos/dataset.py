@@ -79,8 +79,8 @@ def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callab
     labels = [sample.labels[head] for sample in samples]
     found = set(itertools.chain.from_iterable(map(kinds, labels)))
     if len(found) < (2 if use == "train" else 1):
-        what = f"{len(found)} kinds of labels in {len(labels)} images to {use} on"
-        raise SystemExit(f"{head}: {what}, too few")
+        what = f"{len(found)} among {len(labels)} to {use} on"
+        raise SystemExit(f"{head}: too few kinds of labels, {what}")
     if missing := [name for i, name in enumerate(names) if i not in found]:
         told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
         say(f"{head}: in no image to {use} on, {told}")
@@ -123,7 +123,7 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
     if problems:
         lines = "".join(f"\n  {name}: {error}" for name, error in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-        raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+        raise SystemExit(f"{where}: problems: {len(problems)}{lines}{more}")
     tell(where, counts)
     if not samples:
         raise SystemExit(f"{where}: no labeled images")

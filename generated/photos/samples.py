@@ -125,7 +125,7 @@ def read_anew(root: Path, file: Path) -> list[Samples]:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(body + zlib.crc32(body).to_bytes(8, "little"))
-        temporary.replace(file)  # never half a file
+        temporary.replace(file)  # no reader sees half a file
         print(f"{file}: samples, {len(body) / 1e6:,.1f} MB", file=sys.stderr)
     except OSError as error:
         what = f"samples cannot be kept, and are read at each start: {error.strerror}"
@@ -139,7 +139,7 @@ def stored(file: Path) -> list[Samples] | None:
     """Loads the samples of a file; None if it is damaged, or its sources changed."""
     try:
         memory = np.memmap(file, np.uint8, "r")
-    except (OSError, ValueError):  # none yet, or an empty one
+    except (OSError, ValueError):  # no file yet, or an empty one
         return None
     if zlib.crc32(memory[:-8]) != int.from_bytes(memory[-8:], "little"):
         return None

@@ -190,8 +190,8 @@ def check_maps(samples: Sequence, use: str, head: str, read: Callable, fewest: i
             fault = f"\n  {error}"
         if len(found) >= fewest:
             return
-    what = f"{len(found)} kinds of values in {maps} maps to {use} on"
-    raise SystemExit(f"{head}: {what}, too few{fault}")
+    what = f"{len(found)} in the maps ({maps}) to {use} on"
+    raise SystemExit(f"{head}: too few kinds of values, {what}{fault}")
 
 
 # ---- Batches ----

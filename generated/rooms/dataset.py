@@ -101,7 +101,7 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
     if problems:
         lines = "".join(f"\n  {name}: {error}" for name, error in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-        raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+        raise SystemExit(f"{where}: problems: {len(problems)}{lines}{more}")
     tell(where, counts)
     if not samples:
         raise SystemExit(f"{where}: no labeled images")
@@ -176,7 +176,7 @@ def entry_with_range(folder: Path, task: str, ours: list) -> tuple[Path, dict]:
         try:
             if [*map(float, entry.get("range"))] == ours:
                 return path, entry
-        except (TypeError, ValueError):  # no numbers at all
+        except (TypeError, ValueError):  # a range of no numbers
             pass
     theirs = " and ".join(str(entry.get("range")) for entry in entries)
     raise SystemExit(f"{path}: the range is {theirs:.200}, the job's is {ours}")

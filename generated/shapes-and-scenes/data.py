@@ -159,7 +159,7 @@ def warp(
 def read_categories(path: Path, colors: tuple) -> np.ndarray:
     """Returns the index of each pixel's category by its color: (h, w) int16, -1 where
     black or not named. `colors` are those of a `ColoredMap`."""
-    image = read_map(path, cv2.IMREAD_COLOR)  # blue first
+    image = read_map(path, cv2.IMREAD_COLOR)  # OpenCV reads blue first
     # An alpha of 255 makes these negative: they count from the end of the table.
     codes = cv2.cvtColor(image, cv2.COLOR_BGR2BGRA).view("<i4")[..., 0]
     index = table_of(colors)[codes]
@@ -203,8 +203,8 @@ def check_maps(samples: Sequence, use: str, head: str, read: Callable, fewest: i
             fault = f"\n  {error}"
         if len(found) >= fewest:
             return
-    what = f"{len(found)} kinds of values in {maps} maps to {use} on"
-    raise SystemExit(f"{head}: {what}, too few{fault}")
+    what = f"{len(found)} in the maps ({maps}) to {use} on"
+    raise SystemExit(f"{head}: too few kinds of values, {what}{fault}")
 
 
 def placed(sample: Sample, transform: Transform) -> dict:

@@ -30,7 +30,7 @@ SMALL = {
     "model.py": {"HEIGHT, WIDTH": "(64, 64)"},
     "dataset.py": {"TRAIN, VALIDATION": "('train', 'validation')"},
     "data.py": {"BATCH_SIZE": "2"},
-    "train.py": {"VALIDATIONS": "3"},
+    "train.py": {"MAX_ITERATIONS": "6", "VALIDATIONS": "3"},
 }
 ITERATIONS = 6  # with three validations, and so three checkpoints
 IMAGES = 25  # images of a set; two processes cannot halve them
@@ -189,7 +189,7 @@ def training(data: Path, output: Path) -> list[str]:
     """Returns the words of a command that begins a run, or goes on."""
     paths = ["--data", str(data), "--output", str(output), "--resume"]
     cores = ["--workers", "0", "--threads", "1"]
-    return ["train.py", *paths, *cores, "--max-iterations", str(ITERATIONS)]
+    return ["train.py", *paths, *cores]
 
 
 @pytest.fixture(scope="module")

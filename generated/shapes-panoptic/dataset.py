@@ -101,8 +101,8 @@ def check_labels(samples: list, use: str, head: str, names: tuple, kinds: Callab
     labels = [sample.labels[head] for sample in samples]
     found = set(itertools.chain.from_iterable(map(kinds, labels)))
     if not found:
-        what = f"0 kinds of labels in {len(labels)} images to {use} on"
-        raise SystemExit(f"{head}: {what}, too few")
+        what = f"0 among {len(labels)} to {use} on"
+        raise SystemExit(f"{head}: too few kinds of labels, {what}")
     if missing := [name for i, name in enumerate(names) if i not in found]:
         told = f"{len(missing)} of {len(names)}: {', '.join(missing[:9])}"
         say(f"{head}: in no image to {use} on, {told}")
@@ -144,7 +144,7 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
     if problems:
         lines = "".join(f"\n  {name}: {error}" for name, error in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-        raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+        raise SystemExit(f"{where}: problems: {len(problems)}{lines}{more}")
     tell(where, counts)
     if not samples:
         raise SystemExit(f"{where}: no labeled images")
@@ -300,7 +300,7 @@ def pages_of(path: Path, height: int, width: int, gray: int = 0) -> Iterator:
 
 def check_shape(size: tuple[int, int], height: int, width: int):
     """Raises ValueError unless a size, width first, has the image's aspect ratio."""
-    if size[0] * size[1] > MOST_PIXELS:  # before it is decoded
+    if size[0] * size[1] > MOST_PIXELS:  # refused before it is decoded
         raise ValueError(f"more than {MOST_PIXELS:,} pixels")
     if abs(size[1] * width - size[0] * height) >= width + height:
         sizes = f"{size[0]}x{size[1]}, the image {width}x{height}"

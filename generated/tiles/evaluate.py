@@ -21,7 +21,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from data import ChangedError, ImageError, read_mask, validation_batches
-from dataset import VALIDATION, Inspection, Sample, read_dataset
+from dataset import VALIDATION, Inspection, Sample, read_dataset, say
 from model import STRIDE, AnomalyDetector, decode, enlarge, fit, scores_of
 
 JOB = Path(__file__).with_name("resolved.json").read_text(encoding="utf-8")
@@ -159,7 +159,7 @@ def calibrate(
         scores = torch.tensor(sum(shares, []), dtype=torch.float64)
         logits = scores.logit(1e-7).sort().values
         few = max(1, int(false_alarms * len(logits)))
-        alarm = logits[-few - 1 :][:2].mean()  # between these few and the others
+        alarm = logits[-few - 1 :][:2].mean()  # halfway from these few to the others
         calibration.alarm.copy_(alarm)
         calibration.spread.copy_((alarm - logits.median()).clamp(min=0.1))
 
@@ -201,7 +201,7 @@ def anomaly_metrics(truth: list[Inspection], found: list[dict]) -> dict[str, flo
         metrics["image_f1"] = float(hits / (positive.sum() + alarms.sum()))
     if normal.any() and anomalous.any():
         rates, covered = reached(normal), reached(regions)
-        low = rates < 0.3
+        low = rates <= 0.3
         covers = np.append(covered[low], np.interp(0.3, rates, covered))
         metrics["pixel_auroc"] = area(rates, reached(anomalous))
         metrics["pro"] = area(np.append(rates[low], 0.3), covers) / 0.3
@@ -227,12 +227,14 @@ def load_model(path: Path, device: torch.device) -> AnomalyDetector:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
         theirs, weights = heads_of(found["job"]), found["model"]
-    except OSError as error:
-        raise SystemExit(f"{path}: {error.strerror}") from None
-    except Exception:  # torch.load raises many kinds of errors on foreign files
-        raise SystemExit(f"{path}: not a checkpoint of train.py") from None
+    except Exception as error:  # foreign files raise many kinds of errors
+        what = getattr(error, "strerror", None) or "not a checkpoint of train.py"
+        raise SystemExit(f"{path}: {what}") from None
     if theirs != heads_of(JOB):
         raise SystemExit(f"{path}: of another job: its heads or their names differ")
+    before, now = (x["data"] | x["model"] for x in map(json.loads, (found["job"], JOB)))
+    if others := [x for x in ("resolution", "heads") if before[x] != now[x]]:
+        say(f"{path}: of a job with other {' and '.join(others)}: figures may differ")
     try:
         model.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
@@ -257,9 +259,8 @@ def command_line(description: str) -> argparse.ArgumentParser:
 
 
 def share_cores(args: argparse.Namespace):
-    """Sets the threads. Workers and threads that nobody asked for fill the cores that
-    this process may use, which the processes of torchrun on a machine share. Where the
-    CPU computes, reading is a small part of a step: one core in eight reads."""
+    """Sets the threads. Without flags, workers and threads fill the cores, or this
+    process's share under torchrun; where the CPU computes, one core in eight reads."""
     if (args.workers or 0) < 0 or args.threads is not None and args.threads < 1:
         raise SystemExit("--workers starts at 0, --threads at 1")
     usable = getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))

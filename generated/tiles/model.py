@@ -131,8 +131,8 @@ class Calibration(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.register_buffer("alarm", torch.zeros(()))  # logit that few of them reach
-        self.register_buffer("spread", torch.ones(()))  # from the usual one to there
+        self.register_buffer("alarm", torch.zeros(()))  # few normal logits reach it
+        self.register_buffer("spread", torch.ones(()))  # usual logit to alarm
 
     def forward(self, logits: Tensor) -> Tensor:
         return (logits - self.alarm) / self.spread

@@ -24,7 +24,7 @@ def draw(image: np.ndarray, predictions: dict) -> np.ndarray:
 
 def draw_objects(image: np.ndarray, objects: list[dict], names: tuple) -> np.ndarray:
     thickness = max(1, round(max(image.shape) / 320))
-    for item in reversed(objects):  # the best ones on top
+    for item in reversed(objects):  # drawn last, the best ones lie on top
         if item.get("score", 1.0) >= DRAWN_SCORE:
             left, top, right, bottom = (round(side) for side in item["bbox"])
             color = color_of(names.index(item["category"]))

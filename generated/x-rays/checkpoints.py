@@ -169,7 +169,7 @@ class Log:
 
     def __init__(self, folder: Path, start: int):
         folder.mkdir(parents=True, exist_ok=True)
-        for leftover in folder.glob("*.tmp"):  # a killed run left these
+        for leftover in folder.glob("*.tmp"):  # files that a killed run left
             leftover.unlink()
         self.folder, self.path = folder, folder / "metrics.jsonl"
         # What was logged after the checkpoint will be logged again.

@@ -54,7 +54,7 @@ def hold_out(groups: list[str], where: Path) -> set[str]:
         raise SystemExit(f"{where}: cannot hold {FEWEST_GROUPS} out of {names}")
     wanted, taken, held_out = VALIDATION_SHARE * len(groups), 0, []
     for index in np.random.default_rng(0).permutation(len(names)).tolist():
-        if taken + sizes[names[index]] / 2 <= wanted:  # with it, it comes nearer
+        if taken + sizes[names[index]] / 2 <= wanted:  # the group brings it nearer
             held_out.append(names[index])
             taken += sizes[names[index]]
     smallest = sorted(set(names) - set(held_out), key=lambda name: (sizes[name], name))
@@ -109,7 +109,7 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
     if problems:
         lines = "".join(f"\n  {name}: {error}" for name, error in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-        raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+        raise SystemExit(f"{where}: problems: {len(problems)}{lines}{more}")
     tell(where, counts)
     if not samples:
         raise SystemExit(f"{where}: no images")

@@ -111,7 +111,7 @@ def report(where: Path, samples: list, problems: list, counts: Counter, training
     if problems:
         lines = "".join(f"\n  {name}: {error}" for name, error in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-        raise SystemExit(f"{where}: {len(problems)} problems{lines}{more}")
+        raise SystemExit(f"{where}: problems: {len(problems)}{lines}{more}")
     tell(where, counts)
     if not samples:
         raise SystemExit(f"{where}: no labeled images")
@@ -185,7 +185,7 @@ SUFFIXES = (  # image files that OpenCV and Pillow read
     ".avif .bmp .gif .jfif .jp2 .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
 ).split()
 HIDDEN = ".", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "specc-"  # how hidden names begin
-OWN_FILES = {"resolved.json", "metrics.jsonl", "predictions.json"}  # specc's
+OWN_FILES = {"resolved.json", "metrics.jsonl", "predictions.json"}  # specc writes them
 
 
 def images_below(folder: Path, counts: Counter) -> Iterator[tuple]:
