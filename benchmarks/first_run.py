@@ -31,7 +31,7 @@ SPECC = (sys.executable, "-m", "specc.cli")
 RESAMPLES = 2000  # number of resamples of the bootstrap
 CORES = 2  # number of processors that the minutes are of
 PROBES = 12, 36  # lengths of two runs whose difference is the time of steps alone
-SHARE = 0.75  # steps take this part of the time, validations the rest
+SHARE = 0.9  # steps take this part of the time, validations the rest
 
 
 # ---- A run ----
