@@ -60,10 +60,12 @@ def judge(folder: Path, weights: Path, root: Path, pair: Pair) -> dict:
         for name, guess in made.items()
     }
 
+    if pair.metric == "mean_average_precision":
+        words = {x: [one[head] for one in y] for x, y in guesses.items()}
+        truth = [set(draw.labels_of(sample)[head]["labels"]) for sample in samples]
+        return result | scores_of_labels([one[head] for one in evidence], words, truth)
+
     def value(i: int, one: dict) -> float | None:
-        if pair.metric == "ranking":
-            truth = set(draw.labels_of(samples[i])[head]["labels"])
-            return ranking(truth, one[head]["scores"])
         return found.score([samples[i]], [one]).get(f"{head}/{pair.metric}")
 
     count = range(len(samples))
@@ -80,17 +82,21 @@ def judged(evaluate, sample, predictions: dict) -> dict:
     return predictions
 
 
-def ranking(truth: set, scores: dict[str, float]) -> float | None:
-    """Returns the mean, over the labels of an image, of the share of right ones among
-    those that are as likely or likelier."""
-    if not truth:
-        return None
-    above = [{x for x in scores if scores[x] >= scores.get(one, 0)} for one in truth]
-    none = len(truth) / max(len(scores), 1)
-    return float(np.mean([len(x & truth) / len(x) if x else none for x in above]))
-
-
 # ---- Whole sets ----
+
+
+def scores_of_labels(ours: list[dict], naive: dict, truth: list[set]) -> dict:
+    """Returns the scores of each image's labels (N, L), and which of them it has."""
+    names = [*ours[0]["scores"]]
+
+    def table(words: list[dict]) -> list[list[float]]:
+        return [[float(one["scores"].get(x, 0)) for x in names] for one in words]
+
+    return {
+        "ours": table(ours),
+        "naive": {name: table(words) for name, words in naive.items()},
+        "truth": [[x in one for x in names] for one in truth],
+    }
 
 
 def retrieval(

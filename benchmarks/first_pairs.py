@@ -43,12 +43,12 @@ OTHERS = (  # the tasks that are no dataset's own
 )
 CONVERTED = (  # each step between tasks, some of them in one way
     Pair("coco_panoptic", "object_detection", "ap50"),  # by instances
-    Pair("camvid", "multilabel_classification", "ranking"),
+    Pair("camvid", "multilabel_classification", "mean_average_precision"),
     Pair("coco_panoptic", "semantic_segmentation", "mean_iou"),
-    Pair("coco128_yolo", "multilabel_classification", "ranking"),
+    Pair("coco128_yolo", "multilabel_classification", "mean_average_precision"),
     Pair("faces", "quadrilateral_detection", "ap"),  # by objects
     Pair("sudoku", "object_detection", "ap"),  # the mean box reaches an AP50 of .98
     Pair("cifar10", "metric_learning", "recall_at_1"),
-    Pair("cifar10", "multilabel_classification", "ranking"),
+    Pair("cifar10", "multilabel_classification", "mean_average_precision"),
 )
 PAIRS = OWN + OTHERS + CONVERTED

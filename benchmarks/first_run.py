@@ -105,7 +105,8 @@ def compared(pair: Pair, found: dict) -> dict:
     truth = None if found.get("truth") is None else np.array(found["truth"])
     ours = np.array(found["ours"], float)
     values = {name: np.array(x, float) for name, x in found["naive"].items()}
-    known = np.all([np.isfinite(x) for x in (ours, *values.values())], 0)
+    finite = [np.isfinite(x) for x in (ours, *values.values())]
+    known = np.all([x.reshape(len(x), -1).all(1) for x in finite], 0)
     values = {name: x[known] for name, x in values.items()}
     ours, truth = ours[known], truth if truth is None else truth[known]
     sign = -1 if pair.metric in LOWER_IS_BETTER else 1
@@ -115,7 +116,7 @@ def compared(pair: Pair, found: dict) -> dict:
         rows = rng.integers(0, len(ours), len(ours))
         labels = truth if truth is None else truth[rows]
         if labels is not None and labels.all() == labels.any():
-            continue  # an area needs both kinds
+            continue  # what is drawn has one kind of truth alone
         pairs = [statistic(x[rows], labels) for x in (ours, values[name])]
         differences.append(sign * (pairs[0] - pairs[1]))
     low, high = np.quantile(differences, (0.025, 0.975))
@@ -130,14 +131,27 @@ def compared(pair: Pair, found: dict) -> dict:
 
 
 def statistic(values: np.ndarray, truth: np.ndarray | None) -> float:
-    """Returns the mean; where there is a truth, the area under the ROC curve."""
+    """Returns the mean; where there is a truth (N,), the area under the ROC curve; where
+    there are truths of labels (N, L), the mean of their average precisions."""
     if truth is None:
         return float(values.mean())
+    if truth.ndim == 2:
+        pairs = zip(values.T, truth.T)
+        return float(np.mean([average_precision(x, y) for x, y in pairs if y.any()]))
     order = np.unique(values, return_inverse=True)[1]
     positive, negative = order[truth], np.sort(order[~truth])
     below = np.searchsorted(negative, positive, "left")
     upto = np.searchsorted(negative, positive, "right")
     return float((below + upto).mean() / 2 / len(negative))
+
+
+def average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
+    """Returns the precision at each true item, among those that score as high or higher,
+    in the mean."""
+    upwards = np.sort(scores)
+    found = len(scores) - np.searchsorted(upwards, scores[truth], "left")
+    right = truth.sum() - np.searchsorted(np.sort(scores[truth]), scores[truth], "left")
+    return float((right / found).mean())
 
 
 # ---- The table ----

@@ -70,6 +70,21 @@ def test_the_area_is_that_of_all_pairs():
     assert first_run.statistic(values, truth) == pytest.approx(np.mean(above))
 
 
+def test_average_precisions_are_those_of_labels_that_occur():
+    """By hand: the first label is found 1st and 3rd, or both at once with the others; the
+    second is found by the first of two equal scores and one more; the third is nowhere.
+    """
+    truth = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 0]], bool)
+    values = np.array([[0.9, 0.5, 0.1], [0.6, 0.5, 0.2], [0.3, 0.1, 0.3]])
+    expected = ((1 + 2 / 3) / 2 + 1 / 2) / 2
+    assert first_run.statistic(values, truth) == pytest.approx(expected)
+    constant = first_run.statistic(np.ones((3, 3)), truth)
+    assert constant == pytest.approx((2 / 3 + 1 / 3) / 2)
+    found = {"ours": values, "naive": {"x": np.ones((3, 3))}, "truth": truth}
+    one = first_run.compared(Pair("a", "b", "mean_average_precision"), found)
+    assert (one["value"], one["baseline"], one["images"]) == (expected, constant, 3)
+
+
 def test_baselines_are_means_of_labels():
     samples = [SAMPLE, SAMPLE]
     boxes = [
