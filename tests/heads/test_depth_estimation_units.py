@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -175,3 +176,25 @@ def test_an_array_that_breaks_off_is_named(arrays, tmp_path):
     with pytest.raises(arrays.data.ImageError) as told:
         arrays.data.read_depth_array(path, 1.0)
     assert str(told.value) == f"{path}: cannot be decoded"
+
+
+class Acting:
+    """An object that makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_objects_of_an_array_are_never_made(arrays, tmp_path):
+    """Neither by the header nor as it is decoded: they could run any code."""
+    acting = np.full((30, 40), Acting(tmp_path / "made"), object)
+    path = written(tmp_path, acting, ".npy")
+    assert f"its map is not an array: {path}: " in refused(arrays, path)
+    with pytest.raises(arrays.data.ImageError):
+        arrays.data.read_depth_array(path, 1.0)
+    assert not (tmp_path / "made").exists()
+    np.load(path, allow_pickle=True)
+    assert (tmp_path / "made").exists()
