@@ -66,3 +66,13 @@ def test_predictions_for_all_images_are_ranked_together(metrics):
     # Precision is 2/3 up to a recall of 2/3, which 67 of 101 places have.
     assert found["ap"] == pytest.approx(2 / 3 * 67 / 101)
     assert found["corner_error"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("share", [0.48, 0.52, 0.57, 0.72, 0.77, 0.82, 0.93, 0.97])
+def test_each_threshold_of_overlap_counts_alike(metrics, share):
+    """From 0.5 to 0.95, of which 0.5 and 0.75 are told on their own."""
+    part = SHEET * [share, 1]
+    found = scored(metrics, ([(SHEET, "page")], [(part, "page", 0.9)]))
+    reached = [percent / 100 <= share for percent in range(50, 100, 5)]
+    assert found["ap"] == pytest.approx(sum(reached) / 10)
+    assert (found["ap50"], found["ap75"]) == (reached[0], reached[5])
