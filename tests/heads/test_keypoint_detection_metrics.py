@@ -197,3 +197,24 @@ def test_each_threshold_of_similarity_counts_alike(metrics, share):
     reached = [percent / 100 <= share for percent in range(50, 100, 5)]
     assert found["ap"] == pytest.approx(sum(reached) / 10)
     assert (found["ap50"], found["ap75"]) == (reached[0], reached[5])
+
+
+@pytest.mark.parametrize("off, share", [(89, 0.5), (97, 0), (120, 0)])
+def test_an_instance_is_found_by_the_keypoints_that_it_has(metrics, off, share):
+    """By less than half of its size on average over two of three: 3 pixels of 100, and
+    others, up to 100. Found, one of the two is right."""
+    truth = np.float32([[[0, 0], [100, 0], [np.nan, np.nan]]])
+    poses = metrics.Poses(truth, np.float32([[0, 0, 100, 40]]))
+    points = np.nan_to_num(truth[0], nan=50) + np.float32([[0, 3], [0, off], [0, 0]])
+    words = [pose_words(points, 0.9)]
+    found = metrics.keypoint_metrics([metrics.pose_evidence(poses, words, NAMES, 0.05)])
+    assert found["pck05"] == found["pck10"] == share
+
+
+def test_an_instance_that_is_missed_by_half_of_its_size_is_not_found(metrics):
+    """One of two keypoints is right, the other off by the size of the instance."""
+    truth = np.float32([[[0, 0], [100, 0], [np.nan, np.nan]]])
+    poses = metrics.Poses(truth, np.float32([[0, 0, 100, 40]]))
+    words = [pose_words(truth[0] + np.float32([[0, 0], [0, 100], [0, 0]]), 0.9)]
+    found = metrics.keypoint_metrics([metrics.pose_evidence(poses, words, NAMES, 0.05)])
+    assert found["pck05"] == found["pck10"] == 0
