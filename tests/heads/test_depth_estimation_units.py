@@ -138,7 +138,7 @@ def test_numbers_of_arrays_that_are_no_depth_are_unknown(arrays, tmp_path, kind)
 
 
 def test_an_array_may_have_a_channel(arrays, tmp_path):
-    """Of rows and columns first, row by row."""
+    """Its rows and columns come first, row by row."""
     pixels = np.arange(1, 1201).reshape(30, 40, 1)
     found = read(arrays, written(tmp_path, pixels, ".npy"))
     assert found == pytest.approx(pixels[..., 0] / 100, rel=1e-6)

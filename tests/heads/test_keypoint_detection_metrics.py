@@ -175,7 +175,7 @@ def test_the_share_of_correct_keypoints(metrics):
 
 @pytest.mark.parametrize("off, shares", [(5, (1, 1)), (6, (0, 1)), (10, (0, 1))])
 def test_a_keypoint_at_the_limit_is_correct(metrics, off, shares):
-    """Of an instance 100 pixels wide, 5 and 10 pixels are 0.05 and 0.1."""
+    """The instance is 100 pixels wide: 5 and 10 pixels are 0.05 and 0.1 of it."""
     truth = np.float32([[[0, 0], [100, 0], [50, 40]]])
     poses = metrics.Poses(truth, np.float32([[0, 0, 100, 40]]))
     for step in ([off, 0], [0, off], [off * 0.6, off * 0.8]):
