@@ -72,7 +72,8 @@ if not torch.compiler.is_compiling():
     builtins_called({!r}, {})
 """
 
-# Reasons why mutants live, by function and change.
+# Reasons why mutants live, by function and change: "0 -> -1" of each 0 of the function,
+# "0 (no. 2) -> -1" of its second alone.
 KNOWN = json.loads(Path(__file__).with_suffix(".json").read_text())
 
 
@@ -268,6 +269,13 @@ def fate(mutant: Mutant, tests: list[str], most: int) -> str:
     return "stuck" if code is None else "dies" if code else "lives"
 
 
+def reason_of(mutant: Mutant) -> str:
+    """Returns the reason why a mutant lives, empty if none is known."""
+    known, after = KNOWN.get(mutant.function, {}), f" -> {mutant.after}"
+    one = f"{mutant.before} (no. {mutant.turn + 1}){after}"
+    return known.get(one) or known.get(f"{mutant.before}{after}", "")
+
+
 def chosen(mutants: list[Mutant], count: int, seed: int, only: str) -> list[Mutant]:
     """A random choice, spread over the functions."""
     rng, by_function = random.Random(seed), defaultdict(list)
@@ -301,8 +309,7 @@ def main(args: argparse.Namespace) -> int:
         began = time.monotonic()
         said = fate(mutant, found.tests[mutant.function], args.most)
         alive = said == "lives"
-        change = f"{mutant.before} -> {mutant.after}"
-        reason = KNOWN.get(mutant.function, {}).get(change, "")
+        reason = reason_of(mutant)
         left += [reason] if alive else []
         told = f"  ({reason})" if alive and reason else ""
         seconds = time.monotonic() - began

@@ -159,7 +159,7 @@ def test_a_format(place, make, task, labels, data, head):
         else {"categories": ["a", "b"]}
     )
     own = head_of(job)
-    own.pop("level", None)  # of small images
+    own.pop("level", None)  # small images may be judged by another level
     assert own == {"task": task} | named | head
     assert [job["data"][key] for key in ("train", "validation")] == [
         f"set/{path}" for path in data

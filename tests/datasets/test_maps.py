@@ -307,6 +307,14 @@ def test_depths_that_cannot_be_read_are_named(place, capsys):
     assert "write depths in meters as float32 .npy" in refusal(capsys, DEPTH, Path("b"))
 
 
+@pytest.mark.parametrize("kind", [str, bool, complex])
+def test_arrays_of_no_depths_are_refused(place, capsys, kind):
+    make = layouts_maps.places("images/{n}.png", "depth/{n}.npy")
+    folder = make(Path("rooms"), lambda n: millimeters(n).astype(kind))
+    said = refusal(capsys, DEPTH, folder)
+    assert "rooms/depth/0.npy: its pixels cannot be read" in said
+
+
 def test_parts_without_masks_are_refused(place, capsys):
     folder = layouts_maps.as_mvtec(Path("bottle"))
     (folder / "ground_truth" / "dirt" / "000_mask.png").rename(folder / "x.png")

@@ -244,6 +244,19 @@ def test_quality_of_a_picture_by_hand(whole, tmp_path):
     assert means == {"psnr": 1, "mae": 2, "ssim": 3}
 
 
+def test_a_resized_image_has_the_nearest_levels_and_halves_go_up(whole):
+    """Between two columns a share of 0.45 of a level is none, and 0.5 is one."""
+    columns = torch.tensor([[6, 7], [7, 6], [250, 254]], dtype=torch.uint8)
+    images = columns[None, :, None].expand(1, 3, 4, 2)
+    for width in (3, 20):
+        places = (np.arange(width) + 0.5) * 2 / width - 0.5
+        exact = [np.interp(places, [0, 1], pair) for pair in columns.tolist()]
+        wanted = np.floor(np.array(exact) + 0.5 + 1e-6)
+        found = whole.model.resampled(images, (4, width))
+        assert found.shape == (1, 3, 4, width)
+        assert (found.numpy() == wanted[None, :, None]).all(), width
+
+
 # ---- Texts ----
 
 

@@ -171,3 +171,50 @@ def test_the_share_of_correct_keypoints(metrics):
     assert scored() == dict.fromkeys(right, 0)
     assert scored(far, poses=none) == {}
     assert scored(poses=none) == {}
+
+
+@pytest.mark.parametrize("off, shares", [(5, (1, 1)), (6, (0, 1)), (10, (0, 1))])
+def test_a_keypoint_at_the_limit_is_correct(metrics, off, shares):
+    """The instance is 100 pixels wide: 5 and 10 pixels are 0.05 and 0.1 of it."""
+    truth = np.float32([[[0, 0], [100, 0], [50, 40]]])
+    poses = metrics.Poses(truth, np.float32([[0, 0, 100, 40]]))
+    for step in ([off, 0], [0, off], [off * 0.6, off * 0.8]):
+        words = [pose_words(truth[0] + np.float32(step), 0.9)]
+        evidence = metrics.pose_evidence(poses, words, NAMES, 0.05)
+        found = metrics.keypoint_metrics([evidence])
+        assert (found["pck05"], found["pck10"]) == shares, step
+
+
+@pytest.mark.parametrize("share", [0.48, 0.52, 0.57, 0.72, 0.77, 0.82, 0.93, 0.97])
+def test_each_threshold_of_similarity_counts_alike(metrics, share):
+    """From 0.5 to 0.95, of which 0.5 and 0.75 are told on their own. The similarity is
+    exp(-d^2 / (8 sigma^2 area)) of a distance that all keypoints share."""
+    truth = np.float32([[[0, 0], [100, 0], [50, 40]]])
+    poses = metrics.Poses(truth, np.float32([[0, 0, 100, 40]]))
+    distance = np.sqrt(-np.log(share) * 8 * 0.05**2 * 100 * 40)
+    words = [pose_words(truth[0] + np.float32([0, distance]), 0.9)]
+    found = metrics.keypoint_metrics([metrics.pose_evidence(poses, words, NAMES, 0.05)])
+    reached = [percent / 100 <= share for percent in range(50, 100, 5)]
+    assert found["ap"] == pytest.approx(sum(reached) / 10)
+    assert (found["ap50"], found["ap75"]) == (reached[0], reached[5])
+
+
+@pytest.mark.parametrize("off, share", [(89, 0.5), (97, 0), (120, 0)])
+def test_an_instance_is_found_by_the_keypoints_that_it_has(metrics, off, share):
+    """By less than half of its size on average over two of three: 3 pixels of 100, and
+    others, up to 100. Found, one of the two is right."""
+    truth = np.float32([[[0, 0], [100, 0], [np.nan, np.nan]]])
+    poses = metrics.Poses(truth, np.float32([[0, 0, 100, 40]]))
+    points = np.nan_to_num(truth[0], nan=50) + np.float32([[0, 3], [0, off], [0, 0]])
+    words = [pose_words(points, 0.9)]
+    found = metrics.keypoint_metrics([metrics.pose_evidence(poses, words, NAMES, 0.05)])
+    assert found["pck05"] == found["pck10"] == share
+
+
+def test_an_instance_that_is_missed_by_half_of_its_size_is_not_found(metrics):
+    """One of two keypoints is right, the other off by the size of the instance."""
+    truth = np.float32([[[0, 0], [100, 0], [np.nan, np.nan]]])
+    poses = metrics.Poses(truth, np.float32([[0, 0, 100, 40]]))
+    words = [pose_words(truth[0] + np.float32([[0, 0], [0, 100], [0, 0]]), 0.9)]
+    found = metrics.keypoint_metrics([metrics.pose_evidence(poses, words, NAMES, 0.05)])
+    assert found["pck05"] == found["pck10"] == 0

@@ -59,6 +59,30 @@ def test_images_that_are_all_the_same_cost_the_most(model):
     assert sum(spread.values()) == 0
 
 
+@pytest.mark.parametrize("images", [1, 2, 4, 7])
+def test_terms_by_hand(model, images):
+    """Deviations are around one, and others in each view; variances are those of the
+    images themselves, covariances those that they are drawn from."""
+    rng = np.random.default_rng(images)
+    scale = np.linspace(0.1, 1.6, 5)
+    views = rng.standard_normal((images, 2, 5)) * [scale, scale[::-1]] + 3
+    variance = covariance = 0
+    for view in views.transpose(1, 0, 2):
+        deviations = np.sqrt(view.var(0) + 1e-4)
+        variance += sum(max(0, 1 - x) for x in deviations) / 5
+        if images > 1:
+            moments = np.cov(view.T)
+            pairs = [(i, j) for i in range(5) for j in range(5) if i != j]
+            covariance += sum(moments[pair] ** 2 for pair in pairs) / 5
+    wanted = {
+        "invariance": 25 * ((views[:, 0] - views[:, 1]) ** 2).mean(),
+        "variance": 25 * variance / 2,
+        "covariance": covariance,
+    }
+    found = terms_of(model, views.reshape(2 * images, 5))
+    assert found == pytest.approx(wanted, rel=1e-4)
+
+
 def test_numbers_that_tell_the_same_cost(model):
     """Covariances of both views, 4/3 * 9 off the diagonal, twice, over two numbers."""
     found = terms_of(model, np.repeat([[3.0, 3], [3, 3], [-3, -3], [-3, -3]], 2, 0))

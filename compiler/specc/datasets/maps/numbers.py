@@ -98,6 +98,8 @@ def _spans(maps: list[Path]) -> tuple[list[tuple[float, float]], set[str]]:
         names = {"f": "float", "u": "deep", "i": "deep"}
         byte = values.dtype == np.uint8
         kinds.add("byte" if byte else names.get(values.dtype.kind, "other"))
+        if "other" in kinds:
+            return [], kinds
         known = values[np.isfinite(values) & (values > 0)]
         if known.size:
             spans.append((float(known.min()), float(known.max())))
