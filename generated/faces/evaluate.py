@@ -227,7 +227,8 @@ def keypoint_errors(errors: np.ndarray, scores: np.ndarray, poses: Poses) -> np.
     present = poses.present()
     errors = np.where(present & np.isnan(errors), np.inf, errors)
     apart = np.where(present, np.minimum(errors, 1), 0).sum(2) / present.sum(1)
-    best = np.full(present.shape, np.inf)
+    # In float32, as the errors are: as float64, 5 of 100 pixels are more than 0.05.
+    best = np.full(present.shape, np.inf, np.float32)
     for number in np.argsort(-scores, kind="stable"):
         if apart.size and apart[number].min() < 0.5:
             instance = apart[number].argmin()
