@@ -276,7 +276,7 @@ def _as_found(
         unused=unused,
         test=sets.test.path if sets.test else None,
         layout=ordered(layout),
-        notes=sets.notes,
+        notes=(*sets.notes, *learned.notes),
     )
 
 
