@@ -148,3 +148,55 @@ def ages_of_minus_999(folder):
 def ages_of_minus_1(folder):
     ages = [0, 20, -1, 40, -1, 60, 70, 80]  # less than twice their span away
     table(folder, "image,age", lambda i: f"{i}.jpg,{ages[i - 1]}")
+
+
+# ---- Tables and labels that are not those to train on ----
+
+
+@row("n19", CLASSES, {"n01_0.JPEG": "n01", "n02_5.JPEG": "n02"}, count=12)
+def folders_of_classes_and_a_table_of_a_set_to_validate_on(folder):
+    """As those of Tiny ImageNet."""
+    for name in ("n01", "n02"):
+        files = [f"{name}_{i}.JPEG" for i in range(6)]
+        images(folder / "train" / name / "images", *files)
+        boxes = "".join(f"{file}\t0\t0\t62\t62\n" for file in files)
+        write(folder / "train" / name / f"{name}_boxes.txt", boxes)
+    images(folder / "val/images", *(f"val_{i}.JPEG" for i in range(4)))
+    lines = [f"val_{i}.JPEG\tn0{1 + i % 2}\t0\t32\t44\t62\n" for i in range(4)]
+    write(folder / "val/val_annotations.txt", "".join(lines))
+
+
+@row("n20", CLASSES, refused="0.jpg is a pointer of Git LFS, no image")
+def pointers_of_git_lfs(folder):
+    start = "version https://git-lfs.github.com/spec/v1\noid sha256:"
+    for name in ("cat", "dog"):
+        for i in range(5):
+            write(folder / name / f"{i}.jpg", f"{start}{i:064}\nsize 12345\n")
+
+
+@row("n21", refused="train.json is in the own format of BDD100K")
+def labels_of_bdd100k(folder):
+    """They lie where YOLO's would."""
+    images(folder / "images", *(f"{i}.jpg" for i in range(1, 9)))
+    box = {"category": "car", "box2d": {"x1": 8, "y1": 8, "x2": 24, "y2": 20}}
+    labels = [{"name": f"{i}.jpg", "labels": [box]} for i in range(1, 9)]
+    write(folder / "labels" / "train.json", labels)
+
+
+@row("n22", CLASSES, {"1.jpg": "cat"}, count=8)
+def six_cells_of_which_the_second_is_a_name(folder):
+    """No table of keras-retinanet, whose second cell is the left side of a box."""
+    images(folder, *(f"{i}.jpg" for i in range(1, 9)))
+    lines = [f"{i}.jpg,{pet(i)},0,{i},44,62\n" for i in range(1, 9)]
+    write(folder / "labels.csv", "".join(lines))
+
+
+@row("n23", CLASSES, {"00000/0_0.png": "00000", "00001/5_0.png": "00001"}, count=12)
+def a_table_in_each_folder_of_a_class(folder):
+    """As those of GTSRB, whose tables have the boxes and the numbers of the classes."""
+    columns = "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId"
+    for number in range(2):
+        place, files = folder / f"0000{number}", [f"{i}_0.png" for i in range(6)]
+        images(place, *files)
+        lines = [f"{file};64;48;5;6;24;25;{number}" for file in files]
+        write(place / f"GT-{place.name}.csv", "\n".join([columns, *lines]))

@@ -22,14 +22,14 @@ SLIPS = [  # rows that `init` refuses, each for another reason
     *("z15", "z18", "z22", "z35", "w09", "w18", "w01"),
     *("o28", "o51", "j22", "j27", "g05", "g06", "g07", "g08", "g50", "g52", "g54"),
     *("k53", "k58", "k63", "k64", "k65", "k67"),
-    *("n8", "n9", "n10", "n12", "n13", "n14", "n15"),
+    *("n8", "n9", "n10", "n12", "n13", "n14", "n15", "n20", "n21"),
 ]
 TELLING = [  # rows that `init` says something of
     *("k50", "k51", "k52", "k54", "k55", "k56", "k57", "k60", "k61", "k62", "k66"),
     *("n16", "n17", "n18"),
 ]
 READ = [  # rows that the reader of the job says something of
-    *("n1", "n2", "n3", "n4", "n5", "n6", "n7", "n11"),
+    *("n1", "n2", "n3", "n4", "n5", "n6", "n7", "n11", "n19", "n22", "n23"),
 ]
 
 

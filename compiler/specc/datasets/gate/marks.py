@@ -36,7 +36,10 @@ def _is_marked(path: Path) -> bool:
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
         ):
             return IGNORED.search(content) is not None
-    except (OSError, ValueError):  # none is there, or it is empty: the reader refuses it
+    except (
+        OSError,
+        ValueError,
+    ):  # none is there, or it is empty: the reader refuses it
         return False
 
 

@@ -279,10 +279,17 @@ def _is_open(row: list[str]) -> bool:
     return any(cell[:1] == '"' and (len(cell) < 2 or cell[-1] != '"') for cell in row)
 
 
+def _is_retinanet(row: list[str]) -> bool:
+    """Returns whether cells are those of a box, or of an image without one."""
+    sides = row[1:5]
+    numbers = all(re.fullmatch(r"-?\d+\.?\d*", side) for side in sides)
+    return reader().is_image(row[0]) and (numbers or not any(sides))
+
+
 def _columns(table: list[list[str]]) -> tuple[str, ...]:
     """Returns names for the columns of a table that has none."""
     count = max(map(len, table))
-    if count == len(RETINANET) and reader().is_image(table[0][0]):
+    if count == len(RETINANET) and 2 * sum(map(_is_retinanet, table)) > len(table):
         return RETINANET
     if count == len(MAKESENSE) and reader().is_image(table[0][5]):
         return MAKESENSE
