@@ -304,7 +304,9 @@ def test_depths_that_cannot_be_read_are_named(place, capsys):
     assert "in sys.argv[1:]]' b/depth/*.exr\n" in said
     for path in list(Path("b", "depth").iterdir()):
         path.rename(path.with_suffix(".pfm"))
-    assert "write depths in meters as float32 .npy" in refusal(capsys, DEPTH, Path("b"))
+    assert "write them as TIFF of float32, in meters" in refusal(
+        capsys, DEPTH, Path("b")
+    )
 
 
 @pytest.mark.parametrize("kind", [str, bool, complex])

@@ -20,6 +20,7 @@ from specc.datasets.gate.lock import file_of as lock_file
 from specc.datasets.gate.lock import load as load_lock
 from specc.datasets.gate.lock import save as save_lock
 from specc.datasets.gate.looked import Looked
+from specc.datasets.gate.marks import unread_marks_of
 from specc.datasets.parts import reader
 from specc.datasets.start import name_of, starting_job
 from specc.datasets.survey import Images, decode, labels_of
@@ -109,6 +110,7 @@ def look(content: bytes, root: Path, images: Images) -> Looked:
     """Reads and decodes the dataset of a job. Raises JobError."""
     emitted = load(content)
     reading = read(emitted, root)
+    reading.counts.update(unread_marks_of(emitted.job, root))
     decode(emitted, reading.training + reading.validation + reading.test, images)
     labels = {h.name: labels_of(emitted, reading, h) for h in emitted.job.heads}
     return Looked(json.loads(content), emitted, root, reading, images, labels)

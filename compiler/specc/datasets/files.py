@@ -201,3 +201,13 @@ def spread(items: Sequence[Item], most: int) -> list[Item]:
     draw = random.Random(0)
     ends = [i * count // most for i in range(most + 1)]
     return [items[draw.randrange(low, high)] for low, high in zip(ends, ends[1:])]
+
+
+def is_pointer(path: Path) -> bool:
+    """Returns whether Git LFS has left a pointer in the place of a file."""
+    start = b"version https://git-lfs.github.com/spec/"
+    try:
+        with path.open("rb") as file:
+            return file.read(len(start)) == start
+    except OSError:
+        return False

@@ -13,7 +13,7 @@ from specc.datasets.become import become, formats_to, nearest
 from specc.datasets.files import Unlike, Unreadable, folders_in, require
 from specc.datasets.finders import coco, dota, voc, yolo
 from specc.datasets.foreign import exported, packed, recognized
-from specc.datasets.found import Found
+from specc.datasets.found import TEST, TRAIN, VALIDATION, Found
 from specc.datasets.maps import find as maps
 from specc.datasets.maps import inspections
 from specc.datasets.tables.find import find_tables
@@ -97,7 +97,8 @@ def search(path: Path, formats: Sequence[str] = tuple(FINDERS)) -> Search:
         )
     found, problems, unlike, help = [], [], [], "mend that file"
     for name in formats:
-        if name == "folders" and any(map(_holds_folders, found)):
+        held = [one for one in found if _holds_folders(one)]
+        if name == "folders" and held and not _are_in_classes(path, held):
             continue  # folders of another layout look like categories
         if name == "folders" and maps.are_in(path):
             unlike.append(f"{path}: holds images and maps of them, no categories")
@@ -120,6 +121,16 @@ def _holds_folders(found: Found) -> bool:
     lie beside a table of texts, and one of them may be called `images`."""
     texts = found.format == "csv" and head(found.task).get("x-reads-text")
     return not (texts or TASKS[found.task].unlabeled)
+
+
+def _are_in_classes(path: Path, found: list[Found]) -> bool:
+    """Returns whether each of several tables is of the images in its own folder, which
+    no name tells to be a set: GTSRB has one in each folder of a class."""
+    places = {one.train.parent for one in found}
+    apart = all(one.format == "csv" and one.train.is_file() for one in found)
+    named = {place.name for place in places} & {*TRAIN, *VALIDATION, *TEST}
+    inside = all(place.parent == path for place in places)
+    return apart and inside and not named and len(places) > 1
 
 
 def choose(path: Path, task: str, form: str | None, labels: str | None) -> Found:

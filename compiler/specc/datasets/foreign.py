@@ -33,6 +33,7 @@ EXPORTS = {  # text in files of a tool's own format -> the tool, and what it exp
     "geometryType": ("Supervisely", "the project as COCO or Pascal VOC"),
     "region_attributes": ("VGG Image Annotator", "its annotations as COCO"),
     '"data_row"': ("Labelbox", "the project as COCO"),
+    '"box2d":': ("BDD100K", "its labels as COCO, by bdd100k.label.to_coco"),
     '"coordinates":{': ("Create ML", "the dataset as COCO or YOLO"),
 }
 PACKED = {  # suffix of files that hold their images -> what they are, and the way

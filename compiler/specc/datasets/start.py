@@ -15,7 +15,7 @@ from typing import Any
 
 from specc.build import analyze
 from specc.datasets.emitted import load, read
-from specc.datasets.files import image_size, largest_value, spread
+from specc.datasets.files import image_size, is_pointer, largest_value, spread
 from specc.datasets.found import Found
 from specc.datasets.levels import enlarged, objects_of
 from specc.diagnostics import JobError, fail
@@ -166,6 +166,9 @@ def _fail_without_images(found: Found) -> None:
     else:
         images = number_of(len(found.images), "image")
         what = f"none of {images} in `{found.train}` can be read"
+        if is_pointer(found.images[0]):
+            note = f"{found.images[0].absolute()} is a pointer of Git LFS, no image"
+            fail("E421", what, note=note, help="fetch the images: git lfs pull")
         state = "cannot be decoded" if isfile(found.images[0]) else "is not there"
         note = f"{found.images[0].absolute()} {state}"
     fail("E421", what, note=note, help="name a dataset with images")

@@ -56,7 +56,7 @@ def unread_marks(items: list[dict]) -> list[str]:
             f"{what}: their `bbox` is read, which is not turned; export them as"
             " polygons where that matters"
         )
-    ignored = [x for x in items if x.get("ignore") in (1, "1") and not x.get("iscrowd")]
+    ignored = ignored_in(items)
     if ignored:
         what = f"{len(ignored)} of {len(items)} annotations have `ignore` 1"
         lines.append(
@@ -64,6 +64,11 @@ def unread_marks(items: list[dict]) -> list[str]:
             " other; write `iscrowd` 1, and they are ignored"
         )
     return lines
+
+
+def ignored_in(items: list[dict]) -> list[dict]:
+    """Returns the annotations with `ignore` 1 that no `iscrowd` leaves out already."""
+    return [x for x in items if x.get("ignore") in (1, "1") and not x.get("iscrowd")]
 
 
 def _rotation(item: dict) -> float:

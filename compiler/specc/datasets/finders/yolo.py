@@ -229,11 +229,18 @@ def _elsewhere(
 # ---- A file of names ----
 
 
+def _holds_texts(folder: Path) -> bool:
+    """Returns whether a folder holds files of labels, or folders of sets; one of JSON
+    files alone is of another layout."""
+    suffixes = {path.suffix.lower() for path in entries(folder)}
+    return bool(suffixes) and suffixes != {".json"}
+
+
 def _of_names(folder: Path) -> Iterator[Found]:
     """Yields the dataset of a file with a name a line, and of folders or lists."""
     names = _names_file(folder)
     if names is None:
-        if image_sets(folder) and os.path.isdir(folder / "labels"):
+        if image_sets(folder) and _holds_texts(folder / "labels"):
             if lone := without_train(folder):
                 raise Unlike(lone)
             what = "has images and labels; the names of the categories are missing"

@@ -14,7 +14,7 @@ from specc.datasets.found import Found
 from specc.datasets.found import pair as split_names
 from specc.datasets.maps.names import Names, names_beside
 from specc.datasets.maps.pairs import Pair, pairs_in
-from specc.datasets.maps.numbers import depths, numbers
+from specc.datasets.maps.numbers import depths, numbers, unread_arrays
 from specc.datasets.maps.pixels import Seen, look
 from specc.words import number_of
 
@@ -152,6 +152,8 @@ def _of_pair(
                 yielded = True
         except Unreadable as error:
             faults.append(error)
+    if not yielded and not faults and maps[0].suffix.lower() == ".npy":
+        faults.append(unread_arrays(maps[0], False))
     if not (yielded or faults):
         faults.append(Unlike(f"{maps[0]}: its pixels cannot be read"))
     for error in faults:

@@ -17,6 +17,10 @@ DEPTH = re.compile(r"depth|disp|distance|range_?map|velodyne|zmap")
 KITTI = re.compile(r"kitti|proj_depth|velodyne|groundtruth_depth|depth_annotated")
 LARGEST = 65535  # value of 16 bits, which some cameras write where they see nothing
 MILLIMETERS, OF_KITTI = 0.001, 1 / 256
+OF_OTHER_UNIT = (
+    "if they are of another unit, write its meters as `unit` of the head, as 0.00390625"
+    " for KITTI's 256ths of a meter, and `range` in meters"
+)
 Options = tuple[dict, tuple[str, ...]]
 
 
@@ -27,12 +31,11 @@ def depths(maps: list[Path], seen: Seen) -> Options | None:
     if suffix == ".exr":
         what = "OpenCV's packages do not read OpenEXR"
         raise Unplaced(f"{maps[0]}: {what}", _to_arrays(maps[0].parent))
-    if suffix in UNREAD:
-        what = "cannot be read here: write depths in meters as float32 .npy or TIFF"
-        raise Unlike(f"{maps[0]}: depths in {suffix} {what}")
-    spans, kinds = _spans(maps)
     place = maps[0].as_posix().lower()
     named = bool(DEPTH.search(place)) or bool(KITTI.search(place))
+    if suffix in UNREAD:
+        raise unread_arrays(maps[0], named)
+    spans, kinds = _spans(maps)
     if not spans or "other" in kinds:
         return None
     if kinds == {"byte"}:
@@ -50,6 +53,7 @@ def depths(maps: list[Path], seen: Seen) -> Options | None:
         unit = OF_KITTI if kitti else MILLIMETERS
         what = "256ths of a meter, as KITTI's" if kitti else "millimeters"
         told = (f"values of 16 bits are taken for {what}; 0 is unknown",)
+        told += (OF_OTHER_UNIT,) * (not kitti)
         if max(x[1] for x in spans) == LARGEST:
             what = f"{LARGEST} occurs, and is taken for {LARGEST * unit:.5g} m"
             told = (*told, f"{what}: write 0 if it means that nothing is known")
@@ -62,6 +66,29 @@ def depths(maps: list[Path], seen: Seen) -> Options | None:
         raise Unlike(f"{maps[0]}: all depths are {low:.4g}")
     options = {"range": nice_range(low, high)} | ({"unit": unit} if unit else {})
     return options, told
+
+
+def unread_arrays(path: Path, of_depths: bool) -> Unplaced:
+    """Returns the fault of maps in a format that is not read, with a command that
+    writes images beside those of NumPy; the later of two suffixes is read."""
+    suffix = path.suffix.lower()
+    what = "depths" if of_depths else "maps of categories"
+    form = "TIFF of float32, in meters" if of_depths else "PNG of 8 bits"
+    told = f"{path}: {what} in {suffix} are not read: write them as {form}"
+    if suffix not in (".npy", ".npz"):
+        return Unplaced(
+            told,
+            f"write {path.stem}.{'tiff' if of_depths else 'png'} for it, and so on",
+        )
+    kind, ending = ("float32", "tiff") if of_depths else ("uint8", "png")
+    array = "numpy.load(p)" if suffix == ".npy" else "[*numpy.load(p).values()][0]"
+    code = (
+        "import numpy, sys; from PIL import Image; "
+        f"[Image.fromarray({array}.astype('{kind}')).save(p[:-3] + '{ending}')"
+        " for p in sys.argv[1:]]"
+    )
+    files = shlex.quote(path.parent.as_posix())
+    return Unplaced(told, f'python -c "{code}" {files}/*{suffix}')
 
 
 def _to_arrays(folder: Path) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from specc.datasets.files import spread
 from specc.datasets.parts import reader
-from specc.datasets.maps.pixels import looks_like_maps
+from specc.datasets.maps.pixels import ARRAYS, looks_like_maps
 
 DEEPEST = 5  # folders below the dataset's in which images are looked for
 MOST_FILES = 400_000
@@ -34,7 +34,6 @@ MAP_WORDS = (
     r"|instances?|instanceids|parsing|mattes?|bin|l|p|manual|pixels|colou?r"
 )
 OTHER_MAPS = r"colou?r|instanceids|polygons|rgb|vis(?:ualization)?|overlay|preview"
-ARRAYS = (".npy", ".exr", ".pfm", ".npz", ".mat", ".h5")  # maps that are no images
 LOSSY = (".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".jp2")
 BEGINS = (  # words before a number, as in image_1; or the first word, as in im_a7
     re.compile(r"(?:[A-Za-z]+[-_. ]*)+(?=\d)"),

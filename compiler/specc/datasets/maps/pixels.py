@@ -13,6 +13,7 @@ from specc.datasets.files import opened, spread
 LOOKED_AT = 600  # most maps of a dataset that are decoded to find their values
 FEW = 64  # most values or colors of what is taken for a map by its pixels alone
 GRAY = ("1", "L", "P", "I;16", "I;16B", "I")
+ARRAYS = (".npy", ".exr", ".pfm", ".npz", ".mat", ".h5")  # maps that are no images
 LOSSY = ("JPEG", "WEBP", "JPEG2000", "AVIF", "MPO")
 
 
@@ -96,7 +97,7 @@ def _values(pixels: Any) -> tuple[list[int], list[tuple[int, int]], list[int]]:
 def looks_like_maps(images: list[Path], maps: list[Path], named: bool) -> bool:
     """Returns whether files hold maps of these images: of few values where their names
     say so, and else of far fewer than the images."""
-    if any(path.suffix.lower() in (".npy", ".exr", ".pfm") for path in maps):
+    if any(path.suffix.lower() in ARRAYS for path in maps):
         return named or all(path.suffix.lower() != ".npy" for path in images)
     seen = [x for x in map(_glance, maps) if x.files]
     if not seen:

@@ -266,9 +266,11 @@ def _described(sheet: Sheet, columns: tuple[str, ...], form: str, unit: str) -> 
     angle = next((named[name] for name in ANGLES if name in named), "")
     turned = angle and any(number(str(row[angle])) for _, row in sheet.rows)
     told = f"`{angle}` is not read: boxes are taken as they are unturned" * bool(turned)
-    cells = {str(row[name]) for _, row in sheet.rows for name in columns}
+    text = (*columns, category) if category else columns
+    cells = {str(row[name]) for _, row in sheet.rows for name in text}
     missing = next((cell for cell in sorted(cells) if cell.lower() == "nan"), "")
-    decimal = "comma" * (len(columns) == 4 and any(map(COMMA.fullmatch, cells)))
+    sides = {str(row[name]) for _, row in sheet.rows for name in columns}
+    decimal = "comma" * (len(columns) == 4 and any(map(COMMA.fullmatch, sides)))
     return Boxes(columns, form, unit, category, size, crowd, missing, decimal, told)
 
 
@@ -295,8 +297,13 @@ def categories_of(sheets: list[Sheet], boxes: Boxes) -> dict[str, Any]:
     for sheet in sheets:
         for line, row in sheet.rows:
             cell = row.get(boxes.category)
-            if cell and not all(_is_empty(row.get(name)) for name in boxes.columns):
-                found |= {str(x) for x in cell} if isinstance(cell, list) else {cell}
+            if (
+                cell
+                and cell != boxes.missing
+                and not all(_is_empty(row.get(name)) for name in boxes.columns)
+            ):
+                cells = cell if isinstance(cell, list) else [cell]
+                found |= {str(x) for x in cells if x not in ("", None)}
     names = sorted(found)
     if not names or len(names) > MOST_CATEGORIES:
         what = f"`{boxes.category}` has {len(names)} different categories of boxes"

@@ -12,6 +12,7 @@ from typing import Any
 
 from specc.datasets.files import Unreadable
 from specc.datasets.parts import reader
+from specc.datasets.tables.sentinels import told
 from specc.datasets.tables.sheets import Cells, plain
 from specc.language.schema import part
 
@@ -37,6 +38,7 @@ class Learned:
     options: dict[str, Any]
     layout: dict[str, Any] = field(default_factory=dict)
     longest: int = 0  # tokens of the longest text
+    notes: tuple[str, ...] = ()
 
 
 def head_name(column: str) -> str:
@@ -61,7 +63,13 @@ def of_column(column: str, cells: Cells, others: Cells) -> Iterator[Learned]:
     numbers, written = numbers_in(different)
     if numbers and None not in numbers and min(numbers) < max(numbers):
         limits = nice_range(min(numbers), max(numbers))
-        yield Learned("regression", {"range": limits}, written)
+        known = dict(
+            zip((x for x in different if x != written.get("missing")), numbers)
+        )
+        texts = [value for value in values if value in known]
+        cells = [known[text] for text in texts]
+        notes = tuple(told(column, cells, texts, "missing" in written))
+        yield Learned("regression", {"range": limits}, written, notes=notes)
     repeated = len(different) <= max(2, len(values) // 2)
     if 1 < len(different) <= MOST_CATEGORIES and repeated:
         yield Learned("multiclass_classification", {"categories": different})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from specc.datasets.files import Unlike, Unplaced, Unreadable, entries, folders_in
-from specc.datasets.found import Found, pair, unread
+from specc.datasets.found import TEST, TRAIN, VALIDATION, Found, pair, unread
 from specc.datasets.parts import reader
 from specc.datasets.tables import boxes, columns
 from specc.datasets.tables.columns import Learned, head_name
@@ -48,10 +48,22 @@ def find_tables(folder: Path) -> Iterator[Found]:
         except Unreadable as error:
             if path.suffix.lower() != ".txt":
                 faults.append(error)
+    for path in [path for path in tables if _is_held_out(folder, path, tables)]:
+        what = f"{path}: is of a set to validate or test on"
+        faults.append(Unlike(f"{what}, and no table is of that to train on"))
+        del tables[path]
     for sets in _paired(tables):
         yield from _of_sets(_by_split(_with_twin(sets), index), faults)
     for error in sorted(faults, key=lambda one: isinstance(one, Unlike)):
         raise error
+
+
+def _is_held_out(folder: Path, path: Path, tables: Iterable[Path]) -> bool:
+    """Returns whether a table is in a folder of images to validate or test on, beside
+    which that to train on, and all else, has no table: its labels are no columns."""
+    trained = [folder / name for name in TRAIN if (folder / name).is_dir()]
+    held_out = {folder / name for name in (*VALIDATION, *TEST)}
+    return bool(trained) and {other.parent for other in tables} <= held_out
 
 
 def _named(path: Path) -> list[Path]:
@@ -276,7 +288,7 @@ def _as_found(
         unused=unused,
         test=sets.test.path if sets.test else None,
         layout=ordered(layout),
-        notes=sets.notes,
+        notes=(*sets.notes, *learned.notes),
     )
 
 

@@ -226,6 +226,7 @@ def _writing(path: Path) -> tuple[Writing, tuple[str, ...]]:
     if lines and re.fullmatch("sep=.", lines[0].strip(), re.IGNORECASE):
         raise Unreadable(f"{path}: line 1 tells Excel of a delimiter: remove that line")
     tables = {name: _parted(lines, name) for name in kinds}
+    _refuse_comments(path, lines, tables)
     scores = {name: _regular(table) for name, table in tables.items()}
     best = max(kinds, key=lambda name: (scores[name], -kinds.index(name)))
     table = tables[best]
@@ -234,6 +235,21 @@ def _writing(path: Path) -> tuple[Writing, tuple[str, ...]]:
         raise Unlike(f"{path}: its lines are no names of images, each with a label")
     quotes = best not in ("tab", "space") or not any(map(_is_open, table))
     return Writing(best, quotes, headless), _columns(table) if headless else ()
+
+
+def _refuse_comments(path: Path, lines: list[str], tables: dict) -> None:
+    """Raises Unreadable where the first line is a comment: so is the second one, or
+    that has other numbers of cells, or the names of columns. `#image,label` above rows
+    is a header itself."""
+    if len(lines) < 2 or not lines[0].lstrip("\ufeff").startswith("#"):
+        return
+    likely = max(tables.values(), key=lambda table: _regular(table[1:]))
+    one, two = likely[:2] or ("", "")
+    named = any(_rank(cell) < len(IMAGE_COLUMNS) for cell in two)
+    if lines[1].startswith("#") or len(one) != len(two) or named:
+        what = f"line 1 is a comment, {lines[0]!r:.60}"
+        help = "remove the lines above the names of the columns, or above the rows"
+        raise Unreadable(f"{path}: {what}: the first line names the columns", help)
 
 
 def _parted(lines: list[str], delimiter: str) -> list[list[str]]:
@@ -263,10 +279,17 @@ def _is_open(row: list[str]) -> bool:
     return any(cell[:1] == '"' and (len(cell) < 2 or cell[-1] != '"') for cell in row)
 
 
+def _is_retinanet(row: list[str]) -> bool:
+    """Returns whether cells are those of a box, or of an image without one."""
+    sides = row[1:5]
+    numbers = all(re.fullmatch(r"-?\d+\.?\d*", side) for side in sides)
+    return reader().is_image(row[0]) and (numbers or not any(sides))
+
+
 def _columns(table: list[list[str]]) -> tuple[str, ...]:
     """Returns names for the columns of a table that has none."""
     count = max(map(len, table))
-    if count == len(RETINANET) and reader().is_image(table[0][0]):
+    if count == len(RETINANET) and 2 * sum(map(_is_retinanet, table)) > len(table):
         return RETINANET
     if count == len(MAKESENSE) and reader().is_image(table[0][5]):
         return MAKESENSE
