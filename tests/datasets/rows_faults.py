@@ -128,7 +128,7 @@ def corners_for_sizes(folder):
     four(folder, [item(i, bbox=[40, 30, 60, 46]) for i in COUNT])
 
 
-@row("z16", refused="too few kinds of labels, 0 among")
+@row("z16", refused="too few kinds of labels, 0 (images")
 def fractions(folder):
     four(folder, [item(i, bbox=[0.1, 0.1, 0.5, 0.5]) for i in COUNT])
 

@@ -53,7 +53,7 @@ def said_of(capsys, root: Path, head: dict, train: list, val: list) -> tuple:
 
 
 ONE = [box(2, 2, 9, 9)]
-EMPTY = "head: too few kinds of labels, 0 among {} to {} on"
+EMPTY = "head: too few kinds of labels, 0 (images to {1} on: {0})"
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_labels_that_are_all_the_same_teach_nothing(
     """To be measured by they will do."""
     same, two = [label] * 3, [label, other]
     hopeless, _ = said_of(capsys, tmp_path, head, same, two)
-    assert hopeless == ["head: too few kinds of labels, 1 among 3 to train on"]
+    assert hopeless == ["head: too few kinds of labels, 1 (images to train on: 3)"]
     assert said_of(capsys, tmp_path, head, two, same)[0] == []
 
 

@@ -50,7 +50,7 @@ def test_a_set_that_teaches_nothing_ends_the_run(tmp_path, root):
     (root / "train" / "labels.yaml").write_text(json.dumps({"0.png": []}))
     dataset = load_all(job_of(tmp_path / "job"), "dataset").dataset
     with pytest.raises(
-        SystemExit, match="cells: too few kinds of labels, 0 among 1 to train"
+        SystemExit, match=r"too few kinds of labels, 0 \(images to train on: 1\)"
     ):
         dataset.read_samples(root)
 

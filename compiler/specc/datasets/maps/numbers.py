@@ -36,6 +36,9 @@ def depths(maps: list[Path], seen: Seen) -> Options | None:
     if suffix in UNREAD:
         raise unread_arrays(maps[0], named)
     spans, kinds = _spans(maps)
+    if "other" in kinds and named and suffix == ".npy":
+        what = "its pixels cannot be read as depths: they are no real numbers"
+        raise Unlike(f"{maps[0]}: {what}")
     if not spans or "other" in kinds:
         return None
     if kinds == {"byte"}:
