@@ -116,7 +116,7 @@ def compared(pair: Pair, found: dict) -> dict:
         rows = rng.integers(0, len(ours), len(ours))
         labels = truth if truth is None else truth[rows]
         if labels is not None and labels.all() == labels.any():
-            continue  # what is drawn has one kind of truth alone
+            continue  # an area needs true rows and false ones
         pairs = [statistic(x[rows], labels) for x in (ours, values[name])]
         differences.append(sign * (pairs[0] - pairs[1]))
     low, high = np.quantile(differences, (0.025, 0.975))

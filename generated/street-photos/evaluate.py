@@ -245,7 +245,7 @@ def ranking_precision(labels: np.ndarray, scores: np.ndarray) -> float:
     """Returns area under precision over recall, a step for each distinct score: no
     choice between images of the same score can change it."""
     order = np.argsort(-scores, kind="stable")
-    last = np.append(np.diff(scores[order]) != 0, True)  # where a score ends
+    last = np.append(np.diff(scores[order]) != 0, True)  # equal scores end here
     hits = labels[order].cumsum()[last]
     precision = hits / (np.flatnonzero(last) + 1)
     return float(np.sum(np.diff(hits, prepend=0) * precision) / hits[-1])
